@@ -1,0 +1,1 @@
+"""Lethe: which unlearning setting forgets, how close it comes to retraining, and at what cost."""

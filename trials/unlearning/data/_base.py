@@ -1,0 +1,97 @@
+"""What every data source gives: three splits of images as uint8, and what must be known about them."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from unlearning.options import Options
+
+Task = Literal["binary-class", "multi-class", "ordinal-regression"]
+SplitName = Literal["train", "val", "test"]
+
+
+class DataError(Exception):
+    """Data that cannot be found, fetched or used; the message says what, where and what to do."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels of one split.
+
+    Attributes:
+        images_NCHW: uint8, (N, C, H, W).
+        labels_N: int64, (N,), in 0 ... K-1.
+    """
+
+    images_NCHW: Tensor
+    labels_N: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    def to(self, device: torch.device) -> "Split":
+        """Copy the split to ``device``."""
+        return Split(self.images_NCHW.to(device), self.labels_N.to(device))
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set that is ready for training: checked, hashed, and with its byte-identical images accounted for.
+
+    Attributes:
+        name: what reports call it.
+        task: MedMNIST's word for the kind of labels.
+        class_names: one per class, K of them.
+        train, val, test: the splits; val and test hold no image that also stands in train.
+        twins_N: int64, (N,): for each train image the index of the first byte-identical train image (its own if none).
+        dropped: how many val and test images were dropped because they also stand in train.
+        nonmembers: the split whose images a membership attack takes as non-members when it reports.
+        content_hash: SHA-256 (hex) over the arrays of the three splits.
+    """
+
+    name: str
+    task: Task
+    class_names: tuple[str, ...]
+    train: Split
+    val: Split
+    test: Split
+    twins_N: Tensor
+    dropped: dict[Literal["val", "test"], int]
+    nonmembers: Literal["val", "test"]
+    content_hash: str
+
+    @property
+    def classes(self) -> int:
+        """The number of classes, K."""
+        return len(self.class_names)
+
+    @property
+    def twins(self) -> int:
+        """How many train images repeat an earlier train image byte for byte."""
+        return int((self.twins_N != torch.arange(len(self.twins_N))).sum())
+
+
+@dataclass(frozen=True)
+class RawData:
+    """The splits as a source found them, before checks and before duplicates are looked for."""
+
+    name: str
+    task: Task
+    class_names: tuple[str, ...]
+    splits: dict[SplitName, Split]
+    nonmembers: Literal["val", "test"]
+
+
+class Source(Options, ABC):
+    """A place where images come from; each member of the family adds its own options."""
+
+    @abstractmethod
+    def read(self) -> RawData:
+        """Read (or fetch, or generate) the three splits.
+
+        Raises:
+            DataError: what is wrong with the data, where, and what to do about it.
+        """
