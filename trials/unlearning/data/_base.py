@@ -2,15 +2,20 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from unlearning.options import Options
 
 Task = Literal["binary-class", "multi-class", "ordinal-regression"]
 SplitName = Literal["train", "val", "test"]
+
+PathOption = Annotated[Path, Field(strict=False), AfterValidator(Path.expanduser)]
+"""A path that may be given as text, with ``~`` for the home folder."""
 
 
 class DataError(Exception):

@@ -1,0 +1,124 @@
+"""Our loop against weights that the SalUn authors' public code produced (see tests/fidelity/make_weights.py)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unlearning.data.augment import ARMS
+from unlearning.methods import FineTune, ForgetTask, GradientAscent, RandomLabel, SalUn, SweepingMethod
+from unlearning.saliency import Saliency, saliency_scores
+from unlearning.training import SGD, Sweep, train_epoch
+
+REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "weights.npz")
+BATCH = 16
+
+
+class Mean(nn.Module):
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        return x_NCHW.mean((2, 3))
+
+
+def original() -> nn.Sequential:
+    layers = {
+        "conv1": nn.Conv2d(3, 8, 3, padding=1, bias=False),
+        "bn1": nn.BatchNorm2d(8),
+        "relu1": nn.ReLU(),
+        "conv2": nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False),
+        "bn2": nn.BatchNorm2d(16),
+        "relu2": nn.ReLU(),
+        "mean": Mean(),
+        "fc": nn.Linear(16, 8),
+    }
+    model = nn.Sequential()
+    for name, layer in layers.items():
+        model.add_module(name, layer)
+    model.load_state_dict(tensors("original"))
+    return model
+
+
+def tensors(group: str) -> dict[str, Tensor]:
+    prefix = f"{group}/"
+    return {
+        name.removeprefix(prefix): torch.from_numpy(REFERENCE[name])
+        for name in REFERENCE.files
+        if name.startswith(prefix)
+    }
+
+
+def images_and_labels(part: str) -> tuple[Tensor, Tensor]:
+    """The loop divides pixels by 255, so the reference's [0, 1] images are given times 255."""
+    return torch.from_numpy(REFERENCE[f"x_{part}"]) * 255, torch.from_numpy(REFERENCE[f"y_{part}"])
+
+
+def scores() -> dict[str, Tensor]:
+    return saliency_scores(original(), *images_and_labels("forget"), batch_size=BATCH)
+
+
+def test_saliency_scores_are_those_of_the_authors_code() -> None:
+    ours = scores()
+    for name, theirs in tensors("saliency").items():
+        torch.testing.assert_close(ours[name], theirs, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("density", [0.1, 0.3, 0.5, 0.9])
+def test_masks_are_exactly_those_of_the_authors_code(density: float) -> None:
+    ours = Saliency(scores()).masks(density)
+    for mask, theirs in zip(ours, tensors(f"mask_{density}").values(), strict=True):
+        assert torch.equal(mask, theirs)
+
+
+def with_labels(sweeps: Sequence[Sweep], labels: Iterator[Tensor] | None) -> list[Sweep]:
+    """Puts the labels that the authors' code drew in the place of ours."""
+    if labels is None:
+        return list(sweeps)
+    return [replace(sweeps[0], labels_M=next(labels)), *sweeps[1:]]
+
+
+@pytest.mark.parametrize(
+    ("group", "method", "drawn"),
+    [
+        ("salun", SalUn(lr=0.01, density=0.5, epochs=2, batch_size=BATCH), "salun_labels"),
+        ("random_label", RandomLabel(lr=0.01, epochs=2, batch_size=BATCH), "random_label_labels"),
+        ("finetune", FineTune(lr=0.01, epochs=2, batch_size=BATCH), None),
+        ("gradient_ascent", GradientAscent(lr=0.002, epochs=2, batch_size=BATCH), None),
+    ],
+)
+def test_weights_after_two_epochs_are_those_of_the_authors_code(
+    group: str, method: SweepingMethod, drawn: str | None
+) -> None:
+    x_retain, y_retain = images_and_labels("retain")
+    x_forget, y_forget = images_and_labels("forget")
+    images, labels = torch.cat([x_retain, x_forget]), torch.cat([y_retain, y_forget])
+    task = ForgetTask(labels, torch.arange(len(labels)) >= len(y_retain), classes=8)
+    model = original()
+    parameters = list(model.parameters())
+    masks = method.masks(Saliency(scores()), seed=0)
+    optimizer = SGD(
+        parameters,
+        momentum=method.momentum,
+        weight_decay=method.weight_decay,
+        masks=None if masks is None else [mask.float() for mask in masks],
+    )
+    labels_by_epoch = None if drawn is None else iter(torch.from_numpy(REFERENCE[drawn]).view(2, -1))
+    random = torch.Generator()
+    order = torch.arange(len(labels))
+    for _ in range(method.epochs):
+        model.train()
+        train_epoch(
+            model,
+            optimizer,
+            images,
+            with_labels(method.sweeps(task, order, random), labels_by_epoch),
+            batch_size=method.batch_size,
+            learning_rates=repeat(method.lr),
+            augment=ARMS["none"].draw(len(labels), random, images.device),
+            precision="float32",
+        )
+    for name, theirs in tensors(group).items():
+        torch.testing.assert_close(model.state_dict()[name], theirs, rtol=0, atol=1e-5)

@@ -1,0 +1,37 @@
+"""Where images come from: MedMNIST's files, a user's own files or folders, or generated; and what is to be forgotten.
+
+`load` turns any source into checked, hashed `ImageData` whose splits share no image.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName, Task
+from unlearning.data._folder import Folder
+from unlearning.data._load import content_hash, load
+from unlearning.data._medmnist import MedMNIST
+from unlearning.data._npz import Npz
+from unlearning.data._synthetic import Synthetic
+
+SOURCES: dict[str, type[Source]] = {"medmnist": MedMNIST, "synthetic": Synthetic, "npz": Npz, "folder": Folder}
+
+AnySource = Annotated[MedMNIST | Synthetic | Npz | Folder, Field(discriminator="source")]
+
+__all__ = [
+    "SOURCES",
+    "AnySource",
+    "DataError",
+    "Folder",
+    "ImageData",
+    "MedMNIST",
+    "Npz",
+    "RawData",
+    "Source",
+    "Split",
+    "SplitName",
+    "Synthetic",
+    "Task",
+    "content_hash",
+    "load",
+]

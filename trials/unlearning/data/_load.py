@@ -1,0 +1,81 @@
+"""From a source to data that is ready for training: arrays checked, repeated images accounted for, content hashed.
+
+Nothing is repaired: arrays that do not fit are refused, and the only images left out are val and test images that also
+stand in train, since a model that trained on an image can say nothing about unseen data with it.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName
+from unlearning.data.duplicates import standing_in, twins
+
+
+def load(source: Source) -> ImageData:
+    """Read a source, check it, drop the val and test images that stand in train, and hash what is left.
+
+    Raises:
+        DataError: the data cannot be found, fetched or used; the message says what, where and what to do.
+    """
+    raw = source.read()
+    _check(raw)
+    train, val, test = (raw.splits[split] for split in get_args(SplitName))
+    in_val, in_test = standing_in(train.images_NCHW, val.images_NCHW, test.images_NCHW)
+    kept_val, kept_test = _without(raw.name, "val", val, in_val), _without(raw.name, "test", test, in_test)
+    return ImageData(
+        name=raw.name,
+        task=raw.task,
+        class_names=raw.class_names,
+        train=train,
+        val=kept_val,
+        test=kept_test,
+        twins_N=twins(train.images_NCHW),
+        dropped={"val": int(in_val.sum()), "test": int(in_test.sum())},
+        nonmembers=raw.nonmembers,
+        content_hash=content_hash((train, kept_val, kept_test)),
+    )
+
+
+def content_hash(splits: Iterable[Split]) -> str:
+    """Hash the shapes and bytes of the splits' images and labels, in their order, with SHA-256 (hex)."""
+    digest = hashlib.sha256()
+    for split in splits:
+        for array in (split.images_NCHW, split.labels_N):
+            digest.update(f"{array.dtype} {tuple(array.shape)}\n".encode())
+            digest.update(array.contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -> Split:
+    if in_train.all():
+        raise DataError(f"{name}, {split_name}: all {len(split)} images also stand in train; wanted unseen images")
+    return Split(split.images_NCHW[~in_train], split.labels_N[~in_train]) if in_train.any() else split
+
+
+def _check(raw: RawData) -> None:
+    for split_name, split in raw.splits.items():
+        for wanted, got, holds in _demands(split, len(raw.class_names)):
+            if not holds:
+                raise DataError(f"{raw.name}, {split_name}: wanted {wanted}, got {got}")
+    shapes = {split_name: tuple(split.images_NCHW.shape[1:]) for split_name, split in raw.splits.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(f"{raw.name}: wanted one image shape (C, H, W) in all splits, got {shapes}")
+
+
+def _demands(split: Split, classes: int) -> Iterable[tuple[str, str, bool]]:
+    """Yield what a split must fulfil, as (wanted, got, holds); a later demand presumes the earlier ones."""
+    images, labels = split.images_NCHW, split.labels_N
+    yield "uint8 images (N, C, H, W)", _form(images), images.dtype == torch.uint8 and images.ndim == 4
+    yield "int64 labels (N,)", _form(labels), labels.dtype == torch.int64 and labels.ndim == 1
+    yield "a label for each image", f"{len(images)} images, {len(labels)} labels", len(images) == len(labels)
+    yield "at least one image", "none", len(images) > 0
+    low, high = int(labels.min()), int(labels.max())
+    yield f"labels in 0 ... {classes - 1}", f"{low} ... {high}", low >= 0 and high < classes
+
+
+def _form(array: Tensor) -> str:
+    return f"{str(array.dtype).removeprefix('torch.')} {tuple(array.shape)}"

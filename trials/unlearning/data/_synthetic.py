@@ -1,0 +1,165 @@
+"""Generated images in MedMNIST's format: for a first run without a download, and for tests and measurements at size.
+
+An image shows its class's pattern, mixed with a share of another class's, a little shifted, over a background of its
+own and under pixel noise. The larger that share may be, the more images look like a wrong class: a network learns those
+only by heart, so an original makes few errors on a forget set and its oracle makes many. These images say nothing about
+medicine, and figures measured on them nothing about the set whose shape they may have.
+
+After the patterns, all arithmetic is on integers, so that one seed gives the same bytes on every machine.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self, get_args
+
+import torch
+from annotated_types import Interval
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from unlearning.data import catalogue
+from unlearning.data._base import RawData, Source, Split, SplitName, Task
+from unlearning.data._medmnist import SetName
+from unlearning.seeds import derive, generator
+
+ONE = 256
+"""The fixed-point one of the mixing weights."""
+
+CONTRAST = 36.0
+"""Standard deviation of a pattern and of a background, in grey levels."""
+
+NOISE = 40
+"""Largest absolute value of the uniform pixel noise, in grey levels."""
+
+WAVES = 6
+"""Waves in a pattern; each has at most `WAVE_NUMBER` periods along a side."""
+
+WAVE_NUMBER = 3
+JITTER = 2
+"""Largest shift of a class's pattern along each side, in pixels."""
+
+BACKGROUNDS = 64
+CHUNK = 4096
+"""Images generated at a time, which bounds memory."""
+
+SHAPE_OPTIONS = ("classes", "channels", "train", "val", "test")
+Count = Annotated[int, Interval(ge=1, le=1_000_000)]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a generated set has in common with the set whose shape it takes."""
+
+    task: Task
+    classes: int
+    channels: int
+    counts: dict[SplitName, int]
+
+
+class Synthetic(Source):
+    """Generated images, the same for the same options; the default is the small set of the quickstart."""
+
+    source: Literal["synthetic"] = "synthetic"
+    name: str | None = Field(None, description="what reports call it; by default synthetic, or synthetic-LIKE")
+    like: SetName | None = Field(None, description="MedMNIST set whose task, classes, channels and counts are taken")
+    share: Annotated[float, Interval(gt=0, le=1)] = Field(1.0, description="share of the counts of `like` to generate")
+    classes: Annotated[int, Interval(ge=2, le=1000)] = Field(6, description="number of classes")
+    channels: Literal[1, 3] = Field(1, description="1 for greyscale, 3 for colour")
+    size: Annotated[int, Interval(ge=8, le=512)] = Field(28, description="side length of the images in pixels")
+    train: Count = Field(2000, description="number of train images")
+    val: Count = Field(400, description="number of val images")
+    test: Count = Field(400, description="number of test images")
+    difficulty: Annotated[float, Interval(ge=0, le=1)] = Field(
+        0.6, description="largest share of another class's pattern in an image; above 0.5 some images look like it"
+    )
+    label_noise: Annotated[float, Interval(ge=0, lt=1)] = Field(
+        0.0, description="share of the labels, in every split, that are replaced by a random other class"
+    )
+    seed: Annotated[int, Interval(ge=0)] = Field(0, description="seed of the images; not the study's seed")
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        given = [option for option in SHAPE_OPTIONS if option in self.model_fields_set]
+        if self.like and given:
+            raise ValueError(f"`like: {self.like}` sets {', '.join(given)} as well; give one or the other")
+        if not self.like and "share" in self.model_fields_set:
+            raise ValueError("`share` scales the counts of a set named by `like`; give `like`, or the counts alone")
+        return self
+
+    def read(self) -> RawData:
+        """Generate the three splits."""
+        shape = self._shape()
+        patterns_KCHW = _fields(shape.classes, shape.channels, self.size, generator(self.seed, "patterns"))
+        backgrounds_BCHW = _fields(BACKGROUNDS, shape.channels, self.size, generator(self.seed, "backgrounds"))
+        splits: dict[SplitName, Split] = {}
+        for split, count in shape.counts.items():
+            shown_N = _balanced(count, shape.classes, generator(self.seed, split, "classes"))
+            images_NCHW = torch.cat(
+                [
+                    self._draw(shown, patterns_KCHW, backgrounds_BCHW, derive(self.seed, split, "images", chunk))
+                    for chunk, shown in enumerate(shown_N.split(CHUNK))
+                ]
+            )
+            labels_N = _mislabel(shown_N, shape.classes, self.label_noise, generator(self.seed, split, "labels"))
+            splits[split] = Split(images_NCHW, labels_N)
+        name = self.name or (f"synthetic-{self.like}" if self.like else "synthetic")
+        return RawData(name, shape.task, tuple(f"pattern {k}" for k in range(shape.classes)), splits, "test")
+
+    def _shape(self) -> Shape:
+        if not self.like:
+            task: Task = "binary-class" if self.classes == 2 else "multi-class"
+            return Shape(task, self.classes, self.channels, {"train": self.train, "val": self.val, "test": self.test})
+        med_set = catalogue.find(self.like)
+        counts = {split: max(1, round(self.share * med_set.samples[split])) for split in get_args(SplitName)}
+        return Shape(med_set.task, len(med_set.class_names), med_set.channels, counts)
+
+    def _draw(self, shown_N: Tensor, patterns_KCHW: Tensor, backgrounds_BCHW: Tensor, seed: int) -> Tensor:
+        """Draw one image of each class in ``shown_N``, uint8, (N, C, H, W)."""
+        random = torch.Generator().manual_seed(seed)
+        count, (classes, channels) = len(shown_N), patterns_KCHW.shape[:2]
+        other_N = (shown_N + torch.randint(1, classes, (count,), generator=random)) % classes
+        weight_N = torch.randint(0, round(ONE * self.difficulty) + 1, (count,), generator=random, dtype=torch.int32)
+        shift_N2 = torch.randint(-JITTER, JITTER + 1, (count, 2), generator=random)
+        place_N2 = torch.randint(self.size, (count, 2), generator=random)
+        background_N = torch.randint(BACKGROUNDS, (count,), generator=random)
+        noise_NCHW = torch.randint(
+            -NOISE, NOISE + 1, (count, channels, self.size, self.size), generator=random, dtype=torch.int32
+        )
+        weight_N111 = weight_N[:, None, None, None]
+        mixed_NCHW = (ONE - weight_N111) * _rolled(patterns_KCHW, shown_N, shift_N2)
+        mixed_NCHW += weight_N111 * _rolled(patterns_KCHW, other_N, shift_N2)
+        grey_NCHW = mixed_NCHW // ONE + _rolled(backgrounds_BCHW, background_N, place_N2) + noise_NCHW + 128
+        return grey_NCHW.clamp_(0, 255).to(torch.uint8)
+
+
+def _fields(count: int, channels: int, size: int, random: torch.Generator) -> Tensor:
+    """Draw smooth random fields that continue across their borders: sums of plane waves, int32, (count, C, H, W)."""
+    shape = (count, channels, WAVES, 1, 1)
+    down = torch.randint(-WAVE_NUMBER, WAVE_NUMBER + 1, shape, generator=random)
+    across = torch.randint(1, WAVE_NUMBER + 1, shape, generator=random)
+    phase = torch.rand(shape, generator=random, dtype=torch.float64)
+    position = torch.arange(size, dtype=torch.float64) / size
+    waves = torch.cos(2 * math.pi * (down * position[:, None] + across * position + phase)).sum(2)
+    return (waves * CONTRAST / math.sqrt(WAVES / 2)).round().to(torch.int32)
+
+
+def _rolled(fields_KCHW: Tensor, which_N: Tensor, shift_N2: Tensor) -> Tensor:
+    """Take field ``which_N[n]`` for each n, rolled by ``shift_N2[n]`` pixels down and across."""
+    size = fields_KCHW.shape[-1]
+    rows, columns = ((torch.arange(size) - shift_N2[:, axis, None]) % size for axis in (0, 1))
+    channels = torch.arange(fields_KCHW.shape[1])[:, None, None]
+    return fields_KCHW[which_N[:, None, None, None], channels, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def _balanced(count: int, classes: int, random: torch.Generator) -> Tensor:
+    """Draw ``count`` classes in random order, each as often as any other (give or take one)."""
+    return (torch.arange(count) % classes)[torch.randperm(count, generator=random)]
+
+
+def _mislabel(shown_N: Tensor, classes: int, share: float, random: torch.Generator) -> Tensor:
+    """Replace a share of the labels by a random other class."""
+    labels_N = shown_N.clone()
+    wrong_M = torch.randperm(len(labels_N), generator=random)[: round(share * len(labels_N))]
+    step_M = torch.randint(1, classes, (len(wrong_M),), generator=random)
+    labels_N[wrong_M] = (labels_N[wrong_M] + step_M) % classes
+    return labels_N

@@ -1,0 +1,30 @@
+"""Unlearning methods, by name."""
+
+from unlearning.methods._base import ForgetTask, Method, Subject
+from unlearning.methods._fine_tune import FineTune
+from unlearning.methods._gradient_ascent import GradientAscent
+from unlearning.methods._nothing import Nothing
+from unlearning.methods._random_label import RandomLabel
+from unlearning.methods._salun import SalUn
+from unlearning.methods._sweeping import SweepingMethod
+
+METHODS: dict[str, type[Method]] = {
+    "salun": SalUn,
+    "random_label": RandomLabel,
+    "fine_tune": FineTune,
+    "gradient_ascent": GradientAscent,
+    "nothing": Nothing,
+}
+
+__all__ = [
+    "METHODS",
+    "FineTune",
+    "ForgetTask",
+    "GradientAscent",
+    "Method",
+    "Nothing",
+    "RandomLabel",
+    "SalUn",
+    "Subject",
+    "SweepingMethod",
+]

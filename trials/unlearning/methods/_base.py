@@ -1,0 +1,79 @@
+"""The contract of an unlearning method: it changes a model in place, epoch by epoch, so that it forgets."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
+from pydantic import Field
+from torch import Tensor, nn
+
+from unlearning.data.augment import Arm
+from unlearning.options import Options
+from unlearning.saliency import Saliency
+from unlearning.training import Precision, Sweep
+
+
+@dataclass(frozen=True)
+class ForgetTask:
+    """What is to be forgotten, as a method sees it.
+
+    Attributes:
+        labels_N: int64, true labels of the training split, on the CPU.
+        forget_N: bool, True where a training image belongs to D_f.
+        classes: K.
+    """
+
+    labels_N: Tensor
+    forget_N: Tensor
+    classes: int
+
+    def forget_sweep(self, order_N: Tensor) -> Sweep:
+        """Sweep D_f with its true labels, in this order."""
+        return self._sweep(order_N[self.forget_N[order_N]])
+
+    def retain_sweep(self, order_N: Tensor) -> Sweep:
+        """Sweep D_r with its true labels, in this order."""
+        return self._sweep(order_N[~self.forget_N[order_N]])
+
+    def _sweep(self, indices_M: Tensor) -> Sweep:
+        return Sweep(indices_M, self.labels_N[indices_M])
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model that is to forget, and all that a method may use.
+
+    Attributes:
+        model: at the original's weights; a method changes it in place.
+        images_NCHW: the whole training split, uint8, on the model's device.
+        task: what is to be forgotten.
+        saliency: the ranked scores of the original on D_f, for methods that use them.
+        arm: the augmentation that the original was trained with.
+    """
+
+    model: nn.Module
+    images_NCHW: Tensor
+    task: ForgetTask
+    saliency: Saliency | None
+    arm: Arm
+    precision: Precision
+
+
+class Method(Options, ABC):
+    """An unlearning method with its setting."""
+
+    title: ClassVar[str]
+    uses_saliency: ClassVar[bool] = False
+
+    name: str
+    epochs: Annotated[int, Ge(0), Field(description="epochs of unlearning")]
+
+    @abstractmethod
+    def unlearn(self, subject: Subject, seed: int) -> Iterator[float]:
+        """Unlearn for one epoch after another; give each epoch's mean loss once it is over."""
+
+    def threshold(self, saliency: Saliency | None) -> float | None:
+        """Give the saliency score below which this setting freezes a weight; None where no score decides."""
+        return None

@@ -1,0 +1,24 @@
+"""Fine-tuning on the retain set, in the hope that the forget set is forgotten on the way (Warnecke et al., 2021)."""
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Gt
+from pydantic import Field
+from torch import Tensor
+
+from unlearning.methods._base import ForgetTask
+from unlearning.methods._sweeping import SweepingMethod
+from unlearning.training import Sweep
+
+
+class FineTune(SweepingMethod):
+    """Cross-entropy on D_r alone."""
+
+    name: Literal["fine_tune"] = "fine_tune"
+    title: ClassVar[str] = "fine-tuning"
+    lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 0.01
+
+    def sweeps(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[Sweep]:
+        """Sweep D_r with its true labels."""
+        return [task.retain_sweep(order_N)]

@@ -1,0 +1,32 @@
+"""Gradient ascent on the forget set (Thudi et al., 2022)."""
+
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Gt
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from unlearning.methods._base import ForgetTask
+from unlearning.methods._sweeping import SweepingMethod
+from unlearning.training import Sweep
+
+
+def negative_cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+    """Give minus the mean cross-entropy, so that descending on it ascends on the loss."""
+    return -cross_entropy(logits_BK, labels_B)
+
+
+class GradientAscent(SweepingMethod):
+    """Climb the cross-entropy of D_f; D_r is never seen."""
+
+    name: Literal["gradient_ascent"] = "gradient_ascent"
+    title: ClassVar[str] = "gradient ascent"
+    lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 1e-4
+    epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 5
+
+    def sweeps(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[Sweep]:
+        """Sweep D_f with its true labels, uphill."""
+        return [replace(task.forget_sweep(order_N), loss=negative_cross_entropy)]

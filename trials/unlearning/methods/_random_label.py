@@ -1,0 +1,49 @@
+"""Random labels on the forget set, the retain set beside it: SalUn without a mask.
+
+Source: Golatkar et al., CVPR 2020; the two loops are those of the SalUn authors' public code (``RL.py`` and its
+"mixed" form).
+"""
+
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from unlearning.methods._base import ForgetTask
+from unlearning.methods._sweeping import SweepingMethod
+from unlearning.training import Sweep
+
+
+class RandomLabel(SweepingMethod):
+    """Cross-entropy to random labels on D_f while training on D_r with its true labels.
+
+    ``sequential`` sweeps D_f and then D_r in every epoch, ``mixed`` shuffles them together. Labels are redrawn every
+    epoch, from ``any`` class (so 1/K of them are right, as in the authors' code) or from the ``other`` classes (the
+    paper's formula; with two classes that is label flipping).
+    """
+
+    name: Literal["random_label"] = "random_label"
+    title: ClassVar[str] = "random label"
+    loop: Annotated[
+        Literal["sequential", "mixed"], Field(description="forget before retain, or both shuffled together")
+    ] = "sequential"
+    relabel: Annotated[
+        Literal["any", "other"], Field(description="draw labels from any class or from the other ones")
+    ] = "any"
+
+    def sweeps(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[Sweep]:
+        """Draw labels for all of D_f and sweep it before, or among, D_r."""
+        labels_N = task.labels_N.clone()
+        labels_N[task.forget_N] = self._draw(task, random)
+        if self.loop == "mixed":
+            return [Sweep(order_N, labels_N[order_N])]
+        forget = task.forget_sweep(order_N)
+        return [replace(forget, labels_M=labels_N[forget.indices_M]), task.retain_sweep(order_N)]
+
+    def _draw(self, task: ForgetTask, random: torch.Generator) -> Tensor:
+        true_F = task.labels_N[task.forget_N]
+        if self.relabel == "any":
+            return torch.randint(0, task.classes, true_F.shape, generator=random)
+        return (true_F + torch.randint(1, task.classes, true_F.shape, generator=random)) % task.classes

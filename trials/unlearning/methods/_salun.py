@@ -1,0 +1,43 @@
+"""SalUn: random labels on the forget set, moving only the weights that the forget set pulls on most.
+
+Source: Fan et al., "SalUn", ICLR 2024 (arXiv 2310.12508), equations 4 and 5, and the authors' public code.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Interval
+from pydantic import Field
+from torch import Tensor
+
+from unlearning.methods._random_label import RandomLabel
+from unlearning.saliency import Saliency
+from unlearning.seeds import generator
+
+
+class SalUn(RandomLabel):
+    """Random labels under a saliency mask; ``mask: random`` of the same density is its control."""
+
+    name: Literal["salun"] = "salun"  # type: ignore[assignment]
+    title: ClassVar[str] = "SalUn"
+    uses_saliency: ClassVar[bool] = True
+    density: Annotated[float, Interval(gt=0, le=1), Field(description="share of weights left trainable")] = 0.5
+    mask: Annotated[
+        Literal["saliency", "random"], Field(description="rank weights by saliency or, as a control, by chance")
+    ] = "saliency"
+
+    def masks(self, saliency: Saliency | None, seed: int) -> list[Tensor] | None:
+        """Cut the mask of this density from the ranked scores."""
+        ranking = _needed(saliency)
+        if self.mask == "random":
+            ranking = ranking.shuffled(generator(seed, "mask"))
+        return ranking.masks(self.density)
+
+    def threshold(self, saliency: Saliency | None) -> float | None:
+        """Give gamma, the smallest score that this density leaves trainable."""
+        return _needed(saliency).threshold(self.density) if self.mask == "saliency" else None
+
+
+def _needed(saliency: Saliency | None) -> Saliency:
+    if saliency is None:
+        raise ValueError("SalUn needs the saliency scores of the original on the forget set, got none")
+    return saliency

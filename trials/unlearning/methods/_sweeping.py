@@ -1,0 +1,73 @@
+"""Methods that are SGD at a constant rate over chosen sweeps of the training images: most of the literature."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Gt, Interval
+from pydantic import Field
+from torch import Tensor, nn
+
+from unlearning.methods._base import ForgetTask, Method, Subject
+from unlearning.saliency import Saliency
+from unlearning.seeds import generator
+from unlearning.training import SGD, Sweep, epoch_order, train_epoch
+
+
+class SweepingMethod(Method):
+    """A method that says what it sweeps in an epoch and which weights it may move; the defaults are SalUn's."""
+
+    epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 10
+    batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 256
+    lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 0.013
+    momentum: Annotated[float, Interval(ge=0, lt=1), Field(description="momentum of SGD")] = 0.9
+    weight_decay: Annotated[float, Ge(0), Field(description="weight decay of SGD")] = 5e-4
+    batch_norm: Annotated[
+        Literal["update", "freeze"], Field(description="running statistics of batch norm while unlearning")
+    ] = "update"
+
+    @abstractmethod
+    def sweeps(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[Sweep]:
+        """Give the sweeps of one epoch.
+
+        Args:
+            order_N: this epoch's order of all training images, shared by every method of the same seed.
+            random: this epoch's generator for whatever else the method draws.
+        """
+
+    def masks(self, saliency: Saliency | None, seed: int) -> list[Tensor] | None:
+        """Give one bool tensor a parameter, True where it may move; None: all may."""
+        return None
+
+    def unlearn(self, subject: Subject, seed: int) -> Iterator[float]:
+        """Run the sweeps of each epoch through the training loop."""
+        parameters = list(subject.model.parameters())
+        masks = self.masks(subject.saliency, seed)
+        optimizer = SGD(
+            parameters,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            masks=None if masks is None else [mask.to(p).view_as(p) for mask, p in zip(masks, parameters, strict=True)],
+        )
+        count = len(subject.task.labels_N)
+        for epoch in range(1, self.epochs + 1):
+            self._set_mode(subject.model)
+            yield train_epoch(
+                subject.model,
+                optimizer,
+                subject.images_NCHW,
+                self.sweeps(subject.task, epoch_order(seed, epoch, count), generator(seed, "labels", epoch)),
+                batch_size=self.batch_size,
+                learning_rates=repeat(self.lr),
+                augment=subject.arm.draw(count, generator(seed, "augment", epoch), subject.images_NCHW.device),
+                precision=subject.precision,
+            )
+
+    def _set_mode(self, model: nn.Module) -> None:
+        model.train()
+        if self.batch_norm == "freeze":
+            for module in model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()

@@ -1,0 +1,51 @@
+"""The contract of a network for small images, and the normalisation that all of them begin with."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from unlearning.options import Options
+
+
+class Normalise(nn.Module):
+    """Subtracts the training data's mean and divides by its standard deviation, per channel, in [0, 1] units."""
+
+    mean_1C11: Tensor
+    std_1C11: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean_1C11", torch.zeros(1, channels, 1, 1))
+        self.register_buffer("std_1C11", torch.ones(1, channels, 1, 1))
+
+    def fit(self, images_NCHW: Tensor) -> None:
+        """Take the statistics of these uint8 images; a constant channel is left at unit scale."""
+        levels = torch.arange(256, dtype=torch.float64) / 255
+        for channel in range(images_NCHW.shape[1]):
+            counts = torch.zeros(256, dtype=torch.float64)
+            for chunk in images_NCHW[:, channel].split(4096):
+                counts += torch.bincount(chunk.flatten(), minlength=256).cpu()
+            share = counts / counts.sum()
+            mean = (share * levels).sum()
+            std = (share * (levels - mean) ** 2).sum().sqrt()
+            self.mean_1C11[0, channel] = mean
+            self.std_1C11[0, channel] = std if std > 0 else 1.0
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Normalise images in [0, 1]."""
+        return (images_NCHW - self.mean_1C11) / self.std_1C11
+
+
+class Network(Options, ABC):
+    """A network that a study can choose by name."""
+
+    def build(self, channels: int, classes: int, seed: int) -> nn.Sequential:
+        """Build the network with weights drawn from ``seed``; ``Normalise`` is its first module, not yet fitted."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return nn.Sequential(Normalise(channels), self.body(channels, classes))
+
+    @abstractmethod
+    def body(self, channels: int, classes: int) -> nn.Module:
+        """Build what follows the normalisation: normalised (N, C, H, W) images to (N, K) logits."""

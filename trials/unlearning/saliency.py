@@ -1,0 +1,79 @@
+"""Weight saliency of SalUn: how strongly the forget set's loss pulls on each weight of the original, and the masks.
+
+Source: Fan et al., "SalUn", ICLR 2024 (arXiv 2310.12508), equation 4; the sum over batches and the ranking over all
+parameters at once follow the authors' public code (OPTML-Group/Unlearn-Saliency, ``generate_mask.py``).
+"""
+
+from collections.abc import Mapping
+from copy import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from unlearning.training import unit_interval
+
+SALIENCY_VERSION = 1
+"""Raised when the meaning of the scores changes."""
+
+
+def saliency_scores(
+    model: nn.Module, images_NCHW: Tensor, labels_N: Tensor, *, batch_size: int = 256
+) -> dict[str, Tensor]:
+    """Score every trainable weight: |sum over batches of the gradient of the batch's mean cross-entropy|.
+
+    The network is in eval mode and computes in float32.
+
+    Args:
+        images_NCHW: the forget set, uint8, on the model's device.
+        labels_N: its true labels, on the same device.
+
+    Returns:
+        Scores on the CPU by parameter name, each of its parameter's shape.
+    """
+    model.eval()
+    model.zero_grad()
+    for images_BCHW, labels_B in zip(images_NCHW.split(batch_size), labels_N.split(batch_size), strict=True):
+        cross_entropy(model(unit_interval(images_BCHW)), labels_B).backward()
+    scores = {
+        name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.abs()
+        for name, parameter in model.named_parameters()
+    }
+    model.zero_grad()
+    return {name: score.cpu().contiguous() for name, score in scores.items()}
+
+
+class Saliency:
+    """Scores of all weights, ranked once; gives the mask of any density by one comparison.
+
+    Ties are broken by position, so that a mask has exactly the share of trainable weights that its density says.
+    """
+
+    def __init__(self, scores: Mapping[str, Tensor]) -> None:
+        self._shapes = [score.shape for score in scores.values()]
+        flat_P = torch.cat([score.flatten() for score in scores.values()])
+        self._sorted_P: Tensor | None
+        self._sorted_P, order_P = flat_P.sort(descending=True, stable=True)
+        self._rank_P = torch.empty_like(order_P).scatter_(0, order_P, torch.arange(len(flat_P), device=flat_P.device))
+
+    def shuffled(self, random: torch.Generator) -> "Saliency":
+        """Rank the weights by chance instead: the control whose masks have the same densities."""
+        other = copy(self)
+        other._sorted_P = None
+        other._rank_P = torch.randperm(len(self._rank_P), generator=random).to(self._rank_P.device)
+        return other
+
+    def trainable(self, density: float) -> int:
+        """Count the weights that ``density`` leaves trainable."""
+        return int(density * len(self._rank_P))
+
+    def threshold(self, density: float) -> float | None:
+        """Give gamma, the smallest score still trainable at ``density``; None where no score decides (or none is)."""
+        count = self.trainable(density)
+        return float(self._sorted_P[count - 1]) if count and self._sorted_P is not None else None
+
+    def masks(self, density: float) -> list[Tensor]:
+        """Give one bool tensor a parameter: True for the share ``density`` of the highest scores, over all at once."""
+        trainable_P = self._rank_P < self.trainable(density)
+        parts = trainable_P.split([shape.numel() for shape in self._shapes])
+        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
