@@ -5,6 +5,7 @@ for the host. What differs between a training and a method is only which images 
 labels and loss (``Sweep``), and which weights may move (the mask of ``SGD``).
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -109,11 +110,6 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def channels_last(model: nn.Sequential) -> nn.Sequential:
-    """Lay the weights of convolutions out with channels last, as the loop lays out images."""
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
 def unit_interval(images_BCHW: Tensor) -> Tensor:
     """Turn uint8 images into channels-last float32 in [0, 1]."""
     return images_BCHW.to(torch.float32, memory_format=torch.channels_last) / 255
@@ -176,7 +172,7 @@ class Training:
     """Trains a model on part of a training split; can be stopped after any epoch and continued to the same numbers.
 
     Args:
-        model: on the device, already initialised; its ``Normalise`` is fitted here, on the images trained on.
+        model: on the device, as `Network.build` made it; its ``Normalise`` is fitted here, on the images trained on.
         images_NCHW: the whole training split, uint8, on the model's device.
         labels_N: its labels, on the CPU.
         indices_M: which images to train on.
@@ -194,7 +190,7 @@ class Training:
         arm: Arm,
         seed: int,
     ) -> None:
-        self.model = channels_last(model)
+        self.model = model
         self.images_NCHW = images_NCHW
         self.labels_N = labels_N
         self.used_N = torch.zeros(len(labels_N), dtype=torch.bool).index_fill_(0, indices_M, True)
@@ -203,12 +199,14 @@ class Training:
         self.seed = seed
         self.epoch = 0
         self.loss = float("nan")
+        self.seconds = 0.0
         self.optimizer = SGD(list(model.parameters()), momentum=recipe.momentum, weight_decay=recipe.weight_decay)
         if isinstance(model[0], Normalise):
             model[0].fit(images_NCHW[indices_M.to(images_NCHW.device)])
 
     def advance(self) -> None:
-        """Train one more epoch."""
+        """Train one more epoch; ``loss`` is its mean loss, ``seconds`` what all epochs took."""
+        started = time.perf_counter()
         self.epoch += 1
         order_N = epoch_order(self.seed, self.epoch, len(self.labels_N))
         indices_M = order_N[self.used_N[order_N]]
@@ -225,6 +223,7 @@ class Training:
             augment=self.arm.draw(len(self.labels_N), random, self.images_NCHW.device),
             precision=self.recipe.precision,
         )
+        self.seconds += time.perf_counter() - started
 
     def _learning_rates(self, steps: int) -> Iterator[float]:
         done = (self.epoch - 1) * steps
@@ -235,7 +234,8 @@ class Training:
         """Give all that continuing needs, as tensors on the CPU by name."""
         state = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         state |= {f"velocity/{number}": value for number, value in enumerate(self.optimizer.velocities)}
-        state |= {"epoch": torch.tensor(self.epoch), "loss": torch.tensor(self.loss)}
+        state |= {"epoch": torch.tensor(self.epoch), "loss": torch.tensor(self.loss, dtype=torch.float64)}
+        state |= {"seconds": torch.tensor(self.seconds, dtype=torch.float64)}
         return {name: value.detach().cpu().contiguous() for name, value in state.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -247,3 +247,4 @@ class Training:
             velocity.copy_(state[f"velocity/{number}"])
         self.epoch = int(state["epoch"])
         self.loss = float(state["loss"])
+        self.seconds = float(state["seconds"])

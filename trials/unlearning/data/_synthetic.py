@@ -25,20 +25,27 @@ from unlearning.seeds import derive, generator
 ONE = 256
 """The fixed-point one of the mixing weights."""
 
-CONTRAST = 36.0
-"""Standard deviation of a pattern and of a background, in grey levels."""
+PATTERN_CONTRAST = 50.0
+"""Standard deviation of a class's pattern, in grey levels."""
+
+BACKGROUND_CONTRAST = 15.0
+"""Standard deviation of a background, in grey levels."""
 
 NOISE = 40
 """Largest absolute value of the uniform pixel noise, in grey levels."""
 
-WAVES = 6
-"""Waves in a pattern; each has at most `WAVE_NUMBER` periods along a side."""
+BACKGROUNDS = 64
+"""Backgrounds to choose from; each image places its own anywhere."""
 
-WAVE_NUMBER = 3
 JITTER = 2
 """Largest shift of a class's pattern along each side, in pixels."""
 
-BACKGROUNDS = 64
+WAVES = 6
+"""Plane waves in a pattern or background."""
+
+PERIODS = 3
+"""Most periods of a wave along a side."""
+
 CHUNK = 4096
 """Images generated at a time, which bounds memory."""
 
@@ -89,8 +96,9 @@ class Synthetic(Source):
     def read(self) -> RawData:
         """Generate the three splits."""
         shape = self._shape()
-        patterns_KCHW = _fields(shape.classes, shape.channels, self.size, generator(self.seed, "patterns"))
-        backgrounds_BCHW = _fields(BACKGROUNDS, shape.channels, self.size, generator(self.seed, "backgrounds"))
+        area = (shape.channels, self.size)
+        patterns_KCHW = _fields(shape.classes, *area, PATTERN_CONTRAST, generator(self.seed, "patterns"))
+        backgrounds_BCHW = _fields(BACKGROUNDS, *area, BACKGROUND_CONTRAST, generator(self.seed, "backgrounds"))
         splits: dict[SplitName, Split] = {}
         for split, count in shape.counts.items():
             shown_N = _balanced(count, shape.classes, generator(self.seed, split, "classes"))
@@ -132,15 +140,15 @@ class Synthetic(Source):
         return grey_NCHW.clamp_(0, 255).to(torch.uint8)
 
 
-def _fields(count: int, channels: int, size: int, random: torch.Generator) -> Tensor:
+def _fields(count: int, channels: int, size: int, contrast: float, random: torch.Generator) -> Tensor:
     """Draw smooth random fields that continue across their borders: sums of plane waves, int32, (count, C, H, W)."""
     shape = (count, channels, WAVES, 1, 1)
-    down = torch.randint(-WAVE_NUMBER, WAVE_NUMBER + 1, shape, generator=random)
-    across = torch.randint(1, WAVE_NUMBER + 1, shape, generator=random)
+    down = torch.randint(-PERIODS, PERIODS + 1, shape, generator=random)
+    across = torch.randint(1, PERIODS + 1, shape, generator=random)
     phase = torch.rand(shape, generator=random, dtype=torch.float64)
     position = torch.arange(size, dtype=torch.float64) / size
     waves = torch.cos(2 * math.pi * (down * position[:, None] + across * position + phase)).sum(2)
-    return (waves * CONTRAST / math.sqrt(WAVES / 2)).round().to(torch.int32)
+    return (waves * contrast / math.sqrt(WAVES / 2)).round().to(torch.int32)
 
 
 def _rolled(fields_KCHW: Tensor, which_N: Tensor, shift_N2: Tensor) -> Tensor:

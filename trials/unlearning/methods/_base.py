@@ -74,6 +74,10 @@ class Method(Options, ABC):
     def unlearn(self, subject: Subject, seed: int) -> Iterator[float]:
         """Unlearn for one epoch after another; give each epoch's mean loss once it is over."""
 
+    def controls(self) -> dict[str, "Method"]:
+        """Give the settings that an honest table shows beside this one, by what sets them apart; none unless said."""
+        return {}
+
     def threshold(self, saliency: Saliency | None) -> float | None:
         """Give the saliency score below which this setting freezes a weight; None where no score decides."""
         return None

@@ -9,6 +9,7 @@ from annotated_types import Interval
 from pydantic import Field
 from torch import Tensor
 
+from unlearning.methods._base import Method
 from unlearning.methods._random_label import RandomLabel
 from unlearning.saliency import Saliency
 from unlearning.seeds import generator
@@ -31,6 +32,13 @@ class SalUn(RandomLabel):
         if self.mask == "random":
             ranking = ranking.shuffled(generator(seed, "mask"))
         return ranking.masks(self.density)
+
+    def controls(self) -> dict[str, Method]:
+        """Give plain random labels and a random mask of the same density, all else equal."""
+        return {
+            "density 1.0": self.model_copy(update={"density": 1.0}),
+            "random mask": self.model_copy(update={"mask": "random"}),
+        }
 
     def threshold(self, saliency: Saliency | None) -> float | None:
         """Give gamma, the smallest score that this density leaves trainable."""

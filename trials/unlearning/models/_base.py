@@ -41,10 +41,14 @@ class Network(Options, ABC):
     """A network that a study can choose by name."""
 
     def build(self, channels: int, classes: int, seed: int) -> nn.Sequential:
-        """Build the network with weights drawn from ``seed``; ``Normalise`` is its first module, not yet fitted."""
+        """Build the network with weights drawn from ``seed``, laid out with channels last, as the loop lays out images.
+
+        ``Normalise`` is its first module, not yet fitted.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return nn.Sequential(Normalise(channels), self.body(channels, classes))
+            model = nn.Sequential(Normalise(channels), self.body(channels, classes))
+        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     @abstractmethod
     def body(self, channels: int, classes: int) -> nn.Module:

@@ -1,0 +1,130 @@
+"""Connects to a Ray cluster (a new one on this machine, or one by address), or to none at all."""
+
+import os
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import floor
+
+import ray
+
+from lethe.cluster._crew import Crew, LocalCrew, RayCrew, Worker
+from lethe.study import Share
+
+RAY_SETTINGS = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
+"""Ray prints and writes nothing of its own, and leaves the working directory alone."""
+
+
+class ClusterError(Exception):
+    """A cluster that cannot be reached or does not hold what a study asks for."""
+
+
+class Connection(ABC):
+    """What a study runs on."""
+
+    title: str
+
+    @abstractmethod
+    def capacity(self, share: Share) -> int:
+        """Count the workers of this share that run at a time."""
+
+    @abstractmethod
+    def crew(self, make_worker: Callable[[], Worker], share: Share) -> Crew:
+        """Gather warm workers of one kind."""
+
+
+class Local(Connection):
+    """This process: one worker, no Ray."""
+
+    title = "this process"
+
+    def capacity(self, share: Share) -> int:
+        """One."""
+        return 1
+
+    def crew(self, make_worker: Callable[[], Worker], share: Share) -> Crew:
+        """One worker, made here."""
+        return LocalCrew(make_worker)
+
+
+class OnRay(Connection):
+    """A Ray cluster that this process has joined."""
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """Name the cluster by what it holds."""
+        held = ray.cluster_resources()
+        nodes = sum(node["Alive"] for node in ray.nodes())
+        return f"Ray: {nodes} node{'s'[: nodes != 1]}, {held.get('CPU', 0):g} CPU, {held.get('GPU', 0):g} GPU"
+
+    def capacity(self, share: Share) -> int:
+        """Count node by node, since a worker does not straddle nodes, nor a fraction GPUs.
+
+        Raises:
+            ClusterError: no node holds a single worker of this share.
+        """
+        workers = sum(_fitting(node["Resources"], share) for node in ray.nodes() if node["Alive"])
+        if workers == 0:
+            raise ClusterError(
+                f"no node of the cluster holds a worker of {share.cpu:g} CPU and {share.gpu:g} GPU; its nodes have "
+                + ", ".join(_shown(node["Resources"]) for node in ray.nodes() if node["Alive"])
+                + ". Lower resources.trial and resources.training in the study, or join a cluster that has them"
+            )
+        return workers
+
+    def crew(self, make_worker: Callable[[], Worker], share: Share) -> Crew:
+        """As many workers as the cluster holds."""
+        return RayCrew(make_worker, share, self.capacity(share))
+
+
+def _fitting(resources: dict[str, float], share: Share) -> int:
+    by_cpu = floor(resources.get("CPU", 0) / share.cpu + 1e-9)
+    if share.gpu == 0:
+        return by_cpu
+    gpus = floor(resources.get("GPU", 0) + 1e-9)
+    by_gpu = gpus * floor(1 / share.gpu + 1e-9) if share.gpu <= 1 else floor(gpus / share.gpu)
+    return min(by_cpu, by_gpu)
+
+
+def _shown(resources: dict[str, float]) -> str:
+    return f"{resources.get('CPU', 0):g} CPU and {resources.get('GPU', 0):g} GPU"
+
+
+@contextmanager
+def connect(address: str | None = None, *, local: bool = False) -> Iterator[Connection]:
+    """Join what the study runs on, and leave it afterwards.
+
+    Args:
+        address: of a running cluster, ``auto`` for the one on this machine; None starts Ray on this machine alone.
+        local: run in this process, without Ray.
+
+    Raises:
+        ClusterError: the cluster cannot be reached.
+    """
+    if local:
+        yield Local()
+        return
+    for name, value in RAY_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        _join(address)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ClusterError(f"cannot join the Ray cluster {address or 'on this machine'}: {error}") from error
+    try:
+        yield OnRay()
+    finally:
+        ray.shutdown()
+
+
+def _join(address: str | None) -> None:
+    if address is not None:
+        ray.init(address=address, logging_level="ERROR", log_to_driver=False)
+        return
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    ray.init(address="local", include_dashboard=False, logging_level="ERROR", log_to_driver=False)

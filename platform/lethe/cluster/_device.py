@@ -1,0 +1,35 @@
+"""What a worker computes on: the GPU that it was given a share of, or its CPU cores."""
+
+import resource
+
+import torch
+
+from lethe.study import Share
+
+
+class DeviceError(Exception):
+    """A worker that was promised a GPU finds none."""
+
+
+def claim_device(share: Share) -> torch.device:
+    """Give a worker's device, and one torch thread a CPU core that it was given.
+
+    Raises:
+        DeviceError: the share has GPU in it and this process sees none.
+    """
+    torch.set_num_threads(max(1, int(share.cpu)))
+    if share.gpu == 0:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise DeviceError(
+            f"resources ask for {share.gpu:g} GPU a worker, and torch {torch.__version__} sees none here; "
+            "set resources.trial.gpu=0 and resources.training.gpu=0 to run on CPU cores"
+        )
+    return torch.device("cuda")
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Give the most memory that this process has held: on its GPU, else resident on the host."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,252 @@
+"""A place: one folder on a local disk, a network share or an object store, and the only code that touches its files.
+
+A file appears whole or not at all: on a local folder through a temporary name, fsync and rename, on an object store
+through one PUT. A place knows nothing of what its files mean.
+"""
+
+import errno
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import quote
+
+import pyarrow as pa
+from pyarrow import fs
+
+SET_ASIDE: Final = "set-aside"
+
+_PROBE_BYTES: Final = 1 << 20
+
+_ADVICE: Final = {
+    errno.ENOSPC: "The disk is full: free some space",
+    errno.EDQUOT: "The disk quota is used up: free some space",
+    errno.EACCES: "This user may not write there: change the permissions",
+    errno.EPERM: "This user may not write there: change the permissions",
+    errno.EROFS: "It is mounted read-only: mount it writable",
+    errno.ENOTDIR: "A file stands where a folder is needed: move it away",
+    errno.EEXIST: "A file stands where a folder is needed: move it away",
+    errno.ENOENT: "The folder is gone: see whether its disk or share is still mounted",
+    errno.ESTALE: "The folder is gone: see whether its disk or share is still mounted",
+}
+
+
+class PlaceError(Exception):
+    """A place that cannot be used; the message says what failed, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One folder under a ``pyarrow.fs`` URI; cheap to copy, picklable, safe to share between threads.
+
+    Make one with `Place.at`. A name is a path inside the folder, its parts separated by ``/``.
+
+    Attributes:
+        uri: the folder's full URI. It may hold credentials: show ``str(place)``, which does not.
+    """
+
+    uri: str
+    _filesystem: fs.FileSystem = field(repr=False, compare=False)
+    _path: str = field(repr=False, compare=False)
+
+    @classmethod
+    def at(cls, where: "str | Path | Place") -> "Place":
+        """Open the place at a URI or a local path; nothing is created before something is written.
+
+        Args:
+            where: such as ``results``, ``~/results``, ``s3://bucket/results?region=eu-west-1``, ``gs://bucket/results``.
+
+        Raises:
+            PlaceError: the URI is of no kind that pyarrow knows, or its store cannot be reached.
+        """
+        if isinstance(where, Place):
+            return where
+        if isinstance(where, Path) or "://" not in where:
+            return cls._local(Path(where))
+        try:
+            filesystem, path = fs.FileSystem.from_uri(where)
+        except (OSError, ValueError, ImportError, NotImplementedError) as error:
+            raise PlaceError(
+                f"cannot open the place {_without_secrets(where)}: {error}\n"
+                "Give a local folder or a URI that pyarrow knows (file://, s3://, gs://, abfs://, hdfs://)."
+            ) from error
+        if isinstance(filesystem, fs.LocalFileSystem):
+            return cls._local(Path(path))
+        return cls(where, filesystem, path)
+
+    @classmethod
+    def _local(cls, folder: Path) -> Self:
+        folder = folder.expanduser().absolute()
+        return cls(folder.as_uri(), fs.LocalFileSystem(), folder.as_posix())
+
+    def __str__(self) -> str:
+        return self._path if self._is_local else _without_secrets(self.uri)
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self._filesystem, fs.LocalFileSystem)
+
+    def child(self, *parts: str) -> "Place":
+        """Name a folder inside this one."""
+        head, mark, options = self.uri.partition("?")
+        uri = "/".join([head.rstrip("/"), *map(quote, parts)]) + mark + options
+        return Place(uri, self._filesystem, self._full("/".join(parts)))
+
+    def local_path(self, name: str) -> Path | None:
+        """Say where a file lies on this machine's disk; None for an object store."""
+        return Path(self._full(name)) if self._is_local else None
+
+    def read(self, name: str) -> bytes:
+        """Read a whole file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        with self._filesystem.open_input_file(self._full(name)) as stream:
+            data: bytes = stream.read()
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole file in one step; readers see the old file or the new one, never a part.
+
+        Raises:
+            PlaceError: the file could not be written; an older file of that name stands as it was.
+        """
+        with self._telling(f"write {name} ({len(data)} bytes) to"):
+            path = self.local_path(name)
+            if path is not None:
+                _write_atomically(path, data)
+                return
+            with self._filesystem.open_output_stream(self._full(name), compression=None) as stream:
+                stream.write(data)
+
+    def exists(self, name: str) -> bool:
+        """Say whether there is a file or folder of that name."""
+        return bool(self._filesystem.get_file_info(self._full(name)).type != fs.FileType.NotFound)
+
+    def names(self, suffix: str = "", recursive: bool = False) -> list[str]:
+        """List the files whose names end with ``suffix``, sorted; none where the folder does not exist.
+
+        Temporary files and what was set aside are left out.
+        """
+        return sorted(self.stamps(suffix, recursive))
+
+    def stamps(self, suffix: str = "", recursive: bool = False) -> dict[str, str]:
+        """List files as `names` does, each with a stamp that changes when the file does (size and time of change)."""
+        selector = fs.FileSelector(self._path, recursive=recursive, allow_not_found=True)
+        base = len(self._path.rstrip("/")) + 1
+        return {
+            info.path[base:]: f"{info.size}-{info.mtime_ns}"
+            for info in self._filesystem.get_file_info(selector)
+            if info.is_file and info.path.endswith(suffix) and not _is_hidden(info.path[base:])
+        }
+
+    def delete(self, name: str) -> None:
+        """Delete a file, or a folder with all it holds; nothing happens where there is none.
+
+        Raises:
+            PlaceError: it could not be deleted.
+        """
+        path = self._full(name)
+        with self._telling(f"delete {name} from"):
+            kind = self._filesystem.get_file_info(path).type
+            if kind == fs.FileType.Directory:
+                self._filesystem.delete_dir(path)
+            elif kind == fs.FileType.File:
+                self._filesystem.delete_file(path)
+
+    def set_aside(self, name: str) -> str:
+        """Move a broken file or folder into this place's ``set-aside`` folder, under a name of its own.
+
+        Returns:
+            Where it lies now, for people to read.
+
+        Raises:
+            PlaceError: it could not be moved.
+        """
+        target = f"{SET_ASIDE}/{name}.{uuid.uuid4().hex}"
+        with self._telling(f"set aside {name} in"):
+            path = self.local_path(name)
+            if path is not None:
+                goal = Path(self._full(target))
+                goal.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(goal)
+            else:
+                self._move_objects(name, target)
+        return f"{self}/{target}"
+
+    def check_writable(self) -> None:
+        """Write a mebibyte, read it back and delete it; the folder is created where it is missing.
+
+        Raises:
+            PlaceError: the place cannot be written to, has vanished or is full.
+        """
+        probe = f".check.{uuid.uuid4().hex}.tmp"
+        data = os.urandom(_PROBE_BYTES)
+        self.write(probe, data)
+        with self._telling("read back what was written to"):
+            same = self.read(probe) == data
+        self.delete(probe)
+        if not same:
+            raise PlaceError(f"{self} gave back other bytes than were written: check the disk or choose another place")
+
+    def _full(self, name: str) -> str:
+        return f"{self._path.rstrip('/')}/{name}"
+
+    def _move_objects(self, name: str, target: str) -> None:
+        """Move a file, or a folder file by file: object stores cannot rename a folder."""
+        source = self._full(name)
+        if self._filesystem.get_file_info(source).type == fs.FileType.File:
+            self._filesystem.move(source, self._full(target))
+            return
+        for info in self._filesystem.get_file_info(fs.FileSelector(source, recursive=True)):
+            if info.is_file:
+                self._filesystem.move(info.path, self._full(target) + info.path.removeprefix(source))
+
+    @contextmanager
+    def _telling(self, action: str) -> Iterator[None]:
+        """Turn an operating system's error into a `PlaceError` that names this place."""
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            known = _ADVICE.get(getattr(error, "errno", None) or 0)
+            advice = known or "See that the place exists and that this user may write to it"
+            raise PlaceError(f"cannot {action} {self}: {error}\n{advice}, or choose another place.") from error
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_hidden(name: str) -> bool:
+    base = name.rsplit("/", 1)[-1]
+    return (base.startswith(".") and base.endswith(".tmp")) or name.startswith(f"{SET_ASIDE}/")
+
+
+def _without_secrets(uri: str) -> str:
+    """Leave out a URI's ``key:secret@`` and its options."""
+    return re.sub(r"//[^/@]*:[^/@]*@", "//", uri).partition("?")[0]

@@ -1,0 +1,91 @@
+"""Who is making what: one worker a cluster makes an artefact, however many studies ask for it at once.
+
+A claim lasts as long as its holder renews it; a holder that dies lets it lapse, and the next one goes on from the
+checkpoint.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+from uuid import uuid4
+
+import ray
+
+LEASE_S = 30.0
+RENEW_S = 5.0
+
+
+class Claims(Protocol):
+    """Grants the making of an artefact to one holder at a time."""
+
+    def claim(self, fingerprint: str, holder: str) -> bool:
+        """Ask for an artefact, or renew the claim on it; tell whether ``holder`` has it now."""
+        ...
+
+    def release(self, fingerprint: str, holder: str) -> None:
+        """Give a claim back."""
+        ...
+
+
+class LocalClaims:
+    """The table of claims; by itself it serves one process."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[str, float]] = {}
+
+    def claim(self, fingerprint: str, holder: str) -> bool:
+        """Grant the claim unless somebody else holds it and has renewed it lately."""
+        now = time.monotonic()
+        owner, renewed = self._held.get(fingerprint, (holder, now))
+        if owner != holder and now - renewed < LEASE_S:
+            return False
+        self._held[fingerprint] = (holder, now)
+        return True
+
+    def release(self, fingerprint: str, holder: str) -> None:
+        """Forget the claim if it is the holder's."""
+        if self._held.get(fingerprint, ("", 0.0))[0] == holder:
+            del self._held[fingerprint]
+
+
+class RayClaims:
+    """The one table of claims of a Ray cluster, kept by a named actor that outlives the study which asked first."""
+
+    def __init__(self) -> None:
+        self._actor: Any = (
+            ray.remote(LocalClaims)
+            .options(name="lethe-claims", namespace="lethe", get_if_exists=True, lifetime="detached", num_cpus=0)
+            .remote()
+        )
+
+    def claim(self, fingerprint: str, holder: str) -> bool:
+        """Ask the actor."""
+        return bool(ray.get(self._actor.claim.remote(fingerprint, holder)))
+
+    def release(self, fingerprint: str, holder: str) -> None:
+        """Tell the actor."""
+        ray.get(self._actor.release.remote(fingerprint, holder))
+
+
+@contextmanager
+def holding(claims: Claims, fingerprint: str) -> Iterator[None]:
+    """Wait until the artefact is ours to make, or has been made meanwhile: look again; renew the claim until done."""
+    holder = uuid4().hex
+    while not claims.claim(fingerprint, holder):
+        time.sleep(1)
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(RENEW_S):
+            claims.claim(fingerprint, holder)
+
+    renewer = threading.Thread(target=renew, daemon=True)
+    renewer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        renewer.join()
+        claims.release(fingerprint, holder)

@@ -1,0 +1,179 @@
+"""The pool on disk: artefacts by fingerprint, whole and verified or not there at all.
+
+An artefact is a folder ``<kind>/<fingerprint>`` of safetensors files and a manifest with its inputs, its provenance and
+the checksum of each file. The manifest is written last: without it the artefact does not exist. No pickle is ever read.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from lethe.fingerprint import digest
+from lethe.place import Place
+from lethe.study import ArtefactKey
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+Tensors = dict[str, Tensor]
+
+
+class CorruptArtefactError(Exception):
+    """An artefact whose bytes are not those that its manifest promises; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A whole artefact.
+
+    Attributes:
+        files: tensors by name, by file: ``weights`` and ``logits`` of a model, ``scores`` of saliency.
+        manifest: inputs, facts (seconds, loss, ...) and provenance.
+    """
+
+    files: dict[str, Tensors]
+    manifest: dict[str, Any]
+
+
+class Pool:
+    """Artefacts under one place; safe for many readers and writers."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def manifest(self, key: ArtefactKey) -> dict[str, Any] | None:
+        """Read an artefact's manifest; None if the artefact does not exist.
+
+        Raises:
+            CorruptArtefactError: the manifest cannot be read or belongs to a newer version.
+        """
+        folder = self._folder(key)
+        try:
+            manifest: dict[str, Any] = json.loads(folder.read(MANIFEST))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise CorruptArtefactError(f"{folder}: {MANIFEST} is not JSON: {error}") from error
+        if manifest.get("format") != FORMAT or manifest.get("fingerprint") != key.fingerprint:
+            raise CorruptArtefactError(f"{folder}: {MANIFEST} is not of format {FORMAT} for this artefact")
+        return manifest
+
+    def load(self, key: ArtefactKey) -> Artefact | None:
+        """Read an artefact and verify every checksum; None if it does not exist.
+
+        Raises:
+            CorruptArtefactError: a file is missing, truncated or altered.
+        """
+        manifest = self.manifest(key)
+        if manifest is None:
+            return None
+        contents = self._verified(key, manifest)
+        try:
+            return Artefact({name: load_tensors(content) for name, content in contents.items()}, manifest)
+        except SafetensorError as error:
+            raise CorruptArtefactError(f"{self._folder(key)}: is not safetensors: {error}") from error
+
+    def verify(self, key: ArtefactKey) -> dict[str, Any] | None:
+        """Check every checksum of an artefact without decoding it; give its manifest, or None if it does not exist.
+
+        Raises:
+            CorruptArtefactError: a file is missing, truncated or altered.
+        """
+        manifest = self.manifest(key)
+        if manifest is not None:
+            self._verified(key, manifest)
+        return manifest
+
+    def save(self, key: ArtefactKey, files: Mapping[str, Tensors], facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Write an artefact, manifest last, and drop its checkpoint; if somebody was faster, theirs stays."""
+        folder = self._folder(key)
+        entries = {}
+        for name, tensors in files.items():
+            content = save_tensors({part: tensor.contiguous() for part, tensor in tensors.items()})
+            file_name = f"{name}-{uuid4().hex[:8]}.safetensors"
+            folder.write(file_name, content)
+            entries[name] = {"file": file_name, "sha256": digest(content), "size_bytes": len(content)}
+        faster = self.manifest(key)
+        if faster is not None:
+            for entry in entries.values():
+                folder.delete(str(entry["file"]))
+            return faster
+        manifest = {
+            "format": FORMAT,
+            "fingerprint": key.fingerprint,
+            "kind": key.kind,
+            "inputs": dict(key.inputs),
+            "files": entries,
+            "facts": dict(facts),
+        }
+        folder.write(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+        self._drop_checkpoints(key, keep=None)
+        return manifest
+
+    def set_aside(self, key: ArtefactKey) -> str:
+        """Move a broken artefact out of the way; give where it lies now."""
+        return self.place.set_aside(self._path(key))
+
+    def size_bytes(self, manifest: Mapping[str, Any]) -> int:
+        """Sum the sizes of an artefact's files."""
+        return sum(int(entry["size_bytes"]) for entry in manifest["files"].values())
+
+    def uri(self, key: ArtefactKey) -> str:
+        """Name the place of an artefact."""
+        return str(self._folder(key))
+
+    def save_checkpoint(self, key: ArtefactKey, state: Tensors) -> None:
+        """Keep the state of an unfinished training, in the place of an earlier one."""
+        content = save_tensors(state)
+        name = f"{digest(content)[:32]}.safetensors"
+        self._checkpoints(key).write(name, content)
+        self._drop_checkpoints(key, keep=name)
+
+    def checkpoint(self, key: ArtefactKey) -> Tensors | None:
+        """Read the state of an unfinished training; a damaged one is dropped."""
+        folder = self._checkpoints(key)
+        for name in folder.names(suffix=".safetensors"):
+            content = folder.read(name)
+            if name == f"{digest(content)[:32]}.safetensors":
+                state: Tensors = load_tensors(content)
+                return state
+            folder.delete(name)
+        return None
+
+    def _verified(self, key: ArtefactKey, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+        folder = self._folder(key)
+        contents = {}
+        for name, entry in manifest["files"].items():
+            try:
+                content = folder.read(entry["file"])
+            except FileNotFoundError as error:
+                raise CorruptArtefactError(f"{folder}: {entry['file']} is missing") from error
+            if digest(content) != entry["sha256"]:
+                raise CorruptArtefactError(
+                    f"{folder}: {entry['file']} has {len(content)} bytes of another checksum than its manifest "
+                    f"promises ({entry['size_bytes']} bytes)"
+                )
+            contents[name] = content
+        return contents
+
+    def _drop_checkpoints(self, key: ArtefactKey, keep: str | None) -> None:
+        folder = self._checkpoints(key)
+        for name in folder.names(suffix=".safetensors"):
+            if name != keep:
+                folder.delete(name)
+
+    def _path(self, key: ArtefactKey) -> str:
+        return f"pool/{key.kind}/{key.fingerprint}"
+
+    def _folder(self, key: ArtefactKey) -> Place:
+        return self.place.child("pool", key.kind, key.fingerprint)
+
+    def _checkpoints(self, key: ArtefactKey) -> Place:
+        return self.place.child("pool", "checkpoints", key.fingerprint)

@@ -1,0 +1,159 @@
+"""The worker that makes artefacts: trains originals and oracles, from a checkpoint if there is one, and scores them."""
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import torch
+from torch import nn
+
+from lethe.cluster import Shelf, claim_device, peak_memory_bytes
+from lethe.pool._claims import Claims, holding
+from lethe.pool._jobs import TrainingJob
+from lethe.pool._store import CorruptArtefactError, Pool, Tensors
+from lethe.provenance import device_name, node_name
+from lethe.study import ArtefactKey, Question, Share
+from unlearning.data import ImageData, SplitName
+from unlearning.data.augment import ARMS
+from unlearning.saliency import saliency_scores
+from unlearning.seeds import derive
+from unlearning.training import Training, predict
+
+CHECKPOINT_EPOCHS = 5
+
+
+class DivergedError(Exception):
+    """A training whose loss stopped being finite; nothing is kept of it."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """An artefact that stands in the pool now.
+
+    Attributes:
+        new: made here, rather than found.
+        set_aside: where a broken one was moved to first.
+    """
+
+    key: ArtefactKey
+    question: Question
+    seed: int
+    manifest: dict[str, Any]
+    new: bool
+    set_aside: str | None
+
+
+class Trainer:
+    """Gets or makes the artefacts of training jobs, one job at a time."""
+
+    def __init__(self, pool: Pool, datasets: Shelf, claims: Claims, share: Share) -> None:
+        self._pool = pool
+        self._datasets = datasets
+        self._claims = claims
+        self._device = claim_device(share)
+
+    def __call__(self, job: TrainingJob) -> list[Made]:
+        """Get or make the model of a job and its saliency scores.
+
+        Raises:
+            DivergedError: the training's loss stopped being finite.
+        """
+        made = [self._get_or_make(job.key, job.question, job.seed)]
+        made += [self._get_or_make(key, question, job.seed) for key, question in job.saliencies]
+        return made
+
+    def _get_or_make(self, key: ArtefactKey, question: Question, seed: int) -> Made:
+        with holding(self._claims, key.fingerprint):
+            moved = None
+            try:
+                manifest = self._pool.verify(key)
+            except CorruptArtefactError:
+                manifest, moved = None, self._pool.set_aside(key)
+            if manifest is not None:
+                return Made(key, question, seed, manifest, new=False, set_aside=None)
+            files, facts = self._score(question, seed) if key.kind == "saliency" else self._train(key, question, seed)
+            manifest = self._pool.save(key, files, facts)
+            return Made(key, question, seed, manifest, new=True, set_aside=moved)
+
+    def _train(self, key: ArtefactKey, question: Question, seed: int) -> tuple[dict[str, Tensors], dict[str, Any]]:
+        started_at, started = datetime.now(UTC), time.perf_counter()
+        data = self._datasets[question.data_hash]
+        training = self._training(key, question, seed, data)
+        self._finish(key, training)
+        images = {name: getattr(data, name).images_NCHW.to(self._device) for name in get_args(SplitName)}
+        logits = {name: predict(training.model, split, question.recipe.precision) for name, split in images.items()}
+        facts = {
+            "seconds_train": training.seconds,
+            "seconds_total": time.perf_counter() - started,
+            "epochs": training.epoch,
+            "loss": training.loss,
+            **self._whereabouts(started_at),
+        }
+        weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
+        return {"weights": weights, "logits": logits}, facts
+
+    def _training(self, key: ArtefactKey, question: Question, seed: int, data: ImageData) -> Training:
+        training_seed = question.training_seed(seed)
+        indices = question.forget.retain_R if key.kind == "oracle" else torch.arange(question.train_count)
+        training = Training(
+            self._fresh_model(question, training_seed),
+            data.train.images_NCHW.to(self._device),
+            data.train.labels_N,
+            indices,
+            recipe=question.recipe,
+            arm=ARMS[question.arm],
+            seed=training_seed,
+        )
+        checkpoint = self._pool.checkpoint(key)
+        if checkpoint is not None:
+            training.restore(checkpoint)
+        return training
+
+    def _finish(self, key: ArtefactKey, training: Training) -> None:
+        recipe = training.recipe
+        while training.epoch < recipe.epochs:
+            training.advance()
+            if not math.isfinite(training.loss):
+                raise DivergedError(
+                    f"the {key.kind} {key.fingerprint} diverged in epoch {training.epoch} (loss {training.loss}): "
+                    f"lower training.lr ({recipe.lr:g})"
+                )
+            if training.epoch % CHECKPOINT_EPOCHS == 0 and training.epoch < recipe.epochs:
+                self._pool.save_checkpoint(key, training.checkpoint())
+
+    def _score(self, question: Question, seed: int) -> tuple[dict[str, Tensors], dict[str, Any]]:
+        started_at, started = datetime.now(UTC), time.perf_counter()
+        original = self._pool.load(question.original(seed))
+        if original is None:
+            raise FileNotFoundError(f"no original {question.original(seed).fingerprint} to take saliency scores from")
+        model = self._fresh_model(question, seed=0)
+        model.load_state_dict(original.files["weights"])
+        train = self._datasets[question.data_hash].train
+        forget_F = question.forget.indices_F
+        begun = time.perf_counter()
+        scores = saliency_scores(
+            model, train.images_NCHW[forget_F].to(self._device), train.labels_N[forget_F].to(self._device)
+        )
+        facts = {
+            "seconds_train": time.perf_counter() - begun,
+            "seconds_total": time.perf_counter() - started,
+            "epochs": 0,
+            "loss": None,
+            **self._whereabouts(started_at),
+        }
+        return {"scores": scores}, facts
+
+    def _fresh_model(self, question: Question, seed: int) -> nn.Sequential:
+        model = question.network.build(question.channels, question.classes, derive(seed, "weights"))
+        return model.to(self._device)
+
+    def _whereabouts(self, started_at: datetime) -> dict[str, Any]:
+        return {
+            "started_at": started_at.isoformat(),
+            "ended_at": datetime.now(UTC).isoformat(),
+            "device": device_name(self._device.type),
+            "node": node_name(),
+            "peak_memory_bytes": peak_memory_bytes(self._device),
+        }

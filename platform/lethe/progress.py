@@ -1,0 +1,110 @@
+"""What a person sees while a study runs: one live line on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+QUIET_S = 10.0
+"""Between two plain lines about the same stage."""
+
+
+@dataclass
+class State:
+    """Where a study stands."""
+
+    stage: str = "starting"
+    done: int = 0
+    total: int = 0
+    running: int = 0
+    failed: int = 0
+    best_gap: float | None = None
+    floor: float | None = None
+    started: float = field(default_factory=time.monotonic)
+    already: int = 0
+
+    def line(self) -> str:
+        """Say it in one line."""
+        parts = [self.stage]
+        if self.total:
+            parts.append(f"{self.done}/{self.total} done")
+        if self.running:
+            parts.append(f"{self.running} running")
+        if self.failed:
+            parts.append(f"{self.failed} failed or diverged")
+        if self.best_gap is not None:
+            floor = "" if self.floor is None else f" (noise floor {100 * self.floor:.1f} %)"
+            parts.append(f"best gap {100 * self.best_gap:.1f} %{floor}")
+        if left := self._seconds_left():
+            parts.append(f"about {duration(left)} left")
+        return " · ".join(parts)
+
+    def _seconds_left(self) -> float | None:
+        fresh = self.done - self.already
+        if fresh <= 0 or self.done >= self.total:
+            return None
+        return (time.monotonic() - self.started) / fresh * (self.total - self.done)
+
+
+def duration(seconds: float) -> str:
+    """Say a time span the way people do."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+class Progress:
+    """Follows a study on a console; use it as a context.
+
+    Args:
+        console: live when it is a terminal, line-based otherwise.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._state = State()
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._said_at = -QUIET_S
+        self._clock: Callable[[], float] = time.monotonic
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def stage(self, name: str, total: int, done: int = 0) -> None:
+        """Begin a stage of ``total`` units, ``done`` of which stood there already."""
+        self._state = State(stage=name, total=total, done=done, already=done)
+        self._show(now=True)
+
+    def update(self, **changes: float | int | None) -> None:
+        """Change what is known of the stage, by the names of `State`."""
+        for name, value in changes.items():
+            setattr(self._state, name, value)
+        self._show(now=self._state.done == self._state.total)
+
+    def _show(self, now: bool) -> None:
+        line = self._state.line()
+        if self._live:
+            self._live.update(Text(line))
+            return
+        if now or self._clock() - self._said_at >= QUIET_S:
+            self._said_at = self._clock()
+            self.say(line)

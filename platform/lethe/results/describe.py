@@ -1,0 +1,41 @@
+"""The columns that rows of several tables share, filled from a question, a method and this process."""
+
+from typing import Any
+
+from lethe.provenance import library_versions
+from lethe.results.rows import SettingColumns
+from lethe.study import Question
+from unlearning.methods import Method
+
+
+def question_columns(study: str, question: Question) -> dict[str, Any]:
+    """Fill the `QuestionColumns`."""
+    return {
+        "study": study,
+        "dataset": question.dataset,
+        "arm": question.arm,
+        "network": _network(question),
+        "question": question.fingerprint,
+        "forget": question.request.label,
+        "forget_kind": question.request.kind,
+        "forget_fraction": len(question.forget.indices_F) / question.train_count,
+        "forget_images": len(question.forget.indices_F),
+    }
+
+
+def setting_columns(method: Method) -> dict[str, Any]:
+    """Fill the `SettingColumns` but for the threshold; an option without a column of its own stands in the JSON."""
+    options = method.model_dump(exclude={"name"})
+    typed = {name: value for name, value in options.items() if name in SettingColumns.__dataclass_fields__}
+    return {"method": method.name, "setting": method.model_dump_json(), **typed}
+
+
+def version_columns() -> dict[str, Any]:
+    """Fill the versions of the `Provenance`."""
+    return dict(library_versions())
+
+
+def _network(question: Question) -> str:
+    options = question.network.model_dump()
+    name = options.pop("name")
+    return " ".join([name, *(f"{option} {value}" for option, value in options.items())])

@@ -1,0 +1,106 @@
+"""A part's bytes: rows of one type as a Parquet file that says its schema version and can be checked.
+
+This module does not know where parts lie. What a torn or changed part says is never believed: page checksums cover the
+values, and columns must be exactly those of the row type.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lethe.results.rows import SCHEMA_VERSION, Row
+from lethe.results.schema import schema_of
+
+_VERSION: Final = b"lethe.schema_version"
+_COVERS: Final = b"lethe.covers"
+
+
+class SchemaError(Exception):
+    """A part that a newer Lethe wrote; the message says where it lies and what to do."""
+
+
+class CorruptPartError(Exception):
+    """Bytes that are not a whole, unchanged part; the message says what was found."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part holds.
+
+    Attributes:
+        table: the rows, in the schema of their type.
+        covers: of a merged part, the stamp of every part whose rows it repeats; empty otherwise.
+    """
+
+    table: pa.Table
+    covers: Mapping[str, str]
+
+
+def encode(part: Part) -> bytes:
+    """Write a part as Parquet (zstd, page checksums).
+
+    Raises:
+        pyarrow.ArrowInvalid: a null stands in a column that allows none.
+    """
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        sink,
+        part.table.schema,
+        compression="zstd",
+        write_page_checksum=True,
+        store_schema=False,
+        use_dictionary=False,
+        write_statistics=False,
+    ) as writer:
+        writer.write_table(part.table)
+        writer.add_key_value_metadata({_VERSION: str(SCHEMA_VERSION), _COVERS: json.dumps(dict(part.covers))})
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def decode(data: bytes, row_type: type[Row]) -> Part:
+    """Read a part, with every checksum verified.
+
+    Raises:
+        CorruptPartError: the bytes are torn or changed, or are no part of this row type.
+        SchemaError: a newer Lethe wrote the part.
+    """
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        notes = file.metadata.metadata or {}
+        version = int(notes[_VERSION])
+        covers = json.loads(notes[_COVERS])
+        table = file.read(use_threads=False)
+    except KeyError as error:
+        raise CorruptPartError(f"it is no part of Lethe's: {error} is not in its metadata") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise CorruptPartError(str(error)) from error
+    if version > SCHEMA_VERSION:
+        raise SchemaError(f"its schema has version {version}, this Lethe knows versions up to {SCHEMA_VERSION}")
+    return Part(_upgrade(table, row_type), covers)
+
+
+def _upgrade(table: pa.Table, row_type: type[Row]) -> pa.Table:
+    """Bring the columns of an older version to today's: a column that it lacks is null.
+
+    This is the place for any other change between versions.
+    """
+    schema = schema_of(row_type)
+    if table.schema.equals(schema):
+        return table
+    names = table.column_names
+    unknown = [str(field) for field in table.schema if names.count(field.name) > 1 or not _holds(schema, field)]
+    missing = [str(field) for field in schema if field.name not in names and not field.nullable]
+    if unknown or missing:
+        raise CorruptPartError(f"its columns are not those of {row_type.__name__}: unknown {unknown}, missing {missing}")
+    columns = [table[field.name] if field.name in names else pa.nulls(len(table), field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _holds(schema: pa.Schema, field: pa.Field) -> bool:
+    index = schema.get_field_index(field.name)
+    return index >= 0 and bool(schema.field(index).equals(field))

@@ -1,0 +1,226 @@
+"""What a row of each table says: the one place where a column's name, type, unit and meaning are written down.
+
+The Arrow schemas and the documentation of the columns derive from these classes. Columns stand in the order of the
+fields, those of the last base first. Accuracies, scores and gaps are fractions in [0, 1]; percent is for print.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from lethe.results.schema import Column
+
+SCHEMA_VERSION: Final = 1
+"""Raised with every change of the columns; how an older part is read is told in ``part.py``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyColumns:
+    """Where a row belongs."""
+
+    study: Annotated[str, Column("", "name of the study")]
+    dataset: Annotated[str, Column("", "name of the data set")]
+    arm: Annotated[str, Column("", "augmentation arm")]
+    network: Annotated[str, Column("", "network")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionColumns(StudyColumns):
+    """The question that a row helps to answer: which data must be forgotten, from which kind of model."""
+
+    question: Annotated[str, Column("", "fingerprint of the question, shared by every method that answers it")]
+    forget: Annotated[str, Column("", "forget request, as reports call it")]
+    forget_kind: Annotated[str, Column("", "kind of forget request")]
+    forget_fraction: Annotated[float, Column("fraction", "share of the train images that is to be forgotten")]
+    forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingColumns:
+    """The setting of a method; a hyper-parameter that the method does not have is null."""
+
+    method: Annotated[str, Column("", "unlearning method; 'original' and 'oracle' for the rows without one")]
+    lr: Annotated[float | None, Column("", "learning rate")] = None
+    density: Annotated[float | None, Column("fraction", "share of the weights that is trainable")] = None
+    epochs: Annotated[int | None, Column("epochs", "length of the run that was asked for")] = None
+    batch_size: Annotated[int | None, Column("images", "batch size")] = None
+    momentum: Annotated[float | None, Column("", "momentum of SGD")] = None
+    weight_decay: Annotated[float | None, Column("", "weight decay")] = None
+    loop: Annotated[str | None, Column("", "how forget and retain batches alternate")] = None
+    relabel: Annotated[str | None, Column("", "how the random labels are drawn")] = None
+    batch_norm: Annotated[str | None, Column("", "whether running statistics are frozen or updated")] = None
+    mask: Annotated[str | None, Column("", "what chooses the trainable weights")] = None
+    threshold: Annotated[
+        float | None, Column("", "saliency score gamma that gives the density, averaged over the training seeds")
+    ] = None
+    setting: Annotated[str, Column("", "the full setting, as JSON")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeColumns:
+    """How a run ended and what was measured; measures are null where it diverged or failed."""
+
+    status: Annotated[
+        Literal["done", "stopped", "diverged", "failed"],
+        Column("", "'done', 'stopped' early by the search, 'diverged' (loss not finite) or 'failed'"),
+    ]
+    error: Annotated[str | None, Column("", "why it failed")] = None
+    ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
+    ra: Annotated[float | None, Column("fraction", "accuracy on the retain set")] = None
+    va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None
+    ta: Annotated[float | None, Column("fraction", "accuracy on the test split; null in trials, never shown it")] = None
+    mia: Annotated[
+        float | None, Column("fraction", "MIA-efficacy: share of the forget set that the attack calls non-member")
+    ] = None
+    gap: Annotated[
+        float | None,
+        Column(
+            "fraction",
+            "mean absolute difference to the paired oracle: over UA, RA, VA and MIA in trials, "
+            "over UA, RA, TA and MIA in confirmations",
+        ),
+    ] = None
+    oracle_ua: Annotated[float | None, Column("fraction", "UA of the paired oracle")] = None
+    oracle_ra: Annotated[float | None, Column("fraction", "RA of the paired oracle")] = None
+    oracle_va: Annotated[float | None, Column("fraction", "VA of the paired oracle")] = None
+    oracle_mia: Annotated[float | None, Column("fraction", "MIA-efficacy of the paired oracle")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a row cost, and with which code and on which machine it came about."""
+
+    seconds_total: Annotated[float, Column("s", "wall-clock time of the whole unit of work")]
+    peak_memory_bytes: Annotated[int | None, Column("bytes", "peak memory on the device; null on a CPU")] = None
+    device: Annotated[str, Column("", "kind of device")]
+    worker: Annotated[str, Column("", "worker process")]
+    node: Annotated[str, Column("", "machine")]
+    lethe_version: Annotated[str, Column("", "version of lethe")]
+    code_version: Annotated[str | None, Column("", "revision of the code; null where it is unknown")] = None
+    python_version: Annotated[str, Column("", "version of Python")]
+    torch_version: Annotated[str, Column("", "version of torch")]
+    ray_version: Annotated[str | None, Column("", "version of Ray; null where it took no part")] = None
+    optuna_version: Annotated[str | None, Column("", "version of Optuna; null where it took no part")] = None
+    started_at: Annotated[datetime, Column("", "start, UTC")]
+    ended_at: Annotated[datetime, Column("", "end, UTC")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TrialColumns(OutcomeColumns, SettingColumns, QuestionColumns):
+    trial_id: Annotated[str, Column("", "name of the trial, unique in the place")]
+    cell: Annotated[str, Column("", "fingerprint of the cell: question, method and search")]
+    number: Annotated[int, Column("", "number of the trial in its cell, from 0")]
+    study_seed: Annotated[int, Column("", "seed of the study")]
+    training_seeds: Annotated[list[int], Column("", "training seeds that the measures are averaged over")]
+    unlearning_seeds: Annotated[list[int], Column("", "unlearning seed of each run")]
+    copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
+    epochs_done: Annotated[int, Column("epochs", "epochs that were run")]
+    gap_per_seed: Annotated[list[float], Column("fraction", "gap of each training seed")]
+    original_gap: Annotated[
+        float | None, Column("fraction", "gap of the originals of the same seeds: what doing nothing gives")
+    ] = None
+    originals: Annotated[list[str], Column("", "fingerprints of the originals")]
+    oracles: Annotated[list[str], Column("", "fingerprints of the oracles")]
+    seconds_load: Annotated[float, Column("s", "time to fetch and place what the trial starts from")]
+    seconds_unlearn: Annotated[float, Column("s", "time to unlearn, all seeds together")]
+    seconds_evaluate: Annotated[float, Column("s", "time to evaluate, the attack left out")]
+    seconds_attack: Annotated[float, Column("s", "time of the membership attack")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRow(Provenance, _TrialColumns):
+    """One trial: one setting, its measures averaged over the tuning seeds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRow:
+    """One epoch of a trial, its measures averaged over the tuning seeds."""
+
+    study: Annotated[str, Column("", "name of the study")]
+    trial_id: Annotated[str, Column("", "the trial")]
+    cell: Annotated[str, Column("", "fingerprint of the cell")]
+    epoch: Annotated[int, Column("", "number of the epoch, from 1")]
+    loss: Annotated[float | None, Column("", "mean training loss of the epoch")] = None
+    ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
+    ra: Annotated[float | None, Column("fraction", "accuracy on the retain set")] = None
+    va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None
+    mia: Annotated[float | None, Column("fraction", "MIA-efficacy, non-members from the validation split")] = None
+    gap: Annotated[float | None, Column("fraction", "mean absolute difference to the paired oracle")] = None
+    gap_per_seed: Annotated[list[float], Column("fraction", "gap of each training seed")]
+    seconds_unlearn: Annotated[float, Column("s", "time to unlearn in this epoch")]
+    seconds_evaluate: Annotated[float, Column("s", "time to evaluate after this epoch, the attack left out")]
+    seconds_attack: Annotated[float, Column("s", "time of the membership attack after this epoch")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ConfirmationColumns(OutcomeColumns, SettingColumns, QuestionColumns):
+    confirmation_id: Annotated[str, Column("", "name of the confirmation, unique in the place")]
+    cell: Annotated[str | None, Column("", "fingerprint of the cell; null for rows that belong to no search")] = None
+    row: Annotated[
+        str, Column("", "row of the comparison: 'original', 'oracle', a method, or a method's control by its name")
+    ]
+    training_seed: Annotated[int, Column("", "training seed of the original and its paired oracle")]
+    unlearning_seed: Annotated[int | None, Column("", "seed of the unlearning run; null where nothing is run")] = None
+    mia_nonmembers: Annotated[Literal["val", "test"], Column("", "split that the attack takes non-members from")]
+    mia_correctness: Annotated[float | None, Column("fraction", "MIA-efficacy from correctness")] = None
+    mia_entropy: Annotated[float | None, Column("fraction", "MIA-efficacy from entropy")] = None
+    mia_modified_entropy: Annotated[float | None, Column("fraction", "MIA-efficacy from modified entropy")] = None
+    mia_prob: Annotated[float | None, Column("fraction", "MIA-efficacy from the whole probability vector")] = None
+    auc: Annotated[float | None, Column("fraction", "area under the ROC curve on the test split, as MedMNIST")] = None
+    recall_per_class: Annotated[list[float], Column("fraction", "recall of each class on the test split")]
+    tow: Annotated[float | None, Column("fraction", "tug of war: (1-|dFA|)(1-|dRA|)(1-|dTA|) to the oracle")] = None
+    oracle_ta: Annotated[float | None, Column("fraction", "TA of the paired oracle")] = None
+    seconds_unlearn: Annotated[float | None, Column("s", "time to unlearn, saliency included")] = None
+    seconds_saliency: Annotated[float | None, Column("s", "time of the saliency scores alone")] = None
+    seconds_retrain: Annotated[float | None, Column("s", "what training the paired oracle took")] = None
+    retrain_share: Annotated[float | None, Column("fraction", "seconds_unlearn / seconds_retrain")] = None
+    tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
+    tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
+    trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
+    original: Annotated[str, Column("", "fingerprint of the original")]
+    oracle: Annotated[str, Column("", "fingerprint of the paired oracle")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmationRow(Provenance, _ConfirmationColumns):
+    """One row of the comparison on one reporting seed, measured on data that the search never saw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ArtifactColumns(StudyColumns):
+    artifact_id: Annotated[str, Column("", "fingerprint of the artefact")]
+    kind: Annotated[Literal["original", "oracle", "saliency"], Column("", "'original', 'oracle' or 'saliency'")]
+    forget: Annotated[str | None, Column("", "forget request; null for an original")] = None
+    forget_kind: Annotated[str | None, Column("", "kind of forget request; null for an original")] = None
+    forget_fraction: Annotated[
+        float | None, Column("fraction", "share of the train images that is to be forgotten; null for an original")
+    ] = None
+    forget_images: Annotated[
+        int | None, Column("images", "number of train images that are to be forgotten; null for an original")
+    ] = None
+    training_seed: Annotated[int, Column("", "training seed")]
+    status: Annotated[Literal["trained", "set aside"], Column("", "'trained', or 'set aside' as broken")]
+    uri: Annotated[str, Column("", "where it lies")]
+    bytes: Annotated[int, Column("bytes", "its size")]
+    seconds_train: Annotated[float | None, Column("s", "time to train, or to compute the saliency scores")] = None
+    epochs: Annotated[int | None, Column("epochs", "epochs of training; null for saliency scores")] = None
+    loss: Annotated[float | None, Column("", "training loss of the last epoch")] = None
+    ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
+    va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None
+    ta: Annotated[float | None, Column("fraction", "accuracy on the test split")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactRow(Provenance, _ArtifactColumns):
+    """One original, oracle or set of saliency scores, as it was made."""
+
+
+Row = TrialRow | EpochRow | ConfirmationRow | ArtifactRow
+TableName = Literal["trials", "epochs", "confirmations", "artifacts"]
+
+TABLES: Final[dict[TableName, type[Row]]] = {
+    "trials": TrialRow,
+    "epochs": EpochRow,
+    "confirmations": ConfirmationRow,
+    "artifacts": ArtifactRow,
+}

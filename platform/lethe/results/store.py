@@ -1,0 +1,157 @@
+"""The result store: every finished unit of work is one immutable Parquet part; writing it twice is writing it once.
+
+    tables/<table>/<study>/<part>.parquet   the record
+    merged/<table>/<study>.parquet          the same rows in one file, so that thousands of parts read fast
+
+A merged file is a copy: it says which parts it repeats, in which state, and is passed over once that is no longer true.
+Each study has one writer; readers need no lock and no server. What the rows mean is told in ``rows.py``.
+"""
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lethe.place import Place
+from lethe.results.part import CorruptPartError, Part, SchemaError, decode, encode
+from lethe.results.rows import TABLES, EpochRow, Row, TableName, TrialRow
+from lethe.results.schema import schema_of, to_table
+
+_READERS: Final = 16
+_SUFFIX: Final = ".parquet"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class CorruptPartWarning(UserWarning):
+    """A part is torn or changed: its rows are left out of what was read."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The tables of a results place."""
+
+    place: Place
+
+    def append(self, rows: Sequence[Row], part: str) -> None:
+        """Write rows of one table and one study as the part of that name; an older part of that name is replaced.
+
+        Raises:
+            ValueError: no rows, rows of several tables or studies, or a name that cannot be a file's.
+            pyarrow.ArrowInvalid, pyarrow.ArrowTypeError: a value does not fit its column.
+            PlaceError: the part could not be written.
+        """
+        kinds = {(type(row), row.study) for row in rows}
+        if len(kinds) != 1:
+            found = sorted(f"{row_type.__name__} of study '{study}'" for row_type, study in kinds)
+            raise ValueError(f"part '{part}': wanted rows of one table and one study, got {found or 'no rows'}")
+        ((row_type, study),) = kinds
+        folder = self._parts(_table_of(row_type)).child(_checked("study", study))
+        table = to_table(list(rows), row_type)
+        folder.write(_checked("part", part) + _SUFFIX, encode(Part(table, {})))
+
+    def append_trial(self, trial: TrialRow, epochs: Sequence[EpochRow]) -> None:
+        """Write a trial and its epochs; readers see both once the trial, written last, is there.
+
+        Raises:
+            As `append`.
+        """
+        if epochs:
+            self.append(epochs, trial.trial_id)
+        self.append([trial], trial.trial_id)
+
+    def read(self, table: TableName, study: str | None = None) -> pa.Table:
+        """Read the rows of a table, of one study or of all, in no particular order.
+
+        Epochs are those of trials that are there. A broken part is left out with a `CorruptPartWarning`.
+
+        Raises:
+            SchemaError: a newer Lethe wrote a part.
+        """
+        rows = self._scan(table, study).table
+        if table == "epochs":
+            trials = self._scan("trials", study).table
+            rows = rows.filter(pc.is_in(rows["trial_id"], value_set=trials["trial_id"]))
+        return rows
+
+    def studies(self) -> list[str]:
+        """Name the studies that have rows in any table."""
+        return sorted({name.split("/")[1] for name in self.place.child("tables").names(_SUFFIX, recursive=True)})
+
+    def merge(self, study: str) -> None:
+        """Copy each table's parts of a study into one file, to be called from time to time by the study's writer.
+
+        Raises:
+            SchemaError: a newer Lethe wrote a part.
+            PlaceError: the file could not be written.
+        """
+        for table in TABLES:
+            merged = self._scan(table, study)
+            if merged.covers:
+                self._merged(table).write(study + _SUFFIX, encode(merged))
+
+    def _parts(self, table: TableName) -> Place:
+        return self.place.child("tables", table)
+
+    def _merged(self, table: TableName) -> Place:
+        return self.place.child("merged", table)
+
+    def _stamps(self, table: TableName, study: str | None) -> dict[str, str]:
+        """List a table's parts as ``<study>/<part>.parquet``, each with the stamp of its present state."""
+        if study is None:
+            return self._parts(table).stamps(_SUFFIX, recursive=True)
+        stamps = self._parts(table).child(_checked("study", study)).stamps(_SUFFIX)
+        return {f"{study}/{name}": stamp for name, stamp in stamps.items()}
+
+    def _scan(self, table: TableName, study: str | None) -> Part:
+        """Read what is readable of a table, and say which parts that was."""
+        stamps = self._stamps(table, study)
+        merged = self._read_merged(table, study, stamps)
+        repeated = {name for part in merged for name in part.covers}
+        loose = sorted(stamps.keys() - repeated)
+        with ThreadPoolExecutor(_READERS) as pool:
+            read = dict(zip(loose, pool.map(lambda name: self._read_part(table, name), loose), strict=True))
+        for part in read.values():
+            if isinstance(part, CorruptPartError):
+                warnings.warn(CorruptPartWarning(str(part)), stacklevel=3)
+        whole = {name: part.table for name, part in read.items() if isinstance(part, Part)}
+        empty = schema_of(TABLES[table]).empty_table()
+        rows = pa.concat_tables([empty, *(part.table for part in merged), *whole.values()]).combine_chunks()
+        return Part(rows, {name: stamps[name] for name in repeated | whole.keys()})
+
+    def _read_merged(self, table: TableName, study: str | None, stamps: Mapping[str, str]) -> list[Part]:
+        """Read the merged files whose parts are all as they were when they were merged."""
+        folder = self._merged(table)
+        names = [name for name in folder.names(_SUFFIX) if study is None or name == study + _SUFFIX]
+        read = []
+        for name in names:
+            try:
+                merged = decode(folder.read(name), TABLES[table])
+            except (CorruptPartError, SchemaError):
+                continue
+            if merged.covers.items() <= stamps.items():
+                read.append(merged)
+        return read
+
+    def _read_part(self, table: TableName, name: str) -> Part | CorruptPartError:
+        folder = self._parts(table)
+        try:
+            return decode(folder.read(name), TABLES[table])
+        except CorruptPartError as error:
+            return CorruptPartError(f"left out the broken part {folder}/{name}: {error}")
+        except SchemaError as error:
+            raise SchemaError(f"cannot read {folder}/{name}: {error}. Upgrade lethe.") from error
+
+
+def _table_of(row_type: type[Row]) -> TableName:
+    return next(table for table, member in TABLES.items() if member is row_type)
+
+
+def _checked(what: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{what} '{name}': wanted letters, digits, '.', '_' and '-', the first a letter or digit")
+    return name

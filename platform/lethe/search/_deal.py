@@ -1,0 +1,136 @@
+"""The search of a whole study: deals the trials of all cells out in turn, and keeps what becomes of them.
+
+It knows neither Ray nor workers: whoever runs trials asks `StudySearch.next_proposal` and tells how they go.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+
+from lethe.results import EpochRow, Store, TrialRow, to_rows
+from lethe.search._cell import CellSearch, Ending, Proposal
+from lethe.search._journal import Journal
+from lethe.search._report import Report, Status
+from lethe.search._rows import epoch_rows, repeated_row, setting_of, trial_row
+from lethe.study import Cell
+
+TrialKey = tuple[str, int]
+"""A cell's fingerprint and a trial's number in it."""
+
+
+class StudySearch:
+    """The searches of a study's cells, continued from the rows that the store holds.
+
+    Args:
+        cells: those to search; a cell is dealt from once `open_cell` was called for it.
+    """
+
+    def __init__(self, cells: Sequence[Cell], store: Store, journal: Journal) -> None:
+        self._store = store
+        self._rows, self._epochs = _known(store, cells)
+        self._searches = {cell.fingerprint: self._continue(cell, journal) for cell in cells}
+        self._turns: deque[str] = deque()
+        self._reports: dict[TrialKey, dict[int, Report]] = {}
+        self._repeats: defaultdict[TrialKey, list[Proposal]] = defaultdict(list)
+        self.noise_floor: float | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether every cell has ended or was given up."""
+        return all(search.finished for search in self._searches.values())
+
+    @property
+    def planned(self) -> int:
+        """Count the trials of all cells."""
+        return sum(search.cell.trials for search in self._searches.values())
+
+    @property
+    def rows(self) -> list[TrialRow]:
+        """The trials that have ended, in this run or an earlier one."""
+        return [row for key, row in self._rows.items() if key[0] in self._searches]
+
+    @property
+    def running(self) -> int:
+        """Count the trials that have reported and not ended."""
+        return len(self._reports)
+
+    def open_cell(self, cell: Cell) -> None:
+        """Deal from this cell from now on: its artefacts exist."""
+        if cell.fingerprint in self._searches and cell.fingerprint not in self._turns:
+            self._turns.append(cell.fingerprint)
+
+    def give_up(self, cell: Cell) -> None:
+        """Search this cell no more: its artefacts cannot be made."""
+        del self._searches[cell.fingerprint]
+
+    def next_proposal(self) -> Proposal | None:
+        """Deal the next trial to run; None if none is due now. Cells take turns."""
+        for _ in range(len(self._turns)):
+            self._turns.rotate(-1)
+            search = self._searches[self._turns[-1]]
+            while (proposal := search.propose()) is not None:
+                if proposal.repeats is None:
+                    return proposal
+                self._repeat(proposal)
+        return None
+
+    def report(self, proposal: Proposal, report: Report) -> None:
+        """Take what a worker says after an epoch; the last report ends the trial."""
+        reports = self._reports.setdefault(_key(proposal), {})
+        if report.epoch <= 1:
+            reports.clear()
+        reports[report.epoch] = report
+        if report.reference is not None:
+            self.noise_floor = report.reference.noise_floor
+        if report.status != "running":
+            self.end(proposal, report.status, report.error)
+
+    def end(self, proposal: Proposal, status: Status, error: str | None = None) -> None:
+        """End a trial with what it has reported; told from outside when it was stopped early or its workers died."""
+        reports = self._reports.pop(_key(proposal), {})
+        ordered = [reports[epoch] for epoch in sorted(reports)]
+        row = trial_row(proposal, ordered, status, error)
+        self._keep(proposal, row, epoch_rows(row, ordered))
+        for repeat in self._repeats.pop(_key(proposal), []):
+            self._repeat(repeat)
+
+    def _repeat(self, proposal: Proposal) -> None:
+        """Answer a repeated setting from the trial that had it first, once that has ended."""
+        first = (proposal.cell.fingerprint, proposal.repeats or 0)
+        if first in self._rows:
+            self._keep(proposal, *repeated_row(proposal, self._rows[first], self._epochs[first]))
+        else:
+            self._repeats[first].append(proposal)
+
+    def _keep(self, proposal: Proposal, row: TrialRow, epochs: list[EpochRow]) -> None:
+        self._store.append_trial(row, epochs)
+        self._rows[_key(proposal)], self._epochs[_key(proposal)] = row, epochs
+        self._searches[proposal.cell.fingerprint].settle(proposal.number, _ending(row, epochs))
+
+    def _continue(self, cell: Cell, journal: Journal) -> CellSearch:
+        known = {
+            number: (setting_of(row, cell), _ending(row, self._epochs[fingerprint, number]))
+            for (fingerprint, number), row in self._rows.items()
+            if fingerprint == cell.fingerprint
+        }
+        return CellSearch(cell, known, journal.recorder(cell))
+
+
+def _key(proposal: Proposal) -> TrialKey:
+    return proposal.cell.fingerprint, proposal.number
+
+
+def _ending(row: TrialRow, epochs: Sequence[EpochRow]) -> Ending:
+    return Ending(row.status, tuple(epoch.gap for epoch in epochs if epoch.gap is not None))
+
+
+def _known(store: Store, cells: Sequence[Cell]) -> tuple[dict[TrialKey, TrialRow], dict[TrialKey, list[EpochRow]]]:
+    """Read the trials of these cells that an earlier run finished, with their epochs in order."""
+    wanted = {cell.fingerprint for cell in cells}
+    study = cells[0].study.name
+    trials = [row for row in to_rows(store.read("trials", study), TrialRow) if row.cell in wanted]
+    keys = {row.trial_id: (row.cell, row.number) for row in trials}
+    epochs: dict[TrialKey, list[EpochRow]] = {key: [] for key in keys.values()}
+    for epoch in sorted(to_rows(store.read("epochs", study), EpochRow), key=lambda epoch: epoch.epoch):
+        if epoch.trial_id in keys:
+            epochs[keys[epoch.trial_id]].append(epoch)
+    return {keys[row.trial_id]: row for row in trials}, epochs

@@ -1,0 +1,76 @@
+"""The search as optuna-dashboard shows it: a journal file in the results place, one Optuna study a cell.
+
+The journal is written for people; the rows are the record, and a lost or broken journal is written anew from them.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from lethe.place import Place
+from lethe.study import Cell
+
+
+class Journal:
+    """Appends ended trials to the journal of a study."""
+
+    def __init__(self, place: Place, study: str) -> None:
+        self._place = place.child("optuna")
+        self._name = f"{study}.journal"
+        self._remote = self._place.local_path(self._name) is None
+        self._file = self._local_file()
+        try:
+            self._storage = self._open()
+        except (ValueError, KeyError):
+            self._place.set_aside(self._name)
+            self._file = self._local_file()
+            self._storage = self._open()
+
+    def recorder(self, cell: Cell) -> Callable[[FrozenTrial], None]:
+        """Give what records the trials of a cell; one that stands in the journal already is not written again."""
+        study = optuna.create_study(
+            storage=self._storage,
+            study_name=f"{cell.title} ({cell.fingerprint[:8]})",
+            direction="minimize",
+            load_if_exists=True,
+        )
+        present = {trial.user_attrs["number"] for trial in study.get_trials(deepcopy=False)}
+
+        def record(trial: FrozenTrial) -> None:
+            if trial.number in present:
+                return
+            study.add_trial(
+                optuna.create_trial(
+                    state=trial.state,
+                    value=trial.value,
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    intermediate_values=trial.intermediate_values,
+                    user_attrs={"number": trial.number},
+                )
+            )
+            self._upload()
+
+        return record
+
+    def _local_file(self) -> Path:
+        path = self._place.local_path(self._name)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path
+        path = Path(tempfile.mkdtemp(prefix="lethe-journal-")) / self._name
+        if self._place.exists(self._name):
+            path.write_bytes(self._place.read(self._name))
+        return path
+
+    def _open(self) -> JournalStorage:
+        return JournalStorage(JournalFileBackend(str(self._file)))
+
+    def _upload(self) -> None:
+        if self._remote:
+            self._place.write(self._name, self._file.read_bytes())

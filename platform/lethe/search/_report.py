@@ -1,0 +1,74 @@
+"""What a worker says of a trial after each epoch: the one message between the two halves of a search."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Status = Literal["running", "done", "stopped", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """UA, RA, VA and MIA(val), as fractions, averaged over the tuning seeds."""
+
+    ua: float
+    ra: float
+    va: float
+    mia: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a trial is compared with.
+
+    Attributes:
+        oracle: measures of the paired oracles.
+        original_gap: the gap of doing nothing, on the same seeds.
+        noise_floor: the gap between oracles of different tuning seeds; None with one tuning seed.
+        threshold: mean gamma that the setting's density means; None where no score decides.
+    """
+
+    oracle: Measures
+    original_gap: float
+    noise_floor: float | None
+    threshold: float | None
+    originals: tuple[str, ...]
+    oracles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where a trial ran."""
+
+    device: str
+    worker: str
+    node: str
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """A trial after an epoch.
+
+    Attributes:
+        status: ``running`` until the last epoch.
+        gap: mean over the tuning seeds; infinite where there is none, so that a scheduler can rank it.
+        measures: None where the run diverged or failed.
+        seconds_load: of fetching what the trial starts from; with the first epoch's report.
+    """
+
+    epoch: int
+    status: Status
+    gap: float
+    gap_per_seed: tuple[float, ...]
+    measures: Measures | None
+    loss: float | None
+    seconds_load: float
+    seconds_unlearn: float
+    seconds_evaluate: float
+    seconds_attack: float
+    started_at: datetime
+    ended_at: datetime
+    reference: Reference | None
+    whereabouts: Whereabouts
+    error: str | None = None

@@ -1,0 +1,109 @@
+"""From what workers report to the rows of a trial, and back from a row to what Optuna must learn of it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from lethe.results import EpochRow, TrialRow
+from lethe.results.describe import question_columns, setting_columns, version_columns
+from lethe.search._cell import Proposal, Setting
+from lethe.search._report import Measures, Report, Status
+from lethe.study import Cell
+
+
+def trial_id(cell: Cell, number: int) -> str:
+    """Name a trial, the same in every run of its study."""
+    return f"{cell.study.name}-{cell.fingerprint[:8]}-{number:04d}"
+
+
+def trial_row(proposal: Proposal, reports: Sequence[Report], status: Status, error: str | None) -> TrialRow:
+    """Make the row of a trial that ended, from its reports in the order of epochs; there may be none if it failed."""
+    cell, question, study = proposal.cell, proposal.cell.question, proposal.cell.study
+    now = datetime.now(UTC)
+    last = reports[-1] if reports else None
+    return TrialRow(
+        **question_columns(study.name, question),
+        **setting_columns(cell.method_at(proposal.setting)),
+        **version_columns(),
+        **_compared(last),
+        **_measured(last.measures if last else None),
+        trial_id=trial_id(cell, proposal.number),
+        cell=cell.fingerprint,
+        number=proposal.number,
+        study_seed=study.seed,
+        training_seeds=list(study.seeds.tuning),
+        unlearning_seeds=[question.unlearning_seed(seed) for seed in study.seeds.tuning],
+        status=cast(Any, status),
+        error=error,
+        epochs_done=last.epoch if last else 0,
+        gap=last.gap if last and last.measures else None,
+        gap_per_seed=list(last.gap_per_seed) if last else [],
+        seconds_load=sum(report.seconds_load for report in reports),
+        seconds_unlearn=sum(report.seconds_unlearn for report in reports),
+        seconds_evaluate=sum(report.seconds_evaluate for report in reports),
+        seconds_attack=sum(report.seconds_attack for report in reports),
+        seconds_total=(last.ended_at - last.started_at).total_seconds() if last else 0.0,
+        peak_memory_bytes=last.whereabouts.peak_memory_bytes if last else None,
+        device=last.whereabouts.device if last else "",
+        worker=last.whereabouts.worker if last else "",
+        node=last.whereabouts.node if last else "",
+        started_at=last.started_at if last else now,
+        ended_at=last.ended_at if last else now,
+    )
+
+
+def epoch_rows(trial: TrialRow, reports: Sequence[Report]) -> list[EpochRow]:
+    """Make the rows of a trial's epochs."""
+    return [
+        EpochRow(
+            study=trial.study,
+            trial_id=trial.trial_id,
+            cell=trial.cell,
+            epoch=report.epoch,
+            loss=report.loss,
+            gap=report.gap if report.measures else None,
+            gap_per_seed=list(report.gap_per_seed),
+            **_measured(report.measures),
+            seconds_unlearn=report.seconds_unlearn,
+            seconds_evaluate=report.seconds_evaluate,
+            seconds_attack=report.seconds_attack,
+        )
+        for report in reports
+    ]
+
+
+def repeated_row(proposal: Proposal, first: TrialRow, epochs: Sequence[EpochRow]) -> tuple[TrialRow, list[EpochRow]]:
+    """Make the rows of a trial whose setting was tried before: the first one's measures, at no cost."""
+    name = trial_id(proposal.cell, proposal.number)
+    free = {"seconds_load": 0.0, "seconds_unlearn": 0.0, "seconds_evaluate": 0.0, "seconds_attack": 0.0}
+    row = replace(
+        first, trial_id=name, number=proposal.number, copied_from=first.trial_id, seconds_total=0.0, **cast(Any, free)
+    )
+    del free["seconds_load"]
+    return row, [replace(epoch, trial_id=name, **cast(Any, free)) for epoch in epochs]
+
+
+def setting_of(row: TrialRow, cell: Cell) -> Setting:
+    """Read the searched options back from a row."""
+    options = json.loads(row.setting)
+    return {name: options[name] for name in cell.choice.search}
+
+
+def _measured(measures: Measures | None) -> dict[str, Any]:
+    return asdict(measures) if measures else {}
+
+
+def _compared(last: Report | None) -> dict[str, Any]:
+    if last is None or last.reference is None:
+        return {"originals": [], "oracles": []}
+    reference = last.reference
+    oracle = {f"oracle_{name}": value for name, value in asdict(reference.oracle).items()}
+    return {
+        **oracle,
+        "original_gap": reference.original_gap,
+        "threshold": reference.threshold,
+        "originals": list(reference.originals),
+        "oracles": list(reference.oracles),
+    }

@@ -1,0 +1,23 @@
+"""A study: YAML read into checked options, spread out into questions and cells."""
+
+from lethe.study._cells import ArtefactKey, Cell, Question, expand, questions_of
+from lethe.study._model import Choices, MethodChoice, Range, Search, Seeds, Share, Study
+from lethe.study._read import StudyError, parse_study, read_study
+
+__all__ = [
+    "ArtefactKey",
+    "Cell",
+    "Choices",
+    "MethodChoice",
+    "Question",
+    "Range",
+    "Search",
+    "Seeds",
+    "Share",
+    "Study",
+    "StudyError",
+    "expand",
+    "parse_study",
+    "questions_of",
+    "read_study",
+]

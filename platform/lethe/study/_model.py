@@ -1,0 +1,226 @@
+"""What a study's file may say: checked types, bounds and defaults, each told with its dotted place when wrong."""
+
+from typing import Annotated, Any, Literal, Self, get_args
+
+from annotated_types import Ge, Gt, MinLen
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+
+from unlearning.data import AnySource
+from unlearning.data.augment import ArmName
+from unlearning.data.forget import AnyForgetRequest
+from unlearning.methods import METHODS, Method
+from unlearning.models import AnyNetwork, ResNet18
+from unlearning.options import Options
+from unlearning.training import Recipe
+
+Listed = Field(strict=False)
+"""A YAML list may stand for a tuple; what is in it stays strict."""
+
+
+class Range(Options):
+    """An interval of a number to search, on a plain or a logarithmic scale."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"a range runs from low to high, got low {self.low:g} and high {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic range lies above 0, got low {self.low:g}")
+        return self
+
+
+class Choices(Options):
+    """Named alternatives to search, written as a plain list."""
+
+    choices: Annotated[tuple[int | float | str, ...], MinLen(2), Listed]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, value: object) -> object:
+        return {"choices": value} if isinstance(value, list | tuple) else value
+
+
+def _shape(value: object) -> str:
+    return "choices" if isinstance(value, list | tuple | Choices) else "range"
+
+
+Dimension = Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_shape)]
+
+
+class MethodChoice(Options):
+    """A method of the study: its fixed options stand beside ``name``, the searched ones under ``search``."""
+
+    name: str
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    search: dict[str, Dimension] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, value: object) -> object:
+        if not isinstance(value, dict) or "fixed" in value:
+            return value
+        fixed = {key: option for key, option in value.items() if key not in ("name", "search")}
+        return {"name": value.get("name"), "fixed": fixed, "search": value.get("search") or {}}
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.name not in METHODS:
+            raise ValueError(f"unknown method {self.name!r}; the methods are {', '.join(METHODS)}")
+        problems = [*self._unknown(), *self._both(), *self._out_of_bounds()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def method(self) -> type[Method]:
+        """The class of the method."""
+        return METHODS[self.name]
+
+    @property
+    def longest(self) -> int:
+        """The most epochs that a trial of the method can have."""
+        searched = self.search.get("epochs")
+        if searched is None:
+            return self.at({name: _first(dimension) for name, dimension in self.search.items()}).epochs
+        return int(max(searched.choices)) if isinstance(searched, Choices) else int(searched.high)
+
+    def at(self, setting: dict[str, Any]) -> Method:
+        """Make the method at a setting of its searched options."""
+        return self.method(**self.fixed, **setting)
+
+    def _unknown(self) -> list[str]:
+        valid = [name for name in self.method.model_fields if name != "name"]
+        return [
+            f"{name}: {self.name} has no such option; its options are {', '.join(valid)}"
+            for name in (*self.fixed, *self.search)
+            if name not in valid
+        ]
+
+    def _both(self) -> list[str]:
+        return [f"{name}: given as fixed and under search; keep one" for name in self.fixed if name in self.search]
+
+    def _out_of_bounds(self) -> list[str]:
+        """Try the fixed options, and each end of each searched one, on the method itself."""
+        fields = self.method.model_fields
+        corners: dict[str, list[Any]] = {name: [value] for name, value in self.fixed.items()}
+        for name, dimension in self.search.items():
+            corners[name] = list(dimension.choices) if isinstance(dimension, Choices) else self._ends(name, dimension)
+        return [
+            f"{name}: {_wrong(error)}, got {value!r}"
+            for name, values in corners.items()
+            if name in fields
+            for value in values
+            if (error := _try(self.method, name, value))
+        ]
+
+    def _ends(self, name: str, dimension: Range) -> list[float | int]:
+        whole = self.is_whole(name) and dimension.low.is_integer() and dimension.high.is_integer()
+        return [int(end) if whole else end for end in (dimension.low, dimension.high)]
+
+    def is_whole(self, name: str) -> bool:
+        """Tell whether an option of the method is a whole number."""
+        field = self.method.model_fields.get(name)
+        return field is not None and field.annotation is int
+
+
+def _first(dimension: Range | Choices) -> object:
+    return dimension.choices[0] if isinstance(dimension, Choices) else dimension.low
+
+
+def _try(method: type[Method], name: str, value: Any) -> ValidationError | None:
+    try:
+        method(**{name: value})
+    except ValidationError as error:
+        return error
+    return None
+
+
+def _wrong(error: ValidationError) -> str:
+    return "; ".join(str(item["msg"]).lower() for item in error.errors())
+
+
+class EarlyStopping(Options):
+    """Asynchronous successive halving on the epochs (ASHA, Li et al., 2020); such a search does not repeat exactly."""
+
+    grace_epochs: Annotated[int, Ge(1)] = 1
+    reduction: Annotated[int, Ge(2)] = 3
+
+
+class Search(Options):
+    """How the settings of each method are searched; every searched method of a question has the same budget."""
+
+    trials: Annotated[int, Ge(1)] = 24
+    sampler: Literal["tpe", "random", "gp"] = "tpe"
+    window: Annotated[int, Ge(1)] = 4
+    early_stopping: EarlyStopping | None = None
+
+
+class Seeds(Options):
+    """Training seeds: settings are chosen on ``tuning``, results are reported on ``reporting``."""
+
+    tuning: Annotated[tuple[int, ...], MinLen(1), Listed] = (0,)
+    reporting: Annotated[tuple[int, ...], MinLen(2), Listed] = (1, 2, 3)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        shared = sorted(set(self.tuning) & set(self.reporting))
+        if shared:
+            raise ValueError(
+                f"tuning and reporting share the seeds {shared}; a setting is never reported on seeds it was chosen on"
+            )
+        for name, seeds in (("tuning", self.tuning), ("reporting", self.reporting)):
+            if len(set(seeds)) < len(seeds):
+                raise ValueError(f"{name} names a seed twice: {list(seeds)}")
+        return self
+
+
+class Share(Options):
+    """What one worker asks of the cluster: CPU cores, and GPUs or a fraction of one."""
+
+    cpu: Annotated[float, Gt(0)] = 1.0
+    gpu: Annotated[float, Ge(0)] = 0.0
+
+    @model_validator(mode="after")
+    def _whole_above_one(self) -> Self:
+        if self.gpu > 1 and not self.gpu.is_integer():
+            raise ValueError(f"gpu is a fraction of one GPU or a whole number of them, got {self.gpu:g}")
+        return self
+
+
+class Resources(Options):
+    """What a trial and what a training (of an original or oracle) asks of the cluster."""
+
+    trial: Share = Share()
+    training: Share = Share()
+
+
+class Study(Options):
+    """One study: every question is data x arm x forget request; every method is asked every question."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: int = 0
+    data: Annotated[tuple[AnySource, ...], MinLen(1), Listed]
+    arms: Annotated[tuple[ArmName, ...], MinLen(1), Listed] = ("none",)
+    forget: Annotated[tuple[AnyForgetRequest, ...], MinLen(1), Listed]
+    network: AnyNetwork = ResNet18()
+    training: Recipe = Recipe()
+    methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed]
+    search: Search = Search()
+    seeds: Seeds = Seeds()
+    resources: Resources = Resources()
+    results: str = "results"
+
+    @model_validator(mode="after")
+    def _no_method_twice(self) -> Self:
+        names = [choice.name for choice in self.methods]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"methods: named twice: {', '.join(twice)}")
+        return self
+
+
+ARM_NAMES: tuple[str, ...] = get_args(ArmName)

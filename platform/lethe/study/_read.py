@@ -1,0 +1,141 @@
+"""Reads a study's YAML at the one boundary where text becomes a checked Study; nothing else reads YAML."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from lethe.study._model import Study
+
+_UNION_TAGS = {"range", "choices"}
+
+
+class StudyError(Exception):
+    """A study that cannot be read; the message has one line an error, each with its dotted place."""
+
+
+def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+    """Read and check a study.
+
+    Args:
+        path: the YAML file.
+        overrides: ``KEY=VALUE``, with a dotted key (``search.trials=40``, ``data.0.size=64``) and a YAML value.
+
+    Raises:
+        StudyError: the file cannot be read, an override has no place, or any option is wrong; all errors at once.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}: wanted a mapping of options such as 'name:' and 'data:', got {_kind(content)}")
+    for override in overrides:
+        _apply(content, override)
+    return parse_study(content, str(path))
+
+
+def parse_study(content: Mapping[str, Any], origin: str) -> Study:
+    """Check a study that has been read already.
+
+    Raises:
+        StudyError: any option is wrong; all errors at once, each with its dotted place.
+    """
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        lines = [line for detail in error.errors() for line in _explain(detail)]
+        count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
+        raise StudyError("\n".join([f"{origin}: {count}", *(f"  {line}" for line in lines)])) from None
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise StudyError(f"{override!r}: wanted KEY=VALUE, such as search.trials=40")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{override!r}: the value is not YAML: {error}") from error
+    *parents, last = key.split(".")
+    place: Any = content
+    for parent in parents:
+        place = _step(place, parent, override)
+    if isinstance(place, list):
+        _step(place, last, override)
+        place[int(last)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise StudyError(f"{override!r}: {parents[-1]!r} holds {place!r}, which has no parts")
+
+
+def _step(place: Any, part: str, override: str) -> Any:
+    if isinstance(place, list):
+        if not part.isdigit() or int(part) >= len(place):
+            raise StudyError(f"{override!r}: wanted a position 0 ... {len(place) - 1} in a list, got {part!r}")
+        return place[int(part)]
+    if isinstance(place, dict):
+        if place.get(part) is None:
+            place[part] = {}
+        return place[part]
+    raise StudyError(f"{override!r}: {part!r} is sought in {place!r}, which has no parts")
+
+
+def _explain(detail: ErrorDetails) -> list[str]:
+    place = _place(detail["loc"])
+    got = detail["input"]
+    if detail["type"] == "value_error":
+        message = str(detail["msg"]).removeprefix("Value error, ")
+        return [_inside(place, line) for line in message.splitlines()]
+    if detail["type"] == "missing":
+        return [f"{place}: is needed"]
+    if detail["type"] == "extra_forbidden":
+        return [f"{place}: no such option here"]
+    if detail["type"] in ("float_type", "int_type") and isinstance(got, str):
+        return [f"{place}: wanted a number, got the text {got!r}{_hint(got)}"]
+    shown = "" if isinstance(got, dict | list) else f", got {got!r}"
+    return [f"{place}: {_lower(str(detail['msg']))}{shown}"]
+
+
+def _hint(text: str) -> str:
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    return f" (YAML reads a number such as {text} only without quotes and with a point: {number:.1e})"
+
+
+def _inside(place: str, line: str) -> str:
+    """Join the place with a line that may begin with an option's own name."""
+    name, colon, rest = line.partition(": ")
+    return f"{place}.{name}: {rest}" if colon and name.replace("_", "").isalnum() and place else f"{place}: {line}"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Name the dotted place as the file has it, without the union tags that pydantic puts between."""
+    return ".".join(str(part) for part in _without_tags(location))
+
+
+def _without_tags(location: tuple[int | str, ...]) -> list[int | str]:
+    kept: list[int | str] = []
+    for position, part in enumerate(location):
+        before = location[position - 1] if position else None
+        tagged_list = isinstance(before, int) and position >= 2 and location[position - 2] in ("data", "forget")
+        tagged_field = before in ("network", "schedule")
+        if not (tagged_list or tagged_field or part in _UNION_TAGS):
+            kept.append(part)
+    return kept
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _kind(content: object) -> str:
+    return "nothing" if content is None else f"a {type(content).__name__}"

@@ -1,0 +1,144 @@
+"""A worker's workbench: what unlearning runs start from and are compared with, loaded once and kept warm.
+
+A bench belongs to a question and a training seed: the model on the device, the original's weights, the ranked saliency
+scores, and the measurements of original and oracle. The bench of a cell served lately is still there when it comes back.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from lethe.cluster import Shelf, claim_device
+from lethe.pool import Artefact, Pool
+from lethe.study import ArtefactKey, Question, Share
+from unlearning.data import ImageData, SplitName
+from unlearning.data.augment import ARMS
+from unlearning.methods import ForgetTask, Method, Subject
+from unlearning.saliency import Saliency
+from unlearning.trial import EpochResult, Logits, unlearn
+
+KEPT_BENCHES = 8
+KEPT_DATASETS = 2
+
+
+class MissingArtefactError(Exception):
+    """An artefact that a run starts from is not in the pool."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the runs of one question on one training seed share.
+
+    Attributes:
+        weights: of the original, on the device.
+        original_logits, oracle_logits: of all three splits.
+        seconds_saliency: what the scores took; 0 where there are none.
+        seconds_retrain: what training the oracle took.
+    """
+
+    question: Question
+    seed: int
+    data: ImageData
+    images: Mapping[SplitName, Tensor]
+    subject: Subject
+    weights: Mapping[str, Tensor]
+    original_logits: Logits
+    oracle_logits: Logits
+    seconds_saliency: float
+    seconds_retrain: float
+
+    def unlearn(self, method: Method, splits: tuple[SplitName, ...], *, every_epoch: bool) -> Iterator[EpochResult]:
+        """Run a method from the original; evaluate it on these splits."""
+        images = {split: self.images[split] for split in splits}
+        seed = self.question.unlearning_seed(self.seed)
+        return unlearn(self.subject, self.weights, method, seed, images, every_epoch=every_epoch)
+
+
+class Workbench:
+    """The benches of one worker.
+
+    Args:
+        share: what the worker was given of the machine; says which device it computes on.
+    """
+
+    def __init__(self, pool: Pool, shelf: Shelf, share: Share) -> None:
+        self._pool = pool
+        self._shelf = shelf
+        self.device = claim_device(share)
+        self._benches: OrderedDict[tuple[str, int, bool], Bench] = OrderedDict()
+        self._images: OrderedDict[str, dict[SplitName, Tensor]] = OrderedDict()
+
+    def bench(self, question: Question, seed: int, *, saliency: bool) -> Bench:
+        """Give the bench of a question and a training seed, with or without saliency scores.
+
+        Raises:
+            MissingArtefactError: an artefact is not in the pool.
+            CorruptArtefactError: an artefact's bytes are not what its manifest promises.
+        """
+        name = (question.fingerprint, seed, saliency)
+        if name not in self._benches:
+            while len(self._benches) >= KEPT_BENCHES:
+                self._benches.popitem(last=False)
+            self._benches[name] = self._set_up(question, seed, saliency)
+        self._benches.move_to_end(name)
+        return self._benches[name]
+
+    def _set_up(self, question: Question, seed: int, saliency: bool) -> Bench:
+        data = self._shelf[question.data_hash]
+        original = self._load(question.original(seed))
+        oracle = self._load(question.oracle(seed))
+        scores = self._load(question.saliency(seed)) if saliency else None
+        images = self._on_device(data)
+        model = question.network.build(question.channels, question.classes, seed=0).to(self.device)
+        forget_N = torch.zeros(question.train_count, dtype=torch.bool)
+        forget_N[question.forget.indices_F] = True
+        ranked = None
+        if scores is not None:
+            by_name = scores.files["scores"]
+            ranked = Saliency({name: by_name[name].to(self.device) for name, _ in model.named_parameters()})
+        return Bench(
+            question=question,
+            seed=seed,
+            data=data,
+            images=images,
+            subject=Subject(
+                model=model,
+                images_NCHW=images["train"],
+                task=ForgetTask(data.train.labels_N, forget_N, data.classes),
+                saliency=ranked,
+                arm=ARMS[question.arm],
+                precision=question.recipe.precision,
+            ),
+            weights={name: value.to(self.device) for name, value in original.files["weights"].items()},
+            original_logits=logits_of(original),
+            oracle_logits=logits_of(oracle),
+            seconds_saliency=float(scores.manifest["facts"]["seconds_train"]) if scores else 0.0,
+            seconds_retrain=float(oracle.manifest["facts"]["seconds_train"]),
+        )
+
+    def _load(self, key: ArtefactKey) -> Artefact:
+        artefact = self._pool.load(key)
+        if artefact is None:
+            raise MissingArtefactError(f"the {key.kind} {key.fingerprint} is not in the pool {self._pool.place}")
+        return artefact
+
+    def _on_device(self, data: ImageData) -> Mapping[SplitName, Tensor]:
+        name = data.content_hash
+        if name not in self._images:
+            while len(self._images) >= KEPT_DATASETS:
+                self._images.popitem(last=False)
+            splits = {"train": data.train, "val": data.val, "test": data.test}
+            self._images[name] = {
+                cast(SplitName, split): images.images_NCHW.to(self.device) for split, images in splits.items()
+            }
+        self._images.move_to_end(name)
+        return self._images[name]
+
+
+def logits_of(model: Artefact) -> Logits:
+    """Give the logits that a model's artefact keeps, by split."""
+    return cast(Logits, model.files["logits"])

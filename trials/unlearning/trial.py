@@ -1,0 +1,81 @@
+"""One unlearning run: from an original's weights, by a method at one setting, to the model's logits after every epoch."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from unlearning.data import SplitName
+from unlearning.methods import Method, Subject
+from unlearning.training import predict
+
+Logits = Mapping[SplitName, Tensor]
+"""Float32 logits (N, K) on the CPU of all images of a split, by split."""
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What a model says after an epoch of unlearning.
+
+    Attributes:
+        epoch: from 1; 0 for a method that has no epochs.
+        loss: mean loss of the epoch; None where there was none.
+        logits: of the splits that were asked for; empty where the run diverged.
+        seconds_unlearn: of the method, this epoch.
+        seconds_evaluate: of the logits.
+    """
+
+    epoch: int
+    loss: float | None
+    logits: Logits
+    seconds_unlearn: float
+    seconds_evaluate: float
+
+    @property
+    def diverged(self) -> bool:
+        """Tell whether the loss or the logits stopped being finite; such a run ends with this epoch."""
+        return not self.logits
+
+
+def unlearn(
+    subject: Subject,
+    weights: Mapping[str, Tensor],
+    method: Method,
+    seed: int,
+    images: Mapping[SplitName, Tensor],
+    *,
+    every_epoch: bool = True,
+) -> Iterator[EpochResult]:
+    """Put the original's weights back in place, unlearn, and give the logits after each epoch.
+
+    Args:
+        subject: its model is overwritten.
+        weights: state dict of the original.
+        seed: of everything that the method draws.
+        images: the splits to evaluate, uint8, on the model's device.
+        every_epoch: evaluate after each epoch; else after the last alone, and only that is given.
+    """
+    subject.model.load_state_dict(dict(weights))
+    losses = method.unlearn(subject, seed)
+    spent = 0.0
+    for epoch in range(min(1, method.epochs), method.epochs + 1):
+        started = time.perf_counter()
+        loss = next(losses, None)
+        spent += time.perf_counter() - started
+        finite = loss is None or math.isfinite(loss)
+        if finite and not every_epoch and epoch < method.epochs:
+            continue
+        begun = time.perf_counter()
+        logits = _evaluate(subject, images) if finite else {}
+        yield EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun)
+        if not logits:
+            return
+        spent = 0.0
+
+
+def _evaluate(subject: Subject, images: Mapping[SplitName, Tensor]) -> Logits:
+    """Compute the logits of each split; none at all if any is not finite."""
+    logits = {split: predict(subject.model, images_NCHW, subject.precision) for split, images_NCHW in images.items()}
+    return logits if all(values.isfinite().all() for values in logits.values()) else {}
