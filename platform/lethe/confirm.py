@@ -3,3 +3,216 @@
 The rows are the original as it is (do nothing), the oracles of the other seeds (the noise floor), the chosen setting of
 each method, and for SalUn its controls: density 1.0 and a random mask of the same density.
 """
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from statistics import fmean
+from typing import Any, cast
+
+from lethe.cluster import peak_memory_bytes
+from lethe.fingerprint import fingerprint
+from lethe.provenance import device_name, node_name
+from lethe.results import ConfirmationRow, Store, TrialRow, to_rows
+from lethe.results.describe import question_columns, setting_columns, version_columns
+from lethe.study import Cell, Question
+from lethe.workbench import Bench, Workbench
+from unlearning.methods import Method, Nothing
+from unlearning.metrics import REPORT_METRICS, average_gap, tug_of_war
+from unlearning.yardstick import ReportMeasures
+
+ALL_SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The setting that a search chose, and what finding it cost."""
+
+    trial: TrialRow
+    trials: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """One row of the table on one reporting seed, as a worker gets it.
+
+    Attributes:
+        method: None for the oracle's own row.
+        cell: whose search chose the setting; None for rows that belong to no search.
+        others: the other reporting seeds, for the oracle's row.
+    """
+
+    study: str
+    question: Question
+    row: str
+    seed: int
+    method: Method | None
+    cell: Cell | None
+    choice: Choice | None
+    others: tuple[int, ...]
+
+    @property
+    def confirmation_id(self) -> str:
+        """Name the row: the same setting on the same seed is confirmed once."""
+        setting = fingerprint({"row": self.row, "setting": self.setting["setting"]})
+        return f"{self.study}-{self.question.fingerprint[:8]}-{setting[:8]}-{self.seed}"
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        """The setting's columns; the oracle's row tells which seeds' oracles it was compared with."""
+        if self.method is None:
+            return {"method": "oracle", "setting": json.dumps({"compared_with": list(self.others)})}
+        return setting_columns(self.method) | ({"method": "original"} if self.row == "original" else {})
+
+    @property
+    def tuning(self) -> dict[str, Any]:
+        """What finding the setting cost, as columns."""
+        if self.choice is None:
+            return {"tuning_trials": None, "tuning_seconds": None, "trial_id": None}
+        return {
+            "tuning_trials": self.choice.trials,
+            "tuning_seconds": self.choice.seconds,
+            "trial_id": self.choice.trial.trial_id,
+        }
+
+
+def choose(cell: Cell, trials: Sequence[TrialRow]) -> Choice | None:
+    """Choose the finished trial of the smallest gap, the earlier of two equal ones; None if no trial finished."""
+    own = [row for row in trials if row.cell == cell.fingerprint]
+    finished = [row for row in own if row.status == "done" and row.gap is not None]
+    if not finished:
+        return None
+    best = min(finished, key=lambda row: (row.gap, row.number))
+    return Choice(best, len(own), sum(row.seconds_total for row in own))
+
+
+def confirmations(cells: Sequence[Cell], trials: Sequence[TrialRow]) -> list[Confirmation]:
+    """List every row of the tables of these cells' questions, on every reporting seed."""
+    wanted: dict[str, Confirmation] = {}
+    for cell in cells:
+        seeds = cell.study.seeds.reporting
+        for seed in seeds:
+            others = tuple(other for other in seeds if other != seed)
+            for confirmation in _rows_on(cell, seed, others, choose(cell, trials)):
+                wanted.setdefault(confirmation.confirmation_id, confirmation)
+    return list(wanted.values())
+
+
+def _rows_on(cell: Cell, seed: int, others: tuple[int, ...], choice: Choice | None) -> list[Confirmation]:
+    study, question = cell.study.name, cell.question
+    rows = [
+        Confirmation(study, question, "original", seed, Nothing(), None, None, ()),
+        Confirmation(study, question, "oracle", seed, None, None, None, others),
+    ]
+    if choice is None:
+        return rows
+    options = json.loads(choice.trial.setting)
+    method = cell.method_at({name: options[name] for name in cell.choice.search})
+    rows.append(Confirmation(study, question, method.name, seed, method, cell, choice, ()))
+    for name, control in method.controls().items():
+        rows.append(Confirmation(study, question, f"{method.name} {name}", seed, control, cell, choice, ()))
+    return rows
+
+
+def unconfirmed(wanted: Sequence[Confirmation], store: Store) -> list[Confirmation]:
+    """Leave out what the store holds already; where a longer search chose the same again, its cost is brought up to date."""
+    study = wanted[0].study
+    known = {row.confirmation_id: row for row in to_rows(store.read("confirmations", study), ConfirmationRow)}
+    missing = []
+    for confirmation in wanted:
+        row = known.get(confirmation.confirmation_id)
+        if row is None:
+            missing.append(confirmation)
+        elif row.tuning_trials != confirmation.tuning["tuning_trials"]:
+            store.append([replace(row, **confirmation.tuning)], row.confirmation_id)
+    return missing
+
+
+class Confirmer:
+    """The worker of the confirmation: unlearns once, measures everything, makes the row."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+
+    def __call__(self, confirmation: Confirmation) -> ConfirmationRow:
+        """Confirm one row on one seed."""
+        started_at = datetime.now(UTC)
+        method = confirmation.method
+        uses_saliency = method is not None and method.uses_saliency
+        bench = self._workbench.bench(confirmation.question, confirmation.seed, saliency=uses_saliency)
+        seconds, logits = 0.0, bench.oracle_logits
+        if method is not None:
+            [*_, last] = bench.unlearn(method, ALL_SPLITS, every_epoch=False)
+            seconds, logits = last.seconds_unlearn + bench.seconds_saliency, last.logits
+        measured = bench.yardstick.report(logits) if logits else None
+        return ConfirmationRow(
+            **question_columns(confirmation.study, confirmation.question),
+            **confirmation.setting,
+            **confirmation.tuning,
+            **version_columns(),
+            **self._measured(confirmation, bench, measured),
+            **_costs(confirmation, bench, seconds),
+            confirmation_id=confirmation.confirmation_id,
+            cell=confirmation.cell.fingerprint if confirmation.cell else None,
+            row=confirmation.row,
+            threshold=method.threshold(bench.subject.saliency) if method else None,
+            status="done" if measured else "diverged",
+            training_seed=confirmation.seed,
+            unlearning_seed=confirmation.question.unlearning_seed(confirmation.seed) if method else None,
+            mia_nonmembers=bench.data.nonmembers,
+            original=confirmation.question.original(confirmation.seed).fingerprint,
+            oracle=confirmation.question.oracle(confirmation.seed).fingerprint,
+            device=device_name(self._workbench.device.type),
+            worker=f"{node_name()}:{os.getpid()}",
+            node=node_name(),
+            peak_memory_bytes=peak_memory_bytes(self._workbench.device),
+            seconds_total=(datetime.now(UTC) - started_at).total_seconds(),
+            started_at=started_at,
+            ended_at=datetime.now(UTC),
+        )
+
+    def _measured(self, confirmation: Confirmation, bench: Bench, measured: ReportMeasures | None) -> dict[str, Any]:
+        oracle = _columns(bench.oracle_report)
+        compared = {f"oracle_{name}": oracle[name] for name in ("ua", "ra", "va", "ta", "mia")}
+        if measured is None:
+            return {**compared, "recall_per_class": []}
+        own = _columns(measured)
+        gaps = [average_gap(own, other, REPORT_METRICS) for other in self._compared_with(confirmation, bench)]
+        return {
+            **compared,
+            **own,
+            **{f"mia_{name}": score for name, score in measured.attacks.items() if name != "confidence"},
+            "auc": None if math.isnan(measured.auc) else measured.auc,
+            "recall_per_class": list(measured.recall),
+            "gap": fmean(gaps),
+            "tow": tug_of_war(own, oracle),
+        }
+
+    def _compared_with(self, confirmation: Confirmation, bench: Bench) -> list[dict[str, float]]:
+        """Give the paired oracle; for the oracle itself, those of the other seeds."""
+        if confirmation.method is not None:
+            return [_columns(bench.oracle_report)]
+        others = [self._workbench.bench(confirmation.question, seed, saliency=False) for seed in confirmation.others]
+        return [_columns(other.oracle_report) for other in others]
+
+
+def _columns(measures: ReportMeasures) -> dict[str, float]:
+    return {
+        name: cast(float, value) for name, value in asdict(measures).items() if name in ("ua", "ra", "va", "ta", "mia")
+    }
+
+
+def _costs(confirmation: Confirmation, bench: Bench, seconds: float) -> dict[str, float | None]:
+    retrain = bench.seconds_retrain
+    if confirmation.method is None:
+        return {"seconds_unlearn": retrain, "seconds_retrain": retrain, "retrain_share": 1.0}
+    return {
+        "seconds_unlearn": seconds,
+        "seconds_saliency": bench.seconds_saliency,
+        "seconds_retrain": retrain,
+        "retrain_share": seconds / retrain,
+    }

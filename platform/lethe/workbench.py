@@ -7,6 +7,7 @@ scores, and the measurements of original and oracle. The bench of a cell served 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -20,6 +21,7 @@ from unlearning.data.augment import ARMS
 from unlearning.methods import ForgetTask, Method, Subject
 from unlearning.saliency import Saliency
 from unlearning.trial import EpochResult, Logits, unlearn
+from unlearning.yardstick import Measures, ReportMeasures, Yardstick
 
 KEPT_BENCHES = 8
 KEPT_DATASETS = 2
@@ -50,6 +52,26 @@ class Bench:
     oracle_logits: Logits
     seconds_saliency: float
     seconds_retrain: float
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """What the models of this bench are measured on."""
+        return Yardstick(self.data, self.question.forget, self.question.unlearning_seed(self.seed))
+
+    @cached_property
+    def original(self) -> Measures:
+        """What a search sees of the original."""
+        return self.yardstick.measure(self.original_logits)[0]
+
+    @cached_property
+    def oracle(self) -> Measures:
+        """What a search sees of the oracle."""
+        return self.yardstick.measure(self.oracle_logits)[0]
+
+    @cached_property
+    def oracle_report(self) -> ReportMeasures:
+        """What is reported of the oracle."""
+        return self.yardstick.report(self.oracle_logits)
 
     def unlearn(self, method: Method, splits: tuple[SplitName, ...], *, every_epoch: bool) -> Iterator[EpochResult]:
         """Run a method from the original; evaluate it on these splits."""

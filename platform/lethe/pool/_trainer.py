@@ -1,6 +1,7 @@
 """The worker that makes artefacts: trains originals and oracles, from a checkpoint if there is one, and scores them."""
 
 import math
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,13 +14,15 @@ from lethe.cluster import Shelf, claim_device, peak_memory_bytes
 from lethe.pool._claims import Claims, holding
 from lethe.pool._jobs import TrainingJob
 from lethe.pool._store import CorruptArtefactError, Pool, Tensors
-from lethe.provenance import device_name, node_name
+from lethe.provenance import device_name, library_versions, node_name
 from lethe.study import ArtefactKey, Question, Share
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import ARMS
+from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
 from unlearning.saliency import saliency_scores
 from unlearning.seeds import derive
 from unlearning.training import Training, predict
+from unlearning.trial import Logits
 
 CHECKPOINT_EPOCHS = 5
 
@@ -89,6 +92,7 @@ class Trainer:
             "seconds_total": time.perf_counter() - started,
             "epochs": training.epoch,
             "loss": training.loss,
+            **_accuracies(question, key, data, logits),
             **self._whereabouts(started_at),
         }
         weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
@@ -141,6 +145,9 @@ class Trainer:
             "seconds_total": time.perf_counter() - started,
             "epochs": 0,
             "loss": None,
+            "ua": None,
+            "va": None,
+            "ta": None,
             **self._whereabouts(started_at),
         }
         return {"scores": scores}, facts
@@ -155,5 +162,17 @@ class Trainer:
             "ended_at": datetime.now(UTC).isoformat(),
             "device": device_name(self._device.type),
             "node": node_name(),
+            "worker": f"{node_name()}:{os.getpid()}",
+            **library_versions(),
             "peak_memory_bytes": peak_memory_bytes(self._device),
         }
+
+
+def _accuracies(question: Question, key: ArtefactKey, data: ImageData, logits: Logits) -> dict[str, float | None]:
+    """Measure a new model; an original has no UA, since it serves every forget request."""
+    forget = Predictions(logits["train"], data.train.labels_N).at(question.forget.indices_F)
+    return {
+        "ua": unlearning_accuracy(forget) if key.kind == "oracle" else None,
+        "va": accuracy(Predictions(logits["val"], data.val.labels_N)),
+        "ta": accuracy(Predictions(logits["test"], data.test.labels_N)),
+    }

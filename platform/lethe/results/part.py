@@ -96,7 +96,9 @@ def _upgrade(table: pa.Table, row_type: type[Row]) -> pa.Table:
     unknown = [str(field) for field in table.schema if names.count(field.name) > 1 or not _holds(schema, field)]
     missing = [str(field) for field in schema if field.name not in names and not field.nullable]
     if unknown or missing:
-        raise CorruptPartError(f"its columns are not those of {row_type.__name__}: unknown {unknown}, missing {missing}")
+        raise CorruptPartError(
+            f"its columns are not those of {row_type.__name__}: unknown {unknown}, missing {missing}"
+        )
     columns = [table[field.name] if field.name in names else pa.nulls(len(table), field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 

@@ -144,7 +144,9 @@ class CellSearch:
             if ending.status == "done":
                 told = self._study.tell(trial, ending.gaps[-1])
             else:
-                told = self._study.tell(trial, state=TrialState.PRUNED if ending.status == "stopped" else TrialState.FAIL)
+                told = self._study.tell(
+                    trial, state=TrialState.PRUNED if ending.status == "stopped" else TrialState.FAIL
+                )
             self._tell_dashboard(told)
 
 

@@ -29,6 +29,7 @@ class StudySearch:
         self._rows, self._epochs = _known(store, cells)
         self._searches = {cell.fingerprint: self._continue(cell, journal) for cell in cells}
         self._turns: deque[str] = deque()
+        self._given_up: set[str] = set()
         self._reports: dict[TrialKey, dict[int, Report]] = {}
         self._repeats: defaultdict[TrialKey, list[Proposal]] = defaultdict(list)
         self.noise_floor: float | None = None
@@ -36,17 +37,17 @@ class StudySearch:
     @property
     def finished(self) -> bool:
         """Tell whether every cell has ended or was given up."""
-        return all(search.finished for search in self._searches.values())
+        return all(name in self._given_up or search.finished for name, search in self._searches.items())
 
     @property
     def planned(self) -> int:
         """Count the trials of all cells."""
-        return sum(search.cell.trials for search in self._searches.values())
+        return sum(search.cell.trials for name, search in self._searches.items() if name not in self._given_up)
 
     @property
     def rows(self) -> list[TrialRow]:
         """The trials that have ended, in this run or an earlier one."""
-        return [row for key, row in self._rows.items() if key[0] in self._searches]
+        return list(self._rows.values())
 
     @property
     def running(self) -> int:
@@ -55,12 +56,12 @@ class StudySearch:
 
     def open_cell(self, cell: Cell) -> None:
         """Deal from this cell from now on: its artefacts exist."""
-        if cell.fingerprint in self._searches and cell.fingerprint not in self._turns:
+        if cell.fingerprint not in self._turns:
             self._turns.append(cell.fingerprint)
 
     def give_up(self, cell: Cell) -> None:
         """Search this cell no more: its artefacts cannot be made."""
-        del self._searches[cell.fingerprint]
+        self._given_up.add(cell.fingerprint)
 
     def next_proposal(self) -> Proposal | None:
         """Deal the next trial to run; None if none is due now. Cells take turns."""
@@ -78,6 +79,9 @@ class StudySearch:
         reports = self._reports.setdefault(_key(proposal), {})
         if report.epoch <= 1:
             reports.clear()
+        if report.status == "failed":
+            self.end(proposal, "failed", report.error)
+            return
         reports[report.epoch] = report
         if report.reference is not None:
             self.noise_floor = report.reference.noise_floor

@@ -4,17 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from unlearning.yardstick import Measures
+
 Status = Literal["running", "done", "stopped", "diverged", "failed"]
-
-
-@dataclass(frozen=True)
-class Measures:
-    """UA, RA, VA and MIA(val), as fractions, averaged over the tuning seeds."""
-
-    ua: float
-    ra: float
-    va: float
-    mia: float
 
 
 @dataclass(frozen=True)

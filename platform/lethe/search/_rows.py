@@ -9,8 +9,9 @@ from typing import Any, cast
 from lethe.results import EpochRow, TrialRow
 from lethe.results.describe import question_columns, setting_columns, version_columns
 from lethe.search._cell import Proposal, Setting
-from lethe.search._report import Measures, Report, Status
+from lethe.search._report import Report, Status
 from lethe.study import Cell
+from unlearning.yardstick import Measures
 
 
 def trial_id(cell: Cell, number: int) -> str:

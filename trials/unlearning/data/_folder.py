@@ -1,6 +1,7 @@
 """Folders of images: one folder a split (train, val, test), in it one folder a class.
 
-Every file that is not hidden must be an image of 8 bits a channel: nothing is skipped or clipped in silence.
+In a class's folder every file that is not hidden must be an image of 8 bits a channel: nothing is skipped or clipped in
+silence.
 """
 
 from pathlib import Path
@@ -48,7 +49,8 @@ class Folder(Source):
     def _split_folder(self, split: SplitName) -> Path:
         folder = self.path / split
         if not folder.is_dir():
-            raise DataError(f"{folder}: there is no such folder; wanted {', '.join(get_args(SplitName))} in {self.path}")
+            wanted = ", ".join(get_args(SplitName))
+            raise DataError(f"{folder}: there is no such folder; wanted {wanted} in {self.path}")
         return folder
 
     def _read_split(self, split: SplitName, class_names: tuple[str, ...]) -> Split:
@@ -69,7 +71,7 @@ class Folder(Source):
                 if image.mode.startswith(DEEP_MODES):
                     raise DataError(f"{file}: wanted 8 bits a channel, got Pillow's mode {image.mode}; scale it first")
                 upright = ImageOps.exif_transpose(image).convert("L" if self.channels == 1 else "RGB")
-        except (OSError, SyntaxError) as error:
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(f"{file}: Pillow cannot read it as an image ({error}); mend, remove or hide it") from error
         pixels = np.array(upright.resize((self.size, self.size), Image.Resampling.BICUBIC))
         return torch.from_numpy(pixels).reshape(self.size, self.size, self.channels).permute(2, 0, 1)

@@ -46,7 +46,7 @@ def content_hash(splits: Iterable[Split]) -> str:
     for split in splits:
         for array in (split.images_NCHW, split.labels_N):
             digest.update(f"{array.dtype} {tuple(array.shape)}\n".encode())
-            digest.update(array.contiguous().numpy())
+            digest.update(array.contiguous().numpy().data)
     return digest.hexdigest()
 
 

@@ -71,7 +71,7 @@ class RandomShare(ForgetRequest):
         return f"random {_percent(self.fraction)}"
 
     def asked(self, data: ImageData, random: torch.Generator) -> Tensor:
-        """Draw the share, at most one twin group short of the exact number."""
+        """Draw the share; twins are drawn together, so it can end short by less than a group of twins."""
         return _draw(torch.arange(len(data.train)), self.fraction, data.twins_N, random)
 
 

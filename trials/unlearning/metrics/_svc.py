@@ -2,9 +2,9 @@
 
 LIBSVM's cost grows with the square of the points. The features of a membership attack lie in a small range, where their
 kernel has a numerical rank of ten to a few hundred, so the classifier is solved over the span of that many *pivots*: an
-incomplete Cholesky factor of the kernel by greedy pivoting, then a primal-dual interior-point method whose matrices have
-the rank's size only (Fine and Scheinberg, "Efficient SVM training using low-rank kernel representations", JMLR 2001),
-with Mehrotra's predictor and corrector. The cost grows with the points alone.
+incomplete Cholesky factor of the kernel by greedy pivoting, then a primal-dual interior-point method whose matrices
+have that rank's size only (Fine and Scheinberg, "Efficient SVM training using low-rank kernel representations", JMLR
+2001), with Mehrotra's predictor and corrector. The cost grows with the points alone.
 
 The problem is that of ``sklearn.svm.SVC`` for two classes of equal size, and so is the solution, to the tolerances
 below. Not offered: other kernels, classes of unequal size, weights, probabilities.
@@ -22,13 +22,11 @@ from scipy.spatial.distance import cdist
 
 Array = NDArray[np.float64]
 
-_FINE = 1e-10
-"""The squared distance from the pivots' span that any training point may keep, in feature space, while pivots are few."""
-
-_COARSE = 1e-6
-"""The same from ``_FEW`` pivots on."""
-
 _FEW = 200
+_FINE = 1e-10
+_COARSE = 1e-6
+"""The squared distance from the pivots' span that a training point may keep in feature space: ``_FINE`` while there are
+fewer than ``_FEW`` pivots, ``_COARSE`` from then on."""
 
 _GAP = 1e-11
 """The duality gap to stop at, as a share of the loss."""
@@ -44,7 +42,7 @@ _MAX_STEPS = 200
 
 @dataclass(frozen=True)
 class Classifier:
-    """The function ``sum_r weight_r * exp(-gamma * |x - pivot_r|^2) + bias``, positive for points of the first class."""
+    """The function ``sum_r weight_r * exp(-gamma * |x - pivot_r|^2) + bias``, positive for the first class."""
 
     pivots_RD: Array
     weights_R: Array
@@ -172,9 +170,9 @@ def _loss_and_gap(rows_PN: Array, ridge_P: Array, cost: float, at: _Iterate) -> 
 
 
 def _newton(rows_PN: Array, ridge_P: Array, at: _Iterate) -> Callable[[Array], _Iterate]:
-    """Prepare Newton's step from ``at`` towards given products of slack and price, (2, N); one factorisation serves all.
+    """Prepare Newton's step from ``at`` towards given products of slack and price, (2, N).
 
-    The dual step is eliminated, which leaves a positive definite system of the plane's size.
+    The dual step is eliminated, which leaves a positive definite system of the plane's size, factored once.
     """
     short_N = 1 - at.plane_P @ rows_PN
     unmet_P = rows_PN @ at.slack_2N[0] - ridge_P * at.plane_P

@@ -4,12 +4,11 @@ Every function takes metrics by name, as `Measurement.row` or a stored row gives
 the oracle of its own training seed.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from math import nan, prod, sqrt
+from statistics import fmean, stdev
 
-import numpy as np
 from scipy import stats
 
 SEARCH_METRICS = ("ua", "ra", "va", "mia_confidence")
@@ -36,36 +35,47 @@ def tug_of_war(measured: Mapping[str, float], oracle: Mapping[str, float]) -> fl
     Returns:
         A fraction in [0, 1]; 1 is the oracle's own.
     """
-    return math.prod(1 - abs(measured[name] - oracle[name]) for name in ("ua", "ra", "ta"))
+    return prod(1 - abs(measured[name] - oracle[name]) for name in ("ua", "ra", "ta"))
 
 
-def noise_floor(oracles: Sequence[Mapping[str, float]], metrics: Sequence[str]) -> list[float]:
-    """Give for each training seed the mean gap of its oracle to the other seeds' oracles.
+def noise_floor(oracles_S: Sequence[Mapping[str, float]], metrics: Sequence[str]) -> list[float]:
+    """Give for each training seed the mean gap of its oracle to the other seeds' oracles: below it, a gap is noise.
 
-    No method's gap can be told from zero below it.
+    Args:
+        oracles_S: the metrics of one oracle a training seed.
 
     Returns:
-        One value a seed; nan with one seed.
+        One value a seed, in their order; nan with one seed.
     """
+    if len(oracles_S) == 1:
+        return [nan]
     return [
-        fmean(average_gap(one, other, metrics) for other in oracles if other is not one) if len(oracles) > 1 else nan
-        for one in oracles
+        fmean(average_gap(oracle, other, metrics) for t, other in enumerate(oracles_S) if t != s)
+        for s, oracle in enumerate(oracles_S)
     ]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds and the 95 % interval around it; ``low`` and ``high`` are nan with one seed."""
+    """A mean over seeds and the ends of the interval around it."""
 
     mean: float
     low: float
     high: float
 
 
-def interval(values_S: Sequence[float]) -> Interval:
-    """Give the mean over seeds with its 95 % Student-t interval, S - 1 degrees of freedom.
+def interval(values_S: Sequence[float], level: float = 0.95) -> Interval:
+    """Give the mean over training seeds with its Student-t interval, S - 1 degrees of freedom.
 
     Args:
-        values_S: one value a training seed: gaps, or differences between two models paired by seed.
+        values_S: one value a training seed: gaps, or differences between two models of the same seed.
+        level: how often such an interval covers the true mean, where the values are normal.
+
+    Returns:
+        The mean and the interval's ends; nan ends with one seed.
     """
-    mean, error = fmean(values_S), ...
+    mean = fmean(values_S)
+    if len(values_S) == 1:
+        return Interval(mean, nan, nan)
+    reach = float(stats.t.ppf((1 + level) / 2, len(values_S) - 1)) * stdev(values_S) / sqrt(len(values_S))
+    return Interval(mean, mean - reach, mean + reach)

@@ -1,0 +1,25 @@
+"""The record of every study: Parquet parts, read as four tables, queried with SQL."""
+
+from lethe.results.part import CorruptPartError, SchemaError
+from lethe.results.query import QueryError, query
+from lethe.results.rows import TABLES, ArtifactRow, ConfirmationRow, EpochRow, Row, TableName, TrialRow
+from lethe.results.schema import describe, to_rows
+from lethe.results.store import CorruptPartWarning, Store
+
+__all__ = [
+    "TABLES",
+    "ArtifactRow",
+    "ConfirmationRow",
+    "CorruptPartError",
+    "CorruptPartWarning",
+    "EpochRow",
+    "QueryError",
+    "Row",
+    "SchemaError",
+    "Store",
+    "TableName",
+    "TrialRow",
+    "describe",
+    "query",
+    "to_rows",
+]

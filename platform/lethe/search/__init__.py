@@ -1,0 +1,19 @@
+"""The search: Optuna proposes settings cell by cell, warm workers try them, the store keeps what came of it."""
+
+from collections.abc import Callable
+
+from lethe.search._deal import StudySearch
+from lethe.search._journal import Journal
+from lethe.search._tune import run_on_tune
+from lethe.search._worker import TrialTask, TrialWorker
+
+
+def run_here(search: StudySearch, worker: TrialWorker, show: Callable[[], None]) -> None:
+    """Run the trials that the study deals in this process, one after another."""
+    while (proposal := search.next_proposal()) is not None:
+        for report in worker.run(TrialTask.of(proposal)):
+            search.report(proposal, report)
+            show()
+
+
+__all__ = ["Journal", "StudySearch", "TrialTask", "TrialWorker", "run_here", "run_on_tune"]

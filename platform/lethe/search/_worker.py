@@ -1,0 +1,157 @@
+"""The warm worker of a search: runs one trial after another on its workbench, all tuning seeds in step."""
+
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from statistics import fmean
+
+from lethe.cluster import peak_memory_bytes
+from lethe.provenance import device_name, node_name
+from lethe.search._cell import Proposal
+from lethe.search._report import Reference, Report, Status, Whereabouts
+from lethe.study import Question
+from lethe.workbench import Bench, Workbench
+from unlearning.data import SplitName
+from unlearning.methods import Method
+from unlearning.metrics import SEARCH_METRICS, average_gap, noise_floor
+from unlearning.trial import EpochResult
+from unlearning.yardstick import Measures
+
+SPLITS: tuple[SplitName, ...] = ("train", "val")
+"""A search never sees test."""
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """A trial as a worker gets it."""
+
+    question: Question
+    method: Method
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> "TrialTask":
+        """Make the task of a proposal."""
+        cell = proposal.cell
+        return cls(cell.question, cell.method_at(proposal.setting), cell.study.seeds.tuning)
+
+
+class TrialWorker:
+    """Runs trials; what a trial raises is its result."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+
+    def run(self, task: TrialTask) -> Iterator[Report]:
+        """Run a trial; report after each epoch, the last time with another status than ``running``."""
+        started_at, epoch = datetime.now(UTC), 0
+        try:
+            for report in self._run(task, started_at):
+                epoch = report.epoch
+                yield report
+        except Exception as error:
+            yield self._report(epoch + 1, "failed", started_at, error=f"{type(error).__name__}: {error}")
+
+    def _run(self, task: TrialTask, started_at: datetime) -> Iterator[Report]:
+        begun = time.perf_counter()
+        uses_saliency = task.method.uses_saliency
+        benches = [self._workbench.bench(task.question, seed, saliency=uses_saliency) for seed in task.seeds]
+        reference = _reference(benches, task.method)
+        seconds_load = time.perf_counter() - begun
+        runs = [bench.unlearn(task.method, SPLITS, every_epoch=True) for bench in benches]
+        for results in zip(*runs, strict=False):
+            yield self._epoch(task, benches, results, reference, started_at, seconds_load)
+            seconds_load = 0.0
+
+    def _epoch(
+        self,
+        task: TrialTask,
+        benches: Sequence[Bench],
+        results: Sequence[EpochResult],
+        reference: Reference,
+        started_at: datetime,
+        seconds_load: float,
+    ) -> Report:
+        epoch = results[0].epoch
+        losses = [result.loss for result in results if result.loss is not None and math.isfinite(result.loss)]
+        costs = {
+            "seconds_load": seconds_load,
+            "seconds_unlearn": sum(result.seconds_unlearn for result in results),
+            "seconds_evaluate": sum(result.seconds_evaluate for result in results),
+        }
+        loss = fmean(losses) if len(losses) == len(results) else None
+        if any(result.diverged for result in results):
+            return self._report(epoch, "diverged", started_at, loss=loss, reference=reference, costs=costs)
+        measured = [bench.yardstick.measure(result.logits) for bench, result in zip(benches, results, strict=True)]
+        measures = [one for one, _ in measured]
+        return self._report(
+            epoch,
+            "done" if epoch == task.method.epochs else "running",
+            started_at,
+            loss=loss,
+            reference=reference,
+            costs={**costs, "seconds_attack": sum(seconds for _, seconds in measured)},
+            measures=mean_of(measures),
+            gaps=tuple(gap_of(one, bench.oracle) for one, bench in zip(measures, benches, strict=True)),
+        )
+
+    def _report(
+        self,
+        epoch: int,
+        status: Status,
+        started_at: datetime,
+        *,
+        loss: float | None = None,
+        reference: Reference | None = None,
+        costs: dict[str, float] | None = None,
+        measures: Measures | None = None,
+        gaps: tuple[float, ...] = (),
+        error: str | None = None,
+    ) -> Report:
+        seconds = {"seconds_load": 0.0, "seconds_unlearn": 0.0, "seconds_evaluate": 0.0, "seconds_attack": 0.0}
+        return Report(
+            epoch=epoch,
+            status=status,
+            gap=fmean(gaps) if gaps else math.inf,
+            gap_per_seed=gaps,
+            measures=measures,
+            loss=loss,
+            **(seconds | (costs or {})),
+            started_at=started_at,
+            ended_at=datetime.now(UTC),
+            reference=reference,
+            whereabouts=self._whereabouts(),
+            error=error,
+        )
+
+    def _whereabouts(self) -> Whereabouts:
+        device = self._workbench.device
+        worker = f"{node_name()}:{os.getpid()}"
+        return Whereabouts(device_name(device.type), worker, node_name(), peak_memory_bytes(device))
+
+
+def gap_of(measures: Measures, oracle: Measures) -> float:
+    """Give the objective of the search: the average gap over UA, RA, VA and MIA(val)."""
+    return average_gap(asdict(measures), asdict(oracle), SEARCH_METRICS)
+
+
+def mean_of(measures: Sequence[Measures]) -> Measures:
+    """Average each measure over the seeds."""
+    return Measures(**{field.name: fmean(getattr(one, field.name) for one in measures) for field in fields(Measures)})
+
+
+def _reference(benches: Sequence[Bench], method: Method) -> Reference:
+    oracles = [bench.oracle for bench in benches]
+    thresholds = [method.threshold(bench.subject.saliency) for bench in benches]
+    known = [threshold for threshold in thresholds if threshold is not None]
+    return Reference(
+        oracle=mean_of(oracles),
+        original_gap=fmean(gap_of(bench.original, bench.oracle) for bench in benches),
+        noise_floor=fmean(noise_floor([asdict(one) for one in oracles], SEARCH_METRICS)) if len(oracles) > 1 else None,
+        threshold=fmean(known) if known else None,
+        originals=tuple(bench.question.original(bench.seed).fingerprint for bench in benches),
+        oracles=tuple(bench.question.oracle(bench.seed).fingerprint for bench in benches),
+    )

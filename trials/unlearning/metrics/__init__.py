@@ -1,0 +1,34 @@
+"""Metrics: pure functions of logits and labels, and of what they gave for a model and its oracle."""
+
+from unlearning.metrics._base import DivergedError, Predictions
+from unlearning.metrics.accuracy import accuracy, auc, per_class_recall, unlearning_accuracy
+from unlearning.metrics.gap import (
+    REPORT_METRICS,
+    SEARCH_METRICS,
+    Interval,
+    average_gap,
+    interval,
+    noise_floor,
+    tug_of_war,
+)
+from unlearning.metrics.membership import FEATURES, Feature, draw_members, membership_scores
+
+__all__ = [
+    "FEATURES",
+    "REPORT_METRICS",
+    "SEARCH_METRICS",
+    "DivergedError",
+    "Feature",
+    "Interval",
+    "Predictions",
+    "accuracy",
+    "auc",
+    "average_gap",
+    "draw_members",
+    "interval",
+    "membership_scores",
+    "noise_floor",
+    "per_class_recall",
+    "tug_of_war",
+    "unlearning_accuracy",
+]
