@@ -1,15 +1,17 @@
 # Two commands do all set-up on a fresh machine: `make demo` runs the main job, `make test` runs the tests.
 # TORCH chooses a torch for the installation, such as TORCH=torch==2.13.0; empty: the newest that pip finds.
+# RESULTS is where the demo keeps its results.
 
 VENV ?= .venv
 PYTHON ?= python3
 TORCH ?=
+RESULTS ?= results
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-fast check wheel
 
 demo: $(VENV)/.installed
-	$(BIN)/lethe run configs/quickstart.yaml
+	$(BIN)/lethe run configs/quickstart.yaml --results $(RESULTS)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
@@ -26,7 +28,7 @@ wheel: $(VENV)/.installed
 	rm -rf dist build/wheel
 	$(BIN)/python -m build --wheel --no-isolation
 	$(BIN)/python -m pip install --quiet --no-deps --target build/wheel dist/*.whl
-	cd build/wheel && PYTHONPATH=. ../../$(BIN)/python -c "import lethe, unlearning; assert 'build/wheel' in lethe.__file__"
+	cd build/wheel && PYTHONPATH=. $(abspath $(BIN))/python -c "import lethe, unlearning; assert 'build/wheel' in lethe.__file__"
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -20,11 +20,12 @@ from lethe.results import ConfirmationRow, Store, TrialRow, to_rows
 from lethe.results.describe import question_columns, setting_columns, version_columns
 from lethe.study import Cell, Question
 from lethe.workbench import Bench, Workbench
+from unlearning.data import SplitName
 from unlearning.methods import Method, Nothing
 from unlearning.metrics import REPORT_METRICS, average_gap, tug_of_war
 from unlearning.yardstick import ReportMeasures
 
-ALL_SPLITS = ("train", "val", "test")
+ALL_SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _rows_on(cell: Cell, seed: int, others: tuple[int, ...], choice: Choice | No
 
 
 def unconfirmed(wanted: Sequence[Confirmation], store: Store) -> list[Confirmation]:
-    """Leave out what the store holds already; where a longer search chose the same again, its cost is brought up to date."""
+    """Leave out what the store holds; where a longer search chose the same again, its cost is brought up to date."""
     study = wanted[0].study
     known = {row.confirmation_id: row for row in to_rows(store.read("confirmations", study), ConfirmationRow)}
     missing = []
@@ -206,7 +207,7 @@ def _columns(measures: ReportMeasures) -> dict[str, float]:
     }
 
 
-def _costs(confirmation: Confirmation, bench: Bench, seconds: float) -> dict[str, float | None]:
+def _costs(confirmation: Confirmation, bench: Bench, seconds: float) -> dict[str, Any]:
     retrain = bench.seconds_retrain
     if confirmation.method is None:
         return {"seconds_unlearn": retrain, "seconds_retrain": retrain, "retrain_share": 1.0}

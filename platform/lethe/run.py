@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from lethe.cluster import Connection, Local, OnRay, Shelf, connect
 from lethe.confirm import Confirmer, confirmations, unconfirmed
@@ -122,6 +123,9 @@ class StudyRun:
             else:
                 self._store.append([done.result], done.result.confirmation_id)
             self._progress.update(done=count)
+        broken = [row for row in search.rows if row.status == "failed"]
+        if broken:
+            self.problem(f"{len(broken)} trials failed; the first, {broken[0].trial_id}: {broken[0].error}")
         for cell in cells:
             if not any(row.cell == cell.fingerprint and row.status == "done" for row in search.rows):
                 self.problem(f"{cell.title}: no trial finished, so there is no setting to confirm")
@@ -227,7 +231,7 @@ def _artifact_row(study: Study, pool: Pool, made: Made) -> ArtifactRow:
     del columns["question"]
     if made.key.kind == "original":
         columns |= {"forget": None, "forget_kind": None, "forget_fraction": None, "forget_images": None}
-    times = {name: datetime.fromisoformat(facts[name]) for name in ("started_at", "ended_at")}
+    times: dict[str, Any] = {name: datetime.fromisoformat(facts[name]) for name in ("started_at", "ended_at")}
     return ArtifactRow(
         **columns,
         **{name: value for name, value in facts.items() if name not in times},

@@ -1,4 +1,4 @@
-"""One unlearning run: from an original's weights, by a method at one setting, to the model's logits after every epoch."""
+"""One unlearning run: from an original's weights, by a method at one setting, to the logits after every epoch."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""SQL over the result store, through DuckDB: one view per table, nothing can be changed and no other file can be read."""
+"""SQL over the result store, through DuckDB: one view per table; nothing can be changed, no other file can be read."""
 
 from pathlib import Path
 from typing import Final

@@ -1,6 +1,6 @@
 """The search of one cell: an Optuna study that proposes settings and is told, in order, how they ended.
 
-The n-th setting depends only on the study's seed and on the results of trials 0 ... n-1-window: the sampler is made anew
+The n-th setting depends only on the study's seed and on the results of trials 0 ... n-1-window: the sampler is made new
 from a seed of its own for every proposal, and results are told in the order of their numbers, however they come in. The
 same search therefore repeats on any cluster and after any kill. With early stopping results are told as they come.
 """
@@ -57,6 +57,9 @@ class Ending:
 
     status: str
     gaps: tuple[float, ...]
+
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class CellSearch:

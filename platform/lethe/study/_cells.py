@@ -8,10 +8,11 @@ by names.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from lethe.fingerprint import digest_of_tensor, fingerprint
 from lethe.study._model import MethodChoice, Study
-from unlearning.data import ImageData, Source
+from unlearning.data import AnySource, ImageData, Source
 from unlearning.data.augment import ArmName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
 from unlearning.methods import Method
@@ -20,23 +21,30 @@ from unlearning.saliency import SALIENCY_VERSION
 from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Recipe
 
+ArtefactKind = Literal["original", "oracle", "saliency"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class ArtefactKey:
-    """What determines an artefact: its kind and every input, by name.
+    """What determines an artefact: its kind and every input, by name; keys of one fingerprint are equal.
 
     Attributes:
-        kind: ``original``, ``oracle`` or ``saliency``.
         inputs: JSON values: hashes, options, derived seeds, versions.
     """
 
-    kind: str
+    kind: ArtefactKind
     inputs: Mapping[str, object]
 
     @cached_property
     def fingerprint(self) -> str:
         """The artefact's name in the pool."""
         return fingerprint({"kind": self.kind, **self.inputs})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArtefactKey) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,7 @@ class Cell:
         return self.choice.at(dict(setting))
 
 
-def expand(study: Study, datasets: Mapping[Source, ImageData]) -> list[Cell]:
+def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Cell]:
     """Spread a study over its data, arms, forget requests and methods, in the order of its file.
 
     Raises:
@@ -162,7 +170,7 @@ def questions_of(cells: Iterable[Cell]) -> list[Question]:
     return list({cell.question.fingerprint: cell.question for cell in cells}.values())
 
 
-def _questions(study: Study, datasets: Mapping[Source, ImageData]) -> Iterable[Question]:
+def _questions(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Question]:
     for source in study.data:
         data = datasets[source]
         selected = [(request, select(request, data, derive(study.seed, "forget"))) for request in study.forget]

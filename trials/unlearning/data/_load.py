@@ -57,6 +57,8 @@ def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -
 
 
 def _check(raw: RawData) -> None:
+    if len(raw.class_names) < 2:
+        raise DataError(f"{raw.name}: wanted at least two classes, got {len(raw.class_names)}")
     for split_name, split in raw.splits.items():
         for wanted, got, holds in _demands(split, len(raw.class_names)):
             if not holds:

@@ -27,6 +27,7 @@ class Npz(Source):
             DataError: the file is missing, damaged, or lacks arrays of that layout.
         """
         splits = read_npz(self.path)
-        class_names = self.class_names or tuple(str(k) for k in range(int(splits["train"].labels_N.max()) + 1))
+        largest = max(splits["train"].labels_N.tolist(), default=0)
+        class_names = self.class_names or tuple(str(k) for k in range(largest + 1))
         task: Task = self.task or ("binary-class" if len(class_names) == 2 else "multi-class")
         return RawData(self.name or self.path.stem, task, class_names, splits, self.nonmembers)

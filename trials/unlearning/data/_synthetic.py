@@ -63,19 +63,24 @@ class Shape:
     counts: dict[SplitName, int]
 
 
+QUICKSTART = Shape("multi-class", classes=6, channels=1, counts={"train": 2000, "val": 400, "test": 400})
+
+
 class Synthetic(Source):
     """Generated images, the same for the same options; the default is the small set of the quickstart."""
 
     source: Literal["synthetic"] = "synthetic"
     name: str | None = Field(None, description="what reports call it; by default synthetic, or synthetic-LIKE")
     like: SetName | None = Field(None, description="MedMNIST set whose task, classes, channels and counts are taken")
-    share: Annotated[float, Interval(gt=0, le=1)] = Field(1.0, description="share of the counts of `like` to generate")
-    classes: Annotated[int, Interval(ge=2, le=1000)] = Field(6, description="number of classes")
-    channels: Literal[1, 3] = Field(1, description="1 for greyscale, 3 for colour")
+    share: Annotated[float, Interval(gt=0, le=1)] | None = Field(
+        None, description="share of the counts of `like` to generate; by default all"
+    )
+    classes: Annotated[int, Interval(ge=2, le=1000)] | None = Field(None, description="number of classes; by default 6")
+    channels: Literal[1, 3] | None = Field(None, description="1 for greyscale, 3 for colour; by default 1")
     size: Annotated[int, Interval(ge=8, le=512)] = Field(28, description="side length of the images in pixels")
-    train: Count = Field(2000, description="number of train images")
-    val: Count = Field(400, description="number of val images")
-    test: Count = Field(400, description="number of test images")
+    train: Count | None = Field(None, description="number of train images; by default 2000")
+    val: Count | None = Field(None, description="number of val images; by default 400")
+    test: Count | None = Field(None, description="number of test images; by default 400")
     difficulty: Annotated[float, Interval(ge=0, le=1)] = Field(
         0.6, description="largest share of another class's pattern in an image; above 0.5 some images look like it"
     )
@@ -86,10 +91,10 @@ class Synthetic(Source):
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
-        given = [option for option in SHAPE_OPTIONS if option in self.model_fields_set]
+        given = [option for option in SHAPE_OPTIONS if getattr(self, option) is not None]
         if self.like and given:
             raise ValueError(f"`like: {self.like}` sets {', '.join(given)} as well; give one or the other")
-        if not self.like and "share" in self.model_fields_set:
+        if not self.like and self.share is not None:
             raise ValueError("`share` scales the counts of a set named by `like`; give `like`, or the counts alone")
         return self
 
@@ -116,9 +121,15 @@ class Synthetic(Source):
     def _shape(self) -> Shape:
         if not self.like:
             task: Task = "binary-class" if self.classes == 2 else "multi-class"
-            return Shape(task, self.classes, self.channels, {"train": self.train, "val": self.val, "test": self.test})
+            counts: dict[SplitName, int] = {
+                "train": self.train or QUICKSTART.counts["train"],
+                "val": self.val or QUICKSTART.counts["val"],
+                "test": self.test or QUICKSTART.counts["test"],
+            }
+            return Shape(task, self.classes or QUICKSTART.classes, self.channels or QUICKSTART.channels, counts)
         med_set = catalogue.find(self.like)
-        counts = {split: max(1, round(self.share * med_set.samples[split])) for split in get_args(SplitName)}
+        share = self.share or 1.0
+        counts = {split: max(1, round(share * med_set.samples[split])) for split in get_args(SplitName)}
         return Shape(med_set.task, len(med_set.class_names), med_set.channels, counts)
 
     def _draw(self, shown_N: Tensor, patterns_KCHW: Tensor, backgrounds_BCHW: Tensor, seed: int) -> Tensor:

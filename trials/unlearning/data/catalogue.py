@@ -1,7 +1,7 @@
 """MedMNIST's sets and their files: what exists, where a file is looked for, fetching it and checking it.
 
-The sets, their addresses and checksums are those of the installed `medmnist`. Its dataset classes are not used: they
-decode to PIL images one at a time and need torchvision.
+The sets, their addresses and checksums are those of the installed `medmnist`. Its dataset classes are not used, since
+they hand out one PIL image at a time.
 """
 
 import hashlib

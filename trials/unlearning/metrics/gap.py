@@ -1,6 +1,6 @@
 """How far a model is from its oracle, over named metrics and over seeds.
 
-Every function takes metrics by name, as `Measurement.row` or a stored row gives them; a model is always compared with
+Every function takes metrics by name, as a stored row gives them; a model is always compared with
 the oracle of its own training seed.
 """
 
@@ -11,10 +11,10 @@ from statistics import fmean, stdev
 
 from scipy import stats
 
-SEARCH_METRICS = ("ua", "ra", "va", "mia_confidence")
+SEARCH_METRICS = ("ua", "ra", "va", "mia")
 """What a search may look at: no metric of the test split, and the attack's non-members come from val."""
 
-REPORT_METRICS = ("ua", "ra", "ta", "mia_confidence")
+REPORT_METRICS = ("ua", "ra", "ta", "mia")
 """What "Avg. Gap" means in the literature's tables."""
 
 

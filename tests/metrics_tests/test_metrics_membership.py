@@ -1,0 +1,139 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.svm import SVC
+from torch import Tensor
+
+from unlearning.metrics import FEATURES, Feature, Predictions, draw_members, membership_scores
+
+REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "svc_attack.npz")
+"""Figures of the SalUn authors' public code (see tests/fidelity/make_svc_attack.py)."""
+
+SHARED_REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "fidelity" / "salun_reference.npz"
+
+
+def outputs(classes: int, samples: int, seed: int, margin: float) -> Predictions:
+    """A model that is right the more often, and the more sure, the larger the margin."""
+    random = torch.Generator().manual_seed(seed)
+    labels_N = torch.randint(classes, (samples,), generator=random)
+    logits_NK = 1.5 * torch.randn(samples, classes, generator=random)
+    logits_NK[torch.arange(samples), labels_N] += margin + 2.5 * torch.randn(samples, generator=random)
+    return Predictions(logits_NK, labels_N)
+
+
+def from_probabilities(*rows: list[float]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.float64).log()
+
+
+@pytest.mark.parametrize("model", ["original", "salun", "random_label"])
+@pytest.mark.parametrize("feature", ["correctness", "confidence", "entropy", "prob"])
+def test_scores_are_exactly_those_of_the_authors_code(model: str, feature: Feature) -> None:
+    members, nonmembers, forget = (
+        Predictions(
+            torch.from_numpy(REFERENCE[f"logits/{model}/{sample}"]), torch.from_numpy(REFERENCE[f"labels/{sample}"])
+        )
+        for sample in ("members", "nonmembers", "forget")
+    )
+    scores = membership_scores(members, nonmembers, forget, [feature])
+    assert scores == {feature: pytest.approx(float(REFERENCE[f"score/{model}/{feature}"]), abs=1e-12)}
+
+
+@pytest.mark.skipif(not SHARED_REFERENCE.exists(), reason="the full reference of the authors' code is not here")
+def test_the_copied_figures_are_those_of_the_full_reference() -> None:
+    full = np.load(SHARED_REFERENCE)
+    np.testing.assert_array_equal(REFERENCE["logits/salun/members"], full["logits_salun/retain"][:64])
+    np.testing.assert_array_equal(REFERENCE["labels/forget"], full["y_forget"])
+
+
+def test_features_of_hand_computed_probabilities() -> None:
+    logits_NK, labels_N = from_probabilities([0.5, 0.25, 0.25], [0.1, 0.2, 0.7]), torch.tensor([0, 1])
+    values = {name: feature(logits_NK, labels_N) for name, feature in FEATURES.items()}
+    log = math.log
+    assert values["correctness"].tolist() == [[1.0], [0.0]]
+    torch.testing.assert_close(values["confidence"], torch.tensor([[0.5], [0.2]], dtype=torch.float64))
+    torch.testing.assert_close(values["prob"], logits_NK.exp())
+    entropies = [1.5 * log(2), -(0.1 * log(0.1) + 0.2 * log(0.2) + 0.7 * log(0.7))]
+    torch.testing.assert_close(values["entropy"].squeeze(1), torch.tensor(entropies, dtype=torch.float64))
+    modified = [-0.5 * log(0.5) - 2 * 0.25 * log(0.75), -0.8 * log(0.2) - 0.1 * log(0.9) - 0.7 * log(0.3)]
+    torch.testing.assert_close(values["modified_entropy"].squeeze(1), torch.tensor(modified, dtype=torch.float64))
+
+
+def test_modified_entropy_keeps_its_precision_where_a_probability_rounds_to_one() -> None:
+    logits_NK, labels_N = torch.tensor([[50.0, 0.0, 0.0]] * 2, dtype=torch.float64), torch.tensor([0, 1])
+    rest = 2 * math.exp(-50)
+    sure_and_right, sure_and_wrong = FEATURES["modified_entropy"](logits_NK, labels_N).squeeze(1).tolist()
+    assert sure_and_right == pytest.approx(2 * math.exp(-50) ** 2 + rest * rest, rel=1e-9)
+    assert sure_and_wrong == pytest.approx(50 - math.log(rest), rel=1e-12)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_features_stay_finite_and_bounded_for_extreme_logits(feature: Feature) -> None:
+    logits_NK = torch.tensor([[3e38, -3e38, 0.0], [0.0, 0.0, 0.0], [-3e38, 3e38, 3e38]], dtype=torch.float64)
+    values_ND = FEATURES[feature](logits_NK, torch.tensor([1, 0, 0]))
+    assert values_ND.isfinite().all()
+    assert values_ND.abs().max() < 138.2
+
+
+@pytest.mark.parametrize("classes", [2, 8, 11])
+@pytest.mark.parametrize("feature", FEATURES)
+def test_scores_equal_those_of_scikit_learns_classifier(feature: Feature, classes: int) -> None:
+    samples = [outputs(classes, 400, seed, margin) for seed, margin in enumerate((6.0, 3.0, 4.5))]
+    members_ND, nonmembers_ND, forget_ND = (
+        FEATURES[feature](sample.logits_NK.double(), sample.labels_N).numpy() for sample in samples
+    )
+    theirs = SVC(C=3, gamma="auto", tol=1e-6)
+    theirs.fit(np.concatenate([members_ND, nonmembers_ND]), np.repeat([1, 0], [len(members_ND), len(nonmembers_ND)]))
+    expected = 1 - theirs.predict(forget_ND).mean()
+    assert membership_scores(*samples, [feature]) == {feature: pytest.approx(expected, abs=1e-3)}
+
+
+def test_forgotten_samples_that_look_like_nonmembers_score_higher_than_those_that_look_like_members() -> None:
+    members, nonmembers = outputs(9, 500, 0, margin=9.0), outputs(9, 500, 1, margin=3.0)
+    kept, forgotten = outputs(9, 500, 2, margin=9.0), outputs(9, 500, 3, margin=3.0)
+    remembered, forgot = (membership_scores(members, nonmembers, forget, FEATURES) for forget in (kept, forgotten))
+    assert all(forgot[feature] > remembered[feature] + 0.1 for feature in FEATURES)
+
+
+def test_an_attacker_who_sees_no_difference_calls_everything_a_member() -> None:
+    sample = outputs(5, 200, 0, margin=3.0)
+    assert membership_scores(sample, sample, outputs(5, 50, 1, margin=0.0), FEATURES) == dict.fromkeys(FEATURES, 0.0)
+
+
+def test_members_are_drawn_at_random_from_retain_as_many_as_nonmembers() -> None:
+    retain, nonmembers = outputs(3, 100, 0, margin=1.0), outputs(3, 40, 1, margin=1.0)
+    members, same = draw_members(retain, nonmembers, torch.Generator().manual_seed(7))
+    assert len(members) == 40
+    assert same is nonmembers
+    chosen = {tuple(row) for row in members.logits_NK.tolist()}
+    assert len(chosen) == 40
+    assert chosen < {tuple(row) for row in retain.logits_NK.tolist()}
+    assert not torch.equal(members.logits_NK, retain.logits_NK[:40])
+
+
+def test_the_same_seed_draws_the_same_members_and_another_seed_others() -> None:
+    retain, nonmembers = outputs(3, 100, 0, margin=1.0), outputs(3, 40, 1, margin=1.0)
+    first, again, other = (
+        draw_members(retain, nonmembers, torch.Generator().manual_seed(seed))[0].logits_NK for seed in (7, 7, 8)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_nonmembers_are_drawn_down_where_retain_is_smaller() -> None:
+    retain, nonmembers = outputs(3, 30, 0, margin=1.0), outputs(3, 100, 1, margin=1.0)
+    members, fewer = draw_members(retain, nonmembers, torch.Generator().manual_seed(7))
+    assert members is retain
+    assert len(fewer) == 30
+    assert not torch.equal(fewer.logits_NK, nonmembers.logits_NK[:30])
+
+
+def test_unequal_numbers_of_members_and_nonmembers_are_refused() -> None:
+    sample = outputs(3, 10, 0, margin=1.0)
+    with pytest.raises(ValueError, match="got 10 and 4; `draw_members`"):
+        membership_scores(sample, sample.at(torch.arange(4)), sample)
+    nobody = sample.at(torch.arange(0))
+    with pytest.raises(ValueError, match="got 0 and 0"):
+        membership_scores(nobody, nobody, sample)
