@@ -1,7 +1,7 @@
 """A worker's workbench: what unlearning runs start from and are compared with, loaded once and kept warm.
 
 A bench belongs to a question and a training seed: the model on the device, the original's weights, the ranked scores of
-saliency, and the measurements of original and oracle. The bench of a cell served lately is still there when it comes back.
+saliency, and the measurements of original and oracle. Benches that were used lately are kept.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,5 @@
 """Connects to a Ray cluster (a new one on this machine, or one by address), or to none at all."""
 
-import os
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +9,6 @@ import ray
 
 from lethe.cluster._crew import Crew, LocalCrew, RayCrew, Worker
 from lethe.study import Share
-
-RAY_SETTINGS = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-}
-"""Ray prints and writes nothing of its own, and leaves the working directory alone."""
 
 
 class ClusterError(Exception):
@@ -109,8 +100,6 @@ def connect(address: str | None = None, *, local: bool = False) -> Iterator[Conn
     if local:
         yield Local()
         return
-    for name, value in RAY_SETTINGS.items():
-        os.environ.setdefault(name, value)
     try:
         _join(address)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -122,9 +111,7 @@ def connect(address: str | None = None, *, local: bool = False) -> Iterator[Conn
 
 
 def _join(address: str | None) -> None:
-    if address is not None:
+    if address is None:
+        ray.init(address="local", include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    else:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-        return
-    if "RAY_AUTH_MODE" not in os.environ:
-        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    ray.init(address="local", include_dashboard=False, logging_level="ERROR", log_to_driver=False)
