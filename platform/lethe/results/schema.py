@@ -55,14 +55,14 @@ class ColumnDescription:
 
 
 @cache
-def describe(row_type: "type[DataclassInstance]") -> tuple[ColumnDescription, ...]:
+def describe(row_type: type) -> tuple[ColumnDescription, ...]:
     """Describe the columns of a row type, in the order in which they are stored."""
     hints = get_type_hints(row_type, include_extras=True)
     return tuple(_describe(field.name, hints[field.name]) for field in fields(row_type))
 
 
 @cache
-def schema_of(row_type: "type[DataclassInstance]") -> pa.Schema:
+def schema_of(row_type: type) -> pa.Schema:
     """Derive the Arrow schema of a row type."""
     return pa.schema([pa.field(column.name, column.type, column.nullable) for column in describe(row_type)])
 

@@ -74,6 +74,10 @@ class _Searcher(Searcher):
             self._search.end(proposal, "stopped")
         self._show()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out of the pickles that Tune writes for a restore that never comes."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Keep nothing: the store has it all."""
 

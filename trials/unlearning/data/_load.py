@@ -57,8 +57,6 @@ def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -
 
 
 def _check(raw: RawData) -> None:
-    if len(raw.class_names) < 2:
-        raise DataError(f"{raw.name}: wanted at least two classes, got {len(raw.class_names)}")
     for split_name, split in raw.splits.items():
         for wanted, got, holds in _demands(split, len(raw.class_names)):
             if not holds:
@@ -66,6 +64,8 @@ def _check(raw: RawData) -> None:
     shapes = {split_name: tuple(split.images_NCHW.shape[1:]) for split_name, split in raw.splits.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(f"{raw.name}: wanted one image shape (C, H, W) in all splits, got {shapes}")
+    if len(raw.class_names) < 2:
+        raise DataError(f"{raw.name}: wanted at least two classes, got {len(raw.class_names)}")
 
 
 def _demands(split: Split, classes: int) -> Iterable[tuple[str, str, bool]]:

@@ -5,7 +5,7 @@ own and under pixel noise. The larger that share may be, the more images look li
 only by heart, so an original makes few errors on a forget set and its oracle makes many. These images say nothing about
 medicine, and figures measured on them nothing about the set whose shape they may have.
 
-After the patterns, all arithmetic is on integers, so that one seed gives the same bytes on every machine.
+After the patterns, all arithmetic is on integers, so that one seed gives the same bytes on every machine with the same torch.
 """
 
 import math

@@ -19,8 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.spatial.distance import cdist
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 Array = NDArray[np.float64]
+
+_BLAS = ThreadpoolController()
 
 _FEW = 200
 _FINE = 1e-10
@@ -60,6 +63,9 @@ def fit(first_ND: Array, second_ND: Array, cost: float, gamma: float) -> Classif
     The bias is the midpoint of the interval that minimises the sum of hinges: LIBSVM's rule where no support vector is
     free, and the only minimum elsewhere. With classes of equal size it is a median.
 
+    Computes on one thread, so that trials packed on a machine do not fight for its cores, and the numbers do not depend
+    on how many there are.
+
     Args:
         first_ND: finite points of the class with positive decisions.
         second_ND: as many finite points of the other class.
@@ -68,8 +74,9 @@ def fit(first_ND: Array, second_ND: Array, cost: float, gamma: float) -> Classif
     """
     points_ND = np.concatenate([first_ND, second_ND])
     signs_N = np.repeat([1.0, -1.0], [len(first_ND), len(second_ND)])
-    factor_RN, pivots_R = _factorise(points_ND, gamma)
-    normal_R = _separate(factor_RN, signs_N, cost)
+    with _BLAS.limit(limits=1, user_api="blas"):
+        factor_RN, pivots_R = _factorise(points_ND, gamma)
+        normal_R = _separate(factor_RN, signs_N, cost)
     return Classifier(
         pivots_RD=points_ND[pivots_R],
         weights_R=solve_triangular(factor_RN[:, pivots_R], normal_R),
