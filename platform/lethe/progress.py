@@ -18,7 +18,7 @@ QUIET_S = 10.0
 class State:
     """Where a study stands."""
 
-    stage: str = "starting"
+    stage: str = "training"
     done: int = 0
     total: int = 0
     running: int = 0
@@ -27,10 +27,14 @@ class State:
     floor: float | None = None
     started: float = field(default_factory=time.monotonic)
     already: int = 0
+    models_made: int = 0
+    models_missing: int = 0
 
     def line(self) -> str:
         """Say it in one line."""
         parts = [self.stage]
+        if self.models_made < self.models_missing:
+            parts.append(f"originals and oracles {self.models_made}/{self.models_missing}")
         if self.total:
             parts.append(f"{self.done}/{self.total} done")
         if self.running:
@@ -91,8 +95,15 @@ class Progress:
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
         """Begin a stage of ``total`` units, ``done`` of which stood there already."""
-        self._state = State(stage=name, total=total, done=done, already=done)
+        before = self._state
+        self._state = State(name, done, total, already=done)
+        self._state.models_made, self._state.models_missing = before.models_made, before.models_missing
         self._show(now=True)
+
+    def models(self, made: int, missing: int) -> None:
+        """Tell how many of the missing originals and oracles are made; they are trained beside whatever stage it is."""
+        self._state.models_made, self._state.models_missing = made, missing
+        self._show(now=False)
 
     def update(self, **changes: float | int | None) -> None:
         """Change what is known of the stage, by the names of `State`."""

@@ -186,7 +186,7 @@ class _Filling:
         self._record_found()
         self._open_cells()
         missing = self._plan.missing
-        self._run._progress.stage("training originals and oracles", len(missing))
+        self._run._progress.models(0, len(missing))
         for count, done in enumerate(self._crew.do(missing), start=1):
             if done.error is not None:
                 self._lose(done.job, done.error)
@@ -195,7 +195,7 @@ class _Filling:
                 self._run.record(made, self._known)
                 self._present |= {one.key.fingerprint for one in made}
             self._open_cells()
-            self._run._progress.update(done=count)
+            self._run._progress.models(count, len(missing))
 
     def _record_found(self) -> None:
         """Tell of artefacts that an earlier run made and died before it could keep their rows."""

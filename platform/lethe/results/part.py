@@ -1,7 +1,7 @@
-"""A part's bytes: rows of one type as a Parquet file that says its schema version and can be checked.
+"""A part's bytes: rows of one table as a Parquet file that says its schema version and can be checked.
 
 This module does not know where parts lie. What a torn or changed part says is never believed: page checksums cover the
-values, and columns must be exactly those of the row type.
+values, and no column may be there that the schema does not have.
 """
 
 import json
@@ -12,8 +12,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lethe.results.rows import SCHEMA_VERSION, Row
-from lethe.results.schema import schema_of
+from lethe.results.rows import SCHEMA_VERSION
 
 _VERSION: Final = b"lethe.schema_version"
 _COVERS: Final = b"lethe.covers"
@@ -32,7 +31,7 @@ class Part:
     """What a part holds.
 
     Attributes:
-        table: the rows, in the schema of their type.
+        table: the rows.
         covers: of a merged part, the stamp of every part whose rows it repeats; empty otherwise.
     """
 
@@ -62,11 +61,11 @@ def encode(part: Part) -> bytes:
     return data
 
 
-def decode(data: bytes, row_type: type[Row]) -> Part:
+def decode(data: bytes, schema: pa.Schema) -> Part:
     """Read a part, with every checksum verified.
 
     Raises:
-        CorruptPartError: the bytes are torn or changed, or are no part of this row type.
+        CorruptPartError: the bytes are torn or changed, or hold other columns than the schema.
         SchemaError: a newer Lethe wrote the part.
     """
     try:
@@ -81,24 +80,21 @@ def decode(data: bytes, row_type: type[Row]) -> Part:
         raise CorruptPartError(str(error)) from error
     if version > SCHEMA_VERSION:
         raise SchemaError(f"its schema has version {version}, this Lethe knows versions up to {SCHEMA_VERSION}")
-    return Part(_upgrade(table, row_type), covers)
+    return Part(_upgrade(table, schema), covers)
 
 
-def _upgrade(table: pa.Table, row_type: type[Row]) -> pa.Table:
+def _upgrade(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Bring the columns of an older version to today's: a column that it lacks is null.
 
     This is the place for any other change between versions.
     """
-    schema = schema_of(row_type)
     if table.schema.equals(schema):
         return table
     names = table.column_names
     unknown = [str(field) for field in table.schema if names.count(field.name) > 1 or not _holds(schema, field)]
     missing = [str(field) for field in schema if field.name not in names and not field.nullable]
     if unknown or missing:
-        raise CorruptPartError(
-            f"its columns are not those of {row_type.__name__}: unknown {unknown}, missing {missing}"
-        )
+        raise CorruptPartError(f"its columns are not those of its table: unknown {unknown}, missing {missing}")
     columns = [table[field.name] if field.name in names else pa.nulls(len(table), field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 

@@ -8,7 +8,6 @@ import types
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -54,15 +53,13 @@ class ColumnDescription:
     meaning: str
 
 
-@cache
-def describe(row_type: type) -> tuple[ColumnDescription, ...]:
+def describe(row_type: "type[DataclassInstance]") -> tuple[ColumnDescription, ...]:
     """Describe the columns of a row type, in the order in which they are stored."""
     hints = get_type_hints(row_type, include_extras=True)
     return tuple(_describe(field.name, hints[field.name]) for field in fields(row_type))
 
 
-@cache
-def schema_of(row_type: type) -> pa.Schema:
+def schema_of(row_type: "type[DataclassInstance]") -> pa.Schema:
     """Derive the Arrow schema of a row type."""
     return pa.schema([pa.field(column.name, column.type, column.nullable) for column in describe(row_type)])
 

@@ -24,6 +24,7 @@ from lethe.results.schema import schema_of, to_table
 
 _READERS: Final = 16
 _SUFFIX: Final = ".parquet"
+_SCHEMAS: Final = {table: schema_of(row_type) for table, row_type in TABLES.items()}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -119,7 +120,7 @@ class Store:
             if isinstance(part, CorruptPartError):
                 warnings.warn(CorruptPartWarning(str(part)), stacklevel=3)
         whole = {name: part.table for name, part in read.items() if isinstance(part, Part)}
-        empty = schema_of(TABLES[table]).empty_table()
+        empty = _SCHEMAS[table].empty_table()
         rows = pa.concat_tables([empty, *(part.table for part in merged), *whole.values()]).combine_chunks()
         return Part(rows, {name: stamps[name] for name in repeated | whole.keys()})
 
@@ -130,7 +131,7 @@ class Store:
         read = []
         for name in names:
             try:
-                merged = decode(folder.read(name), TABLES[table])
+                merged = decode(folder.read(name), _SCHEMAS[table])
             except (CorruptPartError, SchemaError):
                 continue
             if merged.covers.items() <= stamps.items():
@@ -140,7 +141,7 @@ class Store:
     def _read_part(self, table: TableName, name: str) -> Part | CorruptPartError:
         folder = self._parts(table)
         try:
-            return decode(folder.read(name), TABLES[table])
+            return decode(folder.read(name), _SCHEMAS[table])
         except CorruptPartError as error:
             return CorruptPartError(f"left out the broken part {folder}/{name}: {error}")
         except SchemaError as error:

@@ -1,0 +1,194 @@
+"""Whole runs of the tiny study in this process: what they leave in the store, and how they go on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from lethe.place import Place
+from lethe.progress import Progress
+from lethe.results import Store, query
+from lethe.results.leaderboard import leaderboard, print_leaderboard
+from lethe.run import StudyRun
+from lethe.study import read_study
+
+WriteStudy = Callable[..., Path]
+NUMBERS = "select number, lr, density, threshold, ua, ra, va, mia, gap, status from trials order by cell, number"
+
+
+def run(study: Path, results: Path) -> tuple[list[str], str]:
+    """Runs a study; gives its problems and what was printed."""
+    console = Console(width=120, record=True, quiet=False, file=(results.parent / "out.txt").open("w"))
+    with Progress(console) as progress:
+        study_run = StudyRun(read_study(study), Place.at(results), progress)
+        study_run.run(local=True)
+    console.file.close()
+    return study_run.problems, console.export_text()
+
+
+def rows(sql: str, results: Path) -> list[dict[str, Any]]:
+    answer: pa.Table = query(sql, results)
+    records: list[dict[str, Any]] = answer.to_pylist()
+    return records
+
+
+def test_a_run_fills_four_consistent_tables(write_study: WriteStudy, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    problems, _ = run(write_study(), results)
+    assert problems == []
+    [trials] = rows("select count(*) n, count(distinct number) m, min(gap) best, count(ta) ta from trials", results)
+    assert (trials["n"], trials["m"], trials["ta"]) == (5, 5, 0)
+    assert trials["best"] >= 0
+    epochs = rows("select t.gap t, e.gap e from trials t join epochs e using (trial_id) where e.epoch = 2", results)
+    assert len(epochs) == 5
+    assert all(row["t"] == row["e"] for row in epochs)
+    kinds = {row["kind"]: row["n"] for row in rows("select kind, count(*) n from artifacts group by kind", results)}
+    assert kinds == {"original": 3, "oracle": 3, "saliency": 3}
+    confirmed = rows("select row, count(*) n from confirmations group by row", results)
+    expected = {"original", "oracle", "salun", "salun density 1.0", "salun random mask"}
+    assert {row["row"]: row["n"] for row in confirmed} == dict.fromkeys(expected, 2)
+    [chosen] = rows("select distinct trial_id from confirmations where row = 'salun'", results)
+    [best] = rows("select trial_id from trials order by gap, number limit 1", results)
+    assert chosen == best
+    threshold_of_control = rows("select threshold from confirmations where row = 'salun random mask'", results)
+    assert all(row["threshold"] is None for row in threshold_of_control)
+
+
+def test_reporting_seeds_never_meet_a_tuning_trial(write_study: WriteStudy, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    run(write_study(), results)
+    reported = rows("select distinct original, oracle from confirmations", results)
+    tuned = rows("select distinct unnest(originals) o, unnest(oracles) r from trials", results)
+    assert not {row["original"] for row in reported} & {row["o"] for row in tuned}
+    assert not {row["oracle"] for row in reported} & {row["r"] for row in tuned}
+
+
+def test_a_second_run_does_nothing_and_shows_the_same_table(write_study: WriteStudy, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    run(write_study(), results)
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*") if path.is_file()}
+    _, said = run(write_study(), results)
+    assert "nothing to train, try or confirm" in said
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*") if path.is_file()} == before
+
+
+def test_more_trials_extend_a_finished_study_as_if_planned_from_the_start(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    run(write_study(search={"trials": 3, "window": 2}), tmp_path / "extended")
+    run(write_study(search={"trials": 6, "window": 2}), tmp_path / "extended")
+    run(write_study(search={"trials": 6, "window": 2}), tmp_path / "whole")
+    assert rows(NUMBERS, tmp_path / "extended") == rows(NUMBERS, tmp_path / "whole")
+    [cost] = rows("select distinct tuning_trials from confirmations where row = 'salun'", tmp_path / "whole")
+    assert cost == {"tuning_trials": 6}
+
+
+def test_a_corrupt_artefact_is_set_aside_trained_again_and_told(write_study: WriteStudy, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    run(write_study(), results)
+    broken = sorted((results / "pool" / "oracle").glob("*/weights-*.safetensors"))[0]
+    content = bytearray(broken.read_bytes())
+    content[-1] ^= 1
+    broken.write_bytes(content)
+    problems, said = run(write_study(), results)
+    assert problems == []
+    assert "broken oracle" in said
+    assert "was set aside as" in said
+    assert broken.parent.is_dir()
+    again = sorted(broken.parent.glob("weights-*.safetensors"))
+    content[-1] ^= 1
+    assert again[0].read_bytes() == bytes(content)
+
+
+def test_a_diverging_setting_is_a_result_and_the_search_goes_on(write_study: WriteStudy, tmp_path: Path) -> None:
+    method = {"name": "fine_tune", "epochs": 2, "batch_size": 32, "search": {"lr": [1.0e30, 0.01]}}
+    results = tmp_path / "results"
+    run(write_study(methods=[method]), results)
+    found = rows("select status, count(*) n, count(gap) gaps from trials group by status order by status", results)
+    assert [row["status"] for row in found] == ["diverged", "done"]
+    assert sum(row["n"] for row in found) == 5
+    assert found[0]["gaps"] == 0
+    assert len(rows("select * from confirmations where row = 'fine_tune'", results)) == 2
+
+
+def test_a_repeated_setting_is_answered_from_the_store(write_study: WriteStudy, tmp_path: Path) -> None:
+    method = {"name": "salun", "epochs": 2, "batch_size": 32, "search": {"relabel": ["any", "other"]}}
+    results = tmp_path / "results"
+    run(write_study(methods=[method]), results)
+    found = rows("select relabel, gap, copied_from, seconds_total from trials order by number", results)
+    first = [row for row in found if row["copied_from"] is None]
+    assert len(found) == 5
+    assert len(first) == 2
+    by_label = {row["relabel"]: row["gap"] for row in first}
+    assert all(row["gap"] == by_label[row["relabel"]] for row in found)
+    assert all(row["seconds_total"] == 0 for row in found if row["copied_from"])
+
+
+def test_a_method_without_a_search_is_tried_once(write_study: WriteStudy, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    methods = [{"name": "nothing"}, {"name": "gradient_ascent", "epochs": 1, "batch_size": 32}]
+    problems, _ = run(write_study(methods=methods), results)
+    assert problems == []
+    found = rows("select method, gap, original_gap from trials order by method", results)
+    assert [row["method"] for row in found] == ["gradient_ascent", "nothing"]
+    assert found[1]["gap"] == found[1]["original_gap"]
+
+
+def test_the_shapes_of_the_three_sets_with_both_arms_and_two_requests(write_study: WriteStudy, tmp_path: Path) -> None:
+    sets = ["pathmnist", "organamnist", "bloodmnist"]
+    shares = {"pathmnist": 0.002, "organamnist": 0.005, "bloodmnist": 0.015}
+    study = write_study(
+        data=[{"source": "synthetic", "like": name, "share": shares[name], "size": 12} for name in sets],
+        arms=["none", "standard"],
+        forget=[{"kind": "random", "fraction": 0.1}, {"kind": "random", "fraction": 0.5}],
+        training={"epochs": 1, "batch_size": 64},
+        search={"trials": 2},
+    )
+    results = tmp_path / "results"
+    problems, _ = run(study, results)
+    assert problems == []
+    [counts] = rows("select count(*) n, count(distinct cell) cells, count(distinct question) q from trials", results)
+    assert counts == {"n": 24, "cells": 12, "q": 12}
+    originals = rows("select count(*) n from artifacts where kind = 'original'", results)
+    assert originals == [{"n": 3 * 2 * 3}]
+
+
+def test_the_leaderboard_fits_a_terminal_and_names_floor_and_controls(write_study: WriteStudy, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    run(write_study(), results)
+    console = Console(width=120, record=True, file=(tmp_path / "board.txt").open("w"))
+    print_leaderboard(leaderboard(Store(Place.at(results))), console)
+    console.file.close()
+    text = console.export_text()
+    for name in ("original (do nothing)", "oracle (noise floor)", "salun density 1.0", "salun random mask"):
+        assert name in text
+    assert "…" not in text
+    assert leaderboard(Store(Place.at(results)), "another") == []
+
+
+def test_the_journal_opens_as_an_optuna_storage(write_study: WriteStudy, tmp_path: Path) -> None:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    results = tmp_path / "results"
+    run(write_study(), results)
+    storage = JournalStorage(JournalFileBackend(str(results / "optuna" / "tiny.journal")))
+    [summary] = optuna.get_all_study_summaries(storage)
+    trials = optuna.load_study(study_name=summary.study_name, storage=storage).trials
+    stored = rows("select setting, gap from trials order by number", results)
+    assert [trial.value for trial in trials] == [row["gap"] for row in stored]
+    assert [trial.params["lr"] for trial in trials] == [json.loads(row["setting"])["lr"] for row in stored]
+
+
+@pytest.mark.parametrize("request_", [{"kind": "class", "class_index": 1}, {"kind": "indices", "file": "{file}"}])
+def test_other_forget_requests_run(write_study: WriteStudy, tmp_path: Path, request_: dict[str, Any]) -> None:
+    listed = tmp_path / "withdrawn.txt"
+    listed.write_text("3\n5\n8 # consent withdrawn\n")
+    request_ = {key: str(listed) if value == "{file}" else value for key, value in request_.items()}
+    problems, _ = run(write_study(forget=[request_], search={"trials": 1}), tmp_path / "results")
+    assert problems == []

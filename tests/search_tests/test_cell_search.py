@@ -1,0 +1,102 @@
+"""The search of one cell, without workers: what it proposes, in which order it learns, how it continues."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from lethe.search._cell import CellSearch, Ending, Setting
+from lethe.study import Cell, expand, read_study
+from unlearning.data import load
+
+WriteStudy = Callable[..., Path]
+
+
+@pytest.fixture
+def make_cell(write_study: WriteStudy) -> Callable[..., Cell]:
+    def make(**search: Any) -> Cell:
+        study = read_study(write_study(search={"trials": 14, "window": 3} | search))
+        [cell] = expand(study, {source: load(source) for source in study.data})
+        return cell
+
+    return make
+
+
+def ending(setting: Setting) -> Ending:
+    return Ending("done", (abs(math.log10(setting["lr"]) + 2) + setting["density"],))
+
+
+def run(search: CellSearch, latest_first: bool = False) -> list[Setting]:
+    """Keeps as many trials open as the search allows and ends one of them at a time."""
+    settings: dict[int, Setting] = {}
+    running = []
+    while True:
+        while (proposal := search.propose()) is not None:
+            settings[proposal.number] = proposal.setting
+            running.append(proposal)
+        if not running:
+            return [settings[number] for number in sorted(settings)]
+        ended = running.pop(-1 if latest_first else 0)
+        search.settle(ended.number, ending(ended.setting))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
+def test_settings_do_not_depend_on_the_order_in_which_trials_end(make_cell: Callable[..., Cell], sampler: str) -> None:
+    cell = make_cell(sampler=sampler)
+    assert run(CellSearch(cell, {})) == run(CellSearch(cell, {}), latest_first=True)
+
+
+@pytest.mark.parametrize("known_numbers", [range(0), range(6), [0, 1, 2, 4, 5, 7], range(14)])
+def test_a_continued_search_proposes_what_an_undisturbed_one_does(
+    make_cell: Callable[..., Cell], known_numbers: list[int]
+) -> None:
+    cell = make_cell()
+    settings = run(CellSearch(cell, {}))
+    known = {number: (settings[number], ending(settings[number])) for number in known_numbers}
+    continued = CellSearch(cell, known)
+    assert run(continued) == [setting for number, setting in enumerate(settings) if number not in known]
+    assert continued.finished
+
+
+def test_a_longer_search_begins_with_the_trials_of_the_shorter(make_cell: Callable[..., Cell]) -> None:
+    assert run(CellSearch(make_cell(trials=14), {}))[:6] == run(CellSearch(make_cell(trials=6), {}))
+
+
+def test_no_more_than_the_window_and_one_run_at_a_time(make_cell: Callable[..., Cell]) -> None:
+    search = CellSearch(make_cell(window=3), {})
+    assert [proposal.number for proposal in iter(search.propose, None)] == [0, 1, 2, 3]
+
+
+def test_optuna_is_told_in_order_and_told_the_truth(make_cell: Callable[..., Cell]) -> None:
+    told: list[FrozenTrial] = []
+    search = CellSearch(make_cell(trials=4, window=4), {}, told.append)
+    proposals = list(iter(search.propose, None))
+    endings = [Ending("done", (0.3, 0.1)), Ending("diverged", ()), Ending("stopped", (0.4,)), Ending("failed", ())]
+    for proposal, how in reversed(list(zip(proposals, endings, strict=True))):
+        search.settle(proposal.number, how)
+    assert [trial.number for trial in told] == [0, 1, 2, 3]
+    assert [trial.state for trial in told] == [
+        TrialState.COMPLETE,
+        TrialState.FAIL,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+    ]
+    assert told[0].value == 0.1
+    assert told[0].intermediate_values == {1: 0.3, 2: 0.1}
+
+
+def test_a_setting_that_comes_again_says_which_trial_had_it(
+    make_cell: Callable[..., Cell], write_study: WriteStudy
+) -> None:
+    choice = {"name": "salun", "epochs": 2, "search": {"relabel": ["any", "other"]}}
+    study = read_study(write_study(methods=[choice], search={"trials": 5, "window": 4}))
+    [cell] = expand(study, {source: load(source) for source in study.data})
+    proposals = list(iter(CellSearch(cell, {}).propose, None))
+    firsts = {proposal.setting["relabel"]: proposal.number for proposal in reversed(proposals)}
+    assert len(proposals) == 5
+    for proposal in proposals:
+        first = firsts[proposal.setting["relabel"]]
+        assert proposal.repeats == (None if first == proposal.number else first)
