@@ -2,7 +2,7 @@
 
 import pickle
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -28,8 +28,10 @@ def synthetic_source(tmp_path: Path) -> Source:
 
 def npz_source(tmp_path: Path) -> Source:
     random = np.random.default_rng(0)
-    arrays = {f"{split}_images": random.integers(0, 256, (9, 8, 8, 3), dtype=np.uint8) for split in SPLITS}
-    labels = {f"{split}_labels": np.arange(9, dtype=np.uint8)[:, None] % 3 for split in SPLITS}
+    arrays: dict[str, Any] = {
+        f"{split}_images": random.integers(0, 256, (9, 8, 8, 3), dtype=np.uint8) for split in SPLITS
+    }
+    labels: dict[str, Any] = {f"{split}_labels": np.arange(9, dtype=np.uint8)[:, None] % 3 for split in SPLITS}
     np.savez(tmp_path / "own.npz", **arrays, **labels)
     return Npz(path=tmp_path / "own.npz")
 

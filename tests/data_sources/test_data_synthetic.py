@@ -83,10 +83,10 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], me
         Synthetic.model_validate(options)
 
 
-def test_a_set_of_pathmnists_size_takes_seconds() -> None:
-    began_s = time.perf_counter()
-    Synthetic(like="pathmnist", share=0.1).read()
-    assert time.perf_counter() - began_s < 15
+def test_thousands_of_colour_images_take_seconds_of_processor_time() -> None:
+    began_s = time.process_time()
+    Synthetic(like="pathmnist", share=0.05).read()
+    assert time.process_time() - began_s < 10
 
 
 def test_a_small_network_separates_the_classes_far_above_chance() -> None:
@@ -94,24 +94,13 @@ def test_a_small_network_separates_the_classes_far_above_chance() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = nn.Sequential(
-            nn.Conv2d(1, 16, 3, stride=2),
-            nn.BatchNorm2d(16),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, stride=2),
-            nn.BatchNorm2d(32),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(128, data.classes),
+            nn.AvgPool2d(4), nn.Flatten(), nn.Linear(49, 64), nn.ReLU(), nn.Linear(64, data.classes)
         )
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
-        images_NCHW = pixels(data.train)
-        for _ in range(3):
-            for batch_B in torch.randperm(len(images_NCHW)).split(100):
-                optimizer.zero_grad()
-                cross_entropy(network(images_NCHW[batch_B]), data.train.labels_N[batch_B]).backward()
-                optimizer.step()
-    network.eval()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(60):
+        optimizer.zero_grad()
+        cross_entropy(network(pixels(data.train)), data.train.labels_N).backward()
+        optimizer.step()
     with torch.no_grad():
         guesses_N = network(pixels(data.test)).argmax(1)
     accuracy = (guesses_N == data.test.labels_N).float().mean().item()

@@ -1,9 +1,10 @@
 """The confirmed comparison: for each question every row of the table, with intervals and the noise floor."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 from statistics import fmean
 
 from rich.box import SIMPLE_HEAD
@@ -29,7 +30,7 @@ class Line:
 
     Attributes:
         rows: one confirmation a training seed.
-        gap: over the seeds.
+        gap: over the seeds; the oracle's has no interval (its ends are nan).
         at_floor: whether the interval reaches the noise floor.
     """
 
@@ -65,7 +66,7 @@ def leaderboard(store: Store, study: str | None = None) -> list[Board]:
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
     """Print a table a question, and how to read it."""
     for board in boards:
-        console.print(Group(Text(board.title, style="bold"), _table(board)))
+        console.print(Group(Text(board.title, style="bold"), _table(board), *_choices(board)))
     if boards:
         console.print(Text(NOTE, style="dim"))
 
@@ -75,7 +76,7 @@ def _board(rows: Sequence[ConfirmationRow]) -> Board:
     for row in rows:
         by_name[row.row].append(row)
     current = {name: _current(members) for name, members in by_name.items()}
-    floor = _gap(current.get("oracle", ()))
+    floor = _floor(current.get("oracle", ()))
     lines = tuple(_line(name, current[name], floor) for name in sorted(current, key=_position))
     first = rows[0]
     seeds = tuple(sorted({row.training_seed for members in current.values() for row in members}))
@@ -84,9 +85,13 @@ def _board(rows: Sequence[ConfirmationRow]) -> Board:
 
 
 def _current(rows: Iterable[ConfirmationRow]) -> tuple[ConfirmationRow, ...]:
-    """Keep the rows of the choice that the longest search made, the newest of each seed."""
+    """Keep the newest row of each seed, and of a searched row only the choice that the longest search made.
+
+    What no search chose has no choice to keep: the oracle's setting names the other seeds, so each seed has its own.
+    """
     in_order = sorted(rows, key=lambda row: (row.tuning_trials or 0, row.ended_at))
-    chosen = [row for row in in_order if row.setting == in_order[-1].setting]
+    last = in_order[-1]
+    chosen = [row for row in in_order if last.tuning_trials is None or row.setting == last.setting]
     by_seed = {row.training_seed: row for row in chosen}
     return tuple(by_seed[seed] for seed in sorted(by_seed))
 
@@ -96,11 +101,22 @@ def _gap(rows: Sequence[ConfirmationRow]) -> Interval | None:
     return interval(gaps) if gaps and len(gaps) == len(rows) else None
 
 
-def _line(name: str, rows: tuple[ConfirmationRow, ...], floor: Interval | None) -> Line:
+def _floor(rows: Sequence[ConfirmationRow]) -> Interval | None:
+    """Give the noise floor, without an interval: the seeds' values share their oracles, so they are not independent."""
     gap = _gap(rows)
-    if name == "oracle" or gap is None or floor is None:
-        return Line(name, rows, gap, at_floor=False)
-    return Line(name, rows, gap, at_floor=gap.mean <= floor.mean or gap.low <= floor.mean)
+    return None if gap is None else Interval(gap.mean, nan, nan)
+
+
+def _line(name: str, rows: tuple[ConfirmationRow, ...], floor: Interval | None) -> Line:
+    if name == "oracle":
+        return Line(name, rows, floor, at_floor=False)
+    gap = _gap(rows)
+    return Line(name, rows, gap, at_floor=gap is not None and floor is not None and _reaches(gap, floor.mean))
+
+
+def _reaches(gap: Interval, floor: float) -> bool:
+    """Tell whether a gap comes down to the floor; with one seed it has no interval, and its mean counts."""
+    return gap.mean <= floor or gap.low <= floor
 
 
 def _position(name: str) -> tuple[int, str]:
@@ -108,10 +124,10 @@ def _position(name: str) -> tuple[int, str]:
 
 
 def _table(board: Board) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("row", no_wrap=True)
-    for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "", "seconds", "of retraining", "tuning"):
-        table.add_column(name, justify="left" if name == "" else "right", no_wrap=name != "of retraining")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("row")
+    for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "", "seconds", "of re-\ntraining", "tuning"):
+        table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
     names = {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}
     for line in board.lines:
         table.add_row(
@@ -124,6 +140,19 @@ def _table(board: Board) -> Table:
             _tuning(line),
         )
     return table
+
+
+def _choices(board: Board) -> list[Text]:
+    """Say which setting each search chose; a control shares all of it but what its name says."""
+    chosen = [line.rows[0] for line in board.lines if line.rows[0].trial_id and line.name == line.rows[0].method]
+    return [Text(f"{row.method}: {_setting(row)} (trial {row.trial_id})", style="dim") for row in chosen]
+
+
+def _setting(row: ConfirmationRow) -> str:
+    options = {name: value for name, value in json.loads(row.setting).items() if name != "name"}
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items()
+    )
 
 
 def _shown(line: Line) -> str:

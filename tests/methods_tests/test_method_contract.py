@@ -1,0 +1,351 @@
+import math
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from unlearning.data import SplitName, Synthetic, load
+from unlearning.data.augment import ARMS, ArmName
+from unlearning.data.forget import RandomShare, select
+from unlearning.methods import (
+    METHODS,
+    FineTune,
+    ForgetTask,
+    GradientAscent,
+    Method,
+    Nothing,
+    RandomLabel,
+    SalUn,
+    Subject,
+)
+from unlearning.models import CNN
+from unlearning.saliency import Saliency, saliency_scores
+from unlearning.seeds import generator
+from unlearning.training import Recipe, Training, epoch_order
+from unlearning.trial import EpochResult, unlearn
+
+DATA = load(Synthetic(train=120, val=30, test=30, size=12, classes=3))
+FORGET = select(RandomShare(fraction=0.2), DATA, seed=0)
+COUNT = len(DATA.train)
+TASK = ForgetTask(
+    DATA.train.labels_N, torch.zeros(COUNT, dtype=torch.bool).index_fill_(0, FORGET.indices_F, True), DATA.classes
+)
+IMAGES: dict[SplitName, Tensor] = {name: getattr(DATA, name).images_NCHW for name in get_args(SplitName)}
+SMALL: dict[str, Any] = {"epochs": 2, "batch_size": 32, "lr": 0.01}
+
+Weights = dict[str, Tensor]
+
+
+def salun_options() -> list[dict[str, str]]:
+    options = {
+        "loop": ("sequential", "mixed"),
+        "relabel": ("any", "other"),
+        "batch_norm": ("update", "freeze"),
+        "mask": ("saliency", "random"),
+    }
+    return [dict(zip(options, values, strict=True)) for values in product(*options.values())]
+
+
+def small(name: str) -> Method:
+    return METHODS[name]() if name == "nothing" else METHODS[name](**SMALL)
+
+
+SETTINGS = {name: small(name) for name in METHODS} | {
+    "salun " + " ".join(options.values()): SalUn(**SMALL, **options) for options in salun_options()
+}
+every_method = pytest.mark.parametrize("method", SETTINGS.values(), ids=SETTINGS)
+every_salun = pytest.mark.parametrize("options", salun_options(), ids=lambda options: " ".join(options.values()))
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    """The original's."""
+    training = Training(
+        CNN(width=4).build(1, DATA.classes, seed=0),
+        DATA.train.images_NCHW,
+        DATA.train.labels_N,
+        torch.arange(COUNT),
+        recipe=Recipe(epochs=2, batch_size=32),
+        arm=ARMS["none"],
+        seed=0,
+    )
+    training.advance()
+    training.advance()
+    return {name: value.clone() for name, value in training.model.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def saliency(weights: Weights) -> Saliency:
+    model = CNN(width=4).build(1, DATA.classes, seed=0)
+    model.load_state_dict(weights)
+    forget_F = FORGET.indices_F
+    return Saliency(saliency_scores(model, DATA.train.images_NCHW[forget_F], DATA.train.labels_N[forget_F]))
+
+
+def subject_of(saliency: Saliency | None, arm: ArmName = "none", task: ForgetTask = TASK) -> Subject:
+    """A subject whose model has weights of its own until a trial puts the original's there."""
+    model = CNN(width=4).build(1, DATA.classes, seed=5)
+    return Subject(model, DATA.train.images_NCHW, task, saliency, ARMS[arm], "float32")
+
+
+def run(subject: Subject, weights: Weights, method: Method, seed: int = 3, **options: bool) -> list[EpochResult]:
+    return list(unlearn(subject, weights, method, seed, IMAGES, **options))
+
+
+def same(ours: list[EpochResult], theirs: list[EpochResult]) -> bool:
+    return len(ours) == len(theirs) and all(
+        mine.loss == yours.loss
+        and mine.logits.keys() == yours.logits.keys()
+        and all(torch.equal(mine.logits[split], yours.logits[split]) for split in mine.logits)
+        for mine, yours in zip(ours, theirs, strict=True)
+    )
+
+
+@every_method
+def test_a_method_gives_its_epochs_in_order_with_finite_losses_and_logits_of_every_split(
+    method: Method, weights: Weights, saliency: Saliency
+) -> None:
+    results = run(subject_of(saliency), weights, method)
+    assert [result.epoch for result in results] == (list(range(1, method.epochs + 1)) or [0])
+    for result in results:
+        assert not result.diverged
+        assert result.loss is None if method.epochs == 0 else math.isfinite(result.loss or 0)
+        assert {split: logits_NK.shape for split, logits_NK in result.logits.items()} == {
+            split: (len(images_NCHW), DATA.classes) for split, images_NCHW in IMAGES.items()
+        }
+        assert all(logits_NK.isfinite().all() for logits_NK in result.logits.values())
+
+
+@every_method
+def test_a_second_run_of_the_same_seed_in_the_same_model_is_bit_identical(
+    method: Method, weights: Weights, saliency: Saliency
+) -> None:
+    subject = subject_of(saliency)
+    before = {name: value.clone() for name, value in weights.items()}
+    first = run(subject, weights, method)
+    run(subject, weights, GradientAscent(epochs=1, lr=0.1), seed=8)
+    assert same(run(subject, weights, method), first)
+    assert all(torch.equal(weights[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+def test_augmented_views_are_drawn_from_the_seed_as_well(name: str, weights: Weights, saliency: Saliency) -> None:
+    subject = subject_of(saliency, arm="standard")
+    first = run(subject, weights, small(name))
+    assert same(run(subject, weights, small(name)), first)
+    assert not same(run(subject_of(saliency), weights, small(name)), first)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+def test_another_seed_gives_another_run(name: str, weights: Weights, saliency: Saliency) -> None:
+    subject, method = subject_of(saliency, arm="standard"), small(name)
+    assert not same(run(subject, weights, method, seed=3), run(subject, weights, method, seed=4))
+
+
+@every_method
+def test_a_run_that_is_evaluated_at_its_end_alone_ends_the_same(
+    method: Method, weights: Weights, saliency: Saliency
+) -> None:
+    subject = subject_of(saliency)
+    each = run(subject, weights, method)
+    assert same(run(subject, weights, method, every_epoch=False), each[-1:])
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+def test_a_run_that_diverges_ends_with_an_epoch_that_says_so_and_leaves_no_trace(
+    name: str, weights: Weights, saliency: Saliency
+) -> None:
+    subject, epochs = subject_of(saliency), 40
+    results = run(subject, weights, METHODS[name](epochs=epochs, batch_size=8, lr=1e6))
+    assert [result.diverged for result in results] == [False] * (len(results) - 1) + [True]
+    assert len(results) < epochs
+    assert same(run(subject, weights, small(name)), run(subject_of(saliency), weights, small(name)))
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+def test_a_run_that_diverges_says_so_when_only_its_end_was_asked_for(
+    name: str, weights: Weights, saliency: Saliency
+) -> None:
+    method = METHODS[name](epochs=40, batch_size=8, lr=1e6)
+    (result,) = run(subject_of(saliency), weights, method, every_epoch=False)
+    assert result.diverged
+
+
+def test_doing_nothing_leaves_the_original(weights: Weights, saliency: Saliency) -> None:
+    subject = subject_of(saliency)
+    (result,) = run(subject, weights, Nothing())
+    assert all(torch.equal(value, weights[name]) for name, value in subject.model.state_dict().items())
+    assert result.loss is None
+
+
+def test_a_method_is_named_as_in_the_table() -> None:
+    assert {name: small(name).name for name in METHODS} == {name: name for name in METHODS}
+
+
+@every_salun
+@pytest.mark.parametrize("density", [0.1, 0.5])
+def test_saluns_frozen_weights_are_the_originals_to_the_bit_and_the_others_move(
+    options: dict[str, Any], density: float, weights: Weights, saliency: Saliency
+) -> None:
+    subject, method, seed = subject_of(saliency), SalUn(**SMALL, **options, density=density), 3
+    run(subject, weights, method, seed)
+    masks = method.masks(saliency, seed)
+    assert masks is not None
+    moved = 0
+    for (name, parameter), mask in zip(subject.model.named_parameters(), masks, strict=True):
+        assert torch.equal(parameter[~mask], weights[name][~mask])
+        moved += int((parameter != weights[name]).sum())
+    assert moved > 0.9 * saliency.trainable(density)
+
+
+@pytest.mark.parametrize("mask", ["saliency", "random"])
+def test_salun_without_a_frozen_weight_is_plain_random_labels(mask: Any, weights: Weights, saliency: Saliency) -> None:
+    subject = subject_of(saliency)
+    salun = run(subject, weights, SalUn(**SMALL, density=1.0, mask=mask))
+    assert same(salun, run(subject, weights, RandomLabel(**SMALL)))
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+@pytest.mark.parametrize("batch_norm", ["freeze", "update"])
+def test_running_statistics_stay_when_frozen_and_move_when_not(
+    name: str, batch_norm: str, weights: Weights, saliency: Saliency
+) -> None:
+    subject = subject_of(saliency)
+    run(subject, weights, METHODS[name](**SMALL, batch_norm=batch_norm))
+    statistics = {name: value for name, value in subject.model.named_buffers() if "running" in name}
+    assert len(statistics) == 6
+    assert all(torch.equal(value, weights[key]) is (batch_norm == "freeze") for key, value in statistics.items())
+
+
+@pytest.mark.parametrize("kind", [RandomLabel, SalUn])
+@pytest.mark.parametrize("loop", ["sequential", "mixed"])
+@pytest.mark.parametrize("relabel", ["any", "other"])
+def test_labels_are_drawn_for_the_forget_set_alone_and_anew_every_epoch(
+    kind: type[RandomLabel], loop: Any, relabel: Any
+) -> None:
+    method, true_F, drawn = kind(loop=loop, relabel=relabel), TASK.labels_N[TASK.forget_N], []
+    for epoch in range(1, 40):
+        labels_N = torch.full((COUNT,), -1)
+        for sweep in method.sweeps(TASK, epoch_order(0, epoch, COUNT), generator(0, "labels", epoch)):
+            labels_N[sweep.indices_M] = sweep.labels_M
+        assert torch.equal(labels_N[~TASK.forget_N], TASK.labels_N[~TASK.forget_N])
+        drawn.append(labels_N[TASK.forget_N])
+    draws_EF = torch.stack(drawn)
+    assert set(draws_EF.flatten().tolist()) == set(range(DATA.classes))
+    assert len({tuple(row.tolist()) for row in draws_EF}) == len(draws_EF)
+    right = float((draws_EF == true_F).float().mean())
+    assert right == 0 if relabel == "other" else abs(right - 1 / DATA.classes) < 0.05
+
+
+def test_with_two_classes_another_label_is_the_flipped_one() -> None:
+    labels_N = torch.tensor([0, 1, 1, 0])
+    task = ForgetTask(labels_N, torch.tensor([True, True, False, False]), classes=2)
+    forget, _ = RandomLabel(relabel="other").sweeps(task, torch.arange(4), generator(0, "labels"))
+    assert torch.equal(forget.labels_M, 1 - labels_N[:2])
+
+
+def test_the_mixed_loop_sweeps_every_image_once_in_the_epochs_order() -> None:
+    order_N = epoch_order(0, 1, COUNT)
+    (sweep,) = RandomLabel(loop="mixed").sweeps(TASK, order_N, generator(0, "labels"))
+    assert torch.equal(sweep.indices_M, order_N)
+
+
+def test_the_sequential_loop_sweeps_the_forget_set_and_then_the_retain_set_in_the_epochs_order() -> None:
+    order_N = epoch_order(0, 1, COUNT)
+    forget, retain = RandomLabel(loop="sequential").sweeps(TASK, order_N, generator(0, "labels"))
+    assert torch.equal(forget.indices_M, order_N[torch.isin(order_N, FORGET.indices_F)])
+    assert torch.equal(retain.indices_M, order_N[torch.isin(order_N, FORGET.retain_R)])
+
+
+def spoilt_at(indices_M: Tensor) -> ForgetTask:
+    labels_N = TASK.labels_N.clone()
+    labels_N[indices_M] = (labels_N[indices_M] + 1) % DATA.classes
+    return ForgetTask(labels_N, TASK.forget_N, TASK.classes)
+
+
+@pytest.mark.parametrize(
+    ("method", "unused_M"),
+    [(FineTune(**SMALL), FORGET.indices_F), (GradientAscent(**SMALL), FORGET.retain_R)],
+    ids=["fine-tuning", "gradient ascent"],
+)
+def test_fine_tuning_does_not_use_the_forget_set_nor_gradient_ascent_the_retain_set(
+    method: Method, unused_M: Tensor, weights: Weights
+) -> None:
+    honest = run(subject_of(None), weights, method)
+    assert same(run(subject_of(None, task=spoilt_at(unused_M)), weights, method), honest)
+    assert not same(run(subject_of(None, task=spoilt_at(torch.arange(COUNT))), weights, method), honest)
+
+
+def test_gradient_ascent_climbs_the_loss_of_the_forget_set(weights: Weights) -> None:
+    results = run(subject_of(None), weights, GradientAscent(epochs=3, batch_size=32, lr=0.01))
+    losses = [-(result.loss or 0) for result in results]
+    assert losses == sorted(losses)
+
+
+@pytest.mark.parametrize("density", [0.0001, 0.1, 0.25, 0.333, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("mask", ["saliency", "random"])
+def test_a_mask_leaves_exactly_its_density_trainable(
+    density: float, mask: Any, weights: Weights, saliency: Saliency
+) -> None:
+    masks = SalUn(density=density, mask=mask).masks(saliency, seed=0)
+    assert masks is not None
+    assert [tuple(part.shape) for part in masks] == [
+        tuple(parameter.shape) for parameter in subject_of(None).model.parameters()
+    ]
+    total = sum(part.numel() for part in masks)
+    assert sum(int(part.sum()) for part in masks) == int(density * total)
+
+
+def test_the_density_is_exact_even_where_all_scores_are_alike() -> None:
+    masks = Saliency({"a": torch.ones(10, 3), "b": torch.ones(70)}).masks(0.25)
+    assert sum(int(part.sum()) for part in masks) == 25
+
+
+def test_a_saliency_mask_keeps_the_highest_scores_and_its_threshold_is_the_lowest_of_them() -> None:
+    random = torch.Generator().manual_seed(0)
+    scores = {"a": torch.rand(10, 3, generator=random), "b": torch.rand(70, generator=random)}
+    saliency, method = Saliency(scores), SalUn(density=0.3)
+    masks = method.masks(saliency, seed=0)
+    assert masks is not None
+    kept = torch.cat([score[mask] for score, mask in zip(scores.values(), masks, strict=True)])
+    frozen = torch.cat([score[~mask] for score, mask in zip(scores.values(), masks, strict=True)])
+    assert kept.min() > frozen.max()
+    assert method.threshold(saliency) == float(kept.min())
+
+
+def test_a_random_mask_depends_on_the_seed_and_not_on_the_scores() -> None:
+    random, method = torch.Generator().manual_seed(0), SalUn(density=0.3, mask="random")
+    one, other = (Saliency({"a": torch.rand(200, generator=random)}) for _ in range(2))
+    (first,) = method.masks(one, seed=1) or []
+    (second,) = method.masks(other, seed=1) or []
+    (third,) = method.masks(one, seed=2) or []
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+    assert method.threshold(one) is None
+
+
+def test_masks_of_one_ranking_are_nested(saliency: Saliency) -> None:
+    for narrow, wide in zip(saliency.masks(0.2), saliency.masks(0.6), strict=True):
+        assert (wide | ~narrow).all()
+
+
+def test_salun_without_scores_is_refused(weights: Weights) -> None:
+    with pytest.raises(ValueError, match="SalUn needs the saliency scores"):
+        run(subject_of(None), weights, SalUn(**SMALL))
+
+
+def test_saluns_controls_differ_from_it_in_the_mask_alone() -> None:
+    method = SalUn(**SMALL, density=0.3, loop="mixed")
+    options = method.model_dump()
+    assert {name: control.model_dump() for name, control in method.controls().items()} == {
+        "density 1.0": {**options, "density": 1.0},
+        "random mask": {**options, "mask": "random"},
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "salun"])
+def test_the_other_methods_have_neither_controls_nor_a_threshold(name: str, saliency: Saliency) -> None:
+    assert small(name).controls() == {}
+    assert small(name).threshold(saliency) is None

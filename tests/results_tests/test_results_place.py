@@ -1,0 +1,151 @@
+"""Places: a local folder, and an object store (fsspec's, in memory) through the same methods."""
+
+import os
+import pickle
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from lethe.place import Place, PlaceError
+
+
+@pytest.fixture(params=["local", "objects"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return Place.at(tmp_path / "place" if request.param == "local" else f"fsspec+memory://{uuid.uuid4().hex}")
+
+
+def test_a_file_reads_as_it_was_written_and_the_last_write_counts(place: Place) -> None:
+    place.write("a/b.bin", b"one")
+    place.write("a/b.bin", b"two")
+    assert place.read("a/b.bin") == b"two"
+    assert place.child("a").read("b.bin") == b"two"
+
+
+def test_bytes_are_never_decompressed_by_a_files_name(place: Place) -> None:
+    place.write("a.gz", b"not gzip")
+    assert place.read("a.gz") == b"not gzip"
+
+
+def test_reading_what_is_not_there_is_file_not_found(place: Place) -> None:
+    with pytest.raises(FileNotFoundError):
+        place.read("nothing")
+
+
+def test_names_are_sorted_and_relative_and_a_missing_folder_has_none(place: Place) -> None:
+    assert place.names(recursive=True) == []
+    for name in ("b.parquet", "a.parquet", "c.txt", "d/e.parquet"):
+        place.write(name, b"x")
+    assert place.names(".parquet") == ["a.parquet", "b.parquet"]
+    assert place.names(".parquet", recursive=True) == ["a.parquet", "b.parquet", "d/e.parquet"]
+
+
+def test_a_stamp_changes_with_the_file(place: Place) -> None:
+    place.write("a", b"x")
+    before = place.stamps()
+    place.write("a", b"longer")
+    assert place.stamps().keys() == before.keys()
+    assert place.stamps() != before
+
+
+def test_files_and_folders_are_deleted_and_what_is_missing_is_let_be(place: Place) -> None:
+    place.write("a", b"x")
+    place.write("d/e", b"x")
+    for name in ("a", "d", "nothing"):
+        place.delete(name)
+    assert not place.exists("a")
+    assert place.names(recursive=True) == []
+
+
+def test_what_is_set_aside_keeps_its_bytes_and_is_listed_no_more(place: Place) -> None:
+    for content in (b"first", b"second"):
+        place.write("broken/weights.bin", content)
+        place.write("broken/manifest.json", b"{}")
+        place.set_aside("broken")
+    place.write("file.bin", b"x")
+    where = place.set_aside("file.bin")
+    assert where.startswith(f"{place}/set-aside/file.bin.")
+    assert not place.exists("broken/weights.bin")
+    assert place.names(recursive=True) == []
+    aside = place.child("set-aside").names("weights.bin", recursive=True)
+    assert {place.child("set-aside").read(name) for name in aside} == {b"first", b"second"}
+
+
+def test_a_place_travels_to_another_process_and_back_through_its_uri(place: Place) -> None:
+    place.write("a", b"x")
+    assert pickle.loads(pickle.dumps(place)).read("a") == b"x"
+    assert Place.at(place.uri) == place
+    assert Place.at(place) is place
+
+
+def test_a_writable_place_is_checked_without_a_trace(place: Place) -> None:
+    place.check_writable()
+    assert place.names(recursive=True) == []
+
+
+def test_only_a_local_place_has_paths(tmp_path: Path) -> None:
+    assert Place.at(tmp_path).local_path("a/b") == tmp_path / "a" / "b"
+    assert Place.at("fsspec+memory://x").local_path("a") is None
+
+
+def test_paths_are_made_absolute_and_home_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Place.at("results") == Place.at(tmp_path / "results") == Place.at("~/results")
+    spaced = Place.at("with space").child("ä b")
+    spaced.write("a", b"x")
+    assert (tmp_path / "with space" / "ä b" / "a").read_bytes() == b"x"
+    assert Place.at(spaced.uri).read("a") == b"x"
+
+
+def test_temporary_files_are_never_listed(tmp_path: Path) -> None:
+    (tmp_path / ".a.parquet.0123.tmp").write_bytes(b"torn")
+    (tmp_path / "a.parquet").write_bytes(b"whole")
+    assert Place.at(tmp_path).names() == ["a.parquet"]
+    assert Place.at(tmp_path).names(".tmp") == []
+
+
+def test_options_stay_behind_a_childs_path_and_secrets_are_not_shown() -> None:
+    place = Place.at("s3://key:secret@bucket/results?region=eu-west-1").child("a b")
+    assert place.uri == "s3://key:secret@bucket/results/a%20b?region=eu-west-1"
+    assert str(place) == "s3://bucket/results/a%20b"
+
+
+def test_an_unknown_kind_of_uri_is_told_with_the_known_ones_and_without_secrets() -> None:
+    with pytest.raises(PlaceError, match=r"cannot open the place nope://host/a.*\n.*s3://") as raised:
+        Place.at("nope://key:secret@host/a")
+    assert "secret" not in str(raised.value).split("\n")[0].split(": ")[0]
+
+
+def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    place = Place.at(tmp_path / "results")
+    for attempt in (place.check_writable, lambda: place.write("a", b"x"), lambda: place.child("t").write("a", b"x")):
+        with pytest.raises(PlaceError, match=f"{tmp_path}/results") as raised:
+            attempt()
+        assert "A file stands where a folder is needed" in str(raised.value)
+
+
+def test_setting_aside_what_is_gone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PlaceError, match="cannot set aside gone in"):
+        Place.at(tmp_path).set_aside("gone")
+
+
+def test_a_write_that_fails_halfway_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk."""
+    Place.at(tmp_path).write("a", b"old")
+    script = (
+        "import resource, sys; from lethe.place import Place, PlaceError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "for attempt in (lambda p: p.write('a', bytes(5000)), lambda p: p.check_writable()):\n"
+        "    try: attempt(Place.at(sys.argv[1]))\n"
+        "    except PlaceError as error: print('told:', error)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("told: cannot write") == 2
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]

@@ -1,0 +1,241 @@
+"""The store: parts become visible whole, once, and a broken one costs its own rows only."""
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lethe.place import Place, PlaceError
+from lethe.results import ArtifactRow, CorruptPartError, CorruptPartWarning, EpochRow, SchemaError, Store, TrialRow
+from lethe.results.part import Part, decode, encode
+from lethe.results.schema import schema_of, to_table
+
+
+def trial_ids(store: Store, study: str | None = None) -> list[str]:
+    return sorted(store.read("trials", study)["trial_id"].to_pylist())
+
+
+def part_path(store: Store, name: str, table: str = "trials") -> Path:
+    path = store.place.local_path(f"tables/{table}/s/{name}.parquet")
+    assert path is not None
+    return path
+
+
+@pytest.fixture
+def three(store: Store, make: Callable[..., Any]) -> Store:
+    """A store of three trials with two epochs each."""
+    for name in ("t0", "t1", "t2"):
+        epochs = [make(EpochRow, trial_id=name, epoch=epoch) for epoch in (1, 2)]
+        store.append_trial(make(TrialRow, trial_id=name), epochs)
+    return store
+
+
+def rewrite(path: Path, version: int, drop: tuple[str, ...] = (), add: tuple[str, ...] = ()) -> None:
+    """Write a part anew as a Lethe of another schema version would have."""
+    table = pq.read_table(path)
+    table = table.drop_columns(list(drop))
+    for name in add:
+        table = table.append_column(name, pa.array([1.0] * len(table)))
+    with pq.ParquetWriter(path, table.schema, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"lethe.schema_version": str(version), "lethe.covers": "{}"})
+
+
+def test_an_empty_place_reads_as_empty_tables_with_their_columns(store: Store) -> None:
+    assert store.studies() == []
+    assert store.read("trials").schema.equals(schema_of(TrialRow))
+    assert len(store.read("epochs", "s")) == 0
+
+
+def test_naming_a_part_twice_is_writing_it_once(three: Store, make: Callable[..., Any]) -> None:
+    three.append_trial(make(TrialRow, trial_id="t1", gap=0.5), [make(EpochRow, trial_id="t1", epoch=1)])
+    assert trial_ids(three) == ["t0", "t1", "t2"]
+    assert sorted(three.read("trials")["gap"].to_pylist()) == [0.1, 0.1, 0.5]
+    assert len(three.read("epochs")) == 5
+
+
+def test_studies_are_kept_apart(three: Store, make: Callable[..., Any]) -> None:
+    three.append([make(ArtifactRow, study="other")], "a")
+    three.append([make(TrialRow, study="other", trial_id="o0")], "o0")
+    assert three.studies() == ["other", "s"]
+    assert trial_ids(three, "other") == ["o0"]
+    assert trial_ids(three) == ["o0", "t0", "t1", "t2"]
+
+
+def test_epochs_are_invisible_until_their_trial_is_there(store: Store, make: Callable[..., Any]) -> None:
+    store.append([make(EpochRow, trial_id="t9", epoch=1)], "t9")
+    assert len(store.read("epochs")) == 0
+    store.append([make(TrialRow, trial_id="t9")], "t9")
+    assert len(store.read("epochs")) == 1
+
+
+def test_a_trial_that_failed_at_once_has_no_epochs(store: Store, make: Callable[..., Any]) -> None:
+    store.append_trial(make(TrialRow, status="failed", error="out of memory", ua=None, gap=None), [])
+    assert store.read("trials")["error"].to_pylist() == ["out of memory"]
+    assert len(store.read("epochs")) == 0
+
+
+def test_other_parquet_readers_see_the_same_rows(three: Store) -> None:
+    glob = str(three.place.local_path("tables/trials/*/*.parquet"))
+    three.merge("s")
+    answer = duckdb.sql(f"select count(*), min(started_at)::varchar from read_parquet('{glob}')").fetchone()
+    assert answer is not None
+    assert answer[0] == 3
+    assert answer[1].startswith("2026-11-23 09:30:00.123456")
+
+
+def test_temporary_files_are_passed_over(three: Store) -> None:
+    (part_path(three, "t0").parent / ".t3.parquet.0123.tmp").write_bytes(b"PAR1 torn")
+    assert trial_ids(three) == ["t0", "t1", "t2"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all" * 100])
+def test_a_part_that_is_no_part_is_left_out_and_named(three: Store, content: bytes) -> None:
+    part_path(three, "t1").write_bytes(content)
+    with pytest.warns(CorruptPartWarning, match=r"broken part .*/tables/trials/s/t1\.parquet"):
+        assert trial_ids(three) == ["t0", "t2"]
+
+
+def test_a_torn_part_is_left_out_with_its_epochs(three: Store) -> None:
+    path = part_path(three, "t1")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.warns(CorruptPartWarning, match="t1"):
+        epochs = three.read("epochs")
+    assert sorted(set(epochs["trial_id"].to_pylist())) == ["t0", "t2"]
+
+
+def test_a_broken_part_is_healed_by_writing_it_again(three: Store, make: Callable[..., Any]) -> None:
+    part_path(three, "t1").write_bytes(b"torn")
+    three.append([make(TrialRow, trial_id="t1")], "t1")
+    assert trial_ids(three) == ["t0", "t1", "t2"]
+
+
+def test_no_flipped_byte_is_ever_read_as_another_row(make: Callable[..., Any]) -> None:
+    whole = to_table([make(TrialRow)], TrialRow)
+    data = encode(Part(whole, {}))
+    refused = 0
+    for position in range(0, len(data), 3):
+        flipped = bytearray(data)
+        flipped[position] ^= 1 << position % 8
+        try:
+            read = decode(bytes(flipped), schema_of(TrialRow)).table
+        except (CorruptPartError, SchemaError):
+            refused += 1
+        else:
+            assert read.equals(whole), f"byte {position} of {len(data)}"
+    assert refused > len(data) / 6
+
+
+def test_a_foreign_parquet_file_is_left_out(three: Store) -> None:
+    pq.write_table(pa.table({"a": [1]}), part_path(three, "t1"))
+    with pytest.warns(CorruptPartWarning, match="no part of Lethe's"):
+        assert trial_ids(three) == ["t0", "t2"]
+
+
+def test_a_part_in_another_tables_folder_is_left_out(three: Store) -> None:
+    part_path(three, "t1").write_bytes(part_path(three, "t1", "epochs").read_bytes())
+    with pytest.warns(CorruptPartWarning, match="unknown .*epoch"):
+        assert trial_ids(three) == ["t0", "t2"]
+
+
+def test_columns_that_an_older_part_lacks_are_null(three: Store) -> None:
+    rewrite(part_path(three, "t1"), version=1, drop=("peak_memory_bytes", "optuna_version"))
+    read = three.read("trials")
+    assert read.schema.equals(schema_of(TrialRow))
+    assert sorted(read["peak_memory_bytes"].to_pylist(), key=str) == [1 << 33, 1 << 33, None]
+
+
+def test_a_part_without_a_column_that_must_be_there_is_broken(three: Store) -> None:
+    rewrite(part_path(three, "t1"), version=1, drop=("study_seed",))
+    with pytest.warns(CorruptPartWarning, match="missing .*study_seed"):
+        assert trial_ids(three) == ["t0", "t2"]
+
+
+def test_a_part_of_a_newer_schema_is_refused_with_what_to_do(three: Store) -> None:
+    rewrite(part_path(three, "t1"), version=2, add=("new_column",))
+    with pytest.raises(SchemaError, match=r"tables/trials/s/t1\.parquet.*version 2.*up to 1.*Upgrade lethe"):
+        three.read("trials")
+    assert len(three.read("artifacts")) == 0
+
+
+@pytest.mark.parametrize("name", ["../t", "a/b", ".hidden", "", "a b"])
+def test_a_name_that_could_leave_the_folder_is_refused(name: str, store: Store, make: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="part"):
+        store.append([make(TrialRow)], name)
+    with pytest.raises(ValueError, match="study"):
+        store.append([make(TrialRow, study=name)], "t0")
+
+
+def test_a_part_holds_rows_of_one_table_and_one_study(store: Store, make: Callable[..., Any]) -> None:
+    mixed = [[], [make(TrialRow), make(EpochRow)], [make(TrialRow), make(TrialRow, study="other")]]
+    for rows in mixed:
+        with pytest.raises(ValueError, match="wanted rows of one table and one study"):
+            store.append(rows, "t0")
+
+
+def test_an_unwritable_place_is_told(tmp_path: Path, make: Callable[..., Any]) -> None:
+    (tmp_path / "tables").write_text("a file")
+    with pytest.raises(PlaceError, match=r"cannot write t0\.parquet"):
+        Store(Place.at(tmp_path)).append([make(TrialRow)], "t0")
+
+
+def test_merging_changes_no_row_and_new_parts_are_seen_beside_it(three: Store, make: Callable[..., Any]) -> None:
+    before = {table: three.read(table).to_pylist() for table in ("trials", "epochs")}
+    three.merge("s")
+    assert {table: three.read(table).to_pylist() for table in ("trials", "epochs")} == before
+    three.append_trial(make(TrialRow, trial_id="t3"), [make(EpochRow, trial_id="t3")])
+    assert trial_ids(three) == ["t0", "t1", "t2", "t3"]
+    three.merge("s")
+    assert len(three.read("epochs", "s")) == 7
+
+
+def test_a_merged_file_is_what_is_read(three: Store) -> None:
+    three.merge("s")
+    path = part_path(three, "t1")
+    times = path.stat()
+    path.write_bytes(b"x" * times.st_size)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert trial_ids(three) == ["t0", "t1", "t2"]
+
+
+def test_a_merged_file_is_passed_over_once_a_part_is_replaced_or_removed(
+    three: Store, make: Callable[..., Any]
+) -> None:
+    three.merge("s")
+    three.append([make(TrialRow, trial_id="t1", status="failed", gap=None, error="replaced")], "t1")
+    assert "replaced" in three.read("trials")["error"].to_pylist()
+    three.merge("s")
+    part_path(three, "t2").unlink()
+    assert trial_ids(three) == ["t0", "t1"]
+
+
+def test_a_broken_merged_file_costs_nothing(three: Store) -> None:
+    three.merge("s")
+    three.place.write("merged/trials/s.parquet", b"torn")
+    assert trial_ids(three) == ["t0", "t1", "t2"]
+
+
+def test_a_broken_part_is_still_named_after_merging(three: Store) -> None:
+    part_path(three, "t1").write_bytes(b"torn")
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        three.merge("s")
+    with pytest.warns(CorruptPartWarning, match="t1"):
+        assert trial_ids(three) == ["t0", "t2"]
+
+
+def test_the_store_works_on_an_object_store(make: Callable[..., Any]) -> None:
+    store = Store(Place.at("fsspec+memory://store-test"))
+    trial = make(TrialRow)
+    store.append_trial(trial, [make(EpochRow)])
+    store.append([replace(trial, trial_id="t1")], "t1")
+    store.merge("s")
+    assert trial_ids(store) == ["t0", "t1"]
+    assert len(store.read("epochs")) == 1

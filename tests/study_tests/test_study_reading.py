@@ -1,0 +1,333 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lethe.study import Choices, Range, Study, StudyError, parse_study, read_study
+from unlearning.data import SOURCES, Synthetic
+from unlearning.data.augment import ARMS
+from unlearning.methods import METHODS, SalUn
+from unlearning.models import NETWORKS
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def content(**options: Any) -> dict[str, Any]:
+    """The shortest study, with some options in the place of its own."""
+    return {
+        "name": "small",
+        "data": [{"source": "synthetic"}],
+        "forget": [{"kind": "random", "fraction": 0.1}],
+        "methods": [{"name": "salun"}],
+        **options,
+    }
+
+
+def searching(**dimensions: Any) -> dict[str, Any]:
+    return content(methods=[{"name": "salun", "search": dimensions}])
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def small_file(folder: Path) -> Path:
+    return written(folder, yaml.safe_dump(content()))
+
+
+def complaints(**options: Any) -> list[str]:
+    """The lines below the heading, each without its indent."""
+    with pytest.raises(StudyError) as caught:
+        parse_study(content(**options), "study.yaml")
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+def complaint_at(place: str, **options: Any) -> str:
+    """What is said of one place."""
+    lines = complaints(**options)
+    said = [line.removeprefix(f"{place}: ") for line in lines if line.startswith(f"{place}: ")]
+    assert len(said) == 1, f"wanted one line about {place}, got {lines}"
+    return said[0]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_study_that_we_ship_can_be_read_and_bears_its_files_name(path: Path) -> None:
+    study = read_study(path)
+    assert isinstance(study, Study)
+    assert study.name == path.stem
+
+
+def test_there_are_studies_to_ship() -> None:
+    assert "quickstart" in [path.stem for path in CONFIGS]
+
+
+def test_a_study_is_read_into_the_objects_that_it_names() -> None:
+    study = parse_study(
+        content(
+            data=[{"source": "synthetic", "size": 16}],
+            methods=[
+                {
+                    "name": "salun",
+                    "epochs": 3,
+                    "search": {"lr": {"low": 1e-3, "high": 0.1, "log": True}, "loop": ["sequential", "mixed"]},
+                }
+            ],
+        ),
+        "study.yaml",
+    )
+    (choice,) = study.methods
+    assert study.data == (Synthetic(size=16),)
+    assert choice.fixed == {"epochs": 3}
+    assert choice.search == {
+        "lr": Range(low=1e-3, high=0.1, log=True),
+        "loop": Choices(choices=("sequential", "mixed")),
+    }
+    assert choice.at({"lr": 0.05, "loop": "mixed"}) == SalUn(epochs=3, lr=0.05, loop="mixed")
+
+
+def test_the_longest_trial_of_a_method_is_known_before_it_runs() -> None:
+    def longest(**method: Any) -> int:
+        return parse_study(content(methods=[{"name": "salun", **method}]), "study.yaml").methods[0].longest
+
+    assert longest(epochs=4, search={"lr": {"low": 0.1, "high": 0.2}}) == 4
+    assert longest(search={"epochs": {"low": 2, "high": 7}}) == 7
+    assert longest(search={"epochs": [5, 3]}) == 5
+
+
+def test_all_errors_are_told_at_once_each_with_its_dotted_place() -> None:
+    with pytest.raises(StudyError) as caught:
+        parse_study(
+            content(
+                name="two words",
+                training={"lr": -1.0, "epoks": 3, "schedule": {"kind": "one-cycle", "warmup": 2.0}},
+                search={"trials": 0},
+                network={"name": "cnn", "width": 0},
+                metods=[],
+            ),
+            "study.yaml",
+        )
+    heading, *lines = str(caught.value).splitlines()
+    assert heading == "study.yaml: 7 errors"
+    assert sorted(line.strip().partition(":")[0] for line in lines) == [
+        "metods",
+        "name",
+        "network.width",
+        "search.trials",
+        "training.epoks",
+        "training.lr",
+        "training.schedule.warmup",
+    ]
+
+
+def test_errors_within_lists_name_their_position() -> None:
+    lines = complaints(
+        data=[{"source": "synthetic"}, {"source": "synthetic", "size": 1}],
+        forget=[{"kind": "random", "fraction": 0.1}, {"kind": "class", "class_index": -1}],
+        methods=[{"name": "salun", "density": 2.0}, {"name": "fine_tune", "lr": 0.0, "density": 0.5}],
+    )
+    places = {line.partition(":")[0] for line in lines}
+    assert {"data.1.size", "forget.1.class_index", "methods.0.density", "methods.1.lr", "methods.1.density"} <= places
+
+
+@pytest.mark.parametrize("needed", ["name", "data", "forget", "methods"])
+def test_what_is_missing_is_said_to_be_needed(needed: str) -> None:
+    incomplete = content()
+    del incomplete[needed]
+    with pytest.raises(StudyError, match=f"{needed}: is needed"):
+        parse_study(incomplete, "study.yaml")
+
+
+def test_an_unknown_data_source_is_answered_with_the_valid_ones() -> None:
+    said = complaint_at("data.0", data=[{"source": "medmist"}])
+    assert "'medmist'" in said
+    assert all(repr(name) in said for name in SOURCES)
+
+
+def test_an_unknown_medmnist_set_is_answered_with_the_valid_ones() -> None:
+    said = complaint_at("data.0.name", data=[{"source": "medmnist", "name": "bloodmist"}])
+    assert "'bloodmist'" in said
+    assert "bloodmnist" in said
+    assert "pathmnist" in said
+
+
+def test_an_unknown_method_is_answered_with_the_valid_ones() -> None:
+    said = complaint_at("methods.0", methods=[{"name": "salum"}])
+    assert said == f"unknown method 'salum'; the methods are {', '.join(METHODS)}"
+
+
+@pytest.mark.parametrize(
+    "method",
+    [{"name": "salun", "densty": 0.5}, {"name": "salun", "search": {"densty": {"low": 0.1, "high": 0.5}}}],
+    ids=["fixed", "searched"],
+)
+def test_an_unknown_option_of_a_method_is_answered_with_its_options(method: dict[str, Any]) -> None:
+    said = complaint_at("methods.0.densty", methods=[method])
+    assert all(name in said for name in SalUn.model_fields if name != "name")
+
+
+def test_an_unknown_arm_is_answered_with_the_valid_ones() -> None:
+    said = complaint_at("arms.0", arms=["nome"])
+    assert all(repr(name) in said for name in (*ARMS, "nome"))
+
+
+def test_an_unknown_network_is_answered_with_the_valid_ones() -> None:
+    said = complaint_at("network", network={"name": "vgg"})
+    assert all(repr(name) in said for name in (*NETWORKS, "vgg"))
+
+
+@pytest.mark.parametrize(
+    ("place", "options"),
+    [
+        ("training.lr", {"training": {"lr": "1e-3"}}),
+        ("methods.0.search.lr.low", searching(lr={"low": "1e-3", "high": 0.1})),
+    ],
+    ids=["training", "range"],
+)
+def test_a_number_that_yaml_read_as_text_is_told_as_such_with_the_right_spelling(
+    place: str, options: dict[str, Any]
+) -> None:
+    said = complaint_at(place, **options)
+    assert "got the text '1e-3'" in said
+    assert "1.0e-03" in said
+
+
+def test_the_spelling_that_the_message_advises_is_a_number_to_yaml(tmp_path: Path) -> None:
+    wrong = "methods.0.search.lr={low: 1e-3, high: 0.1}"
+    path = small_file(tmp_path)
+    with pytest.raises(StudyError, match=r"methods\.0\.search\.lr\.low"):
+        read_study(path, [wrong])
+    right = read_study(path, [wrong.replace("1e-3", "1.0e-03")])
+    assert right.methods[0].search["lr"] == Range(low=1e-3, high=0.1)
+
+
+def test_a_text_that_is_no_number_gets_no_advice_on_spelling() -> None:
+    assert complaint_at("search.trials", search={"trials": "many"}) == "wanted a number, got the text 'many'"
+
+
+def test_a_range_that_is_upside_down_is_refused() -> None:
+    said = complaint_at("methods.0.search.lr", **searching(lr={"low": 0.2, "high": 0.1}))
+    assert said == "a range runs from low to high, got low 0.2 and high 0.1"
+
+
+def test_a_logarithmic_range_that_begins_at_0_is_refused() -> None:
+    said = complaint_at("methods.0.search.lr", **searching(lr={"low": 0.0, "high": 0.1, "log": True}))
+    assert said == "a logarithmic range lies above 0, got low 0"
+
+
+def test_one_alternative_is_nothing_to_search() -> None:
+    assert "at least 2" in complaint_at("methods.0.search.loop", **searching(loop=["mixed"]))
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "wrong"),
+    [
+        ({"density": {"low": 0.1, "high": 1.5}}, "density: input should be less than or equal to 1, got 1.5"),
+        ({"epochs": {"low": 0, "high": 3}}, "epochs: input should be greater than or equal to 1, got 0"),
+        ({"loop": ["mixed", "mixd"]}, "loop: input should be 'sequential' or 'mixed', got 'mixd'"),
+    ],
+    ids=["high", "low", "choice"],
+)
+def test_an_end_of_a_range_outside_the_methods_own_bounds_is_refused(dimensions: dict[str, Any], wrong: str) -> None:
+    lines = complaints(**searching(**dimensions))
+    assert any(line.startswith("methods.0.") and line.endswith(wrong) for line in lines)
+
+
+def test_an_option_that_is_both_fixed_and_searched_is_refused() -> None:
+    method = {"name": "salun", "lr": 0.1, "search": {"lr": {"low": 0.01, "high": 0.1}}}
+    assert complaint_at("methods.0.lr", methods=[method]) == "given as fixed and under search; keep one"
+
+
+def test_a_method_is_asked_once() -> None:
+    with pytest.raises(StudyError, match="methods: named twice: salun"):
+        parse_study(content(methods=[{"name": "salun"}, {"name": "salun", "density": 0.3}]), "study.yaml")
+
+
+def test_a_study_never_reports_on_seeds_that_it_tuned_on() -> None:
+    said = complaint_at("seeds", seeds={"tuning": [0, 1], "reporting": [1, 2]})
+    assert said.startswith("tuning and reporting share the seeds [1]")
+
+
+@pytest.mark.parametrize(("name", "seeds"), [("tuning", [0, 0]), ("reporting", [1, 2, 1])])
+def test_a_seed_that_comes_twice_is_refused(name: str, seeds: list[int]) -> None:
+    assert complaint_at("seeds", seeds={name: seeds} | ({"tuning": [9]} if name == "reporting" else {})) == (
+        f"{name} names a seed twice: {seeds}"
+    )
+
+
+def test_a_whole_gpu_more_than_one_is_not_cut() -> None:
+    assert "got 1.5" in complaint_at("resources.trial", resources={"trial": {"gpu": 1.5}})
+
+
+@pytest.mark.parametrize(
+    ("override", "read"),
+    [
+        ("search.trials=40", lambda study: study.search.trials == 40),
+        ("data.0.size=64", lambda study: study.data == (Synthetic(size=64),)),
+        ("data.0={source: synthetic, size: 32}", lambda study: study.data == (Synthetic(size=32),)),
+        ("arms=[none, standard]", lambda study: study.arms == ("none", "standard")),
+        ("seeds.reporting=[4, 5]", lambda study: study.seeds.reporting == (4, 5)),
+        ("methods.0.search.lr={low: 0.1, high: 0.2}", lambda study: "lr" in study.methods[0].search),
+        ("training.schedule.kind=constant", lambda study: study.training.schedule.factor(0.9) == 1),
+        ("results=s3://bucket/a=b", lambda study: study.results == "s3://bucket/a=b"),
+    ],
+)
+def test_an_override_changes_one_place(tmp_path: Path, override: str, read: Any) -> None:
+    path = small_file(tmp_path)
+    assert not read(read_study(path))
+    assert read(read_study(path, [override]))
+
+
+def test_overrides_apply_in_their_order(tmp_path: Path) -> None:
+    study = read_study(small_file(tmp_path), ["search.trials=3", "search.trials=5", "search.window=2"])
+    assert (study.search.trials, study.search.window) == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("override", "wrong"),
+    [
+        ("search.trials", "wanted KEY=VALUE, such as search.trials=40"),
+        ("=3", "wanted KEY=VALUE"),
+        ("search.trials=[1", "the value is not YAML"),
+        ("data.1.size=64", "wanted a position 0 ... 0 in a list, got '1'"),
+        ("data.first.size=64", "wanted a position 0 ... 0 in a list, got 'first'"),
+        ("data.1={source: synthetic}", "wanted a position 0 ... 0 in a list, got '1'"),
+        ("name.first=a", "'name' holds 'small', which has no parts"),
+        ("name.first.letter=a", "'first' is sought in 'small', which has no parts"),
+    ],
+)
+def test_an_override_without_a_place_or_a_value_is_told_back(tmp_path: Path, override: str, wrong: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        read_study(small_file(tmp_path), [override])
+    assert str(caught.value).startswith(repr(override))
+    assert wrong in str(caught.value)
+
+
+def test_a_misspelt_override_is_told_like_a_misspelt_option(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="serch: no such option here"):
+        read_study(small_file(tmp_path), ["serch.trials=3"])
+
+
+@pytest.mark.parametrize(("text", "kind"), [("- a\n- b\n", "a list"), ("", "nothing"), ("words\n", "a str")])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, kind: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(StudyError, match="wanted a mapping") as caught:
+        read_study(path)
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).endswith(f"got {kind}")
+
+
+def test_a_file_that_is_not_yaml_is_refused_with_the_line(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"is not YAML(.|\n)*line 2"):
+        read_study(written(tmp_path, "name: a\ndata: ]\n"))
+
+
+@pytest.mark.parametrize(("name", "why"), [("nowhere.yaml", "No such file"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_told_with_its_path(tmp_path: Path, name: str, why: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(StudyError) as caught:
+        read_study(path)
+    assert str(caught.value) == f"{path}: cannot be read: {caught.value.__cause__.strerror}"  # type: ignore[union-attr]
+    assert why in str(caught.value)
