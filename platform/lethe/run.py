@@ -61,7 +61,7 @@ class StudyRun:
         if plan.complete:
             self._progress.say("Everything is there already: nothing to train, try or confirm.")
             return
-        with _sigterm_as_interrupt(), connect(address, local=local) as connection:
+        with connect(address, local=local) as connection, _sigterm_as_interrupt():
             self._progress.say(f"Running on {connection.title}.")
             try:
                 self._work(plan, connection)
@@ -259,7 +259,7 @@ def _make_confirmer(pool: Pool, shelf: Shelf, share: Share) -> Confirmer:
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """End on SIGTERM as on Ctrl-C."""
+    """End on SIGTERM as on Ctrl-C; entered after Ray has set its own handler, which aborts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

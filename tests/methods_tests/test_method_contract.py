@@ -38,7 +38,7 @@ SMALL: dict[str, Any] = {"epochs": 2, "batch_size": 32, "lr": 0.01}
 Weights = dict[str, Tensor]
 
 
-def salun_options() -> list[dict[str, str]]:
+def salun_options() -> list[dict[str, Any]]:
     options = {
         "loop": ("sequential", "mixed"),
         "relabel": ("any", "other"),
@@ -48,8 +48,12 @@ def salun_options() -> list[dict[str, str]]:
     return [dict(zip(options, values, strict=True)) for values in product(*options.values())]
 
 
+def method_of(name: str, **options: Any) -> Method:
+    return METHODS[name].model_validate(options)
+
+
 def small(name: str) -> Method:
-    return METHODS[name]() if name == "nothing" else METHODS[name](**SMALL)
+    return method_of(name) if name == "nothing" else method_of(name, **SMALL)
 
 
 SETTINGS = {name: small(name) for name in METHODS} | {
@@ -158,7 +162,7 @@ def test_a_run_that_diverges_ends_with_an_epoch_that_says_so_and_leaves_no_trace
     name: str, weights: Weights, saliency: Saliency
 ) -> None:
     subject, epochs = subject_of(saliency), 40
-    results = run(subject, weights, METHODS[name](epochs=epochs, batch_size=8, lr=1e6))
+    results = run(subject, weights, method_of(name, epochs=epochs, batch_size=8, lr=1e6))
     assert [result.diverged for result in results] == [False] * (len(results) - 1) + [True]
     assert len(results) < epochs
     assert same(run(subject, weights, small(name)), run(subject_of(saliency), weights, small(name)))
@@ -168,7 +172,7 @@ def test_a_run_that_diverges_ends_with_an_epoch_that_says_so_and_leaves_no_trace
 def test_a_run_that_diverges_says_so_when_only_its_end_was_asked_for(
     name: str, weights: Weights, saliency: Saliency
 ) -> None:
-    method = METHODS[name](epochs=40, batch_size=8, lr=1e6)
+    method = method_of(name, epochs=40, batch_size=8, lr=1e6)
     (result,) = run(subject_of(saliency), weights, method, every_epoch=False)
     assert result.diverged
 
@@ -213,7 +217,7 @@ def test_running_statistics_stay_when_frozen_and_move_when_not(
     name: str, batch_norm: str, weights: Weights, saliency: Saliency
 ) -> None:
     subject = subject_of(saliency)
-    run(subject, weights, METHODS[name](**SMALL, batch_norm=batch_norm))
+    run(subject, weights, method_of(name, **SMALL, batch_norm=batch_norm))
     statistics = {name: value for name, value in subject.model.named_buffers() if "running" in name}
     assert len(statistics) == 6
     assert all(torch.equal(value, weights[key]) is (batch_norm == "freeze") for key, value in statistics.items())

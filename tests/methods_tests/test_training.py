@@ -12,7 +12,7 @@ from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.augment import ARMS, Arm, ArmName, Augment
 from unlearning.data.forget import RandomShare, select
 from unlearning.metrics import Predictions, unlearning_accuracy
-from unlearning.models import CNN
+from unlearning.models import CNN, Normalise
 from unlearning.schedules import Constant, Cosine, MultiStep, OneCycle, Schedule
 from unlearning.training import SGD, Recipe, Sweep, Training, epoch_order, predict, train_epoch
 
@@ -101,6 +101,7 @@ def test_images_are_normalised_by_the_images_that_are_trained_on() -> None:
     part = EVERY[SMALL.train.labels_N == 0]
     pixels = SMALL.train.images_NCHW[part].double() / 255
     normalise = training(indices_M=part).model[0]
+    assert isinstance(normalise, Normalise)
     assert float(normalise.mean_1C11) == pytest.approx(float(pixels.mean()), abs=1e-6)
     assert float(normalise.std_1C11) == pytest.approx(float(pixels.std(correction=0)), abs=1e-6)
 
@@ -224,12 +225,12 @@ def test_bfloat16_trains_float32_weights_and_gives_float32_logits() -> None:
 
 def test_an_original_knows_the_forget_set_by_heart_and_its_oracle_does_not() -> None:
     """The condition under which there is anything to forget, on a smaller set of the quickstart's kind."""
-    data = load(Synthetic(train=400, val=20, test=20, size=16))
+    data = load(Synthetic(train=240, val=20, test=20, size=16))
     forget = select(RandomShare(fraction=0.2), data, seed=0)
 
     def unlearning_accuracy_of(indices_M: Tensor) -> float:
         trained = finished(
-            training(data, indices_M, ARMS["none"], width=16, epochs=30, lr=0.1, schedule=OneCycle(), batch_size=32)
+            training(data, indices_M, ARMS["none"], width=16, epochs=25, lr=0.1, schedule=OneCycle(), batch_size=32)
         )
         logits_FK = predict(trained.model, data.train.images_NCHW[forget.indices_F], "float32")
         return unlearning_accuracy(Predictions(logits_FK, data.train.labels_N[forget.indices_F]))

@@ -67,7 +67,7 @@ def test_a_driver_killed_in_the_search_continues_to_the_same_numbers(
     process = lethe("run", study, "--results", results)
     wait_for_trials(process, results, 2)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert 2 <= len(numbers(results)) < 10
     code, output = ended(lethe("run", study, "--results", results))
     assert code == 0, output

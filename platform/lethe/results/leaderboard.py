@@ -20,7 +20,7 @@ from unlearning.metrics import Interval, interval
 NOTE = (
     "Percent, means over the training seeds. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and "
     "MIA, with its 95 % interval over seeds (Student's t). The noise floor is the gap between oracles of different "
-    "seeds. ≈: the interval reaches the noise floor, so this row cannot be told from retraining with these seeds."
+    "seeds. ≈: the interval reaches the noise floor, so these seeds cannot tell this row from retraining."
 )
 
 

@@ -1,9 +1,10 @@
 """A part's bytes: rows of one table as a Parquet file that says its schema version and can be checked.
 
 This module does not know where parts lie. What a torn or changed part says is never believed: page checksums cover the
-values, and no column may be there that the schema does not have.
+values for any Parquet reader, and a digest of Lethe's own covers every byte, the footer's among them.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from lethe.results.rows import SCHEMA_VERSION
 
 _VERSION: Final = b"lethe.schema_version"
 _COVERS: Final = b"lethe.covers"
+_DIGEST: Final = b"lethe.sha256"
+_BLANK: Final = b"0" * 64
 
 
 class SchemaError(Exception):
@@ -57,8 +60,9 @@ def encode(part: Part) -> bytes:
     ) as writer:
         writer.write_table(part.table)
         writer.add_key_value_metadata({_VERSION: str(SCHEMA_VERSION), _COVERS: json.dumps(dict(part.covers))})
+        writer.add_key_value_metadata({_DIGEST: _BLANK})
     data: bytes = sink.getvalue().to_pybytes()
-    return data
+    return _replaced(data, _BLANK, _digest(data))
 
 
 def decode(data: bytes, schema: pa.Schema) -> Part:
@@ -73,14 +77,27 @@ def decode(data: bytes, schema: pa.Schema) -> Part:
         notes = file.metadata.metadata or {}
         version = int(notes[_VERSION])
         covers = json.loads(notes[_COVERS])
+        whole = _digest(_replaced(data, notes[_DIGEST], _BLANK)) == notes[_DIGEST]
         table = file.read(use_threads=False)
     except KeyError as error:
         raise CorruptPartError(f"it is no part of Lethe's: {error} is not in its metadata") from error
     except (OSError, ValueError, pa.ArrowException) as error:
         raise CorruptPartError(str(error)) from error
+    if not whole:
+        raise CorruptPartError("its bytes have changed since it was written")
     if version > SCHEMA_VERSION:
         raise SchemaError(f"its schema has version {version}, this Lethe knows versions up to {SCHEMA_VERSION}")
     return Part(_upgrade(table, schema), covers)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
+
+
+def _replaced(data: bytes, old: bytes, new: bytes) -> bytes:
+    """Replace the last occurrence, the one in the footer: a digest is taken with zeros in its own place."""
+    head, _, tail = data.rpartition(old)
+    return head + new + tail
 
 
 def _upgrade(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -1,7 +1,7 @@
 """Augmentation arms: batched, seeded tensor code on the device, the same draw for a sample wherever it is used.
 
-An arm draws once an epoch for every training image by index. The original, its oracle and an unlearning run of the same
-seed therefore see the same augmented view of a shared image in the same epoch.
+An arm draws once an epoch for every training image by index. An original and its oracle, trained from one seed,
+therefore see the same augmented view of a shared image in the same epoch.
 """
 
 from abc import ABC, abstractmethod
