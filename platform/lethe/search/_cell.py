@@ -28,7 +28,7 @@ Setting = dict[str, Any]
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, constant_liar=True),
     "random": lambda seed: RandomSampler(seed=seed),
-    "gp": lambda seed: GPSampler(seed=seed, deterministic_objective=True),
+    "gp": lambda seed: GPSampler(seed=seed),
 }
 """Optuna samplers that know nothing beyond the trials told, so that a fresh one continues where another stopped."""
 
