@@ -1,13 +1,15 @@
 """Columns: each documented, each typed, and every row type read back as it was written."""
 
+import math
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import pyarrow as pa
 import pytest
 
-from lethe.results import TABLES, Row, Store, TableName, TrialRow, describe, to_rows
+from lethe.results import TABLES, EpochRow, Row, Store, TableName, TrialRow, describe, to_rows
 from lethe.results.schema import Column, schema_of
 
 UNITS = {"", "s", "bytes", "fraction", "images", "epochs", "trials"}
@@ -69,11 +71,25 @@ def test_a_field_without_documentation_or_of_two_types_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"number": 1.5}, {"gap": "0.1"}, {"trial_id": None}, {"gap_per_seed": 0.1}, {"started_at": "today"}]
+    "wrong",
+    [
+        {"number": 1.5},
+        {"unlearning_seeds": [0.5]},
+        {"gap": "0.1"},
+        {"gap_per_seed": 0.1},
+        {"trial_id": None},
+        {"started_at": "today"},
+        {"started_at": datetime(2026, 11, 23)},
+    ],
 )
 def test_a_value_that_does_not_fit_its_column_is_refused_and_nothing_is_written(
-    wrong: dict[str, Any], store: Store, make: Callable[..., Row]
+    wrong: dict[str, Any], store: Store, make: Callable[..., Any]
 ) -> None:
-    with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
+    with pytest.raises((ValueError, TypeError)):
         store.append([make(TrialRow, **wrong)], "t0")
     assert store.studies() == []
+
+
+def test_a_loss_that_is_not_finite_can_be_recorded(store: Store, make: Callable[..., Any]) -> None:
+    store.append_trial(make(TrialRow), [make(EpochRow, loss=math.nan)])
+    assert math.isnan(store.read("epochs")["loss"][0].as_py())

@@ -43,10 +43,10 @@ class Part:
 
 
 def encode(part: Part) -> bytes:
-    """Write a part as Parquet (zstd, page checksums).
+    """Write a part as Parquet (zstd, page checksums, digest).
 
     Raises:
-        pyarrow.ArrowInvalid: a null stands in a column that allows none.
+        ValueError: a null stands in a column that allows none.
     """
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(

@@ -68,16 +68,25 @@ def to_table(rows: Sequence[RowT], row_type: type[RowT]) -> pa.Table:
     """Put rows into a table of their type's schema.
 
     Raises:
-        pyarrow.ArrowInvalid, pyarrow.ArrowTypeError: a value does not fit its column.
+        ValueError, TypeError: a value does not fit its column, or would be changed by being stored.
     """
     schema = schema_of(row_type)
-    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]
+    columns = [_array([getattr(row, field.name) for row in rows], field) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
 def to_rows(table: pa.Table, row_type: type[RowT]) -> list[RowT]:
     """Turn a table of a row type's schema back into rows."""
     return [row_type(**values) for values in table.to_pylist()]
+
+
+def _array(values: list[Any], field: pa.Field) -> pa.Array:
+    """Store values; pyarrow alone would cut 1.5 to a whole number and take a time without a zone for UTC."""
+    array = pa.array(values, field.type)
+    kind = field.type.value_type if pa.types.is_list(field.type) else field.type
+    if not pa.types.is_floating(kind) and array.to_pylist() != values:
+        raise ValueError(f"column {field.name}: wanted values of {field.type}, got {values}")
+    return array
 
 
 def _describe(name: str, hint: Any) -> ColumnDescription:

@@ -43,7 +43,7 @@ class Store:
 
         Raises:
             ValueError: no rows, rows of several tables or studies, or a name that cannot be a file's.
-            pyarrow.ArrowInvalid, pyarrow.ArrowTypeError: a value does not fit its column.
+            ValueError, TypeError: a value does not fit its column, or is null where there must be one.
             PlaceError: the part could not be written.
         """
         kinds = {(type(row), row.study) for row in rows}

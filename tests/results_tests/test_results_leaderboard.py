@@ -1,0 +1,171 @@
+"""The confirmed comparison: means, intervals, the noise floor and the choice, by hand."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import isnan, sqrt
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lethe.results import ConfirmationRow, Store
+from lethe.results.leaderboard import Board, Line, leaderboard, print_leaderboard
+
+T_975_AT_2 = 4.302652729911275
+"""Student's t, 97.5 %, two degrees of freedom, from a table."""
+
+SEEDS = (1, 2, 3)
+
+
+@pytest.fixture
+def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
+    """Records one row of the comparison on the three seeds, with one gap a seed."""
+
+    def record(name: str, gaps: tuple[float | None, ...], **changes: Any) -> None:
+        for seed, gap in zip(SEEDS, gaps, strict=False):
+            setting = changes.get("setting", json.dumps({"name": name}))
+            part = f"{name}-{setting}-{seed}-{changes.get('question', 'q')}".encode().hex()
+            row = {"row": name, "training_seed": seed, "gap": gap, "setting": setting, "confirmation_id": part}
+            store.append([make(ConfirmationRow, **row | {"method": name.split()[0]} | changes)], part)
+
+    return record
+
+
+@pytest.fixture
+def oracles(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
+    """Records the oracles' rows, each compared with those of the other seeds."""
+
+    def record(gaps: tuple[float, ...]) -> None:
+        for seed, gap in zip(SEEDS, gaps, strict=True):
+            setting = json.dumps({"compared_with": [other for other in SEEDS if other != seed]})
+            row = {"row": "oracle", "method": "oracle", "training_seed": seed, "gap": gap, "ua": seed / 10}
+            store.append([make(ConfirmationRow, setting=setting, **row)], f"oracle-{seed}")
+
+    return record
+
+
+def lines_of(store: Store) -> dict[str, Line]:
+    (board,) = leaderboard(store)
+    return {line.name: line for line in board.lines}
+
+
+def printed(boards: list[Board], width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    with console.capture() as capture:
+        print_leaderboard(boards, console)
+    return capture.get()
+
+
+def test_a_gap_is_the_mean_over_seeds_with_its_t_interval(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("salun", (0.01, 0.02, 0.06))
+    gap = lines_of(store)["salun"].gap
+    assert gap is not None
+    reach = T_975_AT_2 * sqrt((0.02**2 + 0.01**2 + 0.03**2) / 2) / sqrt(3)
+    assert gap.mean == pytest.approx(0.03)
+    assert (gap.low, gap.high) == pytest.approx((0.03 - reach, 0.03 + reach))
+
+
+def test_the_noise_floor_takes_every_seeds_oracle_and_claims_no_interval(
+    store: Store, oracles: Callable[..., None]
+) -> None:
+    oracles((0.01, 0.02, 0.06))
+    line = lines_of(store)["oracle"]
+    assert [row.training_seed for row in line.rows] == [1, 2, 3]
+    assert line.mean("ua") == pytest.approx(0.2)
+    assert line.gap is not None
+    assert line.gap.mean == pytest.approx(0.03)
+    assert isnan(line.gap.low)
+
+
+def test_rows_whose_interval_reaches_the_floor_are_marked_and_the_oracle_is_not(
+    store: Store, confirm: Callable[..., None], oracles: Callable[..., None]
+) -> None:
+    oracles((0.01, 0.02, 0.06))
+    confirm("original", (0.30, 0.31, 0.32))
+    confirm("salun", (0.01, 0.05, 0.06))
+    confirm("fine_tune", (0.040, 0.041, 0.042))
+    assert {name: line.at_floor for name, line in lines_of(store).items()} == {
+        "original": False,
+        "oracle": False,
+        "fine_tune": False,
+        "salun": True,
+    }
+
+
+def test_the_original_and_the_oracle_come_first_and_controls_follow_their_method(
+    store: Store, confirm: Callable[..., None], oracles: Callable[..., None]
+) -> None:
+    for name in ("salun random mask", "salun density 1.0", "salun", "fine_tune", "original"):
+        confirm(name, (0.1, 0.2, 0.3))
+    oracles((0.1, 0.1, 0.1))
+    assert list(lines_of(store)) == [
+        "original",
+        "oracle",
+        "fine_tune",
+        "salun",
+        "salun density 1.0",
+        "salun random mask",
+    ]
+
+
+def test_an_extended_search_replaces_the_choice_of_the_shorter_one(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("salun", (0.5, 0.5, 0.5), setting='{"lr": 0.1}', tuning_trials=10, tuning_seconds=60.0)
+    later = datetime(2026, 11, 22, tzinfo=UTC)
+    confirm("salun", (0.1, 0.1), setting='{"lr": 0.2}', tuning_trials=20, tuning_seconds=120.0, ended_at=later)
+    line = lines_of(store)["salun"]
+    assert {row.setting for row in line.rows} == {'{"lr": 0.2}'}
+    assert [row.training_seed for row in line.rows] == [1, 2]
+    assert line.gap is not None
+    assert line.gap.mean == pytest.approx(0.1)
+
+
+def test_of_rows_confirmed_again_the_newest_of_each_seed_counts(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("original", (0.3, 0.3, 0.3), setting="{}")
+    confirm("original", (0.1,), setting='{"again": 1}', ended_at=datetime(2026, 12, 1, tzinfo=UTC))
+    assert [row.gap for row in lines_of(store)["original"].rows] == [0.1, 0.3, 0.3]
+
+
+def test_a_row_with_a_seed_that_diverged_has_no_gap_and_says_so(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("salun", (0.1, 0.2, None), status="diverged")
+    assert lines_of(store)["salun"].gap is None
+    assert "diverged" in printed(leaderboard(store), 120)
+
+
+def test_one_seed_gives_a_mean_without_an_interval(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("salun", (0.123,))
+    assert "12.3 " in printed(leaderboard(store), 120)
+    assert "nan" not in printed(leaderboard(store), 120)
+
+
+def test_each_question_and_each_study_has_its_own_board(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("salun", (0.1, 0.1, 0.1))
+    confirm("salun", (0.2, 0.2, 0.2), question="other", arm="flip")
+    confirm("salun", (0.3, 0.3, 0.3), study="other")
+    assert [board.title.split(", forget")[0] for board in leaderboard(store)] == [
+        "other · bloodmnist, augmentation none",
+        "s · bloodmnist, augmentation flip",
+        "s · bloodmnist, augmentation none",
+    ]
+    assert len(leaderboard(store, "other")) == 1
+    assert leaderboard(store, "nothing") == []
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_the_print_fits_the_terminal_and_cuts_no_number(
+    width: int, store: Store, confirm: Callable[..., None], oracles: Callable[..., None]
+) -> None:
+    measures = {"ua": 0.9876, "ra": 0.9988, "ta": 0.9123, "mia": 0.8765}
+    cost = {"seconds_unlearn": 123.4, "retrain_share": 0.125, "tuning_trials": 50, "tuning_seconds": 4321.0}
+    oracles((0.01, 0.02, 0.03))
+    confirm("original", (0.30, 0.31, 0.32), **measures)
+    for name in ("salun", "salun density 1.0", "salun random mask"):
+        confirm(name, (0.1, 0.2, 0.25), trial_id="s-0123-0014", **measures, **cost)
+    text = printed(leaderboard(store), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for shown in ("oracle (noise floor)", "18.3 [0.0, 37.3]", "98.8", "12.5", "50 in 4321 s", "s-0123-0014"):
+        assert shown in text
+    assert text.count("s-0123-0014") == 1
+    assert "95 % interval over seeds" in " ".join(text.split())

@@ -1,0 +1,120 @@
+"""SQL over the results: everything that reads is answered, everything else is refused."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lethe.results import EpochRow, QueryError, Store, TrialRow, query
+
+
+@pytest.fixture
+def filled(store: Store, make: Callable[..., Any]) -> Store:
+    for number, gap in enumerate((0.3, 0.1, 0.2)):
+        trial = make(TrialRow, trial_id=f"t{number}", number=number, gap=gap)
+        store.append_trial(trial, [make(EpochRow, trial_id=trial.trial_id, epoch=epoch) for epoch in (1, 2)])
+    return store
+
+
+def test_tables_are_joined_and_counted(filled: Store) -> None:
+    sql = "with best as (select * from trials order by gap limit 1) select trial_id, epoch from best join epochs using (trial_id) order by epoch"
+    assert query(sql, filled.place).to_pylist() == [{"trial_id": "t1", "epoch": 1}, {"trial_id": "t1", "epoch": 2}]
+
+
+def test_a_place_can_be_given_by_its_path_or_uri(filled: Store) -> None:
+    for where in (str(filled.place), Path(str(filled.place)), filled.place.uri):
+        assert query("select count(*) n from trials", where).to_pylist() == [{"n": 3}]
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("from trials", 3),
+        ("TABLE trials", 3),
+        ("values (1), (2)", 2),
+        ("show tables", 4),
+        ("describe trials", None),
+        ("summarize trials", None),
+        ("explain select * from epochs", None),
+        ("select * from query_table('tri' || 'als')", 3),
+        ("select * from artifacts", 0),
+        ("select 1; -- a comment after it", 1),
+    ],
+)
+def test_whatever_reads_is_answered(sql: str, rows: int | None, filled: Store) -> None:
+    answer = query(sql, filled.place)
+    assert len(answer) == rows if rows is not None else len(answer) > 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "drop table trials",
+        "drop view trials",
+        "delete from trials",
+        "insert into trials select * from trials",
+        "update trials set gap = 0",
+        "create table t as select * from trials",
+        "copy trials to '{path}'",
+        "copy (select 1) to '{path}'",
+        "explain analyze copy trials to '{path}'",
+        "export database '{path}'",
+        "attach '{path}'",
+        "set enable_external_access = true",
+        "install httpfs",
+        "load httpfs",
+        "select 1; drop view trials",
+        "select * from read_csv('/etc/passwd')",
+        "select * from read_text('/etc/passwd')",
+        "select * from '/etc/passwd'",
+        "select * from read_parquet('{place}/tables/trials/*/*.parquet')",
+        "select * from glob('/etc/*')",
+        "",
+        "-- nothing",
+    ],
+)
+def test_whatever_writes_or_reads_other_files_is_refused(sql: str, filled: Store, tmp_path: Path) -> None:
+    goal = tmp_path / "out"
+    before = filled.place.stamps(recursive=True)
+    with pytest.raises(QueryError, match="Tables: trials, epochs, confirmations, artifacts"):
+        query(sql.format(path=goal, place=filled.place), filled.place)
+    assert not goal.exists()
+    assert filled.place.stamps(recursive=True) == before
+
+
+def test_variables_of_the_calling_code_are_out_of_reach(filled: Store) -> None:
+    private = filled.read("trials")
+    with pytest.raises(QueryError, match="private does not exist"):
+        query("select * from private", filled.place)
+    assert len(private) == 3
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("selec 1", "syntax error"),
+        ("select nope from trials", '"nope" not found'),
+        ("select * from nope", "nope does not exist"),
+        ("select * from trials where gap = $1", "parameters"),
+        ("select cast('x' as integer)", "Could not convert"),
+    ],
+)
+def test_wrong_sql_is_told_in_duckdbs_words_with_the_tables(sql: str, told: str, filled: Store) -> None:
+    with pytest.raises(QueryError, match=told) as raised:
+        query(sql, filled.place)
+    assert "Tables: trials, epochs, confirmations, artifacts" in str(raised.value)
+
+
+def test_a_place_without_results_is_told_and_not_created(tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match=f"no results in {tmp_path}/nowhere"):
+        query("select * from trials", tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_times_stay_in_utc_and_the_setting_is_json(filled: Store) -> None:
+    (row,) = query("select started_at, setting ->> 'lr' as lr, setting from trials limit 1", filled.place).to_pylist()
+    assert row["started_at"] == datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC)
+    assert float(row["lr"]) == json.loads(row["setting"])["lr"] == 0.013

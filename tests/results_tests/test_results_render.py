@@ -1,0 +1,90 @@
+"""Answers as text: nothing is lost, nothing is taken for markup, whatever DuckDB returns."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from lethe.results.render import Format, render
+
+FORMATS: tuple[Format, ...] = ("table", "csv", "json", "markdown")
+
+ANSWER = pa.table(
+    {
+        "name": ["salun | random", None],
+        "gap": [0.123456789, float("nan")],
+        "seconds": [98765.4321, 1.2e-7],
+        "per_seed": [[0.1, 0.2], []],
+        "at": [datetime(2026, 11, 23, 9, 30, tzinfo=UTC), None],
+        "good": [True, False],
+    }
+)
+
+
+def test_json_gives_records_with_every_digit_and_null_for_what_json_has_not() -> None:
+    first, second = json.loads(render(ANSWER, "json"))
+    assert first == {
+        "name": "salun | random",
+        "gap": 0.123456789,
+        "seconds": 98765.4321,
+        "per_seed": [0.1, 0.2],
+        "at": "2026-11-23T09:30:00+00:00",
+        "good": True,
+    }
+    assert second["gap"] is None
+    assert second["name"] is None
+
+
+def test_csv_reads_back_with_every_digit() -> None:
+    header, first, second = csv.reader(io.StringIO(render(ANSWER, "csv")))
+    assert header == ANSWER.column_names
+    assert first == ["salun | random", "0.123456789", "98765.4321", "[0.1, 0.2]", "2026-11-23T09:30:00+00:00", "True"]
+    assert second == ["", "", "1.2e-07", "[]", "", "False"]
+
+
+def test_markdown_keeps_bars_and_line_breaks_inside_their_cell() -> None:
+    lines = render(pa.table({"a|b": ["x|y\nz"], "gap": [0.25]}), "markdown").splitlines()
+    assert lines == ["| a\\|b | gap |", "| --- | --- |", "| x\\|y<br>z | 0.25 |"]
+
+
+def test_a_table_for_the_terminal_has_readable_numbers() -> None:
+    text = render(ANSWER, "table")
+    assert "0.1235" in text
+    assert "98765.4321" in text
+    assert "1.2e-07" in text
+    assert "2026-11-23T09:30:00+00:00" in text
+
+
+@pytest.mark.parametrize("cell", ["[Errno 28] No space", "[/bold] x", "[red]", "a [b]c[/b]"])
+def test_brackets_are_not_taken_for_markup(cell: str) -> None:
+    text = render(pa.table({cell: [cell]}), "table")
+    assert text.count(cell) == 2
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_columns_of_the_same_name_keep_their_own_values(form: Format) -> None:
+    text = render(duckdb.sql("select 17 as a, 23 as a").to_arrow_table(), form)
+    assert "23" in text
+    assert "17" in text or form == "json"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_whatever_duckdb_returns_is_written(form: Format) -> None:
+    sql = (
+        "select sum(3) s, 1.5 d, [1.5] l, date '2026-01-01' day, interval 1 hour i, {'x': 1.5} st, map {'a': 1} m, "
+        "'x'::blob b, 'nan'::double n, uuid '00000000-0000-0000-0000-000000000001' u, null nothing"
+    )
+    text = render(duckdb.sql(sql).to_arrow_table(), form)
+    assert "2026-01-01" in text
+    if form == "json":
+        assert json.loads(text)[0] | {"i": ""} == json.loads(text)[0] | {"i": "", "s": 3, "d": 1.5, "l": [1.5]}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_answer_without_rows_keeps_its_columns(form: Format) -> None:
+    text = render(pa.table({"gap": pa.array([], pa.float64())}), form)
+    assert text == "[]" if form == "json" else "gap" in text
