@@ -123,6 +123,7 @@ class StudyRun:
             else:
                 self._store.append([done.result], done.result.confirmation_id)
             self._progress.update(done=count)
+        self._store.merge(self._study.name)
         broken = [row for row in search.rows if row.status == "failed"]
         if broken:
             self.problem(f"{len(broken)} trials failed; the first, {broken[0].trial_id}: {broken[0].error}")

@@ -75,8 +75,8 @@ def test_columns_of_the_same_name_keep_their_own_values(form: Format) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_whatever_duckdb_returns_is_written(form: Format) -> None:
     sql = (
-        "select sum(3) s, 1.5 d, [1.5] l, date '2026-01-01' day, interval 1 hour i, {'x': 1.5} st, map {'a': 1} m, "
-        "'x'::blob b, 'nan'::double n, uuid '00000000-0000-0000-0000-000000000001' u, null nothing"
+        "select sum(3) s, 1.5 d, [1.5] l, date '2026-01-01' the_day, interval 1 hour i, {'x': 1.5} st, map {'a': 1} m, "
+        "'x'::blob b, 'nan'::double n, uuid '00000000-0000-0000-0000-000000000001' u, null as nothing"
     )
     text = render(duckdb.sql(sql).to_arrow_table(), form)
     assert "2026-01-01" in text

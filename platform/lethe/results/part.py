@@ -75,19 +75,16 @@ def decode(data: bytes, schema: pa.Schema) -> Part:
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         notes = file.metadata.metadata or {}
+        if _digest(_replaced(data, notes[_DIGEST], _BLANK)) != notes[_DIGEST]:
+            raise CorruptPartError("its bytes have changed since it was written")
         version = int(notes[_VERSION])
-        covers = json.loads(notes[_COVERS])
-        whole = _digest(_replaced(data, notes[_DIGEST], _BLANK)) == notes[_DIGEST]
-        table = file.read(use_threads=False)
+        if version > SCHEMA_VERSION:
+            raise SchemaError(f"its schema has version {version}, this Lethe knows versions up to {SCHEMA_VERSION}")
+        return Part(_upgrade(file.read(use_threads=False), schema), json.loads(notes[_COVERS]))
     except KeyError as error:
         raise CorruptPartError(f"it is no part of Lethe's: {error} is not in its metadata") from error
     except (OSError, ValueError, pa.ArrowException) as error:
         raise CorruptPartError(str(error)) from error
-    if not whole:
-        raise CorruptPartError("its bytes have changed since it was written")
-    if version > SCHEMA_VERSION:
-        raise SchemaError(f"its schema has version {version}, this Lethe knows versions up to {SCHEMA_VERSION}")
-    return Part(_upgrade(table, schema), covers)
 
 
 def _digest(data: bytes) -> bytes:
