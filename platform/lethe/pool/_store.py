@@ -61,6 +61,8 @@ class Pool:
             return None
         except ValueError as error:
             raise CorruptArtefactError(f"{folder}: {MANIFEST} is not JSON: {error}") from error
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+            raise CorruptArtefactError(f"{folder}: {MANIFEST} does not list the artefact's files")
         if manifest.get("format") != FORMAT or manifest.get("fingerprint") != key.fingerprint:
             raise CorruptArtefactError(f"{folder}: {MANIFEST} is not of format {FORMAT} for this artefact")
         return manifest
@@ -153,12 +155,15 @@ class Pool:
         for name, entry in manifest["files"].items():
             try:
                 content = folder.read(entry["file"])
+                promised, size_bytes = entry["sha256"], int(entry["size_bytes"])
             except FileNotFoundError as error:
                 raise CorruptArtefactError(f"{folder}: {entry['file']} is missing") from error
-            if digest(content) != entry["sha256"]:
+            except (KeyError, TypeError, ValueError) as error:
+                raise CorruptArtefactError(f"{folder}: {MANIFEST} is damaged where it tells of {name}") from error
+            if digest(content) != promised:
                 raise CorruptArtefactError(
                     f"{folder}: {entry['file']} has {len(content)} bytes of another checksum than its manifest "
-                    f"promises ({entry['size_bytes']} bytes)"
+                    f"promises ({size_bytes} bytes)"
                 )
             contents[name] = content
         return contents

@@ -1,6 +1,6 @@
 """What a study's file may say: checked types, bounds and defaults, each told with its dotted place when wrong."""
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, MinLen
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
@@ -110,7 +110,7 @@ class MethodChoice(Options):
         for name, dimension in self.search.items():
             corners[name] = list(dimension.choices) if isinstance(dimension, Choices) else self._ends(name, dimension)
         return [
-            f"{name}: {_wrong(error)}, got {value!r}"
+            f"{name}: {_wrong(error)}, got {value!r}{number_hint(value)}"
             for name, values in corners.items()
             if name in fields
             for value in values
@@ -137,6 +137,18 @@ def _try(method: type[Method], name: str, value: Any) -> ValidationError | None:
     except ValidationError as error:
         return error
     return None
+
+
+def number_hint(value: object) -> str:
+    """Say how YAML wants a number that came as text; nothing for anything else."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    written = f"{number:.0f}" if number.is_integer() else f"{number:.1e}"
+    return f" (YAML reads a number only without quotes, and with a point where it has an exponent: {written})"
 
 
 def _wrong(error: ValidationError) -> str:
@@ -215,12 +227,14 @@ class Study(Options):
     results: str = "results"
 
     @model_validator(mode="after")
-    def _no_method_twice(self) -> Self:
-        names = [choice.name for choice in self.methods]
-        twice = sorted({name for name in names if names.count(name) > 1})
+    def _nothing_twice(self) -> Self:
+        lists: dict[str, tuple[object, ...]] = {
+            "data": self.data,
+            "arms": self.arms,
+            "forget": self.forget,
+            "methods": tuple(choice.name for choice in self.methods),
+        }
+        twice = [name for name, entries in lists.items() if any(entries.count(entry) > 1 for entry in entries)]
         if twice:
-            raise ValueError(f"methods: named twice: {', '.join(twice)}")
+            raise ValueError("\n".join(f"{name}: names an entry twice" for name in twice))
         return self
-
-
-ARM_NAMES: tuple[str, ...] = get_args(ArmName)

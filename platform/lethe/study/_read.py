@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from lethe.study._model import Study
+from lethe.study._model import Study, number_hint
 
 _UNION_TAGS = {"range", "choices"}
 
@@ -29,8 +29,8 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise StudyError(f"{path}: is not YAML: {error}") from error
     if not isinstance(content, dict):
@@ -93,28 +93,24 @@ def _explain(detail: ErrorDetails) -> list[str]:
     if detail["type"] == "value_error":
         message = str(detail["msg"]).removeprefix("Value error, ")
         return [_inside(place, line) for line in message.splitlines()]
+    if detail["type"] == "too_short" and len(got) >= detail["ctx"]["min_length"]:
+        return []  # pydantic counts only the items that are right; the wrong ones are told by themselves
     if detail["type"] == "missing":
         return [f"{place}: is needed"]
     if detail["type"] == "extra_forbidden":
         return [f"{place}: no such option here"]
     if detail["type"] in ("float_type", "int_type") and isinstance(got, str):
-        return [f"{place}: wanted a number, got the text {got!r}{_hint(got)}"]
+        return [f"{place}: wanted a number, got the text {got!r}{number_hint(got)}"]
     shown = "" if isinstance(got, dict | list) else f", got {got!r}"
     return [f"{place}: {_lower(str(detail['msg']))}{shown}"]
 
 
-def _hint(text: str) -> str:
-    try:
-        number = float(text)
-    except ValueError:
-        return ""
-    return f" (YAML reads a number such as {text} only without quotes and with a point: {number:.1e})"
-
-
 def _inside(place: str, line: str) -> str:
     """Join the place with a line that may begin with an option's own name."""
+    if not place:
+        return line
     name, colon, rest = line.partition(": ")
-    return f"{place}.{name}: {rest}" if colon and name.replace("_", "").isalnum() and place else f"{place}: {line}"
+    return f"{place}.{name}: {rest}" if colon and name.replace("_", "").isalnum() else f"{place}: {line}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:
