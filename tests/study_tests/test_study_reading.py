@@ -331,3 +331,22 @@ def test_a_file_that_cannot_be_read_is_told_with_its_path(tmp_path: Path, name: 
         read_study(path)
     assert str(caught.value) == f"{path}: cannot be read: {caught.value.__cause__.strerror}"  # type: ignore[union-attr]
     assert why in str(caught.value)
+
+
+def test_an_arm_that_comes_twice_and_a_file_of_another_encoding_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="arms: named twice: none"):
+        parse_study(content(arms=["none", "none"]), "study.yaml")
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("name: Zürich".encode("latin-1"))
+    with pytest.raises(StudyError, match="is not UTF-8 text"):
+        read_study(path)
+
+
+def test_a_wrong_item_of_a_list_is_one_error() -> None:
+    with pytest.raises(StudyError, match="1 error\n"):
+        parse_study(content(arms=["fancy"]), "study.yaml")
+
+
+def test_a_number_as_text_among_a_methods_options_is_told_as_such() -> None:
+    with pytest.raises(StudyError, match=r"methods\.0\.lr: .*without quotes.*1\.0e-03"):
+        parse_study(content(methods=[{"name": "salun", "lr": "1e-3"}]), "study.yaml")

@@ -236,7 +236,9 @@ class Training:
         state |= {f"velocity/{number}": value for number, value in enumerate(self.optimizer.velocities)}
         state |= {"epoch": torch.tensor(self.epoch), "loss": torch.tensor(self.loss, dtype=torch.float64)}
         state |= {"seconds": torch.tensor(self.seconds, dtype=torch.float64)}
-        return {name: value.detach().cpu().clone() for name, value in state.items()}
+        return {
+            name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from a checkpoint of the same training."""

@@ -228,13 +228,17 @@ class Study(Options):
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
-        lists: dict[str, tuple[object, ...]] = {
-            "data": self.data,
-            "arms": self.arms,
-            "forget": self.forget,
-            "methods": tuple(choice.name for choice in self.methods),
+        lists: dict[str, list[str]] = {
+            "data": [source.model_dump_json(exclude_none=True) for source in self.data],
+            "arms": list(self.arms),
+            "forget": [request.model_dump_json() for request in self.forget],
+            "methods": [choice.name for choice in self.methods],
         }
-        twice = [name for name, entries in lists.items() if any(entries.count(entry) > 1 for entry in entries)]
-        if twice:
-            raise ValueError("\n".join(f"{name}: names an entry twice" for name in twice))
+        problems = [
+            f"{name}: named twice: {', '.join(twice)}"
+            for name, entries in lists.items()
+            if (twice := sorted({entry for entry in entries if entries.count(entry) > 1}))
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
         return self

@@ -29,8 +29,10 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: is not UTF-8 text: {error}") from error
     except yaml.YAMLError as error:
         raise StudyError(f"{path}: is not YAML: {error}") from error
     if not isinstance(content, dict):
