@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+
+torch.set_num_threads(1)
 
 TINY: dict[str, Any] = {
     "name": "tiny",
