@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-torch.set_num_threads(1)
+torch.set_num_threads(1)  # networks this small lose time to a second thread, and see LOG.md
 
 TINY: dict[str, Any] = {
     "name": "tiny",
