@@ -195,7 +195,7 @@ def test_saluns_frozen_weights_are_the_originals_to_the_bit_and_the_others_move(
 ) -> None:
     subject, method, seed = subject_of(saliency), SalUn(**SMALL, **options, density=density), 3
     run(subject, weights, method, seed)
-    masks = method.masks(saliency, seed)
+    masks = method.masks(subject, seed)
     assert masks is not None
     moved = 0
     for (name, parameter), mask in zip(subject.model.named_parameters(), masks, strict=True):
@@ -288,12 +288,12 @@ def test_gradient_ascent_climbs_the_loss_of_the_forget_set(weights: Weights) -> 
     assert losses == sorted(losses)
 
 
-@pytest.mark.parametrize("density", [0.0001, 0.1, 0.25, 0.333, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("density", [0.0001, 0.1, 0.25, 0.333, 0.5, 0.9, 0.9999])
 @pytest.mark.parametrize("mask", ["saliency", "random"])
 def test_a_mask_leaves_exactly_its_density_trainable(
     density: float, mask: Any, weights: Weights, saliency: Saliency
 ) -> None:
-    masks = SalUn(density=density, mask=mask).masks(saliency, seed=0)
+    masks = SalUn(density=density, mask=mask).masks(subject_of(saliency), seed=0)
     assert masks is not None
     assert [tuple(part.shape) for part in masks] == [
         tuple(parameter.shape) for parameter in subject_of(None).model.parameters()
@@ -311,7 +311,7 @@ def test_a_saliency_mask_keeps_the_highest_scores_and_its_threshold_is_the_lowes
     random = torch.Generator().manual_seed(0)
     scores = {"a": torch.rand(10, 3, generator=random), "b": torch.rand(70, generator=random)}
     saliency, method = Saliency(scores), SalUn(density=0.3)
-    masks = method.masks(saliency, seed=0)
+    masks = method.masks(subject_of(saliency), seed=0)
     assert masks is not None
     kept = torch.cat([score[mask] for score, mask in zip(scores.values(), masks, strict=True)])
     frozen = torch.cat([score[~mask] for score, mask in zip(scores.values(), masks, strict=True)])
@@ -319,15 +319,26 @@ def test_a_saliency_mask_keeps_the_highest_scores_and_its_threshold_is_the_lowes
     assert method.threshold(saliency) == float(kept.min())
 
 
-def test_a_random_mask_depends_on_the_seed_and_not_on_the_scores() -> None:
-    random, method = torch.Generator().manual_seed(0), SalUn(density=0.3, mask="random")
-    one, other = (Saliency({"a": torch.rand(200, generator=random)}) for _ in range(2))
-    (first,) = method.masks(one, seed=1) or []
-    (second,) = method.masks(other, seed=1) or []
-    (third,) = method.masks(one, seed=2) or []
-    assert torch.equal(first, second)
-    assert not torch.equal(first, third)
-    assert method.threshold(one) is None
+def test_a_random_mask_depends_on_the_seed_and_needs_no_scores(saliency: Saliency) -> None:
+    method = SalUn(density=0.3, mask="random")
+    first = method.masks(subject_of(saliency), seed=1) or []
+    second = method.masks(subject_of(None), seed=1) or []
+    third = method.masks(subject_of(None), seed=2) or []
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    assert not all(torch.equal(one, other) for one, other in zip(first, third, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "needs"), [({}, True), ({"density": 1.0}, False), ({"mask": "random"}, False)], ids=str
+)
+def test_salun_needs_scores_and_has_a_threshold_only_where_scores_choose_what_is_frozen(
+    options: dict[str, Any], needs: bool, weights: Weights, saliency: Saliency
+) -> None:
+    method = SalUn(**SMALL, **options)
+    assert method.needs_saliency is needs
+    assert (method.threshold(saliency) is not None) is needs
+    if not needs:
+        assert same(run(subject_of(None), weights, method), run(subject_of(saliency), weights, method))
 
 
 def test_masks_of_one_ranking_are_nested(saliency: Saliency) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearning.data.augment import ARMS
-from unlearning.methods import FineTune, ForgetTask, GradientAscent, RandomLabel, SalUn, SweepingMethod
+from unlearning.methods import FineTune, ForgetTask, GradientAscent, RandomLabel, SalUn, Subject, SweepingMethod
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.training import SGD, Sweep, train_epoch
 
@@ -98,7 +98,8 @@ def test_weights_after_two_epochs_are_those_of_the_authors_code(
     task = ForgetTask(labels, torch.arange(len(labels)) >= len(y_retain), classes=8)
     model = original()
     parameters = list(model.parameters())
-    masks = method.masks(Saliency(scores()), seed=0)
+    subject = Subject(model, images, task, Saliency(scores()), ARMS["none"], "float32")
+    masks = method.masks(subject, seed=0)
     optimizer = SGD(
         parameters,
         momentum=method.momentum,

@@ -4,8 +4,7 @@ Source: Fan et al., "SalUn", ICLR 2024 (arXiv 2310.12508), equation 4; the sum o
 parameters at once follow the authors' public code (OPTML-Group/Unlearn-Saliency, ``generate_mask.py``).
 """
 
-from collections.abc import Mapping
-from copy import copy
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -43,37 +42,50 @@ def saliency_scores(
     return {name: score.cpu().contiguous() for name, score in scores.items()}
 
 
-class Saliency:
-    """Scores of all weights, ranked once; gives the mask of any density by one comparison.
+class Ranking:
+    """All weights of a network in an order; the mask of a density leaves the first of them trainable.
 
-    Ties are broken by position, so that a mask has exactly the share of trainable weights that its density says.
+    Args:
+        rank_P: int64, each weight's place in the order, from 0; parameters one after another, flattened.
+        shapes: of the parameters.
     """
 
-    def __init__(self, scores: Mapping[str, Tensor]) -> None:
-        self._shapes = [score.shape for score in scores.values()]
-        flat_P = torch.cat([score.flatten() for score in scores.values()])
-        self._sorted_P: Tensor | None
-        self._sorted_P, order_P = flat_P.sort(descending=True, stable=True)
-        self._rank_P = torch.empty_like(order_P).scatter_(0, order_P, torch.arange(len(flat_P), device=flat_P.device))
+    def __init__(self, rank_P: Tensor, shapes: Iterable[torch.Size]) -> None:
+        self._rank_P = rank_P
+        self._shapes = list(shapes)
 
-    def shuffled(self, random: torch.Generator) -> "Saliency":
-        """Rank the weights by chance instead: the control whose masks have the same densities."""
-        other = copy(self)
-        other._sorted_P = None
-        other._rank_P = torch.randperm(len(self._rank_P), generator=random).to(self._rank_P.device)
-        return other
+    @classmethod
+    def by_chance(cls, parameters: Iterable[Tensor], random: torch.Generator) -> "Ranking":
+        """Rank the weights of these parameters at random: SalUn's control, whose masks have the same densities."""
+        parameters = list(parameters)
+        count = sum(parameter.numel() for parameter in parameters)
+        rank_P = torch.randperm(count, generator=random).to(parameters[0].device)
+        return cls(rank_P, [parameter.shape for parameter in parameters])
 
     def trainable(self, density: float) -> int:
         """Count the weights that ``density`` leaves trainable."""
         return int(density * len(self._rank_P))
 
-    def threshold(self, density: float) -> float | None:
-        """Give gamma, the smallest score still trainable at ``density``; None where no score decides (or none is)."""
-        count = self.trainable(density)
-        return float(self._sorted_P[count - 1]) if count and self._sorted_P is not None else None
-
     def masks(self, density: float) -> list[Tensor]:
-        """Give one bool tensor a parameter: True for the share ``density`` of the highest scores, over all at once."""
+        """Give one bool tensor a parameter: True for the share ``density`` that ranks first, over all at once."""
         trainable_P = self._rank_P < self.trainable(density)
         parts = trainable_P.split([shape.numel() for shape in self._shapes])
         return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+
+class Saliency(Ranking):
+    """All weights by their saliency scores, highest first; sorted once, for the mask of any density.
+
+    Ties are broken by position, so that a mask has exactly the share of trainable weights that its density says.
+    """
+
+    def __init__(self, scores: Mapping[str, Tensor]) -> None:
+        flat_P = torch.cat([score.flatten() for score in scores.values()])
+        self._sorted_P, order_P = flat_P.sort(descending=True, stable=True)
+        rank_P = torch.empty_like(order_P).scatter_(0, order_P, torch.arange(len(flat_P), device=flat_P.device))
+        super().__init__(rank_P, [score.shape for score in scores.values()])
+
+    def threshold(self, density: float) -> float | None:
+        """Give gamma, the smallest score that is still trainable at ``density``; None where no weight is."""
+        count = self.trainable(density)
+        return float(self._sorted_P[count - 1]) if count else None

@@ -49,7 +49,7 @@ class Subject:
         model: at the original's weights; a method changes it in place.
         images_NCHW: the whole training split, uint8, on the model's device.
         task: what is to be forgotten.
-        saliency: the ranked scores of the original on D_f, for methods that use them.
+        saliency: the ranked scores of the original on D_f, for settings that need them.
         arm: the augmentation that the original was trained with.
     """
 
@@ -62,7 +62,11 @@ class Subject:
 
 
 class Method(Options, ABC):
-    """An unlearning method with its setting."""
+    """An unlearning method with its setting.
+
+    Attributes:
+        uses_saliency: whether there are settings of the method that need saliency scores.
+    """
 
     title: ClassVar[str]
     uses_saliency: ClassVar[bool] = False
@@ -73,6 +77,11 @@ class Method(Options, ABC):
     @abstractmethod
     def unlearn(self, subject: Subject, seed: int) -> Iterator[float]:
         """Unlearn for one epoch after another; give each epoch's mean loss once it is over."""
+
+    @property
+    def needs_saliency(self) -> bool:
+        """Whether this setting needs saliency scores."""
+        return self.uses_saliency
 
     def controls(self) -> dict[str, "Method"]:
         """Give the settings that an honest table shows beside this one, by what sets them apart; none unless said."""

@@ -9,9 +9,9 @@ from annotated_types import Interval
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.methods._base import Method
+from unlearning.methods._base import Method, Subject
 from unlearning.methods._random_label import RandomLabel
-from unlearning.saliency import Saliency
+from unlearning.saliency import Ranking, Saliency
 from unlearning.seeds import generator
 
 
@@ -26,12 +26,22 @@ class SalUn(RandomLabel):
         Literal["saliency", "random"], Field(description="rank weights by saliency or, as a control, by chance")
     ] = "saliency"
 
-    def masks(self, saliency: Saliency | None, seed: int) -> list[Tensor] | None:
-        """Cut the mask of this density from the ranked scores."""
-        ranking = _needed(saliency)
+    @property
+    def needs_saliency(self) -> bool:
+        """Whether scores decide which weights are frozen."""
+        return self.mask == "saliency" and self.density < 1
+
+    def masks(self, subject: Subject, seed: int) -> list[Tensor] | None:
+        """Cut the mask of this density from the ranked scores, or from a random order; none where all may move.
+
+        Raises:
+            ValueError: the setting needs scores and the subject has none.
+        """
+        if self.density == 1:
+            return None
         if self.mask == "random":
-            ranking = ranking.shuffled(generator(seed, "mask"))
-        return ranking.masks(self.density)
+            return Ranking.by_chance(subject.model.parameters(), generator(seed, "mask")).masks(self.density)
+        return _needed(subject.saliency).masks(self.density)
 
     def controls(self) -> dict[str, Method]:
         """Give plain random labels and a random mask of the same density, all else equal."""
@@ -41,8 +51,12 @@ class SalUn(RandomLabel):
         }
 
     def threshold(self, saliency: Saliency | None) -> float | None:
-        """Give gamma, the smallest score that this density leaves trainable."""
-        return _needed(saliency).threshold(self.density) if self.mask == "saliency" else None
+        """Give gamma, the smallest score that this density leaves trainable.
+
+        Raises:
+            ValueError: the setting needs scores and there are none.
+        """
+        return _needed(saliency).threshold(self.density) if self.needs_saliency else None
 
 
 def _needed(saliency: Saliency | None) -> Saliency:

@@ -11,7 +11,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unlearning.methods._base import ForgetTask, Method, Subject
-from unlearning.saliency import Saliency
 from unlearning.seeds import generator
 from unlearning.training import SGD, Sweep, epoch_order, train_epoch
 
@@ -37,14 +36,14 @@ class SweepingMethod(Method):
             random: this epoch's generator for whatever else the method draws.
         """
 
-    def masks(self, saliency: Saliency | None, seed: int) -> list[Tensor] | None:
+    def masks(self, subject: Subject, seed: int) -> list[Tensor] | None:
         """Give one bool tensor a parameter, True where it may move; None: all may."""
         return None
 
     def unlearn(self, subject: Subject, seed: int) -> Iterator[float]:
         """Run the sweeps of each epoch through the training loop."""
         parameters = list(subject.model.parameters())
-        masks = self.masks(subject.saliency, seed)
+        masks = self.masks(subject, seed)
         optimizer = SGD(
             parameters,
             momentum=self.momentum,
