@@ -33,7 +33,7 @@ def per_class_recall(predictions: Predictions) -> tuple[float, ...]:
     labels_N, classes = predictions.labels_N, predictions.logits_NK.shape[1]
     right_N = predictions.logits_NK.argmax(1) == labels_N
     recognised_K = torch.bincount(labels_N[right_N], minlength=classes)
-    return tuple((recognised_K / torch.bincount(labels_N, minlength=classes)).tolist())
+    return tuple((recognised_K.double() / torch.bincount(labels_N, minlength=classes)).tolist())
 
 
 def auc(predictions: Predictions) -> float:
