@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,11 @@ def test_a_damaged_file_is_found_and_named(pool: Pool, damage: Callable[[Path], 
         lambda manifest: "",
         lambda manifest: json.dumps({**manifest, "format": manifest["format"] + 1}),
         lambda manifest: json.dumps({**manifest, "fingerprint": "another"}),
+        lambda manifest: json.dumps({**manifest, "facts": {**manifest["facts"], "seconds_train": 1.6}}),
+        lambda manifest: json.dumps({**manifest, "files": {}}),
+        lambda manifest: json.dumps([manifest]),
     ],
-    ids=["cut short", "empty", "newer format", "another artefact's"],
+    ids=["cut short", "empty", "newer format", "renamed", "altered facts", "forgotten files", "no mapping"],
 )
 def test_a_broken_manifest_is_found_and_named(pool: Pool, spoil: Callable[[dict[str, Any]], str]) -> None:
     manifest = pool.save(KEY, files(), FACTS)
@@ -153,6 +157,14 @@ def test_a_broken_manifest_is_found_and_named(pool: Pool, spoil: Callable[[dict[
         with pytest.raises(CorruptArtefactError, match=r"manifest\.json") as caught:
             read(KEY)
         assert str(folder(pool)) in str(caught.value)
+
+
+def test_an_artefact_under_the_name_of_another_is_found_and_named(pool: Pool) -> None:
+    pool.save(KEY, files(), FACTS)
+    other = ArtefactKey("original", {**KEY.inputs, "training_seed": 8})
+    shutil.copytree(folder(pool), folder(pool, other))
+    with pytest.raises(CorruptArtefactError, match=f"another artefact, {KEY.fingerprint}"):
+        pool.verify(other)
 
 
 def test_a_broken_artefact_is_moved_aside_whole_and_can_be_made_again(pool: Pool, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from lethe.cluster import Shelf
 from lethe.place import Place
 from lethe.pool import DivergedError, LocalClaims, Made, Pool, Trainer, TrainingJob, jobs_for
+from lethe.pool._claims import LEASE_S
 from lethe.study import ArtefactKey, Cell, Share, expand, parse_study
 from unlearning.data import ImageData, Split, Synthetic, load
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
@@ -246,6 +247,19 @@ def test_a_claim_is_granted_to_one_holder_until_it_is_released() -> None:
     assert not claims.claim("a", "second")
     claims.release("a", "first")
     assert claims.claim("a", "second")
+
+
+def test_a_claim_lapses_once_its_holder_stops_renewing_it() -> None:
+    now = 0.0
+    claims = LocalClaims(lambda: now)
+    assert claims.claim("a", "first")
+    now = LEASE_S - 1
+    assert claims.claim("a", "first")
+    now += LEASE_S - 1
+    assert not claims.claim("a", "second")
+    now += 1
+    assert claims.claim("a", "second")
+    assert not claims.claim("a", "first")
 
 
 def test_claims_are_released_even_when_a_training_fails(tmp_path: Path) -> None:

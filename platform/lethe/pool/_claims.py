@@ -6,7 +6,7 @@ checkpoint.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 from uuid import uuid4
@@ -30,14 +30,19 @@ class Claims(Protocol):
 
 
 class LocalClaims:
-    """The table of claims; by itself it serves one process."""
+    """The table of claims; by itself it serves one process.
 
-    def __init__(self) -> None:
+    Args:
+        clock: gives seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._held: dict[str, tuple[str, float]] = {}
+        self._clock = clock
 
     def claim(self, fingerprint: str, holder: str) -> bool:
         """Grant the claim unless somebody else holds it and has renewed it lately."""
-        now = time.monotonic()
+        now = self._clock()
         owner, renewed = self._held.get(fingerprint, (holder, now))
         if owner != holder and now - renewed < LEASE_S:
             return False

@@ -1,7 +1,8 @@
 """The pool on disk: artefacts by fingerprint, whole and verified or not there at all.
 
-An artefact is a folder ``<kind>/<fingerprint>`` of safetensors files and a manifest with its inputs, its provenance and
-the checksum of each file. The manifest is written last: without it the artefact does not exist. No pickle is ever read.
+An artefact is a folder ``<kind>/<fingerprint>`` of safetensors files and a manifest with its inputs, its provenance,
+the checksum of each file and one of its own. The manifest is written last: without it the artefact does not exist. No
+pickle is ever read.
 """
 
 import json
@@ -61,10 +62,12 @@ class Pool:
             return None
         except ValueError as error:
             raise CorruptArtefactError(f"{folder}: {MANIFEST} is not JSON: {error}") from error
-        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-            raise CorruptArtefactError(f"{folder}: {MANIFEST} does not list the artefact's files")
-        if manifest.get("format") != FORMAT or manifest.get("fingerprint") != key.fingerprint:
-            raise CorruptArtefactError(f"{folder}: {MANIFEST} is not of format {FORMAT} for this artefact")
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise CorruptArtefactError(f"{folder}: {MANIFEST} is not of format {FORMAT}")
+        if manifest.get("sha256") != _own_checksum(manifest):
+            raise CorruptArtefactError(f"{folder}: {MANIFEST} has changed since it was written")
+        if manifest["fingerprint"] != key.fingerprint:
+            raise CorruptArtefactError(f"{folder}: {MANIFEST} is that of another artefact, {manifest['fingerprint']}")
         return manifest
 
     def load(self, key: ArtefactKey) -> Artefact | None:
@@ -115,6 +118,7 @@ class Pool:
             "files": entries,
             "facts": dict(facts),
         }
+        manifest["sha256"] = _own_checksum(manifest)
         folder.write(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
         self._drop_checkpoints(key, keep=None)
         return manifest
@@ -155,15 +159,12 @@ class Pool:
         for name, entry in manifest["files"].items():
             try:
                 content = folder.read(entry["file"])
-                promised, size_bytes = entry["sha256"], int(entry["size_bytes"])
             except FileNotFoundError as error:
                 raise CorruptArtefactError(f"{folder}: {entry['file']} is missing") from error
-            except (KeyError, TypeError, ValueError) as error:
-                raise CorruptArtefactError(f"{folder}: {MANIFEST} is damaged where it tells of {name}") from error
-            if digest(content) != promised:
+            if digest(content) != entry["sha256"]:
                 raise CorruptArtefactError(
                     f"{folder}: {entry['file']} has {len(content)} bytes of another checksum than its manifest "
-                    f"promises ({size_bytes} bytes)"
+                    f"promises ({entry['size_bytes']} bytes)"
                 )
             contents[name] = content
         return contents
@@ -182,3 +183,9 @@ class Pool:
 
     def _checkpoints(self, key: ArtefactKey) -> Place:
         return self.place.child("pool", "checkpoints", key.fingerprint)
+
+
+def _own_checksum(manifest: Mapping[str, Any]) -> str:
+    """Hash what a manifest says, the checksum itself left out."""
+    said = {name: value for name, value in manifest.items() if name != "sha256"}
+    return digest(json.dumps(said, sort_keys=True, allow_nan=False).encode())
