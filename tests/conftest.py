@@ -57,15 +57,15 @@ def ray_environment() -> dict[str, str]:
 
 @pytest.fixture
 def lethe(ray_environment: dict[str, str]) -> Callable[..., "subprocess.Popen[str]"]:
-    """Starts the command in a process of its own."""
+    """Starts the command in a process of its own, on Ray in the environment of the tests unless another is given."""
 
-    def start(*arguments: object) -> "subprocess.Popen[str]":
+    def start(*arguments: object, environment: dict[str, str] = ray_environment) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-c", "from lethe.cli import main; main()", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | ray_environment,
+            env=os.environ | environment,
         )
 
     return start

@@ -6,18 +6,16 @@ each method, and for SalUn its controls: density 1.0 and a random mask of the sa
 
 import json
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, cast
 
-from lethe.cluster import peak_memory_bytes
 from lethe.fingerprint import fingerprint
-from lethe.provenance import device_name, node_name
-from lethe.results import ConfirmationRow, Store, TrialRow, to_rows
-from lethe.results.describe import question_columns, setting_columns, version_columns
+from lethe.provenance import Provenance, reset_peak_memory
+from lethe.results import ConfirmationRow, TrialRow
+from lethe.results.describe import question_columns, setting_columns
 from lethe.study import Cell, Question
 from lethe.workbench import Bench, Workbench
 from unlearning.data import SplitName
@@ -119,18 +117,23 @@ def _rows_on(cell: Cell, seed: int, others: tuple[int, ...], choice: Choice | No
     return rows
 
 
-def unconfirmed(wanted: Sequence[Confirmation], store: Store) -> list[Confirmation]:
-    """Leave out what the store holds; where a longer search chose the same again, its cost is brought up to date."""
-    study = wanted[0].study
-    known = {row.confirmation_id: row for row in to_rows(store.read("confirmations", study), ConfirmationRow)}
-    missing = []
+def compare(
+    wanted: Sequence[Confirmation], confirmed: Iterable[ConfirmationRow]
+) -> tuple[list[Confirmation], list[ConfirmationRow]]:
+    """Hold the wanted rows against those that exist.
+
+    Returns:
+        What is still to be confirmed, and, where a longer search chose the same setting again, the rows with its cost.
+    """
+    known = {row.confirmation_id: row for row in confirmed}
+    missing, outdated = [], []
     for confirmation in wanted:
         row = known.get(confirmation.confirmation_id)
         if row is None:
             missing.append(confirmation)
         elif row.tuning_trials != confirmation.tuning["tuning_trials"]:
-            store.append([replace(row, **confirmation.tuning)], row.confirmation_id)
-    return missing
+            outdated.append(replace(row, **confirmation.tuning))
+    return missing, outdated
 
 
 class Confirmer:
@@ -142,35 +145,31 @@ class Confirmer:
     def __call__(self, confirmation: Confirmation) -> ConfirmationRow:
         """Confirm one row on one seed."""
         started_at = datetime.now(UTC)
+        reset_peak_memory(self._workbench.device)
         method = confirmation.method
-        uses_saliency = method is not None and method.uses_saliency
-        bench = self._workbench.bench(confirmation.question, confirmation.seed, saliency=uses_saliency)
+        bench = self._workbench.bench(confirmation.question, confirmation.seed)
         seconds, logits = 0.0, bench.oracle_logits
         if method is not None:
             [*_, last] = bench.unlearn(method, ALL_SPLITS, every_epoch=False)
-            seconds, logits = last.seconds_unlearn + bench.seconds_saliency, last.logits
+            seconds, logits = last.seconds_unlearn, last.logits
         measured = bench.yardstick.report(logits) if logits else None
         return ConfirmationRow(
             **question_columns(confirmation.study, confirmation.question),
             **confirmation.setting,
             **confirmation.tuning,
-            **version_columns(),
+            **asdict(Provenance.here(self._workbench.device)),
             **self._measured(confirmation, bench, measured),
             **_costs(confirmation, bench, seconds),
             confirmation_id=confirmation.confirmation_id,
             cell=confirmation.cell.fingerprint if confirmation.cell else None,
             row=confirmation.row,
-            threshold=method.threshold(bench.subject.saliency) if method else None,
+            threshold=bench.threshold(method) if method else None,
             status="done" if measured else "diverged",
             training_seed=confirmation.seed,
             unlearning_seed=confirmation.question.unlearning_seed(confirmation.seed) if method else None,
             mia_nonmembers=bench.data.nonmembers,
             original=confirmation.question.original(confirmation.seed).fingerprint,
             oracle=confirmation.question.oracle(confirmation.seed).fingerprint,
-            device=device_name(self._workbench.device.type),
-            worker=f"{node_name()}:{os.getpid()}",
-            node=node_name(),
-            peak_memory_bytes=peak_memory_bytes(self._workbench.device),
             seconds_total=(datetime.now(UTC) - started_at).total_seconds(),
             started_at=started_at,
             ended_at=datetime.now(UTC),
@@ -197,7 +196,7 @@ class Confirmer:
         """Give the paired oracle; for the oracle itself, those of the other seeds."""
         if confirmation.method is not None:
             return [_columns(bench.oracle_report)]
-        others = [self._workbench.bench(confirmation.question, seed, saliency=False) for seed in confirmation.others]
+        others = [self._workbench.bench(confirmation.question, seed) for seed in confirmation.others]
         return [_columns(other.oracle_report) for other in others]
 
 
@@ -211,9 +210,10 @@ def _costs(confirmation: Confirmation, bench: Bench, seconds: float) -> dict[str
     retrain = bench.seconds_retrain
     if confirmation.method is None:
         return {"seconds_unlearn": retrain, "seconds_retrain": retrain, "retrain_share": 1.0}
+    saliency = bench.seconds_saliency(confirmation.method)
     return {
-        "seconds_unlearn": seconds,
-        "seconds_saliency": bench.seconds_saliency,
+        "seconds_unlearn": seconds + saliency,
+        "seconds_saliency": saliency,
         "seconds_retrain": retrain,
-        "retrain_share": seconds / retrain,
+        "retrain_share": (seconds + saliency) / retrain,
     }

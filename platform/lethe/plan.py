@@ -8,7 +8,7 @@ from statistics import fmean
 import torch
 
 from lethe.cluster import claim_device
-from lethe.confirm import Confirmation, confirmations, unconfirmed
+from lethe.confirm import Confirmation, compare, confirmations
 from lethe.pool import CorruptArtefactError, Pool, TrainingJob, jobs_for
 from lethe.results import ArtifactRow, ConfirmationRow, Store, TrialRow, to_rows
 from lethe.study import Cell, Question, Study, expand
@@ -28,6 +28,7 @@ class Plan:
         broken: what is wrong with broken artefacts, one sentence each.
         trials: those that ended already.
         unconfirmed: rows of the table that are still to be confirmed, as far as the choice is known.
+        outdated: confirmed rows, with the cost of a search that has grown since and chose the same.
     """
 
     study: Study
@@ -38,6 +39,7 @@ class Plan:
     broken: tuple[str, ...]
     trials: tuple[TrialRow, ...]
     unconfirmed: tuple[Confirmation, ...]
+    outdated: tuple[ConfirmationRow, ...]
 
     @property
     def trials_planned(self) -> int:
@@ -53,7 +55,7 @@ class Plan:
     @property
     def complete(self) -> bool:
         """Tell whether nothing is left to do."""
-        return not (self.missing or self.trials_left or self.unconfirmed)
+        return not (self.missing or self.trials_left or self.unconfirmed or self.outdated)
 
 
 def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
@@ -68,6 +70,8 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
     missing, broken = _missing(pool, jobs)
     wanted = {cell.fingerprint for cell in cells}
     trials = [row for row in to_rows(store.read("trials", study.name), TrialRow) if row.cell in wanted]
+    confirmed = to_rows(store.read("confirmations", study.name), ConfirmationRow)
+    missing_rows, outdated = compare(confirmations(cells, trials), confirmed)
     return Plan(
         study,
         tuple(datasets.values()),
@@ -76,7 +80,8 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
         tuple(missing),
         tuple(broken),
         tuple(trials),
-        tuple(unconfirmed(confirmations(cells, trials), store)),
+        tuple(missing_rows),
+        tuple(outdated),
     )
 
 

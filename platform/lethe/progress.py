@@ -24,8 +24,9 @@ class State:
     running: int = 0
     failed: int = 0
     best_gap: float | None = None
+    untouched_gap: float | None = None
     floor: float | None = None
-    started: float = field(default_factory=time.monotonic)
+    began: float | None = field(default_factory=time.monotonic)
     already: int = 0
     models_made: int = 0
     models_missing: int = 0
@@ -42,17 +43,18 @@ class State:
         if self.failed:
             parts.append(f"{self.failed} failed or diverged")
         if self.best_gap is not None:
-            floor = "" if self.floor is None else f" (noise floor {100 * self.floor:.1f} %)"
-            parts.append(f"best gap {100 * self.best_gap:.1f} %{floor}")
+            beside = {"doing nothing": self.untouched_gap, "noise floor": self.floor}
+            known = [f"{name} {100 * gap:.1f} %" for name, gap in beside.items() if gap is not None]
+            parts.append(f"best gap {100 * self.best_gap:.1f} %" + (f" ({', '.join(known)})" if known else ""))
         if left := self._seconds_left():
             parts.append(f"about {duration(left)} left")
         return " · ".join(parts)
 
     def _seconds_left(self) -> float | None:
         fresh = self.done - self.already
-        if fresh <= 0 or self.done >= self.total:
+        if self.began is None or fresh <= 0 or self.done >= self.total:
             return None
-        return (time.monotonic() - self.started) / fresh * (self.total - self.done)
+        return (time.monotonic() - self.began) / fresh * (self.total - self.done)
 
 
 def duration(seconds: float) -> str:

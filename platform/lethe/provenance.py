@@ -1,8 +1,11 @@
-"""Which code, libraries and machine made a number."""
+"""Which code, libraries, process and machine made a number, and what memory it took."""
 
+import os
 import platform
+import resource
 import socket
 import subprocess
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -30,27 +33,55 @@ def code_version() -> str:
     return done.stdout.strip()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a unit of work was done, as the columns of its row.
+
+    Attributes:
+        device: the hardware behind the torch device, such as ``cuda: NVIDIA H200``.
+        worker: the process.
+        node: the machine.
+        peak_memory_bytes: see `peak_memory_bytes`; None where it is unknown.
+    """
+
+    device: str = ""
+    worker: str = ""
+    node: str = ""
+    peak_memory_bytes: int | None = None
+    lethe_version: str = field(default_factory=lambda: version("lethe"))
+    code_version: str = field(default_factory=code_version)
+    python_version: str = field(default_factory=platform.python_version)
+    torch_version: str = torch.__version__
+    ray_version: str = field(default_factory=lambda: version("ray"))
+    optuna_version: str = field(default_factory=lambda: version("optuna"))
+
+    @classmethod
+    def here(cls, device: torch.device) -> "Provenance":
+        """Tell of this process and the device that it computes on."""
+        node = socket.gethostname()
+        return cls(
+            device=_device_name(device.type),
+            worker=f"{node}:{os.getpid()}",
+            node=node,
+            peak_memory_bytes=peak_memory_bytes(device),
+        )
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin a unit of work, whose peak `peak_memory_bytes` tells; the host's cannot be reset."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Give the most memory held: on a GPU allocated since `reset_peak_memory`, else resident since the start."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 @cache
-def library_versions() -> dict[str, str]:
-    """Give the versions that a row records, by column."""
-    return {
-        "lethe_version": version("lethe"),
-        "code_version": code_version(),
-        "python_version": platform.python_version(),
-        "torch_version": torch.__version__,
-        "ray_version": version("ray"),
-        "optuna_version": version("optuna"),
-    }
-
-
-def node_name() -> str:
-    """Name the machine."""
-    return socket.gethostname()
-
-
-@cache
-def device_name(kind: str) -> str:
-    """Name the hardware behind a torch device kind, such as ``cuda: NVIDIA H200``."""
+def _device_name(kind: str) -> str:
     if kind == "cuda":
         return f"cuda: {torch.cuda.get_device_name()}"
     return f"{kind}: {_processor()}"

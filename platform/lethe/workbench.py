@@ -5,8 +5,8 @@ saliency, and the measurements of original and oracle. Benches that were used la
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -36,10 +36,11 @@ class Bench:
     """What the runs of one question on one training seed share.
 
     Attributes:
+        subject: without saliency scores, which are loaded for the first setting that needs them.
         weights: of the original, on the device.
         original_logits, oracle_logits: of all three splits.
-        seconds_saliency: what the scores took; 0 where there are none.
         seconds_retrain: what training the oracle took.
+        load: gets an artefact from the pool.
     """
 
     question: Question
@@ -50,8 +51,8 @@ class Bench:
     weights: Mapping[str, Tensor]
     original_logits: Logits
     oracle_logits: Logits
-    seconds_saliency: float
     seconds_retrain: float
+    load: Callable[[ArtefactKey], Artefact]
 
     @cached_property
     def yardstick(self) -> Yardstick:
@@ -77,7 +78,28 @@ class Bench:
         """Run a method from the original; evaluate it on these splits."""
         images = {split: self.images[split] for split in splits}
         seed = self.question.unlearning_seed(self.seed)
-        return unlearn(self.subject, self.weights, method, seed, images, every_epoch=every_epoch)
+        subject = replace(self.subject, saliency=self._saliency_for(method))
+        return unlearn(subject, self.weights, method, seed, images, every_epoch=every_epoch)
+
+    def threshold(self, method: Method) -> float | None:
+        """Give gamma, the saliency score below which a setting freezes a weight; None where no score decides."""
+        return method.threshold(self._saliency_for(method))
+
+    def seconds_saliency(self, method: Method) -> float:
+        """Give the seconds that a setting's scores took; 0 where it needs none."""
+        return float(self._scores.manifest["facts"]["seconds_train"]) if method.needs_saliency else 0.0
+
+    def _saliency_for(self, method: Method) -> Saliency | None:
+        return self._saliency if method.needs_saliency else None
+
+    @cached_property
+    def _scores(self) -> Artefact:
+        return self.load(self.question.saliency(self.seed))
+
+    @cached_property
+    def _saliency(self) -> Saliency:
+        scores = self._scores.files["scores"]
+        return Saliency({name: scores[name].to(value.device) for name, value in self.subject.model.named_parameters()})
 
 
 class Workbench:
@@ -91,37 +113,32 @@ class Workbench:
         self._pool = pool
         self._shelf = shelf
         self.device = claim_device(share)
-        self._benches: OrderedDict[tuple[str, int, bool], Bench] = OrderedDict()
+        self._benches: OrderedDict[tuple[str, int], Bench] = OrderedDict()
         self._images: OrderedDict[str, dict[SplitName, Tensor]] = OrderedDict()
 
-    def bench(self, question: Question, seed: int, *, saliency: bool) -> Bench:
-        """Give the bench of a question and a training seed, with or without saliency scores.
+    def bench(self, question: Question, seed: int) -> Bench:
+        """Give the bench of a question and a training seed.
 
         Raises:
             MissingArtefactError: an artefact is not in the pool.
             CorruptArtefactError: an artefact's bytes are not what its manifest promises.
         """
-        name = (question.fingerprint, seed, saliency)
+        name = (question.fingerprint, seed)
         if name not in self._benches:
             while len(self._benches) >= KEPT_BENCHES:
                 self._benches.popitem(last=False)
-            self._benches[name] = self._set_up(question, seed, saliency)
+            self._benches[name] = self._set_up(question, seed)
         self._benches.move_to_end(name)
         return self._benches[name]
 
-    def _set_up(self, question: Question, seed: int, saliency: bool) -> Bench:
+    def _set_up(self, question: Question, seed: int) -> Bench:
         data = self._shelf[question.data_hash]
         original = self._load(question.original(seed))
         oracle = self._load(question.oracle(seed))
-        scores = self._load(question.saliency(seed)) if saliency else None
         images = self._on_device(data)
         model = question.network.build(question.channels, question.classes, seed=0).to(self.device)
         forget_N = torch.zeros(question.train_count, dtype=torch.bool)
         forget_N[question.forget.indices_F] = True
-        ranked = None
-        if scores is not None:
-            by_name = scores.files["scores"]
-            ranked = Saliency({name: by_name[name].to(self.device) for name, _ in model.named_parameters()})
         return Bench(
             question=question,
             seed=seed,
@@ -131,15 +148,15 @@ class Workbench:
                 model=model,
                 images_NCHW=images["train"],
                 task=ForgetTask(data.train.labels_N, forget_N, data.classes),
-                saliency=ranked,
+                saliency=None,
                 arm=ARMS[question.arm],
                 precision=question.recipe.precision,
             ),
             weights={name: value.to(self.device) for name, value in original.files["weights"].items()},
             original_logits=logits_of(original),
             oracle_logits=logits_of(oracle),
-            seconds_saliency=float(scores.manifest["facts"]["seconds_train"]) if scores else 0.0,
             seconds_retrain=float(oracle.manifest["facts"]["seconds_train"]),
+            load=self._load,
         )
 
     def _load(self, key: ArtefactKey) -> Artefact:

@@ -74,7 +74,7 @@ VALUES: dict[type[Row], dict[str, Any]] = {
     },
     ArtifactRow: STUDY
     | PROVENANCE
-    | {"artifact_id": "a", "kind": "original", "training_seed": 1, "status": "trained", "uri": "pool/a", "bytes": 10},
+    | {"artifact_id": "a", "kind": "original", "training_seed": 1, "uri": "pool/a", "bytes": 10},
 }
 
 

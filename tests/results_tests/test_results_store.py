@@ -16,7 +16,7 @@ import pytest
 from lethe.place import Place, PlaceError
 from lethe.results import ArtifactRow, CorruptPartError, CorruptPartWarning, EpochRow, SchemaError, Store, TrialRow
 from lethe.results.part import Part, decode, encode
-from lethe.results.schema import schema_of, to_table
+from lethe.results.schema import schema_of, to_rows, to_table
 
 
 def trial_ids(store: Store, study: str | None = None) -> list[str]:
@@ -231,3 +231,15 @@ def test_the_store_works_on_an_object_store(make: Callable[..., Any]) -> None:
     store.merge("s")
     assert trial_ids(store) == ["t0", "t1"]
     assert len(store.read("epochs")) == 1
+
+
+def test_an_artefact_that_two_studies_recorded_counts_once_as_it_was_made_last(
+    store: Store, make: Callable[..., Any]
+) -> None:
+    early, late = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC)
+    store.append([make(ArtifactRow, study="s", ended_at=early)], "a")
+    store.append([make(ArtifactRow, study="other", ended_at=late)], "a")
+    store.append([make(ArtifactRow, study="other", artifact_id="b")], "b")
+    rows = to_rows(store.read("artifacts"), ArtifactRow)
+    assert sorted((row.artifact_id, row.study) for row in rows) == [("a", "other"), ("b", "other")]
+    assert [row.study for row in to_rows(store.read("artifacts", "s"), ArtifactRow)] == ["s"]

@@ -1,5 +1,6 @@
 """The command as users run it, in processes of its own: on Ray, killed, interrupted, and with wrong input."""
 
+import os
 import signal
 import subprocess
 import time
@@ -74,6 +75,22 @@ def test_a_driver_killed_in_the_search_continues_to_the_same_numbers(
     assert numbers(results) == undisturbed(study, tmp_path / "undisturbed")
     settings = query("select count(*) n, count(distinct setting) m from trials", results).to_pylist()
     assert settings == [{"n": 10, "m": 10}]
+
+
+def test_a_worker_killed_in_the_search_is_replaced_and_the_numbers_stay(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study = write_study(search={"trials": 16, "window": 3})
+    results = tmp_path / "killed"
+    process = lethe("run", study, "--results", results)
+    wait_for_trials(process, results, 2)
+    [first] = query("select worker from trials order by started_at limit 1", results).to_pylist()
+    os.kill(int(first["worker"].rpartition(":")[2]), signal.SIGKILL)
+    code, output = ended(process)
+    assert code == 0, output
+    assert numbers(results) == undisturbed(study, tmp_path / "undisturbed")
+    [others] = query(f"select count(*) n from trials where worker <> '{first['worker']}'", results).to_pylist()
+    assert others["n"] > 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,7 +2,7 @@
 
 from lethe.cluster._connect import ClusterError, Connection, Local, OnRay, connect
 from lethe.cluster._crew import Crew, Done
-from lethe.cluster._device import DeviceError, claim_device, peak_memory_bytes
+from lethe.cluster._device import DeviceError, claim_device
 from lethe.cluster._shelf import Shelf
 
 __all__ = [
@@ -16,5 +16,4 @@ __all__ = [
     "Shelf",
     "claim_device",
     "connect",
-    "peak_memory_bytes",
 ]

@@ -1,5 +1,6 @@
 """Connects to a Ray cluster (a new one on this machine, or one by address), or to none at all."""
 
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ import ray
 
 from lethe.cluster._crew import Crew, LocalCrew, RayCrew, Worker
 from lethe.study import Share
+
+KNOCK_S = 5.0
 
 
 class ClusterError(Exception):
@@ -111,7 +114,25 @@ def connect(address: str | None = None, *, local: bool = False) -> Iterator[Conn
 
 
 def _join(address: str | None) -> None:
+    if address not in (None, "auto"):
+        _knock(str(address))
     if address is None:
         ray.init(address="local", include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     else:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
+
+
+def _knock(address: str) -> None:
+    """See that somebody answers at ``HOST:PORT``: Ray itself would try for minutes.
+
+    Raises:
+        ConnectionError: nobody does.
+        ValueError: the address has another form.
+    """
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isdecimal()):
+        raise ValueError("wanted auto or HOST:PORT, such as 10.0.0.1:6379")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+    except OSError as error:
+        raise ConnectionError(f"nobody answers ({error}); see that the head runs and that its port is open") from error

@@ -1,7 +1,5 @@
 """What a worker computes on: the GPU that it was given a share of, or its CPU cores."""
 
-import resource
-
 import torch
 
 from lethe.study import Share
@@ -26,10 +24,3 @@ def claim_device(share: Share) -> torch.device:
             "set resources.trial.gpu=0 and resources.training.gpu=0 to run on CPU cores"
         )
     return torch.device("cuda")
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """Give the most memory that this process has held: on its GPU, else resident on the host."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

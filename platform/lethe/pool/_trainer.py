@@ -1,20 +1,19 @@
 """The worker that makes artefacts: trains originals and oracles, from a checkpoint if there is one, and scores them."""
 
 import math
-import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
 
 import torch
 from torch import nn
 
-from lethe.cluster import Shelf, claim_device, peak_memory_bytes
+from lethe.cluster import Shelf, claim_device
 from lethe.pool._claims import Claims, holding
 from lethe.pool._jobs import TrainingJob
 from lethe.pool._store import CorruptArtefactError, Pool, Tensors
-from lethe.provenance import device_name, library_versions, node_name
+from lethe.provenance import Provenance, reset_peak_memory
 from lethe.study import ArtefactKey, Question, Share
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import ARMS
@@ -76,6 +75,7 @@ class Trainer:
                 manifest, moved = None, self._pool.set_aside(key)
             if manifest is not None:
                 return Made(key, question, seed, manifest, new=False, set_aside=None)
+            reset_peak_memory(self._device)
             files, facts = self._score(question, seed) if key.kind == "saliency" else self._train(key, question, seed)
             manifest = self._pool.save(key, files, facts)
             return Made(key, question, seed, manifest, new=True, set_aside=moved)
@@ -93,7 +93,7 @@ class Trainer:
             "epochs": training.epoch,
             "loss": training.loss,
             **_accuracies(question, key, data, logits),
-            **self._whereabouts(started_at),
+            **self._provenance(started_at),
         }
         weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
         return {"weights": weights, "logits": logits}, facts
@@ -148,7 +148,7 @@ class Trainer:
             "ua": None,
             "va": None,
             "ta": None,
-            **self._whereabouts(started_at),
+            **self._provenance(started_at),
         }
         return {"scores": scores}, facts
 
@@ -156,16 +156,9 @@ class Trainer:
         model = question.network.build(question.channels, question.classes, derive(seed, "weights"))
         return model.to(self._device)
 
-    def _whereabouts(self, started_at: datetime) -> dict[str, Any]:
-        return {
-            "started_at": started_at.isoformat(),
-            "ended_at": datetime.now(UTC).isoformat(),
-            "device": device_name(self._device.type),
-            "node": node_name(),
-            "worker": f"{node_name()}:{os.getpid()}",
-            **library_versions(),
-            "peak_memory_bytes": peak_memory_bytes(self._device),
-        }
+    def _provenance(self, started_at: datetime) -> dict[str, Any]:
+        times = {"started_at": started_at.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
+        return times | asdict(Provenance.here(self._device))
 
 
 def _accuracies(question: Question, key: ArtefactKey, data: ImageData, logits: Logits) -> dict[str, float | None]:

@@ -1,8 +1,7 @@
-"""The columns that rows of several tables share, filled from a question, a method and this process."""
+"""The columns that rows of several tables share, filled from a question and a method."""
 
 from typing import Any
 
-from lethe.provenance import library_versions
 from lethe.results.rows import SettingColumns
 from lethe.study import Question
 from unlearning.methods import Method
@@ -28,11 +27,6 @@ def setting_columns(method: Method) -> dict[str, Any]:
     options = method.model_dump(exclude={"name"})
     typed = {name: value for name, value in options.items() if name in SettingColumns.__dataclass_fields__}
     return {"method": method.name, "setting": method.model_dump_json(), **typed}
-
-
-def version_columns() -> dict[str, Any]:
-    """Fill the versions of the `Provenance`."""
-    return dict(library_versions())
 
 
 def _network(question: Question) -> str:

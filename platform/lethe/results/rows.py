@@ -87,11 +87,16 @@ class OutcomeColumns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance:
+class ProvenanceColumns:
     """What a row cost, and with which code and on which machine it came about."""
 
     seconds_total: Annotated[float, Column("s", "wall-clock time of the whole unit of work")]
-    peak_memory_bytes: Annotated[int | None, Column("bytes", "peak memory on the device; null on a CPU")] = None
+    peak_memory_bytes: Annotated[
+        int | None,
+        Column(
+            "bytes", "most memory held: allocated on the GPU for this unit, or on a CPU resident since the worker began"
+        ),
+    ] = None
     device: Annotated[str, Column("", "kind of device")]
     worker: Annotated[str, Column("", "worker process")]
     node: Annotated[str, Column("", "machine")]
@@ -128,7 +133,7 @@ class _TrialColumns(OutcomeColumns, SettingColumns, QuestionColumns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialRow(Provenance, _TrialColumns):
+class TrialRow(ProvenanceColumns, _TrialColumns):
     """One trial: one setting, its measures averaged over the tuning seeds."""
 
 
@@ -182,7 +187,7 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, QuestionColumns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfirmationRow(Provenance, _ConfirmationColumns):
+class ConfirmationRow(ProvenanceColumns, _ConfirmationColumns):
     """One row of the comparison on one reporting seed, measured on data that the search never saw."""
 
 
@@ -199,7 +204,6 @@ class _ArtifactColumns(StudyColumns):
         int | None, Column("images", "number of train images that are to be forgotten; null for an original")
     ] = None
     training_seed: Annotated[int, Column("", "training seed")]
-    status: Annotated[Literal["trained", "set aside"], Column("", "'trained', or 'set aside' as broken")]
     uri: Annotated[str, Column("", "where it lies")]
     bytes: Annotated[int, Column("bytes", "its size")]
     seconds_train: Annotated[float | None, Column("s", "time to train, or to compute the saliency scores")] = None
@@ -211,7 +215,7 @@ class _ArtifactColumns(StudyColumns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArtifactRow(Provenance, _ArtifactColumns):
+class ArtifactRow(ProvenanceColumns, _ArtifactColumns):
     """One original, oracle or set of saliency scores, as it was made."""
 
 

@@ -68,7 +68,8 @@ class Store:
     def read(self, table: TableName, study: str | None = None) -> pa.Table:
         """Read the rows of a table, of one study or of all, in no particular order.
 
-        Epochs are those of trials that are there. A broken part is left out with a `CorruptPartWarning`.
+        Epochs are those of trials that are there; an artefact that several studies recorded has the latest of their rows.
+        A broken part is left out with a `CorruptPartWarning`.
 
         Raises:
             SchemaError: a newer Lethe wrote a part.
@@ -77,6 +78,8 @@ class Store:
         if table == "epochs":
             trials = self._scan("trials", study).table
             rows = rows.filter(pc.is_in(rows["trial_id"], value_set=trials["trial_id"]))
+        if table == "artifacts":
+            rows = _latest(rows, "artifact_id")
         return rows
 
     def studies(self) -> list[str]:
@@ -146,6 +149,13 @@ class Store:
             return CorruptPartError(f"left out the broken part {folder}/{name}: {error}")
         except SchemaError as error:
             raise SchemaError(f"cannot read {folder}/{name}: {error}. Upgrade lethe.") from error
+
+
+def _latest(rows: pa.Table, key: str) -> pa.Table:
+    """Keep of the rows with the same key the one that ended last."""
+    ordered = rows.sort_by([("ended_at", "descending"), ("study", "ascending")])
+    numbered = ordered.append_column("row_number", pa.array(range(len(ordered)), pa.int64()))
+    return ordered.take(numbered.group_by(key).aggregate([("row_number", "min")])["row_number_min"])
 
 
 def _table_of(row_type: type[Row]) -> TableName:

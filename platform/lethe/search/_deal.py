@@ -3,6 +3,7 @@
 It knows neither Ray nor workers: whoever runs trials asks `StudySearch.next_proposal` and tells how they go.
 """
 
+import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
@@ -22,6 +23,9 @@ class StudySearch:
 
     Args:
         cells: those to search; a cell is dealt from once `open_cell` was called for it.
+
+    Attributes:
+        began: when the first trial of this run began, on this process's monotonic clock; None before its first report.
     """
 
     def __init__(self, cells: Sequence[Cell], store: Store, journal: Journal) -> None:
@@ -32,7 +36,8 @@ class StudySearch:
         self._given_up: set[str] = set()
         self._reports: dict[TrialKey, dict[int, Report]] = {}
         self._repeats: defaultdict[TrialKey, list[Proposal]] = defaultdict(list)
-        self.noise_floor: float | None = None
+        self._noise_floors: dict[str, float | None] = {}
+        self.began: float | None = None
 
     @property
     def finished(self) -> bool:
@@ -53,6 +58,16 @@ class StudySearch:
     def running(self) -> int:
         """Count the trials that have reported and not ended."""
         return len(self._reports)
+
+    @property
+    def best(self) -> TrialRow | None:
+        """The finished trial of the smallest gap; None before one has finished."""
+        finished = [row for row in self._rows.values() if row.status == "done" and row.gap is not None]
+        return min(finished, key=lambda row: (row.gap, row.number), default=None)
+
+    def noise_floor(self, cell: str) -> float | None:
+        """Give the noise floor on a cell's tuning seeds; None with one seed, or before its first report."""
+        return self._noise_floors.get(cell)
 
     def open_cell(self, cell: Cell) -> None:
         """Deal from this cell from now on: its artefacts exist."""
@@ -76,6 +91,8 @@ class StudySearch:
 
     def report(self, proposal: Proposal, report: Report) -> None:
         """Take what a worker says after an epoch; the last report ends the trial."""
+        if self.began is None:
+            self.began = time.monotonic() - (report.ended_at - report.started_at).total_seconds()
         reports = self._reports.setdefault(_key(proposal), {})
         if report.epoch <= 1:
             reports.clear()
@@ -84,7 +101,7 @@ class StudySearch:
             return
         reports[report.epoch] = report
         if report.reference is not None:
-            self.noise_floor = report.reference.noise_floor
+            self._noise_floors[proposal.cell.fingerprint] = report.reference.noise_floor
         if report.status != "running":
             self.end(proposal, report.status, report.error)
 

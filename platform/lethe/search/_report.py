@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from lethe.provenance import Provenance
 from unlearning.yardstick import Measures
 
 Status = Literal["running", "done", "stopped", "diverged", "failed"]
@@ -26,16 +27,6 @@ class Reference:
     threshold: float | None
     originals: tuple[str, ...]
     oracles: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Whereabouts:
-    """Where a trial ran."""
-
-    device: str
-    worker: str
-    node: str
-    peak_memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -62,5 +53,5 @@ class Report:
     started_at: datetime
     ended_at: datetime
     reference: Reference | None
-    whereabouts: Whereabouts
+    provenance: Provenance
     error: str | None = None

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from lethe.provenance import Provenance
 from lethe.results import EpochRow, TrialRow
-from lethe.results.describe import question_columns, setting_columns, version_columns
+from lethe.results.describe import question_columns, setting_columns
 from lethe.search._cell import Proposal, Setting
 from lethe.search._report import Report, Status
 from lethe.study import Cell
@@ -27,7 +28,7 @@ def trial_row(proposal: Proposal, reports: Sequence[Report], status: Status, err
     return TrialRow(
         **question_columns(study.name, question),
         **setting_columns(cell.method_at(proposal.setting)),
-        **version_columns(),
+        **asdict(last.provenance if last else Provenance()),
         **_compared(last),
         **_measured(last.measures if last else None),
         trial_id=trial_id(cell, proposal.number),
@@ -46,10 +47,6 @@ def trial_row(proposal: Proposal, reports: Sequence[Report], status: Status, err
         seconds_evaluate=sum(report.seconds_evaluate for report in reports),
         seconds_attack=sum(report.seconds_attack for report in reports),
         seconds_total=(last.ended_at - last.started_at).total_seconds() if last else 0.0,
-        peak_memory_bytes=last.whereabouts.peak_memory_bytes if last else None,
-        device=last.whereabouts.device if last else "",
-        worker=last.whereabouts.worker if last else "",
-        node=last.whereabouts.node if last else "",
         started_at=last.started_at if last else now,
         ended_at=last.ended_at if last else now,
     )

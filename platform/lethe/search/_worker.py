@@ -1,17 +1,15 @@
 """The warm worker of a search: runs one trial after another on its workbench, all tuning seeds in step."""
 
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from statistics import fmean
 
-from lethe.cluster import peak_memory_bytes
-from lethe.provenance import device_name, node_name
+from lethe.provenance import Provenance, reset_peak_memory
 from lethe.search._cell import Proposal
-from lethe.search._report import Reference, Report, Status, Whereabouts
+from lethe.search._report import Reference, Report, Status
 from lethe.study import Question
 from lethe.workbench import Bench, Workbench
 from unlearning.data import SplitName
@@ -48,6 +46,7 @@ class TrialWorker:
     def run(self, task: TrialTask) -> Iterator[Report]:
         """Run a trial; report after each epoch, the last time with another status than ``running``."""
         started_at, epoch = datetime.now(UTC), 0
+        reset_peak_memory(self._workbench.device)
         try:
             for report in self._run(task, started_at):
                 epoch = report.epoch
@@ -57,8 +56,7 @@ class TrialWorker:
 
     def _run(self, task: TrialTask, started_at: datetime) -> Iterator[Report]:
         begun = time.perf_counter()
-        uses_saliency = task.method.uses_saliency
-        benches = [self._workbench.bench(task.question, seed, saliency=uses_saliency) for seed in task.seeds]
+        benches = [self._workbench.bench(task.question, seed) for seed in task.seeds]
         reference = _reference(benches, task.method)
         seconds_load = time.perf_counter() - begun
         runs = [bench.unlearn(task.method, SPLITS, every_epoch=True) for bench in benches]
@@ -123,14 +121,9 @@ class TrialWorker:
             started_at=started_at,
             ended_at=datetime.now(UTC),
             reference=reference,
-            whereabouts=self._whereabouts(),
+            provenance=Provenance.here(self._workbench.device),
             error=error,
         )
-
-    def _whereabouts(self) -> Whereabouts:
-        device = self._workbench.device
-        worker = f"{node_name()}:{os.getpid()}"
-        return Whereabouts(device_name(device.type), worker, node_name(), peak_memory_bytes(device))
 
 
 def gap_of(measures: Measures, oracle: Measures) -> float:
@@ -145,7 +138,7 @@ def mean_of(measures: Sequence[Measures]) -> Measures:
 
 def _reference(benches: Sequence[Bench], method: Method) -> Reference:
     oracles = [bench.oracle for bench in benches]
-    thresholds = [method.threshold(bench.subject.saliency) for bench in benches]
+    thresholds = [bench.threshold(method) for bench in benches]
     known = [threshold for threshold in thresholds if threshold is not None]
     return Reference(
         oracle=mean_of(oracles),

@@ -1,0 +1,148 @@
+"""Fills the pool of a study: makes what is missing, keeps a row of each artefact, opens each cell in time."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from lethe.cluster import Crew
+from lethe.plan import Plan
+from lethe.pool import Made, Pool, TrainingJob, jobs_for
+from lethe.progress import Progress
+from lethe.results import ArtifactRow, Store, to_rows
+from lethe.results.describe import question_columns
+from lethe.search import StudySearch
+from lethe.study import Cell
+
+
+class Filling:
+    """The filling of a study's pool.
+
+    Args:
+        problem: told what could not be made, and why.
+
+    Attributes:
+        failed: fingerprints of the artefacts that could not be made.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        pool: Pool,
+        store: Store,
+        search: StudySearch,
+        progress: Progress,
+        problem: Callable[[str], None],
+    ) -> None:
+        self.failed: set[str] = set()
+        self._plan = plan
+        self._pool = pool
+        self._store = store
+        self._search = search
+        self._progress = progress
+        self._problem = problem
+        missing = {key.fingerprint for job in plan.missing for key in job.keys}
+        self._present = {key.fingerprint for job in plan.jobs for key in job.keys} - missing
+
+    def fill(self, crew: Crew) -> None:
+        """Have the crew make all that is missing; a training that fails costs only the cells that need it."""
+        self._record_found()
+        self._open_cells()
+        missing = self._plan.missing
+        self._progress.models(0, len(missing))
+        for count, done in enumerate(crew.do(missing), start=1):
+            if done.error is not None:
+                self._lose(done.job, done.error)
+            else:
+                for made in done.result or ():
+                    self._take(made)
+            self._open_cells()
+            self._progress.models(count, len(missing))
+
+    @contextmanager
+    def beside(self, crew: Crew) -> Iterator[None]:
+        """Fill in a thread beside what runs inside, and wait for both.
+
+        If the filling itself fails, every cell is given up, which ends the search, and the error is raised at the end.
+        Inside an interrupted search nothing is waited for.
+        """
+        errors: list[Exception] = []
+
+        def fill() -> None:
+            try:
+                self.fill(crew)
+            except Exception as error:
+                errors.append(error)
+                for cell in self._plan.cells:
+                    self._search.give_up(cell)
+
+        filler = threading.Thread(target=fill, daemon=True)
+        filler.start()
+        yield
+        if self._search.finished:
+            filler.join()
+        if errors:
+            raise errors[0]
+
+    def can_confirm(self, cell: Cell) -> bool:
+        """Tell whether the artefacts of a cell's reporting seeds could all be made."""
+        return not _needs(cell, self._plan.study.seeds.reporting) & self.failed
+
+    def _record_found(self) -> None:
+        """Keep rows of artefacts that an earlier run made and died before it could do so."""
+        recorded = {row.artifact_id for row in to_rows(self._store.read("artifacts"), ArtifactRow)}
+        for job in self._plan.jobs:
+            for key, question in ((job.key, job.question), *job.saliencies):
+                if key.fingerprint not in self._present or key.fingerprint in recorded:
+                    continue
+                manifest = self._pool.manifest(key)
+                if manifest is not None:
+                    self._record(Made(key, question, job.seed, manifest, new=False, set_aside=None))
+
+    def _record(self, made: Made) -> None:
+        row = _artifact_row(self._plan.study.name, self._pool, made)
+        self._store.append([row], row.artifact_id)
+
+    def _take(self, made: Made) -> None:
+        """Count an artefact in; one that was found was made, and is recorded, by another study at the same time."""
+        if made.set_aside:
+            self._progress.say(f"a broken {made.key.kind} was set aside as {made.set_aside}")
+        if made.new:
+            self._record(made)
+        self._present.add(made.key.fingerprint)
+
+    def _lose(self, job: TrainingJob, error: Exception) -> None:
+        self.failed |= {key.fingerprint for key in job.keys}
+        self._problem(f"could not train the {job.key.kind} of seed {job.seed} ({job.question.title}): {error}")
+
+    def _open_cells(self) -> None:
+        for cell in self._plan.cells:
+            needed = _needs(cell, self._plan.study.seeds.tuning)
+            if needed & self.failed:
+                self._search.give_up(cell)
+            elif needed <= self._present:
+                self._search.open_cell(cell)
+
+
+def _needs(cell: Cell, seeds: Sequence[int]) -> set[str]:
+    return {key.fingerprint for job in jobs_for([cell], seeds) for key in job.keys}
+
+
+def _artifact_row(study: str, pool: Pool, made: Made) -> ArtifactRow:
+    facts = made.manifest["facts"]
+    columns = question_columns(study, made.question)
+    del columns["question"]
+    if made.key.kind == "original":
+        columns |= {"forget": None, "forget_kind": None, "forget_fraction": None, "forget_images": None}
+    times: dict[str, Any] = {name: datetime.fromisoformat(facts[name]) for name in ("started_at", "ended_at")}
+    return ArtifactRow(
+        **columns,
+        **{name: value for name, value in facts.items() if name not in times},
+        **times,
+        artifact_id=made.key.fingerprint,
+        kind=made.key.kind,
+        training_seed=made.seed,
+        uri=pool.uri(made.key),
+        bytes=pool.size_bytes(made.manifest),
+    )
