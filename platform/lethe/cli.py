@@ -51,8 +51,8 @@ def run(
     """
     from lethe.place import Place
     from lethe.progress import Progress
+    from lethe.report import leaderboard, print_leaderboard
     from lethe.results import Store
-    from lethe.results.leaderboard import leaderboard, print_leaderboard
     from lethe.run import InterruptedStudyError, StudyRun
     from lethe.study import read_study
 
@@ -133,9 +133,9 @@ def leaderboard(
 ) -> None:
     """Print the confirmed table of every question, with intervals and the noise floor."""
     from lethe.place import Place
+    from lethe.report import leaderboard as read
+    from lethe.report import print_leaderboard
     from lethe.results import Store
-    from lethe.results.leaderboard import leaderboard as read
-    from lethe.results.leaderboard import print_leaderboard
 
     with _errors_told():
         store = Store(Place.at(results))

@@ -50,7 +50,6 @@ class Filling:
         self._record_found()
         self._open_cells()
         missing = self._plan.missing
-        self._progress.models(0, len(missing))
         for count, done in enumerate(crew.do(missing), start=1):
             if done.error is not None:
                 self._lose(done.job, done.error)

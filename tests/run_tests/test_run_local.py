@@ -11,8 +11,8 @@ from rich.console import Console
 
 from lethe.place import Place
 from lethe.progress import Progress
+from lethe.report import leaderboard, print_leaderboard
 from lethe.results import Store, query
-from lethe.results.leaderboard import leaderboard, print_leaderboard
 from lethe.run import StudyRun
 from lethe.study import read_study
 

@@ -68,7 +68,7 @@ class Store:
     def read(self, table: TableName, study: str | None = None) -> pa.Table:
         """Read the rows of a table, of one study or of all, in no particular order.
 
-        Epochs are those of trials that are there; an artefact that several studies recorded has the latest of their rows.
+        Epochs are those of trials that are there; of an artefact that several studies recorded, it is the latest.
         A broken part is left out with a `CorruptPartWarning`.
 
         Raises:

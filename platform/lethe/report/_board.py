@@ -1,27 +1,16 @@
-"""The confirmed comparison: for each question every row of the table, with intervals and the noise floor."""
+"""What the leaderboard says: for each question every row of the table, the noise floor, and how the rows compare.
 
-import json
+How it is printed is told in ``_print.py``.
+"""
+
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 from statistics import fmean
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
-from rich.table import Table
-from rich.text import Text
-
-from lethe.results.rows import ConfirmationRow
-from lethe.results.schema import to_rows
-from lethe.results.store import Store
+from lethe.results import ConfirmationRow, Store, to_rows
 from unlearning.metrics import Interval, interval
-
-NOTE = (
-    "Percent, means over the training seeds. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and "
-    "MIA, with its 95 % interval over seeds (Student's t). The noise floor is the gap between oracles of different "
-    "seeds. ≈: the interval reaches the noise floor, so these seeds cannot tell this row from retraining."
-)
 
 
 @dataclass(frozen=True)
@@ -39,6 +28,11 @@ class Line:
     gap: Interval | None
     at_floor: bool
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether the row is the setting that a method's search chose: no control, and neither original nor oracle."""
+        return self.rows[0].method == self.name and self.name not in ("original", "oracle")
+
     def mean(self, column: str) -> float | None:
         """Average a column over the seeds; None where it holds nothing."""
         values = [value for row in self.rows if (value := getattr(row, column)) is not None]
@@ -46,12 +40,26 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """How much farther from the oracle one row is than another, paired over the training seeds that both have.
+
+    Attributes:
+        difference: of the gaps, the second's taken from the first's; below zero, the first is closer to the oracle.
+    """
+
+    first: str
+    second: str
+    difference: Interval
+
+
+@dataclass(frozen=True)
 class Board:
-    """The table of one question."""
+    """The table of one question, and each method's contrasts with doing nothing and with its own controls."""
 
     title: str
     seeds: tuple[int, ...]
     lines: tuple[Line, ...]
+    contrasts: tuple[Contrast, ...]
 
 
 def leaderboard(store: Store, study: str | None = None) -> list[Board]:
@@ -61,14 +69,6 @@ def leaderboard(store: Store, study: str | None = None) -> list[Board]:
         questions[row.study, row.question].append(row)
     boards = [_board(rows) for rows in questions.values()]
     return sorted(boards, key=lambda board: board.title)
-
-
-def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
-    """Print a table a question, and how to read it."""
-    for board in boards:
-        console.print(Group(Text(board.title, style="bold"), _table(board), *_choices(board)))
-    if boards:
-        console.print(Text(NOTE, style="dim"))
 
 
 def _board(rows: Sequence[ConfirmationRow]) -> Board:
@@ -81,7 +81,28 @@ def _board(rows: Sequence[ConfirmationRow]) -> Board:
     first = rows[0]
     seeds = tuple(sorted({row.training_seed for members in current.values() for row in members}))
     title = f"{first.study} · {first.dataset}, augmentation {first.arm}, forget {first.forget} · {first.network}"
-    return Board(title, seeds, lines)
+    return Board(title, seeds, lines, tuple(_contrasts(lines)))
+
+
+def _contrasts(lines: Sequence[Line]) -> Iterator[Contrast]:
+    for first in lines:
+        if not first.is_choice:
+            continue
+        for second in lines:
+            is_control = second.rows[0].method == first.name and second is not first
+            if second.name == "original" or is_control:
+                differences = _paired_differences(first, second)
+                if differences:
+                    yield Contrast(first.name, second.name, interval(differences))
+
+
+def _paired_differences(first: Line, second: Line) -> list[float]:
+    gaps = {row.training_seed: row.gap for row in second.rows}
+    return [
+        row.gap - other
+        for row in first.rows
+        if row.gap is not None and (other := gaps.get(row.training_seed)) is not None
+    ]
 
 
 def _current(rows: Iterable[ConfirmationRow]) -> tuple[ConfirmationRow, ...]:
@@ -121,59 +142,3 @@ def _reaches(gap: Interval, floor: float) -> bool:
 
 def _position(name: str) -> tuple[int, str]:
     return {"original": 0, "oracle": 1}.get(name, 2), name
-
-
-def _table(board: Board) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("row")
-    for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "", "seconds", "of re-\ntraining", "tuning"):
-        table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
-    names = {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}
-    for line in board.lines:
-        table.add_row(
-            names.get(line.name, line.name),
-            *(_percent(line.mean(column)) for column in ("ua", "ra", "ta", "mia")),
-            _shown(line),
-            "≈" if line.at_floor else "",
-            _number(line.mean("seconds_unlearn")),
-            _percent(line.mean("retrain_share")),
-            _tuning(line),
-        )
-    return table
-
-
-def _choices(board: Board) -> list[Text]:
-    """Say which setting each search chose; a control shares all of it but what its name says."""
-    chosen = [line.rows[0] for line in board.lines if line.rows[0].trial_id and line.name == line.rows[0].method]
-    return [Text(f"{row.method}: {_setting(row)} (trial {row.trial_id})", style="dim") for row in chosen]
-
-
-def _setting(row: ConfirmationRow) -> str:
-    options = {name: value for name, value in json.loads(row.setting).items() if name != "name"}
-    return ", ".join(
-        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items()
-    )
-
-
-def _shown(line: Line) -> str:
-    if line.gap is None:
-        return next((row.status for row in line.rows if row.status != "done"), "")
-    gap = line.gap
-    if isnan(gap.low):
-        return _percent(gap.mean)
-    return f"{_percent(gap.mean)} [{_percent(max(gap.low, 0.0))}, {_percent(gap.high)}]"
-
-
-def _tuning(line: Line) -> str:
-    row = line.rows[0]
-    if row.tuning_trials is None or row.tuning_seconds is None:
-        return ""
-    return f"{row.tuning_trials} in {row.tuning_seconds:.0f} s"
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.1f}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lethe.report import Board, Line, leaderboard, print_leaderboard
 from lethe.results import ConfirmationRow, Store
-from lethe.results.leaderboard import Board, Line, leaderboard, print_leaderboard
+from unlearning.metrics import Interval
 
 T_975_AT_2 = 4.302652729911275
 """Student's t, 97.5 %, two degrees of freedom, from a table."""
@@ -150,6 +151,38 @@ def test_each_question_and_each_study_has_its_own_board(store: Store, confirm: C
     ]
     assert len(leaderboard(store, "other")) == 1
     assert leaderboard(store, "nothing") == []
+
+
+def contrasts_of(store: Store) -> dict[tuple[str, str], Interval]:
+    (board,) = leaderboard(store)
+    return {(one.first, one.second): one.difference for one in board.contrasts}
+
+
+def test_each_method_is_held_against_doing_nothing_and_its_own_controls_seed_by_seed(
+    store: Store, confirm: Callable[..., None], oracles: Callable[..., None]
+) -> None:
+    oracles((0.01, 0.02, 0.06))
+    confirm("original", (0.30, 0.20, 0.10), method="original")
+    confirm("salun", (0.25, 0.16, 0.07))
+    confirm("salun random mask", (0.24, 0.16, 0.08))
+    confirm("fine_tune", (0.31, 0.21, 0.11))
+    found = contrasts_of(store)
+    assert list(found) == [("fine_tune", "original"), ("salun", "original"), ("salun", "salun random mask")]
+    difference = found["salun", "original"]
+    reach = T_975_AT_2 * 0.01 / sqrt(3)
+    assert (difference.mean, difference.low, difference.high) == pytest.approx((-0.04, -0.04 - reach, -0.04 + reach))
+    text = printed(leaderboard(store), 120)
+    assert "salun - original: -4.0 [-6.5, -1.5], closer" in text
+    assert "salun - salun random mask: +0.0 [-2.5, +2.5], not told apart" in text
+    assert "fine_tune - original: +1.0 [+1.0, +1.0], farther" in text
+
+
+def test_a_contrast_takes_the_seeds_that_both_rows_have(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("original", (0.30, 0.20), method="original")
+    confirm("salun", (0.25, None, 0.07))
+    difference = contrasts_of(store)["salun", "original"]
+    assert difference.mean == pytest.approx(-0.05)
+    assert "salun - original: -5.0, from one seed" in printed(leaderboard(store), 120)
 
 
 @pytest.mark.parametrize("width", [100, 120])
