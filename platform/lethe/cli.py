@@ -1,6 +1,5 @@
 """The `lethe` command: parse, call, print. Exit codes: 0 done, 1 done with problems, 2 wrong input, 130 interrupted."""
 
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -30,8 +29,11 @@ StudyFile = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the study, such as search.trials=40.")
 ]
-Results = Annotated[str | None, typer.Option(help=RESULTS_HELP + " The study's own `results` if not given.")]
+Results = Annotated[
+    str | None, typer.Option(envvar="LETHE_RESULTS", help=RESULTS_HELP + " The study's own `results` if not given.")
+]
 Where = Annotated[str, typer.Option("--results", envvar="LETHE_RESULTS", help=RESULTS_HELP)]
+SetName = Annotated[str, typer.Argument(metavar="NAME", help="MedMNIST's name of the set, such as bloodmnist.")]
 Size = Annotated[int, typer.Option(help="Side length in pixels: 28, 64, 128 or 224.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of MedMNIST's files; else LETHE_DATA, else ~/.medmnist.")]
 
@@ -81,44 +83,34 @@ def run(
 @app.command()
 def plan(study_file: StudyFile, overrides: Overrides = None, results: Results = None) -> None:
     """Show what a study will do: what exists already, what must run, and about how long it takes on this machine."""
+    from lethe.cluster import resources_here
+    from lethe.estimate import estimate
     from lethe.place import Place
-    from lethe.plan import estimate_s, make_plan
+    from lethe.plan import make_plan
     from lethe.pool import Pool
-    from lethe.progress import duration
+    from lethe.report import print_plan
     from lethe.results import Store
-    from lethe.study import questions_of, read_study
+    from lethe.study import read_study
 
     with _errors_told():
         study = read_study(study_file, overrides or [])
         place = Place.at(results or study.results)
         store = Store(place)
         made = make_plan(study, Pool(place), store)
-        cores = os.cpu_count() or 1
-        workers = [max(1, int(cores / share.cpu)) for share in (study.resources.training, study.resources.trial)]
-        seconds = estimate_s(made, store, *workers)
-    console = _console()
-    table = Table("", "planned", "there already", "to do", box=SIMPLE_HEAD)
-    left = made.trials_left
-    table.add_row("questions", str(len(questions_of(made.cells))), "", "")
-    table.add_row("cells (question x method)", str(len(made.cells)), "", "")
-    trainings, missing = len(made.jobs), len(made.missing)
-    table.add_row("trainings", str(trainings), str(trainings - missing), str(missing))
-    table.add_row("trials", str(made.trials_planned), str(made.trials_planned - left), str(left))
-    console.print(Text(f"{study.name} in {place}"), table)
-    for problem in made.broken:
-        console.print(Text(problem))
-    console.print(Text(f"About {duration(seconds)} with {workers[0]} training and {workers[1]} trial workers here."))
+        print_plan(made, place, estimate(made, store, resources_here()), _console())
 
 
 @app.command()
 def query(
-    sql: Annotated[str, typer.Argument(help="A statement that reads: trials, epochs, confirmations, artifacts.")],
+    sql: Annotated[
+        str, typer.Argument(help="A statement that reads trials, epochs, confirmations, artifacts, columns.")
+    ],
     results: Where = "results",
     form: Annotated[
         Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How to print.")
     ] = "table",
 ) -> None:
-    """Ask the results with SQL (DuckDB's dialect, read-only)."""
+    """Ask the results with SQL (DuckDB's dialect, read-only). `FROM columns` tells what each column means."""
     from lethe.results import query as ask
     from lethe.results.render import render
 
@@ -166,7 +158,7 @@ def data_list(root: Root = None) -> None:
 
 
 @data_app.command("fetch")
-def data_fetch(name: str, size: Size = 28, root: Root = None) -> None:
+def data_fetch(name: SetName, size: Size = 28, root: Root = None) -> None:
     """Download a set's file, or find it, and check its MD5."""
     from unlearning.data.catalogue import fetch
 
@@ -175,7 +167,7 @@ def data_fetch(name: str, size: Size = 28, root: Root = None) -> None:
 
 
 @data_app.command("check")
-def data_check(name: str, size: Size = 28, root: Root = None) -> None:
+def data_check(name: SetName, size: Size = 28, root: Root = None) -> None:
     """Check a set's file against MedMNIST's MD5. Exit code 0: whole; 2: missing, truncated or another file."""
     from unlearning.data.catalogue import check
 

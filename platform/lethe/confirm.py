@@ -15,7 +15,7 @@ from typing import Any, cast
 from lethe.fingerprint import fingerprint
 from lethe.provenance import Provenance, reset_peak_memory
 from lethe.results import ConfirmationRow, TrialRow
-from lethe.results.describe import question_columns, setting_columns
+from lethe.results.columns import question_columns, setting_columns
 from lethe.study import Cell, Question
 from lethe.workbench import Bench, Workbench
 from unlearning.data import SplitName

@@ -11,7 +11,7 @@ from lethe.plan import Plan
 from lethe.pool import Made, Pool, TrainingJob, jobs_for
 from lethe.progress import Progress
 from lethe.results import ArtifactRow, Store, to_rows
-from lethe.results.describe import question_columns
+from lethe.results.columns import question_columns
 from lethe.search import StudySearch
 from lethe.study import Cell
 

@@ -27,6 +27,15 @@ def test_tables_are_joined_and_counted(filled: Store) -> None:
     assert query(sql, filled.place).to_pylist() == [{"trial_id": "t1", "epoch": 1}, {"trial_id": "t1", "epoch": 2}]
 
 
+def test_every_column_of_every_table_is_documented_by_a_view_of_its_own(filled: Store) -> None:
+    documented = query("select table_name, column_name, unit, meaning from columns", filled.place).to_pylist()
+    for table in ("trials", "epochs", "confirmations", "artifacts"):
+        names = query(f"describe {table}", filled.place)["column_name"].to_pylist()
+        assert [row["column_name"] for row in documented if row["table_name"] == table] == names
+    assert all(row["meaning"] for row in documented)
+    assert {row["unit"] for row in documented if row["column_name"] == "seconds_unlearn"} == {"s"}
+
+
 def test_a_place_can_be_given_by_its_path_or_uri(filled: Store) -> None:
     for where in (str(filled.place), Path(str(filled.place)), filled.place.uri):
         assert query("select count(*) n from trials", where).to_pylist() == [{"n": 3}]
@@ -38,7 +47,7 @@ def test_a_place_can_be_given_by_its_path_or_uri(filled: Store) -> None:
         ("from trials", 3),
         ("TABLE trials", 3),
         ("values (1), (2)", 2),
-        ("show tables", 4),
+        ("show tables", 5),
         ("describe trials", None),
         ("summarize trials", None),
         ("explain select * from epochs", None),

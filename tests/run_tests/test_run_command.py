@@ -167,8 +167,12 @@ def test_plan_query_and_leaderboard_answer_on_the_results_of_a_run(
     assert code == 0, output
     assert "About" in output
     undisturbed(study, results)
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
     code, output = ended(lethe("plan", study, "--results", results))
     assert "About 0 s" in output
+    rows = [line.split()[-3:] for line in output.splitlines() if line.split()[:1] in (["trials"], ["confirmations"])]
+    assert rows == [["5", "5", "0"], ["10", "10", "0"]]
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
     sql = "select method, count(*) n, min(gap) best from trials group by method"
     code, output = ended(lethe("query", sql, "--results", results, "--format", "csv"))
     assert code == 0
@@ -181,3 +185,11 @@ def test_plan_query_and_leaderboard_answer_on_the_results_of_a_run(
     code, output = ended(lethe("leaderboard", "--results", results, "--study", "other"))
     assert code == 2
     assert "studies there: tiny" in output
+
+
+def test_a_plan_is_shown_where_the_study_could_not_run(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
+    arguments = ("resources.trial={cpu: 1, gpu: 64}", "--results", tmp_path / "results")
+    code, output = ended(lethe("plan", write_study(), *arguments))
+    assert code == 0, output
+    assert ["trials", "5", "0", "5"] in [line.split() for line in output.splitlines()]
+    assert "does not hold what a training (1 CPU, 0 GPU) and a trial (1 CPU, 64 GPU) ask for" in output

@@ -350,3 +350,12 @@ def test_a_wrong_item_of_a_list_is_one_error() -> None:
 def test_a_number_as_text_among_a_methods_options_is_told_as_such() -> None:
     with pytest.raises(StudyError, match=r"methods\.0\.lr: .*without quotes.*1\.0e-03"):
         parse_study(content(methods=[{"name": "salun", "lr": "1e-3"}]), "study.yaml")
+
+
+def test_a_methods_example_and_longest_run_know_the_types_of_what_is_searched() -> None:
+    ranges = {"epochs": {"low": 2, "high": 8}, "batch_size": {"low": 32, "high": 256, "log": True}}
+    [choice] = parse_study(searching(loop=["mixed", "sequential"], **ranges), "study.yaml").methods
+    assert choice.example == SalUn(epochs=2, batch_size=32, loop="mixed")
+    assert choice.longest == 8
+    [fixed] = parse_study(searching(batch_size={"low": 32, "high": 256}), "study.yaml").methods
+    assert fixed.longest == SalUn().epochs

@@ -1,8 +1,8 @@
 """Where work runs: this process or a Ray cluster, its warm workers, and the data that they share."""
 
-from lethe.cluster._connect import ClusterError, Connection, Local, OnRay, connect
+from lethe.cluster._connect import ClusterError, Connection, Local, OnRay, connect, fitting
 from lethe.cluster._crew import Crew, Done
-from lethe.cluster._device import DeviceError, claim_device
+from lethe.cluster._device import DeviceError, claim_device, resources_here
 from lethe.cluster._shelf import Shelf
 
 __all__ = [
@@ -16,4 +16,6 @@ __all__ = [
     "Shelf",
     "claim_device",
     "connect",
+    "fitting",
+    "resources_here",
 ]

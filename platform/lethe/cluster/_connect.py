@@ -2,7 +2,7 @@
 
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import floor
 
@@ -62,7 +62,7 @@ class OnRay(Connection):
         Raises:
             ClusterError: no node holds a single worker of this share.
         """
-        workers = sum(_fitting(node["Resources"], share) for node in ray.nodes() if node["Alive"])
+        workers = sum(fitting(node["Resources"], share) for node in ray.nodes() if node["Alive"])
         if workers == 0:
             raise ClusterError(
                 f"no node of the cluster holds a worker of {share.cpu:g} CPU and {share.gpu:g} GPU; its nodes have "
@@ -76,7 +76,8 @@ class OnRay(Connection):
         return RayCrew(make_worker, share, self.capacity(share))
 
 
-def _fitting(resources: dict[str, float], share: Share) -> int:
+def fitting(resources: Mapping[str, float], share: Share) -> int:
+    """Count the workers of a share that a machine of these resources (CPU, GPU) holds."""
     by_cpu = floor(resources.get("CPU", 0) / share.cpu + 1e-9)
     if share.gpu == 0:
         return by_cpu

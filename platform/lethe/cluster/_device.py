@@ -1,5 +1,7 @@
 """What a worker computes on: the GPU that it was given a share of, or its CPU cores."""
 
+import os
+
 import torch
 
 from lethe.study import Share
@@ -7,6 +9,11 @@ from lethe.study import Share
 
 class DeviceError(Exception):
     """A worker that was promised a GPU finds none."""
+
+
+def resources_here() -> dict[str, float]:
+    """Count this machine's cores and GPUs as Ray does."""
+    return {"CPU": os.cpu_count() or 1, "GPU": torch.cuda.device_count()}
 
 
 def claim_device(share: Share) -> torch.device:

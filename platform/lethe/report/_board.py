@@ -1,6 +1,6 @@
 """What the leaderboard says: for each question every row of the table, the noise floor, and how the rows compare.
 
-How it is printed is told in ``_print.py``.
+How it is printed is told in ``_leaderboard.py``.
 """
 
 from collections import defaultdict

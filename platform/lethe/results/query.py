@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from lethe.place import Place
 from lethe.results.rows import TABLES, TableName
+from lethe.results.schema import describe
 from lethe.results.store import Store
 
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
@@ -29,6 +30,8 @@ class QueryError(Exception):
 def query(sql: str, where: Place | str | Path) -> pa.Table:
     """Answer one reading statement over the views ``trials``, ``epochs``, ``confirmations`` and ``artifacts``.
 
+    A fifth view, ``columns``, tells of each column of these its type, unit and meaning.
+
     Args:
         sql: SELECT, FROM, WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN, in DuckDB's dialect.
         where: the results place.
@@ -45,6 +48,7 @@ def query(sql: str, where: Place | str | Path) -> pa.Table:
     with duckdb.connect(":memory:") as connection:
         for table, rows in tables.items():
             connection.register(table, rows)
+        connection.register("columns", _columns())
         for lock in _LOCKS:
             connection.execute(lock)
         try:
@@ -52,6 +56,20 @@ def query(sql: str, where: Place | str | Path) -> pa.Table:
         except duckdb.Error as error:
             raise _told(str(error)) from error
     return answer
+
+
+def _columns() -> pa.Table:
+    described = [(table, column) for table, row_type in TABLES.items() for column in describe(row_type)]
+    return pa.table(
+        {
+            "table_name": [table for table, _ in described],
+            "column_name": [column.name for _, column in described],
+            "type": [str(column.type) for _, column in described],
+            "nullable": [column.nullable for _, column in described],
+            "unit": [column.unit for _, column in described],
+            "meaning": [column.meaning for _, column in described],
+        }
+    )
 
 
 def _check_reads_only(sql: str) -> None:
@@ -70,4 +88,4 @@ def _named_in(sql: str) -> list[TableName]:
 
 
 def _told(problem: str) -> QueryError:
-    return QueryError(f"{problem}\nTables: {', '.join(TABLES)}. Their columns: DESCRIBE trials.")
+    return QueryError(f"{problem}\nTables: {', '.join(TABLES)}. What their columns mean: FROM columns.")

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from lethe.provenance import Provenance
 from lethe.results import EpochRow, TrialRow
-from lethe.results.describe import question_columns, setting_columns
+from lethe.results.columns import question_columns, setting_columns
 from lethe.search._cell import Proposal, Setting
 from lethe.search._report import Report, Status
 from lethe.study import Cell

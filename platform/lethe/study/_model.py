@@ -81,12 +81,14 @@ class MethodChoice(Options):
         return METHODS[self.name]
 
     @property
+    def example(self) -> Method:
+        """The method at the first value of each searched option."""
+        return self.at({name: self._ends(name)[0] for name in self.search})
+
+    @property
     def longest(self) -> int:
         """The most epochs that a trial of the method can have."""
-        searched = self.search.get("epochs")
-        if searched is None:
-            return self.at({name: _first(dimension) for name, dimension in self.search.items()}).epochs
-        return int(max(searched.choices)) if isinstance(searched, Choices) else int(searched.high)
+        return max(self._ends("epochs")) if "epochs" in self.search else self.example.epochs
 
     def at(self, setting: dict[str, Any]) -> Method:
         """Make the method at a setting of its searched options."""
@@ -106,9 +108,8 @@ class MethodChoice(Options):
     def _out_of_bounds(self) -> list[str]:
         """Try the fixed options, and each end of each searched one, on the method itself."""
         fields = self.method.model_fields
-        corners: dict[str, list[Any]] = {name: [value] for name, value in self.fixed.items()}
-        for name, dimension in self.search.items():
-            corners[name] = list(dimension.choices) if isinstance(dimension, Choices) else self._ends(name, dimension)
+        corners = {name: [value] for name, value in self.fixed.items()}
+        corners |= {name: self._ends(name) for name in self.search}
         return [
             f"{name}: {_wrong(error)}, got {value!r}{number_hint(value)}"
             for name, values in corners.items()
@@ -117,7 +118,11 @@ class MethodChoice(Options):
             if (error := _try(self.method, name, value))
         ]
 
-    def _ends(self, name: str, dimension: Range) -> list[float | int]:
+    def _ends(self, name: str) -> list[Any]:
+        """Give the choices, or the ends of the range, of a searched option."""
+        dimension = self.search[name]
+        if isinstance(dimension, Choices):
+            return list(dimension.choices)
         whole = self.is_whole(name) and dimension.low.is_integer() and dimension.high.is_integer()
         return [int(end) if whole else end for end in (dimension.low, dimension.high)]
 
@@ -125,10 +130,6 @@ class MethodChoice(Options):
         """Tell whether an option of the method is a whole number."""
         field = self.method.model_fields.get(name)
         return field is not None and field.annotation is int
-
-
-def _first(dimension: Range | Choices) -> object:
-    return dimension.choices[0] if isinstance(dimension, Choices) else dimension.low
 
 
 def _try(method: type[Method], name: str, value: Any) -> ValidationError | None:

@@ -1,0 +1,47 @@
+"""How a plan looks in a terminal."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lethe.estimate import Estimate
+from lethe.place import Place
+from lethe.plan import Plan
+from lethe.progress import duration
+from lethe.study import Share, questions_of
+
+
+def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -> None:
+    """Print what exists, what is to do, what is broken, and about how long it takes."""
+    table = Table("", "planned", "there already", "to do", box=SIMPLE_HEAD)
+    table.add_row("questions", str(len(questions_of(plan.cells))), "", "")
+    table.add_row("cells (question x method)", str(len(plan.cells)), "", "")
+    units = {
+        "trainings": (len(plan.jobs), len(plan.missing)),
+        "trials": (plan.trials_planned, plan.trials_left),
+        "confirmations": (plan.confirmations_planned, plan.confirmations_planned - plan.confirmed),
+    }
+    for name, (planned, left) in units.items():
+        table.add_row(name, str(planned), str(planned - left), str(left))
+    console.print(Text(f"{plan.study.name} in {place}"), table)
+    for problem in plan.broken:
+        console.print(Text(problem))
+    console.print(Text(_time(plan, estimate)))
+
+
+def _time(plan: Plan, estimate: Estimate) -> str:
+    if estimate.seconds is None:
+        shares = plan.study.resources
+        return (
+            f"No estimate of the time: this machine does not hold what a training ({_shown(shares.training)}) and a "
+            f"trial ({_shown(shares.trial)}) ask for."
+        )
+    return (
+        f"About {duration(estimate.seconds)} with {estimate.training_workers} training and {estimate.trial_workers} "
+        "trial workers here."
+    )
+
+
+def _shown(share: Share) -> str:
+    return f"{share.cpu:g} CPU, {share.gpu:g} GPU"
