@@ -75,7 +75,9 @@ def lethe(ray_environment: dict[str, str]) -> Callable[..., "subprocess.Popen[st
     return start
 
 
-ROW_STUDY = {"study": "s", "dataset": "bloodmnist", "arm": "none", "network": "resnet18"}
+ROW_STUDY = {"study": "s", "dataset": "bloodmnist", "arm": "none", "network": "resnet18"} | dict.fromkeys(
+    ("train_twins", "val_dropped", "test_dropped"), 0
+)
 
 ROW_QUESTION = ROW_STUDY | {
     "question": "q",
@@ -83,6 +85,7 @@ ROW_QUESTION = ROW_STUDY | {
     "forget_kind": "random",
     "forget_fraction": 0.1,
     "forget_images": 1196,
+    "forget_twins": 0,
 }
 
 ROW_PROVENANCE = {

@@ -133,7 +133,7 @@ def _artifact_row(study: str, pool: Pool, made: Made) -> ArtifactRow:
     columns = question_columns(study, made.question)
     del columns["question"]
     if made.key.kind == "original":
-        columns |= {"forget": None, "forget_kind": None, "forget_fraction": None, "forget_images": None}
+        columns |= {name: None for name in columns if name.startswith("forget")}
     times: dict[str, Any] = {name: datetime.fromisoformat(facts[name]) for name in ("started_at", "ended_at")}
     return ArtifactRow(
         **columns,

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +80,6 @@ def test_a_share_makes_a_small_form_of_the_same_shape() -> None:
 def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Synthetic.model_validate(options)
-
-
-def test_thousands_of_colour_images_take_seconds_of_processor_time() -> None:
-    began_s = time.process_time()
-    Synthetic(like="pathmnist", share=0.05).read()
-    assert time.process_time() - began_s < 10
 
 
 def test_a_small_network_separates_the_classes_far_above_chance() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from rich.console import Console
@@ -15,6 +16,7 @@ from lethe.report import leaderboard, print_leaderboard
 from lethe.results import Store, query
 from lethe.run import StudyRun
 from lethe.study import read_study
+from unlearning.data import Synthetic
 
 WriteStudy = Callable[..., Path]
 NUMBERS = "select number, lr, density, threshold, ua, ra, va, mia, gap, status from trials order by cell, number"
@@ -192,3 +194,23 @@ def test_other_forget_requests_run(write_study: WriteStudy, tmp_path: Path, requ
     request_ = {key: str(listed) if value == "{file}" else value for key, value in request_.items()}
     problems, _ = run(write_study(forget=[request_], search={"trials": 1}), tmp_path / "results")
     assert problems == []
+
+
+def test_repeated_images_are_counted_in_the_rows(write_study: WriteStudy, tmp_path: Path) -> None:
+    splits = Synthetic(train=120, val=40, test=40, size=12, classes=3).read().splits
+    arrays = {f"{name}_images": split.images_NCHW[:, 0].numpy() for name, split in splits.items()}
+    arrays |= {f"{name}_labels": split.labels_N.numpy() for name, split in splits.items()}
+    arrays["train_images"][7] = arrays["train_images"][3]
+    arrays["val_images"][0] = arrays["train_images"][3]
+    np.savez(tmp_path / "mine.npz", **arrays)
+    (tmp_path / "withdrawn.txt").write_text("3\n5\n")
+    data, request_ = {"source": "npz", "path": str(tmp_path / "mine.npz")}, {"kind": "indices"}
+    study = write_study(
+        data=[data], forget=[request_ | {"file": str(tmp_path / "withdrawn.txt")}], search={"trials": 1}
+    )
+    _, said = run(study, tmp_path / "results")
+    assert "1 train images repeat another; left out because they stand in train: 1 val" in said
+    counts = "train_twins, val_dropped, test_dropped, forget_images, forget_twins"
+    for table in ("trials", "confirmations", "artifacts where kind = 'oracle'"):
+        found = rows(f"select distinct {counts} from {table}", tmp_path / "results")
+        assert [tuple(row.values()) for row in found] == [(1, 1, 0, 3, 1)]

@@ -14,11 +14,15 @@ def question_columns(study: str, question: Question) -> dict[str, Any]:
         "dataset": question.dataset,
         "arm": question.arm,
         "network": _network(question),
+        "train_twins": question.train_twins,
+        "val_dropped": question.dropped["val"],
+        "test_dropped": question.dropped["test"],
         "question": question.fingerprint,
         "forget": question.request.label,
         "forget_kind": question.request.kind,
         "forget_fraction": len(question.forget.indices_F) / question.train_count,
         "forget_images": len(question.forget.indices_F),
+        "forget_twins": question.forget.twins_added,
     }
 
 

@@ -22,6 +22,9 @@ class StudyColumns:
     dataset: Annotated[str, Column("", "name of the data set")]
     arm: Annotated[str, Column("", "augmentation arm")]
     network: Annotated[str, Column("", "network")]
+    train_twins: Annotated[int, Column("images", "train images that repeat another byte for byte")]
+    val_dropped: Annotated[int, Column("images", "validation images left out because they also stand in train")]
+    test_dropped: Annotated[int, Column("images", "test images left out because they also stand in train")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ class QuestionColumns(StudyColumns):
     forget_kind: Annotated[str, Column("", "kind of forget request")]
     forget_fraction: Annotated[float, Column("fraction", "share of the train images that is to be forgotten")]
     forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
+    forget_twins: Annotated[int, Column("images", "those of them that were not asked for but repeat one that was")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +206,9 @@ class _ArtifactColumns(StudyColumns):
     ] = None
     forget_images: Annotated[
         int | None, Column("images", "number of train images that are to be forgotten; null for an original")
+    ] = None
+    forget_twins: Annotated[
+        int | None, Column("images", "those of them that only repeat one that was asked for; null for an original")
     ] = None
     training_seed: Annotated[int, Column("", "training seed")]
     uri: Annotated[str, Column("", "where it lies")]

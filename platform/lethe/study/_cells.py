@@ -54,7 +54,9 @@ class Question:
     Attributes:
         source: where the data comes from, for reports; ``data_hash`` is what counts.
         train_count: images in the training split.
-        forget: which of them are to be forgotten.
+        train_twins: how many of them repeat another byte for byte.
+        dropped: how many val and test images were left out because they also stand in train.
+        forget: which train images are to be forgotten.
     """
 
     study_seed: int
@@ -64,6 +66,8 @@ class Question:
     classes: int
     channels: int
     train_count: int
+    train_twins: int
+    dropped: Mapping[Literal["val", "test"], int]
     arm: ArmName
     request: AnyForgetRequest
     forget: ForgetSet
@@ -184,6 +188,8 @@ def _questions(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     classes=data.classes,
                     channels=data.train.images_NCHW.shape[1],
                     train_count=len(data.train),
+                    train_twins=data.twins,
+                    dropped=data.dropped,
                     arm=arm,
                     request=request,
                     forget=forget,
