@@ -7,21 +7,11 @@ Prints median seconds; MiB are those of the images as uint8.
 """
 
 import argparse
-import time
-from collections.abc import Callable
-from statistics import median
+
+from timing import seconds
 
 from unlearning.data import Synthetic, content_hash
 from unlearning.data.duplicates import standing_in, twins
-
-
-def seconds(work: Callable[[], object], repeats: int) -> float:
-    spent = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - started)
-    return median(spent)
 
 
 def main() -> None:

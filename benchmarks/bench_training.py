@@ -4,11 +4,9 @@ python benchmarks/bench_training.py [--width 16] [--images 2048] [--repeats 3]
 """
 
 import argparse
-import time
-from collections.abc import Callable
-from statistics import median
 
 import torch
+from timing import seconds
 
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import ARMS
@@ -19,17 +17,6 @@ from unlearning.saliency import Saliency, saliency_scores
 from unlearning.training import Precision, Recipe, Training, predict
 from unlearning.trial import unlearn
 from unlearning.yardstick import Yardstick
-
-
-def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Give the median seconds of some work, after one run to warm up."""
-    work()
-    spent = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - started)
-    return median(spent)
 
 
 def main() -> None:
