@@ -178,11 +178,16 @@ def test_each_method_is_held_against_doing_nothing_and_its_own_controls_seed_by_
 
 
 def test_a_contrast_takes_the_seeds_that_both_rows_have(store: Store, confirm: Callable[..., None]) -> None:
-    confirm("original", (0.30, 0.20), method="original")
-    confirm("salun", (0.25, None, 0.07))
-    difference = contrasts_of(store)["salun", "original"]
-    assert difference.mean == pytest.approx(-0.05)
+    confirm("original", (0.30,), method="original")
+    confirm("salun", (0.25, 0.15, 0.07))
+    assert contrasts_of(store)["salun", "original"].mean == pytest.approx(-0.05)
     assert "salun - original: -5.0, from one seed" in printed(leaderboard(store), 120)
+
+
+def test_a_row_with_a_seed_that_diverged_has_no_contrast(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("original", (0.30, 0.20, 0.10), method="original")
+    confirm("salun", (0.25, None, 0.07))
+    assert contrasts_of(store) == {}
 
 
 @pytest.mark.parametrize("width", [100, 120])

@@ -33,6 +33,11 @@ class Line:
         """Whether the row is the setting that a method's search chose: no control, and neither original nor oracle."""
         return self.rows[0].method == self.name and self.name not in ("original", "oracle")
 
+    @property
+    def gaps(self) -> dict[int, float]:
+        """The gap by training seed, where there is one."""
+        return {row.training_seed: row.gap for row in self.rows if row.gap is not None}
+
     def mean(self, column: str) -> float | None:
         """Average a column over the seeds; None where it holds nothing."""
         values = [value for row in self.rows if (value := getattr(row, column)) is not None]
@@ -85,24 +90,16 @@ def _board(rows: Sequence[ConfirmationRow]) -> Board:
 
 
 def _contrasts(lines: Sequence[Line]) -> Iterator[Contrast]:
-    for first in lines:
+    """Pair rows; one with a seed that diverged has no gap, and without it the others would flatter it."""
+    whole = [line for line in lines if line.gap is not None]
+    for first in whole:
         if not first.is_choice:
             continue
-        for second in lines:
+        for second in whole:
             is_control = second.rows[0].method == first.name and second is not first
-            if second.name == "original" or is_control:
-                differences = _paired_differences(first, second)
-                if differences:
-                    yield Contrast(first.name, second.name, interval(differences))
-
-
-def _paired_differences(first: Line, second: Line) -> list[float]:
-    gaps = {row.training_seed: row.gap for row in second.rows}
-    return [
-        row.gap - other
-        for row in first.rows
-        if row.gap is not None and (other := gaps.get(row.training_seed)) is not None
-    ]
+            differences = [first.gaps[seed] - second.gaps[seed] for seed in first.gaps.keys() & second.gaps.keys()]
+            if differences and (second.name == "original" or is_control):
+                yield Contrast(first.name, second.name, interval(differences))
 
 
 def _current(rows: Iterable[ConfirmationRow]) -> tuple[ConfirmationRow, ...]:
