@@ -1,15 +1,31 @@
-"""What the platform adds to a trial: wall time minus compute, cold (the first trial of a worker) and warm.
+"""What the platform adds to a trial: wall time minus compute, on a cold worker and on a warm one.
 
-    python benchmarks/bench_overhead.py RESULTS
+    make demo
+    python benchmarks/bench_overhead.py configs/quickstart.yaml results
 
-Reads the trials of results that exist, such as those of `make demo`: compute is unlearning, evaluation and attack; a
-cold trial also loads its cell.
+Compute is unlearning, evaluation and attack. The first table runs the first cell's first trial again and again on one
+worker: cold is its first time, from asking Ray for the process to the result in hand, with imports and loading; warm
+are the others. The second table reads what stands in the results about the trials that Ray Tune dealt out: the overhead
+inside a trial, and the wait of a worker between two of them.
 """
 
-import sys
+import argparse
+import json
+import time
+from functools import partial
+from pathlib import Path
+from statistics import median
 
-from lethe.results import query
+from lethe.cluster import Shelf, connect
+from lethe.cluster._crew import RayCrew
+from lethe.place import Place
+from lethe.plan import make_plan
+from lethe.pool import Pool
+from lethe.results import Store, query
 from lethe.results.render import render
+from lethe.search import TrialTask, TrialWorker
+from lethe.study import Share, read_study
+from lethe.workbench import Workbench
 
 SQL = """
 with timed as (
@@ -17,11 +33,51 @@ with timed as (
            lag(ended_at) over (partition by worker order by started_at) as free_at,
            row_number() over (partition by worker order by started_at) = 1 as first
     from trials where status = 'done' and copied_from is null)
-select study, case when first then 'cold' else 'warm' end as worker, count(*) as trials,
+select study, case when first then 'first' else 'later' end as of_a_worker, count(*) as trials,
        median(seconds_total - overhead) as compute_s, median(overhead) as overhead_s,
        median(epoch(started_at) - epoch(free_at)) as wait_between_trials_s
 from timed group by all order by all
 """
 
+
+class ComputeSeconds:
+    """A worker that runs a trial and tells how long its compute took."""
+
+    def __init__(self, pool: Pool, shelf: Shelf, share: Share) -> None:
+        self._worker = TrialWorker(Workbench(pool, shelf, share))
+
+    def __call__(self, task: TrialTask) -> float:
+        """Run the trial."""
+        reports = list(self._worker.run(task))
+        return sum(one.seconds_unlearn + one.seconds_evaluate + one.seconds_attack for one in reports)
+
+
+def overheads(study_file: Path, results: str, repeats: int) -> list[float]:
+    """Give the overhead of each run of one trial on one worker."""
+    study, place = read_study(study_file), Place.at(results)
+    plan = make_plan(study, Pool(place), Store(place))
+    cell, first = plan.cells[0], min(plan.trials, key=lambda row: (row.cell != plan.cells[0].fingerprint, row.number))
+    options = json.loads(first.setting)
+    method = cell.method_at({name: options[name] for name in cell.choice.search})
+    task = TrialTask(cell.question, method, study.seeds.tuning)
+    found = []
+    with connect():
+        share = study.resources.trial
+        crew = RayCrew(partial(ComputeSeconds, Pool(place), Shelf(plan.datasets), share), share, size=1)
+        started = time.perf_counter()
+        for done in crew.do([task] * repeats):
+            ended = time.perf_counter()
+            found.append(ended - started - done.result)
+            started = ended
+    return found
+
+
 if __name__ == "__main__":
-    print(render(query(SQL, sys.argv[1]), "table"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("results")
+    parser.add_argument("--repeats", type=int, default=6)
+    arguments = parser.parse_args()
+    cold, *warm = overheads(arguments.study, arguments.results, arguments.repeats)
+    print(f"overhead of a trial: cold {cold:.2f} s, warm {median(warm):.3f} s (median of {len(warm)})\n")
+    print(render(query(SQL, arguments.results), "table"))

@@ -161,11 +161,15 @@ def _at_workbench(worker: Callable[[Workbench], Worker], pool: Pool, shelf: Shel
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """End on SIGTERM as on Ctrl-C; entered after Ray has set its own handler, which aborts."""
+    """End on SIGTERM as on Ctrl-C, even where that is ignored; entered after Ray has set its handler, which aborts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:

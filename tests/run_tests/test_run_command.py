@@ -21,8 +21,8 @@ WriteStudy = Callable[..., Path]
 NUMBERS = "select number, lr, density, threshold, ua, ra, va, mia, gap, status from trials order by cell, number"
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    output, _ = process.communicate(timeout=300)
+def ended(process: "subprocess.Popen[str]", timeout_s: float = 300) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=timeout_s)
     return process.returncode, output
 
 
@@ -39,13 +39,16 @@ def undisturbed(study: Path, results: Path) -> list[dict[str, Any]]:
     return numbers(results)
 
 
-def wait_for_trials(process: "subprocess.Popen[str]", results: Path, count: int) -> None:
-    folder = results / "tables" / "trials" / "tiny"
+def wait_for_files(process: "subprocess.Popen[str]", folder: Path, pattern: str, count: int) -> None:
     until = time.monotonic() + 120
-    while len(list(folder.glob("*.parquet"))) < count:
+    while len(list(folder.glob(pattern))) < count:
         assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < until, "no trials in two minutes"
+        assert time.monotonic() < until, f"not {count} {pattern} in two minutes"
         time.sleep(0.05)
+
+
+def wait_for_trials(process: "subprocess.Popen[str]", results: Path, count: int) -> None:
+    wait_for_files(process, results / "tables" / "trials" / "tiny", "*.parquet", count)
 
 
 def test_two_ray_workers_give_the_same_numbers_as_one_process_and_stay_warm(
@@ -91,6 +94,22 @@ def test_a_worker_killed_in_the_search_is_replaced_and_the_numbers_stay(
     assert numbers(results) == undisturbed(study, tmp_path / "undisturbed")
     [others] = query(f"select count(*) n from trials where worker <> '{first['worker']}'", results).to_pylist()
     assert others["n"] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_interrupted_while_models_train_ends_at_once_and_continues(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path, number: signal.Signals
+) -> None:
+    study = write_study(training={"epochs": 60, "batch_size": 32, "lr": 0.1}, search={"trials": 1})
+    results = tmp_path / "interrupted"
+    process = lethe("run", study, "--results", results)
+    wait_for_files(process, results / "pool" / "checkpoints", "*/*.safetensors", 1)
+    process.send_signal(number)
+    code, output = ended(process, timeout_s=30)
+    assert code == 130, output
+    assert "the same command goes on from here" in output
+    code, output = ended(lethe("run", study, "--results", results, "--local"))
+    assert code == 0, output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
