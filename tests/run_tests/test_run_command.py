@@ -105,7 +105,7 @@ def test_a_run_interrupted_while_models_train_ends_at_once_and_continues(
     process = lethe("run", study, "--results", results)
     wait_for_files(process, results / "pool" / "checkpoints", "*/*.safetensors", 1)
     process.send_signal(number)
-    code, output = ended(process, timeout_s=30)
+    code, output = ended(process, timeout_s=120)
     assert code == 130, output
     assert "the same command goes on from here" in output
     code, output = ended(lethe("run", study, "--results", results, "--local"))
