@@ -80,3 +80,13 @@ def test_a_cluster_that_is_not_there_is_told(
     assert code == 2, output
     assert f"cannot join the Ray cluster {address}: {told}" in output
     assert "Traceback" not in output
+
+
+def test_a_wrong_token_is_told(lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path) -> None:
+    address = (Path(head["RAY_TMPDIR"]) / "ray_current_cluster").read_text()
+    arguments = ("run", write_study(), "--results", tmp_path / "results", "--address", address)
+    code, output = ended(lethe(*arguments, environment=head | {"RAY_AUTH_TOKEN": "fedcba9876543210" * 4}))
+    assert code == 2, output
+    assert f"cannot join the Ray cluster {address}" in output
+    assert "its token may be another: see that RAY_AUTH_TOKEN" in output
+    assert "Traceback" not in output

@@ -115,12 +115,18 @@ def connect(address: str | None = None, *, local: bool = False) -> Iterator[Conn
 
 
 def _join(address: str | None) -> None:
-    if address not in (None, "auto"):
-        _knock(str(address))
     if address is None:
         ray.init(address="local", include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    else:
+        return
+    if address != "auto":
+        _knock(address)
+    try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"{error}\nIf it runs, its token may be another: see that RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH gives the "
+            f"cluster's own. Its Ray must be {ray.__version__}, as here."
+        ) from error
 
 
 def _knock(address: str) -> None:
