@@ -36,9 +36,10 @@ def estimate(plan: Plan, store: Store, resources: Mapping[str, float]) -> Estima
     Args:
         resources: of the machine, such as ``{"CPU": 8, "GPU": 1}``.
     """
-    trainers, triers = (
-        fitting(resources, share) for share in (plan.study.resources.training, plan.study.resources.trial)
-    )
+    asked = plan.study.resources
+    trainers, triers = (fitting(resources, share) for share in (asked.training, asked.trial))
+    if asked.workers is not None:
+        trainers, triers = min(trainers, asked.workers), min(triers, asked.workers)
     if not (trainers and triers):
         return Estimate(None, trainers, triers)
     study = plan.study.name

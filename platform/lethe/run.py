@@ -62,7 +62,8 @@ class StudyRun:
         if plan.complete:
             self._progress.say("Everything is there already: nothing to train, try or confirm.")
             return
-        with connect(address, local=local) as connection, _sigterm_as_interrupt():
+        workers = self._study.resources.workers
+        with connect(address, local=local, workers=workers) as connection, _sigterm_as_interrupt():
             self._progress.say(f"Running on {connection.title}.")
             try:
                 self._work(plan, connection)

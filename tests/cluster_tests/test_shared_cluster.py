@@ -1,6 +1,7 @@
 """Studies on a Ray cluster that runs already, as `ray start --head` starts one: joined by address, and shared."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from lethe.results import query
 
@@ -17,12 +19,13 @@ WriteStudy = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def head(ray_environment: dict[str, str]) -> Iterator[dict[str, str]]:
-    """The environment of a running head."""
+    """The environment of a running head, whose GPU is in its books alone."""
     environment = ray_environment | {
         "RAY_TMPDIR": tempfile.mkdtemp(prefix="lr-"),
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     }
-    options = ["--head", "--block", "--port=0", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    options = ["--head", "--block", "--port=0", "--include-dashboard=false", "--disable-usage-stats"]
+    options += ["--num-cpus=2", "--num-gpus=1"]
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("ray")), "start", *options, f"--temp-dir={environment['RAY_TMPDIR']}"],
         stdout=subprocess.PIPE,
@@ -59,7 +62,7 @@ def test_two_studies_at_once_find_the_cluster_and_train_each_model_once(
     ]
     for code, output in map(ended, runs):
         assert code == 0, output
-        assert "Running on Ray: 1 node, 2 CPU" in output
+        assert "Running on Ray: 1 node, 2 CPU, 1 GPU" in output
     sql = "select kind, count(*) n, count(distinct artifact_id) d, count(distinct uri) u from artifacts group by kind"
     counts = {row.pop("kind"): row for row in query(sql, results).to_pylist()}
     assert counts == {kind: {"n": 3, "d": 3, "u": 3} for kind in ("original", "oracle", "saliency")}
@@ -68,6 +71,42 @@ def test_two_studies_at_once_find_the_cluster_and_train_each_model_once(
     first, second = (query(sql.format(name), results).to_pylist() for name in names)
     assert len(first) == 5
     assert first == second
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+def test_a_study_may_ask_for_less_or_more_workers_than_there_is_room_for(
+    lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path, workers: int
+) -> None:
+    study, results = write_study(resources={"workers": workers}), tmp_path / "results"
+    code, output = ended(lethe("run", study, "--address", "auto", "--results", results, environment=head))
+    assert code == 0, output
+    counts = query("select count(*) n, count(distinct worker) workers from trials", results).to_pylist()
+    assert counts[0]["n"] == 5
+    assert counts[0]["workers"] <= min(workers, 2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU that the test must miss")
+def test_a_gpu_that_only_ray_believes_in_is_told(
+    lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study = write_study(resources={"training": {"gpu": 0.5}})
+    code, output = ended(lethe("run", study, "--address", "auto", "--results", tmp_path / "results", environment=head))
+    assert code == 2, output
+    assert "resources ask for 0.5 GPU a worker" in output
+    assert "Traceback" not in output
+
+
+def test_a_wait_for_room_is_told_and_can_be_interrupted(
+    lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study = write_study(resources={"training": {"cpu": 64}, "workers": 1})
+    process = lethe("run", study, "--address", "auto", "--results", tmp_path / "results", environment=head)
+    assert process.stdout is not None
+    told = "made no room for a worker of 64 CPU and 0 GPU; still waiting"
+    assert any(told in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    code, output = ended(process)
+    assert code == 130, output
 
 
 @pytest.mark.parametrize(

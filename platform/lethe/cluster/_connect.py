@@ -47,7 +47,14 @@ class Local(Connection):
 
 
 class OnRay(Connection):
-    """A Ray cluster that this process has joined."""
+    """A Ray cluster that this process has joined.
+
+    Args:
+        workers: the most workers of a kind; None: as many as the cluster holds now.
+    """
+
+    def __init__(self, workers: int | None) -> None:
+        self._workers = workers
 
     @property
     def title(self) -> str:  # type: ignore[override]
@@ -57,22 +64,25 @@ class OnRay(Connection):
         return f"Ray: {nodes} node{'s'[: nodes != 1]}, {held.get('CPU', 0):g} CPU, {held.get('GPU', 0):g} GPU"
 
     def capacity(self, share: Share) -> int:
-        """Count node by node, since a worker does not straddle nodes, nor a fraction GPUs.
+        """Give what the study asks for, else count node by node, since a worker does not straddle nodes or GPUs.
 
         Raises:
-            ClusterError: no node holds a single worker of this share.
+            ClusterError: nothing is asked for, and no node holds a single worker of this share.
         """
+        if self._workers is not None:
+            return self._workers
         workers = sum(fitting(node["Resources"], share) for node in ray.nodes() if node["Alive"])
         if workers == 0:
             raise ClusterError(
                 f"no node of the cluster holds a worker of {share.cpu:g} CPU and {share.gpu:g} GPU; its nodes have "
                 + ", ".join(_shown(node["Resources"]) for node in ray.nodes() if node["Alive"])
-                + ". Lower resources.trial and resources.training in the study, or join a cluster that has them"
+                + ". Lower resources.trial and resources.training in the study, or join a cluster that has them; for "
+                "one that grows, say in resources.workers how many workers it may grow to"
             )
         return workers
 
     def crew(self, make_worker: Callable[[], Worker], share: Share) -> Crew:
-        """As many workers as the cluster holds."""
+        """As many workers as `capacity` tells."""
         return RayCrew(make_worker, share, self.capacity(share))
 
 
@@ -91,12 +101,13 @@ def _shown(resources: dict[str, float]) -> str:
 
 
 @contextmanager
-def connect(address: str | None = None, *, local: bool = False) -> Iterator[Connection]:
+def connect(address: str | None = None, *, local: bool = False, workers: int | None = None) -> Iterator[Connection]:
     """Join what the study runs on, and leave it afterwards.
 
     Args:
         address: of a running cluster, ``auto`` for the one on this machine; None starts Ray on this machine alone.
         local: run in this process, without Ray.
+        workers: the most workers of a kind on Ray; None: as many as it holds.
 
     Raises:
         ClusterError: the cluster cannot be reached.
@@ -109,7 +120,7 @@ def connect(address: str | None = None, *, local: bool = False) -> Iterator[Conn
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(f"cannot join the Ray cluster {address or 'on this machine'}: {error}") from error
     try:
-        yield OnRay()
+        yield OnRay(workers)
     finally:
         ray.shutdown()
 

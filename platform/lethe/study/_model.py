@@ -205,10 +205,16 @@ class Share(Options):
 
 
 class Resources(Options):
-    """What a trial and what a training (of an original or oracle) asks of the cluster."""
+    """What a trial and what a training (of an original or oracle) asks of the cluster, and how many run at a time.
+
+    Attributes:
+        workers: the most workers of each kind; by default as many as the cluster holds when they are asked for. Less
+            leaves room for others; on a cluster that grows, say how many it may grow to.
+    """
 
     trial: Share = Share()
     training: Share = Share()
+    workers: Annotated[int, Ge(1)] | None = None
 
 
 class Study(Options):
