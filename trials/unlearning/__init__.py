@@ -1,1 +1,1 @@
-"""Unlearning of image classifiers: data, networks, training, methods and metrics, in torch alone."""
+"""Unlearning of image classifiers: data, networks, training, methods and metrics, without Ray, Optuna or Parquet."""
