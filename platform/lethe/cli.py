@@ -1,5 +1,6 @@
 """The `lethe` command: parse, call, print. Exit codes: 0 done, 1 done with problems, 2 wrong input, 130 interrupted."""
 
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -74,7 +75,7 @@ def run(
                 progress.say("Interrupted. What had finished is kept; the same command goes on from here.")
                 raise typer.Exit(130) from None
         print_leaderboard(leaderboard(Store(place), study.name), console)
-        _print_next_steps(console, study.name, str(place))
+        _print_next_steps(console, study.name, shlex.quote(place.address))
     if study_run.problems:
         _stderr(f"The study ended with {len(study_run.problems)} problem(s):", *study_run.problems)
         raise typer.Exit(1)

@@ -84,6 +84,11 @@ class Place:
         return cls(folder.as_uri(), fs.LocalFileSystem(), folder.as_posix())
 
     def __str__(self) -> str:
+        return self.address.partition("?")[0]
+
+    @property
+    def address(self) -> str:
+        """What names the place to a command: its path, or its URI with options but without a ``key:secret@``."""
         return self._path if self._is_local else _without_secrets(self.uri)
 
     @property
@@ -248,5 +253,5 @@ def _is_hidden(name: str) -> bool:
 
 
 def _without_secrets(uri: str) -> str:
-    """Leave out a URI's ``key:secret@`` and its options."""
-    return re.sub(r"//[^/@]*:[^/@]*@", "//", uri).partition("?")[0]
+    """Leave out a URI's ``key:secret@``."""
+    return re.sub(r"//[^/@]*:[^/@]*@", "//", uri)

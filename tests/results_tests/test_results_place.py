@@ -110,6 +110,7 @@ def test_temporary_files_are_never_listed(tmp_path: Path) -> None:
 def test_options_stay_behind_a_childs_path_and_secrets_are_not_shown() -> None:
     place = Place.at("s3://key:secret@bucket/results?region=eu-west-1").child("a b")
     assert place.uri == "s3://key:secret@bucket/results/a%20b?region=eu-west-1"
+    assert place.address == "s3://bucket/results/a%20b?region=eu-west-1"
     assert str(place) == "s3://bucket/results/a%20b"
 
 
