@@ -88,7 +88,7 @@ class Place:
 
     @property
     def address(self) -> str:
-        """What names the place to a command: its path, or its URI with options but without a ``key:secret@``."""
+        """What names the place to a command: its path, or its URI without secrets."""
         return self._path if self._is_local else _without_secrets(self.uri)
 
     @property
@@ -253,5 +253,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _without_secrets(uri: str) -> str:
-    """Leave out a URI's ``key:secret@``."""
-    return re.sub(r"//[^/@]*:[^/@]*@", "//", uri)
+    """Leave out a URI's ``key:secret@``, and options whose names say that they are secret."""
+    head, _, options = uri.partition("?")
+    shown = [option for option in options.split("&") if not re.match("[^=]*(secret|key|token|password)", option)]
+    return re.sub(r"//[^/@]*:[^/@]*@", "//", head) + "?" * any(shown) + "&".join(shown)

@@ -114,6 +114,16 @@ def test_options_stay_behind_a_childs_path_and_secrets_are_not_shown() -> None:
     assert str(place) == "s3://bucket/results/a%20b"
 
 
+def test_secret_options_are_not_shown_and_others_are() -> None:
+    place = Place.at("s3://bucket/results?scheme=http&region=eu-west-1")
+    assert place.address == "s3://bucket/results?scheme=http&region=eu-west-1"
+    with pytest.raises(PlaceError) as raised:
+        Place.at("nope://host/a?client_secret=hidden&tenant=shown&account_key=hidden")
+    assert "nope://host/a?tenant=shown:" in str(raised.value)
+    with pytest.raises(PlaceError, match=r"nope://host/a: "):
+        Place.at("nope://host/a?access_token=hidden")
+
+
 def test_an_unknown_kind_of_uri_is_told_with_the_known_ones_and_without_secrets() -> None:
     with pytest.raises(PlaceError, match=r"cannot open the place nope://host/a.*\n.*s3://") as raised:
         Place.at("nope://key:secret@host/a")
