@@ -21,9 +21,6 @@ class Filling:
 
     Args:
         problem: told what could not be made, and why.
-
-    Attributes:
-        failed: fingerprints of the artefacts that could not be made.
     """
 
     def __init__(
@@ -35,7 +32,7 @@ class Filling:
         progress: Progress,
         problem: Callable[[str], None],
     ) -> None:
-        self.failed: set[str] = set()
+        self._failed: set[str] = set()
         self._plan = plan
         self._pool = pool
         self._store = store
@@ -86,7 +83,7 @@ class Filling:
 
     def can_confirm(self, cell: Cell) -> bool:
         """Tell whether the artefacts of a cell's reporting seeds could all be made."""
-        return not _needs(cell, self._plan.study.seeds.reporting) & self.failed
+        return not _needs(cell, self._plan.study.seeds.reporting) & self._failed
 
     def _record_found(self) -> None:
         """Keep rows of artefacts that an earlier run made and died before it could do so."""
@@ -112,13 +109,13 @@ class Filling:
         self._present.add(made.key.fingerprint)
 
     def _lose(self, job: TrainingJob, error: Exception) -> None:
-        self.failed |= {key.fingerprint for key in job.keys}
+        self._failed |= {key.fingerprint for key in job.keys}
         self._problem(f"could not train the {job.key.kind} of seed {job.seed} ({job.question.title}): {error}")
 
     def _open_cells(self) -> None:
         for cell in self._plan.cells:
             needed = _needs(cell, self._plan.study.seeds.tuning)
-            if needed & self.failed:
+            if needed & self._failed:
                 self._search.give_up(cell)
             elif needed <= self._present:
                 self._search.open_cell(cell)

@@ -33,6 +33,12 @@ def code_version() -> str:
     return done.stdout.strip()
 
 
+@cache
+def _installed(package: str) -> str:
+    """Give a package's version; reading it from the disk is too slow for every report."""
+    return version(package)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
     """Where a unit of work was done, as the columns of its row.
@@ -48,12 +54,12 @@ class Provenance:
     worker: str = ""
     node: str = ""
     peak_memory_bytes: int | None = None
-    lethe_version: str = field(default_factory=lambda: version("lethe"))
+    lethe_version: str = field(default_factory=lambda: _installed("lethe"))
     code_version: str = field(default_factory=code_version)
     python_version: str = field(default_factory=platform.python_version)
     torch_version: str = torch.__version__
-    ray_version: str = field(default_factory=lambda: version("ray"))
-    optuna_version: str = field(default_factory=lambda: version("optuna"))
+    ray_version: str = field(default_factory=lambda: _installed("ray"))
+    optuna_version: str = field(default_factory=lambda: _installed("optuna"))
 
     @classmethod
     def here(cls, device: torch.device) -> "Provenance":

@@ -47,8 +47,11 @@ def wait_for_files(process: "subprocess.Popen[str]", folder: Path, pattern: str,
         time.sleep(0.05)
 
 
-def wait_for_trials(process: "subprocess.Popen[str]", results: Path, count: int) -> None:
-    wait_for_files(process, results / "tables" / "trials" / "tiny", "*.parquet", count)
+def begun(lethe: Lethe, study: Path, results: Path) -> "subprocess.Popen[str]":
+    """Starts a run and waits until it has kept two trials."""
+    process = lethe("run", study, "--results", results)
+    wait_for_files(process, results / "tables" / "trials" / "tiny", "*.parquet", 2)
+    return process
 
 
 def test_two_ray_workers_give_the_same_numbers_as_one_process_and_stay_warm(
@@ -68,8 +71,7 @@ def test_a_driver_killed_in_the_search_continues_to_the_same_numbers(
 ) -> None:
     study = write_study(search={"trials": 10, "window": 3})
     results = tmp_path / "killed"
-    process = lethe("run", study, "--results", results)
-    wait_for_trials(process, results, 2)
+    process = begun(lethe, study, results)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert 2 <= len(numbers(results)) < 10
@@ -85,8 +87,7 @@ def test_a_worker_killed_in_the_search_is_replaced_and_the_numbers_stay(
 ) -> None:
     study = write_study(search={"trials": 16, "window": 3})
     results = tmp_path / "killed"
-    process = lethe("run", study, "--results", results)
-    wait_for_trials(process, results, 2)
+    process = begun(lethe, study, results)
     [first] = query("select worker from trials order by started_at limit 1", results).to_pylist()
     os.kill(int(first["worker"].rpartition(":")[2]), signal.SIGKILL)
     code, output = ended(process)
@@ -118,8 +119,7 @@ def test_an_interrupted_run_says_so_and_continues(
 ) -> None:
     study = write_study(search={"trials": 12, "window": 3})
     results = tmp_path / "interrupted"
-    process = lethe("run", study, "--results", results)
-    wait_for_trials(process, results, 2)
+    process = begun(lethe, study, results)
     process.send_signal(number)
     code, output = ended(process)
     assert code == 130, output
