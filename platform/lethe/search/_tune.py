@@ -7,6 +7,7 @@ again from the rows in the store.
 import logging
 import shutil
 import tempfile
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -51,9 +52,11 @@ class _Searcher(Searcher):
         self._search = search
         self._show = show
         self._proposals: dict[str, Proposal] = {}
+        self._bereft: deque[Proposal] = deque()
+        self._deaths: Counter[tuple[str, int]] = Counter()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        proposal = self._search.next_proposal()
+        proposal = self._bereft.popleft() if self._bereft else self._search.next_proposal()
         if proposal is None:
             return Searcher.FINISHED if self._search.finished else None
         self._proposals[trial_id] = proposal
@@ -69,10 +72,22 @@ class _Searcher(Searcher):
         if proposal is None:
             return
         if error:
-            self._search.end(proposal, "failed", f"{MAX_DEATHS} workers died under this trial")
+            self._mourn(proposal)
         elif proposal.cell.study.search.early_stopping is not None:
             self._search.end(proposal, "stopped")
         self._show()
+
+    def _mourn(self, proposal: Proposal) -> None:
+        """Deal a trial again whose worker died, unless too many have.
+
+        Tune's own retries do not serve: it has none for a trial whose reused worker dies while it is handed over.
+        """
+        key = (proposal.cell.fingerprint, proposal.number)
+        self._deaths[key] += 1
+        if self._deaths[key] < MAX_DEATHS:
+            self._bereft.append(proposal)
+        else:
+            self._search.end(proposal, "failed", f"{MAX_DEATHS} workers died under this trial")
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out of the pickles that Tune writes for a restore that never comes."""
@@ -126,7 +141,7 @@ def run_on_tune(
                 name=study.name,
                 storage_path=folder,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
+                failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
