@@ -2,15 +2,19 @@
 
 A file appears whole or not at all: on a local folder through a temporary name, fsync and rename, on an object store
 through one PUT. A place knows nothing of what its files mean.
+
+A local folder that was prepared carries a mark, and who holds the prepared place finds it there or stops: an unmounted
+share, a folder that was moved, or another machine's folder under the same path is told, and never filled instead.
 """
 
 import errno
 import os
 import re
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
@@ -19,6 +23,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 SET_ASIDE: Final = "set-aside"
+MARK: Final = ".lethe-place"
+"""In a prepared folder: a name of its own, by which it is known again."""
 
 _PROBE_BYTES: Final = 1 << 20
 
@@ -52,6 +58,7 @@ class Place:
     uri: str
     _filesystem: fs.FileSystem = field(repr=False, compare=False)
     _path: str = field(repr=False, compare=False)
+    _root: "_Root | None" = field(default=None, repr=False, compare=False)
 
     @classmethod
     def at(cls, where: "str | Path | Place") -> "Place":
@@ -89,31 +96,55 @@ class Place:
     @property
     def address(self) -> str:
         """What names the place to a command: its path, or its URI without secrets."""
-        return self._path if self._is_local else _without_secrets(self.uri)
+        return self._path if self.is_local else _without_secrets(self.uri)
 
     @property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
+        """Tell whether this is a folder rather than a part of an object store."""
         return isinstance(self._filesystem, fs.LocalFileSystem)
+
+    def prepared(self) -> "Place":
+        """Create the folder where it is missing, see that it can be written, and hold on to it.
+
+        Returns:
+            This place, which from now on is never made again: once its folder is gone, or is another one, whatever is
+            done there ends in a `PlaceError`, in this process and wherever the place travels. A part of an object store
+            is no folder that could be gone; there its writes alone tell.
+
+        Raises:
+            PlaceError: the place cannot be written to, or is full.
+        """
+        self.check_writable()
+        if not self.is_local:
+            return self
+        self.create(MARK, uuid.uuid4().hex.encode())
+        return replace(self, _root=_Root(Path(self._path), self.read(MARK)))
 
     def child(self, *parts: str) -> "Place":
         """Name a folder inside this one."""
         head, mark, options = self.uri.partition("?")
         uri = "/".join([head.rstrip("/"), *map(quote, parts)]) + mark + options
-        return Place(uri, self._filesystem, self._full("/".join(parts)))
+        return replace(self, uri=uri, _path=self._full("/".join(parts)))
 
     def local_path(self, name: str) -> Path | None:
         """Say where a file lies on this machine's disk; None for an object store."""
-        return Path(self._full(name)) if self._is_local else None
+        return Path(self._full(name)) if self.is_local else None
 
     def read(self, name: str) -> bytes:
         """Read a whole file.
 
         Raises:
             FileNotFoundError: there is no such file.
+            PlaceError: it could not be read.
         """
-        with self._filesystem.open_input_file(self._full(name)) as stream:
-            data: bytes = stream.read()
-        return data
+        with self.telling(f"read {name} from"):
+            try:
+                with self._filesystem.open_input_file(self._full(name)) as stream:
+                    data: bytes = stream.read()
+                return data
+            except FileNotFoundError:
+                self._check_root()
+        raise FileNotFoundError(errno.ENOENT, "There is no such file", f"{self}/{name}")
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file in one step; readers see the old file or the new one, never a part.
@@ -121,17 +152,43 @@ class Place:
         Raises:
             PlaceError: the file could not be written; an older file of that name stands as it was.
         """
-        with self._telling(f"write {name} ({len(data)} bytes) to"):
+        with self.telling(f"write {name} ({len(data)} bytes) to"):
             path = self.local_path(name)
-            if path is not None:
-                _write_atomically(path, data)
-                return
-            with self._filesystem.open_output_stream(self._full(name), compression=None) as stream:
-                stream.write(data)
+            if path is None:
+                self._put(name, data)
+            else:
+                self._make_folder(path.parent)
+                with _temporary(path, data) as whole:
+                    whole.replace(path)
+                _sync_folder(path.parent)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a whole file unless there is one of that name; tell whether it was written.
+
+        Of several that create a file at once on a local folder, one does. An object store is asked first and written
+        to then, so that there several may, and the last one's bytes stay.
+
+        Raises:
+            PlaceError: the file could not be written.
+        """
+        with self.telling(f"create {name} in"):
+            path = self.local_path(name)
+            if path is None:
+                if self.exists(name):
+                    return False
+                self._put(name, data)
+                return True
+            self._make_folder(path.parent)
+            with _temporary(path, data) as whole:
+                return _link(whole, path, data)
 
     def exists(self, name: str) -> bool:
         """Say whether there is a file or folder of that name."""
-        return bool(self._filesystem.get_file_info(self._full(name)).type != fs.FileType.NotFound)
+        with self.telling(f"look for {name} in"):
+            found = bool(self._filesystem.get_file_info(self._full(name)).type != fs.FileType.NotFound)
+            if not found:
+                self._check_root()
+        return found
 
     def names(self, suffix: str = "", recursive: bool = False) -> list[str]:
         """List the files whose names end with ``suffix``, sorted; none where the folder does not exist.
@@ -144,9 +201,13 @@ class Place:
         """List files as `names` does, each with a stamp that changes when the file does (size and time of change)."""
         selector = fs.FileSelector(self._path, recursive=recursive, allow_not_found=True)
         base = len(self._path.rstrip("/")) + 1
+        with self.telling("list the files of"):
+            found = self._filesystem.get_file_info(selector)
+            if not found:
+                self._check_root()
         return {
             info.path[base:]: f"{info.size}-{info.mtime_ns}"
-            for info in self._filesystem.get_file_info(selector)
+            for info in found
             if info.is_file and info.path.endswith(suffix) and not _is_hidden(info.path[base:])
         }
 
@@ -157,7 +218,7 @@ class Place:
             PlaceError: it could not be deleted.
         """
         path = self._full(name)
-        with self._telling(f"delete {name} from"):
+        with self.telling(f"delete {name} from"):
             kind = self._filesystem.get_file_info(path).type
             if kind == fs.FileType.Directory:
                 self._filesystem.delete_dir(path)
@@ -174,11 +235,11 @@ class Place:
             PlaceError: it could not be moved.
         """
         target = f"{SET_ASIDE}/{name}.{uuid.uuid4().hex}"
-        with self._telling(f"set aside {name} in"):
+        with self.telling(f"set aside {name} in"):
             path = self.local_path(name)
             if path is not None:
                 goal = Path(self._full(target))
-                goal.parent.mkdir(parents=True, exist_ok=True)
+                self._make_folder(goal.parent)
                 path.rename(goal)
             else:
                 self._move_objects(name, target)
@@ -193,7 +254,7 @@ class Place:
         probe = f".check.{uuid.uuid4().hex}.tmp"
         data = os.urandom(_PROBE_BYTES)
         self.write(probe, data)
-        with self._telling("read back what was written to"):
+        with self.telling("read back what was written to"):
             same = self.read(probe) == data
         self.delete(probe)
         if not same:
@@ -212,9 +273,27 @@ class Place:
             if info.is_file:
                 self._filesystem.move(info.path, self._full(target) + info.path.removeprefix(source))
 
+    def _put(self, name: str, data: bytes) -> None:
+        with self._filesystem.open_output_stream(self._full(name), compression=None) as stream:
+            stream.write(data)
+
+    def _make_folder(self, folder: Path) -> None:
+        if self._root is None:
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            self._root.make(folder)
+
+    def _check_root(self) -> None:
+        if self._root is not None:
+            self._root.check()
+
     @contextmanager
-    def _telling(self, action: str) -> Iterator[None]:
-        """Turn an operating system's error into a `PlaceError` that names this place."""
+    def telling(self, action: str) -> Iterator[None]:
+        """Turn an operating system's error into a `PlaceError` that names this place.
+
+        Args:
+            action: what is tried, such as ``write a.json to``.
+        """
         try:
             yield
         except (OSError, pa.ArrowException) as error:
@@ -223,19 +302,64 @@ class Place:
             raise PlaceError(f"cannot {action} {self}: {error}\n{advice}, or choose another place.") from error
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+@dataclass(frozen=True)
+class _Root:
+    """A prepared folder and the mark by which it is known again."""
+
+    folder: Path
+    mark: bytes
+
+    def check(self) -> None:
+        try:
+            found = (self.folder / MARK).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            found = None
+        if found != self.mark:
+            here = socket.gethostname()
+            raise FileNotFoundError(errno.ENOENT, f"On {here} the folder is gone or is another one", str(self.folder))
+
+    def make(self, folder: Path) -> None:
+        """Make a folder inside this one, but not this one."""
+        self.check()
+        missing = [folder, *folder.parents]
+        for parent in reversed(missing[: missing.index(self.folder)]):
+            parent.mkdir(exist_ok=True)
+
+
+@contextmanager
+def _temporary(path: Path, data: bytes) -> Iterator[Path]:
+    """Write a file beside the one that it is to become."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+
+
+def _link(whole: Path, path: Path, data: bytes) -> bool:
+    """Give a file a second name unless it is taken; where files have one name only, write it under the new one."""
+    try:
+        path.hardlink_to(whole)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        return _write_if_missing(path, data)
+    return True
+
+
+def _write_if_missing(path: Path, data: bytes) -> bool:
+    try:
+        with path.open("xb") as stream:
+            stream.write(data)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

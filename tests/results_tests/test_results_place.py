@@ -2,9 +2,12 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,3 +163,73 @@ def test_a_write_that_fails_halfway_leaves_the_old_file_and_no_other(tmp_path: P
     )
     assert done.stdout.count("told: cannot write") == 2
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_a_file_is_created_once(place: Place) -> None:
+    assert place.create("a/b", b"first")
+    assert not place.create("a/b", b"second")
+    assert place.read("a/b") == b"first"
+    assert place.names(recursive=True) == ["a/b"]
+
+
+def test_of_many_that_create_a_file_at_once_one_does(tmp_path: Path) -> None:
+    place = Place.at(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda number: place.create("a", b"%d" % number), range(64)))
+    assert won.count(True) == 1
+    assert place.read("a") == b"%d" % won.index(True)
+
+
+def test_a_prepared_place_is_used_like_any_other(place: Place) -> None:
+    prepared = place.prepared()
+    prepared.child("a", "b").write("c.bin", b"x")
+    assert prepared.set_aside("a/b/c.bin")
+    assert not prepared.exists("a/b/c.bin")
+    assert prepared == place == prepared.prepared()
+
+
+def move_away(root: Path) -> None:
+    root.rename(root.with_name("moved"))
+
+
+def empty_the_mount_point(root: Path) -> None:
+    move_away(root)
+    root.mkdir()
+
+
+def put_another_place_there(root: Path) -> None:
+    move_away(root)
+    Place.at(root).prepared()
+
+
+@pytest.mark.parametrize("go", [move_away, empty_the_mount_point, put_another_place_there])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda place: place.write("a/b/c", b"x"),
+        lambda place: place.write("a/b.bin", b"x"),
+        lambda place: place.create("a/d", b"x"),
+        lambda place: place.read("a/b.bin"),
+        lambda place: place.exists("a/b.bin"),
+        lambda place: place.child("a").names(),
+        lambda place: place.child("a").read("b.bin"),
+        lambda place: place.prepared(),
+    ],
+    ids=["write below", "write", "create", "read", "exists", "list", "read as a child", "prepare again"],
+)
+def test_a_prepared_place_that_is_gone_is_told_and_not_made_again(
+    tmp_path: Path, go: Callable[[Path], None], use: Callable[[Place], object]
+) -> None:
+    root = tmp_path / "share" / "results"
+    prepared = pickle.loads(pickle.dumps(Place.at(root).prepared()))
+    prepared.write("a/b.bin", b"old")
+    go(root)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(PlaceError, match=rf"{root}(.|\n)*see whether its disk or share is still mounted"):
+        use(prepared)
+    assert sorted(tmp_path.rglob("*")) == before
+    if root.is_dir():
+        shutil.rmtree(root)
+    root.with_name("moved").rename(root)
+    assert prepared.read("a/b.bin") == b"old"
+    prepared.write("a/b.bin", b"new")
