@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from lethe.fingerprint import digest
 from lethe.place import Place
 from lethe.pool import CorruptArtefactError, Pool
 from lethe.study import ArtefactKey
+from lethe.versions import SchemaError
 
 KEY = ArtefactKey("original", {"data": "0123", "training_seed": 7})
 FACTS = {"seconds_train": 1.5, "epochs": 2, "ua": None}
@@ -148,7 +150,7 @@ def test_a_damaged_file_is_found_and_named(pool: Pool, damage: Callable[[Path], 
         lambda manifest: json.dumps({**manifest, "files": {}}),
         lambda manifest: json.dumps([manifest]),
     ],
-    ids=["cut short", "empty", "newer format", "renamed", "altered facts", "forgotten files", "no mapping"],
+    ids=["cut short", "empty", "altered format", "renamed", "altered facts", "forgotten files", "no mapping"],
 )
 def test_a_broken_manifest_is_found_and_named(pool: Pool, spoil: Callable[[dict[str, Any]], str]) -> None:
     manifest = pool.save(KEY, files(), FACTS)
@@ -157,6 +159,16 @@ def test_a_broken_manifest_is_found_and_named(pool: Pool, spoil: Callable[[dict[
         with pytest.raises(CorruptArtefactError, match=r"manifest\.json") as caught:
             read(KEY)
         assert str(folder(pool)) in str(caught.value)
+
+
+def test_a_manifest_of_a_newer_format_is_refused_with_what_to_do_and_is_not_taken_for_damage(pool: Pool) -> None:
+    manifest = pool.save(KEY, files(), FACTS)
+    newer = {name: value for name, value in manifest.items() if name != "sha256"} | {"format": manifest["format"] + 1}
+    newer["sha256"] = digest(json.dumps(newer, sort_keys=True).encode())
+    (folder(pool) / "manifest.json").write_text(json.dumps(newer), encoding="utf-8")
+    for read in (pool.manifest, pool.load, pool.verify):
+        with pytest.raises(SchemaError, match=r"manifest\.json: it has format 2.*up to 1\. Upgrade lethe"):
+            read(KEY)
 
 
 def test_an_artefact_under_the_name_of_another_is_found_and_named(pool: Pool) -> None:

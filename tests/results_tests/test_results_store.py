@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -214,23 +213,54 @@ def test_a_broken_merged_file_costs_nothing(three: Store) -> None:
     assert trial_ids(three) == ["t0", "t1", "t2"]
 
 
-def test_a_broken_part_is_still_named_after_merging(three: Store) -> None:
+def test_merging_sets_a_broken_part_aside_and_says_so_once(three: Store) -> None:
     part_path(three, "t1").write_bytes(b"torn")
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always")
-        three.merge("s")
-    with pytest.warns(CorruptPartWarning, match="t1"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        [told] = three.merge("s")
+        assert three.merge("s") == []
         assert trial_ids(three) == ["t0", "t2"]
+    assert str(part_path(three, "t1")) in told
+    assert Path(told.rpartition("set aside as ")[2]).read_bytes() == b"torn"
+    assert not part_path(three, "t1").exists()
+
+
+def test_reading_moves_nothing(three: Store) -> None:
+    part_path(three, "t1").write_bytes(b"torn")
+    with pytest.warns(CorruptPartWarning, match="t1"):
+        three.read("trials")
+    assert part_path(three, "t1").read_bytes() == b"torn"
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"torn")], ids=["gone", "torn"])
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_trial_that_lost_its_epochs_is_set_aside_with_them(
+    three: Store, damage: Callable[[Path], object], merged: bool
+) -> None:
+    if merged:
+        three.merge("s")
+    damage(part_path(three, "t1", "epochs"))
+    assert any("trial t1 has lost its epochs" in told for told in three.merge("s"))
+    assert trial_ids(three) == ["t0", "t2"]
+    assert not part_path(three, "t1").exists()
+    assert three.merge("s") == []
+
+
+def test_merging_writes_nothing_where_all_is_merged(three: Store) -> None:
+    three.merge("s")
+    before = three.place.child("merged").stamps(recursive=True)
+    three.merge("s")
+    assert three.place.child("merged").stamps(recursive=True) == before
 
 
 def test_the_store_works_on_an_object_store(make: Callable[..., Any]) -> None:
     store = Store(Place.at("fsspec+memory://store-test"))
-    trial = make(TrialRow)
-    store.append_trial(trial, [make(EpochRow)])
-    store.append([replace(trial, trial_id="t1")], "t1")
-    store.merge("s")
+    for name in ("t0", "t1"):
+        store.append_trial(make(TrialRow, trial_id=name), [make(EpochRow, trial_id=name)])
+    store.place.write("tables/trials/s/t2.parquet", b"torn")
+    assert "set aside as fsspec+memory://store-test/set-aside/tables/trials/s/t2" in store.merge("s")[0]
     assert trial_ids(store) == ["t0", "t1"]
-    assert len(store.read("epochs")) == 1
+    assert len(store.read("epochs")) == 2
 
 
 def test_an_artefact_that_two_studies_recorded_counts_once_as_it_was_made_last(

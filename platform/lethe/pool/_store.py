@@ -19,6 +19,7 @@ from torch import Tensor
 from lethe.fingerprint import digest
 from lethe.place import Place
 from lethe.study import ArtefactKey
+from lethe.versions import SchemaError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -53,7 +54,8 @@ class Pool:
         """Read an artefact's manifest; None if the artefact does not exist.
 
         Raises:
-            CorruptArtefactError: the manifest cannot be read or belongs to a newer version.
+            CorruptArtefactError: the manifest is not one, or was changed.
+            SchemaError: a newer Lethe wrote it.
         """
         folder = self._folder(key)
         try:
@@ -62,10 +64,13 @@ class Pool:
             return None
         except ValueError as error:
             raise CorruptArtefactError(f"{folder}: {MANIFEST} is not JSON: {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise CorruptArtefactError(f"{folder}: {MANIFEST} is not of format {FORMAT}")
-        if manifest.get("sha256") != _own_checksum(manifest):
+        if not isinstance(manifest, dict) or manifest.get("sha256") != _own_checksum(manifest):
             raise CorruptArtefactError(f"{folder}: {MANIFEST} has changed since it was written")
+        if manifest["format"] > FORMAT:
+            raise SchemaError(
+                f"cannot read {folder}/{MANIFEST}: it has format {manifest['format']}, this Lethe knows formats up to "
+                f"{FORMAT}. Upgrade lethe."
+            )
         if manifest["fingerprint"] != key.fingerprint:
             raise CorruptArtefactError(f"{folder}: {MANIFEST} is that of another artefact, {manifest['fingerprint']}")
         return manifest
@@ -186,6 +191,6 @@ class Pool:
 
 
 def _own_checksum(manifest: Mapping[str, Any]) -> str:
-    """Hash what a manifest says, the checksum itself left out."""
+    """Hash what a manifest says, the checksum itself left out; the same in every format, so that damage is none."""
     said = {name: value for name, value in manifest.items() if name != "sha256"}
     return digest(json.dumps(said, sort_keys=True, allow_nan=False).encode())

@@ -14,15 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lethe.results.rows import SCHEMA_VERSION
+from lethe.versions import SchemaError
 
 _VERSION: Final = b"lethe.schema_version"
 _COVERS: Final = b"lethe.covers"
 _DIGEST: Final = b"lethe.sha256"
 _BLANK: Final = b"0" * 64
-
-
-class SchemaError(Exception):
-    """A part that a newer Lethe wrote; the message says where it lies and what to do."""
 
 
 class CorruptPartError(Exception):

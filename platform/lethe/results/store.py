@@ -4,7 +4,8 @@
     merged/<table>/<study>.parquet          the same rows in one file, so that thousands of parts read fast
 
 A merged file is a copy: it says which parts it repeats, in which state, and is passed over once that is no longer true.
-Each study has one writer; readers need no lock and no server. What the rows mean is told in ``rows.py``.
+Each study has one writer, who alone moves broken parts away; readers leave them out and need no lock and no server.
+What the rows mean is told in ``rows.py``.
 """
 
 import re
@@ -18,9 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lethe.place import Place
-from lethe.results.part import CorruptPartError, Part, SchemaError, decode, encode
+from lethe.results.part import CorruptPartError, Part, decode, encode
 from lethe.results.rows import TABLES, EpochRow, Row, TableName, TrialRow
 from lethe.results.schema import schema_of, to_table
+from lethe.versions import SchemaError
 
 _READERS: Final = 16
 _SUFFIX: Final = ".parquet"
@@ -74,9 +76,9 @@ class Store:
         Raises:
             SchemaError: a newer Lethe wrote a part.
         """
-        rows = self._scan(table, study).table
+        rows = self._whole(table, study)
         if table == "epochs":
-            trials = self._scan("trials", study).table
+            trials = self._whole("trials", study)
             rows = rows.filter(pc.is_in(rows["trial_id"], value_set=trials["trial_id"]))
         if table == "artifacts":
             rows = _latest(rows, "artifact_id")
@@ -86,17 +88,34 @@ class Store:
         """Name the studies that have rows in any table."""
         return sorted({name.split("/")[1] for name in self.place.child("tables").names(_SUFFIX, recursive=True)})
 
-    def merge(self, study: str) -> None:
-        """Copy each table's parts of a study into one file, to be called from time to time by the study's writer.
+    def merge(self, study: str) -> list[str]:
+        """Set a study's broken parts aside and copy the others of each table into one file.
+
+        To be called by the study's writer, before it reads what is left to do and from time to time. A trial whose
+        epochs are broken or missing is set aside with them, since both are one unit.
+
+        Returns:
+            What was set aside, why and where it lies now, a sentence each.
 
         Raises:
             SchemaError: a newer Lethe wrote a part.
-            PlaceError: the file could not be written.
+            PlaceError: a file could not be written or moved.
         """
-        for table in TABLES:
-            merged = self._scan(table, study)
-            if merged.covers:
-                self._merged(table).write(study + _SUFFIX, encode(merged))
+        scans = {table: self._scan(table, study) for table in TABLES}
+        told = [
+            f"broken part {self._parts(table)}/{name}: {why}; set aside as {self._set_aside(table, name)}"
+            for table, scan in scans.items()
+            for name, why in scan.broken.items()
+        ]
+        if bereft := _without_epochs(scans["trials"].rows, scans["epochs"].rows):
+            for trial in bereft:
+                where = self._set_aside("trials", f"{study}/{trial}{_SUFFIX}")
+                told.append(f"trial {trial} has lost its epochs; set aside as {where}")
+            scans["trials"] = self._scan("trials", study)
+        for table, scan in scans.items():
+            if scan.fresh:
+                self._merged(table).write(study + _SUFFIX, encode(Part(scan.rows, scan.covers)))
+        return told
 
     def _parts(self, table: TableName) -> Place:
         return self.place.child("tables", table)
@@ -111,21 +130,32 @@ class Store:
         stamps = self._parts(table).child(_checked("study", study)).stamps(_SUFFIX)
         return {f"{study}/{name}": stamp for name, stamp in stamps.items()}
 
-    def _scan(self, table: TableName, study: str | None) -> Part:
-        """Read what is readable of a table, and say which parts that was."""
+    def _set_aside(self, table: TableName, name: str) -> str:
+        return self.place.set_aside(f"tables/{table}/{name}")
+
+    def _whole(self, table: TableName, study: str | None) -> pa.Table:
+        """Read what is readable of a table, and warn of the rest."""
+        scan = self._scan(table, study)
+        for name, why in scan.broken.items():
+            warning = CorruptPartWarning(f"left out the broken part {self._parts(table)}/{name}: {why}")
+            warnings.warn(warning, stacklevel=3)
+        return scan.rows
+
+    def _scan(self, table: TableName, study: str | None) -> "_Scan":
         stamps = self._stamps(table, study)
         merged = self._read_merged(table, study, stamps)
         repeated = {name for part in merged for name in part.covers}
         loose = sorted(stamps.keys() - repeated)
         with ThreadPoolExecutor(_READERS) as pool:
             read = dict(zip(loose, pool.map(lambda name: self._read_part(table, name), loose), strict=True))
-        for part in read.values():
-            if isinstance(part, CorruptPartError):
-                warnings.warn(CorruptPartWarning(str(part)), stacklevel=3)
         whole = {name: part.table for name, part in read.items() if isinstance(part, Part)}
         empty = _SCHEMAS[table].empty_table()
-        rows = pa.concat_tables([empty, *(part.table for part in merged), *whole.values()]).combine_chunks()
-        return Part(rows, {name: stamps[name] for name in repeated | whole.keys()})
+        return _Scan(
+            pa.concat_tables([empty, *(part.table for part in merged), *whole.values()]).combine_chunks(),
+            {name: stamps[name] for name in repeated | whole.keys()},
+            bool(whole),
+            {name: str(part) for name, part in read.items() if isinstance(part, CorruptPartError)},
+        )
 
     def _read_merged(self, table: TableName, study: str | None, stamps: Mapping[str, str]) -> list[Part]:
         """Read the merged files whose parts are all as they were when they were merged."""
@@ -146,9 +176,36 @@ class Store:
         try:
             return decode(folder.read(name), _SCHEMAS[table])
         except CorruptPartError as error:
-            return CorruptPartError(f"left out the broken part {folder}/{name}: {error}")
+            return error
+        except FileNotFoundError:
+            return CorruptPartError("it was moved away just now")
         except SchemaError as error:
             raise SchemaError(f"cannot read {folder}/{name}: {error}. Upgrade lethe.") from error
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What was found of a table.
+
+    Attributes:
+        rows: all that could be read.
+        covers: the parts that they come from, each with its stamp.
+        fresh: some of these parts stand in no merged file that is true.
+        broken: what is wrong with the other parts.
+    """
+
+    rows: pa.Table
+    covers: Mapping[str, str]
+    fresh: bool
+    broken: Mapping[str, str]
+
+
+def _without_epochs(trials: pa.Table, epochs: pa.Table) -> list[str]:
+    """Name the trials of which no epoch is there, though they ran some."""
+    present = pc.is_in(trials["trial_id"], value_set=epochs["trial_id"].unique())
+    bereft = pc.and_(pc.greater(trials["epochs_done"], 0), pc.invert(present))
+    names: list[str] = trials.filter(bereft)["trial_id"].to_pylist()
+    return names
 
 
 def _latest(rows: pa.Table, key: str) -> pa.Table:
