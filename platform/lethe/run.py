@@ -6,6 +6,7 @@ stopped, killed or given more trials.
 
 import signal
 import threading
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TypeVar
 from lethe.cluster import Connection, OnRay, Shelf, connect
 from lethe.confirm import Confirmer, compare, confirmations
 from lethe.filling import Filling
+from lethe.lease import holding_study
 from lethe.place import Place
 from lethe.plan import Plan, make_plan
 from lethe.pool import Claims, LocalClaims, Pool, RayClaims, Trainer
@@ -41,8 +43,6 @@ class StudyRun:
         self.problems: list[str] = []
         self._study = study
         self._progress = progress
-        self._pool = Pool(place)
-        self._store = Store(place)
         self._place = place
 
     def run(self, address: str | None = None, *, local: bool = False) -> None:
@@ -56,7 +56,17 @@ class StudyRun:
             InterruptedStudyError: the run was stopped by a signal.
             ClusterError, DataError, PlaceError: what the study needs cannot be had.
         """
-        self._place.check_writable()
+        self._place = self._place.prepared()
+        self._pool, self._store = Pool(self._place), Store(self._place)
+        try:
+            with holding_study(self._place, self._study.name, say=self._progress.say, on_lost=self._lose):
+                self._run(address, local=local)
+        except KeyboardInterrupt:
+            raise InterruptedStudyError from None
+
+    def _run(self, address: str | None, *, local: bool) -> None:
+        for problem in self._store.merge(self._study.name):
+            self._progress.say(problem)
         plan = make_plan(self._study, self._pool, self._store)
         self._tell(plan)
         if plan.complete:
@@ -65,10 +75,7 @@ class StudyRun:
         workers = self._study.resources.workers
         with connect(address, local=local, workers=workers) as connection, _sigterm_as_interrupt():
             self._progress.say(f"Running on {connection.title}.")
-            try:
-                self._work(plan, connection)
-            except KeyboardInterrupt:
-                raise InterruptedStudyError from None
+            self._work(plan, connection)
 
     def _tell(self, plan: Plan) -> None:
         for data in plan.datasets:
@@ -148,6 +155,11 @@ class StudyRun:
         for cell in cells:
             if not any(row.cell == cell.fingerprint and row.status == "done" for row in search.rows):
                 self._problem(f"{cell.title}: no trial finished, so there is no setting to confirm")
+
+    def _lose(self, why: str) -> None:
+        """Stop as on Ctrl-C: another run has the study now."""
+        self._problem(why)
+        interrupt_main()
 
     def _problem(self, text: str) -> None:
         """Tell of a problem now, and keep it for the end."""

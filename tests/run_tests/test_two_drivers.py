@@ -1,0 +1,198 @@
+"""Two runs of one study at once: one works, the other says so, waits and goes on by itself."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from lethe.lease import Holder, holding_study
+from lethe.place import Place
+from lethe.results import query
+
+Lethe = Callable[..., "subprocess.Popen[str]"]
+WriteStudy = Callable[..., Path]
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody looks and counts often, and is thought dead soon."""
+    for name, seconds in (("LOOK_S", 0.05), ("RENEW_S", 0.05), ("DEAD_S", 1.5), ("GIVE_UP_S", 0.5)):
+        monkeypatch.setattr(f"lethe.lease.{name}", seconds)
+
+
+@pytest.fixture(params=["local", "objects"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, hasty: None) -> Place:
+    where = tmp_path / "results" if request.param == "local" else f"fsspec+memory://{tmp_path.name}"
+    return Place.at(where).prepared()
+
+
+class Witness:
+    """Holds a study in a thread and remembers what it was told."""
+
+    def __init__(self, place: Place, study: str = "s") -> None:
+        self.said: list[str] = []
+        self.lost: list[str] = []
+        self.holds = threading.Event()
+        self._leave = threading.Event()
+        self._thread = threading.Thread(target=self._hold, args=(place, study), daemon=True)
+        self._thread.start()
+
+    def _hold(self, place: Place, study: str) -> None:
+        with holding_study(place, study, say=self.said.append, on_lost=self.lost.append):
+            self.holds.set()
+            self._leave.wait()
+
+    def leave(self) -> None:
+        self._leave.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+def lease(place: Place) -> Holder:
+    holder = Holder.read(place.read("leases/s.json"))
+    assert holder is not None
+    return holder
+
+
+def eventually(fact: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not fact():
+        assert time.monotonic() < until, "not within a minute"
+        time.sleep(0.01)
+
+
+def test_a_lease_is_there_while_a_study_is_held_and_counts(place: Place) -> None:
+    with holding_study(place, "s", say=pytest.fail, on_lost=pytest.fail):
+        first = lease(place)
+        assert (first.pid, first.host) == (os.getpid(), os.uname().nodename)
+        eventually(lambda: lease(place).count > first.count + 2)
+        with holding_study(place, "other", say=pytest.fail, on_lost=pytest.fail):
+            pass
+    assert not place.exists("leases/s.json")
+
+
+def test_a_lease_is_given_back_when_the_work_fails(place: Place) -> None:
+    with pytest.raises(KeyboardInterrupt), holding_study(place, "s", say=pytest.fail, on_lost=pytest.fail):
+        raise KeyboardInterrupt
+    assert not place.exists("leases/s.json")
+
+
+def test_who_waits_is_told_once_by_whom_and_goes_on_when_the_first_ends(place: Place) -> None:
+    first = Witness(place)
+    eventually(first.holds.is_set)
+    others = [Witness(place) for _ in range(3)]
+    eventually(lambda: all(other.said for other in others))
+    time.sleep(2)
+    assert not any(other.holds.is_set() for other in others), "a living holder's study was taken"
+    first.leave()
+    while others:
+        eventually(lambda: any(other.holds.is_set() for other in others))
+        [holding] = [other for other in others if other.holds.is_set()]
+        assert lease(place).pid == os.getpid()
+        holding.leave()
+        others.remove(holding)
+        assert len(holding.said) == 1
+        assert f"being run by process {os.getpid()} on" in holding.said[0]
+        assert holding.lost == []
+    assert first.lost == []
+
+
+def dead_of_this_machine(place: Place) -> None:
+    """Leaves the lease of a process that has ended, of this machine."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    place.write("leases/s.json", replace(Holder.here(), id="dead", pid=process.pid).text())
+
+
+def dead_whose_number_is_used_again(place: Place) -> None:
+    place.write("leases/s.json", replace(Holder.here(), id="dead", started="1").text())
+
+
+@pytest.mark.parametrize("dead", [dead_of_this_machine, dead_whose_number_is_used_again])
+def test_the_dead_of_this_machine_are_seen_at_once(
+    place: Place, dead: Callable[[Place], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lethe.lease.DEAD_S", 1e9)
+    dead(place)
+    with holding_study(place, "s", say=pytest.fail, on_lost=pytest.fail):
+        assert lease(place).id != "dead"
+
+
+def test_a_zombie_is_dead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lethe.lease.DEAD_S", 1e9)
+    process = subprocess.Popen(["sleep", "600"])
+    started = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    place.write("leases/s.json", replace(Holder.here(), id="dead", pid=process.pid, started=started).text())
+    process.kill()
+    with holding_study(place, "s", say=lambda text: None, on_lost=pytest.fail):
+        assert lease(place).id != "dead"
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        replace(Holder.here(), id="far", host="far", machine="another boot").text(),
+        replace(Holder.here(), id="far", host="far", machine="", pid=2**22 + 1).text(),
+        json.dumps({**asdict(Holder.here()), "id": "far", "new": 1}).encode(),
+        b"",
+    ],
+    ids=["another machine", "a machine that cannot tell", "a newer Lethe", "torn"],
+)
+def test_a_holder_that_counts_no_more_is_dead_after_a_while_and_not_before(place: Place, left: bytes) -> None:
+    place.write("leases/s.json", left)
+    began = time.monotonic()
+    said: list[str] = []
+    with holding_study(place, "s", say=said.append, on_lost=pytest.fail):
+        assert time.monotonic() - began >= 1.5
+        assert lease(place).pid == os.getpid()
+    assert len(said) == 1
+    assert ("far" in said[0]) == (b'"far"' in left and b'"new"' not in left)
+
+
+def test_of_several_that_wait_for_a_dead_holder_one_takes_the_study(place: Place) -> None:
+    dead_of_this_machine(place)
+    witnesses = [Witness(place) for _ in range(4)]
+    for _ in range(4):
+        eventually(lambda: any(witness.holds.is_set() for witness in witnesses))
+        [holding] = [witness for witness in witnesses if witness.holds.is_set()]
+        holding.leave()
+        witnesses.remove(holding)
+        assert holding.lost == []
+
+
+def test_a_holder_that_was_thought_dead_is_told_who_has_the_study_now(place: Place) -> None:
+    first = Witness(place)
+    eventually(first.holds.is_set)
+    other = replace(Holder.here(), id="other", host="elsewhere")
+    place.write("leases/s.json", other.text())
+    eventually(lambda: first.lost)
+    assert first.lost == [f"The study was taken over by {other}."]
+    first.leave()
+    assert lease(place).id == "other", "another's lease was deleted"
+
+
+def test_a_holder_whose_lease_was_removed_is_told(place: Place) -> None:
+    first = Witness(place)
+    eventually(first.holds.is_set)
+    place.delete("leases/s.json")
+    eventually(lambda: first.lost)
+    assert "removed" in first.lost[0]
+    first.leave()
+
+
+def test_a_holder_whose_place_is_gone_is_told_where(tmp_path: Path, hasty: None) -> None:
+    first = Witness(Place.at(tmp_path / "results").prepared())
+    eventually(first.holds.is_set)
+    (tmp_path / "results").rename(tmp_path / "moved")
+    eventually(lambda: first.lost)
+    assert f"{tmp_path}/results" in first.lost[0]
+    first.leave()
+    assert not (tmp_path / "results").exists()
