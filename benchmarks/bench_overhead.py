@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from lethe.cluster import Shelf, connect
+from lethe.cluster import Room, Shelf, Steps, Stop, Watch, connect
 from lethe.cluster._crew import RayCrew
 from lethe.place import Place
 from lethe.plan import make_plan
@@ -46,9 +46,12 @@ class ComputeSeconds:
     def __init__(self, pool: Pool, shelf: Shelf, share: Share) -> None:
         self._worker = TrialWorker(Workbench(pool, shelf, share))
 
-    def __call__(self, task: TrialTask) -> float:
-        """Run the trial."""
-        reports = list(self._worker.run(task))
+    def __call__(self, task: TrialTask) -> Steps[float]:
+        """Run the trial; a step is an epoch."""
+        reports = []
+        for report in self._worker.run(task):
+            reports.append(report)
+            yield
         return sum(one.seconds_unlearn + one.seconds_evaluate + one.seconds_attack for one in reports)
 
 
@@ -63,7 +66,8 @@ def overheads(study_file: Path, results: str, repeats: int) -> list[float]:
     found = []
     with connect():
         share = study.resources.trial
-        crew = RayCrew(partial(ComputeSeconds, Pool(place), Shelf(plan.datasets), share), share, size=1)
+        make, watch = partial(ComputeSeconds, Pool(place), Shelf(plan.datasets), share), Watch(Stop(), 3600, print)
+        crew = RayCrew(make, Room.of(share), lambda room: 1, watch)
         started = time.perf_counter()
         for done in crew.do([task] * repeats):
             ended = time.perf_counter()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, cast
 
+from lethe.cluster import Steps
 from lethe.fingerprint import fingerprint
 from lethe.provenance import Provenance, reset_peak_memory
 from lethe.results import ConfirmationRow, TrialRow
@@ -142,16 +143,17 @@ class Confirmer:
     def __init__(self, workbench: Workbench) -> None:
         self._workbench = workbench
 
-    def __call__(self, confirmation: Confirmation) -> ConfirmationRow:
-        """Confirm one row on one seed."""
+    def __call__(self, confirmation: Confirmation) -> Steps[ConfirmationRow]:
+        """Confirm one row on one seed; a step is an epoch."""
         started_at = datetime.now(UTC)
         reset_peak_memory(self._workbench.device)
         method = confirmation.method
         bench = self._workbench.bench(confirmation.question, confirmation.seed)
         seconds, logits = 0.0, bench.oracle_logits
         if method is not None:
-            [*_, last] = bench.unlearn(method, ALL_SPLITS, every_epoch=False)
-            seconds, logits = last.seconds_unlearn, last.logits
+            for result in bench.unlearn(method, ALL_SPLITS, every_epoch=False):
+                seconds, logits = seconds + result.seconds_unlearn, result.logits
+                yield
         measured = bench.yardstick.report(logits) if logits else None
         return ConfirmationRow(
             **question_columns(confirmation.study, confirmation.question),

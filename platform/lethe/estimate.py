@@ -7,7 +7,7 @@ from statistics import fmean
 
 import torch
 
-from lethe.cluster import claim_device, fitting
+from lethe.cluster import Room, claim_device, fitting
 from lethe.plan import Plan
 from lethe.results import ArtifactRow, ConfirmationRow, Store, to_rows
 from lethe.study import Question
@@ -37,7 +37,7 @@ def estimate(plan: Plan, store: Store, resources: Mapping[str, float]) -> Estima
         resources: of the machine, such as ``{"CPU": 8, "GPU": 1}``.
     """
     asked = plan.study.resources
-    trainers, triers = (fitting(resources, share) for share in (asked.training, asked.trial))
+    trainers, triers = (fitting(resources, Room.of(share)) for share in (asked.training, asked.trial))
     if asked.workers is not None:
         trainers, triers = min(trainers, asked.workers), min(triers, asked.workers)
     if not (trainers and triers):

@@ -61,7 +61,6 @@ class Filling:
         """Fill in a thread beside what runs inside, and wait for both.
 
         If the filling itself fails, every cell is given up, which ends the search, and the error is raised at the end.
-        Inside an interrupted search nothing is waited for.
         """
         errors: list[Exception] = []
 
@@ -76,8 +75,7 @@ class Filling:
         filler = threading.Thread(target=fill, daemon=True)
         filler.start()
         yield
-        if self._search.finished:
-            filler.join()
+        filler.join()
         if errors:
             raise errors[0]
 

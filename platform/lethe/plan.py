@@ -68,7 +68,7 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
     jobs = [*jobs_for(cells, study.seeds.tuning), *jobs_for(cells, study.seeds.reporting)]
     missing, broken = _missing(pool, jobs)
     wanted = {cell.fingerprint for cell in cells}
-    trials = [row for row in to_rows(store.read("trials", study.name), TrialRow) if row.cell in wanted]
+    trials = [row for row in to_rows(store.read("trials", study.name), TrialRow) if row.cell in wanted and row.final]
     confirmed = to_rows(store.read("confirmations", study.name), ConfirmationRow)
     known = confirmations(cells, trials)
     missing_rows, outdated = compare(known, confirmed)

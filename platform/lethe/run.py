@@ -4,15 +4,11 @@ Whatever was done before is found in the results place and not done again, so th
 stopped, killed or given more trials.
 """
 
-import signal
-import threading
-from _thread import interrupt_main
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lethe.cluster import Connection, OnRay, Shelf, connect
+from lethe.cluster import Connection, OnRay, Room, Shelf, Stop, Watch, connect, stopping_on_signals
 from lethe.confirm import Confirmer, compare, confirmations
 from lethe.filling import Filling
 from lethe.lease import holding_study
@@ -41,6 +37,8 @@ class StudyRun:
 
     def __init__(self, study: Study, place: Place, progress: Progress) -> None:
         self.problems: list[str] = []
+        self._stop = Stop()
+        self._watch = Watch(self._stop, study.resources.hung_after_s, progress.say)
         self._study = study
         self._progress = progress
         self._place = place
@@ -53,13 +51,14 @@ class StudyRun:
             local: run in this process instead, without Ray.
 
         Raises:
-            InterruptedStudyError: the run was stopped by a signal.
+            InterruptedStudyError: the run was stopped: by a signal once the running epochs had ended, by the second
+                one at once.
             ClusterError, DataError, PlaceError: what the study needs cannot be had.
         """
         self._place = self._place.prepared()
         self._pool, self._store = Pool(self._place), Store(self._place)
         try:
-            with holding_study(self._place, self._study.name, say=self._progress.say, on_lost=self._lose):
+            with holding_study(self._place, self._study.name, say=self._progress.say, on_lost=self._stop.request):
                 self._run(address, local=local)
         except KeyboardInterrupt:
             raise InterruptedStudyError from None
@@ -73,9 +72,14 @@ class StudyRun:
             self._progress.say("Everything is there already: nothing to train, try or confirm.")
             return
         workers = self._study.resources.workers
-        with connect(address, local=local, workers=workers) as connection, _sigterm_as_interrupt():
+        with connect(address, local=local, workers=workers) as connection, stopping_on_signals(self._stop):
             self._progress.say(f"Running on {connection.title}.")
+            if isinstance(connection, OnRay):
+                for share in (self._study.resources.training, self._study.resources.trial):
+                    connection.check_holds(Room.of(share))
             self._work(plan, connection)
+            if self._stop.requested:
+                raise InterruptedStudyError(self._stop.reason)
 
     def _tell(self, plan: Plan) -> None:
         for data in plan.datasets:
@@ -95,15 +99,16 @@ class StudyRun:
         filling = Filling(plan, self._pool, self._store, search, self._progress, self._problem)
         share = self._study.resources.training
         claims: Claims = RayClaims() if isinstance(connection, OnRay) else LocalClaims()
-        trainers = connection.crew(partial(Trainer, self._pool, shelf, claims, share), share)
+        make = partial(Trainer, self._pool, shelf, claims, share)
+        trainers = connection.crew(make, Room.of(share), self._watch, claims.bury)
         if isinstance(connection, OnRay):
             with filling.beside(trainers):
                 self._search(search, shelf, connection)
         else:
             filling.fill(trainers)
             self._search(search, shelf, connection)
-        if not search.finished:
-            raise InterruptedStudyError
+        if self._stop.requested:
+            return
         cells = [cell for cell in plan.cells if filling.can_confirm(cell)]
         self._confirm(cells, search, shelf, connection)
         self._store.merge(self._study.name)
@@ -117,9 +122,9 @@ class StudyRun:
         make = partial(_at_workbench, TrialWorker, self._pool, shelf, share)
         self._progress.stage("search", search.planned, done=len(search.rows))
         if isinstance(connection, OnRay):
-            run_on_tune(self._study, search, make, connection.capacity(share), show)
+            run_on_tune(self._study, search, make, connection, Room.of(share), self._watch, show)
         else:
-            run_here(search, make(), show)
+            run_here(search, make(), self._stop, show)
 
     def _show_search(self, search: StudySearch) -> None:
         best = search.best
@@ -139,7 +144,8 @@ class StudyRun:
         for row in outdated:
             self._store.append([row], row.confirmation_id)
         share = self._study.resources.trial
-        crew = connection.crew(partial(_at_workbench, Confirmer, self._pool, shelf, share), share)
+        make = partial(_at_workbench, Confirmer, self._pool, shelf, share)
+        crew = connection.crew(make, Room.of(share), self._watch)
         self._progress.stage("confirmation", len(missing))
         for count, done in enumerate(crew.do(missing), start=1):
             if done.error is not None or done.result is None:
@@ -156,11 +162,6 @@ class StudyRun:
             if not any(row.cell == cell.fingerprint and row.status == "done" for row in search.rows):
                 self._problem(f"{cell.title}: no trial finished, so there is no setting to confirm")
 
-    def _lose(self, why: str) -> None:
-        """Stop as on Ctrl-C: another run has the study now."""
-        self._problem(why)
-        interrupt_main()
-
     def _problem(self, text: str) -> None:
         """Tell of a problem now, and keep it for the end."""
         self.problems.append(text)
@@ -170,20 +171,3 @@ class StudyRun:
 def _at_workbench(worker: Callable[[Workbench], Worker], pool: Pool, shelf: Shelf, share: Share) -> Worker:
     """Make a worker where it is to work."""
     return worker(Workbench(pool, shelf, share))
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """End on SIGTERM as on Ctrl-C, even where that is ignored; entered after Ray has set its handler, which aborts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lethe.cluster import Shelf
+from lethe.cluster import Shelf, Steps
 from lethe.place import Place
 from lethe.pool import DivergedError, LocalClaims, Made, Pool, Trainer, TrainingJob, jobs_for
 from lethe.pool._claims import LEASE_S
@@ -70,7 +70,16 @@ def pool_at(folder: Path) -> Pool:
 
 def make(pool: Pool, *wanted: TrainingJob, data: ImageData = DATA) -> list[Made]:
     worker = trainer(pool, data)
-    return [made for job in wanted for made in worker(job)]
+    return [made for job in wanted for made in result_of(worker(job))]
+
+
+def result_of(steps: Steps[list[Made]]) -> list[Made]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            made: list[Made] = end.value
+            return made
 
 
 def files(pool: Pool, key: ArtefactKey) -> Artefacts:
@@ -186,6 +195,23 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint_to_bit_identica
     assert stopped.checkpoint(job.key) is None
 
 
+def test_a_training_that_is_left_between_two_epochs_keeps_them(tmp_path: Path) -> None:
+    job = job_of("original", epochs=3)
+    whole, left, claims = pool_at(tmp_path / "whole"), pool_at(tmp_path / "left"), LocalClaims()
+    make(whole, job)
+    steps = trainer(left, claims=claims)(job)
+    next(steps)
+    next(steps)
+    steps.close()
+    checkpoint = left.checkpoint(job.key)
+    assert checkpoint is not None
+    assert int(checkpoint["epoch"]) == 2
+    assert claims.claim(job.key.fingerprint, "next")
+    claims.release(job.key.fingerprint, "next")
+    result_of(trainer(left, claims=claims)(job))
+    assert identical(weights(left, job.key), weights(whole, job.key))
+
+
 def test_a_training_whose_checkpoint_is_damaged_begins_anew(tmp_path: Path) -> None:
     job = job_of("oracle", epochs=7)
     whole, stopped = pool_at(tmp_path / "whole"), pool_at(tmp_path / "stopped")
@@ -233,7 +259,9 @@ def test_a_training_that_diverges_is_told_with_its_learning_rate_and_leaves_noth
 def test_two_workers_that_want_the_same_artefact_make_it_once(tmp_path: Path) -> None:
     pool, claims, job = pool_at(tmp_path), LocalClaims(), job_of("oracle")
     with ThreadPoolExecutor(2) as threads:
-        results = list(threads.map(lambda worker: worker(job), [trainer(pool, claims=claims) for _ in range(2)]))
+        results = list(
+            threads.map(lambda worker: result_of(worker(job)), [trainer(pool, claims=claims) for _ in range(2)])
+        )
     assert sorted(one.new for made in results for one in made) == [False, True]
 
 
@@ -262,8 +290,17 @@ def test_a_claim_lapses_once_its_holder_stops_renewing_it() -> None:
     assert not claims.claim("a", "first")
 
 
+def test_the_claims_of_a_dead_holder_are_free_at_once() -> None:
+    claims = LocalClaims()
+    assert claims.claim("a", "dead")
+    assert claims.claim("b", "alive")
+    claims.bury("dead")
+    assert claims.claim("a", "next")
+    assert not claims.claim("b", "next")
+
+
 def test_claims_are_released_even_when_a_training_fails(tmp_path: Path) -> None:
     claims, job = LocalClaims(), job_of("original", lr=1e30)
     with pytest.raises(DivergedError):
-        trainer(pool_at(tmp_path), claims=claims)(job)
+        result_of(trainer(pool_at(tmp_path), claims=claims)(job))
     assert claims.claim(job.key.fingerprint, "next")

@@ -22,7 +22,7 @@ class EpochResult:
     Attributes:
         epoch: from 1; 0 for a method that has no epochs.
         loss: mean loss of the epoch; None where there was none.
-        logits: of the splits that were asked for; empty where the run diverged.
+        logits: of the splits that were asked for; empty where the run diverged or was not evaluated.
         seconds_unlearn: of the method, this epoch.
         seconds_evaluate: of the logits.
     """
@@ -32,11 +32,12 @@ class EpochResult:
     logits: Logits
     seconds_unlearn: float
     seconds_evaluate: float
+    evaluated: bool = True
 
     @property
     def diverged(self) -> bool:
         """Tell whether the loss or the logits stopped being finite; such a run ends with this epoch."""
-        return not self.logits
+        return self.evaluated and not self.logits
 
 
 def unlearn(
@@ -55,24 +56,24 @@ def unlearn(
         weights: state dict of the original.
         seed: of everything that the method draws.
         images: the splits to evaluate, uint8, on the model's device.
-        every_epoch: evaluate after each epoch; else after the last alone, and only that is given.
+        every_epoch: evaluate after each epoch; else after the last alone.
     """
     subject.model.load_state_dict(dict(weights))
     losses = method.unlearn(subject, seed)
-    spent = 0.0
     for epoch in range(min(1, method.epochs), method.epochs + 1):
         started = time.perf_counter()
         loss = next(losses, None)
-        spent += time.perf_counter() - started
+        spent = time.perf_counter() - started
         finite = loss is None or math.isfinite(loss)
         if finite and not every_epoch and epoch < method.epochs:
+            yield EpochResult(epoch, loss, {}, spent, 0.0, evaluated=False)
             continue
         begun = time.perf_counter()
         logits = _evaluate(subject, images) if finite else {}
-        yield EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun)
-        if not logits:
+        result = EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun)
+        yield result
+        if result.diverged:
             return
-        spent = 0.0
 
 
 def _evaluate(subject: Subject, images: Mapping[SplitName, Tensor]) -> Logits:

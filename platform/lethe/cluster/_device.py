@@ -1,10 +1,17 @@
 """What a worker computes on: the GPU that it was given a share of, or its CPU cores."""
 
 import os
+import resource
+from pathlib import Path
 
+import ray
 import torch
 
+from lethe.cluster._room import Room
 from lethe.study import Share
+
+CONTEXT_BYTES = 600 << 20
+"""Left out of a worker's share of a GPU for its CUDA context, which torch's allocator does not count."""
 
 
 class DeviceError(Exception):
@@ -31,3 +38,28 @@ def claim_device(share: Share) -> torch.device:
             "set resources.trial.gpu=0 and resources.training.gpu=0 to run on CPU cores"
         )
     return torch.device("cuda")
+
+
+def cap_memory(room: Room) -> None:
+    """Hold this worker to its share of memory, so that one that needs more fails alone and not its neighbours.
+
+    A share of a GPU caps what torch allocates there. A worker without a GPU may take, on top of what it holds now, the
+    share of its node's memory (as Ray counts it) that its cores are of the node's.
+    """
+    if room.gpu > 0:
+        if room.gpu < 1 and torch.cuda.is_available():
+            total = torch.cuda.get_device_properties(0).total_memory
+            torch.cuda.set_per_process_memory_fraction(max(0.01, room.gpu - CONTEXT_BYTES / total))
+        return
+    node = ray.get_runtime_context().get_node_id()
+    held = next(each["Resources"] for each in ray.nodes() if each["NodeID"] == node)
+    share = held["memory"] * min(1.0, room.cpu / held["CPU"])
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + int(share), most))
+
+
+def _data_bytes() -> int:
+    """Give the private writable memory that this process has mapped: what RLIMIT_DATA counts."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    kilobytes = next(line.split()[1] for line in lines if line.startswith("VmData"))
+    return int(kilobytes) * 1024

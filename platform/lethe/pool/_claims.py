@@ -1,12 +1,12 @@
 """Who is making what: one worker a cluster makes an artefact, however many studies ask for it at once.
 
-A claim lasts as long as its holder renews it; a holder that dies lets it lapse, and the next one goes on from the
+A claim lasts as long as its holder renews it, or until its holder is known to be dead; the next one goes on from the
 checkpoint.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 from uuid import uuid4
@@ -15,6 +15,7 @@ import ray
 
 LEASE_S = 30.0
 RENEW_S = 5.0
+ASK_S = 0.5
 
 
 class Claims(Protocol):
@@ -26,6 +27,10 @@ class Claims(Protocol):
 
     def release(self, fingerprint: str, holder: str) -> None:
         """Give a claim back."""
+        ...
+
+    def bury(self, holder: str) -> None:
+        """Forget all claims of a holder that is dead."""
         ...
 
 
@@ -54,6 +59,10 @@ class LocalClaims:
         if self._held.get(fingerprint, ("", 0.0))[0] == holder:
             del self._held[fingerprint]
 
+    def bury(self, holder: str) -> None:
+        """Forget the holder's claims."""
+        self._held = {name: claim for name, claim in self._held.items() if claim[0] != holder}
+
 
 class RayClaims:
     """The one table of claims of a Ray cluster, kept by a named actor that outlives the study which asked first."""
@@ -73,13 +82,27 @@ class RayClaims:
         """Tell the actor."""
         ray.get(self._actor.release.remote(fingerprint, holder))
 
+    def bury(self, holder: str) -> None:
+        """Tell the actor."""
+        ray.get(self._actor.bury.remote(holder))
+
+
+def holder_here() -> str:
+    """Name this process as a holder: by its actor's id on Ray, so that whoever sees the actor die can bury it."""
+    actor = ray.get_runtime_context().get_actor_id() if ray.is_initialized() else None
+    return actor or uuid4().hex
+
+
+def waiting_for(claims: Claims, fingerprint: str, holder: str) -> Generator[None, None, None]:
+    """Wait, step by step, until the artefact is ours to make; it may have been made meanwhile, so look again."""
+    while not claims.claim(fingerprint, holder):
+        time.sleep(ASK_S)
+        yield
+
 
 @contextmanager
-def holding(claims: Claims, fingerprint: str) -> Iterator[None]:
-    """Wait until the artefact is ours to make, or has been made meanwhile: look again; renew the claim until done."""
-    holder = uuid4().hex
-    while not claims.claim(fingerprint, holder):
-        time.sleep(1)
+def renewing(claims: Claims, fingerprint: str, holder: str) -> Iterator[None]:
+    """Renew a claim while inside, and give it back."""
     over = threading.Event()
 
     def renew() -> None:

@@ -9,8 +9,8 @@ from typing import Any, get_args
 import torch
 from torch import nn
 
-from lethe.cluster import Shelf, claim_device
-from lethe.pool._claims import Claims, holding
+from lethe.cluster import Shelf, Steps, claim_device
+from lethe.pool._claims import Claims, holder_here, renewing, waiting_for
 from lethe.pool._jobs import TrainingJob
 from lethe.pool._store import CorruptArtefactError, Pool, Tensors
 from lethe.provenance import Provenance, reset_peak_memory
@@ -55,19 +55,25 @@ class Trainer:
         self._datasets = datasets
         self._claims = claims
         self._device = claim_device(share)
+        self._holder = holder_here()
 
-    def __call__(self, job: TrainingJob) -> list[Made]:
-        """Get or make the model of a job and its saliency scores.
+    def __call__(self, job: TrainingJob) -> Steps[list[Made]]:
+        """Get or make the model of a job and its saliency scores; a step is an epoch.
+
+        Closed in between, it leaves a checkpoint.
 
         Raises:
             DivergedError: the training's loss stopped being finite.
         """
-        made = [self._get_or_make(job.key, job.question, job.seed)]
-        made += [self._get_or_make(key, question, job.seed) for key, question in job.saliencies]
-        return made
+        made = yield from self._get_or_make(job.key, job.question, job.seed)
+        scores = []
+        for key, question in job.saliencies:
+            scores.append((yield from self._get_or_make(key, question, job.seed)))
+        return [made, *scores]
 
-    def _get_or_make(self, key: ArtefactKey, question: Question, seed: int) -> Made:
-        with holding(self._claims, key.fingerprint):
+    def _get_or_make(self, key: ArtefactKey, question: Question, seed: int) -> Steps[Made]:
+        yield from waiting_for(self._claims, key.fingerprint, self._holder)
+        with renewing(self._claims, key.fingerprint, self._holder):
             moved = None
             try:
                 manifest = self._pool.verify(key)
@@ -76,15 +82,20 @@ class Trainer:
             if manifest is not None:
                 return Made(key, question, seed, manifest, new=False, set_aside=None)
             reset_peak_memory(self._device)
-            files, facts = self._score(question, seed) if key.kind == "saliency" else self._train(key, question, seed)
+            if key.kind == "saliency":
+                files, facts = self._score(question, seed)
+            else:
+                files, facts = yield from self._train(key, question, seed)
             manifest = self._pool.save(key, files, facts)
             return Made(key, question, seed, manifest, new=True, set_aside=moved)
 
-    def _train(self, key: ArtefactKey, question: Question, seed: int) -> tuple[dict[str, Tensors], dict[str, Any]]:
+    def _train(
+        self, key: ArtefactKey, question: Question, seed: int
+    ) -> Steps[tuple[dict[str, Tensors], dict[str, Any]]]:
         started_at, started = datetime.now(UTC), time.perf_counter()
         data = self._datasets[question.data_hash]
         training = self._training(key, question, seed, data)
-        self._finish(key, training)
+        yield from self._finish(key, training)
         images = {name: getattr(data, name).images_NCHW.to(self._device) for name in get_args(SplitName)}
         logits = {name: predict(training.model, split, question.recipe.precision) for name, split in images.items()}
         facts = {
@@ -115,8 +126,9 @@ class Trainer:
             training.restore(checkpoint)
         return training
 
-    def _finish(self, key: ArtefactKey, training: Training) -> None:
+    def _finish(self, key: ArtefactKey, training: Training) -> Steps[None]:
         recipe = training.recipe
+        kept = training.epoch
         while training.epoch < recipe.epochs:
             training.advance()
             if not math.isfinite(training.loss):
@@ -126,6 +138,13 @@ class Trainer:
                 )
             if training.epoch % CHECKPOINT_EPOCHS == 0 and training.epoch < recipe.epochs:
                 self._pool.save_checkpoint(key, training.checkpoint())
+                kept = training.epoch
+            try:
+                yield
+            except GeneratorExit:
+                if kept < training.epoch:
+                    self._pool.save_checkpoint(key, training.checkpoint())
+                raise
 
     def _score(self, question: Question, seed: int) -> tuple[dict[str, Tensors], dict[str, Any]]:
         started_at, started = datetime.now(UTC), time.perf_counter()

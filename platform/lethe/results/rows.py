@@ -122,6 +122,13 @@ class _TrialColumns(OutcomeColumns, SettingColumns, QuestionColumns):
     study_seed: Annotated[int, Column("", "seed of the study")]
     training_seeds: Annotated[list[int], Column("", "training seeds that the measures are averaged over")]
     unlearning_seeds: Annotated[list[int], Column("", "unlearning seed of each run")]
+    cause: Annotated[
+        Literal["code", "memory", "worker", "node", "hung"] | None,
+        Column("", "why it failed: an error of the 'code', no 'memory', or too many losses of its worker"),
+    ] = None
+    losses: Annotated[
+        int | None, Column("", "workers that it lost before it ended; null in results of an early version")
+    ] = None
     copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
     epochs_done: Annotated[int, Column("epochs", "epochs that were run")]
     gap_per_seed: Annotated[list[float], Column("fraction", "gap of each training seed")]
@@ -139,6 +146,11 @@ class _TrialColumns(OutcomeColumns, SettingColumns, QuestionColumns):
 @dataclass(frozen=True, kw_only=True)
 class TrialRow(ProvenanceColumns, _TrialColumns):
     """One trial: one setting, its measures averaged over the tuning seeds."""
+
+    @property
+    def final(self) -> bool:
+        """Tell whether the trial says something of its setting; one that the machines failed is tried again."""
+        return self.status != "failed" or self.cause in ("code", None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 
+from lethe.cluster import Stop
 from lethe.search._deal import StudySearch
 from lethe.search._journal import Journal
 from lethe.search._tune import run_on_tune
 from lethe.search._worker import TrialTask, TrialWorker
 
 
-def run_here(search: StudySearch, worker: TrialWorker, show: Callable[[], None]) -> None:
-    """Run the trials that the study deals in this process, one after another."""
-    while (proposal := search.next_proposal()) is not None:
+def run_here(search: StudySearch, worker: TrialWorker, stop: Stop, show: Callable[[], None]) -> None:
+    """Run the trials that the study deals in this process, one after another, until somebody asks for a stop."""
+    while not stop.requested and (proposal := search.next_proposal()) is not None:
         for report in worker.run(TrialTask.of(proposal)):
             search.report(proposal, report)
             show()
+            if stop.requested and report.status == "running":
+                search.deal_again(proposal)
+                break
 
 
 __all__ = ["Journal", "StudySearch", "TrialTask", "TrialWorker", "run_here", "run_on_tune"]

@@ -4,9 +4,10 @@ It knows neither Ray nor workers: whoever runs trials asks `StudySearch.next_pro
 """
 
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 
+from lethe.cluster import Cause, given_up, told
 from lethe.results import EpochRow, Store, TrialRow, to_rows
 from lethe.search._cell import CellSearch, Ending, Proposal
 from lethe.search._journal import Journal
@@ -33,6 +34,8 @@ class StudySearch:
         self._rows, self._epochs = _known(store, cells)
         self._searches = {cell.fingerprint: self._continue(cell, journal) for cell in cells}
         self._turns: deque[str] = deque()
+        self._again: deque[Proposal] = deque()
+        self._losses: defaultdict[TrialKey, Counter[Cause]] = defaultdict(Counter)
         self._given_up: set[str] = set()
         self._reports: dict[TrialKey, dict[int, Report]] = {}
         self._repeats: defaultdict[TrialKey, list[Proposal]] = defaultdict(list)
@@ -79,7 +82,9 @@ class StudySearch:
         self._given_up.add(cell.fingerprint)
 
     def next_proposal(self) -> Proposal | None:
-        """Deal the next trial to run; None if none is due now. Cells take turns."""
+        """Deal the next trial to run; None if none is due now. Cells take turns; what lost its worker goes first."""
+        if self._again:
+            return self._again.popleft()
         for _ in range(len(self._turns)):
             self._turns.rotate(-1)
             search = self._searches[self._turns[-1]]
@@ -97,7 +102,7 @@ class StudySearch:
         if report.epoch <= 1:
             reports.clear()
         if report.status == "failed":
-            self.end(proposal, "failed", report.error)
+            self.end(proposal, "failed", report.error, report.cause)
             return
         reports[report.epoch] = report
         if report.reference is not None:
@@ -105,11 +110,30 @@ class StudySearch:
         if report.status != "running":
             self.end(proposal, report.status, report.error)
 
-    def end(self, proposal: Proposal, status: Status, error: str | None = None) -> None:
-        """End a trial with what it has reported; told from outside when it was stopped early or its workers died."""
+    def deal_again(self, proposal: Proposal) -> None:
+        """Take a trial back that did not end: what it reported is forgotten, and it is dealt next."""
+        self._reports.pop(_key(proposal), None)
+        self._again.append(proposal)
+
+    def lose(self, proposal: Proposal, cause: Cause, what: str) -> None:
+        """Take a trial back that lost its worker; after too many losses it has failed.
+
+        Args:
+            what: what became of the worker, in words.
+        """
+        losses = self._losses[_key(proposal)]
+        losses[cause] += 1
+        if given_up(losses):
+            self.end(proposal, "failed", f"given up: it {told(losses)}; the last time: {what}", cause)
+        else:
+            self.deal_again(proposal)
+
+    def end(self, proposal: Proposal, status: Status, error: str | None = None, cause: Cause | None = None) -> None:
+        """End a trial with what it has reported; told from outside when it was stopped early or is given up."""
         reports = self._reports.pop(_key(proposal), {})
         ordered = [reports[epoch] for epoch in sorted(reports)]
-        row = trial_row(proposal, ordered, status, error)
+        losses = self._losses.pop(_key(proposal), Counter()).total()
+        row = trial_row(proposal, ordered, status, error, cause, losses)
         self._keep(proposal, row, epoch_rows(row, ordered))
         for repeat in self._repeats.pop(_key(proposal), []):
             self._repeat(repeat)
@@ -145,10 +169,10 @@ def _ending(row: TrialRow, epochs: Sequence[EpochRow]) -> Ending:
 
 
 def _known(store: Store, cells: Sequence[Cell]) -> tuple[dict[TrialKey, TrialRow], dict[TrialKey, list[EpochRow]]]:
-    """Read the trials of these cells that an earlier run finished, with their epochs in order."""
+    """Read the trials of these cells that ended for good in an earlier run, with their epochs in order."""
     wanted = {cell.fingerprint for cell in cells}
     study = cells[0].study.name
-    trials = [row for row in to_rows(store.read("trials", study), TrialRow) if row.cell in wanted]
+    trials = [row for row in to_rows(store.read("trials", study), TrialRow) if row.cell in wanted and row.final]
     keys = {row.trial_id: (row.cell, row.number) for row in trials}
     epochs: dict[TrialKey, list[EpochRow]] = {key: [] for key in keys.values()}
     for epoch in sorted(to_rows(store.read("epochs", study), EpochRow), key=lambda epoch: epoch.epoch):

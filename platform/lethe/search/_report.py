@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from lethe.cluster import Cause
 from lethe.provenance import Provenance
 from unlearning.yardstick import Measures
 
@@ -38,6 +39,7 @@ class Report:
         gap: mean over the tuning seeds; infinite where there is none, so that a scheduler can rank it.
         measures: None where the run diverged or failed.
         seconds_load: of fetching what the trial starts from; with the first epoch's report.
+        cause: why it failed; None unless it did.
     """
 
     epoch: int
@@ -55,3 +57,4 @@ class Report:
     reference: Reference | None
     provenance: Provenance
     error: str | None = None
+    cause: Cause | None = None

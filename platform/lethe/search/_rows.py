@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from lethe.cluster import Cause
 from lethe.provenance import Provenance
 from lethe.results import EpochRow, TrialRow
 from lethe.results.columns import question_columns, setting_columns
@@ -20,8 +21,19 @@ def trial_id(cell: Cell, number: int) -> str:
     return f"{cell.study.name}-{cell.fingerprint[:8]}-{number:04d}"
 
 
-def trial_row(proposal: Proposal, reports: Sequence[Report], status: Status, error: str | None) -> TrialRow:
-    """Make the row of a trial that ended, from its reports in the order of epochs; there may be none if it failed."""
+def trial_row(
+    proposal: Proposal,
+    reports: Sequence[Report],
+    status: Status,
+    error: str | None,
+    cause: Cause | None,
+    losses: int,
+) -> TrialRow:
+    """Make the row of a trial that ended, from its reports in the order of epochs; there may be none if it failed.
+
+    Args:
+        losses: how many workers it lost before.
+    """
     cell, question, study = proposal.cell, proposal.cell.question, proposal.cell.study
     now = datetime.now(UTC)
     last = reports[-1] if reports else None
@@ -39,6 +51,8 @@ def trial_row(proposal: Proposal, reports: Sequence[Report], status: Status, err
         unlearning_seeds=[question.unlearning_seed(seed) for seed in study.seeds.tuning],
         status=cast(Any, status),
         error=error,
+        cause=cause,
+        losses=losses,
         epochs_done=last.epoch if last else 0,
         gap=last.gap if last and last.measures else None,
         gap_per_seed=list(last.gap_per_seed) if last else [],

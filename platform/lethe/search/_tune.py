@@ -1,35 +1,55 @@
-"""Runs a study's search on Ray Tune: one run for all cells, warm workers, our own searcher between Tune and Optuna.
+"""Runs a study's search on Ray Tune: warm workers, our own searcher between Tune and Optuna.
 
-Tune schedules and restarts; it keeps nothing that a study needs later. Whatever it was doing when it died is asked for
-again from the rows in the store.
+Tune schedules; it keeps nothing that a study needs later. Whatever it was doing when it died is asked for again from
+the rows in the store. A Tune run serves all cells, until the search is over, until there has been nothing to deal for a
+while (the slots go to those who train), or until a worker needs more room; then the next one begins.
 """
 
 import logging
+import math
 import shutil
 import tempfile
-from collections import Counter, deque
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import ray
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
 
+from lethe.cluster import OnRay, Room, Watch, cap_memory, cause_of
 from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
 from lethe.search._report import Report
 from lethe.search._worker import TrialTask, TrialWorker
-from lethe.study import Share, Study
+from lethe.study import Study
 
-MAX_DEATHS = 5
-"""How many workers may die under one trial before it has failed."""
+IDLE_S = 5.0
+"""After this long with nothing to deal and nothing running the workers give their room back."""
+
+TICK_S = 0.2
+
+NO_LIMIT = 1_000_000
+"""Tune's own limit of concurrent trials; the searcher keeps to what the cluster holds at the moment."""
 
 
 class _Trainable(tune.Trainable):
-    """A warm worker as Tune sees it: made once, then reset for one trial after another; a step is an epoch."""
+    """A warm worker as Tune sees it: made once, then reset for one trial after another; a step is an epoch.
 
-    def setup(self, config: dict[str, Any], make_worker: Callable[[], TrialWorker]) -> None:
-        self._worker = make_worker()
+    What making it raises is its only report, since Tune hides what kills an actor on its way.
+    """
+
+    def setup(self, config: dict[str, Any], make_worker: Callable[[], TrialWorker], room: Room) -> None:
+        self._unfit: Exception | None = None
+        try:
+            cap_memory(room)
+            self._worker = make_worker()
+        except Exception as error:
+            self._unfit = error
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -37,57 +57,141 @@ class _Trainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
+        if self._unfit is not None:
+            return {"gap": math.inf, "report": self._unfit, "done": True}
         report = next(self._reports)
         return {"gap": report.gap, "report": report, "done": report.status != "running"}
 
     def _begin(self, config: dict[str, Any]) -> None:
-        self._reports: Iterator[Report] = self._worker.run(config["task"])
+        if self._unfit is None:
+            self._reports: Iterator[Report] = self._worker.run(config["task"])
+
+
+class _Desk:
+    """Between Tune and the search: what is dealt, what becomes of it, and what ends a Tune run.
+
+    Attributes:
+        room: of a worker; larger once a smaller one ran out of memory.
+        error: what ends the whole run.
+    """
+
+    def __init__(self, search: StudySearch, cluster: OnRay, room: Room, watch: Watch, show: Callable[[], None]) -> None:
+        self.search = search
+        self.watch = watch
+        self.room = room
+        self.error: Exception | None = None
+        self._cluster = cluster
+        self._show = show
+        self._next: Proposal | None = None
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nothing more is to be dealt, and what runs is to end with its epoch."""
+        return self.error is not None or self.watch.stop.requested
+
+    @property
+    def capacity(self) -> int:
+        """Count the workers that the cluster holds at the moment."""
+        return self._cluster.capacity(self.room)
+
+    def has_next(self) -> bool:
+        """Tell whether a trial can be dealt now."""
+        if self._next is None:
+            self._next = self.search.next_proposal()
+        return self._next is not None
+
+    def take_next(self) -> Proposal | None:
+        """Deal a trial."""
+        proposal, self._next = self._next or self.search.next_proposal(), None
+        return proposal
+
+    def hear(self, proposal: Proposal, report: Report | Exception, room: Room) -> bool:
+        """Take what a worker of this room says; tell whether the trial has ended with it."""
+        if isinstance(report, Exception):
+            if cause_of(report) != "memory" or not self._enlarge(room):
+                self.error = self.error or report
+            self.search.deal_again(proposal)
+            return True
+        if report.cause == "memory" and self._enlarge(room):
+            self.search.lose(proposal, "memory", report.error or "")
+            return True
+        self.search.report(proposal, report)
+        self._show()
+        return report.status != "running"
+
+    def lose(self, proposal: Proposal, error: Exception | None, room: Room, *, hung: bool) -> None:
+        """Take a trial back whose worker of this room died of the error."""
+        cause = "hung" if hung else cause_of(error) if error else "worker"
+        if cause == "memory" and not self._enlarge(room):
+            self.search.end(proposal, "failed", str(error), cause)
+        else:
+            self.search.lose(proposal, cause, str(error))
+        self._show()
+
+    def _enlarge(self, room: Room) -> bool:
+        """Have fewer workers, of more room than this one, from the next Tune run on; tell whether there is more."""
+        if room != self.room:
+            return True
+        larger = room.larger(self._cluster.nodes())
+        if larger is None:
+            return False
+        self.watch.say(f"Out of memory in a worker of {room}: going on with fewer workers, of {larger} each.")
+        self.room = larger
+        return True
+
+    @contextmanager
+    def keeping_errors(self) -> Iterator[None]:
+        """Keep an error for the end of the run: Tune would end with one of its own."""
+        try:
+            yield
+        except Exception as error:
+            self.error = self.error or error
 
 
 class _Searcher(Searcher):
-    """Gives Tune the trials that the study deals, and the study what Tune hears of them."""
+    """Gives Tune the trials that the study deals, and the study what Tune hears of them; serves one Tune run."""
 
-    def __init__(self, search: StudySearch, show: Callable[[], None]) -> None:
+    def __init__(self, desk: _Desk) -> None:
         super().__init__(metric="gap", mode="min")
-        self._search = search
-        self._show = show
+        self._desk = desk
+        self._room = desk.room
         self._proposals: dict[str, Proposal] = {}
-        self._bereft: deque[Proposal] = deque()
-        self._deaths: Counter[tuple[str, int]] = Counter()
+        self._idle_since = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        proposal = self._bereft.popleft() if self._bereft else self._search.next_proposal()
-        if proposal is None:
-            return Searcher.FINISHED if self._search.finished else None
-        self._proposals[trial_id] = proposal
-        return {"task": TrialTask.of(proposal)}
+        with self._desk.keeping_errors():
+            if len(self._proposals) >= self._desk.capacity:
+                return None
+            proposal = None if self._has_ended() else self._desk.take_next()
+            if proposal is not None:
+                self._proposals[trial_id] = proposal
+                return {"task": TrialTask.of(proposal)}
+        return Searcher.FINISHED if self._has_ended() or self._is_idle() else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         self._hear(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        if result is not None and not error:
+        """Take the last report; a trial that ended in an error is told by `lose`, which knows which."""
+        if error:
+            return
+        if result is not None:
             self._hear(trial_id, result)
-        proposal = self._proposals.pop(trial_id, None)
+        proposal = self._forget(trial_id)
         if proposal is None:
             return
-        if error:
-            self._mourn(proposal)
-        elif proposal.cell.study.search.early_stopping is not None:
-            self._search.end(proposal, "stopped")
-        self._show()
+        with self._desk.keeping_errors():
+            if self._desk.over or result is None:
+                self._desk.search.deal_again(proposal)
+            else:
+                self._desk.search.end(proposal, "stopped")
 
-    def _mourn(self, proposal: Proposal) -> None:
-        """Deal a trial again whose worker died, unless too many have.
-
-        Tune's own retries do not serve: it has none for a trial whose reused worker dies while it is handed over.
-        """
-        key = (proposal.cell.fingerprint, proposal.number)
-        self._deaths[key] += 1
-        if self._deaths[key] < MAX_DEATHS:
-            self._bereft.append(proposal)
-        else:
-            self._search.end(proposal, "failed", f"{MAX_DEATHS} workers died under this trial")
+    def lose(self, trial_id: str, error: Exception | None, *, hung: bool) -> None:
+        """Take back a trial whose worker died."""
+        proposal = self._forget(trial_id)
+        if proposal is not None:
+            with self._desk.keeping_errors():
+                self._desk.lose(proposal, error, self._room, hung=hung)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out of the pickles that Tune writes for a restore that never comes."""
@@ -99,59 +203,139 @@ class _Searcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Bring back nothing: a search continues from the store."""
 
+    def _has_ended(self) -> bool:
+        return self._desk.over or self._desk.room != self._room or self._desk.search.finished
+
+    def _is_idle(self) -> bool:
+        return not self._proposals and time.monotonic() - self._idle_since >= IDLE_S
+
     def _hear(self, trial_id: str, result: dict[str, Any]) -> None:
         proposal = self._proposals.get(trial_id)
         if proposal is None:
             return
-        self._search.report(proposal, result["report"])
-        if result["report"].status != "running":
-            del self._proposals[trial_id]
-        self._show()
+        with self._desk.keeping_errors():
+            if self._desk.hear(proposal, result["report"], self._room):
+                self._forget(trial_id)
+
+    def _forget(self, trial_id: str) -> Proposal | None:
+        self._idle_since = time.monotonic()
+        return self._proposals.pop(trial_id, None)
+
+
+class _Attendant(tune.Callback):
+    """Sees to the workers of a Tune run: kills those that make no progress, and tells of what others died."""
+
+    def __init__(self, searcher: _Searcher, watch: Watch) -> None:
+        self._searcher = searcher
+        self._watch = watch
+        self._heard: dict[str, tuple[Trial, float]] = {}
+        self._hung: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out of Tune's pickles, as the searcher does."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._heard[trial.trial_id] = (trial, time.monotonic())
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._heard[trial.trial_id] = (trial, time.monotonic())
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._heard.pop(trial.trial_id, None)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._heard.pop(trial.trial_id, None)
+        self._searcher.lose(trial.trial_id, trial.get_pickled_error(), hung=trial.trial_id in self._hung)
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        late = time.monotonic() - self._watch.hung_after_s
+        for name, (trial, heard) in self._heard.items():
+            if heard < late and name not in self._hung:
+                self._hung.add(name)
+                self._watch.say(
+                    f"A worker made no progress for {self._watch.hung_after_s:g} s (resources.hung_after_s): "
+                    "it is killed and its trial begun again."
+                )
+                ray.kill(trial.temporary_state.ray_actor)
+
+
+class _WhenOver(Stopper):
+    """Ends trials after their running epoch once the run is over."""
+
+    def __init__(self, desk: _Desk) -> None:
+        self._desk = desk
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._desk.over
+
+    def stop_all(self) -> bool:
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out of Tune's pickles, as the searcher does."""
+        return {}
 
 
 def run_on_tune(
     study: Study,
     search: StudySearch,
     make_worker: Callable[[], TrialWorker],
-    concurrency: int,
+    cluster: OnRay,
+    room: Room,
+    watch: Watch,
     show: Callable[[], None],
 ) -> None:
-    """Run the trials that the study deals until none is left, or until the run is interrupted.
+    """Run the trials that the study deals until none is left, or until somebody asks for a stop.
 
     Args:
-        concurrency: how many workers the cluster holds.
+        room: of a worker.
         show: called whenever something was heard.
+
+    Raises:
+        Exception: whatever making a worker, or keeping what it found, raises.
     """
-    folder = tempfile.mkdtemp(prefix="lethe-tune-")
+    desk = _Desk(search, cluster, room, watch, show)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    trainable = tune.with_resources(tune.with_parameters(_Trainable, make_worker=make_worker), _request(study))
+    while not search.finished and not desk.over:
+        if desk.has_next():
+            _run_once(study, make_worker, desk)
+        else:
+            watch.stop.wait(TICK_S)
+    if desk.error is not None:
+        raise desk.error
+
+
+def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk) -> None:
+    folder = tempfile.mkdtemp(prefix="lethe-tune-")
+    searcher = _Searcher(desk)
+    trainable = tune.with_parameters(_Trainable, make_worker=make_worker, room=desk.room)
     try:
         tune.Tuner(
-            trainable,
+            tune.with_resources(trainable, {"cpu": desk.room.cpu, "gpu": desk.room.gpu}),
             tune_config=tune.TuneConfig(
                 metric="gap",
                 mode="min",
-                search_alg=_Searcher(search, show),
+                search_alg=searcher,
                 scheduler=_scheduler(study),
                 num_samples=-1,
-                max_concurrent_trials=concurrency,
+                max_concurrent_trials=NO_LIMIT,
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 name=study.name,
                 storage_path=folder,
                 verbose=0,
+                stop=_WhenOver(desk),
+                callbacks=[_Attendant(searcher, desk.watch)],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _request(study: Study) -> dict[str, float]:
-    share: Share = study.resources.trial
-    return {"cpu": share.cpu, "gpu": share.gpu}
 
 
 def _scheduler(study: Study) -> TrialScheduler:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from statistics import fmean
 
+from lethe.cluster import Cause, cause_of
 from lethe.provenance import Provenance, reset_peak_memory
 from lethe.search._cell import Proposal
 from lethe.search._report import Reference, Report, Status
@@ -52,7 +53,9 @@ class TrialWorker:
                 epoch = report.epoch
                 yield report
         except Exception as error:
-            yield self._report(epoch + 1, "failed", started_at, error=f"{type(error).__name__}: {error}")
+            yield self._report(
+                epoch + 1, "failed", started_at, error=f"{type(error).__name__}: {error}", cause=cause_of(error)
+            )
 
     def _run(self, task: TrialTask, started_at: datetime) -> Iterator[Report]:
         begun = time.perf_counter()
@@ -108,6 +111,7 @@ class TrialWorker:
         measures: Measures | None = None,
         gaps: tuple[float, ...] = (),
         error: str | None = None,
+        cause: Cause | None = None,
     ) -> Report:
         seconds = {"seconds_load": 0.0, "seconds_unlearn": 0.0, "seconds_evaluate": 0.0, "seconds_attack": 0.0}
         return Report(
@@ -123,6 +127,7 @@ class TrialWorker:
             reference=reference,
             provenance=Provenance.here(self._workbench.device),
             error=error,
+            cause=cause,
         )
 
 

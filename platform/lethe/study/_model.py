@@ -210,11 +210,13 @@ class Resources(Options):
     Attributes:
         workers: the most workers of each kind; by default as many as the cluster holds when they are asked for. Less
             leaves room for others; on a cluster that grows, say how many it may grow to.
+        hung_after_s: a worker that is longer on one epoch is killed, and its work begun again.
     """
 
     trial: Share = Share()
     training: Share = Share()
     workers: Annotated[int, Ge(1)] | None = None
+    hung_after_s: Annotated[float, Gt(0)] = 3600.0
 
 
 class Study(Options):
