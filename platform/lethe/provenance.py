@@ -12,10 +12,15 @@ from pathlib import Path
 
 import torch
 
+CODE_VERSION_VARIABLE = "LETHE_CODE_VERSION"
+"""In the environment of code that was sent to a cluster: where it stood when it left."""
+
 
 @cache
 def code_version() -> str:
     """Name the commit that this code stands at (``+`` where it was changed since), or the package's version."""
+    if sent := os.environ.get(CODE_VERSION_VARIABLE):
+        return sent
     command = [
         "git",
         "-C",

@@ -1,9 +1,10 @@
 """Ray's settings, which it reads once, when it is first imported: the package sets them before anything else.
 
-Whatever the environment says already stays as it is.
+Whatever the environment says already stays as it is, but for one thing: what Lethe starts always demands a token.
 """
 
 import os
+import secrets
 from pathlib import Path
 
 SETTINGS = {
@@ -24,6 +25,32 @@ def prepare() -> None:
     """Set what is not set; where there is a token, say that it is to be used, so that driver and cluster agree."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    has_token = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys() or TOKEN_FILE.expanduser().is_file()
-    if has_token:
+    if has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def has_token() -> bool:
+    """Tell whether this user has a token, as Ray looks for it: named by the environment, else in its own file."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        return bool((Path(named) if named else TOKEN_FILE.expanduser()).read_text().strip())
+    except OSError:
+        return False
+
+
+def demand_token() -> None:
+    """Let what this process starts from here on demand the user's token, or a random one where there is none."""
+    if not has_token():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    set_mode("token")
+
+
+def set_mode(mode: str) -> None:
+    """Set how this process and its children prove themselves: ``token``, or ``disabled`` for a cluster that is open."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    os.environ["RAY_AUTH_MODE"] = mode
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()

@@ -1,0 +1,114 @@
+"""Finds a cluster's head and sees, in one call, whether it lets this process in.
+
+Ray itself tries for half a minute, printing a line a second, and for minutes where an address is stale.
+"""
+
+import logging
+import socket
+
+import grpc
+import ray
+from ray._private import services
+from ray._private.grpc_utils import init_grpc_channel
+from ray.core.generated.gcs_service_pb2 import CheckAliveReply, CheckAliveRequest
+
+from lethe import ray_environment
+from lethe.cluster._connection import ClusterError
+
+KNOCK_S = 5.0
+
+CHECK = "/ray.rpc.NodeInfoGcsService/CheckAlive"
+"""What `ray health-check` asks of a head; the answer names its Ray version."""
+
+GIVE_TOKEN = "give the cluster's own by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+
+
+def find_head(address: str) -> str:
+    """Find the head at an address and see that it lets this process in, with the token or, where it is open, without.
+
+    Args:
+        address: ``HOST:PORT``, or ``auto`` for the cluster that RAY_ADDRESS names, else the one of this machine.
+
+    Returns:
+        The head's ``HOST:PORT``.
+
+    Raises:
+        ClusterError: the address has another form, no Ray head answers there, its token is another, or its Ray is.
+    """
+    head = _of_this_machine() if address == "auto" else address
+    shown = head if head == address else f"{head} (found by {address})"
+    _knock(head, shown)
+    version = _ask(head, shown)
+    if version != ray.__version__:
+        raise ClusterError(
+            f"the Ray cluster {shown} runs Ray {version}, and this is Ray {ray.__version__}: both must be the same; "
+            f"pip install ray=={version} here, or start the cluster with {ray.__version__}"
+        )
+    return head
+
+
+def _of_this_machine() -> str:
+    logging.getLogger("ray").setLevel("ERROR")  # it warns of other users' clusters
+    try:
+        found: str = services.get_ray_address_from_environment("auto", None)
+    except ConnectionError:
+        raise ClusterError(
+            "auto finds no Ray cluster on this machine: start one with `ray start --head`, name its head as HOST:PORT, "
+            "or leave --address out to run on this machine alone"
+        ) from None
+    return found
+
+
+def _knock(head: str, shown: str) -> None:
+    host, colon, port = head.rpartition(":")
+    if not (colon and port.isdecimal()):
+        raise ClusterError(f"cannot join the Ray cluster {shown}: wanted auto or HOST:PORT, such as 10.0.0.1:6379")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+    except OSError as error:
+        raise ClusterError(
+            f"cannot join the Ray cluster {shown}: nobody answers ({error}); see that the head runs and that its port "
+            "is open"
+        ) from error
+
+
+def _ask(head: str, shown: str) -> str:
+    """Ask the head for its Ray version, first without a token: that tells an open cluster from a closed one."""
+    ray_environment.set_mode("disabled")
+    try:
+        version = _version(head)
+    except grpc.RpcError as error:
+        _see_that_it_is_ray(error, shown)
+    else:
+        logging.getLogger(__name__).warning(
+            "The Ray cluster %s demands no token: whoever reaches its ports can run code on it.", shown
+        )
+        return version
+    ray_environment.set_mode("token")
+    if not ray_environment.has_token():
+        raise ClusterError(f"the Ray cluster {shown} demands its token, and there is none here: {GIVE_TOKEN}")
+    try:
+        return _version(head)
+    except grpc.RpcError as error:
+        _see_that_it_is_ray(error, shown)
+        raise ClusterError(f"the Ray cluster {shown} has another token than is given here: {GIVE_TOKEN}") from error
+
+
+def _version(head: str) -> str:
+    with init_grpc_channel(head, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        call = channel.unary_unary(
+            CHECK,
+            request_serializer=CheckAliveRequest.SerializeToString,
+            response_deserializer=CheckAliveReply.FromString,
+        )
+        version: str = call(CheckAliveRequest(), timeout=KNOCK_S).ray_version
+    return version
+
+
+def _see_that_it_is_ray(error: grpc.RpcError, shown: str) -> None:
+    """Go on where a head has refused the token, or its absence; tell of anything else."""
+    if error.code() != grpc.StatusCode.UNAUTHENTICATED:
+        raise ClusterError(
+            f"cannot join the Ray cluster {shown}: what answers there is no Ray head ({error.details()}); wanted the "
+            "head's own port, 6379 unless it was started with another, not the dashboard's"
+        ) from error
