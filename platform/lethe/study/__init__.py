@@ -2,7 +2,7 @@
 
 from lethe.study._cells import ArtefactKey, Cell, Question, expand, questions_of
 from lethe.study._model import Choices, MethodChoice, Range, Search, Seeds, Share, Study
-from lethe.study._read import StudyError, parse_study, read_study
+from lethe.study._read import StudyError, parse_study, read_options, read_study
 
 __all__ = [
     "ArtefactKey",
@@ -19,5 +19,6 @@ __all__ = [
     "expand",
     "parse_study",
     "questions_of",
+    "read_options",
     "read_study",
 ]

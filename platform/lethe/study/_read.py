@@ -27,6 +27,19 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     Raises:
         StudyError: the file cannot be read, an override has no place, or any option is wrong; all errors at once.
     """
+    return parse_study(read_options(path, overrides), str(path))
+
+
+def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a study's options as they are written, unchecked.
+
+    Args:
+        path: the YAML file.
+        overrides: as in `read_study`.
+
+    Raises:
+        StudyError: the file cannot be read, or an override has no place.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -39,7 +52,7 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
         raise StudyError(f"{path}: wanted a mapping of options such as 'name:' and 'data:', got {_kind(content)}")
     for override in overrides:
         _apply(content, override)
-    return parse_study(content, str(path))
+    return content
 
 
 def parse_study(content: Mapping[str, Any], origin: str) -> Study:
