@@ -39,8 +39,9 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URI of a results place in a new bucket."""
+    monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "cache"))
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     options = f"endpoint_override={endpoint}&scheme=http&region=us-east-1"

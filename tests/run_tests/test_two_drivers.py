@@ -2,11 +2,10 @@
 
 import json
 import os
-import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 
 from lethe.lease import Holder, holding_study
 from lethe.place import Place
-from lethe.results import query
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
 WriteStudy = Callable[..., Path]

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lethe.fingerprint import digest
 from lethe.place import Place
+from lethe.pool._cache import NodeCache
 from lethe.study import ArtefactKey
 from lethe.versions import SchemaError
 
@@ -45,10 +46,14 @@ class Artefact:
 
 
 class Pool:
-    """Artefacts under one place; safe for many readers and writers."""
+    """Artefacts under one place; safe for many readers and writers.
+
+    What lies in an object store is read from there once a machine, see `NodeCache`.
+    """
 
     def __init__(self, place: Place) -> None:
         self.place = place
+        self._cache = None if place.is_local else NodeCache()
 
     def manifest(self, key: ArtefactKey) -> dict[str, Any] | None:
         """Read an artefact's manifest; None if the artefact does not exist.
@@ -76,7 +81,7 @@ class Pool:
         return manifest
 
     def load(self, key: ArtefactKey) -> Artefact | None:
-        """Read an artefact and verify every checksum; None if it does not exist.
+        """Read an artefact, from this machine's cache where it can, and verify every checksum; None if there is none.
 
         Raises:
             CorruptArtefactError: a file is missing, truncated or altered.
@@ -84,21 +89,22 @@ class Pool:
         manifest = self.manifest(key)
         if manifest is None:
             return None
-        contents = self._verified(key, manifest)
+        contents = {name: self._content(key, entry) for name, entry in manifest["files"].items()}
         try:
             return Artefact({name: load_tensors(content) for name, content in contents.items()}, manifest)
         except SafetensorError as error:
             raise CorruptArtefactError(f"{self._folder(key)}: is not safetensors: {error}") from error
 
     def verify(self, key: ArtefactKey) -> dict[str, Any] | None:
-        """Check every checksum of an artefact without decoding it; give its manifest, or None if it does not exist.
+        """Check every checksum of an artefact in its place, nothing decoded; give its manifest, None if there is none.
 
         Raises:
             CorruptArtefactError: a file is missing, truncated or altered.
         """
         manifest = self.manifest(key)
         if manifest is not None:
-            self._verified(key, manifest)
+            for entry in manifest["files"].values():
+                self._fetch(key, entry)
         return manifest
 
     def save(self, key: ArtefactKey, files: Mapping[str, Tensors], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,21 +164,25 @@ class Pool:
             folder.delete(name)
         return None
 
-    def _verified(self, key: ArtefactKey, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    def _content(self, key: ArtefactKey, entry: Mapping[str, Any]) -> bytes:
+        cached = self._cache.get(entry["sha256"]) if self._cache else None
+        return self._fetch(key, entry) if cached is None else cached
+
+    def _fetch(self, key: ArtefactKey, entry: Mapping[str, Any]) -> bytes:
+        """Read a file from its place, verify it, and keep it for this machine's next reader."""
         folder = self._folder(key)
-        contents = {}
-        for name, entry in manifest["files"].items():
-            try:
-                content = folder.read(entry["file"])
-            except FileNotFoundError as error:
-                raise CorruptArtefactError(f"{folder}: {entry['file']} is missing") from error
-            if digest(content) != entry["sha256"]:
-                raise CorruptArtefactError(
-                    f"{folder}: {entry['file']} has {len(content)} bytes of another checksum than its manifest "
-                    f"promises ({entry['size_bytes']} bytes)"
-                )
-            contents[name] = content
-        return contents
+        try:
+            content = folder.read(entry["file"])
+        except FileNotFoundError as error:
+            raise CorruptArtefactError(f"{folder}: {entry['file']} is missing") from error
+        if digest(content) != entry["sha256"]:
+            raise CorruptArtefactError(
+                f"{folder}: {entry['file']} has {len(content)} bytes of another checksum than its manifest "
+                f"promises ({entry['size_bytes']} bytes)"
+            )
+        if self._cache:
+            self._cache.keep(entry["sha256"], content)
+        return content
 
     def _drop_checkpoints(self, key: ArtefactKey, keep: str | None) -> None:
         folder = self._checkpoints(key)

@@ -1,0 +1,130 @@
+"""The node's cache, under a pool in an object store (fsspec's, in memory)."""
+
+import os
+import pickle
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+
+from lethe.fingerprint import digest
+from lethe.place import Place, PlaceError
+from lethe.pool import Pool
+from lethe.pool._cache import NodeCache
+from lethe.study import ArtefactKey
+
+KEY = ArtefactKey("original", {"data": "0123", "training_seed": 7})
+FILES = {"weights": {"a": torch.arange(1000.0)}, "logits": {"train": torch.ones(3)}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place.at(f"fsspec+memory://{tmp_path.name}")
+
+
+def weights(pool: Pool) -> torch.Tensor:
+    loaded = pool.load(KEY)
+    assert loaded is not None
+    return loaded.files["weights"]["a"]
+
+
+def take_away(place: Place) -> None:
+    """Leaves an artefact's manifest without its files."""
+    for name in place.names(".safetensors", recursive=True):
+        place.delete(name)
+
+
+@pytest.mark.parametrize("read", [Pool.load, Pool.verify])
+def test_what_was_read_once_is_loaded_without_the_store(
+    place: Place, folder: Path, read: Callable[[Pool, ArtefactKey], object]
+) -> None:
+    Pool(place).save(KEY, FILES, {})
+    assert read(Pool(place), KEY)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    take_away(place)
+    other = pickle.loads(pickle.dumps(Pool(place)))
+    assert torch.equal(weights(other), FILES["weights"]["a"])
+
+
+def test_verifying_looks_at_the_store_and_not_at_the_cache(place: Place) -> None:
+    Pool(place).save(KEY, FILES, {})
+    Pool(place).load(KEY)
+    take_away(place)
+    with pytest.raises(Exception, match="is missing"):
+        Pool(place).verify(KEY)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"x" + content[1:], lambda _: b""])
+def test_a_broken_cache_file_is_fetched_again(place: Place, folder: Path, damage: Callable[[bytes], bytes]) -> None:
+    Pool(place).save(KEY, FILES, {})
+    weights(Pool(place))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert before
+    for path, content in before.items():
+        path.write_bytes(damage(content))
+    assert torch.equal(weights(Pool(place)), FILES["weights"]["a"])
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_local_place_needs_no_cache(tmp_path: Path, folder: Path) -> None:
+    pool = Pool(Place.at(tmp_path / "results"))
+    pool.save(KEY, FILES, {})
+    weights(pool)
+    assert not folder.exists()
+
+
+def test_what_was_used_longest_ago_goes_first(folder: Path) -> None:
+    cache = NodeCache(limit_bytes=250)
+    contents = [bytes([number]) * 100 for number in range(3)]
+    names = [digest(content) for content in contents]
+    for age, name, content in zip((30, 20), names, contents, strict=False):
+        cache.keep(name, content)
+        os.utime(folder / name, (age, age))
+    assert cache.get(names[0]) == contents[0]
+    cache.keep(names[2], contents[2])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([names[0], names[2]])
+
+
+def test_what_is_larger_than_the_cache_is_not_kept(folder: Path) -> None:
+    NodeCache(limit_bytes=50).keep(digest(bytes(100)), bytes(100))
+    assert list(folder.iterdir()) == []
+
+
+def test_many_readers_and_writers_at_once_agree(folder: Path) -> None:
+    cache = NodeCache(limit_bytes=3500)
+    contents = [bytes([number]) * 1000 for number in range(8)]
+
+    def use(number: int) -> bool:
+        content = contents[number % 8]
+        cache.keep(digest(content), content)
+        return cache.get(digest(content)) in (content, None)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(use, range(200)))
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 3500
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path, folder: Path) -> None:
+    folder.write_bytes(b"a file")
+    with pytest.raises(PlaceError, match=rf"cannot keep artefacts in {folder}.*LETHE_CACHE"):
+        NodeCache().get("0")
+
+
+def test_the_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LETHE_CACHE")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert NodeCache().get("0") is None
+    uid = os.getuid()
+    monkeypatch.setattr("os.getuid", lambda: uid + 1)
+    (tmp_path / f"lethe-cache-{uid + 1}").mkdir()
+    with pytest.raises(PlaceError, match="belongs to another user"):
+        NodeCache().get("0")
