@@ -1,11 +1,8 @@
-"""The layout that keeps the standard library's `platform` in reach, and the files that start a cluster."""
+"""The layout that keeps the standard library's `platform` in reach."""
 
 import subprocess
 import sys
 from pathlib import Path
-
-import yaml
-from ray.autoscaler._private.util import prepare_config, validate_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,17 +24,3 @@ def test_the_trials_do_not_know_the_platform() -> None:
     for path in (ROOT / "trials").rglob("*.py"):
         for forbidden in ("import lethe", "from lethe", "import ray", "import optuna", "import pyarrow", "import yaml"):
             assert forbidden not in path.read_text(), f"{path} has {forbidden}"
-
-
-def test_ray_accepts_the_cluster_file() -> None:
-    validate_config(prepare_config(yaml.safe_load((ROOT / "cluster.yaml").read_text())))
-
-
-def test_ray_accepts_the_on_premise_form_of_the_cluster_file() -> None:
-    text = (ROOT / "cluster.yaml").read_text()
-    block = text[text.index("# provider:") :]
-    on_premise = yaml.safe_load("\n".join(line.removeprefix("# ") for line in block.splitlines()))
-    config = yaml.safe_load(text) | on_premise
-    for name in ("available_node_types", "head_node_type", "max_workers", "idle_timeout_minutes"):
-        del config[name]
-    validate_config(prepare_config(config))
