@@ -70,6 +70,20 @@ def test_no_more_than_the_window_and_one_run_at_a_time(make_cell: Callable[..., 
     assert [proposal.number for proposal in iter(search.propose, None)] == [0, 1, 2, 3]
 
 
+def test_with_early_stopping_a_long_trial_holds_no_other_back(make_cell: Callable[..., Cell]) -> None:
+    told: list[FrozenTrial] = []
+    search = CellSearch(make_cell(trials=9, window=2, early_stopping={"grace_epochs": 1}), {}, told.append)
+    longest, *others = iter(search.propose, None)
+    while others:
+        ended = others.pop()
+        search.settle(ended.number, ending(ended.setting))
+        others += iter(search.propose, None)
+    search.settle(longest.number, ending(longest.setting))
+    assert search.finished
+    assert sorted(trial.number for trial in told) == list(range(9))
+    assert told[-1].number == 0
+
+
 def test_optuna_is_told_in_order_and_told_the_truth(make_cell: Callable[..., Cell]) -> None:
     told: list[FrozenTrial] = []
     search = CellSearch(make_cell(trials=4, window=4), {}, told.append)

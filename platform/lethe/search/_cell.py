@@ -6,7 +6,7 @@ same search therefore repeats on any cluster and after any kill. With early stop
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,10 @@ class CellSearch:
         self._tell_dashboard = tell_dashboard
         self._asked: list[Trial] = []
         self._endings: dict[int, Ending] = {}
-        self._told: set[int] = set()
+        self._ended = 0
+        """Trials 0 ... _ended-1 have all ended."""
+        self._told = 0
+        """Trials 0 ... _told-1 have been told in order."""
         self._first: dict[str, int] = {}
 
     @property
@@ -100,7 +103,7 @@ class CellSearch:
         """
         while len(self._asked) < self.cell.trials and self._due(len(self._asked)):
             number = len(self._asked)
-            self._tell(range(number - self._window))
+            self._tell_until(number - self._window)
             setting = self._ask(number)
             first = self._first.setdefault(json.dumps(setting, sort_keys=True), number)
             if number not in self._known:
@@ -111,19 +114,25 @@ class CellSearch:
     def settle(self, number: int, ending: Ending) -> None:
         """Learn how a trial ended."""
         self._endings[number] = ending
-        if self.cell.study.search.early_stopping is not None:
-            self._tell([number])
-        if self.finished:
-            self._tell(range(self.cell.trials))
+        while self._ended in self._endings:
+            self._ended += 1
+        if not self._in_order:
+            self._tell(number)
+        elif self.finished:
+            self._tell_until(self.cell.trials)
 
     @property
     def _window(self) -> int:
         return self.cell.study.search.window
 
+    @property
+    def _in_order(self) -> bool:
+        return self.cell.study.search.early_stopping is None
+
     def _due(self, number: int) -> bool:
-        if self.cell.study.search.early_stopping is not None:
-            return len(self._asked) - len(self._endings) <= self._window
-        return all(earlier in self._endings for earlier in range(number - self._window))
+        if self._in_order:
+            return self._ended >= number - self._window
+        return len(self._asked) - len(self._endings) <= self._window
 
     def _ask(self, number: int) -> Setting:
         if number in self._known:
@@ -136,21 +145,21 @@ class CellSearch:
         self._asked.append(trial)
         return dict(trial.params)
 
-    def _tell(self, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            if number in self._told:
-                continue
-            self._told.add(number)
-            trial, ending = self._asked[number], self._endings[number]
-            for epoch, gap in enumerate(ending.gaps, start=1):
-                trial.report(gap, epoch)
-            if ending.status == "done":
-                told = self._study.tell(trial, ending.gaps[-1])
-            else:
-                told = self._study.tell(
-                    trial, state=TrialState.PRUNED if ending.status == "stopped" else TrialState.FAIL
-                )
-            self._tell_dashboard(told)
+    def _tell_until(self, number: int) -> None:
+        """Tell of the trials before this one, in order; where order does not count, each was told when it ended."""
+        while self._in_order and self._told < number:
+            self._tell(self._told)
+            self._told += 1
+
+    def _tell(self, number: int) -> None:
+        trial, ending = self._asked[number], self._endings[number]
+        for epoch, gap in enumerate(ending.gaps, start=1):
+            trial.report(gap, epoch)
+        if ending.status == "done":
+            told = self._study.tell(trial, ending.gaps[-1])
+        else:
+            told = self._study.tell(trial, state=TrialState.PRUNED if ending.status == "stopped" else TrialState.FAIL)
+        self._tell_dashboard(told)
 
 
 def _distribution(dimension: object, whole: bool) -> BaseDistribution:

@@ -3,13 +3,14 @@
 It knows neither Ray nor workers: whoever runs trials asks `StudySearch.next_proposal` and tells how they go.
 """
 
+import math
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 
 from lethe.cluster import Cause, given_up, told
 from lethe.results import EpochRow, Store, TrialRow, to_rows
-from lethe.search._cell import CellSearch, Ending, Proposal
+from lethe.search._cell import CellSearch, Ending, Proposal, Setting
 from lethe.search._journal import Journal
 from lethe.search._report import Report, Status
 from lethe.search._rows import epoch_rows, repeated_row, setting_of, trial_row
@@ -31,8 +32,13 @@ class StudySearch:
 
     def __init__(self, cells: Sequence[Cell], store: Store, journal: Journal) -> None:
         self._store = store
+        self._journal = journal
         self._rows, self._epochs = _known(store, cells)
-        self._searches = {cell.fingerprint: self._continue(cell, journal) for cell in cells}
+        self._failed = 0
+        self._best: TrialRow | None = None
+        for row in self._rows.values():
+            self._count(row)
+        self._searches = self._continue(cells)
         self._turns: deque[str] = deque()
         self._again: deque[Proposal] = deque()
         self._losses: defaultdict[TrialKey, Counter[Cause]] = defaultdict(Counter)
@@ -41,6 +47,11 @@ class StudySearch:
         self._repeats: defaultdict[TrialKey, list[Proposal]] = defaultdict(list)
         self._noise_floors: dict[str, float | None] = {}
         self.began: float | None = None
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells that are searched."""
+        return [search.cell for search in self._searches.values()]
 
     @property
     def finished(self) -> bool:
@@ -63,10 +74,19 @@ class StudySearch:
         return len(self._reports)
 
     @property
+    def ended(self) -> int:
+        """Count the trials that have ended, in this run or an earlier one."""
+        return len(self._rows)
+
+    @property
+    def failed(self) -> int:
+        """Count those of them that failed or diverged."""
+        return self._failed
+
+    @property
     def best(self) -> TrialRow | None:
-        """The finished trial of the smallest gap; None before one has finished."""
-        finished = [row for row in self._rows.values() if row.status == "done" and row.gap is not None]
-        return min(finished, key=lambda row: (row.gap, row.number), default=None)
+        """The finished trial of the smallest gap, then of the smallest number; None before one has finished."""
+        return self._best
 
     def noise_floor(self, cell: str) -> float | None:
         """Give the noise floor on a cell's tuning seeds; None with one seed, or before its first report."""
@@ -92,6 +112,8 @@ class StudySearch:
                 if proposal.repeats is None:
                     return proposal
                 self._repeat(proposal)
+        if self.finished:
+            self._journal.upload()
         return None
 
     def report(self, proposal: Proposal, report: Report) -> None:
@@ -149,19 +171,31 @@ class StudySearch:
     def _keep(self, proposal: Proposal, row: TrialRow, epochs: list[EpochRow]) -> None:
         self._store.append_trial(row, epochs)
         self._rows[_key(proposal)], self._epochs[_key(proposal)] = row, epochs
+        self._count(row)
         self._searches[proposal.cell.fingerprint].settle(proposal.number, _ending(row, epochs))
+        if self.finished:
+            self._journal.upload()
 
-    def _continue(self, cell: Cell, journal: Journal) -> CellSearch:
-        known = {
-            number: (setting_of(row, cell), _ending(row, self._epochs[fingerprint, number]))
-            for (fingerprint, number), row in self._rows.items()
-            if fingerprint == cell.fingerprint
-        }
-        return CellSearch(cell, known, journal.recorder(cell))
+    def _count(self, row: TrialRow) -> None:
+        """Take a row into what is told of all rows, after every report."""
+        self._failed += row.status in ("failed", "diverged")
+        if row.status == "done" and row.gap is not None and (self._best is None or _rank(row) < _rank(self._best)):
+            self._best = row
+
+    def _continue(self, cells: Sequence[Cell]) -> dict[str, CellSearch]:
+        by_name = {cell.fingerprint: cell for cell in cells}
+        known: dict[str, dict[int, tuple[Setting, Ending]]] = {name: {} for name in by_name}
+        for (name, number), row in self._rows.items():
+            known[name][number] = setting_of(row, by_name[name]), _ending(row, self._epochs[name, number])
+        return {name: CellSearch(cell, known[name], self._journal.recorder(cell)) for name, cell in by_name.items()}
 
 
 def _key(proposal: Proposal) -> TrialKey:
     return proposal.cell.fingerprint, proposal.number
+
+
+def _rank(row: TrialRow) -> tuple[float, int]:
+    return (math.inf if row.gap is None else row.gap), row.number
 
 
 def _ending(row: TrialRow, epochs: Sequence[EpochRow]) -> Ending:

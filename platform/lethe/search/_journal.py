@@ -3,7 +3,9 @@
 The journal is written for people; the rows are the record, and a lost or broken journal is written anew from them.
 """
 
+import math
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,14 +17,27 @@ from optuna.trial import FrozenTrial
 from lethe.place import Place
 from lethe.study import Cell
 
+UPLOAD_S = 10.0
+"""Between two uploads to an object store, where a file cannot grow and is sent whole."""
+
+UPLOAD_SHARE = 0.05
+"""Of the time, at most, goes into uploads: a journal of many trials is sent less often."""
+
 
 class Journal:
-    """Appends ended trials to the journal of a study."""
+    """Appends ended trials to the journal of a study.
+
+    On an object store the file lags behind by some seconds, until `upload`; what it lacks after a kill is written with
+    the next run.
+    """
 
     def __init__(self, place: Place, study: str) -> None:
         self._place = place.child("optuna")
         self._name = f"{study}.journal"
         self._remote = self._place.local_path(self._name) is None
+        self._clock: Callable[[], float] = time.monotonic
+        self._upload_due = -math.inf
+        self._uploaded = True
         self._file = self._local_file()
         try:
             self._storage = self._open()
@@ -54,9 +69,20 @@ class Journal:
                     user_attrs={"number": trial.number},
                 )
             )
-            self._upload()
+            self._uploaded = not self._remote
+            if self._clock() >= self._upload_due:
+                self.upload()
 
         return record
+
+    def upload(self) -> None:
+        """Bring an object store's file up to date."""
+        if self._uploaded:
+            return
+        began = self._clock()
+        self._place.write(self._name, self._file.read_bytes())
+        self._uploaded = True
+        self._upload_due = self._clock() + max(UPLOAD_S, (self._clock() - began) / UPLOAD_SHARE)
 
     def _local_file(self) -> Path:
         path = self._place.local_path(self._name)
@@ -70,7 +96,3 @@ class Journal:
 
     def _open(self) -> JournalStorage:
         return JournalStorage(JournalFileBackend(str(self._file)))
-
-    def _upload(self) -> None:
-        if self._remote:
-            self._place.write(self._name, self._file.read_bytes())

@@ -1,0 +1,137 @@
+"""The search of a whole study, without workers: what it deals and counts, and what it keeps and continues from."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lethe.provenance import Provenance
+from lethe.results import Store, TrialRow
+from lethe.search import Journal, StudySearch
+from lethe.search._cell import Proposal
+from lethe.search._report import Report, Status
+from lethe.study import Cell, expand, read_study
+from unlearning.data import load
+from unlearning.yardstick import Measures
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+@pytest.fixture
+def cells(write_study: Callable[..., Path]) -> list[Cell]:
+    """Two cells of six trials in which one setting in three comes again."""
+    study = read_study(
+        write_study(
+            forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
+            methods=[{"name": "salun", "epochs": 1, "search": {"relabel": ["any", "other"], "density": [0.2, 0.5]}}],
+            search={"trials": 6, "window": 2, "sampler": "random"},
+        )
+    )
+    return expand(study, {source: load(source) for source in study.data})
+
+
+@pytest.fixture
+def begin(cells: list[Cell], store: Store) -> Callable[[], StudySearch]:
+    """Begins the search, or continues it, with all cells open."""
+
+    def search() -> StudySearch:
+        begun = StudySearch(cells, store, Journal(store.place, cells[0].study.name))
+        for cell in cells:
+            begun.open_cell(cell)
+        return begun
+
+    return search
+
+
+def report(status: Status, gap: float) -> Report:
+    measured: dict[str, Any] = {"gap": gap, "gap_per_seed": (gap,), "measures": Measures(0.2, 0.9, 0.8, 0.3)}
+    if status in ("failed", "diverged"):
+        measured = {"gap": float("inf"), "gap_per_seed": (), "measures": None}
+    return Report(
+        epoch=1,
+        status=status,
+        **measured,
+        loss=0.5,
+        seconds_load=0.0,
+        seconds_unlearn=1.0,
+        seconds_evaluate=0.0,
+        seconds_attack=0.0,
+        started_at=NOW,
+        ended_at=NOW,
+        reference=None,
+        provenance=Provenance(),
+        error="no reason" if status == "failed" else None,
+        cause="code" if status == "failed" else None,
+    )
+
+
+def outcome(proposal: Proposal) -> Report:
+    """Every kind of ending; gaps of which some are equal."""
+    statuses: list[Status] = ["done", "failed", "done", "diverged"]
+    return report(statuses[proposal.number % 4], 0.5 - 0.1 * (proposal.number // 2))
+
+
+def best_of(rows: list[TrialRow]) -> TrialRow | None:
+    finished = [row for row in rows if row.status == "done"]
+    return min(finished, key=lambda row: (row.gap, row.number), default=None)
+
+
+def assert_counts(search: StudySearch) -> None:
+    assert search.ended == len(search.rows)
+    assert search.failed == sum(row.status in ("failed", "diverged") for row in search.rows)
+    assert search.best == best_of(search.rows)
+
+
+def run(search: StudySearch, trials: int | None = None) -> None:
+    """Run so many trials (all by default), two at a time, the later one ending first."""
+    running: list[Proposal] = []
+    while trials is None or trials > 0:
+        while len(running) < 2 and (proposal := search.next_proposal()) is not None:
+            running.append(proposal)
+        if not running:
+            return
+        ended = running.pop()
+        search.report(ended, outcome(ended))
+        assert_counts(search)
+        trials = trials and trials - 1
+
+
+def settings(search: StudySearch) -> set[tuple[str, int, str, str | None]]:
+    return {(row.cell, row.number, row.setting, row.copied_from) for row in search.rows}
+
+
+def test_what_is_told_of_all_trials_agrees_with_their_rows(begin: Callable[[], StudySearch]) -> None:
+    search = begin()
+    assert (search.ended, search.failed, search.best) == (0, 0, None)
+    run(search)
+    assert search.finished
+    assert search.ended == search.planned == 12
+    assert search.failed
+    assert any(row.copied_from for row in search.rows)
+
+
+@pytest.mark.parametrize("trials", [1, 4])
+def test_a_continued_search_counts_what_it_found_and_ends_as_an_undisturbed_one(
+    begin: Callable[[], StudySearch], cells: list[Cell], tmp_path: Path, trials: int
+) -> None:
+    run(begin(), trials)
+    continued = begin()
+    assert continued.ended >= trials
+    assert_counts(continued)
+    run(continued)
+    elsewhere = Store(continued._store.place.at(tmp_path / "elsewhere"))
+    undisturbed = StudySearch(cells, elsewhere, Journal(elsewhere.place, "tiny"))
+    for cell in cells:
+        undisturbed.open_cell(cell)
+    run(undisturbed)
+    assert settings(continued) == settings(undisturbed)
+
+
+def test_a_finished_search_continues_as_finished(begin: Callable[[], StudySearch]) -> None:
+    run(begin())
+    again = begin()
+    assert again.next_proposal() is None
+    assert again.finished
+    assert again.ended == again.planned
