@@ -20,6 +20,8 @@ _VERSION: Final = b"lethe.schema_version"
 _COVERS: Final = b"lethe.covers"
 _DIGEST: Final = b"lethe.sha256"
 _BLANK: Final = b"0" * 64
+_COMPRESSED_ROWS: Final = 16
+"""Below it, compressing takes longer than all the rest of writing, and of reading, and saves no space."""
 
 
 class CorruptPartError(Exception):
@@ -40,7 +42,7 @@ class Part:
 
 
 def encode(part: Part) -> bytes:
-    """Write a part as Parquet (zstd, page checksums, digest).
+    """Write a part as Parquet (page checksums, a digest; zstd where there is something to compress).
 
     Raises:
         ValueError: a null stands in a column that allows none.
@@ -49,7 +51,7 @@ def encode(part: Part) -> bytes:
     with pq.ParquetWriter(
         sink,
         part.table.schema,
-        compression="zstd",
+        compression="zstd" if len(part.table) >= _COMPRESSED_ROWS else "none",
         write_page_checksum=True,
         store_schema=False,
         use_dictionary=False,

@@ -8,6 +8,7 @@ import types
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -64,13 +65,16 @@ def schema_of(row_type: "type[DataclassInstance]") -> pa.Schema:
     return pa.schema([pa.field(column.name, column.type, column.nullable) for column in describe(row_type)])
 
 
+_schema_of = cache(schema_of)
+
+
 def to_table(rows: Sequence[RowT], row_type: type[RowT]) -> pa.Table:
     """Put rows into a table of their type's schema.
 
     Raises:
         ValueError, TypeError: a value does not fit its column, or would be changed by being stored.
     """
-    schema = schema_of(row_type)
+    schema = _schema_of(row_type)
     columns = [_array([getattr(row, field.name) for row in rows], field) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
