@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from lethe.place import Place
-from lethe.results import ArtifactRow, ConfirmationRow, EpochRow, Row, Store, TrialRow
+from lethe.results import ArtifactRow, ConfirmationRow, EpochRow, PackingRow, Row, Store, TrialRow
 
 torch.set_num_threads(1)  # networks this small lose time to a second thread, and see LOG.md
 
@@ -149,6 +149,22 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
     ArtifactRow: ROW_STUDY
     | ROW_PROVENANCE
     | {"artifact_id": "a", "kind": "original", "training_seed": 1, "uri": "pool/a", "bytes": 10},
+    PackingRow: ROW_PROVENANCE
+    | {
+        "study": "s",
+        "packing_id": "p",
+        "cell": "c",
+        "machine": "1 x H100, 16 CPU",
+        "workers": 4,
+        "threads": 4,
+        "seconds_step": 0.25,
+        "seconds_epoch": 2.5,
+        "epochs_per_hour": 5760.0,
+        "memory_bytes": 1 << 36,
+        "mps": False,
+        "chosen": True,
+        "reason": "4 trials at a time",
+    },
 }
 
 

@@ -169,9 +169,19 @@ def stop(job: JobId, address: Server = JOB_SERVER) -> None:
 
 
 @app.command()
-def plan(study_file: StudyFile, overrides: Overrides = None, results: Results = None) -> None:
-    """Show what a study will do: what exists already, what must run, and about how long it takes on this machine."""
-    from lethe.cluster import resources_here
+def plan(
+    study_file: StudyFile,
+    overrides: Overrides = None,
+    results: Results = None,
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster to plan for: auto, or its head's address.")
+    ] = None,
+) -> None:
+    """Show what a study will do: what exists already, what must run, how much at once where, and about how long.
+
+    The machines are those of the cluster at --address, else this one.
+    """
+    from lethe.cluster import connect, kinds_of
     from lethe.estimate import estimate
     from lethe.place import Place
     from lethe.plan import make_plan
@@ -185,7 +195,9 @@ def plan(study_file: StudyFile, overrides: Overrides = None, results: Results = 
         place = Place.at(results or study.results)
         store = Store(place)
         made = make_plan(study, Pool(place), store)
-        print_plan(made, place, estimate(made, store, resources_here()), _console())
+        with connect(address, local=address is None) as connection:
+            machines = kinds_of(connection.nodes())
+        print_plan(made, place, estimate(made, store, machines), _console())
 
 
 @app.command()

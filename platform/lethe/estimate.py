@@ -1,16 +1,17 @@
-"""About how long a plan takes."""
+"""How many trials a plan runs at once, where, and about how long it takes."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import torch
 
-from lethe.cluster import Room, claim_device, fitting
+from lethe.cluster import Kind, Room, claim_device, fitting
+from lethe.packing import known, packs_gpus, share_for
 from lethe.plan import Plan
 from lethe.results import ArtifactRow, ConfirmationRow, Store, to_rows
-from lethe.study import Question
+from lethe.study import Question, Share
 from unlearning.data.augment import ARMS
 from unlearning.training import Training
 
@@ -18,30 +19,47 @@ PROBE_BATCHES = 4
 
 
 @dataclass(frozen=True)
+class Spot:
+    """What machines of one kind run at a time, all of them together."""
+
+    kind: Kind
+    trainings: int
+    trials: int
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """How long a plan takes on some machine, and with how many workers.
+    """How long a plan takes on some machines, and with how many workers.
 
     Attributes:
-        seconds: None where the machine holds no worker of some kind.
+        seconds: None where the machines hold no worker of some kind.
+        reason: why trials have the share that they have.
     """
 
     seconds: float | None
     training_workers: int
     trial_workers: int
+    spots: tuple[Spot, ...]
+    reason: str
 
 
-def estimate(plan: Plan, store: Store, resources: Mapping[str, float]) -> Estimate:
+def estimate(plan: Plan, store: Store, kinds: Sequence[Kind]) -> Estimate:
     """Estimate from what the study's units took so far, else from a short probe here.
 
     Args:
-        resources: of the machine, such as ``{"CPU": 8, "GPU": 1}``.
+        kinds: the machines to run on.
     """
     asked = plan.study.resources
-    trainers, triers = (fitting(resources, Room.of(share)) for share in (asked.training, asked.trial))
+    share, reason = _share_of_trials(plan, store, kinds)
+    spots = tuple(
+        Spot(kind, *(kind.count * fitting(kind.resources, Room.of(one)) for one in (asked.training, share)))
+        for kind in kinds
+    )
+    trainers, triers = sum(spot.trainings for spot in spots), sum(spot.trials for spot in spots)
     if asked.workers is not None:
         trainers, triers = min(trainers, asked.workers), min(triers, asked.workers)
     if not (trainers and triers):
-        return Estimate(None, trainers, triers)
+        return Estimate(None, trainers, triers, spots, reason)
     study = plan.study.name
     trained = [row.seconds_total for row in to_rows(store.read("artifacts", study), ArtifactRow) if row.epochs]
     tried = [row.seconds_total for row in plan.trials if row.seconds_total]
@@ -52,7 +70,24 @@ def estimate(plan: Plan, store: Store, resources: Mapping[str, float]) -> Estima
     confirming_s = fmean(confirmed) if confirmed else trial_s / len(plan.study.seeds.tuning)
     to_confirm = plan.confirmations_planned - plan.confirmed
     trying_s = plan.trials_left * trial_s + to_confirm * confirming_s
-    return Estimate(len(plan.missing) * training_s / trainers + trying_s / triers, trainers, triers)
+    seconds = len(plan.missing) * training_s / trainers + trying_s / triers
+    return Estimate(seconds, trainers, triers, spots, reason)
+
+
+def _share_of_trials(plan: Plan, store: Store, kinds: Sequence[Kind]) -> tuple[Share, str]:
+    """Give the share of a trial, and where it comes from."""
+    asked = plan.study.resources.trial
+    if asked != "auto":
+        return asked, "the study says so"
+    on_gpu = packs_gpus(plan.study)
+    rows = {kind: known(store, plan.cells, kind) for kind in kinds if kind.gpus or not on_gpu}
+    found = {kind: row for kind, row in rows.items() if row is not None}
+    if not rows or len(found) < len(rows):
+        return Share(
+            gpu=float(on_gpu)
+        ), "auto: measured when the search begins; until then counted as one a GPU, or one a core"
+    reasons = "; ".join(f"{kind.title}: {row.reason}" for kind, row in found.items())
+    return share_for({kind: row.workers for kind, row in found.items()}, on_gpu), f"auto: {reasons}"
 
 
 def _training_images(plan: Plan) -> float:

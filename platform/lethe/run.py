@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lethe.cluster import Connection, OnRay, Room, Shelf, Stop, Watch, connect, stopping_on_signals
+from lethe.cluster import Connection, Crew, OnRay, Room, Shelf, Stop, Watch, connect, kinds_of, stopping_on_signals
 from lethe.confirm import Confirmer, compare, confirmations
 from lethe.filling import Filling
 from lethe.lease import holding_study
+from lethe.packing import Packer
 from lethe.place import Place
 from lethe.plan import Plan, make_plan
 from lethe.pool import Claims, LocalClaims, Pool, RayClaims, Trainer
@@ -22,6 +23,8 @@ from lethe.study import Cell, Share, Study
 from lethe.workbench import Workbench
 
 Worker = TypeVar("Worker")
+
+WAIT_S = 0.2
 
 
 class InterruptedStudyError(Exception):
@@ -71,12 +74,13 @@ class StudyRun:
         if plan.complete:
             self._progress.say("Everything is there already: nothing to train, try or confirm.")
             return
-        workers = self._study.resources.workers
-        with connect(address, local=local, workers=workers) as connection, stopping_on_signals(self._stop):
+        joined = connect(address, local=local, workers=self._study.resources.workers, place=self._place)
+        with joined as connection, stopping_on_signals(self._stop):
             self._progress.say(f"Running on {connection.title}.")
             if isinstance(connection, OnRay):
                 for share in (self._study.resources.training, self._study.resources.trial):
-                    connection.check_holds(Room.of(share))
+                    if share != "auto":
+                        connection.check_holds(Room.of(share))
             self._work(plan, connection)
             if self._stop.requested:
                 raise InterruptedStudyError(self._stop.reason)
@@ -103,28 +107,51 @@ class StudyRun:
         trainers = connection.crew(make, Room.of(share), self._watch, claims.bury)
         if isinstance(connection, OnRay):
             with filling.beside(trainers):
-                self._search(search, shelf, connection)
+                share, room = self._search_on_ray(plan, search, shelf, connection)
         else:
             filling.fill(trainers)
-            self._search(search, shelf, connection)
+            share, room = self._search_here(search, shelf)
         if self._stop.requested:
             return
         cells = [cell for cell in plan.cells if filling.can_confirm(cell)]
-        self._confirm(cells, search, shelf, connection)
+        make_confirmer = partial(_at_workbench, Confirmer, self._pool, shelf, share)
+        self._confirm(cells, search, connection.crew(make_confirmer, room, self._watch))
         self._store.merge(self._study.name)
         self._tell_failures(cells, search)
 
-    def _search(self, search: StudySearch, shelf: Shelf, connection: Connection) -> None:
+    def _search_here(self, search: StudySearch, shelf: Shelf) -> tuple[Share, Room]:
+        """Search in this process; give the share and the room of the worker, which has the process to itself."""
+        trial = self._study.resources.trial
+        share = self._study.resources.training if trial == "auto" else trial
+        if not search.finished:
+            self._progress.stage("search", search.planned, done=len(search.rows))
+            worker = _at_workbench(TrialWorker, self._pool, shelf, share)
+            run_here(search, worker, self._stop, partial(self._show_search, search))
+        return share, Room.of(share)
+
+    def _search_on_ray(self, plan: Plan, search: StudySearch, shelf: Shelf, cluster: OnRay) -> tuple[Share, Room]:
+        """Search on the cluster; give the share of a worker and the room that it has at the end."""
+        share = self._share_of_trials(plan, search, shelf, cluster)
         if search.finished:
-            return
-        share = self._study.resources.trial
-        show = partial(self._show_search, search)
+            return share, Room.of(share)
         make = partial(_at_workbench, TrialWorker, self._pool, shelf, share)
+        show = partial(self._show_search, search)
         self._progress.stage("search", search.planned, done=len(search.rows))
-        if isinstance(connection, OnRay):
-            run_on_tune(self._study, search, make, connection, Room.of(share), self._watch, show)
-        else:
-            run_here(search, make(), self._stop, show)
+        return share, run_on_tune(self._study, search, make, cluster, Room.of(share), self._watch, show)
+
+    def _share_of_trials(self, plan: Plan, search: StudySearch, shelf: Shelf, cluster: OnRay) -> Share:
+        """Give the share that the study asks for, or measure it with the first trial that can be dealt."""
+        asked = self._study.resources.trial
+        if asked != "auto":
+            return asked
+        packer = Packer(plan.cells, self._store, partial(Workbench, self._pool, shelf), self._watch)
+        while not (search.finished or self._stop.requested):
+            proposal = search.next_proposal()
+            if proposal is not None:
+                search.deal_again(proposal)
+                return packer.measure(proposal, kinds_of(cluster.nodes()))
+            self._stop.wait(WAIT_S)
+        return packer.known(kinds_of(cluster.nodes())) or self._study.resources.training
 
     def _show_search(self, search: StudySearch) -> None:
         best = search.best
@@ -138,14 +165,11 @@ class StudyRun:
             began=search.began,
         )
 
-    def _confirm(self, cells: Sequence[Cell], search: StudySearch, shelf: Shelf, connection: Connection) -> None:
+    def _confirm(self, cells: Sequence[Cell], search: StudySearch, crew: Crew) -> None:
         confirmed = to_rows(self._store.read("confirmations", self._study.name), ConfirmationRow)
         missing, outdated = compare(confirmations(cells, search.rows), confirmed)
         for row in outdated:
             self._store.append([row], row.confirmation_id)
-        share = self._study.resources.trial
-        make = partial(_at_workbench, Confirmer, self._pool, shelf, share)
-        crew = connection.crew(make, Room.of(share), self._watch)
         self._progress.stage("confirmation", len(missing))
         for count, done in enumerate(crew.do(missing), start=1):
             if done.error is not None or done.result is None:

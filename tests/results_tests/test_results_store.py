@@ -15,6 +15,7 @@ import pytest
 from lethe.place import Place, PlaceError
 from lethe.results import ArtifactRow, CorruptPartError, CorruptPartWarning, EpochRow, SchemaError, Store, TrialRow
 from lethe.results.part import Part, decode, encode
+from lethe.results.rows import SCHEMA_VERSION
 from lethe.results.schema import schema_of, to_rows, to_table
 
 
@@ -149,9 +150,9 @@ def test_a_part_without_a_column_that_must_be_there_is_broken(three: Store) -> N
 
 def test_a_part_of_a_newer_schema_is_refused_with_what_to_do(three: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr("lethe.results.part.SCHEMA_VERSION", 2)
+        newer.setattr("lethe.results.part.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         rewrite(part_path(three, "t1"), add=("new_column",))
-    with pytest.raises(SchemaError, match=r"tables/trials/s/t1\.parquet.*version 2.*up to 1.*Upgrade lethe"):
+    with pytest.raises(SchemaError, match=r"tables/trials/s/t1\.parquet.*version 3.*up to 2.*Upgrade lethe"):
         three.read("trials")
     assert len(three.read("artifacts")) == 0
 

@@ -4,7 +4,8 @@ from lethe.cluster._causes import LIMITS, Cause, LostWorkError, cause_of, given_
 from lethe.cluster._connect import connect
 from lethe.cluster._connection import ClusterError, Connection, Local, OnRay
 from lethe.cluster._crew import Crew, Done, Steps, Watch
-from lethe.cluster._device import DeviceError, cap_memory, claim_device, resources_here
+from lethe.cluster._device import DeviceError, cap_memory, claim_device, has_mps, memory_held, resources_here
+from lethe.cluster._kinds import Kind, kinds_of
 from lethe.cluster._luggage import luggage
 from lethe.cluster._muster import Node, muster
 from lethe.cluster._room import Room, fitting
@@ -19,6 +20,7 @@ __all__ = [
     "Crew",
     "DeviceError",
     "Done",
+    "Kind",
     "Local",
     "LostWorkError",
     "Node",
@@ -34,7 +36,10 @@ __all__ = [
     "connect",
     "fitting",
     "given_up",
+    "has_mps",
+    "kinds_of",
     "luggage",
+    "memory_held",
     "muster",
     "resources_here",
     "stopping_on_signals",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import ray
 
 from lethe.cluster._crew import Crew, LocalCrew, RayCrew, Watch, Worker
+from lethe.cluster._device import resources_here
 from lethe.cluster._room import Room, fitting
 
 FRESH_S = 2.0
@@ -28,6 +29,10 @@ class Connection(ABC):
     title: str
 
     @abstractmethod
+    def nodes(self) -> list[Mapping[str, float]]:
+        """Give the resources of each machine, as Ray counts them."""
+
+    @abstractmethod
     def crew(
         self, make_worker: Callable[[], Worker], room: Room, watch: Watch, bury: Callable[[str], None] = _buried
     ) -> Crew:
@@ -42,6 +47,10 @@ class Local(Connection):
     """This process: one worker, no Ray."""
 
     title = "this process"
+
+    def nodes(self) -> list[Mapping[str, float]]:
+        """Give those of this machine."""
+        return [resources_here()]
 
     def crew(
         self, make_worker: Callable[[], Worker], room: Room, watch: Watch, bury: Callable[[str], None] = _buried

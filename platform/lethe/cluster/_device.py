@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ray
 import torch
+from ray._private.accelerators import NvidiaGPUAcceleratorManager
 
 from lethe.cluster._room import Room
 from lethe.study import Share
@@ -18,9 +19,30 @@ class DeviceError(Exception):
     """A worker that was promised a GPU finds none."""
 
 
+MPS_FOLDER = "/tmp/nvidia-mps"
+"""Where NVIDIA's Multi-Process Service listens unless CUDA_MPS_PIPE_DIRECTORY says otherwise."""
+
+
 def resources_here() -> dict[str, float]:
-    """Count this machine's cores and GPUs as Ray does."""
-    return {"CPU": os.cpu_count() or 1, "GPU": torch.cuda.device_count()}
+    """Count this machine's cores, GPUs and memory as Ray does."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    accelerator = NvidiaGPUAcceleratorManager.get_current_node_accelerator_type()
+    named = {f"accelerator_type:{accelerator}": 1.0} if accelerator else {}
+    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count()), "memory": memory, **named}
+
+
+def has_mps() -> bool:
+    """Tell whether NVIDIA's Multi-Process Service runs here, so that processes compute on a GPU side by side."""
+    return (Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", MPS_FOLDER)) / "control").exists()
+
+
+def memory_held(device: torch.device) -> tuple[int, int | None]:
+    """Give the bytes in use and in all: of a GPU by all processes on it; on the host what this one holds, and None."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return total - free, total
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE"), None
 
 
 def claim_device(share: Share) -> torch.device:

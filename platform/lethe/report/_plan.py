@@ -1,5 +1,7 @@
 """How a plan looks in a terminal."""
 
+from typing import Literal
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +15,7 @@ from lethe.study import Share, questions_of
 
 
 def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -> None:
-    """Print what exists, what is to do, what is broken, and about how long it takes."""
+    """Print what exists, what is to do, what is broken, what runs at once where, and about how long it takes."""
     table = Table("", "planned", "there already", "to do", box=SIMPLE_HEAD)
     table.add_row("questions", str(len(questions_of(plan.cells))), "", "")
     table.add_row("cells (question x method)", str(len(plan.cells)), "", "")
@@ -24,24 +26,32 @@ def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -
     }
     for name, (planned, left) in units.items():
         table.add_row(name, str(planned), str(planned - left), str(left))
-    console.print(Text(f"{plan.study.name} in {place}"), table)
+    console.print(Text(f"{plan.study.name} in {place}"), table, _where(estimate))
     for problem in plan.broken:
         console.print(Text(problem))
+    console.print(Text(f"Share of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
+
+
+def _where(estimate: Estimate) -> Table:
+    table = Table("machines", "there", "trainings at once", "trials at once", box=SIMPLE_HEAD)
+    for spot in estimate.spots:
+        table.add_row(spot.kind.title, str(spot.kind.count), str(spot.trainings), str(spot.trials))
+    return table
 
 
 def _time(plan: Plan, estimate: Estimate) -> str:
     if estimate.seconds is None:
         shares = plan.study.resources
         return (
-            f"No estimate of the time: this machine does not hold what a training ({_shown(shares.training)}) and a "
+            f"No estimate of the time: no machine holds what a training ({_shown(shares.training)}) and a "
             f"trial ({_shown(shares.trial)}) ask for."
         )
     return (
         f"About {duration(estimate.seconds)} with {estimate.training_workers} training and {estimate.trial_workers} "
-        "trial workers here."
+        "trial workers."
     )
 
 
-def _shown(share: Share) -> str:
-    return f"{share.cpu:g} CPU, {share.gpu:g} GPU"
+def _shown(share: Share | Literal["auto"]) -> str:
+    return share if share == "auto" else f"{share.cpu:g} CPU, {share.gpu:g} GPU"

@@ -1,8 +1,8 @@
-"""The record of every study: Parquet parts, read as four tables, queried with SQL."""
+"""The record of every study: Parquet parts, read as tables, queried with SQL."""
 
 from lethe.results.part import CorruptPartError
 from lethe.results.query import QueryError, query
-from lethe.results.rows import TABLES, ArtifactRow, ConfirmationRow, EpochRow, Row, TableName, TrialRow
+from lethe.results.rows import TABLES, ArtifactRow, ConfirmationRow, EpochRow, PackingRow, Row, TableName, TrialRow
 from lethe.results.schema import describe, to_rows
 from lethe.results.store import CorruptPartWarning, Store
 from lethe.versions import SchemaError
@@ -14,6 +14,7 @@ __all__ = [
     "CorruptPartError",
     "CorruptPartWarning",
     "EpochRow",
+    "PackingRow",
     "QueryError",
     "Row",
     "SchemaError",

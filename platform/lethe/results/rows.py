@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Raised with every change of the columns; how an older part is read is told in ``part.py``."""
 
 
@@ -238,12 +238,35 @@ class ArtifactRow(ProvenanceColumns, _ArtifactColumns):
     """One original, oracle or set of saliency scores, as it was made."""
 
 
-Row = TrialRow | EpochRow | ConfirmationRow | ArtifactRow
-TableName = Literal["trials", "epochs", "confirmations", "artifacts"]
+@dataclass(frozen=True, kw_only=True)
+class _PackingColumns:
+    study: Annotated[str, Column("", "name of the study")]
+    packing_id: Annotated[str, Column("", "fingerprint of what was measured: cell, kind of machine, torch")]
+    cell: Annotated[str, Column("", "fingerprint of the cell whose trial was measured")]
+    machine: Annotated[str, Column("", "kind of machine, by what it holds")]
+    workers: Annotated[int, Column("", "trials at a time on one device: a GPU, or all cores of the machine")]
+    threads: Annotated[int, Column("", "torch threads of each")]
+    seconds_step: Annotated[float, Column("s", "time of a step: a batch, the evaluation after the epoch shared out")]
+    seconds_epoch: Annotated[float, Column("s", "time of an epoch with its evaluation, all tuning seeds together")]
+    epochs_per_hour: Annotated[float, Column("1/h", "epochs that the device makes in an hour, all workers together")]
+    memory_bytes: Annotated[int, Column("bytes", "memory of the device")]
+    mps: Annotated[bool, Column("", "whether NVIDIA's Multi-Process Service ran")]
+    chosen: Annotated[bool, Column("", "whether trials are run so")]
+    reason: Annotated[str, Column("", "why, or why not")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackingRow(ProvenanceColumns, _PackingColumns):
+    """So many trials at a time on one device, as measured; ``peak_memory_bytes`` is that of one worker."""
+
+
+Row = TrialRow | EpochRow | ConfirmationRow | ArtifactRow | PackingRow
+TableName = Literal["trials", "epochs", "confirmations", "artifacts", "packings"]
 
 TABLES: Final[dict[TableName, type[Row]]] = {
     "trials": TrialRow,
     "epochs": EpochRow,
     "confirmations": ConfirmationRow,
     "artifacts": ArtifactRow,
+    "packings": PackingRow,
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from lethe.cluster import Stop
+from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
 from lethe.search._journal import Journal
 from lethe.search._tune import run_on_tune
@@ -20,4 +21,4 @@ def run_here(search: StudySearch, worker: TrialWorker, stop: Stop, show: Callabl
                 break
 
 
-__all__ = ["Journal", "StudySearch", "TrialTask", "TrialWorker", "run_here", "run_on_tune"]
+__all__ = ["Journal", "Proposal", "StudySearch", "TrialTask", "TrialWorker", "run_here", "run_on_tune"]

@@ -287,12 +287,15 @@ def run_on_tune(
     room: Room,
     watch: Watch,
     show: Callable[[], None],
-) -> None:
+) -> Room:
     """Run the trials that the study deals until none is left, or until somebody asks for a stop.
 
     Args:
         room: of a worker.
         show: called whenever something was heard.
+
+    Returns:
+        The room of a worker at the end: larger where that one ran out of memory.
 
     Raises:
         Exception: whatever making a worker, or keeping what it found, raises.
@@ -306,6 +309,7 @@ def run_on_tune(
             watch.stop.wait(TICK_S)
     if desk.error is not None:
         raise desk.error
+    return desk.room
 
 
 def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk) -> None:

@@ -208,12 +208,14 @@ class Resources(Options):
     """What a trial and what a training (of an original or oracle) asks of the cluster, and how many run at a time.
 
     Attributes:
+        trial: a share, or ``auto``: measured on the cluster's machines before the search, on GPUs where ``training``
+            asks for one, else on cores.
         workers: the most workers of each kind; by default as many as the cluster holds when they are asked for. Less
             leaves room for others; on a cluster that grows, say how many it may grow to.
         hung_after_s: a worker that is longer on one epoch is killed, and its work begun again.
     """
 
-    trial: Share = Share()
+    trial: Share | Literal["auto"] = Share()
     training: Share = Share()
     workers: Annotated[int, Ge(1)] | None = None
     hung_after_s: Annotated[float, Gt(0)] = 3600.0
