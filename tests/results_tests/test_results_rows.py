@@ -12,7 +12,7 @@ import pytest
 from lethe.results import TABLES, EpochRow, Row, Store, TableName, TrialRow, describe, to_rows
 from lethe.results.schema import Column, schema_of
 
-UNITS = {"", "s", "bytes", "fraction", "images", "epochs", "trials"}
+UNITS = {"", "s", "bytes", "fraction", "images", "epochs", "trials", "1/h"}
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -257,6 +257,12 @@ def test_a_seed_that_comes_twice_is_refused(name: str, seeds: list[int]) -> None
     )
 
 
+def test_the_share_of_a_trial_is_a_share_or_auto() -> None:
+    assert complaint_at("resources.trial", resources={"trial": "aut"}) == "input should be 'auto', got 'aut'"
+    assert complaint_at("resources.trial.gpus", resources={"trial": {"gpus": 1}}) == "no such option here"
+    assert parse_study(content(resources={"trial": "auto"}), "study.yaml").resources.trial == "auto"
+
+
 def test_a_whole_gpu_more_than_one_is_not_cut() -> None:
     assert "got 1.5" in complaint_at("resources.trial", resources={"trial": {"gpu": 1.5}})
 

@@ -204,6 +204,13 @@ class Share(Options):
         return self
 
 
+def _form(value: object) -> str:
+    return "auto" if isinstance(value, str) else "share"
+
+
+TrialShare = Annotated[Annotated[Share, Tag("share")] | Annotated[Literal["auto"], Tag("auto")], Discriminator(_form)]
+
+
 class Resources(Options):
     """What a trial and what a training (of an original or oracle) asks of the cluster, and how many run at a time.
 
@@ -215,7 +222,7 @@ class Resources(Options):
         hung_after_s: a worker that is longer on one epoch is killed, and its work begun again.
     """
 
-    trial: Share | Literal["auto"] = Share()
+    trial: TrialShare = Share()
     training: Share = Share()
     workers: Annotated[int, Ge(1)] | None = None
     hung_after_s: Annotated[float, Gt(0)] = 3600.0

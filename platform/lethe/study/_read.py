@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from lethe.study._model import Study, number_hint
 
-_UNION_TAGS = {"range", "choices"}
+_UNION_TAGS = {"range", "choices", "share", "auto"}
 
 
 class StudyError(Exception):
