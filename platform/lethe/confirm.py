@@ -8,13 +8,12 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, cast
 
 from lethe.cluster import Steps
 from lethe.fingerprint import fingerprint
-from lethe.provenance import Provenance, reset_peak_memory
+from lethe.provenance import Provenance, Stopwatch, reset_peak_memory
 from lethe.results import ConfirmationRow, TrialRow
 from lethe.results.columns import question_columns, setting_columns
 from lethe.study import Cell, Question
@@ -145,7 +144,7 @@ class Confirmer:
 
     def __call__(self, confirmation: Confirmation) -> Steps[ConfirmationRow]:
         """Confirm one row on one seed; a step is an epoch."""
-        started_at = datetime.now(UTC)
+        stopwatch = Stopwatch()
         reset_peak_memory(self._workbench.device)
         method = confirmation.method
         bench = self._workbench.bench(confirmation.question, confirmation.seed)
@@ -172,9 +171,9 @@ class Confirmer:
             mia_nonmembers=bench.data.nonmembers,
             original=confirmation.question.original(confirmation.seed).fingerprint,
             oracle=confirmation.question.oracle(confirmation.seed).fingerprint,
-            seconds_total=(datetime.now(UTC) - started_at).total_seconds(),
-            started_at=started_at,
-            ended_at=datetime.now(UTC),
+            seconds_total=stopwatch.seconds,
+            started_at=stopwatch.started_at,
+            ended_at=stopwatch.ended_at,
         )
 
     def _measured(self, confirmation: Confirmation, bench: Bench, measured: ReportMeasures | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from lethe.cluster import Crew
+from lethe.place import PlaceError
 from lethe.plan import Plan
 from lethe.pool import Made, Pool, TrainingJob, jobs_for
 from lethe.progress import Progress
@@ -43,11 +44,17 @@ class Filling:
         self._present = {key.fingerprint for job in plan.jobs for key in job.keys} - missing
 
     def fill(self, crew: Crew) -> None:
-        """Have the crew make all that is missing; a training that fails costs only the cells that need it."""
+        """Have the crew make all that is missing; a training that fails costs only the cells that need it.
+
+        Raises:
+            PlaceError: the place could not take, or give, what it should.
+        """
         self._record_found()
         self._open_cells()
         missing = self._plan.missing
         for count, done in enumerate(crew.do(missing), start=1):
+            if isinstance(done.error, PlaceError):
+                raise done.error
             if done.error is not None:
                 self._lose(done.job, done.error)
             else:

@@ -42,7 +42,7 @@ _ADVICE: Final = {
 
 
 class PlaceError(Exception):
-    """A place that cannot be used; the message says what failed, where, and what to do."""
+    """A place that cannot be used, or lacks what it held; the message says what failed, where, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,16 @@ class Place:
     def local_path(self, name: str) -> Path | None:
         """Say where a file lies on this machine's disk; None for an object store."""
         return Path(self._full(name)) if self.is_local else None
+
+    def make(self) -> None:
+        """Create the folder for others than this class to write to; an object store needs none.
+
+        Raises:
+            PlaceError: it could not be created.
+        """
+        with self.telling("create the folder"):
+            if self.is_local:
+                self._make_folder(Path(self._path))
 
     def read(self, name: str) -> bytes:
         """Read a whole file.

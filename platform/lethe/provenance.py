@@ -1,11 +1,13 @@
-"""Which code, libraries, process and machine made a number, and what memory it took."""
+"""Which code, libraries, process and machine made a number, and what time and memory it took."""
 
 import os
 import platform
 import resource
 import socket
 import subprocess
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -76,6 +78,24 @@ class Provenance:
             node=node,
             peak_memory_bytes=peak_memory_bytes(device),
         )
+
+
+class Stopwatch:
+    """Times a unit of work. The wall clock is read at its start alone, so that no jump of it makes a duration wrong."""
+
+    def __init__(self) -> None:
+        self.started_at = datetime.now(UTC)
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Give what has passed since the start."""
+        return time.perf_counter() - self._began
+
+    @property
+    def ended_at(self) -> datetime:
+        """Give the time now, as the start and what has passed since tell it."""
+        return self.started_at + timedelta(seconds=self.seconds)
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -13,7 +13,7 @@ from lethe.confirm import Confirmer, compare, confirmations
 from lethe.filling import Filling
 from lethe.lease import holding_study
 from lethe.packing import Packer
-from lethe.place import Place
+from lethe.place import Place, PlaceError
 from lethe.plan import Plan, make_plan
 from lethe.pool import Claims, LocalClaims, Pool, RayClaims, Trainer
 from lethe.progress import Progress
@@ -172,6 +172,8 @@ class StudyRun:
             self._store.append([row], row.confirmation_id)
         self._progress.stage("confirmation", len(missing))
         for count, done in enumerate(crew.do(missing), start=1):
+            if isinstance(done.error, PlaceError):
+                raise done.error
             if done.error is not None or done.result is None:
                 self._problem(f"could not confirm {done.job.row} on seed {done.job.seed}: {done.error}")
             else:

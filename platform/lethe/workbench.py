@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from lethe.cluster import Shelf, claim_device
-from lethe.pool import Artefact, Pool
+from lethe.place import PlaceError
+from lethe.pool import Artefact, CorruptArtefactError, Pool
 from lethe.study import ArtefactKey, Question, Share
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import ARMS
@@ -26,9 +27,11 @@ from unlearning.yardstick import Measures, ReportMeasures, Yardstick
 KEPT_BENCHES = 8
 KEPT_DATASETS = 2
 
+_ADVICE = "It was whole when the run began. The same command makes it again and goes on."
 
-class MissingArtefactError(Exception):
-    """An artefact that a run starts from is not in the pool."""
+
+class MissingArtefactError(PlaceError):
+    """An artefact that a run starts from is not in the pool, or not whole, since the run was planned."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,7 @@ class Workbench:
         """Give the bench of a question and a training seed.
 
         Raises:
-            MissingArtefactError: an artefact is not in the pool.
-            CorruptArtefactError: an artefact's bytes are not what its manifest promises.
+            MissingArtefactError: an artefact is not in the pool, or its bytes are not what its manifest promises.
         """
         name = (question.fingerprint, seed)
         if name not in self._benches:
@@ -160,9 +162,12 @@ class Workbench:
         )
 
     def _load(self, key: ArtefactKey) -> Artefact:
-        artefact = self._pool.load(key)
+        try:
+            artefact = self._pool.load(key)
+        except CorruptArtefactError as error:
+            raise MissingArtefactError(f"{error}\n{_ADVICE}") from error
         if artefact is None:
-            raise MissingArtefactError(f"the {key.kind} {key.fingerprint} is not in the pool {self._pool.place}")
+            raise MissingArtefactError(f"the {key.kind} {self._pool.uri(key)} is gone\n{_ADVICE}")
         return artefact
 
     def _on_device(self, data: ImageData) -> Mapping[SplitName, Tensor]:

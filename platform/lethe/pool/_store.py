@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from lethe.fingerprint import digest
-from lethe.place import Place
+from lethe.place import Place, PlaceError
 from lethe.pool._cache import NodeCache
 from lethe.study import ArtefactKey
 from lethe.versions import SchemaError
@@ -28,7 +28,7 @@ FORMAT = 1
 Tensors = dict[str, Tensor]
 
 
-class CorruptArtefactError(Exception):
+class CorruptArtefactError(PlaceError):
     """An artefact whose bytes are not those that its manifest promises; the message names the file."""
 
 

@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any, get_args
 
 import torch
@@ -13,7 +12,7 @@ from lethe.cluster import Shelf, Steps, claim_device
 from lethe.pool._claims import Claims, holder_here, renewing, waiting_for
 from lethe.pool._jobs import TrainingJob
 from lethe.pool._store import CorruptArtefactError, Pool, Tensors
-from lethe.provenance import Provenance, reset_peak_memory
+from lethe.provenance import Provenance, Stopwatch, reset_peak_memory
 from lethe.study import ArtefactKey, Question, Share
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import ARMS
@@ -92,7 +91,7 @@ class Trainer:
     def _train(
         self, key: ArtefactKey, question: Question, seed: int
     ) -> Steps[tuple[dict[str, Tensors], dict[str, Any]]]:
-        started_at, started = datetime.now(UTC), time.perf_counter()
+        stopwatch = Stopwatch()
         data = self._datasets[question.data_hash]
         training = self._training(key, question, seed, data)
         yield from self._finish(key, training)
@@ -100,11 +99,11 @@ class Trainer:
         logits = {name: predict(training.model, split, question.recipe.precision) for name, split in images.items()}
         facts = {
             "seconds_train": training.seconds,
-            "seconds_total": time.perf_counter() - started,
+            "seconds_total": stopwatch.seconds,
             "epochs": training.epoch,
             "loss": training.loss,
             **_accuracies(question, key, data, logits),
-            **self._provenance(started_at),
+            **self._provenance(stopwatch),
         }
         weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
         return {"weights": weights, "logits": logits}, facts
@@ -147,7 +146,7 @@ class Trainer:
                 raise
 
     def _score(self, question: Question, seed: int) -> tuple[dict[str, Tensors], dict[str, Any]]:
-        started_at, started = datetime.now(UTC), time.perf_counter()
+        stopwatch = Stopwatch()
         original = self._pool.load(question.original(seed))
         if original is None:
             raise FileNotFoundError(f"no original {question.original(seed).fingerprint} to take saliency scores from")
@@ -161,13 +160,13 @@ class Trainer:
         )
         facts = {
             "seconds_train": time.perf_counter() - begun,
-            "seconds_total": time.perf_counter() - started,
+            "seconds_total": stopwatch.seconds,
             "epochs": 0,
             "loss": None,
             "ua": None,
             "va": None,
             "ta": None,
-            **self._provenance(started_at),
+            **self._provenance(stopwatch),
         }
         return {"scores": scores}, facts
 
@@ -175,8 +174,8 @@ class Trainer:
         model = question.network.build(question.channels, question.classes, derive(seed, "weights"))
         return model.to(self._device)
 
-    def _provenance(self, started_at: datetime) -> dict[str, Any]:
-        times = {"started_at": started_at.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
+    def _provenance(self, stopwatch: Stopwatch) -> dict[str, Any]:
+        times = {"started_at": stopwatch.started_at.isoformat(), "ended_at": stopwatch.ended_at.isoformat()}
         return times | asdict(Provenance.here(self._device))
 
 

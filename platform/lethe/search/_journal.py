@@ -48,27 +48,28 @@ class Journal:
 
     def recorder(self, cell: Cell) -> Callable[[FrozenTrial], None]:
         """Give what records the trials of a cell; one that stands in the journal already is not written again."""
-        study = optuna.create_study(
-            storage=self._storage,
-            study_name=f"{cell.title} ({cell.fingerprint[:8]})",
-            direction="minimize",
-            load_if_exists=True,
-        )
+        with self._place.telling(f"write {self._name} to"):
+            study = optuna.create_study(
+                storage=self._storage,
+                study_name=f"{cell.title} ({cell.fingerprint[:8]})",
+                direction="minimize",
+                load_if_exists=True,
+            )
         present = {trial.user_attrs["number"] for trial in study.get_trials(deepcopy=False)}
 
         def record(trial: FrozenTrial) -> None:
             if trial.number in present:
                 return
-            study.add_trial(
-                optuna.create_trial(
-                    state=trial.state,
-                    value=trial.value,
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    intermediate_values=trial.intermediate_values,
-                    user_attrs={"number": trial.number},
-                )
+            copy = optuna.create_trial(
+                state=trial.state,
+                value=trial.value,
+                params=trial.params,
+                distributions=trial.distributions,
+                intermediate_values=trial.intermediate_values,
+                user_attrs={"number": trial.number},
             )
+            with self._place.telling(f"write {self._name} to"):
+                study.add_trial(copy)
             self._uploaded = not self._remote
             if self._clock() >= self._upload_due:
                 self.upload()
@@ -87,7 +88,7 @@ class Journal:
     def _local_file(self) -> Path:
         path = self._place.local_path(self._name)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._place.make()
             return path
         path = Path(tempfile.mkdtemp(prefix="lethe-journal-")) / self._name
         if self._place.exists(self._name):
@@ -95,4 +96,5 @@ class Journal:
         return path
 
     def _open(self) -> JournalStorage:
-        return JournalStorage(JournalFileBackend(str(self._file)))
+        with self._place.telling(f"open {self._name} in"):
+            return JournalStorage(JournalFileBackend(str(self._file)))

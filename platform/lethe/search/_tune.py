@@ -22,6 +22,7 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from lethe.cluster import OnRay, Room, Watch, cap_memory, cause_of
+from lethe.place import PlaceError
 from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
 from lethe.search._report import Report
@@ -40,7 +41,8 @@ NO_LIMIT = 1_000_000
 class _Trainable(tune.Trainable):
     """A warm worker as Tune sees it: made once, then reset for one trial after another; a step is an epoch.
 
-    What making it raises is its only report, since Tune hides what kills an actor on its way.
+    What making it raises is its only report, since Tune hides what kills an actor on its way; what a place raises, its
+    last one.
     """
 
     def setup(self, config: dict[str, Any], make_worker: Callable[[], TrialWorker], room: Room) -> None:
@@ -58,13 +60,21 @@ class _Trainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         if self._unfit is not None:
-            return {"gap": math.inf, "report": self._unfit, "done": True}
-        report = next(self._reports)
+            return _ending(self._unfit)
+        try:
+            report = next(self._reports)
+        except PlaceError as error:
+            return _ending(error)
         return {"gap": report.gap, "report": report, "done": report.status != "running"}
 
     def _begin(self, config: dict[str, Any]) -> None:
         if self._unfit is None:
             self._reports: Iterator[Report] = self._worker.run(config["task"])
+
+
+def _ending(error: Exception) -> dict[str, Any]:
+    """Report what no trial is to blame for."""
+    return {"gap": math.inf, "report": error, "done": True}
 
 
 class _Desk:

@@ -4,11 +4,11 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from statistics import fmean
 
 from lethe.cluster import Cause, cause_of
-from lethe.provenance import Provenance, reset_peak_memory
+from lethe.place import PlaceError
+from lethe.provenance import Provenance, Stopwatch, reset_peak_memory
 from lethe.search._cell import Proposal
 from lethe.search._report import Reference, Report, Status
 from lethe.study import Question
@@ -39,32 +39,38 @@ class TrialTask:
 
 
 class TrialWorker:
-    """Runs trials; what a trial raises is its result."""
+    """Runs trials; what a trial raises is its result, unless the place fails it: that says nothing of a setting."""
 
     def __init__(self, workbench: Workbench) -> None:
         self._workbench = workbench
 
     def run(self, task: TrialTask) -> Iterator[Report]:
-        """Run a trial; report after each epoch, the last time with another status than ``running``."""
-        started_at, epoch = datetime.now(UTC), 0
+        """Run a trial; report after each epoch, the last time with another status than ``running``.
+
+        Raises:
+            PlaceError: what the trial starts from cannot be had.
+        """
+        stopwatch, epoch = Stopwatch(), 0
         reset_peak_memory(self._workbench.device)
         try:
-            for report in self._run(task, started_at):
+            for report in self._run(task, stopwatch):
                 epoch = report.epoch
                 yield report
+        except PlaceError:
+            raise
         except Exception as error:
             yield self._report(
-                epoch + 1, "failed", started_at, error=f"{type(error).__name__}: {error}", cause=cause_of(error)
+                epoch + 1, "failed", stopwatch, error=f"{type(error).__name__}: {error}", cause=cause_of(error)
             )
 
-    def _run(self, task: TrialTask, started_at: datetime) -> Iterator[Report]:
+    def _run(self, task: TrialTask, stopwatch: Stopwatch) -> Iterator[Report]:
         begun = time.perf_counter()
         benches = [self._workbench.bench(task.question, seed) for seed in task.seeds]
         reference = _reference(benches, task.method)
         seconds_load = time.perf_counter() - begun
         runs = [bench.unlearn(task.method, SPLITS, every_epoch=True) for bench in benches]
         for results in zip(*runs, strict=False):
-            yield self._epoch(task, benches, results, reference, started_at, seconds_load)
+            yield self._epoch(task, benches, results, reference, stopwatch, seconds_load)
             seconds_load = 0.0
 
     def _epoch(
@@ -73,7 +79,7 @@ class TrialWorker:
         benches: Sequence[Bench],
         results: Sequence[EpochResult],
         reference: Reference,
-        started_at: datetime,
+        stopwatch: Stopwatch,
         seconds_load: float,
     ) -> Report:
         epoch = results[0].epoch
@@ -85,13 +91,13 @@ class TrialWorker:
         }
         loss = fmean(losses) if len(losses) == len(results) else None
         if any(result.diverged for result in results):
-            return self._report(epoch, "diverged", started_at, loss=loss, reference=reference, costs=costs)
+            return self._report(epoch, "diverged", stopwatch, loss=loss, reference=reference, costs=costs)
         measured = [bench.yardstick.measure(result.logits) for bench, result in zip(benches, results, strict=True)]
         measures = [one for one, _ in measured]
         return self._report(
             epoch,
             "done" if epoch == task.method.epochs else "running",
-            started_at,
+            stopwatch,
             loss=loss,
             reference=reference,
             costs={**costs, "seconds_attack": sum(seconds for _, seconds in measured)},
@@ -103,7 +109,7 @@ class TrialWorker:
         self,
         epoch: int,
         status: Status,
-        started_at: datetime,
+        stopwatch: Stopwatch,
         *,
         loss: float | None = None,
         reference: Reference | None = None,
@@ -122,8 +128,8 @@ class TrialWorker:
             measures=measures,
             loss=loss,
             **(seconds | (costs or {})),
-            started_at=started_at,
-            ended_at=datetime.now(UTC),
+            started_at=stopwatch.started_at,
+            ended_at=stopwatch.ended_at,
             reference=reference,
             provenance=Provenance.here(self._workbench.device),
             error=error,
