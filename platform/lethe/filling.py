@@ -11,7 +11,7 @@ from lethe.place import PlaceError
 from lethe.plan import Plan
 from lethe.pool import Made, Pool, TrainingJob, jobs_for
 from lethe.progress import Progress
-from lethe.results import ArtifactRow, Store, to_rows
+from lethe.results import ArtifactRow, Store
 from lethe.results.columns import question_columns
 from lethe.search import StudySearch
 from lethe.study import Cell
@@ -91,13 +91,10 @@ class Filling:
         return not _needs(cell, self._plan.study.seeds.reporting) & self._failed
 
     def _record_found(self) -> None:
-        """Keep rows of artefacts that an earlier run made and died before it could do so."""
-        recorded = {row.artifact_id for row in to_rows(self._store.read("artifacts"), ArtifactRow)}
+        """Keep rows of artefacts that have none."""
         for job in self._plan.jobs:
             for key, question in ((job.key, job.question), *job.saliencies):
-                if key.fingerprint not in self._present or key.fingerprint in recorded:
-                    continue
-                manifest = self._pool.manifest(key)
+                manifest = self._pool.manifest(key) if key.fingerprint in self._plan.unrecorded else None
                 if manifest is not None:
                     self._record(Made(key, question, job.seed, manifest, new=False, set_aside=None))
 

@@ -20,6 +20,7 @@ class Plan:
         trials: those that ended already.
         confirmed: how many rows of the table are confirmed already.
         unconfirmed: those that are still to be, as far as the choice is known.
+        unrecorded: fingerprints of artefacts that are there without a row: whoever made them died before, or it broke.
         outdated: confirmed rows, with the cost of a search that has grown since and chose the same.
     """
 
@@ -33,6 +34,7 @@ class Plan:
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
     outdated: tuple[ConfirmationRow, ...]
+    unrecorded: frozenset[str]
 
     @property
     def trials_planned(self) -> int:
@@ -54,7 +56,7 @@ class Plan:
     @property
     def complete(self) -> bool:
         """Tell whether nothing is left to do."""
-        return not (self.missing or self.trials_left or self.unconfirmed or self.outdated)
+        return not (self.missing or self.trials_left or self.unconfirmed or self.outdated or self.unrecorded)
 
 
 def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
@@ -72,6 +74,7 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
     confirmed = to_rows(store.read("confirmations", study.name), ConfirmationRow)
     known = confirmations(cells, trials)
     missing_rows, outdated = compare(known, confirmed)
+    present = _fingerprints(jobs) - _fingerprints(missing)
     return Plan(
         study,
         tuple(datasets.values()),
@@ -83,7 +86,12 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
         len(known) - len(missing_rows),
         tuple(missing_rows),
         tuple(outdated),
+        present - set(store.read("artifacts")["artifact_id"].to_pylist()),
     )
+
+
+def _fingerprints(jobs: Sequence[TrainingJob]) -> frozenset[str]:
+    return frozenset(key.fingerprint for job in jobs for key in job.keys)
 
 
 def _missing(pool: Pool, jobs: Sequence[TrainingJob]) -> tuple[list[TrainingJob], list[str]]:
