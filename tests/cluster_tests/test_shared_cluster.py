@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -18,32 +20,9 @@ WriteStudy = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def head(ray_environment: dict[str, str]) -> Iterator[dict[str, str]]:
+def head(start_head: Callable[..., dict[str, str]]) -> dict[str, str]:
     """The environment of a running head, whose GPU is in its books alone."""
-    environment = ray_environment | {
-        "RAY_TMPDIR": tempfile.mkdtemp(prefix="lr-"),
-        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
-    }
-    options = ["--head", "--block", "--port=0", "--include-dashboard=false", "--disable-usage-stats"]
-    options += ["--num-cpus=2", "--num-gpus=1"]
-    process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("ray")), "start", *options, f"--temp-dir={environment['RAY_TMPDIR']}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | environment,
-    )
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if "Ray runtime started" in line:
-            break
-    else:
-        pytest.fail("".join(said))
-    yield environment
-    process.terminate()
-    process.communicate(timeout=60)
+    return start_head("--include-dashboard=false", "--num-gpus=1")
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
@@ -110,22 +89,82 @@ def test_a_wait_for_room_is_told_and_can_be_interrupted(
 
 
 @pytest.mark.parametrize(
-    ("address", "told"), [("127.0.0.1:1", "nobody answers"), ("nowhere", "wanted auto or HOST:PORT")]
+    ("named", "told"), [("127.0.0.1:1", "nobody answers"), ("nowhere", "wanted auto or HOST:PORT")]
 )
 def test_a_cluster_that_is_not_there_is_told(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path, address: str, told: str
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path, named: str, told: str
 ) -> None:
-    code, output = ended(lethe("run", write_study(), "--results", tmp_path / "results", "--address", address))
+    code, output = ended(lethe("run", write_study(), "--results", tmp_path / "results", "--address", named))
     assert code == 2, output
-    assert f"cannot join the Ray cluster {address}: {told}" in output
-    assert "Traceback" not in output
+    assert complaint(output).startswith(f"cannot join the Ray cluster {named}: {told}")
 
 
-def test_a_wrong_token_is_told(lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path) -> None:
-    address = (Path(head["RAY_TMPDIR"]) / "ray_current_cluster").read_text()
+def test_auto_tells_of_a_cluster_that_is_gone_and_of_none(
+    lethe: Lethe, ray_environment: dict[str, str], write_study: WriteStudy, tmp_path: Path
+) -> None:
+    named = tmp_path / "ray" / "ray_current_cluster"
+    arguments = ("run", write_study(), "--results", tmp_path / "results", "--address", "auto")
+    environment = ray_environment | {"RAY_TMPDIR": str(tmp_path)}
+    code, output = ended(lethe(*arguments, environment=environment))
+    assert code == 2, output
+    assert complaint(output).startswith(f"auto finds no Ray cluster: neither RAY_ADDRESS nor {named} names one")
+    named.parent.mkdir()
+    named.write_text("127.0.0.1:1")
+    code, output = ended(lethe(*arguments, environment=environment))
+    assert code == 2, output
+    assert complaint(output).startswith("cannot join the Ray cluster 127.0.0.1:1 (found by auto): nobody answers")
+
+
+def test_something_else_that_answers_is_told(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{server.server_port}"
+        code, output = ended(lethe("run", write_study(), "--results", tmp_path / "results", "--address", address))
+        server.shutdown()
+    assert code == 2, output
+    assert complaint(output).startswith(f"cannot join the Ray cluster {address}: what answers there is no Ray head")
+
+
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [
+        ("fedcba9876543210" * 4, "has another token than is given here"),
+        ("", "demands its token, and there is none here"),
+    ],
+)
+def test_a_wrong_or_missing_token_is_told(
+    lethe: Lethe, head: dict[str, str], address: str, write_study: WriteStudy, tmp_path: Path, token: str, told: str
+) -> None:
+    environment = head | {"RAY_AUTH_TOKEN": token, "HOME": str(tmp_path)}
     arguments = ("run", write_study(), "--results", tmp_path / "results", "--address", address)
-    code, output = ended(lethe(*arguments, environment=head | {"RAY_AUTH_TOKEN": "fedcba9876543210" * 4}))
+    code, output = ended(lethe(*arguments, environment=environment))
     assert code == 2, output
-    assert f"cannot join the Ray cluster {address}" in output
-    assert "its token may be another: see that RAY_AUTH_TOKEN" in output
-    assert "Traceback" not in output
+    assert complaint(output).startswith(f"the Ray cluster {address} {told}: give the cluster's own by RAY_AUTH_TOKEN")
+
+
+def complaint(output: str) -> str:
+    """What is said beside the description of the data: one line."""
+    [line] = [line for line in output.splitlines() if not line.startswith("synthetic: ")]
+    return line
+
+
+def test_what_is_started_here_is_closed_to_others_and_leaves_no_token_behind(tmp_path: Path) -> None:
+    open_environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    open_environment |= {"HOME": str(tmp_path), "RAY_TMPDIR": tempfile.mkdtemp(prefix="lr-")}
+    knocking = "from lethe.cluster._address import find_head; import sys; find_head(sys.argv[1])"
+    code = f"""
+import os, ray, subprocess, sys
+from lethe.cluster import connect
+with connect():
+    head = ray.get_runtime_context().gcs_address
+    print(ray.get(ray.remote(lambda: os.environ["RAY_AUTH_TOKEN"]).remote()) == os.environ["RAY_AUTH_TOKEN"])
+    outside = {{name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}}
+    knock = [sys.executable, "-c", {knocking!r}, head]
+    print(subprocess.run(knock, env=outside, stderr=subprocess.PIPE, text=True).stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=open_environment, timeout=120, check=False
+    )
+    assert done.stdout.startswith("True\n"), done.stderr
+    assert "demands its token, and there is none here" in done.stdout
+    assert not (tmp_path / ".ray").exists()

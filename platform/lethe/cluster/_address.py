@@ -4,12 +4,14 @@ Ray itself tries for half a minute, printing a line a second, and for minutes wh
 """
 
 import logging
+import os
 import socket
 
 import grpc
 import ray
-from ray._private import services
+from ray._common.utils import get_ray_address_file
 from ray._private.grpc_utils import init_grpc_channel
+from ray._private.utils import read_ray_address
 from ray.core.generated.gcs_service_pb2 import CheckAliveReply, CheckAliveRequest
 
 from lethe import ray_environment
@@ -27,7 +29,7 @@ def find_head(address: str) -> str:
     """Find the head at an address and see that it lets this process in, with the token or, where it is open, without.
 
     Args:
-        address: ``HOST:PORT``, or ``auto`` for the cluster that RAY_ADDRESS names, else the one of this machine.
+        address: ``HOST:PORT``, or ``auto`` for the cluster that RAY_ADDRESS names, else `ray start` on this machine.
 
     Returns:
         The head's ``HOST:PORT``.
@@ -48,15 +50,14 @@ def find_head(address: str) -> str:
 
 
 def _of_this_machine() -> str:
-    logging.getLogger("ray").setLevel("ERROR")  # it warns of other users' clusters
-    try:
-        found: str = services.get_ray_address_from_environment("auto", None)
-    except ConnectionError:
+    """Give the cluster that the environment names, or that ``ray start`` noted; never one of somebody else's."""
+    found = os.environ.get("RAY_ADDRESS") or read_ray_address()
+    if found in (None, "auto"):
         raise ClusterError(
-            "auto finds no Ray cluster on this machine: start one with `ray start --head`, name its head as HOST:PORT, "
-            "or leave --address out to run on this machine alone"
-        ) from None
-    return found
+            f"auto finds no Ray cluster: neither RAY_ADDRESS nor {get_ray_address_file(None)} names one; start one "
+            "with `ray start --head`, name its head as HOST:PORT, or leave --address out to run on this machine alone"
+        )
+    return str(found)
 
 
 def _knock(head: str, shown: str) -> None:

@@ -28,6 +28,9 @@ KNOCK_S = 5.0
 
 GIVE_TOKEN = "give the cluster's own by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
 
+NO_AGENT = "No available agent"
+"""What a job server says while the head's own agent has not come up."""
+
 AGENT_PATIENCE_S = 60.0
 """How long a head that has just been started may say that it is not ready for jobs."""
 
@@ -127,7 +130,7 @@ class JobServer:
                     metadata={"study": parcel.study.name},
                 )
 
-        _patiently(send, AGENT_PATIENCE_S, "No available agent")
+        _patiently(send, AGENT_PATIENCE_S, NO_AGENT)
         return job_id
 
     def jobs(self) -> list[Job]:
@@ -187,6 +190,11 @@ class JobServer:
                 problem = "demands its token, and there is none here"
             raise ClusterError(f"the job server {self.address} {problem}: {GIVE_TOKEN}") from error
         except (OSError, RuntimeError, KeyError) as error:
+            if NO_AGENT in str(error):
+                raise ClusterError(
+                    f"the job server {self.address} says {NO_AGENT}: where another Ray on that machine holds its port, "
+                    "give the head another by `ray start --dashboard-agent-listen-port`"
+                ) from error
             raise ClusterError(f"the job server {self.address} does not do what is asked of it: {error}") from error
 
 
