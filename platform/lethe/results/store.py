@@ -24,7 +24,8 @@ from lethe.results.rows import TABLES, EpochRow, Row, TableName, TrialRow
 from lethe.results.schema import schema_of, to_table
 from lethe.versions import SchemaError
 
-_READERS: Final = 16
+_READERS: Final = {"disk": 2, "object store": 16}
+"""Threads that read parts: many hide the wait for an object store; before a disk they only wait for each other."""
 _SUFFIX: Final = ".parquet"
 _SCHEMAS: Final = {table: schema_of(row_type) for table, row_type in TABLES.items()}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -146,7 +147,7 @@ class Store:
         merged = self._read_merged(table, study, stamps)
         repeated = {name for part in merged for name in part.covers}
         loose = sorted(stamps.keys() - repeated)
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(_READERS["disk" if self.place.is_local else "object store"]) as pool:
             read = dict(zip(loose, pool.map(lambda name: self._read_part(table, name), loose), strict=True))
         whole = {name: part.table for name, part in read.items() if isinstance(part, Part)}
         empty = _SCHEMAS[table].empty_table()
