@@ -21,7 +21,7 @@ import os
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -117,7 +117,7 @@ class Noop(TrialWorker):
 class Stopwatch:
     """Charges wall time to the parts of a program, each without those that it calls."""
 
-    spent: Counter[str] = field(default_factory=Counter)
+    spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     _open: list[float] = field(default_factory=list)
 
     def watch(self, owner: Any, method: str, part: str) -> None:
@@ -152,7 +152,7 @@ def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any
     run = StudyRun(study, place, Progress(Console(file=StringIO())))
     room, watch = Room.of(study.resources.training), Watch(Stop(), study.resources.hung_after_s, print)
     stopwatch = Stopwatch()
-    marks: list[tuple[float, float, Counter[str]]] = []
+    marks: list[tuple[float, float, defaultdict[str, float]]] = []
     keep = Store.append_trial
 
     def keep_and_mark(*arguments: Any) -> None:
@@ -185,7 +185,7 @@ def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any
     return [common | {"trials": name} | _per_trial(span) for name, span in spans.items()]
 
 
-def _per_trial(span: list[tuple[float, float, Counter[str]]]) -> dict[str, float]:
+def _per_trial(span: list[tuple[float, float, defaultdict[str, float]]]) -> dict[str, float]:
     """Give the milliseconds of a trial between two marks, whole and by part."""
     (began, cpu_before, before), (ended, cpu_after, after), count = span[0], span[-1], len(span) - 1
     whole = 1000 * (ended - began) / count
