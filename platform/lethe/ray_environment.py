@@ -13,9 +13,11 @@ SETTINGS = {
     "RAY_ENABLE_AUTO_CONNECT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
 }
-"""Ray Tune prints and writes nothing of its own and leaves the working directory alone; no call starts a cluster by
-itself; and Ctrl-C interrupts at once, where Tune's own handler waits for minutes while no trial is due."""
+"""Ray Tune prints and writes nothing of its own, leaves the working directory alone and saves no state but at its
+ends; no call starts a cluster by itself; and Ctrl-C is ours, where Tune's own handler waits for minutes while no trial is
+due."""
 
 TOKEN_FILE = Path("~/.ray/auth_token")
 """Where Ray keeps the token of this user's clusters."""

@@ -26,6 +26,9 @@ Worker = TypeVar("Worker")
 
 WAIT_S = 0.2
 
+MERGE_EVERY = 500
+"""Trials between two merges of their parts: so many loose ones are read again in about a second."""
+
 
 class InterruptedStudyError(Exception):
     """A study that was stopped before its end; everything finished is kept."""
@@ -67,8 +70,7 @@ class StudyRun:
             raise InterruptedStudyError from None
 
     def _run(self, address: str | None, *, local: bool) -> None:
-        for problem in self._store.merge(self._study.name):
-            self._progress.say(problem)
+        self._merge()
         plan = make_plan(self._study, self._pool, self._store)
         self._tell(plan)
         if plan.complete:
@@ -116,7 +118,7 @@ class StudyRun:
         cells = [cell for cell in plan.cells if filling.can_confirm(cell)]
         make_confirmer = partial(_at_workbench, Confirmer, self._pool, shelf, share)
         self._confirm(cells, search, connection.crew(make_confirmer, room, self._watch))
-        self._store.merge(self._study.name)
+        self._merge()
         self._tell_failures(cells, search)
 
     def _search_here(self, search: StudySearch, shelf: Shelf) -> tuple[Share, Room]:
@@ -124,9 +126,9 @@ class StudyRun:
         trial = self._study.resources.trial
         share = self._study.resources.training if trial == "auto" else trial
         if not search.finished:
-            self._progress.stage("search", search.planned, done=len(search.rows))
+            self._progress.stage("search", search.planned, done=search.ended)
             worker = _at_workbench(TrialWorker, self._pool, shelf, share)
-            run_here(search, worker, self._stop, partial(self._show_search, search))
+            run_here(search, worker, self._stop, self._follow(search))
         return share, Room.of(share)
 
     def _search_on_ray(self, plan: Plan, search: StudySearch, shelf: Shelf, cluster: OnRay) -> tuple[Share, Room]:
@@ -135,9 +137,8 @@ class StudyRun:
         if search.finished:
             return share, Room.of(share)
         make = partial(_at_workbench, TrialWorker, self._pool, shelf, share)
-        show = partial(self._show_search, search)
-        self._progress.stage("search", search.planned, done=len(search.rows))
-        return share, run_on_tune(self._study, search, make, cluster, Room.of(share), self._watch, show)
+        self._progress.stage("search", search.planned, done=search.ended)
+        return share, run_on_tune(self._study, search, make, cluster, Room.of(share), self._watch, self._follow(search))
 
     def _share_of_trials(self, plan: Plan, search: StudySearch, shelf: Shelf, cluster: OnRay) -> Share:
         """Give the share that the study asks for, or measure it with the first trial that can be dealt."""
@@ -153,12 +154,30 @@ class StudyRun:
             self._stop.wait(WAIT_S)
         return packer.known(kinds_of(cluster.nodes())) or self._study.resources.training
 
+    def _merge(self) -> None:
+        """Have the store put its parts together, and tell of those that are broken."""
+        for problem in self._store.merge(self._study.name):
+            self._progress.say(problem)
+
+    def _follow(self, search: StudySearch) -> Callable[[], None]:
+        """Give what is called whenever something was heard of the search."""
+        merged = search.ended
+
+        def heard() -> None:
+            nonlocal merged
+            self._show_search(search)
+            if search.ended >= merged + MERGE_EVERY:
+                merged = search.ended
+                self._merge()
+
+        return heard
+
     def _show_search(self, search: StudySearch) -> None:
         best = search.best
         self._progress.update(
-            done=len(search.rows),
+            done=search.ended,
             running=search.running,
-            failed=sum(row.status in ("failed", "diverged") for row in search.rows),
+            failed=search.failed,
             best_gap=best.gap if best else None,
             untouched_gap=best.original_gap if best else None,
             floor=search.noise_floor(best.cell) if best else None,
