@@ -57,6 +57,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "tell": (optuna.Study, "tell"),
     "journal": (optuna.Study, "add_trial"),
     "store": (Store, "append_trial"),
+    "merge": (Store, "merge"),
     "deal": (StudySearch, "next_proposal"),
     "report": (StudySearch, "report"),
     "show": (StudyRun, "_show_search"),
@@ -150,6 +151,7 @@ def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any
     for cell in cells:
         search.open_cell(cell)
     run = StudyRun(study, place, Progress(Console(file=StringIO())))
+    run._store = Store(place)
     room, watch = Room.of(study.resources.training), Watch(Stop(), study.resources.hung_after_s, print)
     stopwatch = Stopwatch()
     marks: list[tuple[float, float, defaultdict[str, float]]] = []
@@ -166,7 +168,7 @@ def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any
         assert isinstance(connection, OnRay)
         resident_before = _memory("VmRSS")
         started = time.perf_counter()
-        run_on_tune(study, search, Noop, connection, room, watch, lambda: run._show_search(search))
+        run_on_tune(study, search, Noop, connection, room, watch, run._follow(search))
         ended = time.perf_counter()
     assert search.finished
     assert len(marks) == search.planned
