@@ -16,8 +16,8 @@ SETTINGS = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
 }
 """Ray Tune prints and writes nothing of its own, leaves the working directory alone and saves no state but at its
-ends; no call starts a cluster by itself; and Ctrl-C is ours, where Tune's own handler waits for minutes while no trial is
-due."""
+ends; no call starts a cluster by itself; and Ctrl-C is ours, where Tune's own handler waits for minutes while no trial
+is due."""
 
 TOKEN_FILE = Path("~/.ray/auth_token")
 """Where Ray keeps the token of this user's clusters."""
