@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -13,9 +14,11 @@ import pytest
 
 from lethe.lease import Holder, holding_study
 from lethe.place import Place
+from lethe.results import query
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
 WriteStudy = Callable[..., Path]
+NUMBERS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by number"
 
 
 @pytest.fixture
@@ -60,9 +63,9 @@ def lease(place: Place) -> Holder:
 
 
 def eventually(fact: Callable[[], object]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not fact():
-        assert time.monotonic() < until, "not within a minute"
+        assert time.monotonic() < until, "not within five minutes"
         time.sleep(0.01)
 
 
@@ -194,3 +197,94 @@ def test_a_holder_whose_place_is_gone_is_told_where(tmp_path: Path, hasty: None)
     assert f"{tmp_path}/results" in first.lost[0]
     first.leave()
     assert not (tmp_path / "results").exists()
+
+
+def numbers(results: Path) -> list[dict[str, object]]:
+    records: list[dict[str, object]] = query(NUMBERS, results).to_pylist()
+    return records
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def wait_until_said(process: "subprocess.Popen[str]", text: str) -> str:
+    """Gives what the process printed up to the line that holds the text."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"ended without saying {text}: {said}")
+
+
+def rest(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    assert process.stdout is not None
+    with process.stdout as stream:
+        output = stream.read()
+    return process.wait(60), output
+
+
+def check_is_clean(study: Path, results: Path, lethe: Lethe, alone: Path) -> None:
+    """Nothing is there twice or broken, and the numbers are those of one run alone."""
+    for table, key in (("trials", "trial_id"), ("confirmations", "confirmation_id"), ("artifacts", "artifact_id")):
+        [counts] = query(f"select count(*) n, count(distinct {key}) m from {table}", results).to_pylist()
+        assert counts["n"] == counts["m"] > 0
+    for manifest in (results / "pool").glob("*/*/manifest.json"):
+        files = {entry["file"] for entry in json.loads(manifest.read_text())["files"].values()}
+        assert {path.name for path in manifest.parent.iterdir()} == files | {"manifest.json"}
+    assert not (results / "set-aside").exists()
+    assert list((results / "leases").iterdir()) == []
+    code, output = ended(lethe("run", study, "--results", alone, "--local"))
+    assert code == 0, output
+    assert numbers(results) == numbers(alone)
+
+
+def test_of_two_runs_started_together_one_waits_and_both_end_with_the_same_table(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study, results = write_study(), tmp_path / "results"
+    both = [lethe("run", study, "--results", results) for _ in range(2)]
+    outputs = []
+    for process in both:
+        code, output = ended(process)
+        assert code == 0, output
+        outputs.append(output)
+    waited = [output for output in outputs if "The study tiny is being run by process" in output]
+    assert len(waited) == 1
+    tables = [output[output.index("oracle (noise floor)") :] for output in outputs]
+    assert tables[0] == tables[1]
+    check_is_clean(study, results, lethe, tmp_path / "alone")
+
+
+def test_who_waits_goes_on_by_itself_when_the_first_is_killed(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study, results = write_study(search={"trials": 10, "window": 3}), tmp_path / "results"
+    first = lethe("run", study, "--results", results)
+    eventually(lambda: first.poll() is not None or any(results.glob("tables/trials/tiny/*.parquet")))
+    second = lethe("run", study, "--results", results)
+    said = wait_until_said(second, "waiting until it ends")
+    assert f"process {first.pid} on" in said
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert len(numbers(results)) < 10
+    code, output = rest(second)
+    assert code == 0, output
+    assert "oracle (noise floor)" in output
+    check_is_clean(study, results, lethe, tmp_path / "alone")
+
+
+def test_ctrl_c_ends_the_wait(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
+    results = Place.at(tmp_path / "results").prepared()
+    with holding_study(results, "tiny", say=pytest.fail, on_lost=pytest.fail):
+        process = lethe("run", write_study(), "--results", results, "--local")
+        said = wait_until_said(process, "waiting until it ends")
+        assert f"process {os.getpid()} on" in said
+        process.send_signal(signal.SIGINT)
+        code, output = rest(process)
+        assert code == 130, output
+        assert "the same command goes on from here" in output
+        assert Holder.read(results.read("leases/tiny.json")) is not None
