@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
+import ray._private.worker
 
 from lethe import ray_environment
 from lethe.cluster._address import find_head
@@ -31,6 +33,7 @@ def connect(
     if local:
         yield Local()
         return
+    ray._private.worker.print_to_stdstream = _pass_over
     try:
         if address is None:
             _start()
@@ -59,3 +62,10 @@ def _join(address: str) -> None:
         ray.init(address=head, runtime_env=luggage(), logging_level="ERROR", log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(f"cannot join the Ray cluster {head}: {error}") from error
+
+
+def _pass_over(data: dict[str, Any], ignore_prefix: bool) -> None:
+    """Print nothing of what Ray says of each worker that died, a paragraph whatever is asked of it by `log_to_driver`.
+
+    What becomes of a worker's work is told by whoever dealt it.
+    """

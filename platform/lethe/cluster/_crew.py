@@ -59,6 +59,13 @@ class Watch:
     hung_after_s: float
     say: Callable[[str], None]
 
+    def tell_of_a_hung_worker(self) -> None:
+        """Say that a worker is killed because it made no progress."""
+        self.say(
+            f"A worker made no progress for {self.hung_after_s:g} s (resources.hung_after_s): it is killed and its "
+            "work begun again."
+        )
+
 
 class Crew(ABC):
     """Does jobs with warm workers."""
@@ -307,10 +314,7 @@ class _Shift(Generic[Job]):
             if since < late and hand not in self._hung:
                 self._hung.add(hand)
                 ray.kill(hand.actor)
-                self._watch.say(
-                    f"A worker made no progress for {self._watch.hung_after_s:g} s (resources.hung_after_s): "
-                    "it is killed and its work begun again."
-                )
+                self._watch.tell_of_a_hung_worker()
 
     def _deal(self, hand: _Hand) -> None:
         """Give a worker the next job. Without one, or with less room than workers have now, its last reference goes."""
@@ -320,16 +324,26 @@ class _Shift(Generic[Job]):
 
     def _wind_down(self) -> Iterator[Done[Job, Any]]:
         """Let the running steps end and the workers keep what they can; give the jobs that ended with them."""
-        resting = [hand.actor.rest.remote() for hand, _, _ in self._busy.values()]
-        for step, (_, task, _) in self._busy.items():
+        while self._coming:
+            _, hand = self._coming.popitem()
+            ray.kill(hand.actor)
+        resting: dict[Any, _Hand] = {}
+        while self._busy:
+            ended = self._next_ended()
+            if ended is None:
+                self._kill_the_hung()
+                continue
+            hand, task, _ = self._busy.pop(ended)
             try:
-                is_done, result = ray.get(step)
+                is_done, result = ray.get(ended)
             except RayError:
                 continue
             if is_done:
                 yield Done(task.job, result, None)
+            else:
+                resting[hand.actor.rest.remote()] = hand
         if resting:
-            ray.wait(resting, num_returns=len(resting))
+            ray.wait(list(resting), num_returns=len(resting), timeout=self._watch.hung_after_s)
 
 
 def _raised(error: RayError) -> Exception:

@@ -12,22 +12,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import ray
-from ray import tune
+from ray import ObjectRef, tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from lethe.cluster import OnRay, Room, Watch, cap_memory, cause_of
-from lethe.place import PlaceError
 from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
 from lethe.search._report import Report
 from lethe.search._worker import TrialTask, TrialWorker
-from lethe.study import Study
+from lethe.study import Question, Study, questions_of
 
 IDLE_S = 5.0
 """After this long with nothing to deal and nothing running the workers give their room back."""
@@ -41,35 +41,41 @@ NO_LIMIT = 1_000_000
 class _Trainable(tune.Trainable):
     """A warm worker as Tune sees it: made once, then reset for one trial after another; a step is an epoch.
 
-    What making it raises is its only report, since Tune hides what kills an actor on its way; what a place raises, its
-    last one.
+    It is made in its first step, which is watched as every other. What that raises is a report, the last one: it is no
+    fault of the trial, and Tune would hide it.
     """
 
-    def setup(self, config: dict[str, Any], make_worker: Callable[[], TrialWorker], room: Room) -> None:
-        self._unfit: Exception | None = None
-        try:
-            cap_memory(room)
-            self._worker = make_worker()
-        except Exception as error:
-            self._unfit = error
-        self._begin(config)
+    def setup(
+        self,
+        config: dict[str, Any],
+        make_worker: Callable[[], TrialWorker],
+        room: Room,
+        questions: dict[str, ObjectRef[Question]],
+    ) -> None:
+        self._make_worker = make_worker
+        self._room = room
+        self._questions = questions
+        self._reports = self._run(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._begin(new_config)
+        self._reports = self._run(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        if self._unfit is not None:
-            return _ending(self._unfit)
         try:
             report = next(self._reports)
-        except PlaceError as error:
+        except Exception as error:
             return _ending(error)
         return {"gap": report.gap, "report": report, "done": report.status != "running"}
 
-    def _begin(self, config: dict[str, Any]) -> None:
-        if self._unfit is None:
-            self._reports: Iterator[Report] = self._worker.run(config["task"])
+    @cached_property
+    def _worker(self) -> TrialWorker:
+        cap_memory(self._room)
+        return self._make_worker()
+
+    def _run(self, config: dict[str, Any]) -> Iterator[Report]:
+        question = ray.get(self._questions[config["question"]])
+        yield from self._worker.run(TrialTask(question, config["method"], config["seeds"]))
 
 
 def _ending(error: Exception) -> dict[str, Any]:
@@ -168,15 +174,20 @@ class _Searcher(Searcher):
         self._proposals: dict[str, Proposal] = {}
         self._idle_since = time.monotonic()
 
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether this Tune run deals no more."""
+        return self._desk.over or self._desk.room != self._room or self._desk.search.finished
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         with self._desk.keeping_errors():
             if len(self._proposals) >= self._desk.capacity:
                 return None
-            proposal = None if self._has_ended() else self._desk.take_next()
+            proposal = None if self.has_ended else self._desk.take_next()
             if proposal is not None:
                 self._proposals[trial_id] = proposal
-                return {"task": TrialTask.of(proposal)}
-        return Searcher.FINISHED if self._has_ended() or self._is_idle() else None
+                return _config(proposal)
+        return Searcher.FINISHED if self.has_ended or self._is_idle() else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         self._hear(trial_id, result)
@@ -203,6 +214,13 @@ class _Searcher(Searcher):
             with self._desk.keeping_errors():
                 self._desk.lose(proposal, error, self._room, hung=hung)
 
+    def take_back(self) -> None:
+        """Have the trials dealt again that the Tune run ended before they could begin."""
+        for trial_id in list(self._proposals):
+            proposal = self._forget(trial_id)
+            if proposal is not None:
+                self._desk.search.deal_again(proposal)
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out of the pickles that Tune writes for a restore that never comes."""
         return {}
@@ -212,9 +230,6 @@ class _Searcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Bring back nothing: a search continues from the store."""
-
-    def _has_ended(self) -> bool:
-        return self._desk.over or self._desk.room != self._room or self._desk.search.finished
 
     def _is_idle(self) -> bool:
         return not self._proposals and time.monotonic() - self._idle_since >= IDLE_S
@@ -233,60 +248,85 @@ class _Searcher(Searcher):
 
 
 class _Attendant(tune.Callback):
-    """Sees to the workers of a Tune run: kills those that make no progress, and tells of what others died."""
+    """Sees to the workers of a Tune run: kills those that make no progress, and tells of what others died.
+
+    A trial has its worker from the time that one is ready for it, which is before Tune says that the trial has started.
+    """
 
     def __init__(self, searcher: _Searcher, watch: Watch) -> None:
         self._searcher = searcher
         self._watch = watch
-        self._heard: dict[str, tuple[Trial, float]] = {}
+        self._known = 0
+        self._open: dict[str, Trial] = {}
+        self._heard: dict[str, float] = {}
         self._hung: set[str] = set()
+
+    @property
+    def has_workers(self) -> bool:
+        """Tell whether some trial has a worker."""
+        return any(_worker_of(trial) for trial in self._open.values())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out of Tune's pickles, as the searcher does."""
         return {}
 
-    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._heard[trial.trial_id] = (trial, time.monotonic())
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._open |= {trial.trial_id: trial for trial in trials[self._known :]}
+        self._known = len(trials)
+        now = time.monotonic()
+        for name, trial in self._open.items():
+            worker = _worker_of(trial)
+            if worker is None:
+                self._heard[name] = now
+            elif now - self._heard.setdefault(name, now) > self._watch.hung_after_s and name not in self._hung:
+                self._hung.add(name)
+                self._watch.tell_of_a_hung_worker()
+                ray.kill(worker)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        self._heard[trial.trial_id] = (trial, time.monotonic())
+        self._heard[trial.trial_id] = time.monotonic()
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._heard.pop(trial.trial_id, None)
+        self._part_with(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._heard.pop(trial.trial_id, None)
+        self._part_with(trial)
         self._searcher.lose(trial.trial_id, trial.get_pickled_error(), hung=trial.trial_id in self._hung)
 
-    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        late = time.monotonic() - self._watch.hung_after_s
-        for name, (trial, heard) in self._heard.items():
-            if heard < late and name not in self._hung:
-                self._hung.add(name)
-                self._watch.say(
-                    f"A worker made no progress for {self._watch.hung_after_s:g} s (resources.hung_after_s): "
-                    "it is killed and its trial begun again."
-                )
-                ray.kill(trial.temporary_state.ray_actor)
+    def _part_with(self, trial: Trial) -> None:
+        self._open.pop(trial.trial_id, None)
+        self._heard.pop(trial.trial_id, None)
+
+
+def _worker_of(trial: Trial) -> Any | None:
+    return trial.temporary_state.ray_actor
 
 
 class _WhenOver(Stopper):
-    """Ends trials after their running epoch once the run is over."""
+    """Ends trials after their running epoch once the run is over, and those that wait for a worker with the last."""
 
-    def __init__(self, desk: _Desk) -> None:
+    def __init__(self, desk: _Desk, searcher: _Searcher, attendant: _Attendant) -> None:
         self._desk = desk
+        self._searcher = searcher
+        self._attendant = attendant
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return self._desk.over
 
     def stop_all(self) -> bool:
-        return False
+        return self._searcher.has_ended and not self._attendant.has_workers
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out of Tune's pickles, as the searcher does."""
         return {}
+
+
+def _config(proposal: Proposal) -> dict[str, Any]:
+    """Write a trial down for Tune, which copies, prints, keeps and saves all of it: so the question by name."""
+    task = TrialTask.of(proposal)
+    return {"question": task.question.fingerprint, "method": task.method, "seeds": task.seeds}
 
 
 def run_on_tune(
@@ -311,7 +351,7 @@ def run_on_tune(
         Exception: whatever making a worker, or keeping what it found, raises.
     """
     desk = _Desk(search, cluster, room, watch, show)
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     while not search.finished and not desk.over:
         if desk.has_next():
             _run_once(study, make_worker, desk)
@@ -325,7 +365,9 @@ def run_on_tune(
 def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk) -> None:
     folder = tempfile.mkdtemp(prefix="lethe-tune-")
     searcher = _Searcher(desk)
-    trainable = tune.with_parameters(_Trainable, make_worker=make_worker, room=desk.room)
+    attendant = _Attendant(searcher, desk.watch)
+    questions = {question.fingerprint: ray.put(question) for question in questions_of(desk.search.cells)}
+    trainable = tune.with_parameters(_Trainable, make_worker=make_worker, room=desk.room, questions=questions)
     try:
         tune.Tuner(
             tune.with_resources(trainable, {"cpu": desk.room.cpu, "gpu": desk.room.gpu}),
@@ -342,12 +384,13 @@ def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk)
                 name=study.name,
                 storage_path=folder,
                 verbose=0,
-                stop=_WhenOver(desk),
-                callbacks=[_Attendant(searcher, desk.watch)],
+                stop=_WhenOver(desk, searcher, attendant),
+                callbacks=[attendant],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
+        searcher.take_back()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

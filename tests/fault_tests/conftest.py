@@ -1,0 +1,270 @@
+"""Runs whose processes can be found and killed: each on a Ray of its own, told apart by its temporary folder."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from rich.console import Console
+
+from lethe import ray_environment as settings
+from lethe.cluster import Stop, Watch
+from lethe.place import Place
+from lethe.progress import Progress
+from lethe.results import query
+from lethe.run import StudyRun
+from lethe.study import read_study
+
+PATIENCE_S = 240.0
+
+NUMBERS = """
+select cell, number, setting, status, epochs_done, threshold, ua, ra, va, mia, gap, gap_per_seed, error
+from trials order by cell, number
+"""
+
+CONFIRMED = """
+select * exclude (seconds_total, seconds_unlearn, seconds_saliency, seconds_retrain, retrain_share, tuning_seconds,
+                  peak_memory_bytes, worker, node, ray_version, started_at, ended_at)
+from confirmations order by confirmation_id
+"""
+
+
+def eventually(fact: Callable[[], Any], what: str) -> Any:
+    """Wait until a fact holds, and give it."""
+    until = time.monotonic() + PATIENCE_S
+    while not (found := fact()):
+        assert time.monotonic() < until, f"not in {PATIENCE_S:g} s: {what}"
+        time.sleep(0.02)
+    return found
+
+
+class Results:
+    """What a run has left in its results place so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def ask(self, sql: str) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = query(sql, self.folder).to_pylist()
+        return records
+
+    @property
+    def numbers(self) -> list[dict[str, Any]]:
+        return self.ask(NUMBERS)
+
+    @property
+    def confirmed(self) -> list[dict[str, Any]]:
+        return self.ask(CONFIRMED)
+
+    @property
+    def ended(self) -> int:
+        """Count the trials that have ended."""
+        return len(list(self.folder.glob("tables/trials/*/*.parquet")))
+
+    def checkpoints(self) -> set[Path]:
+        return set(self.folder.glob("pool/checkpoints/*/*.safetensors"))
+
+    def artefacts(self, kind: str) -> set[Path]:
+        return set(self.folder.glob(f"pool/{kind}/*/manifest.json"))
+
+
+class Machine:
+    """The Ray processes that were started with a temporary folder: nobody else's."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def raylets(self) -> set[int]:
+        return {pid for pid, words in _processes() if words[0].endswith("/raylet") and self._own(words)}
+
+    def workers(self, title: str = "", raylet: int | None = None) -> set[int]:
+        """Find the workers whose title, which Ray makes of the class and what it does, has this in it."""
+        raylets = self.raylets() if raylet is None else {raylet}
+        return {
+            pid
+            for pid, words in _processes()
+            if words[0].startswith("ray::") and title in words[0] and parent_of(pid) in raylets
+        }
+
+    def listed(self):
+        r = self.raylets()
+        return [(p, w) for p, w in _processes() if parent_of(p) in r]
+
+    def trial_workers(self) -> set[int]:
+        return self.workers("_Trainable")
+
+    def hosts(self) -> set[int]:
+        """Find those who train or confirm."""
+        return self.workers("_Host")
+
+    def _own(self, words: list[str]) -> bool:
+        return any(self.folder in word for word in words)
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_text().split("\0")
+            except OSError:
+                continue
+            yield int(entry.name), words
+
+
+def parent_of(pid: int) -> int | None:
+    try:
+        return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+class Run:
+    """A run of the command in a session of its own, as in a terminal of its own."""
+
+    def __init__(self, machine: Machine, environment: dict[str, str], results: Path, arguments: list[str]) -> None:
+        self.machine = machine
+        self.results = Results(results)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from lethe.cli import main; main()", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
+        self._said: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def said(self) -> str:
+        return "".join(self._said)
+
+    @property
+    def is_over(self) -> bool:
+        return self._process.poll() is not None
+
+    def wait_until(self, fact: Callable[[], Any], what: str) -> Any:
+        """Wait for a fact while the run goes on, and give it."""
+
+        def holds() -> Any:
+            found = fact()
+            assert found or not self.is_over, f"the run ended before {what}:\n{self.said}"
+            return found
+
+        return eventually(holds, what)
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Send what a terminal sends: to every process of the session."""
+        os.killpg(self._process.pid, number)
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def code(self) -> int:
+        """Wait for the end."""
+        code = self._process.wait(timeout=PATIENCE_S)
+        self._reader.join(10)
+        return code
+
+    def complete(self) -> "Results":
+        """Wait for a good end, and give what it left."""
+        assert self.code() == 0, self.said
+        return self.results
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        self._said.extend(self._process.stdout)
+
+
+Start = Callable[..., Run]
+
+
+@pytest.fixture
+def start(ray_environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+    """Starts `lethe run`; the default results place is the test's own. What still runs after the test is killed."""
+    runs: list[Run] = []
+
+    def start(study: Path, *arguments: object, machine: Machine | None = None, **environment: str) -> Run:
+        machine = machine or Machine(tempfile.mkdtemp(prefix="lr-"))
+        environment = ray_environment | {"RAY_TMPDIR": machine.folder} | environment
+        results = tmp_path / "results"
+        run = Run(machine, environment, results, ["run", str(study), *map(str, arguments), "--results", str(results)])
+        runs.append(run)
+        return run
+
+    yield start
+    for run in runs:
+        if not run.is_over:
+            run.kill()
+            run.code()
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path) -> Callable[[Path], Results]:
+    """Runs a study in this process, where nothing disturbs it."""
+
+    def run(study: Path) -> Results:
+        results = tmp_path / "undisturbed"
+        with Progress(Console(quiet=True)) as progress:
+            StudyRun(read_study(study), Place.at(results), progress).run(local=True)
+        return Results(results)
+
+    return run
+
+
+def kill(pid: int) -> None:
+    """Kill a process that may have ended just now."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+@pytest.fixture(scope="module")
+def ray_here(ray_environment: dict[str, str]) -> Iterator[None]:
+    """Ray in this process: two cores, a GPU that is in the books alone, and a GiB of memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ray_environment.items():
+            patch.setenv(name, value)
+        settings.set_mode("token")
+        ray.init(
+            address="local",
+            num_cpus=2,
+            num_gpus=1,
+            _memory=1 << 30,
+            _temp_dir=ray_environment["RAY_TMPDIR"],
+            include_dashboard=False,
+            logging_level="ERROR",
+            log_to_driver=False,
+        )
+        yield
+        ray.shutdown()
+
+
+class Witness:
+    """Keeps an eye on work, and remembers what is told."""
+
+    def __init__(self, hung_after_s: float = 600.0) -> None:
+        self.stop = Stop()
+        self.said: list[str] = []
+        self.watch = Watch(self.stop, hung_after_s, self.said.append)
+
+    def said_of(self, matter: str) -> list[str]:
+        return [said for said in self.said if matter in said]
+
+
+@pytest.fixture
+def witness() -> Callable[..., Witness]:
+    return Witness

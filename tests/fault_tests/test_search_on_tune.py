@@ -1,0 +1,255 @@
+"""A search on a real Ray Tune whose hand-made workers die, hang, need memory, or cannot be made at all."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import torch
+
+from lethe.cluster import LIMITS, OnRay, Room
+from lethe.place import Place, PlaceError
+from lethe.provenance import Provenance, Stopwatch
+from lethe.results import Store, TrialRow
+from lethe.search import Journal, StudySearch, run_on_tune
+from lethe.search._report import Report, Status
+from lethe.search._worker import TrialTask
+from lethe.study import Cell, expand, read_study
+from unlearning.data import load
+from unlearning.yardstick import Measures
+
+EPOCHS = 2
+TRIALS = 6
+
+pytestmark = pytest.mark.usefixtures("ray_here")
+
+Fault = Callable[[TrialTask, int], None]
+Searched = Callable[..., StudySearch]
+
+
+@pytest.fixture
+def cell(write_study: Callable[..., Path]) -> Cell:
+    method = {"name": "salun", "epochs": EPOCHS, "search": {"lr": {"low": 0.001, "high": 0.1, "log": True}}}
+    study = read_study(write_study(methods=[method], search={"trials": TRIALS, "window": 3}))
+    [cell] = expand(study, {source: load(source) for source in study.data})
+    return cell
+
+
+def making(fault: Fault) -> Callable[[], Any]:
+    """Gives what makes a worker whose gaps follow from the settings, and which suffers a fault before each epoch."""
+
+    class Worker:
+        def run(self, task: TrialTask) -> Iterator[Report]:
+            stopwatch = Stopwatch()
+            for epoch in range(1, EPOCHS + 1):
+                status: Status = "done" if epoch == EPOCHS else "running"
+                values: dict[str, Any] = {"gap": task.method.lr / epoch, "gap_per_seed": (task.method.lr / epoch,)}
+                try:
+                    fault(task, epoch)
+                except torch.OutOfMemoryError as error:
+                    status, values = "failed", {"gap": float("inf"), "gap_per_seed": (), "error": str(error)}
+                    values |= {"cause": "memory"}
+                yield Report(
+                    epoch=epoch,
+                    status=status,
+                    measures=Measures(0.2, 0.9, 0.8, 0.3) if status != "failed" else None,
+                    loss=0.5,
+                    seconds_load=0.0,
+                    seconds_unlearn=0.1,
+                    seconds_evaluate=0.0,
+                    seconds_attack=0.0,
+                    started_at=stopwatch.started_at,
+                    ended_at=stopwatch.ended_at,
+                    reference=None,
+                    provenance=Provenance.here(torch.device("cpu")),
+                    **values,
+                )
+
+    return Worker
+
+
+def no_fault(task: TrialTask, epoch: int) -> None:
+    pass
+
+
+@pytest.fixture
+def search(cell: Cell, witness: Callable[..., Any], tmp_path: Path) -> Searched:
+    """Searches the cell from what a store holds, with workers that suffer a fault."""
+
+    def run(
+        fault: Fault,
+        store: Store,
+        room: Room | None = None,
+        by: Any = None,
+        make: Callable[[], Any] | None = None,
+        workers: int | None = None,
+    ) -> StudySearch:
+        begun = StudySearch([cell], store, Journal(store.place, cell.study.name))
+        begun.open_cell(cell)
+        by = by or witness()
+        run_on_tune(
+            cell.study, begun, make or making(fault), OnRay(workers), room or Room(1, 0), by.watch, lambda: None
+        )
+        return begun
+
+    return run
+
+
+@pytest.fixture
+def other_store(tmp_path: Path) -> Store:
+    return Store(Place.at(tmp_path / "other"))
+
+
+def numbers(search: StudySearch) -> list[tuple[Any, ...]]:
+    rows = sorted(search.rows, key=lambda row: row.number)
+    assert [row.number for row in rows] == list(range(TRIALS))
+    return [(row.lr, row.gap, row.status, row.epochs_done) for row in rows]
+
+
+def numbered(search: StudySearch) -> dict[int, TrialRow]:
+    return {row.number: row for row in search.rows}
+
+
+def first_time(folder: Path, name: object) -> bool:
+    try:
+        (folder / str(name)).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def test_workers_that_die_or_freeze_at_any_moment_change_no_number(
+    search: Searched, store: Store, other_store: Store, witness: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The third trial kills its worker, the fourth freezes it; the fifth's freezes once it has been handed back."""
+
+    def fault(task: TrialTask, epoch: int) -> None:
+        begun = len(list(tmp_path.glob("*-begun")))
+        if epoch == 1 and first_time(tmp_path, f"{task.method.lr}-begun"):
+            (tmp_path / f"{task.method.lr}-is-{begun}").touch()
+        if epoch == EPOCHS and (tmp_path / f"{task.method.lr}-is-2").exists() and first_time(tmp_path, "killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if epoch == EPOCHS and (tmp_path / f"{task.method.lr}-is-3").exists() and first_time(tmp_path, "frozen"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if epoch == EPOCHS and (tmp_path / f"{task.method.lr}-is-4").exists() and first_time(tmp_path, "later"):
+            threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGSTOP)).start()
+
+    by = witness(hung_after_s=5.0)
+    disturbed = search(fault, store, by=by)
+    assert {path.name for path in tmp_path.glob("*e*")} >= {"killed", "frozen", "later"}
+    assert numbers(disturbed) == numbers(search(no_fault, other_store))
+    assert sum(row.losses or 0 for row in disturbed.rows) >= 2
+    assert by.said_of("made no progress for 5 s")
+
+
+def test_a_trial_that_loses_every_worker_fails_and_the_next_run_tries_it_again(
+    search: Searched, store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(LIMITS, "worker", 2)
+    (tmp_path / "faults").mkdir()
+
+    def fault(task: TrialTask, epoch: int) -> None:
+        if first_time(tmp_path / "faults", "chosen"):
+            (tmp_path / "faults" / str(task.method.lr)).touch()
+        if (tmp_path / "faults" / str(task.method.lr)).exists():
+            os._exit(1)
+
+    failed = [row for row in search(fault, store).rows if row.status == "failed"]
+    assert [(row.cause, row.losses, row.final) for row in failed] == [("worker", 2, False)]
+    assert failed[0].error is not None
+    assert "lost its worker process 2 times" in failed[0].error
+    again = search(no_fault, store)
+    assert numbers(again)[failed[0].number] == numbers(search(no_fault, other_store))[failed[0].number]
+    assert all(row.status == "done" for row in again.rows)
+
+
+def test_trials_that_run_out_of_a_simulated_gpu_go_on_with_fewer_workers_of_more_room(
+    search: Searched, store: Store, other_store: Store, witness: Callable[..., Any]
+) -> None:
+    def fault(task: TrialTask, epoch: int) -> None:
+        if epoch == EPOCHS and share_here() < 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    by = witness()
+    squeezed = search(fault, store, Room(0.25, 0.25), by)
+    assert by.said == [
+        f"Out of memory in a worker of 0.25 CPU and {held} GPU: going on with fewer workers, of 0.25 CPU and {next_} "
+        "GPU each."
+        for held, next_ in ((0.25, 0.5), (0.5, 1))
+    ]
+    assert numbers(squeezed) == numbers(search(no_fault, other_store))
+    assert any(row.losses for row in squeezed.rows)
+
+
+def test_a_trial_that_no_device_holds_fails_for_memory_and_the_next_run_tries_it_again(
+    search: Searched, store: Store, tmp_path: Path
+) -> None:
+    def fault(task: TrialTask, epoch: int) -> None:
+        if first_time(tmp_path, "chosen"):
+            (tmp_path / str(task.method.lr)).touch()
+        if (tmp_path / str(task.method.lr)).exists():
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB.")
+
+    rows = search(fault, store, Room(0.25, 1)).rows
+    [failed] = [row for row in rows if row.status == "failed"]
+    assert (failed.cause, failed.final) == ("memory", False)
+    assert len(rows) == TRIALS
+    assert all(row.status == "done" for row in search(no_fault, store).rows)
+
+
+def test_what_making_a_worker_raises_ends_the_run_with_that_very_error(search: Searched, store: Store) -> None:
+    def make() -> Any:
+        raise PlaceError("the pool is gone")
+
+    with pytest.raises(PlaceError, match="the pool is gone"):
+        search(no_fault, store, make=make)
+
+
+def test_what_keeping_a_trial_raises_ends_the_run_with_that_very_error(search: Searched, tmp_path: Path) -> None:
+    class Full(Store):
+        """A store on a disk that is full."""
+
+        def append_trial(self, *rows: Any) -> None:
+            raise PlaceError("the disk is full")
+
+    with pytest.raises(PlaceError, match="the disk is full"):
+        search(no_fault, Full(Place.at(tmp_path / "full")))
+
+
+def test_a_wish_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_come(
+    search: Searched, store: Store, other_store: Store, witness: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Two epochs run when the wish comes, and two more trials wait for room that there is not."""
+
+    def fault(task: TrialTask, epoch: int) -> None:
+        (tmp_path / f"{task.method.lr}-begins-{epoch}").touch()
+        while not (tmp_path / "go").exists():
+            time.sleep(0.01)
+        (tmp_path / f"{task.method.lr}-ends-{epoch}").touch()
+
+    by = witness()
+
+    def ask() -> None:
+        while len(list(tmp_path.glob("*-begins-1"))) < 2:
+            time.sleep(0.01)
+        by.stop.request()
+        (tmp_path / "go").touch()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    stopped = search(fault, store, by=by, workers=4)
+    asking.join()
+    assert stopped.rows == []
+    assert len(list(tmp_path.glob("*-ends-1"))) == len(list(tmp_path.glob("*-begins-1")))
+    assert not list(tmp_path.glob("*-begins-2"))
+    assert numbers(search(no_fault, store)) == numbers(search(no_fault, other_store))
+
+
+def share_here() -> float:
+    share: float = ray.get_runtime_context().get_assigned_resources()["GPU"]
+    return share
