@@ -65,12 +65,23 @@ class LocalClaims:
 
 
 class RayClaims:
-    """The one table of claims of a Ray cluster, kept by a named actor that outlives the study which asked first."""
+    """The one table of claims of a Ray cluster, kept by a named actor that outlives the study which asked first.
+
+    Where its process or its node dies, it begins anew with an empty table, which the holders fill as they renew.
+    """
 
     def __init__(self) -> None:
         self._actor: Any = (
             ray.remote(LocalClaims)
-            .options(name="lethe-claims", namespace="lethe", get_if_exists=True, lifetime="detached", num_cpus=0)
+            .options(
+                name="lethe-claims",
+                namespace="lethe",
+                get_if_exists=True,
+                lifetime="detached",
+                num_cpus=0,
+                max_restarts=-1,
+                max_task_retries=-1,
+            )
             .remote()
         )
 
