@@ -1,7 +1,7 @@
 #!/bin/bash
 # Ray on this machine, started in the background and ended by its process id: `ray stop` would end that of others too.
 #
-#   ray_here.sh start OPTIONS    with the options of `ray start`, in the folder RAY_TMPDIR; ends what it started before
+#   ray_here.sh ray start OPTIONS    in the folder RAY_TMPDIR; ends what it started before
 #   ray_here.sh end
 set -euo pipefail
 
@@ -19,11 +19,9 @@ is_ours() {
 } 2>/dev/null
 
 end() {
-    while is_ours; do
-        kill "$(<"$pid_file")" || true
-        sleep 1
-    done
-    rm -f "$pid_file"
+    is_ours || return 0
+    kill "$(<"$pid_file")" # once: a second time would end it before it has ended its own
+    while is_ours; do sleep 0.5; done
 }
 
 start() {
@@ -43,13 +41,11 @@ start() {
     done
 }
 
-case ${1-} in
-    start)
+case "${1-} ${2-}" in
+    "ray start")
         end
-        start "${@:2}"
+        start "${@:3}"
         ;;
-    end) end ;;
-    *)
-        fail "wanted start or end, got '${1-}'"
-        ;;
+    "end ") end ;;
+    *) fail "wanted 'ray start OPTIONS' or 'end', got '$*'" ;;
 esac

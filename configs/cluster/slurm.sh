@@ -4,10 +4,10 @@
 #   sbatch configs/cluster/slurm.sh STUDY.yaml [KEY=VALUE]... [--results PLACE]
 #
 # Submit from a folder on a file system that every node has, with Lethe installed in its .venv (LETHE_VENV names
-# another). The same line goes on where an earlier job was stopped, preempted or ran out of time. Two minutes before the
-# end of its time (and before a preemption, where the site has PreemptParameters=send_user_signal) SLURM sends TERM: Lethe
-# ends cleanly, and the job with exit code 130. A preempted job is queued again by itself where the site has
-# PreemptMode=REQUEUE; for one that runs out of time, submit a chain with --dependency=afterany:JOBID.
+# another). The same line goes on where an earlier job was stopped, preempted or ran out of time. Two minutes before
+# the end of its time (and before a preemption, where the site has PreemptParameters=send_user_signal) SLURM sends
+# TERM: Lethe ends cleanly, and the job with exit code 130. A preempted job is queued again by itself where the site
+# has PreemptMode=REQUEUE; for one that runs out of time, submit a chain with --dependency=afterany:JOBID.
 #
 # Adapt these to your site, here or on sbatch's line. Cost: every node is yours, used or not, until the study ends.
 #SBATCH --job-name=lethe
