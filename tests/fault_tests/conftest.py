@@ -1,6 +1,8 @@
 """Runs whose processes can be found and killed: each on a Ray of its own, told apart by its temporary folder."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,12 +10,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 from rich.console import Console
+from safetensors.torch import load
 
 from lethe import ray_environment as settings
 from lethe.cluster import Stop, Watch
@@ -69,11 +73,26 @@ class Results:
         """Count the trials that have ended."""
         return len(list(self.folder.glob("tables/trials/*/*.parquet")))
 
-    def checkpoints(self) -> set[Path]:
-        return set(self.folder.glob("pool/checkpoints/*/*.safetensors"))
+    def epochs_of_checkpoints(self) -> dict[str, int]:
+        """Read how far the unfinished trainings are that have a checkpoint, by the fingerprint of what they make."""
+        epochs = {}
+        for path in self.folder.glob("pool/checkpoints/*/*.safetensors"):
+            with suppress(FileNotFoundError):
+                epochs[path.parent.name] = int(load(path.read_bytes())["epoch"])
+        return epochs
 
-    def artefacts(self, kind: str) -> set[Path]:
-        return set(self.folder.glob(f"pool/{kind}/*/manifest.json"))
+    def weights(self) -> dict[str, str]:
+        """Give the checksum of the weights of each original and oracle."""
+        manifests = [json.loads(path.read_text()) for path in self.folder.glob("pool/*/*/manifest.json")]
+        return {one["fingerprint"]: one["files"]["weights"]["sha256"] for one in manifests if "weights" in one["files"]}
+
+    def lend_pool(self, other: "Results", but: str = "false") -> set[str]:
+        """Copy the pool to another place but for the artefacts of which a condition holds, and name these."""
+        left_out = {row["artifact_id"] for row in self.ask(f"select artifact_id from artifacts where {but}")}
+        for folder in self.folder.glob("pool/*/*"):
+            if folder.name not in left_out:
+                shutil.copytree(folder, other.folder / folder.relative_to(self.folder))
+        return left_out
 
 
 class Machine:
@@ -94,16 +113,24 @@ class Machine:
             if words[0].startswith("ray::") and title in words[0] and parent_of(pid) in raylets
         }
 
-    def listed(self):
-        r = self.raylets()
-        return [(p, w) for p, w in _processes() if parent_of(p) in r]
-
     def trial_workers(self) -> set[int]:
         return self.workers("_Trainable")
 
     def hosts(self) -> set[int]:
         """Find those who train or confirm."""
         return self.workers("_Host")
+
+    def kill_all(self, pids: set[int]) -> int:
+        """Kill processes, and count those that were there."""
+        return sum([self.send(pid) for pid in pids])
+
+    def send(self, pid: int, number: int = signal.SIGKILL) -> bool:
+        """Send a signal to a process, and tell whether it was there to get it."""
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        return True
 
     def _own(self, words: list[str]) -> bool:
         return any(self.folder in word for word in words)
@@ -129,9 +156,9 @@ def parent_of(pid: int) -> int | None:
 class Run:
     """A run of the command in a session of its own, as in a terminal of its own."""
 
-    def __init__(self, machine: Machine, environment: dict[str, str], results: Path, arguments: list[str]) -> None:
+    def __init__(self, machine: Machine, environment: dict[str, str], results: Results, arguments: list[str]) -> None:
         self.machine = machine
-        self.results = Results(results)
+        self.results = results
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from lethe.cli import main; main()", *arguments],
             stdout=subprocess.PIPE,
@@ -140,6 +167,7 @@ class Run:
             env=os.environ | environment,
             start_new_session=True,
         )
+        assert self._process.stdout is not None
         self._said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -162,9 +190,9 @@ class Run:
 
         return eventually(holds, what)
 
-    def interrupt(self, number: int = signal.SIGINT) -> None:
-        """Send what a terminal sends: to every process of the session."""
-        os.killpg(self._process.pid, number)
+    def interrupt(self) -> None:
+        """Press Ctrl-C: a terminal sends it to every process in the foreground."""
+        os.killpg(self._process.pid, signal.SIGINT)
 
     def terminate(self) -> None:
         self._process.terminate()
@@ -175,7 +203,8 @@ class Run:
     def code(self) -> int:
         """Wait for the end."""
         code = self._process.wait(timeout=PATIENCE_S)
-        self._reader.join(10)
+        self._reader.join()
+        self._process.stdout.close()
         return code
 
     def complete(self) -> "Results":
@@ -184,7 +213,6 @@ class Run:
         return self.results
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
         self._said.extend(self._process.stdout)
 
 
@@ -192,15 +220,15 @@ Start = Callable[..., Run]
 
 
 @pytest.fixture
-def start(ray_environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
-    """Starts `lethe run`; the default results place is the test's own. What still runs after the test is killed."""
+def start(ray_environment: dict[str, str], results: Results) -> Iterator[Start]:
+    """Starts `lethe run` on Ray, on its own one unless another machine is given. What is left at the end is killed."""
     runs: list[Run] = []
 
     def start(study: Path, *arguments: object, machine: Machine | None = None, **environment: str) -> Run:
         machine = machine or Machine(tempfile.mkdtemp(prefix="lr-"))
         environment = ray_environment | {"RAY_TMPDIR": machine.folder} | environment
-        results = tmp_path / "results"
-        run = Run(machine, environment, results, ["run", str(study), *map(str, arguments), "--results", str(results)])
+        words = ["run", str(study), *map(str, arguments), "--results", str(results.folder)]
+        run = Run(machine, environment, results, words)
         runs.append(run)
         return run
 
@@ -208,28 +236,26 @@ def start(ray_environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     for run in runs:
         if not run.is_over:
             run.kill()
-            run.code()
+        run.code()
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    """Where the runs of the test leave their results."""
+    return Results(tmp_path / "results")
 
 
 @pytest.fixture
 def undisturbed(tmp_path: Path) -> Callable[[Path], Results]:
     """Runs a study in this process, where nothing disturbs it."""
 
-    def run(study: Path) -> Results:
+    def run(study: Path, *changes: str) -> Results:
         results = tmp_path / "undisturbed"
         with Progress(Console(quiet=True)) as progress:
-            StudyRun(read_study(study), Place.at(results), progress).run(local=True)
+            StudyRun(read_study(study, changes), Place.at(results), progress).run(local=True)
         return Results(results)
 
     return run
-
-
-def kill(pid: int) -> None:
-    """Kill a process that may have ended just now."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,94 @@
+"""Worker processes of real studies that are killed: what they did is done again, once, and no number changes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Start = Callable[..., Any]
+Undisturbed = Callable[..., Any]
+WriteStudy = Callable[..., Path]
+
+METHOD = {
+    "name": "salun",
+    "epochs": 2,
+    "batch_size": 4,
+    "search": {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}},
+}
+
+
+def test_trial_workers_killed_again_and_again_cost_time_alone(
+    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
+) -> None:
+    study = write_study(methods=[METHOD], search={"trials": 40, "window": 3})
+    expected = undisturbed(study)
+    expected.lend_pool(results)
+    run = start(study)
+    run.machine.send(min(run.wait_until(run.machine.trial_workers, "a trial worker comes")))
+    kills = 1
+    while kills < 5:
+        before = results.ended
+        run.wait_until(lambda before=before: results.ended > before, "a trial ends")
+        [last] = results.ask("select worker from trials order by ended_at desc limit 1")
+        pid = int(last["worker"].rpartition(":")[2])
+        kills += pid in run.machine.trial_workers() and run.machine.send(pid)
+    run.complete()
+    assert results.numbers == expected.numbers
+    assert results.confirmed == expected.confirmed
+    [row] = results.ask("select count(*) n, count(distinct trial_id) ids, sum(losses) losses from trials")
+    assert (row["n"], row["ids"]) == (40, 40)
+    assert 0 < row["losses"] <= 5
+    assert "Traceback" not in run.said
+    assert "died" not in run.said
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint_to_the_same_weights(
+    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
+) -> None:
+    """A training begun anew would write the checkpoint of its fifth epoch again."""
+    study = write_study(training={"epochs": 25, "batch_size": 2, "lr": 0.01}, search={"trials": 1})
+    expected = undisturbed(study)
+    missing = expected.lend_pool(results, but="training_seed = 0 and kind <> 'saliency'")
+    assert len(missing) == 2
+    run = start(study)
+    seen: list[dict[str, int]] = []
+
+    def reached(epoch: int) -> bool:
+        seen.append(results.epochs_of_checkpoints())
+        return any(found >= epoch for found in seen[-1].values())
+
+    for epoch in (5, 15):
+        run.wait_until(lambda epoch=epoch: reached(epoch), f"the checkpoint of epoch {epoch} is there")
+        assert run.machine.kill_all(run.machine.hosts())
+    while not run.is_over:
+        reached(0)
+    run.complete()
+    for fingerprint in missing:
+        epochs = [checkpoints[fingerprint] for checkpoints in seen if fingerprint in checkpoints]
+        assert epochs == sorted(epochs)
+    assert results.weights() == expected.weights()
+    assert results.numbers == expected.numbers
+    [row] = results.ask(
+        "select count(*) n, max(seconds_train - seconds_total) saved from artifacts where kind <> 'saliency'"
+    )
+    assert row["n"] == 6
+    assert row["saved"] > 0, "no training has more seconds than the process that ended it"
+
+
+def test_a_cluster_of_one_slot_whose_trainer_dies_while_trials_run_goes_on(
+    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
+) -> None:
+    """The trials of one cell take the slot of the dead trainer, and give it back for the training of the other."""
+    study = write_study(
+        forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
+        training={"epochs": 10, "batch_size": 2, "lr": 0.01},
+        search={"trials": 4, "window": 2},
+    )
+    expected = undisturbed(study)
+    expected.lend_pool(results, but="kind = 'oracle' and forget like '%40%' and training_seed = 0")
+    run = start(study, RAY_OVERRIDE_RESOURCES=json.dumps({"CPU": 1}))
+    run.wait_until(lambda: any(epoch >= 5 for epoch in results.epochs_of_checkpoints().values()), "a checkpoint")
+    assert run.machine.kill_all(run.machine.hosts())
+    run.complete()
+    assert results.numbers == expected.numbers
+    assert results.weights() == expected.weights()
