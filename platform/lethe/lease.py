@@ -160,9 +160,12 @@ class _Lease:
         while not over.wait(RENEW_S):
             try:
                 found = self._read()
-                if not self._is_mine(found):
-                    holder = Holder.read(found) if found else None
-                    on_lost(f"The study was taken over by {holder}." if holder else "The study's lease was removed.")
+                if found is None:
+                    on_lost("The study's lease was removed.")
+                    return
+                holder = Holder.read(found)
+                if holder is not None and holder.id != self._me.id:
+                    on_lost(f"The study was taken over by {holder}.")
                     return
                 self._me = replace(self._me, count=self._me.count + 1)
                 self._place.write(self._name, self._me.text())
