@@ -13,7 +13,8 @@ import ray
 import torch
 
 from lethe.cluster import LIMITS, Done, LostWorkError, Room, cause_of, fitting
-from lethe.cluster._crew import RayCrew
+from lethe.cluster._crew import LocalCrew, RayCrew
+from lethe.pool import RayClaims
 
 Work = Callable[[Any], Any]
 Do = Callable[..., list[Done[Any, Any]]]
@@ -218,6 +219,39 @@ def test_a_wish_to_stop_lets_steps_end_and_workers_keep_what_they_have(
         [kept] = tmp_path.glob(f"{job}-keeps-*")
         assert kept.name == f"{job}-keeps-{len(list(tmp_path.glob(f'{job}-begins-*'))) - 1}"
     assert not list(tmp_path.glob("2-*"))
+
+
+def test_in_this_process_too_a_wish_to_stop_lets_a_step_end_and_the_worker_keep_what_it_has(
+    witness: Callable[..., Any],
+) -> None:
+    by, did = witness(), list[str]()
+
+    def work(job: int) -> Generator[None, None, int]:
+        for step in range(2):
+            if job == 1:
+                by.stop.request()
+            did.append(f"{job} {step}")
+            try:
+                yield
+            except GeneratorExit:
+                did.append(f"{job} keeps {step}")
+                raise
+        return 10 * job
+
+    assert result_of(list(LocalCrew(lambda: work, by.stop).do(range(3)))) == {0: 0}
+    assert did == ["0 0", "0 1", "1 0", "1 keeps 0"]
+
+
+def test_the_table_of_claims_is_there_again_when_its_process_was_killed(tmp_path: Path) -> None:
+    claims = RayClaims()
+    assert claims.claim("artefact", "one")
+    assert not claims.claim("artefact", "other")
+    pid = ray.get(claims._actor.__ray_call__.remote(lambda table: os.getpid()))
+    os.kill(pid, signal.SIGKILL)
+    assert claims.claim("artefact", "one")
+    assert not claims.claim("artefact", "other")
+    claims.bury("one")
+    assert claims.claim("artefact", "other")
 
 
 def ended(pid: int) -> bool:
