@@ -1,8 +1,8 @@
 """Where work runs: this process or a Ray cluster, its warm workers, and the data that they share."""
 
-from lethe.cluster._causes import LIMITS, Cause, LostWorkError, cause_of, given_up, told
+from lethe.cluster._causes import LIMITS, Cause, ClusterError, LostWorkError, cause_of, given_up, told
 from lethe.cluster._connect import connect
-from lethe.cluster._connection import ClusterError, Connection, Local, OnRay
+from lethe.cluster._connection import Connection, Local, OnRay
 from lethe.cluster._crew import Crew, Done, Steps, Watch
 from lethe.cluster._device import DeviceError, cap_memory, claim_device, has_mps, memory_held, resources_here
 from lethe.cluster._kinds import Kind, kinds_of

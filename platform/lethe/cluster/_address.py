@@ -15,7 +15,7 @@ from ray._private.utils import read_ray_address
 from ray.core.generated.gcs_service_pb2 import CheckAliveReply, CheckAliveRequest
 
 from lethe import ray_environment
-from lethe.cluster._connection import ClusterError
+from lethe.cluster._causes import ClusterError
 
 KNOCK_S = 5.0
 

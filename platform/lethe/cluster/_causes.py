@@ -15,9 +15,20 @@ LIMITS: Final[Mapping[Cause, int]] = {"worker": 10, "hung": 3, "node": 100}
 hangs three times, does so because of it. Code errors are never tried again, memory for as long as a worker can have
 more of it."""
 
-_NO_MEMORY: Final = ("out of memory", "DefaultCPUAllocator", "ALLOC_FAILED", "Cannot allocate memory")
+_NO_MEMORY: Final = (
+    "out of memory",
+    "DefaultCPUAllocator",
+    "ALLOC_FAILED",
+    "Cannot allocate memory",
+    "std::bad_alloc",
+    "can't start new thread",
+)
 _KILLED_FOR_MEMORY: Final = ("NODE_OUT_OF_MEMORY", "low on memory")
 _NODE_GONE: Final = ("node has died", "node was terminated", "NODE_DIED", "node died")
+
+
+class ClusterError(Exception):
+    """A cluster that cannot be reached or does not hold what a study asks for."""
 
 
 class LostWorkError(Exception):

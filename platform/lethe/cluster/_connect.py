@@ -9,7 +9,8 @@ import ray._private.worker
 
 from lethe import ray_environment
 from lethe.cluster._address import find_head
-from lethe.cluster._connection import ClusterError, Connection, Local, OnRay
+from lethe.cluster._causes import ClusterError
+from lethe.cluster._connection import Connection, Local, OnRay
 from lethe.cluster._luggage import luggage
 from lethe.cluster._muster import muster
 from lethe.place import Place

@@ -7,16 +7,13 @@ from collections.abc import Callable, Mapping
 
 import ray
 
+from lethe.cluster._causes import ClusterError
 from lethe.cluster._crew import Crew, LocalCrew, RayCrew, Watch, Worker
 from lethe.cluster._device import resources_here
 from lethe.cluster._room import Room, fitting
 
 FRESH_S = 2.0
 """How long a look at the cluster's nodes serves."""
-
-
-class ClusterError(Exception):
-    """A cluster that cannot be reached or does not hold what a study asks for."""
 
 
 def _buried(actor: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from lethe.cluster._causes import Cause, LostWorkError, cause_of, given_up, told
+from lethe.cluster._causes import Cause, ClusterError, LostWorkError, cause_of, given_up, told
 from lethe.cluster._device import cap_memory
 from lethe.cluster._room import Room
 from lethe.cluster._stop import Stop
@@ -158,7 +158,8 @@ class RayCrew(Crew):
         """Deal the jobs out; a free worker takes the next.
 
         Raises:
-            Exception: whatever making a worker raises.
+            ClusterError: workers run out of memory or die before they are ready.
+            Exception: whatever else making a worker raises.
         """
         shift = _Shift[Job](self._make_worker, self._room, self._capacity, self._watch, self._bury, jobs)
         try:
@@ -261,13 +262,20 @@ class _Shift(Generic[Job]):
         try:
             ray.get(ready)
         except RayError as error:
-            self._stillborn[cause_of(error)] += 1
-            if cause_of(error) == "memory" and self._enlarge(hand.room):
-                return
-            if isinstance(error, RayTaskError) or given_up(self._stillborn):
-                raise _raised(error) from error
+            self._mourn(hand, error)
         else:
             self._deal(hand)
+
+    def _mourn(self, hand: _Hand, error: RayError) -> None:
+        """See whether to try again after a worker that could not be made or died on the way."""
+        cause = cause_of(error)
+        self._stillborn[cause] += 1
+        if cause == "code":
+            raise _raised(error) from error
+        if given_up(self._stillborn) or (cause == "memory" and not self._enlarge(hand.room)):
+            raise ClusterError(
+                f"no worker of {hand.room} comes about: it {told(self._stillborn)}; the last time: {_raised(error)}"
+            ) from error
 
     def _take(self, ended: Any) -> Done[Job, Any] | None:
         """Take what a worker did; None where the job goes on, or waits for another worker."""

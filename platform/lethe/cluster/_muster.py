@@ -15,7 +15,7 @@ from ray._common.utils import get_system_memory
 from ray.exceptions import NodeDiedError, RayError, TaskUnschedulableError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from lethe.cluster._connection import ClusterError
+from lethe.cluster._causes import ClusterError
 from lethe.place import Place
 
 PATIENCE_S = 120.0

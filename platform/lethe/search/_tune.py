@@ -22,7 +22,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from lethe.cluster import OnRay, Room, Watch, cap_memory, cause_of
+from lethe.cluster import ClusterError, OnRay, Room, Watch, cap_memory, cause_of
 from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
 from lethe.search._report import Report
@@ -124,8 +124,10 @@ class _Desk:
     def hear(self, proposal: Proposal, report: Report | Exception, room: Room) -> bool:
         """Take what a worker of this room says; tell whether the trial has ended with it."""
         if isinstance(report, Exception):
-            if cause_of(report) != "memory" or not self._enlarge(room):
+            if cause_of(report) != "memory":
                 self.error = self.error or report
+            elif not self._enlarge(room):
+                self.error = self.error or ClusterError(f"a worker of {room} has no memory to begin with: {report}")
             self.search.deal_again(proposal)
             return True
         if report.cause == "memory" and self._enlarge(room):
@@ -323,6 +325,25 @@ class _WhenOver(Stopper):
         return {}
 
 
+class _KeepingTurns:
+    """Leaves the next trial to Tune's queue, where a free worker gets the trial that came last.
+
+    Tune's own choice is the one that waits longest, whose worker is on its way; that worker would be sent home then,
+    over and over, where trials are shorter than the start of a worker.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        return None
+
+
+class _AllToTheEnd(_KeepingTurns, FIFOScheduler):
+    """Stops no trial."""
+
+
+class _Halving(_KeepingTurns, ASHAScheduler):
+    """Stops a trial that is not among the best after so many epochs."""
+
+
 def _config(proposal: Proposal) -> dict[str, Any]:
     """Write a trial down for Tune, which copies, prints, keeps and saves all of it: so the question by name."""
     task = TrialTask.of(proposal)
@@ -398,9 +419,9 @@ def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk)
 def _scheduler(study: Study) -> TrialScheduler:
     early = study.search.early_stopping
     if early is None:
-        return FIFOScheduler()
+        return _AllToTheEnd()
     longest = max(choice.longest for choice in study.methods)
-    return ASHAScheduler(
+    return _Halving(
         time_attr="training_iteration",
         max_t=max(longest, early.grace_epochs),
         grace_period=early.grace_epochs,
