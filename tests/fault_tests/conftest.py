@@ -86,6 +86,11 @@ class Results:
         manifests = [json.loads(path.read_text()) for path in self.folder.glob("pool/*/*/manifest.json")]
         return {one["fingerprint"]: one["files"]["weights"]["sha256"] for one in manifests if "weights" in one["files"]}
 
+    @property
+    def confirmed_count(self) -> int:
+        """Count the confirmations that have ended."""
+        return len(list(self.folder.glob("tables/confirmations/*/*.parquet")))
+
     def lend_pool(self, other: "Results", but: str = "false") -> set[str]:
         """Copy the pool to another place but for the artefacts of which a condition holds, and name these."""
         left_out = {row["artifact_id"] for row in self.ask(f"select artifact_id from artifacts where {but}")}
@@ -119,6 +124,11 @@ class Machine:
     def hosts(self) -> set[int]:
         """Find those who train or confirm."""
         return self.workers("_Host")
+
+    def computed_s(self, pid: int) -> float:
+        """Give the seconds that a process has computed for."""
+        fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill_all(self, pids: set[int]) -> int:
         """Kill processes, and count those that were there."""
@@ -294,3 +304,101 @@ class Witness:
 @pytest.fixture
 def witness() -> Callable[..., Witness]:
     return Witness
+
+
+QUICK_TO_NOTICE = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""Of themselves heads take a quarter of a minute to find a node dead."""
+
+
+class Cluster:
+    """A head without cores, and the nodes that were added to it."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        folder = tempfile.mkdtemp(prefix="lr-")
+        self.machine = Machine(folder)
+        self._environment = os.environ | environment | QUICK_TO_NOTICE | {"RAY_TMPDIR": folder}
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        self._start("--head", "--port=0", "--include-dashboard=false", f"--temp-dir={folder}", "--num-cpus=0")
+        named = Path(folder) / "ray_current_cluster"
+        self.address = str(eventually(lambda: named.is_file() and named.read_text(), "the head has an address"))
+
+    def add(self) -> int:
+        """Add a node of one core, and give its raylet."""
+        before = self.machine.raylets()
+        self._start(f"--address={self.address}", "--num-cpus=1")
+        return int(min(eventually(lambda: self.machine.raylets() - before, "the node's raylet runs")))
+
+    def end(self) -> None:
+        for node in reversed(self._nodes):
+            node.terminate()
+        for node in self._nodes:
+            node.wait(60)
+
+    def _start(self, *options: str) -> None:
+        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *options]
+        self._nodes.append(
+            subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        )
+
+
+@pytest.fixture
+def cluster(ray_environment: dict[str, str]) -> Iterator[Cluster]:
+    """A cluster of several nodes on this machine; at first it has its head alone."""
+    cluster = Cluster(ray_environment)
+    yield cluster
+    cluster.end()
+
+
+class Nodes:
+    """A cluster of nodes of one core each around a head without any; a node can be lost at any moment."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.machine = Machine(environment["RAY_TMPDIR"])
+        self._environment = environment | {
+            "RAY_health_check_initial_delay_ms": "1000",
+            "RAY_health_check_period_ms": "1000",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._start("--head", "--port=0", "--num-cpus=0", "--include-dashboard=false")
+        self.address = (Path(self.machine.folder) / "ray" / "ray_current_cluster").read_text()
+
+    def add(self) -> int:
+        """Start a node of one core; give its raylet's pid."""
+        return self._start(f"--address={self.address}", "--num-cpus=1")
+
+    def end(self) -> None:
+        for raylet in self.machine.raylets():
+            self.machine.send(raylet)
+        for process in reversed(self._started):
+            process.terminate()
+            process.wait(60)
+
+    def _start(self, *options: str) -> int:
+        before = self.machine.raylets()
+        command = ["ray", "start", "--block", "--disable-usage-stats", *options]
+        log = Path(self.machine.folder) / f"node-{len(self._started)}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | self._environment, cwd="/")
+        self._started.append(process)
+
+        def is_up() -> bool:
+            said = log.read_text()
+            assert process.poll() is None, said
+            return "will now block forever" in said
+
+        eventually(is_up, "a node is up")
+        [raylet] = self.machine.raylets() - before
+        return raylet
+
+
+@pytest.fixture
+def nodes(ray_environment: dict[str, str]) -> Iterator[Nodes]:
+    cluster = Nodes(ray_environment | {"RAY_TMPDIR": tempfile.mkdtemp(prefix="lr-")})
+    yield cluster
+    cluster.end()

@@ -12,7 +12,7 @@ import pytest
 import ray
 import torch
 
-from lethe.cluster import LIMITS, Done, LostWorkError, Room, cause_of, fitting
+from lethe.cluster import LIMITS, ClusterError, Done, LostWorkError, Room, cause_of, fitting
 from lethe.cluster._crew import LocalCrew, RayCrew
 from lethe.pool import RayClaims
 
@@ -118,6 +118,27 @@ def test_what_making_a_worker_raises_is_raised(do: Do, witness: Callable[..., An
     crew = RayCrew(make, Room(1, 0), lambda room: 2, witness().watch)
     with pytest.raises(ValueError, match="no worker today"):
         list(crew.do([1, 2]))
+
+
+def test_workers_that_die_before_they_are_ready_end_the_run(
+    witness: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> Any:
+        os._exit(1)
+
+    monkeypatch.setitem(LIMITS, "worker", 2)
+    crew = RayCrew(make, Room(2, 0), lambda room: 1, witness().watch)
+    with pytest.raises(ClusterError, match="comes about: it lost its worker process 2 times"):
+        list(crew.do([1]))
+
+
+def test_workers_that_no_device_holds_end_the_run(witness: Callable[..., Any]) -> None:
+    def make() -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB.")
+
+    crew = RayCrew(make, Room(0.25, 1), lambda room: 1, witness().watch)
+    with pytest.raises(ClusterError, match="it ran out of memory 1 time; the last time: CUDA out of memory"):
+        list(crew.do([1]))
 
 
 def test_jobs_that_run_out_of_a_simulated_gpu_go_on_with_fewer_workers_of_more_room(

@@ -1,0 +1,93 @@
+"""Ctrl-C, once and twice, and SIGTERM, while models train and while trials run: on Ray and in one process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Start = Callable[..., Any]
+Undisturbed = Callable[..., Any]
+WriteStudy = Callable[..., Path]
+
+METHOD = {"name": "salun", "epochs": 2, "batch_size": 1, "search": {"density": {"low": 0.1, "high": 0.9}}}
+STOPPING = "Stopping: running epochs finish first. Once more stops at once."
+GOES_ON = "Interrupted. What had finished is kept; the same command goes on from here."
+
+
+def test_ctrl_c_in_trainings_keeps_the_epoch_that_each_was_in(
+    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
+) -> None:
+    """Of itself a training leaves its first checkpoint after five epochs, and here it has four."""
+    study = write_study(
+        data=[{"source": "synthetic", "train": 800, "val": 80, "test": 80, "size": 12, "classes": 3}],
+        training={"epochs": 4, "batch_size": 2, "lr": 0.01},
+        search={"trials": 1},
+    )
+    expected = undisturbed(study)
+    expected.lend_pool(results, but="kind = 'oracle' and training_seed = 0")
+    run = start(study)
+    run.wait_until(lambda: run.machine.workers("_Host.go_on"), "a training has made an epoch")
+    run.interrupt()
+    assert run.code() == 130, run.said
+    assert STOPPING in run.said
+    assert GOES_ON in run.said
+    assert "Traceback" not in run.said
+    kept = results.epochs_of_checkpoints()
+    assert len(kept) == 1
+    assert all(1 <= epoch < 4 for epoch in kept.values())
+    assert not run.machine.workers()
+    start(study, "--local").complete()
+    assert results.weights() == expected.weights()
+    assert results.numbers == expected.numbers
+
+
+@pytest.mark.parametrize("way", ["ray", "ray, by SIGTERM", "local"])
+def test_a_search_that_is_stopped_ends_no_trial_before_its_time_and_continues_to_the_same_numbers(
+    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any, way: str
+) -> None:
+    study = write_study(methods=[METHOD], search={"trials": 20, "window": 3})
+    expected = undisturbed(study)
+    expected.lend_pool(results)
+    run = start(study, *(["--local"] if way == "local" else []))
+    run.wait_until(lambda: results.ended >= 2, "two trials end")
+    run.terminate() if way == "ray, by SIGTERM" else run.interrupt()
+    assert run.code() == 130, run.said
+    assert STOPPING in run.said
+    assert GOES_ON in run.said
+    assert "Traceback" not in run.said
+    found = results.numbers
+    assert 2 <= len(found) < 20
+    assert all(row in expected.numbers for row in found)
+    assert not run.machine.workers()
+    start(study, "--local").complete()
+    assert results.numbers == expected.numbers
+    assert results.confirmed == expected.confirmed
+
+
+@pytest.mark.parametrize("where", [(), ("--local",)], ids=["ray", "local"])
+def test_ctrl_c_twice_waits_for_no_epoch(
+    start: Start, write_study: WriteStudy, results: Any, where: tuple[str, ...]
+) -> None:
+    """The one epoch of a trial has thousands of steps, and would have ended it."""
+    study = write_study(
+        data=[{"source": "synthetic", "train": 8000, "val": 80, "test": 80, "size": 12, "classes": 3}],
+        training={"epochs": 1, "batch_size": 256, "lr": 0.01},
+        methods=[METHOD | {"epochs": 1}],
+        search={"trials": 2},
+    )
+    run = start(study, *where)
+    if where:
+        run.wait_until(lambda: "search" in run.said, "the search begins")
+    else:
+        worker = min(run.wait_until(run.machine.trial_workers, "a trial worker comes"))
+        begun = run.machine.computed_s(worker)
+        run.wait_until(lambda: run.machine.computed_s(worker) > begun + 2, "its trial is on the way")
+    run.interrupt()
+    run.wait_until(lambda: STOPPING in run.said, "it says that it stops")
+    run.interrupt()
+    assert run.code() == 130, run.said
+    assert GOES_ON in run.said
+    assert "Traceback" not in run.said
+    assert results.ended == 0
+    assert not run.machine.workers()
