@@ -216,10 +216,10 @@ class _Shift(Generic[Job]):
     def work(self) -> Iterator[Done[Job, Any]]:
         while (self._waiting or self._busy) and not self._watch.stop.requested:
             self._hire()
+            self._kill_the_hung()
             ended = self._next_ended()
             if ended is None:
                 self._tell_of_a_long_wait()
-                self._kill_the_hung()
             elif ended in self._coming:
                 self._welcome(ended)
             elif done := self._take(ended):
@@ -264,6 +264,7 @@ class _Shift(Generic[Job]):
         except RayError as error:
             self._mourn(hand, error)
         else:
+            self._stillborn.clear()
             self._deal(hand)
 
     def _mourn(self, hand: _Hand, error: RayError) -> None:
@@ -337,9 +338,9 @@ class _Shift(Generic[Job]):
             ray.kill(hand.actor)
         resting: dict[Any, _Hand] = {}
         while self._busy:
+            self._kill_the_hung()
             ended = self._next_ended()
             if ended is None:
-                self._kill_the_hung()
                 continue
             hand, task, _ = self._busy.pop(ended)
             try:
