@@ -86,6 +86,10 @@ class Results:
         manifests = [json.loads(path.read_text()) for path in self.folder.glob("pool/*/*/manifest.json")]
         return {one["fingerprint"]: one["files"]["weights"]["sha256"] for one in manifests if "weights" in one["files"]}
 
+    def parts(self) -> set[Path]:
+        """Name the files of trials and confirmations, one each."""
+        return set(self.folder.glob("tables/*s/*/*.parquet"))
+
     @property
     def confirmed_count(self) -> int:
         """Count the confirmations that have ended."""

@@ -33,11 +33,14 @@ Searched = Callable[..., StudySearch]
 
 
 @pytest.fixture
-def cell(write_study: Callable[..., Path]) -> Cell:
-    method = {"name": "salun", "epochs": EPOCHS, "search": {"lr": {"low": 0.001, "high": 0.1, "log": True}}}
-    study = read_study(write_study(methods=[method], search={"trials": TRIALS, "window": 3}))
-    [cell] = expand(study, {source: load(source) for source in study.data})
-    return cell
+def make_cell(write_study: Callable[..., Path]) -> Callable[[int], Cell]:
+    def make(trials: int) -> Cell:
+        method = {"name": "salun", "epochs": EPOCHS, "search": {"lr": {"low": 0.001, "high": 0.1, "log": True}}}
+        study = read_study(write_study(methods=[method], search={"trials": trials, "window": 3, "sampler": "random"}))
+        [cell] = expand(study, {source: load(source) for source in study.data})
+        return cell
+
+    return make
 
 
 def making(fault: Fault) -> Callable[[], Any]:
@@ -78,8 +81,8 @@ def no_fault(task: TrialTask, epoch: int) -> None:
 
 
 @pytest.fixture
-def search(cell: Cell, witness: Callable[..., Any], tmp_path: Path) -> Searched:
-    """Searches the cell from what a store holds, with workers that suffer a fault."""
+def search(make_cell: Callable[[int], Cell], witness: Callable[..., Any]) -> Searched:
+    """Searches a cell from what a store holds, with workers that suffer a fault."""
 
     def run(
         fault: Fault,
@@ -88,7 +91,9 @@ def search(cell: Cell, witness: Callable[..., Any], tmp_path: Path) -> Searched:
         by: Any = None,
         make: Callable[[], Any] | None = None,
         workers: int | None = None,
+        trials: int = TRIALS,
     ) -> StudySearch:
+        cell = make_cell(trials)
         begun = StudySearch([cell], store, Journal(store.place, cell.study.name))
         begun.open_cell(cell)
         by = by or witness()
@@ -145,6 +150,34 @@ def test_workers_that_die_or_freeze_at_any_moment_change_no_number(
     assert numbers(disturbed) == numbers(search(no_fault, other_store))
     assert sum(row.losses or 0 for row in disturbed.rows) >= 2
     assert by.said_of("made no progress for 5 s")
+
+
+def test_a_dead_worker_is_replaced_although_trials_are_shorter_than_the_start_of_a_worker(
+    search: Searched, store: Store, witness: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The first worker dies in its first trial; the search is stopped when two others have ended trials."""
+    by = witness()
+
+    def fault(task: TrialTask, epoch: int) -> None:
+        if first_time(tmp_path, "killed"):
+            os._exit(1)
+        time.sleep(0.1)
+        (tmp_path / f"worker-{os.getpid()}").touch()
+        if len(list(tmp_path.glob("worker-*"))) > 1:
+            (tmp_path / "both").touch()
+
+    def watch() -> None:
+        while not ((tmp_path / "both").exists() or over.is_set()):
+            time.sleep(0.01)
+        by.stop.request()
+
+    over = threading.Event()
+    watching = threading.Thread(target=watch)
+    watching.start()
+    search(fault, store, by=by, trials=400)
+    over.set()
+    watching.join()
+    assert (tmp_path / "both").exists()
 
 
 def test_a_trial_that_loses_every_worker_fails_and_the_next_run_tries_it_again(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 KILLS = 200
+CONFIRMERS = 5
 TRIALS = 250
 RUN_EVERY = 30
 """One kill in so many is of the run itself, which is then started again."""
@@ -26,7 +27,7 @@ METHOD = {
 def test_two_hundred_kills_change_no_number(
     start: Callable[..., Any], write_study: Callable[..., Path], undisturbed: Callable[..., Any], results: Any
 ) -> None:
-    """A kill comes after one to three more trials, models or confirmations: what is slow is not killed for ever."""
+    """A kill comes after one to three more trials, models, checkpoints or confirmations: all of it has time to end."""
     study = write_study(
         forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
         training={"epochs": 20, "batch_size": 4, "lr": 0.01},
@@ -36,31 +37,38 @@ def test_two_hundred_kills_change_no_number(
     expected = undisturbed(study)
     dice = random.Random(0)
     kills: Counter[str] = Counter()
+    done: set[object] = set()
     run = start(study)
 
-    def progress() -> int:
-        return int(
-            results.ended
-            + len(results.weights())
-            + results.confirmed_count
-            + sum(results.epochs_of_checkpoints().values())
-        )
+    def more_than(count: int) -> bool:
+        done.update(results.parts(), results.weights(), results.epochs_of_checkpoints().items())
+        return len(done) > count
 
-    while kills.total() < KILLS:
-        goal = progress() + dice.randint(1, 3)
-        run.wait_until(lambda goal=goal: progress() >= goal, f"something is done after {kills.total()} kills")
+    def wait_for_more(pieces: int) -> None:
+        goal = len(done) + pieces
+        run.wait_until(lambda: more_than(goal), f"more is done, after {kills.total()} kills")
+
+    def kill_one_of(victims: set[int], what: str) -> None:
+        if victims and run.machine.send(dice.choice(sorted(victims))):
+            kills[what] += 1
+
+    while kills.total() < KILLS - CONFIRMERS:
+        wait_for_more(dice.randint(0, 2))
         if dice.randrange(RUN_EVERY) == 0:
             run.kill()
             run.code()
             kills["run"] += 1
             run = start(study)
-            continue
-        kind = dice.choice([run.machine.trial_workers, run.machine.hosts])
-        victims = sorted(kind() or run.machine.trial_workers() | run.machine.hosts())
-        if victims and run.machine.send(dice.choice(victims)):
-            kills[kind.__name__] += 1
+        elif run.machine.hosts() and dice.randrange(2):
+            kill_one_of(run.machine.hosts(), "trainer")
+        else:
+            kill_one_of(run.machine.trial_workers(), "trial worker")
+    run.wait_until(lambda: results.confirmed_count, "the first confirmation is there")
+    while kills.total() < KILLS:
+        wait_for_more(1)
+        kill_one_of(run.machine.hosts(), "confirmer")
     run.complete()
-    assert min(kills.values()) > 0
+    assert set(kills) == {"run", "trainer", "trial worker", "confirmer"}
     assert results.numbers == expected.numbers
     assert results.confirmed == expected.confirmed
     assert results.weights() == expected.weights()

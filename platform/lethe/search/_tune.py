@@ -10,6 +10,7 @@ import math
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,7 +23,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from lethe.cluster import ClusterError, OnRay, Room, Watch, cap_memory, cause_of
+from lethe.cluster import Cause, ClusterError, OnRay, Room, Watch, cap_memory, cause_of, given_up, told
 from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
 from lethe.search._report import Report
@@ -41,8 +42,8 @@ NO_LIMIT = 1_000_000
 class _Trainable(tune.Trainable):
     """A warm worker as Tune sees it: made once, then reset for one trial after another; a step is an epoch.
 
-    It is made in its first step, which is watched as every other. What that raises is a report, the last one: it is no
-    fault of the trial, and Tune would hide it.
+    It is made in its first step, which is watched as every other, and which is that of a trial without a question: see
+    `_Searcher`. What that raises is a report, the last one: Tune would hide it.
     """
 
     def setup(
@@ -66,6 +67,8 @@ class _Trainable(tune.Trainable):
             report = next(self._reports)
         except Exception as error:
             return _ending(error)
+        if report is None:
+            return _ending(None)
         return {"gap": report.gap, "report": report, "done": report.status != "running"}
 
     @cached_property
@@ -73,13 +76,18 @@ class _Trainable(tune.Trainable):
         cap_memory(self._room)
         return self._make_worker()
 
-    def _run(self, config: dict[str, Any]) -> Iterator[Report]:
+    def _run(self, config: dict[str, Any]) -> Iterator[Report | None]:
+        """Run a trial; without a question, only have the worker made."""
+        worker = self._worker
+        if config["question"] is None:
+            yield None
+            return
         question = ray.get(self._questions[config["question"]])
-        yield from self._worker.run(TrialTask(question, config["method"], config["seeds"]))
+        yield from worker.run(TrialTask(question, config["method"], config["seeds"]))
 
 
-def _ending(error: Exception) -> dict[str, Any]:
-    """Report what no trial is to blame for."""
+def _ending(error: Exception | None) -> dict[str, Any]:
+    """Report what no trial is to blame for: an error, or that the worker is there."""
     return {"gap": math.inf, "report": error, "done": True}
 
 
@@ -99,6 +107,7 @@ class _Desk:
         self._cluster = cluster
         self._show = show
         self._next: Proposal | None = None
+        self._missed: Counter[Cause] = Counter()
 
     @property
     def over(self) -> bool:
@@ -124,12 +133,8 @@ class _Desk:
     def hear(self, proposal: Proposal, report: Report | Exception, room: Room) -> bool:
         """Take what a worker of this room says; tell whether the trial has ended with it."""
         if isinstance(report, Exception):
-            if cause_of(report) != "memory":
-                self.error = self.error or report
-            elif not self._enlarge(room):
-                self.error = self.error or ClusterError(f"a worker of {room} has no memory to begin with: {report}")
             self.search.deal_again(proposal)
-            return True
+            raise report
         if report.cause == "memory" and self._enlarge(room):
             self.search.lose(proposal, "memory", report.error or "")
             return True
@@ -139,12 +144,28 @@ class _Desk:
 
     def lose(self, proposal: Proposal, error: Exception | None, room: Room, *, hung: bool) -> None:
         """Take a trial back whose worker of this room died of the error."""
-        cause = "hung" if hung else cause_of(error) if error else "worker"
+        cause = _cause(error, hung)
         if cause == "memory" and not self._enlarge(room):
             self.search.end(proposal, "failed", str(error), cause)
         else:
             self.search.lose(proposal, cause, str(error))
         self._show()
+
+    def greet(self, error: Exception | None, room: Room) -> None:
+        """Take it that a worker of this room is there, or what making it raised."""
+        if error is None:
+            self._missed.clear()
+        elif cause_of(error) == "code":
+            raise error
+        else:
+            self.miss(error, room, hung=False)
+
+    def miss(self, error: Exception | None, room: Room, *, hung: bool) -> None:
+        """Take it that a worker of this room does not come, and see whether to call another."""
+        cause = _cause(error, hung)
+        self._missed[cause] += 1
+        if given_up(self._missed) or (cause == "memory" and not self._enlarge(room)):
+            raise ClusterError(f"no worker of {room} comes about: it {told(self._missed)}; the last time: {error}")
 
     def _enlarge(self, room: Room) -> bool:
         """Have fewer workers, of more room than this one, from the next Tune run on; tell whether there is more."""
@@ -166,14 +187,28 @@ class _Desk:
             self.error = self.error or error
 
 
+def _cause(error: Exception | None, hung: bool) -> Cause:
+    if hung:
+        return "hung"
+    return cause_of(error) if error else "worker"
+
+
 class _Searcher(Searcher):
-    """Gives Tune the trials that the study deals, and the study what Tune hears of them; serves one Tune run."""
+    """Gives Tune the trials that the study deals, and the study what Tune hears of them; serves one Tune run.
+
+    A trial is dealt only to a worker that is there, and workers are called by trials without a question. Tune would
+    have a trial wait for a worker on its way, give it a free one meanwhile and send the other home: over and over,
+    where trials are shorter than the start of a worker.
+    """
 
     def __init__(self, desk: _Desk) -> None:
         super().__init__(metric="gap", mode="min")
         self._desk = desk
         self._room = desk.room
         self._proposals: dict[str, Proposal] = {}
+        self._called: set[str] = set()
+        self._here = 0
+        """Workers that are there: those with a trial and, as far as one can tell, those that Tune keeps without."""
         self._idle_since = time.monotonic()
 
     @property
@@ -183,12 +218,8 @@ class _Searcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         with self._desk.keeping_errors():
-            if len(self._proposals) >= self._desk.capacity:
-                return None
-            proposal = None if self.has_ended else self._desk.take_next()
-            if proposal is not None:
-                self._proposals[trial_id] = proposal
-                return _config(proposal)
+            if not self.has_ended and (config := self._next(trial_id)):
+                return config
         return Searcher.FINISHED if self.has_ended or self._is_idle() else None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
@@ -211,9 +242,12 @@ class _Searcher(Searcher):
 
     def lose(self, trial_id: str, error: Exception | None, *, hung: bool) -> None:
         """Take back a trial whose worker died."""
-        proposal = self._forget(trial_id)
-        if proposal is not None:
-            with self._desk.keeping_errors():
+        with self._desk.keeping_errors():
+            if trial_id in self._called:
+                self._called.remove(trial_id)
+                self._desk.miss(error, self._room, hung=hung)
+            elif proposal := self._forget(trial_id):
+                self._here -= 1
                 self._desk.lose(proposal, error, self._room, hung=hung)
 
     def take_back(self) -> None:
@@ -233,15 +267,32 @@ class _Searcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Bring back nothing: a search continues from the store."""
 
+    def _next(self, trial_id: str) -> dict[str, Any] | None:
+        """Deal a trial if a worker is free, else call another worker if there is room; None: neither."""
+        if len(self._proposals) < self._here:
+            proposal = self._desk.take_next()
+            if proposal is not None:
+                self._proposals[trial_id] = proposal
+                return _config(proposal)
+            self._here = min(self._here, len(self._proposals) + 1)  # Tune keeps one worker that has nothing to do
+        elif self._here + len(self._called) < self._desk.capacity and self._desk.has_next():
+            self._called.add(trial_id)
+            return {"question": None}
+        return None
+
     def _is_idle(self) -> bool:
-        return not self._proposals and time.monotonic() - self._idle_since >= IDLE_S
+        return not (self._proposals or self._called) and time.monotonic() - self._idle_since >= IDLE_S
 
     def _hear(self, trial_id: str, result: dict[str, Any]) -> None:
-        proposal = self._proposals.get(trial_id)
-        if proposal is None:
-            return
         with self._desk.keeping_errors():
-            if self._desk.hear(proposal, result["report"], self._room):
+            if trial_id in self._called:
+                self._called.remove(trial_id)
+                self._here += 1
+                self._idle_since = time.monotonic()
+                self._desk.greet(result["report"], self._room)
+                return
+            proposal = self._proposals.get(trial_id)
+            if proposal is not None and self._desk.hear(proposal, result["report"], self._room):
                 self._forget(trial_id)
 
     def _forget(self, trial_id: str) -> Proposal | None:
@@ -325,23 +376,26 @@ class _WhenOver(Stopper):
         return {}
 
 
-class _KeepingTurns:
-    """Leaves the next trial to Tune's queue, where a free worker gets the trial that came last.
+class _InTurn:
+    """Leaves the next trial to Tune's queue, where a free worker gets the trial that was dealt for it.
 
-    Tune's own choice is the one that waits longest, whose worker is on its way; that worker would be sent home then,
-    over and over, where trials are shorter than the start of a worker.
+    A scheduler's own choice would be the one that waits longest: one that calls for another worker.
     """
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         return None
 
 
-class _AllToTheEnd(_KeepingTurns, FIFOScheduler):
+class _ToTheEnd(_InTurn, FIFOScheduler):
     """Stops no trial."""
 
 
-class _Halving(_KeepingTurns, ASHAScheduler):
-    """Stops a trial that is not among the best after so many epochs."""
+class _Halving(_InTurn, ASHAScheduler):
+    """Stops a trial that is not among the best after so many epochs; one without a question is no trial."""
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        if trial.config["question"] is not None:
+            super().on_trial_complete(tune_controller, trial, result)
 
 
 def _config(proposal: Proposal) -> dict[str, Any]:
@@ -419,7 +473,7 @@ def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk)
 def _scheduler(study: Study) -> TrialScheduler:
     early = study.search.early_stopping
     if early is None:
-        return _AllToTheEnd()
+        return _ToTheEnd()
     longest = max(choice.longest for choice in study.methods)
     return _Halving(
         time_attr="training_iteration",
