@@ -363,7 +363,7 @@ class Nodes:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.machine = Machine(environment["RAY_TMPDIR"])
-        self._environment = environment | {
+        self.environment = environment | {
             "RAY_health_check_initial_delay_ms": "1000",
             "RAY_health_check_period_ms": "1000",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -388,7 +388,7 @@ class Nodes:
         command = ["ray", "start", "--block", "--disable-usage-stats", *options]
         log = Path(self.machine.folder) / f"node-{len(self._started)}.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | self._environment, cwd="/")
+            process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | self.environment, cwd="/")
         self._started.append(process)
 
         def is_up() -> bool:

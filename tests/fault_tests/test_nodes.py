@@ -1,5 +1,8 @@
 """Nodes that come and go while a study runs on them: each a raylet of its own, lost by killing it."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,42 @@ METHOD = {"name": "salun", "epochs": 2, "batch_size": 1, "search": {"density": {
 def workers_of_trials(results: Any) -> set[int]:
     """Name the processes that have ended a trial."""
     return {int(row["worker"].rpartition(":")[2]) for row in results.ask("select distinct worker from trials")}
+
+
+LOSE_A_NODE = """
+import os, signal, sys
+import ray
+from lethe.cluster import cause_of, connect
+
+class Worker:
+    def raylet(self):
+        return os.getppid()
+
+    def sleep(self):
+        import time
+        time.sleep(3600)
+
+with connect(sys.argv[1]):
+    worker = ray.remote(num_cpus=1)(Worker).remote()
+    os.kill(ray.get(worker.raylet.remote()), signal.SIGKILL)
+    try:
+        ray.get(worker.sleep.remote())
+    except ray.exceptions.RayError as error:
+        print(type(error).__name__, cause_of(error))
+"""
+
+
+def test_the_loss_of_a_node_is_told_from_that_of_a_worker(nodes: Any) -> None:
+    nodes.add()
+    done = subprocess.run(
+        [sys.executable, "-c", LOSE_A_NODE, nodes.address],
+        capture_output=True,
+        text=True,
+        env=os.environ | nodes.environment,
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout.split()[-1] == "node", done.stdout + done.stderr
 
 
 @pytest.mark.slow

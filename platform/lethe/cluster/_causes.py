@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 import torch
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 Cause = Literal["code", "memory", "worker", "node", "hung"]
 """What the work itself raised; no room in memory; a worker that died, whose node went, or that made no progress."""
@@ -66,10 +66,12 @@ def told(losses: Counter[Cause]) -> str:
 
 
 def _of_ray(error: RayError) -> Cause:
+    """Tell what Ray says; a worker that cannot be reached, and that no node has told to be dead, went with its node."""
     text = str(error)
     if isinstance(error, OutOfMemoryError) or any(sign in text for sign in _KILLED_FOR_MEMORY):
         return "memory"
     preempted = isinstance(error, RayActorError) and error.preempted
-    if preempted or isinstance(error, NodeDiedError) or any(sign in text for sign in _NODE_GONE):
+    unreachable = isinstance(error, NodeDiedError | ActorUnavailableError)
+    if preempted or unreachable or any(sign in text for sign in _NODE_GONE):
         return "node"
     return "worker"
