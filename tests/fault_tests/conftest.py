@@ -36,7 +36,7 @@ from trials order by cell, number
 
 CONFIRMED = """
 select * exclude (seconds_total, seconds_unlearn, seconds_saliency, seconds_retrain, retrain_share, tuning_seconds,
-                  peak_memory_bytes, worker, node, ray_version, started_at, ended_at)
+                  peak_memory_bytes, worker, node, code_version, ray_version, started_at, ended_at)
 from confirmations order by confirmation_id
 """
 
