@@ -30,6 +30,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
     return process.returncode, output
 
 
+@pytest.mark.slow
 def test_two_studies_at_once_find_the_cluster_and_train_each_model_once(
     lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path
 ) -> None:

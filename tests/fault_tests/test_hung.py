@@ -5,6 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_a_frozen_trainer_and_a_frozen_trial_worker_are_replaced_and_it_is_told(
     start: Callable[..., Any], write_study: Callable[..., Path], undisturbed: Callable[..., Any], results: Any

@@ -5,6 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_a_search_whose_trials_need_more_than_their_share_goes_on_with_fewer_at_a_time(
     start: Callable[..., Any], write_study: Callable[..., Path], undisturbed: Callable[..., Any], results: Any

@@ -5,6 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Any]
 Undisturbed = Callable[..., Any]
 WriteStudy = Callable[..., Path]
