@@ -12,11 +12,11 @@ import pytest
 import ray
 import torch
 
-from lethe.cluster import LIMITS, OnRay, Room
+from lethe.cluster import LIMITS, OnRay, Room, Stop
 from lethe.place import Place, PlaceError
 from lethe.provenance import Provenance, Stopwatch
 from lethe.results import Store, TrialRow
-from lethe.search import Journal, StudySearch, run_on_tune
+from lethe.search import Journal, StudySearch, run_here, run_on_tune
 from lethe.search._report import Report, Status
 from lethe.search._worker import TrialTask
 from lethe.study import Cell, expand, read_study
@@ -106,8 +106,13 @@ def search(make_cell: Callable[[int], Cell], witness: Callable[..., Any]) -> Sea
 
 
 @pytest.fixture
-def other_store(tmp_path: Path) -> Store:
-    return Store(Place.at(tmp_path / "other"))
+def undisturbed(make_cell: Callable[[int], Cell], tmp_path: Path) -> StudySearch:
+    """The search without Tune and without faults."""
+    cell, store = make_cell(TRIALS), Store(Place.at(tmp_path / "undisturbed"))
+    begun = StudySearch([cell], store, Journal(store.place, cell.study.name))
+    begun.open_cell(cell)
+    run_here(begun, making(no_fault)(), Stop(), lambda: None)
+    return begun
 
 
 def numbers(search: StudySearch) -> list[tuple[Any, ...]]:
@@ -129,7 +134,7 @@ def first_time(folder: Path, name: object) -> bool:
 
 
 def test_workers_that_die_or_freeze_at_any_moment_change_no_number(
-    search: Searched, store: Store, other_store: Store, witness: Callable[..., Any], tmp_path: Path
+    search: Searched, store: Store, undisturbed: StudySearch, witness: Callable[..., Any], tmp_path: Path
 ) -> None:
     """The third trial kills its worker, the fourth freezes it; the fifth's freezes once it has been handed back."""
 
@@ -147,7 +152,7 @@ def test_workers_that_die_or_freeze_at_any_moment_change_no_number(
     by = witness(hung_after_s=5.0)
     disturbed = search(fault, store, by=by)
     assert {path.name for path in tmp_path.glob("*e*")} >= {"killed", "frozen", "later"}
-    assert numbers(disturbed) == numbers(search(no_fault, other_store))
+    assert numbers(disturbed) == numbers(undisturbed)
     assert sum(row.losses or 0 for row in disturbed.rows) >= 2
     assert by.said_of("made no progress for 5 s")
 
@@ -181,7 +186,7 @@ def test_a_dead_worker_is_replaced_although_trials_are_shorter_than_the_start_of
 
 
 def test_a_trial_that_loses_every_worker_fails_and_the_next_run_tries_it_again(
-    search: Searched, store: Store, other_store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    search: Searched, store: Store, undisturbed: StudySearch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(LIMITS, "worker", 2)
     (tmp_path / "faults").mkdir()
@@ -197,12 +202,12 @@ def test_a_trial_that_loses_every_worker_fails_and_the_next_run_tries_it_again(
     assert failed[0].error is not None
     assert "lost its worker process 2 times" in failed[0].error
     again = search(no_fault, store)
-    assert numbers(again)[failed[0].number] == numbers(search(no_fault, other_store))[failed[0].number]
+    assert numbers(again)[failed[0].number] == numbers(undisturbed)[failed[0].number]
     assert all(row.status == "done" for row in again.rows)
 
 
 def test_trials_that_run_out_of_a_simulated_gpu_go_on_with_fewer_workers_of_more_room(
-    search: Searched, store: Store, other_store: Store, witness: Callable[..., Any]
+    search: Searched, store: Store, undisturbed: StudySearch, witness: Callable[..., Any]
 ) -> None:
     def fault(task: TrialTask, epoch: int) -> None:
         if epoch == EPOCHS and share_here() < 1:
@@ -215,7 +220,7 @@ def test_trials_that_run_out_of_a_simulated_gpu_go_on_with_fewer_workers_of_more
         "GPU each."
         for held, next_ in ((0.25, 0.5), (0.5, 1))
     ]
-    assert numbers(squeezed) == numbers(search(no_fault, other_store))
+    assert numbers(squeezed) == numbers(undisturbed)
     assert any(row.losses for row in squeezed.rows)
 
 
@@ -255,7 +260,7 @@ def test_what_keeping_a_trial_raises_ends_the_run_with_that_very_error(search: S
 
 
 def test_a_wish_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_come(
-    search: Searched, store: Store, other_store: Store, witness: Callable[..., Any], tmp_path: Path
+    search: Searched, store: Store, undisturbed: StudySearch, witness: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Two epochs run when the wish comes, and two more trials wait for room that there is not."""
 
@@ -280,7 +285,7 @@ def test_a_wish_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_come
     assert stopped.rows == []
     assert len(list(tmp_path.glob("*-ends-1"))) == len(list(tmp_path.glob("*-begins-1")))
     assert not list(tmp_path.glob("*-begins-2"))
-    assert numbers(search(no_fault, store)) == numbers(search(no_fault, other_store))
+    assert numbers(search(no_fault, store)) == numbers(undisturbed)
 
 
 def share_here() -> float:

@@ -17,7 +17,7 @@ STOPPING = "Stopping: running epochs finish first. Once more stops at once."
 GOES_ON = "Interrupted. What had finished is kept; the same command goes on from here."
 
 
-def test_ctrl_c_in_trainings_keeps_the_epoch_that_each_was_in(
+def test_sigterm_in_trainings_keeps_the_epoch_that_each_was_in(
     start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
 ) -> None:
     """Of itself a training leaves its first checkpoint after five epochs, and here it has four."""
@@ -30,7 +30,7 @@ def test_ctrl_c_in_trainings_keeps_the_epoch_that_each_was_in(
     expected.lend_pool(results, but="kind = 'oracle' and training_seed = 0")
     run = start(study)
     run.wait_until(lambda: run.machine.workers("_Host.go_on"), "a training has made an epoch")
-    run.interrupt()
+    run.terminate()
     assert run.code() == 130, run.said
     assert STOPPING in run.said
     assert GOES_ON in run.said
@@ -44,16 +44,16 @@ def test_ctrl_c_in_trainings_keeps_the_epoch_that_each_was_in(
     assert results.numbers == expected.numbers
 
 
-@pytest.mark.parametrize("way", ["ray", "ray, by SIGTERM", "local"])
+@pytest.mark.parametrize("where", [(), ("--local",)], ids=["ray", "local"])
 def test_a_search_that_is_stopped_ends_no_trial_before_its_time_and_continues_to_the_same_numbers(
-    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any, way: str
+    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any, where: tuple[str, ...]
 ) -> None:
     study = write_study(methods=[METHOD], search={"trials": 20, "window": 3})
     expected = undisturbed(study)
     expected.lend_pool(results)
-    run = start(study, *(["--local"] if way == "local" else []))
+    run = start(study, *where)
     run.wait_until(lambda: results.ended >= 2, "two trials end")
-    run.terminate() if way == "ray, by SIGTERM" else run.interrupt()
+    run.interrupt()
     assert run.code() == 130, run.said
     assert STOPPING in run.said
     assert GOES_ON in run.said
