@@ -123,7 +123,7 @@ class Machine:
         }
 
     def trial_workers(self) -> set[int]:
-        return self.workers("_Trainable")
+        return self.workers("Trainable")
 
     def hosts(self) -> set[int]:
         """Find those who train or confirm."""

@@ -72,7 +72,7 @@ def test_trials_follow_the_nodes_that_come_and_go(
     at_second = set[int]()
 
     def second_is_used() -> bool:
-        at_second.update(nodes.machine.workers("_Trainable", raylet=second))
+        at_second.update(nodes.machine.workers("Trainable", raylet=second))
         return bool(at_second & workers_of_trials(results))
 
     run.wait_until(second_is_used, "the second node ends a trial")
