@@ -364,6 +364,7 @@ class Nodes:
     def __init__(self, environment: dict[str, str]) -> None:
         self.machine = Machine(environment["RAY_TMPDIR"])
         self.environment = environment | {
+            "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
             "RAY_health_check_initial_delay_ms": "1000",
             "RAY_health_check_period_ms": "1000",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
