@@ -216,7 +216,10 @@ class Run:
 
     def code(self) -> int:
         """Wait for the end."""
-        code = self._process.wait(timeout=PATIENCE_S)
+        try:
+            code = self._process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"not over in {PATIENCE_S:g} s:\n{self.said}")
         self._reader.join()
         self._process.stdout.close()
         return code
@@ -376,6 +379,19 @@ class Nodes:
     def add(self) -> int:
         """Start a node of one core; give its raylet's pid."""
         return self._start(f"--address={self.address}", "--num-cpus=1")
+
+    def ask(self, script: str) -> str:
+        """Run a script, whose argument is the cluster's address, and give what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-c", script, self.address],
+            capture_output=True,
+            text=True,
+            env=os.environ | self.environment,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def end(self) -> None:
         for raylet in self.machine.raylets():

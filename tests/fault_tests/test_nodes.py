@@ -1,8 +1,5 @@
 """Nodes that come and go while a study runs on them: each a raylet of its own, lost by killing it."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,15 +43,7 @@ with connect(sys.argv[1]):
 
 def test_the_loss_of_a_node_is_told_from_that_of_a_worker(nodes: Any) -> None:
     nodes.add()
-    done = subprocess.run(
-        [sys.executable, "-c", LOSE_A_NODE, nodes.address],
-        capture_output=True,
-        text=True,
-        env=os.environ | nodes.environment,
-        timeout=300,
-        check=False,
-    )
-    assert done.stdout.split()[-1] == "node", done.stdout + done.stderr
+    assert nodes.ask(LOSE_A_NODE).split()[-1] == "node"
 
 
 @pytest.mark.slow
@@ -118,3 +107,26 @@ def test_trainings_of_a_lost_node_go_on_from_their_checkpoints_on_another(
         assert epochs == sorted(epochs)
     assert results.weights() == expected.weights()
     assert results.numbers == expected.numbers
+
+
+@pytest.mark.slow
+def test_a_run_that_dies_together_with_a_node_is_continued_by_the_same_command_elsewhere(
+    start: Start, nodes: Any, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
+) -> None:
+    study = write_study(methods=[METHOD], search={"trials": 20, "window": 3})
+    expected = undisturbed(study)
+    expected.lend_pool(results)
+    lost = nodes.add()
+    nodes.add()
+    run = start(study, "--address", nodes.address, machine=nodes.machine)
+    run.wait_until(lambda: results.ended >= 3, "three trials end")
+    run.kill()
+    nodes.machine.send(lost)
+    run.code()
+    ended = results.ask("select trial_id, ended_at from trials")
+    assert 3 <= len(ended) < 20
+    start(study, "--address", nodes.address, machine=nodes.machine).complete()
+    again = results.ask("select trial_id, ended_at from trials")
+    assert all(row in again for row in ended), "a trial that had ended was run again"
+    assert results.numbers == expected.numbers
+    assert results.confirmed == expected.confirmed

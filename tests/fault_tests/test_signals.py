@@ -1,6 +1,7 @@
 """Ctrl-C, once and twice, and SIGTERM, while models train and while trials run: on Ray and in one process."""
 
 from collections.abc import Callable
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ pytestmark = pytest.mark.slow
 Start = Callable[..., Any]
 Undisturbed = Callable[..., Any]
 WriteStudy = Callable[..., Path]
+
+CTRL_C = methodcaller("interrupt")
+SIGTERM = methodcaller("terminate")
 
 METHOD = {"name": "salun", "epochs": 2, "batch_size": 1, "search": {"density": {"low": 0.1, "high": 0.9}}}
 STOPPING = "Stopping: running epochs finish first. Once more stops at once."
@@ -44,16 +48,25 @@ def test_sigterm_in_trainings_keeps_the_epoch_that_each_was_in(
     assert results.numbers == expected.numbers
 
 
-@pytest.mark.parametrize("where", [(), ("--local",)], ids=["ray", "local"])
+@pytest.mark.parametrize(
+    ("where", "stop"),
+    [((), CTRL_C), (("--local",), CTRL_C), ((), SIGTERM)],
+    ids=["Ctrl-C, ray", "Ctrl-C, local", "SIGTERM, ray"],
+)
 def test_a_search_that_is_stopped_ends_no_trial_before_its_time_and_continues_to_the_same_numbers(
-    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any, where: tuple[str, ...]
+    start: Start,
+    write_study: WriteStudy,
+    undisturbed: Undisturbed,
+    results: Any,
+    where: tuple[str, ...],
+    stop: Callable[[Any], None],
 ) -> None:
     study = write_study(methods=[METHOD], search={"trials": 20, "window": 3})
     expected = undisturbed(study)
     expected.lend_pool(results)
     run = start(study, *where)
     run.wait_until(lambda: results.ended >= 2, "two trials end")
-    run.interrupt()
+    stop(run)
     assert run.code() == 130, run.said
     assert STOPPING in run.said
     assert GOES_ON in run.said

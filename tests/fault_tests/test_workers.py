@@ -46,15 +46,30 @@ def test_trial_workers_killed_again_and_again_cost_time_alone(
     assert "died" not in run.said
 
 
+CLAIMS_THAT_NEVER_LAPSE = """
+import sys
+import ray
+from lethe.cluster import connect
+from lethe.pool._claims import LocalClaims
+
+with connect(sys.argv[1]):
+    kept = {"name": "lethe-claims", "namespace": "lethe", "lifetime": "detached", "num_cpus": 0}
+    claims = ray.remote(LocalClaims).options(**kept).remote(lambda: 0.0)
+    ray.get(claims.claim.remote("one", "nobody"))
+"""
+
+
 def test_a_killed_training_goes_on_from_its_checkpoint_to_the_same_weights(
-    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
+    start: Start, nodes: Any, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
 ) -> None:
-    """A training begun anew would write the checkpoint of its fifth epoch again."""
+    """A training begun anew would write the checkpoint of its fifth epoch again; one that waits for the dead, never."""
     study = write_study(training={"epochs": 25, "batch_size": 2, "lr": 0.01}, search={"trials": 1})
     expected = undisturbed(study)
     missing = expected.lend_pool(results, but="training_seed = 0 and kind <> 'saliency'")
     assert len(missing) == 2
-    run = start(study)
+    nodes.add()
+    nodes.ask(CLAIMS_THAT_NEVER_LAPSE)
+    run = start(study, "--address", nodes.address, machine=nodes.machine)
     seen: list[dict[str, int]] = []
 
     def reached(epoch: int) -> bool:

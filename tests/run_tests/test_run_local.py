@@ -117,6 +117,30 @@ def test_a_diverging_setting_is_a_result_and_the_search_goes_on(write_study: Wri
     assert len(rows("select * from confirmations where row = 'fine_tune'", results)) == 2
 
 
+def test_a_setting_that_raises_counts_as_a_failure_of_its_own_and_is_not_tried_again(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    """Batch normalisation of a single image whose last feature map is a single pixel raises."""
+    study = write_study(
+        data=[{"source": "synthetic", "train": 160, "val": 80, "test": 80, "size": 8, "classes": 3}],
+        network={"name": "resnet18", "width": 4},
+        methods=[{"name": "fine_tune", "epochs": 1, "search": {"batch_size": [1, 32]}}],
+    )
+    results = tmp_path / "results"
+    problems, _ = run(study, results)
+    every = "select * from trials order by number"
+    found = rows(every, results)
+    failed = [row for row in found if row["status"] == "failed"]
+    assert 0 < len(failed) < len(found) == 5
+    assert {(row["cause"], row["losses"]) for row in failed} == {("code", 0)}
+    assert all("Expected more than 1 value per channel when training" in row["error"] for row in failed)
+    [problem] = problems
+    assert problem.startswith(f"{len(failed)} trials failed; the first, {failed[0]['trial_id']}: ValueError: Expected")
+    assert len(rows("select * from confirmations where row = 'fine_tune' and status = 'done'", results)) == 2
+    assert "nothing to train, try or confirm" in run(study, results)[1]
+    assert rows(every, results) == found
+
+
 def test_a_repeated_setting_is_answered_from_the_store(write_study: WriteStudy, tmp_path: Path) -> None:
     method = {"name": "salun", "epochs": 2, "batch_size": 32, "search": {"relabel": ["any", "other"]}}
     results = tmp_path / "results"
