@@ -110,8 +110,13 @@ class Machine:
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
+    def processes(self) -> set[int]:
+        """Find those that were told the folder: a node's own, but not its workers."""
+        return {pid for pid, words in _processes() if any(self.folder in word for word in words)}
+
     def raylets(self) -> set[int]:
-        return {pid for pid, words in _processes() if words[0].endswith("/raylet") and self._own(words)}
+        named = {pid for pid, words in _processes() if words[0].endswith("/raylet")}
+        return named & self.processes()
 
     def workers(self, title: str = "", raylet: int | None = None) -> set[int]:
         """Find the workers whose title, which Ray makes of the class and what it does, has this in it."""
@@ -145,9 +150,6 @@ class Machine:
         except ProcessLookupError:
             return False
         return True
-
-    def _own(self, words: list[str]) -> bool:
-        return any(self.folder in word for word in words)
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:
@@ -313,54 +315,6 @@ def witness() -> Callable[..., Witness]:
     return Witness
 
 
-QUICK_TO_NOTICE = {
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "2000",
-    "RAY_health_check_failure_threshold": "3",
-}
-"""Of themselves heads take a quarter of a minute to find a node dead."""
-
-
-class Cluster:
-    """A head without cores, and the nodes that were added to it."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        folder = tempfile.mkdtemp(prefix="lr-")
-        self.machine = Machine(folder)
-        self._environment = os.environ | environment | QUICK_TO_NOTICE | {"RAY_TMPDIR": folder}
-        self._nodes: list[subprocess.Popen[bytes]] = []
-        self._start("--head", "--port=0", "--include-dashboard=false", f"--temp-dir={folder}", "--num-cpus=0")
-        named = Path(folder) / "ray_current_cluster"
-        self.address = str(eventually(lambda: named.is_file() and named.read_text(), "the head has an address"))
-
-    def add(self) -> int:
-        """Add a node of one core, and give its raylet."""
-        before = self.machine.raylets()
-        self._start(f"--address={self.address}", "--num-cpus=1")
-        return int(min(eventually(lambda: self.machine.raylets() - before, "the node's raylet runs")))
-
-    def end(self) -> None:
-        for node in reversed(self._nodes):
-            node.terminate()
-        for node in self._nodes:
-            node.wait(60)
-
-    def _start(self, *options: str) -> None:
-        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats", *options]
-        self._nodes.append(
-            subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        )
-
-
-@pytest.fixture
-def cluster(ray_environment: dict[str, str]) -> Iterator[Cluster]:
-    """A cluster of several nodes on this machine; at first it has its head alone."""
-    cluster = Cluster(ray_environment)
-    yield cluster
-    cluster.end()
-
-
 class Nodes:
     """A cluster of nodes of one core each around a head without any; a node can be lost at any moment."""
 
@@ -394,11 +348,16 @@ class Nodes:
         return done.stdout
 
     def end(self) -> None:
-        for raylet in self.machine.raylets():
-            self.machine.send(raylet)
+        """End the nodes; what is not over after a minute is killed, with all that it has started."""
+        self.machine.kill_all(self.machine.raylets())
         for process in reversed(self._started):
             process.terminate()
-            process.wait(60)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.machine.kill_all(self.machine.processes())
 
     def _start(self, *options: str) -> int:
         before = self.machine.raylets()
