@@ -112,11 +112,10 @@ class Machine:
 
     def processes(self) -> set[int]:
         """Find those that were told the folder: a node's own, but not its workers."""
-        return {pid for pid, words in _processes() if any(self.folder in word for word in words)}
+        return {pid for pid, _ in self._own()}
 
     def raylets(self) -> set[int]:
-        named = {pid for pid, words in _processes() if words[0].endswith("/raylet")}
-        return named & self.processes()
+        return {pid for pid, words in self._own() if words[0].endswith("/raylet")}
 
     def workers(self, title: str = "", raylet: int | None = None) -> set[int]:
         """Find the workers whose title, which Ray makes of the class and what it does, has this in it."""
@@ -150,6 +149,9 @@ class Machine:
         except ProcessLookupError:
             return False
         return True
+
+    def _own(self) -> Iterator[tuple[int, list[str]]]:
+        return ((pid, words) for pid, words in _processes() if any(self.folder in word for word in words))
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:

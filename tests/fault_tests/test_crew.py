@@ -12,7 +12,7 @@ import pytest
 import ray
 import torch
 
-from lethe.cluster import LIMITS, ClusterError, Done, LostWorkError, Room, cause_of, fitting
+from lethe.cluster import LIMITS, ClusterError, Done, LostWorkError, OnRay, Room, cause_of
 from lethe.cluster._crew import LocalCrew, RayCrew
 from lethe.pool import RayClaims
 
@@ -41,12 +41,9 @@ def do(witness: Callable[..., Any], buried: list[str]) -> Iterator[Do]:
 
         return worker
 
-    def capacity(room: Room) -> int:
-        return sum(fitting(node["Resources"], room) for node in ray.nodes())
-
     def do(work: Work, jobs: Any, room: Room | None = None, by: Any = None) -> Iterator[Done[Any, Any]]:
         watch = (by or witness()).watch
-        return RayCrew(make(work), room or Room(1, 0), capacity, watch, buried.append).do(jobs)
+        return OnRay(None).crew(make(work), room or Room(1, 0), watch, buried.append).do(jobs)
 
     yield do
 
