@@ -8,7 +8,7 @@ TORCH ?=
 RESULTS ?= results
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast soak check wheel
+.PHONY: demo test test-fast check wheel
 
 demo: $(VENV)/.installed
 	$(BIN)/lethe run configs/quickstart.yaml --results $(RESULTS)
@@ -17,10 +17,7 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
 test-fast: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not slow and not soak"
-
-soak: $(VENV)/.installed
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m "not slow"
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ METHOD = {
 }
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_two_hundred_kills_change_no_number(
     start: Callable[..., Any], write_study: Callable[..., Path], undisturbed: Callable[..., Any], results: Any
