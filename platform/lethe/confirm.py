@@ -13,14 +13,15 @@ from typing import Any, cast
 
 from lethe.cluster import Steps
 from lethe.fingerprint import fingerprint
-from lethe.provenance import Provenance, Stopwatch, reset_peak_memory
-from lethe.results import ConfirmationRow, TrialRow
+from lethe.provenance import Stopwatch, reset_peak_memory
+from lethe.results import ConfirmationRow, PredictionRow, TrialRow
 from lethe.results.columns import question_columns, setting_columns
 from lethe.study import Cell, Question
 from lethe.workbench import Bench, Workbench
 from unlearning.data import SplitName
 from unlearning.methods import Method, Nothing
 from unlearning.metrics import REPORT_METRICS, average_gap, tug_of_war
+from unlearning.trial import Logits
 from unlearning.yardstick import ReportMeasures
 
 ALL_SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
@@ -136,13 +137,16 @@ def compare(
     return missing, outdated
 
 
+Confirmed = tuple[ConfirmationRow, list[PredictionRow]]
+
+
 class Confirmer:
-    """The worker of the confirmation: unlearns once, measures everything, makes the row."""
+    """The worker of the confirmation: unlearns once, measures everything, makes the row and its predictions."""
 
     def __init__(self, workbench: Workbench) -> None:
         self._workbench = workbench
 
-    def __call__(self, confirmation: Confirmation) -> Steps[ConfirmationRow]:
+    def __call__(self, confirmation: Confirmation) -> Steps[Confirmed]:
         """Confirm one row on one seed; a step is an epoch."""
         stopwatch = Stopwatch()
         reset_peak_memory(self._workbench.device)
@@ -154,11 +158,11 @@ class Confirmer:
                 seconds, logits = seconds + result.seconds_unlearn, result.logits
                 yield
         measured = bench.yardstick.report(logits) if logits else None
-        return ConfirmationRow(
+        row = ConfirmationRow(
             **question_columns(confirmation.study, confirmation.question),
             **confirmation.setting,
             **confirmation.tuning,
-            **asdict(Provenance.here(self._workbench.device)),
+            **asdict(self._workbench.provenance),
             **self._measured(confirmation, bench, measured),
             **_costs(confirmation, bench, seconds),
             confirmation_id=confirmation.confirmation_id,
@@ -175,6 +179,7 @@ class Confirmer:
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
         )
+        return row, _predictions(row, bench, logits) if measured else []
 
     def _measured(self, confirmation: Confirmation, bench: Bench, measured: ReportMeasures | None) -> dict[str, Any]:
         oracle = _columns(bench.oracle_report)
@@ -199,6 +204,31 @@ class Confirmer:
             return [_columns(bench.oracle_report)]
         others = [self._workbench.bench(confirmation.question, seed) for seed in confirmation.others]
         return [_columns(other.oracle_report) for other in others]
+
+
+def _predictions(row: ConfirmationRow, bench: Bench, logits: Logits) -> list[PredictionRow]:
+    """Tell what a model says of each image of the forget set."""
+    forget_F, names = bench.question.forget.indices_F, bench.data.class_names
+    labels_F = bench.data.train.labels_N[forget_F]
+    probabilities_FK = logits["train"][forget_F].softmax(1)
+    confidence_F = probabilities_FK.gather(1, labels_F[:, None]).squeeze(1)
+    columns = [forget_F, labels_F, probabilities_FK.argmax(1), confidence_F]
+    return [
+        PredictionRow(
+            study=row.study,
+            question=row.question,
+            confirmation_id=row.confirmation_id,
+            row=row.row,
+            training_seed=row.training_seed,
+            image=image,
+            label=label,
+            label_name=names[label],
+            predicted=predicted,
+            predicted_name=names[predicted],
+            confidence=confidence,
+        )
+        for image, label, predicted, confidence in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 def _columns(measures: ReportMeasures) -> dict[str, float]:

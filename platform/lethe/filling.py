@@ -100,7 +100,7 @@ class Filling:
 
     def _record(self, made: Made) -> None:
         row = _artifact_row(self._plan.study.name, self._pool, made)
-        self._store.append([row], row.artifact_id)
+        self._store.append([row])
 
     def _take(self, made: Made) -> None:
         """Count an artefact in; one that was found was made, and is recorded, by another study at the same time."""

@@ -154,7 +154,7 @@ class Packer:
                 for host in hosts:
                     ray.kill(host)
         rows = choose(rows)
-        self._store.append(rows, rows[0].packing_id)
+        self._store.append(rows)
         return next(row for row in rows if row.chosen)
 
     def _together(self, hosts: Sequence[Any], proposal: Proposal, kind: Kind, threads: int) -> PackingRow:
@@ -270,7 +270,12 @@ def _row(
         against = "out of memory" if failed.out_of_memory else str(failed.failure)
     elif together > FULL * memory:
         against = f"it takes {together / 2**30:.1f} GiB of {memory / 2**30:.1f}"
-    provenance = asdict(samples[0].provenance) | {"peak_memory_bytes": together // len(samples)}
+    parts = len(samples) * (kind.gpus if total else 1)
+    provenance = asdict(samples[0].provenance) | {
+        "peak_memory_bytes": together // len(samples),
+        "cpus": kind.cpus / parts,
+        "gpus": 1 / len(samples) if total else 0.0,
+    }
     return PackingRow(
         **provenance,
         **timing,

@@ -244,7 +244,7 @@ class Place:
         Raises:
             PlaceError: it could not be moved.
         """
-        target = f"{SET_ASIDE}/{name}.{uuid.uuid4().hex}"
+        target = _aside(name)
         with self.telling(f"set aside {name} in"):
             path = self.local_path(name)
             if path is not None:
@@ -253,6 +253,19 @@ class Place:
                 path.rename(goal)
             else:
                 self._move_objects(name, target)
+        return f"{self}/{target}"
+
+    def keep_aside(self, name: str, data: bytes) -> str:
+        """Write a file into this place's ``set-aside`` folder, under a name of its own.
+
+        Returns:
+            Where it lies, for people to read.
+
+        Raises:
+            PlaceError: it could not be written.
+        """
+        target = _aside(name)
+        self.write(target, data)
         return f"{self}/{target}"
 
     def check_writable(self) -> None:
@@ -310,6 +323,10 @@ class Place:
             known = _ADVICE.get(getattr(error, "errno", None) or 0)
             advice = known or "See that the place exists and that this user may write to it"
             raise PlaceError(f"cannot {action} {self}: {error}\n{advice}, or choose another place.") from error
+
+
+def _aside(name: str) -> str:
+    return f"{SET_ASIDE}/{name}.{uuid.uuid4().hex}"
 
 
 @dataclass(frozen=True)

@@ -52,12 +52,15 @@ class Provenance:
 
     Attributes:
         device: the hardware behind the torch device, such as ``cuda: NVIDIA H200``.
+        cpus, gpus: what the worker held of the machine: cores, and GPUs or a fraction of one; None where unknown.
         worker: the process.
         node: the machine.
         peak_memory_bytes: see `peak_memory_bytes`; None where it is unknown.
     """
 
     device: str = ""
+    cpus: float | None = None
+    gpus: float | None = None
     worker: str = ""
     node: str = ""
     peak_memory_bytes: int | None = None
@@ -69,11 +72,13 @@ class Provenance:
     optuna_version: str = field(default_factory=lambda: _installed("optuna"))
 
     @classmethod
-    def here(cls, device: torch.device) -> "Provenance":
-        """Tell of this process and the device that it computes on."""
+    def here(cls, device: torch.device, cpus: float, gpus: float) -> "Provenance":
+        """Tell of this process, the device that it computes on, and what it holds of the machine."""
         node = socket.gethostname()
         return cls(
             device=_device_name(device.type),
+            cpus=cpus,
+            gpus=gpus,
             worker=f"{node}:{os.getpid()}",
             node=node,
             peak_memory_bytes=peak_memory_bytes(device),

@@ -17,7 +17,8 @@ from lethe.place import Place, PlaceError
 from lethe.plan import Plan, make_plan
 from lethe.pool import Claims, LocalClaims, Pool, RayClaims, Trainer
 from lethe.progress import Progress
-from lethe.results import ConfirmationRow, Store, to_rows
+from lethe.results import ConfirmationRow, Store, compact, to_rows
+from lethe.results.columns import specification
 from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune
 from lethe.study import Cell, Share, Study
 from lethe.workbench import Workbench
@@ -26,8 +27,8 @@ Worker = TypeVar("Worker")
 
 WAIT_S = 0.2
 
-MERGE_EVERY = 500
-"""Trials between two merges of their parts: so many loose ones are read again in about a second."""
+COMPACT_EVERY = 500
+"""Trials between two compactions of their parts: so many are read again in about a second."""
 
 
 class InterruptedStudyError(Exception):
@@ -70,8 +71,9 @@ class StudyRun:
             raise InterruptedStudyError from None
 
     def _run(self, address: str | None, *, local: bool) -> None:
-        self._merge()
+        self._compact()
         plan = make_plan(self._study, self._pool, self._store)
+        self._specify()
         self._tell(plan)
         if plan.complete:
             self._progress.say("Everything is there already: nothing to train, try or confirm.")
@@ -86,6 +88,12 @@ class StudyRun:
             self._work(plan, connection)
             if self._stop.requested:
                 raise InterruptedStudyError(self._stop.reason)
+
+    def _specify(self) -> None:
+        """Keep the whole study as it is run now, unless it was run so before."""
+        row = specification(self._study)
+        if row.specification_id not in self._store.read("studies", self._study.name)["specification_id"].to_pylist():
+            self._store.append([row])
 
     def _tell(self, plan: Plan) -> None:
         for data in plan.datasets:
@@ -118,7 +126,7 @@ class StudyRun:
         cells = [cell for cell in plan.cells if filling.can_confirm(cell)]
         make_confirmer = partial(_at_workbench, Confirmer, self._pool, shelf, share)
         self._confirm(cells, search, connection.crew(make_confirmer, room, self._watch))
-        self._merge()
+        self._compact()
         self._tell_failures(cells, search)
 
     def _search_here(self, search: StudySearch, shelf: Shelf) -> tuple[Share, Room]:
@@ -154,21 +162,21 @@ class StudyRun:
             self._stop.wait(WAIT_S)
         return packer.known(kinds_of(cluster.nodes())) or self._study.resources.training
 
-    def _merge(self) -> None:
+    def _compact(self) -> None:
         """Have the store put its parts together, and tell of those that are broken."""
-        for problem in self._store.merge(self._study.name):
+        for problem in compact(self._store, self._study.name):
             self._progress.say(problem)
 
     def _follow(self, search: StudySearch) -> Callable[[], None]:
         """Give what is called whenever something was heard of the search."""
-        merged = search.ended
+        compacted = search.ended
 
         def heard() -> None:
-            nonlocal merged
+            nonlocal compacted
             self._show_search(search)
-            if search.ended >= merged + MERGE_EVERY:
-                merged = search.ended
-                self._merge()
+            if search.ended >= compacted + COMPACT_EVERY:
+                compacted = search.ended
+                self._compact()
 
         return heard
 
@@ -188,7 +196,7 @@ class StudyRun:
         confirmed = to_rows(self._store.read("confirmations", self._study.name), ConfirmationRow)
         missing, outdated = compare(confirmations(cells, search.rows), confirmed)
         for row in outdated:
-            self._store.append([row], row.confirmation_id)
+            self._store.append([row])
         self._progress.stage("confirmation", len(missing))
         for count, done in enumerate(crew.do(missing), start=1):
             if isinstance(done.error, PlaceError):
@@ -196,7 +204,7 @@ class StudyRun:
             if done.error is not None or done.result is None:
                 self._problem(f"could not confirm {done.job.row} on seed {done.job.seed}: {done.error}")
             else:
-                self._store.append([done.result], done.result.confirmation_id)
+                self._store.append_confirmation(*done.result)
             self._progress.update(done=count)
 
     def _tell_failures(self, cells: Sequence[Cell], search: StudySearch) -> None:

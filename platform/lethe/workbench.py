@@ -16,6 +16,7 @@ from torch import Tensor
 from lethe.cluster import Shelf, claim_device
 from lethe.place import PlaceError
 from lethe.pool import Artefact, CorruptArtefactError, Pool
+from lethe.provenance import Provenance
 from lethe.study import ArtefactKey, Question, Share
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import ARMS
@@ -115,9 +116,15 @@ class Workbench:
     def __init__(self, pool: Pool, shelf: Shelf, share: Share) -> None:
         self._pool = pool
         self._shelf = shelf
+        self._share = share
         self.device = claim_device(share)
         self._benches: OrderedDict[tuple[str, int], Bench] = OrderedDict()
         self._images: OrderedDict[str, dict[SplitName, Tensor]] = OrderedDict()
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where this worker works, and what it holds of the machine."""
+        return Provenance.here(self.device, self._share.cpu, self._share.gpu)
 
     def bench(self, question: Question, seed: int) -> Bench:
         """Give the bench of a question and a training seed.

@@ -53,6 +53,7 @@ class Trainer:
         self._pool = pool
         self._datasets = datasets
         self._claims = claims
+        self._share = share
         self._device = claim_device(share)
         self._holder = holder_here()
 
@@ -176,7 +177,7 @@ class Trainer:
 
     def _provenance(self, stopwatch: Stopwatch) -> dict[str, Any]:
         times = {"started_at": stopwatch.started_at.isoformat(), "ended_at": stopwatch.ended_at.isoformat()}
-        return times | asdict(Provenance.here(self._device))
+        return times | asdict(Provenance.here(self._device, self._share.cpu, self._share.gpu))
 
 
 def _accuracies(question: Question, key: ArtefactKey, data: ImageData, logits: Logits) -> dict[str, float | None]:

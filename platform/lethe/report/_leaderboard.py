@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from math import isnan
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from lethe.report._board import Board, Contrast, Line
-from lethe.results import ConfirmationRow
+from lethe.report._board import Board, is_choice
+from lethe.results.views import ContrastRow, LeaderboardRow
 
 NOTE = (
     "Percent, means over the training seeds. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and "
@@ -35,12 +34,12 @@ def _table(board: Board) -> Table:
     names = {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}
     for line in board.lines:
         table.add_row(
-            names.get(line.name, line.name),
-            *(_percent(line.mean(column)) for column in ("ua", "ra", "ta", "mia")),
+            names.get(line.row, line.row),
+            *map(_percent, (line.ua, line.ra, line.ta, line.mia)),
             _shown(line),
             "≈" if line.at_floor else "",
-            _number(line.mean("seconds_unlearn")),
-            _percent(line.mean("retrain_share")),
+            _number(line.seconds_unlearn),
+            _percent(line.retrain_share),
             _tuning(line),
         )
     return table
@@ -48,12 +47,15 @@ def _table(board: Board) -> Table:
 
 def _choices(board: Board) -> list[Text]:
     """Say which setting each search chose; a control shares all of it but what its name says."""
-    chosen = [line.rows[0] for line in board.lines if line.is_choice and line.rows[0].trial_id]
-    return [Text(f"{row.method}: {_setting(row)} (trial {row.trial_id})", style="dim") for row in chosen]
+    chosen = [line for line in board.lines if is_choice(line) and line.trial_id]
+    return [
+        Text(f"{line.method}: {setting_in_words(line.setting)} (trial {line.trial_id})", style="dim") for line in chosen
+    ]
 
 
-def _setting(row: ConfirmationRow) -> str:
-    options = {name: value for name, value in json.loads(row.setting).items() if name != "name"}
+def setting_in_words(setting: str) -> str:
+    """Write the JSON of a setting as people read it, the method's name left out."""
+    options = {name: value for name, value in json.loads(setting).items() if name != "name"}
     return ", ".join(
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items()
     )
@@ -67,34 +69,33 @@ def _contrasts(board: Board) -> list[Text]:
     return [head, *(Text(f"  {one.first} - {one.second}: {_verdict(one)}") for one in board.contrasts)]
 
 
-def _verdict(contrast: Contrast) -> str:
-    difference = contrast.difference
-    if isnan(difference.low):
-        return f"{100 * difference.mean:+.1f}, from one seed"
-    shown = f"{100 * difference.mean:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
-    if difference.high < 0:
-        return f"{shown}, closer"
-    return f"{shown}, farther" if difference.low > 0 else f"{shown}, not told apart"
+def _verdict(contrast: ContrastRow) -> str:
+    interval = (
+        "" if contrast.low is None or contrast.high is None else f" [{_signed(contrast.low)}, {_signed(contrast.high)}]"
+    )
+    return f"{_signed(contrast.difference)}{interval}, {contrast.verdict}"
 
 
-def _shown(line: Line) -> str:
+def _shown(line: LeaderboardRow) -> str:
     if line.gap is None:
-        return next((row.status for row in line.rows if row.status != "done"), "")
-    gap = line.gap
-    if isnan(gap.low):
-        return _percent(gap.mean)
-    return f"{_percent(gap.mean)} [{_percent(max(gap.low, 0.0))}, {_percent(gap.high)}]"
+        return line.status if line.status != "done" else ""
+    if line.gap_low is None or line.gap_high is None:
+        return _percent(line.gap)
+    return f"{_percent(line.gap)} [{_percent(max(line.gap_low, 0.0))}, {_percent(line.gap_high)}]"
 
 
-def _tuning(line: Line) -> str:
-    row = line.rows[0]
-    if row.tuning_trials is None or row.tuning_seconds is None:
+def _tuning(line: LeaderboardRow) -> str:
+    if line.tuning_trials is None or line.tuning_seconds is None:
         return ""
-    return f"{row.tuning_trials} in {row.tuning_seconds:.0f} s"
+    return f"{line.tuning_trials} in {line.tuning_seconds:.0f} s"
 
 
 def _percent(fraction: float | None) -> str:
     return "" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def _signed(fraction: float) -> str:
+    return f"{100 * fraction:+.1f}"
 
 
 def _number(value: float | None) -> str:

@@ -1,27 +1,47 @@
 """The record of every study: Parquet parts, read as tables, queried with SQL."""
 
+from lethe.results.compaction import compact
 from lethe.results.part import CorruptPartError
-from lethe.results.query import QueryError, query
-from lethe.results.rows import TABLES, ArtifactRow, ConfirmationRow, EpochRow, PackingRow, Row, TableName, TrialRow
+from lethe.results.query import QueryError, load, query
+from lethe.results.rows import (
+    TABLES,
+    ArtifactRow,
+    ConfirmationRow,
+    EpochRow,
+    PackingRow,
+    PredictionRow,
+    Row,
+    StudyRow,
+    TableName,
+    TrialRow,
+)
+from lethe.results.saved import save_query
 from lethe.results.schema import describe, to_rows
 from lethe.results.store import CorruptPartWarning, Store
+from lethe.results.views import VIEWS
 from lethe.versions import SchemaError
 
 __all__ = [
     "TABLES",
+    "VIEWS",
     "ArtifactRow",
     "ConfirmationRow",
     "CorruptPartError",
     "CorruptPartWarning",
     "EpochRow",
     "PackingRow",
+    "PredictionRow",
     "QueryError",
     "Row",
     "SchemaError",
     "Store",
+    "StudyRow",
     "TableName",
     "TrialRow",
+    "compact",
     "describe",
+    "load",
     "query",
+    "save_query",
     "to_rows",
 ]

@@ -1,10 +1,26 @@
-"""The columns that rows of several tables share, filled from a question and a method."""
+"""Rows and columns that are filled from a study, a question or a method."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from lethe.results.rows import SettingColumns
-from lethe.study import Question
+from lethe.fingerprint import fingerprint
+from lethe.provenance import Provenance
+from lethe.results.rows import SettingColumns, StudyRow
+from lethe.study import Question, Study, write_study
 from unlearning.methods import Method
+
+
+def specification(study: Study) -> StudyRow:
+    """Make the row of a study that is run now."""
+    text, here = write_study(study), Provenance()
+    return StudyRow(
+        study=study.name,
+        specification_id=fingerprint({"specification": text}),
+        specification=text,
+        lethe_version=here.lethe_version,
+        code_version=here.code_version,
+        started_at=datetime.now(UTC),
+    )
 
 
 def question_columns(study: str, question: Question) -> dict[str, Any]:

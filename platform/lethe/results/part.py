@@ -5,9 +5,6 @@ values for any Parquet reader, and a digest of Lethe's own covers every byte, th
 """
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -17,7 +14,6 @@ from lethe.results.rows import SCHEMA_VERSION
 from lethe.versions import SchemaError
 
 _VERSION: Final = b"lethe.schema_version"
-_COVERS: Final = b"lethe.covers"
 _DIGEST: Final = b"lethe.sha256"
 _BLANK: Final = b"0" * 64
 _COMPRESSED_ROWS: Final = 16
@@ -28,20 +24,7 @@ class CorruptPartError(Exception):
     """Bytes that are not a whole, unchanged part; the message says what was found."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """What a part holds.
-
-    Attributes:
-        table: the rows.
-        covers: of a merged part, the stamp of every part whose rows it repeats; empty otherwise.
-    """
-
-    table: pa.Table
-    covers: Mapping[str, str]
-
-
-def encode(part: Part) -> bytes:
+def encode(table: pa.Table) -> bytes:
     """Write a part as Parquet (page checksums, a digest; zstd where there is something to compress).
 
     Raises:
@@ -50,22 +33,22 @@ def encode(part: Part) -> bytes:
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
-        part.table.schema,
-        compression="zstd" if len(part.table) >= _COMPRESSED_ROWS else "none",
+        table.schema,
+        compression="zstd" if len(table) >= _COMPRESSED_ROWS else "none",
         write_page_checksum=True,
         store_schema=False,
         use_dictionary=False,
         write_statistics=False,
     ) as writer:
-        writer.write_table(part.table)
-        writer.add_key_value_metadata({_VERSION: str(SCHEMA_VERSION), _COVERS: json.dumps(dict(part.covers))})
+        writer.write_table(table)
+        writer.add_key_value_metadata({_VERSION: str(SCHEMA_VERSION)})
         writer.add_key_value_metadata({_DIGEST: _BLANK})
     data: bytes = sink.getvalue().to_pybytes()
     return _replaced(data, _BLANK, _digest(data))
 
 
-def decode(data: bytes, schema: pa.Schema) -> Part:
-    """Read a part, with every checksum verified.
+def decode(data: bytes, schema: pa.Schema) -> pa.Table:
+    """Read a part's rows, with every checksum verified.
 
     Raises:
         CorruptPartError: the bytes are torn or changed, or hold other columns than the schema.
@@ -79,7 +62,7 @@ def decode(data: bytes, schema: pa.Schema) -> Part:
         version = int(notes[_VERSION])
         if version > SCHEMA_VERSION:
             raise SchemaError(f"its schema has version {version}, this Lethe knows versions up to {SCHEMA_VERSION}")
-        return Part(_upgrade(file.read(use_threads=False), schema), json.loads(notes[_COVERS]))
+        return _upgrade(file.read(use_threads=False), schema)
     except KeyError as error:
         raise CorruptPartError(f"it is no part of Lethe's: {error} is not in its metadata") from error
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -1,15 +1,22 @@
-"""SQL over the result store, through DuckDB: one view per table; nothing can be changed, no other file can be read."""
+"""SQL over the result store, through DuckDB: tables, views and saved queries. It only reads, and nothing else."""
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 from lethe.place import Place
-from lethe.results.rows import TABLES, TableName
+from lethe.results.rows import TABLES
+from lethe.results.saved import read_saved
 from lethe.results.schema import describe
 from lethe.results.store import Store
+from lethe.results.views import VIEWS
 
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
@@ -19,50 +26,63 @@ _LOCKS: Final = (
     "SET autoload_known_extensions = false",
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",
-    "SET lock_configuration = true",
 )
 
 
 class QueryError(Exception):
-    """SQL that cannot be answered; the message says why and names the tables."""
+    """SQL that cannot be answered; the message says why and names the tables and views."""
 
 
-def query(sql: str, where: Place | str | Path) -> pa.Table:
-    """Answer one reading statement over the views ``trials``, ``epochs``, ``confirmations`` and ``artifacts``.
+def query(sql: str, where: Place | str | Path, study: str | None = None) -> pa.Table:
+    """Answer one reading statement over the tables, the views (`VIEWS`) and the saved queries of a results place.
 
-    A fifth view, ``columns``, tells of each column of these its type, unit and meaning.
+    A further table, ``columns``, tells of each column of these its type, unit and meaning.
 
     Args:
         sql: SELECT, FROM, WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN, in DuckDB's dialect.
         where: the results place.
+        study: the one study whose rows are seen; all if not given.
 
     Raises:
         QueryError: no single reading statement, wrong SQL, or no results in the place.
         SchemaError: a newer Lethe wrote a part.
     """
     store = Store(Place.at(where))
-    _check_reads_only(sql)
-    tables = {table: store.read(table) for table in _named_in(sql)}
-    if not any(map(len, tables.values())) and not store.studies():
-        raise QueryError(f"no results in {store.place}: run a study there first, or name another results place.")
-    with duckdb.connect(":memory:") as connection:
-        for table, rows in tables.items():
-            connection.register(table, rows)
-        connection.register("columns", _columns())
-        for lock in _LOCKS:
-            connection.execute(lock)
+    saved = read_saved(store.place)
+    check_reads_only(sql, saved)
+    with _connected(store, _needed_by(sql, saved), saved, study) as connection:
         try:
             answer: pa.Table = connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise _told(str(error)) from error
+            raise _told(str(error), saved) from error
     return answer
 
 
-def _columns() -> pa.Table:
-    described = [(table, column) for table, row_type in TABLES.items() for column in describe(row_type)]
+def load(where: Place | str | Path, name: str = "trials", study: str | None = None) -> pa.Table:
+    """Load a table, a view or a saved query of a results place; ``.to_pandas()`` and ``polars.from_arrow`` take it on.
+
+    Args:
+        where: the results place.
+        name: such as ``trials``, ``leaderboard`` or the name of a saved query.
+        study: the one study whose rows are seen; all if not given.
+
+    Raises:
+        QueryError: no such name, or no results in the place.
+        SchemaError: a newer Lethe wrote a part.
+    """
+    known = [*TABLES, *VIEWS, *read_saved(Place.at(where))]
+    if name not in known:
+        raise QueryError(f"there is no table, view or saved query '{name}'; there are {', '.join(known)}")
+    return query(f'from "{name}"', where, study)
+
+
+def columns() -> pa.Table:
+    """Describe every column of every table and view."""
+    row_types = [*TABLES.items(), *((name, view.row_type) for name, view in VIEWS.items())]
+    described = [(name, column) for name, row_type in row_types for column in describe(row_type)]
     return pa.table(
         {
-            "table_name": [table for table, _ in described],
+            "table_name": [name for name, _ in described],
             "column_name": [column.name for _, column in described],
             "type": [str(column.type) for _, column in described],
             "nullable": [column.nullable for _, column in described],
@@ -72,20 +92,83 @@ def _columns() -> pa.Table:
     )
 
 
-def _check_reads_only(sql: str) -> None:
+def check_reads_only(sql: str, saved: Mapping[str, str]) -> None:
+    """See that SQL is one statement that only reads.
+
+    Raises:
+        QueryError: it is none, several, or one that may write.
+    """
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
-        raise _told(str(error)) from error
+        raise _told(str(error), saved) from error
     if len(statements) != 1 or statements[0].type not in _READING:
         found = ", ".join(statement.type.name for statement in statements) or "nothing"
-        raise _told(f"wanted one statement that only reads (SELECT, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN), got {found}.")
+        raise _told(
+            f"wanted one statement that only reads (SELECT, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN), got {found}.", saved
+        )
 
 
-def _named_in(sql: str) -> list[TableName]:
-    """Name the tables that the SQL may need: those it mentions, or all where it mentions none."""
-    return [table for table in TABLES if table in sql.lower()] or list(TABLES)
+@contextmanager
+def _connected(
+    store: Store, names: list[str], saved: Mapping[str, str], study: str | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database that holds the tables, views and saved queries of these names, and no way out of it."""
+    tables = {table: store.read(table, study) for table in TABLES if table in names}
+    if not any(map(len, tables.values())) and not store.studies():
+        raise QueryError(f"no results in {store.place}: run a study there first, or name another results place.")
+    with duckdb.connect(":memory:") as connection:
+        for table, rows in tables.items():
+            connection.register(table, rows)
+        connection.register("columns", columns())
+        connection.create_function("student_t", _student_t, ["bigint"], "double", type=PythonUDFType.ARROW)
+        for lock in _LOCKS:
+            connection.execute(lock)
+        for name in names:
+            if name in VIEWS or name in saved:
+                _create_view(connection, name, VIEWS[name].sql if name in VIEWS else saved[name])
+        connection.execute("SET lock_configuration = true")
+        yield connection
 
 
-def _told(problem: str) -> QueryError:
-    return QueryError(f"{problem}\nTables: {', '.join(TABLES)}. What their columns mean: FROM columns.")
+def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    try:
+        connection.execute(f'create view "{name}" as {sql}')
+    except duckdb.Error as error:
+        raise QueryError(f"the saved query '{name}' has no answer: {error}") from error
+
+
+def _student_t(counts: pa.ChunkedArray) -> pa.Array:
+    """Give the 97.5 % quantile of Student's t for so many values, one degree of freedom less; null below two."""
+    from scipy import stats
+
+    values = counts.to_numpy()
+    return pa.array(np.where(values > 1, stats.t.ppf(0.975, np.maximum(values - 1, 1)), np.nan), from_pandas=True)
+
+
+def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:
+    """Name the tables, views and saved queries that the SQL may need, each after those that it rests on.
+
+    Those are the ones that it mentions; where it mentions none, as in ``show tables``, all.
+    """
+    texts: dict[str, str] = dict.fromkeys(TABLES, "") | dict(saved)
+    texts |= {name: view.sql for name, view in VIEWS.items()}
+    ordered: list[str] = []
+
+    def visit(text: str, above: tuple[str, ...]) -> None:
+        words = set(re.findall(r"\w+", text.lower()))
+        for name in texts:
+            if name.lower() in words and name not in above and name not in ordered:
+                visit(texts[name], (*above, name))
+                ordered.append(name)
+
+    visit(sql, ())
+    if not ordered:
+        visit(" ".join(texts), ())
+    return ordered
+
+
+def _told(problem: str, saved: Mapping[str, str]) -> QueryError:
+    own = f" Saved queries: {', '.join(saved)}." if saved else ""
+    known = f"Tables: {', '.join(TABLES)}. Views: {', '.join(VIEWS)}.{own}"
+    return QueryError(f"{problem}\n{known} What their columns mean: FROM columns.")

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Raised with every change of the columns; how an older part is read is told in ``part.py``."""
 
 
@@ -102,6 +102,13 @@ class ProvenanceColumns:
         ),
     ] = None
     device: Annotated[str, Column("", "kind of device")]
+    cpus: Annotated[float | None, Column("", "CPU cores that the worker held; null in results of an early version")] = (
+        None
+    )
+    gpus: Annotated[
+        float | None,
+        Column("", "GPUs, or a fraction of one, that the worker held; null in results of an early version"),
+    ] = None
     worker: Annotated[str, Column("", "worker process")]
     node: Annotated[str, Column("", "machine")]
     lethe_version: Annotated[str, Column("", "version of lethe")]
@@ -208,6 +215,35 @@ class ConfirmationRow(ProvenanceColumns, _ConfirmationColumns):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictionRow:
+    """What a confirmed model says of one image of the forget set; the originals and oracles have such rows too."""
+
+    study: Annotated[str, Column("", "name of the study")]
+    question: Annotated[str, Column("", "fingerprint of the question")]
+    confirmation_id: Annotated[str, Column("", "the confirmation")]
+    row: Annotated[str, Column("", "row of the comparison: 'original', 'oracle', a method, or a method's control")]
+    training_seed: Annotated[int, Column("", "training seed of the model")]
+    image: Annotated[int, Column("", "index of the image in the train split")]
+    label: Annotated[int, Column("", "its class, from 0")]
+    label_name: Annotated[str, Column("", "name of its class")]
+    predicted: Annotated[int, Column("", "class that the model predicts")]
+    predicted_name: Annotated[str, Column("", "name of that class")]
+    confidence: Annotated[float, Column("fraction", "probability that the model gives to the image's own class")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRow:
+    """One specification of a study, as it was first run: its file with every default and override written out."""
+
+    study: Annotated[str, Column("", "name of the study")]
+    specification_id: Annotated[str, Column("", "fingerprint of the specification")]
+    specification: Annotated[str, Column("", "the whole study, as YAML")]
+    lethe_version: Annotated[str, Column("", "version of lethe")]
+    code_version: Annotated[str | None, Column("", "revision of the code; null where it is unknown")] = None
+    started_at: Annotated[datetime, Column("", "when it was first run, UTC")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _ArtifactColumns(StudyColumns):
     artifact_id: Annotated[str, Column("", "fingerprint of the artefact")]
     kind: Annotated[Literal["original", "oracle", "saliency"], Column("", "'original', 'oracle' or 'saliency'")]
@@ -260,13 +296,26 @@ class PackingRow(ProvenanceColumns, _PackingColumns):
     """So many trials at a time on one device, as measured; ``peak_memory_bytes`` is that of one worker."""
 
 
-Row = TrialRow | EpochRow | ConfirmationRow | ArtifactRow | PackingRow
-TableName = Literal["trials", "epochs", "confirmations", "artifacts", "packings"]
+Row = TrialRow | EpochRow | ConfirmationRow | PredictionRow | ArtifactRow | PackingRow | StudyRow
+TableName = Literal["trials", "epochs", "confirmations", "predictions", "artifacts", "packings", "studies"]
 
 TABLES: Final[dict[TableName, type[Row]]] = {
     "trials": TrialRow,
     "epochs": EpochRow,
     "confirmations": ConfirmationRow,
+    "predictions": PredictionRow,
     "artifacts": ArtifactRow,
     "packings": PackingRow,
+    "studies": StudyRow,
 }
+
+UNITS: Final[dict[TableName, str]] = {
+    "trials": "trial_id",
+    "epochs": "trial_id",
+    "confirmations": "confirmation_id",
+    "predictions": "confirmation_id",
+    "artifacts": "artifact_id",
+    "packings": "packing_id",
+    "studies": "specification_id",
+}
+"""The column that names the unit of work that a row belongs to; the rows of a unit are written together."""

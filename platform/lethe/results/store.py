@@ -1,16 +1,19 @@
 """The result store: every finished unit of work is one immutable Parquet part; writing it twice is writing it once.
 
-    tables/<table>/<study>/<part>.parquet   the record
-    merged/<table>/<study>.parquet          the same rows in one file, so that thousands of parts read fast
+    tables/<table>/<study>/<unit>.parquet               a part, named by the unit whose rows it holds
+    tables/<table>/<study>/merged/<number>-*.parquet    a merged file: rows of many units, whose parts are gone
 
-A merged file is a copy: it says which parts it repeats, in which state, and is passed over once that is no longer true.
-Each study has one writer, who alone moves broken parts away; readers leave them out and need no lock and no server.
-What the rows mean is told in ``rows.py``.
+Where several files hold rows of one unit, as after a compaction that was killed, those of the part count, else those of
+the merged file with the highest number; so no row is ever seen twice. A reader lists the parts before the merged files,
+and looks again if a file is gone that it has listed; so none is missed either. Readers need no lock and no server.
+
+Each study has one writer, who alone compacts it (``compaction.py``). What the rows mean is told in ``rows.py``.
 """
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -18,21 +21,49 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lethe.place import Place
-from lethe.results.part import CorruptPartError, Part, decode, encode
-from lethe.results.rows import TABLES, EpochRow, Row, TableName, TrialRow
+from lethe.place import Place, PlaceError
+from lethe.results.part import CorruptPartError, decode, encode
+from lethe.results.rows import (
+    TABLES,
+    UNITS,
+    ConfirmationRow,
+    EpochRow,
+    PredictionRow,
+    Row,
+    TableName,
+    TrialRow,
+)
 from lethe.results.schema import schema_of, to_table
 from lethe.versions import SchemaError
 
+MERGED: Final = "merged"
+SUFFIX: Final = ".parquet"
+
 _READERS: Final = {"disk": 2, "object store": 16}
 """Threads that read parts: many hide the wait for an object store; before a disk they only wait for each other."""
-_SUFFIX: Final = ".parquet"
+_LOOKS: Final = 20
+"""A reader looks so often for files that stay where they are; a compaction a minute takes one look."""
 _SCHEMAS: Final = {table: schema_of(row_type) for table, row_type in TABLES.items()}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_OWNERS: Final[Mapping[TableName, TableName]] = {"epochs": "trials", "predictions": "confirmations"}
+"""Rows that are seen once the row that they belong to is there."""
 
 
 class CorruptPartWarning(UserWarning):
     """A part is torn or changed: its rows are left out of what was read."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What was found of a table.
+
+    Attributes:
+        files: the rows of each file that count, by its name; the files of a study newest first.
+        broken: what is wrong with the other files, by name.
+    """
+
+    files: Mapping[str, pa.Table]
+    broken: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -41,22 +72,21 @@ class Store:
 
     place: Place
 
-    def append(self, rows: Sequence[Row], part: str) -> None:
-        """Write rows of one table and one study as the part of that name; an older part of that name is replaced.
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write rows of one unit (`UNITS`) of one table and study as its part; an older part of it is replaced.
 
         Raises:
-            ValueError: no rows, rows of several tables or studies, or a name that cannot be a file's.
+            ValueError: no rows, rows of several tables, studies or units, or a name that cannot be a file's.
             ValueError, TypeError: a value does not fit its column, or is null where there must be one.
             PlaceError: the part could not be written.
         """
-        kinds = {(type(row), row.study) for row in rows}
+        kinds = {(type(row), row.study, getattr(row, UNITS[_table_of(type(row))])) for row in rows}
         if len(kinds) != 1:
-            found = sorted(f"{row_type.__name__} of study '{study}'" for row_type, study in kinds)
-            raise ValueError(f"part '{part}': wanted rows of one table and one study, got {found or 'no rows'}")
-        ((row_type, study),) = kinds
-        folder = self._parts(_table_of(row_type)).child(_checked("study", study))
-        table = to_table(list(rows), row_type)
-        folder.write(_checked("part", part) + _SUFFIX, encode(Part(table, {})))
+            found = sorted(f"{row_type.__name__} '{unit}' of study '{study}'" for row_type, study, unit in kinds)
+            raise ValueError(f"wanted rows of one table, study and unit, got {', '.join(found) or 'no rows'}")
+        ((row_type, study, unit),) = kinds
+        folder = self.files(_table_of(row_type), study)
+        folder.write(_checked("unit", unit) + SUFFIX, encode(to_table(list(rows), row_type)))
 
     def append_trial(self, trial: TrialRow, epochs: Sequence[EpochRow]) -> None:
         """Write a trial and its epochs; readers see both once the trial, written last, is there.
@@ -65,148 +95,130 @@ class Store:
             As `append`.
         """
         if epochs:
-            self.append(epochs, trial.trial_id)
-        self.append([trial], trial.trial_id)
+            self.append(epochs)
+        self.append([trial])
+
+    def append_confirmation(self, confirmation: ConfirmationRow, predictions: Sequence[PredictionRow]) -> None:
+        """Write a confirmation and its predictions; readers see both once the confirmation, written last, is there.
+
+        Raises:
+            As `append`.
+        """
+        if predictions:
+            self.append(predictions)
+        self.append([confirmation])
 
     def read(self, table: TableName, study: str | None = None) -> pa.Table:
         """Read the rows of a table, of one study or of all, in no particular order.
 
-        Epochs are those of trials that are there; of an artefact that several studies recorded, it is the latest.
-        A broken part is left out with a `CorruptPartWarning`.
+        Epochs are those of trials that are there, and predictions those of confirmations; of an artefact that several
+        studies recorded, it is the latest. A broken part is left out with a `CorruptPartWarning`.
 
         Raises:
             SchemaError: a newer Lethe wrote a part.
+            PlaceError: the place cannot be read.
         """
         rows = self._whole(table, study)
-        if table == "epochs":
-            trials = self._whole("trials", study)
-            rows = rows.filter(pc.is_in(rows["trial_id"], value_set=trials["trial_id"]))
+        if owner := _OWNERS.get(table):
+            there = self._whole(owner, study)[UNITS[owner]]
+            rows = rows.filter(pc.is_in(rows[UNITS[table]], value_set=there))
         if table == "artifacts":
             rows = _latest(rows, "artifact_id")
         return rows
 
     def studies(self) -> list[str]:
         """Name the studies that have rows in any table."""
-        return sorted({name.split("/")[1] for name in self.place.child("tables").names(_SUFFIX, recursive=True)})
+        return sorted({name.split("/")[1] for name in self.place.child("tables").names(SUFFIX, recursive=True)})
 
-    def merge(self, study: str) -> list[str]:
-        """Set a study's broken parts aside and copy the others of each table into one file.
+    def files(self, table: TableName, study: str) -> Place:
+        """Give the folder of a study's parts and merged files of a table."""
+        return self.place.child("tables", table, _checked("study", study))
 
-        To be called by the study's writer, before it reads what is left to do and from time to time. A trial whose
-        epochs are broken or missing is set aside with them, since both are one unit.
-
-        Returns:
-            What was set aside, why and where it lies now, a sentence each.
+    def scan(self, table: TableName, study: str | None = None) -> Scan:
+        """Read the files of a table, of one study or of all; their names start with the study's.
 
         Raises:
-            SchemaError: a newer Lethe wrote a part.
-            PlaceError: a file could not be written or moved.
+            SchemaError: a newer Lethe wrote a file.
+            PlaceError: the place cannot be read.
         """
-        scans = {table: self._scan(table, study) for table in TABLES}
-        told = [
-            f"broken part {self._parts(table)}/{name}: {why}; set aside as {self._set_aside(table, name)}"
-            for table, scan in scans.items()
-            for name, why in scan.broken.items()
-        ]
-        if bereft := _without_epochs(scans["trials"].rows, scans["epochs"].rows):
-            for trial in bereft:
-                where = self._set_aside("trials", f"{study}/{trial}{_SUFFIX}")
-                told.append(f"trial {trial} has lost its epochs; set aside as {where}")
-            scans["trials"] = self._scan("trials", study)
-        for table, scan in scans.items():
-            if scan.fresh:
-                self._merged(table).write(study + _SUFFIX, encode(Part(scan.rows, scan.covers)))
-        return told
-
-    def _parts(self, table: TableName) -> Place:
-        return self.place.child("tables", table)
-
-    def _merged(self, table: TableName) -> Place:
-        return self.place.child("merged", table)
-
-    def _stamps(self, table: TableName, study: str | None) -> dict[str, str]:
-        """List a table's parts as ``<study>/<part>.parquet``, each with the stamp of its present state."""
-        if study is None:
-            return self._parts(table).stamps(_SUFFIX, recursive=True)
-        stamps = self._parts(table).child(_checked("study", study)).stamps(_SUFFIX)
-        return {f"{study}/{name}": stamp for name, stamp in stamps.items()}
-
-    def _set_aside(self, table: TableName, name: str) -> str:
-        return self.place.set_aside(f"tables/{table}/{name}")
+        for _ in range(_LOOKS):
+            try:
+                return self._look(table, study)
+            except FileNotFoundError:
+                continue
+        raise PlaceError(f"cannot read {self.place}/tables/{table}: its files change faster than they can be read")
 
     def _whole(self, table: TableName, study: str | None) -> pa.Table:
         """Read what is readable of a table, and warn of the rest."""
-        scan = self._scan(table, study)
+        scan = self.scan(table, study)
         for name, why in scan.broken.items():
-            warning = CorruptPartWarning(f"left out the broken part {self._parts(table)}/{name}: {why}")
+            warning = CorruptPartWarning(f"left out the broken part {self.place}/tables/{table}/{name}: {why}")
             warnings.warn(warning, stacklevel=3)
-        return scan.rows
+        return pa.concat_tables([_SCHEMAS[table].empty_table(), *scan.files.values()]).combine_chunks()
 
-    def _scan(self, table: TableName, study: str | None) -> "_Scan":
-        stamps = self._stamps(table, study)
-        merged = self._read_merged(table, study, stamps)
-        repeated = {name for part in merged for name in part.covers}
-        loose = sorted(stamps.keys() - repeated)
+    def _look(self, table: TableName, study: str | None) -> Scan:
+        parts = [name for name in self._names(table, study) if not _is_merged(name)]
+        merged = [name for name in self._names(table, study, MERGED) if _is_merged(name)]
+        names = [*parts, *sorted(merged, reverse=True)]
         with ThreadPoolExecutor(_READERS["disk" if self.place.is_local else "object store"]) as pool:
-            read = dict(zip(loose, pool.map(lambda name: self._read_part(table, name), loose), strict=True))
-        whole = {name: part.table for name, part in read.items() if isinstance(part, Part)}
-        empty = _SCHEMAS[table].empty_table()
-        return _Scan(
-            pa.concat_tables([empty, *(part.table for part in merged), *whole.values()]).combine_chunks(),
-            {name: stamps[name] for name in repeated | whole.keys()},
-            bool(whole),
-            {name: str(part) for name, part in read.items() if isinstance(part, CorruptPartError)},
-        )
+            read = dict(zip(names, pool.map(lambda name: self._read_file(table, name), names), strict=True))
+        whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
+        broken = {name: str(error) for name, error in read.items() if isinstance(error, CorruptPartError)}
+        return Scan(_newest(whole, UNITS[table]), broken)
 
-    def _read_merged(self, table: TableName, study: str | None, stamps: Mapping[str, str]) -> list[Part]:
-        """Read the merged files whose parts are all as they were when they were merged."""
-        folder = self._merged(table)
-        names = [name for name in folder.names(_SUFFIX) if study is None or name == study + _SUFFIX]
-        read = []
-        for name in names:
-            try:
-                merged = decode(folder.read(name), _SCHEMAS[table])
-            except (CorruptPartError, SchemaError):
-                continue
-            if merged.covers.items() <= stamps.items():
-                read.append(merged)
-        return read
+    def _names(self, table: TableName, study: str | None, folder: str | None = None) -> list[str]:
+        """List a table's files as ``<study>/<file>``; of one study those in its folder alone."""
+        tables = self.place.child("tables", table)
+        if study is None:
+            return tables.names(SUFFIX, recursive=True)
+        path = "/".join([_checked("study", study), *([folder] if folder else [])])
+        return [f"{path}/{name}" for name in tables.child(path).names(SUFFIX)]
 
-    def _read_part(self, table: TableName, name: str) -> Part | CorruptPartError:
-        folder = self._parts(table)
+    def _read_file(self, table: TableName, name: str) -> pa.Table | CorruptPartError:
+        folder = self.place.child("tables", table)
         try:
-            return decode(folder.read(name), _SCHEMAS[table])
+            rows = decode(folder.read(name), _SCHEMAS[table])
         except CorruptPartError as error:
             return error
-        except FileNotFoundError:
-            return CorruptPartError("it was moved away just now")
         except SchemaError as error:
             raise SchemaError(f"cannot read {folder}/{name}: {error}. Upgrade lethe.") from error
+        return rows if _is_merged(name) else _of_one_unit(rows, UNITS[table], name)
 
 
-@dataclass(frozen=True)
-class _Scan:
-    """What was found of a table.
-
-    Attributes:
-        rows: all that could be read.
-        covers: the parts that they come from, each with its stamp.
-        fresh: some of these parts stand in no merged file that is true.
-        broken: what is wrong with the other parts.
-    """
-
-    rows: pa.Table
-    covers: Mapping[str, str]
-    fresh: bool
-    broken: Mapping[str, str]
+def _is_merged(name: str) -> bool:
+    return name.count("/") > 1
 
 
-def _without_epochs(trials: pa.Table, epochs: pa.Table) -> list[str]:
-    """Name the trials of which no epoch is there, though they ran some."""
-    present = pc.is_in(trials["trial_id"], value_set=epochs["trial_id"].unique())
-    bereft = pc.and_(pc.greater(trials["epochs_done"], 0), pc.invert(present))
-    names: list[str] = trials.filter(bereft)["trial_id"].to_pylist()
-    return names
+def _of_one_unit(rows: pa.Table, key: str, name: str) -> pa.Table | CorruptPartError:
+    """See that a part holds its own unit: a copy under another name would count its rows twice."""
+    unit = name.rpartition("/")[2].removesuffix(SUFFIX)
+    found = pc.unique(rows[key]).to_pylist()
+    return rows if found == [unit] else CorruptPartError(f"it holds {', '.join(found) or 'no rows'}, not {unit}")
+
+
+def _newest(files: Mapping[str, pa.Table], key: str) -> dict[str, pa.Table]:
+    """Keep of each unit the rows of the first file that has any; each study's files come newest first."""
+    by_study: defaultdict[str, list[str]] = defaultdict(list)
+    for name in files:
+        by_study[name.partition("/")[0]].append(name)
+    kept = dict(files)
+    for names in by_study.values():
+        if not any(map(_is_merged, names)):
+            continue
+        parts = [name for name in names if not _is_merged(name)]
+        seen = units_of((files[name] for name in parts), key)
+        for name in names[len(parts) :]:
+            rows = files[name]
+            if len(seen):
+                kept[name] = rows.filter(pc.invert(pc.is_in(rows[key], value_set=seen)))
+            seen = units_of([pa.table({key: seen}), kept[name]], key)
+    return kept
+
+
+def units_of(tables: Iterable[pa.Table], key: str) -> pa.Array:
+    """Name the units that tables hold rows of, each once."""
+    columns = [chunk for table in tables for chunk in table[key].chunks]
+    return pc.unique(pa.chunked_array(columns, pa.string()))
 
 
 def _latest(rows: pa.Table, key: str) -> pa.Table:

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from lethe.cluster import Cause, cause_of
 from lethe.place import PlaceError
-from lethe.provenance import Provenance, Stopwatch, reset_peak_memory
+from lethe.provenance import Stopwatch, reset_peak_memory
 from lethe.search._cell import Proposal
 from lethe.search._report import Reference, Report, Status
 from lethe.study import Question
@@ -131,7 +131,7 @@ class TrialWorker:
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
             reference=reference,
-            provenance=Provenance.here(self._workbench.device),
+            provenance=self._workbench.provenance,
             error=error,
             cause=cause,
         )

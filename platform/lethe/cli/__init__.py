@@ -1,0 +1,25 @@
+"""The `lethe` command: parse, call, print. Exit codes: 0 done, 1 done with problems, 2 wrong input, 130 interrupted."""
+
+import typer
+
+from lethe.cli._data import data
+from lethe.cli._jobs import jobs, logs, stop, submit
+from lethe.cli._results import leaderboard, query
+from lethe.cli._studies import plan, run
+
+app = typer.Typer(
+    help="Which unlearning setting makes a classifier forget, how close it comes to retraining, and at what cost.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (run, plan, leaderboard, query, submit, jobs, logs, stop):
+    app.command()(command)
+app.add_typer(data, name="data")
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,55 @@
+"""Commands for MedMNIST's sets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from lethe.cli._common import console, errors_told, fail
+
+data = typer.Typer(help="MedMNIST's sets: what exists, fetching a file, checking it.", no_args_is_help=True)
+
+SetName = Annotated[str, typer.Argument(metavar="NAME", help="MedMNIST's name of the set, such as bloodmnist.")]
+Size = Annotated[int, typer.Option(help="Side length in pixels: 28, 64, 128 or 224.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of MedMNIST's files; else LETHE_DATA, else ~/.medmnist.")]
+
+
+@data.command("list")
+def data_list(root: Root = None) -> None:
+    """List the sets that a study can name, and which of their files are on this machine."""
+    from unlearning.data.catalogue import data_root, sets
+
+    table = Table("name", "task", "classes", "channels", "train / val / test", "sizes", "here", box=SIMPLE_HEAD)
+    for med_set in sets().values():
+        samples = " / ".join(str(count) for count in med_set.samples.values())
+        sizes = ", ".join(map(str, med_set.downloads))
+        here = ", ".join(map(str, med_set.found(root)))
+        classes = str(len(med_set.class_names))
+        table.add_row(med_set.name, med_set.task, classes, str(med_set.channels), samples, sizes, here)
+    out = console()
+    out.print(table)
+    out.print(Text(f"here: sizes found in {data_root(root)}, unchecked; `lethe data check NAME` checks one."))
+
+
+@data.command("fetch")
+def data_fetch(name: SetName, size: Size = 28, root: Root = None) -> None:
+    """Download a set's file, or find it, and check its MD5."""
+    from unlearning.data.catalogue import fetch
+
+    with errors_told():
+        typer.echo(fetch(name, size, root))
+
+
+@data.command("check")
+def data_check(name: SetName, size: Size = 28, root: Root = None) -> None:
+    """Check a set's file against MedMNIST's MD5. Exit code 0: whole; 2: missing, truncated or another file."""
+    from unlearning.data.catalogue import check
+
+    with errors_told():
+        found = check(name, size, root)
+        if found.verdict != "whole":
+            fail(found.advice)
+        typer.echo(found.advice)

@@ -1,0 +1,92 @@
+"""Commands that run a study, or tell what it will do."""
+
+import shlex
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from lethe.cli._common import Overrides, Results, StudyFile, console, errors_told, fail, stderr
+
+
+def run(
+    study_file: StudyFile,
+    overrides: Overrides = None,
+    results: Results = None,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or its head's address.")] = None,
+    local: Annotated[bool, typer.Option("--local", help="In this process, one thing at a time, without Ray.")] = False,
+) -> None:
+    """Run a study, or continue it: the same command takes up what was stopped, killed or given more trials.
+
+    Ends with the confirmed table. Exit code 0: complete; 1: complete but for problems told; 2: wrong input; 130:
+    interrupted.
+    """
+    from lethe.place import Place
+    from lethe.progress import Progress
+    from lethe.report import leaderboard, print_leaderboard
+    from lethe.run import InterruptedStudyError, StudyRun
+    from lethe.study import read_study
+
+    if local and address:
+        fail("--local and --address exclude each other: choose where the study runs")
+    with errors_told():
+        study = read_study(study_file, overrides or [])
+        if local and study.search.early_stopping:
+            fail("search.early_stopping is Ray Tune's: leave it out, or run without --local")
+        place = Place.at(results or study.results)
+        out = console()
+        with Progress(out) as progress:
+            study_run = StudyRun(study, place, progress)
+            try:
+                study_run.run(address, local=local)
+            except InterruptedStudyError as interruption:
+                why = str(interruption) or "Interrupted."
+                progress.say(f"{why} What had finished is kept; the same command goes on from here.")
+                raise typer.Exit(130) from None
+        print_leaderboard(leaderboard(place, study.name), out)
+        _print_next_steps(out, study.name, shlex.quote(place.address))
+    if study_run.problems:
+        stderr(f"The study ended with {len(study_run.problems)} problem(s):", *study_run.problems)
+        raise typer.Exit(1)
+
+
+def plan(
+    study_file: StudyFile,
+    overrides: Overrides = None,
+    results: Results = None,
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster to plan for: auto, or its head's address.")
+    ] = None,
+) -> None:
+    """Show what a study will do: what exists already, what must run, how much at once where, and about how long.
+
+    The machines are those of the cluster at --address, else this one.
+    """
+    from lethe.cluster import connect, kinds_of
+    from lethe.estimate import estimate
+    from lethe.place import Place
+    from lethe.plan import make_plan
+    from lethe.pool import Pool
+    from lethe.report import print_plan
+    from lethe.results import Store
+    from lethe.study import read_study
+
+    with errors_told():
+        study = read_study(study_file, overrides or [])
+        place = Place.at(results or study.results)
+        store = Store(place)
+        made = make_plan(study, Pool(place), store)
+        with connect(address, local=address is None) as connection:
+            machines = kinds_of(connection.nodes())
+        print_plan(made, place, estimate(made, store, machines), console())
+
+
+def _print_next_steps(console: Console, study: str, place: str) -> None:
+    sql = "select method, count(*) n, min(gap) best from trials group by method"
+    console.print(
+        Text(
+            f'\nNext: lethe query "{sql}" --results {place}\n      lethe leaderboard --study {study} --results {place}'
+        ),
+        soft_wrap=True,
+    )

@@ -1,0 +1,100 @@
+"""Compaction: many parts of a study become few merged files, and what is broken is set aside.
+
+The merged file is written first and what it repeats is deleted then, so that a kill at any moment leaves every row
+there, some of them twice; the store's readers count them once, and the next compaction deletes the rest. A merged file
+grows until it holds `FULL_UNITS`; from then on it stays as it is, so that neither a compaction nor a broken file ever
+costs more than so many units.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lethe.results.part import encode
+from lethe.results.rows import TABLES, UNITS, TableName
+from lethe.results.store import MERGED, SUFFIX, Scan, Store, units_of
+
+FULL_UNITS: Final = 10_000
+"""Trials, say, in a merged file that grows no longer."""
+
+_DELETERS: Final = 8
+
+
+def compact(store: Store, study: str) -> list[str]:
+    """Set a study's broken files aside, and put the parts of each table into a merged file.
+
+    To be called by the study's one writer (``lease.py``), before it reads what is left to do and from time to time. A
+    trial whose epochs are broken or missing is set aside with them, since both are one unit.
+
+    Returns:
+        What was set aside, why and where it lies now, a sentence each.
+
+    Raises:
+        SchemaError: a newer Lethe wrote a file.
+        PlaceError: a file could not be written, moved or deleted.
+    """
+    scans = {table: store.scan(table, study) for table in TABLES}
+    told = [
+        f"broken part {store.place}/tables/{table}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
+        for table, scan in scans.items()
+        for name, why in scan.broken.items()
+    ]
+    bereft = _without_epochs(scans["trials"], scans["epochs"])
+    for table, scan in scans.items():
+        lost = bereft if table == "trials" else pa.array([], pa.string())
+        told += _compact(store, study, table, scan, lost)
+    return told
+
+
+def _compact(store: Store, study: str, table: TableName, scan: Scan, lost: pa.Array) -> list[str]:
+    key, folder = UNITS[table], store.files(table, study)
+    parts = {name: rows for name, rows in scan.files.items() if name.count("/") == 1}
+    merged = {name: rows for name, rows in scan.files.items() if name not in parts}
+    growing = {name: rows for name, rows in merged.items() if _may_grow(rows, key) or _holds(rows, key, lost)}
+    if not parts and not len(lost) and len(growing) < 2 and all(map(len, growing.values())):
+        return []
+    rows = pa.concat_tables([*parts.values(), *growing.values()])
+    is_lost = pc.is_in(rows[key], value_set=lost)
+    told = [_keep_lost(store, table, study, unit, rows) for unit in lost.to_pylist()]
+    kept = rows.filter(pc.invert(is_lost)).combine_chunks()
+    if len(kept):
+        number = 1 + max((int(name.rpartition("/")[2].partition("-")[0]) for name in merged), default=0)
+        folder.write(f"{MERGED}/{number:08d}-{uuid4().hex[:8]}{SUFFIX}", encode(kept))
+    _delete(store, table, {**parts, **growing})
+    return told
+
+
+def _may_grow(rows: pa.Table, key: str) -> bool:
+    return int(pc.count_distinct(rows[key]).as_py()) < FULL_UNITS
+
+
+def _holds(rows: pa.Table, key: str, units: pa.Array) -> bool:
+    return bool(pc.any(pc.is_in(rows[key], value_set=units)).as_py())
+
+
+def _keep_lost(store: Store, table: TableName, study: str, unit: str, rows: pa.Table) -> str:
+    """Keep the row of a trial without epochs beside what was set aside."""
+    name = f"tables/{table}/{study}/{unit}{SUFFIX}"
+    where = store.place.keep_aside(name, encode(rows.filter(pc.equal(rows[UNITS[table]], unit))))
+    return f"trial {unit} has lost its epochs; set aside as {where}"
+
+
+def _delete(store: Store, table: TableName, files: Mapping[str, pa.Table]) -> None:
+    folder = store.place.child("tables", table)
+    with ThreadPoolExecutor(_DELETERS) as pool:
+        list(pool.map(folder.delete, files))
+
+
+def _set_aside(store: Store, table: TableName, name: str) -> str:
+    return store.place.set_aside(f"tables/{table}/{name}")
+
+
+def _without_epochs(trials: Scan, epochs: Scan) -> pa.Array:
+    """Name the trials of which no epoch is there, though they ran some."""
+    present = units_of(epochs.files.values(), "trial_id")
+    ran = units_of((rows.filter(pc.greater(rows["epochs_done"], 0)) for rows in trials.files.values()), "trial_id")
+    return ran.filter(pc.invert(pc.is_in(ran, value_set=present)))

@@ -1,0 +1,37 @@
+"""Queries that users keep beside the results: ``queries/<name>.sql`` in the results place, each a view by its name."""
+
+import re
+from typing import Final
+
+from lethe.place import Place
+from lethe.results.rows import TABLES
+from lethe.results.views import VIEWS
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_SUFFIX: Final = ".sql"
+
+
+def save_query(place: Place, name: str, sql: str) -> str:
+    """Keep a query, in the place of an older one of that name; say where it lies.
+
+    Raises:
+        ValueError: the name is no identifier, or a table's or view's own.
+        PlaceError: the query could not be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a query's name is made of a-z, 0-9 and _, and begins with a letter; got '{name}'")
+    if name in TABLES or name in VIEWS or name == "columns":
+        raise ValueError(f"'{name}' is the name of a table or view: choose another")
+    _folder(place).write(name + _SUFFIX, sql.strip().rstrip(";").encode() + b"\n")
+    return f"{_folder(place)}/{name}{_SUFFIX}"
+
+
+def read_saved(place: Place) -> dict[str, str]:
+    """Read the queries that were kept, by name; files whose names cannot be a query's are passed over."""
+    folder = _folder(place)
+    names = [name for name in folder.names(_SUFFIX) if _NAME.fullmatch(name.removesuffix(_SUFFIX))]
+    return {name.removesuffix(_SUFFIX): folder.read(name).decode() for name in names}
+
+
+def _folder(place: Place) -> Place:
+    return place.child("queries")
