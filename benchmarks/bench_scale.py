@@ -8,7 +8,7 @@ disk; only the workers do no unlearning. The first table has milliseconds a tria
 trials, the last one, and all: by the clock (ms), of the driver's own computing (cpu), and by the clock in each of our
 parts; "tune" is the rest: Tune's controller, and its wait for workers on the same cores. The second table is about a
 new process that comes back to the study when all trials are done: what each step of `lethe run` takes, the first time
-after a kill, when no part is merged, and again after that.
+after a kill, when no part is compacted, and again after that.
 """
 
 import argparse
@@ -36,13 +36,14 @@ import torch
 from ray import cloudpickle
 from rich.console import Console
 
+import lethe.run
 from lethe.cluster import OnRay, Room, Stop, Watch, connect
 from lethe.place import Place
 from lethe.plan import make_plan
 from lethe.pool import Pool
 from lethe.progress import Progress
 from lethe.provenance import Provenance
-from lethe.results import Store, query
+from lethe.results import Store, compact, query
 from lethe.results.render import render
 from lethe.run import StudyRun
 from lethe.search import Journal, StudySearch, TrialTask, TrialWorker, run_on_tune
@@ -57,7 +58,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "tell": (optuna.Study, "tell"),
     "journal": (optuna.Study, "add_trial"),
     "store": (Store, "append_trial"),
-    "merge": (Store, "merge"),
+    "compact": (lethe.run, "compact"),
     "deal": (StudySearch, "next_proposal"),
     "report": (StudySearch, "report"),
     "show": (StudyRun, "_show_search"),
@@ -206,7 +207,7 @@ def measure_return(study: Study, folder: str, which: str) -> dict[str, Any]:
         seconds[name] = time.perf_counter() - started
         return done
 
-    step("merge_s", lambda: Store(place).merge(study.name))
+    step("compact_s", lambda: compact(Store(place), study.name))
     plan = step("plan_s", lambda: make_plan(study, Pool(place), Store(place)))
     journal = step("journal_s", lambda: Journal(place, study.name))
     search = step("rows_s", lambda: StudySearch(plan.cells, Store(place), journal))

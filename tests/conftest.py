@@ -14,7 +14,17 @@ import torch
 import yaml
 
 from lethe.place import Place
-from lethe.results import ArtifactRow, ConfirmationRow, EpochRow, PackingRow, Row, Store, TrialRow
+from lethe.results import (
+    ArtifactRow,
+    ConfirmationRow,
+    EpochRow,
+    PackingRow,
+    PredictionRow,
+    Row,
+    Store,
+    StudyRow,
+    TrialRow,
+)
 
 torch.set_num_threads(1)  # networks this small lose time to a second thread, and see LOG.md
 
@@ -145,6 +155,26 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
         "recall_per_class": [0.5, 1.0],
         "original": "a",
         "oracle": "d",
+    },
+    PredictionRow: {
+        "study": "s",
+        "question": "q",
+        "confirmation_id": "k0",
+        "row": "salun",
+        "training_seed": 1,
+        "image": 5,
+        "label": 0,
+        "label_name": "basophil",
+        "predicted": 1,
+        "predicted_name": "eosinophil",
+        "confidence": 0.25,
+    },
+    StudyRow: {
+        "study": "s",
+        "specification_id": "y",
+        "specification": "name: s",
+        "lethe_version": "0.1.0",
+        "started_at": datetime(2026, 11, 23, 9, 30, tzinfo=UTC),
     },
     ArtifactRow: ROW_STUDY
     | ROW_PROVENANCE

@@ -23,7 +23,7 @@ from lethe import ray_environment as settings
 from lethe.cluster import Stop, Watch
 from lethe.place import Place
 from lethe.progress import Progress
-from lethe.results import query
+from lethe.results import Store, query
 from lethe.run import StudyRun
 from lethe.study import read_study
 
@@ -55,6 +55,7 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._store = Store(Place.at(folder))
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         records: list[dict[str, Any]] = query(sql, self.folder).to_pylist()
@@ -71,7 +72,7 @@ class Results:
     @property
     def ended(self) -> int:
         """Count the trials that have ended."""
-        return len(list(self.folder.glob("tables/trials/*/*.parquet")))
+        return len(self._store.read("trials"))
 
     def epochs_of_checkpoints(self) -> dict[str, int]:
         """Read how far the unfinished trainings are that have a checkpoint, by the fingerprint of what they make."""
@@ -87,13 +88,13 @@ class Results:
         return {one["fingerprint"]: one["files"]["weights"]["sha256"] for one in manifests if "weights" in one["files"]}
 
     def parts(self) -> set[Path]:
-        """Name the files of trials and confirmations, one each."""
+        """Name the files of what has ended and was not compacted yet."""
         return set(self.folder.glob("tables/*s/*/*.parquet"))
 
     @property
     def confirmed_count(self) -> int:
         """Count the confirmations that have ended."""
-        return len(list(self.folder.glob("tables/confirmations/*/*.parquet")))
+        return len(self._store.read("confirmations"))
 
     def lend_pool(self, other: "Results", but: str = "false") -> set[str]:
         """Copy the pool to another place but for the artefacts of which a condition holds, and name these."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 import pytest
 
-from lethe.results import TABLES, EpochRow, Row, Store, TableName, TrialRow, describe, to_rows
+from lethe.results import TABLES, ConfirmationRow, EpochRow, Row, Store, TableName, TrialRow, describe, to_rows
 from lethe.results.schema import Column, schema_of
 
 UNITS = {"", "s", "bytes", "fraction", "images", "epochs", "trials", "1/h"}
@@ -27,13 +27,16 @@ def test_every_column_says_its_unit_and_its_meaning(table: TableName) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_row_type_reads_back_as_it_was_written(table: TableName, store: Store, make: Callable[..., Row]) -> None:
-    identity = "artifact_id" if table == "artifacts" else "study"
+    identity = {"artifacts": "artifact_id", "predictions": "confirmation_id"}.get(table, "study")
     rows = [make(TABLES[table], **{"study": study, identity: study}) for study in ("s", "other")]
     for row in rows:
-        store.append([row], "t0")
+        store.append([row])
     if table == "epochs":
-        store.append([make(TrialRow)], "t0")
-        store.append([make(TrialRow, study="other")], "t0")
+        store.append([make(TrialRow)])
+        store.append([make(TrialRow, study="other")])
+    if table == "predictions":
+        for study in ("s", "other"):
+            store.append([make(ConfirmationRow, study=study, confirmation_id=study)])
     read = store.read(table)
     assert read.schema.equals(schema_of(TABLES[table]))
     assert sorted(to_rows(read, TABLES[table]), key=str) == sorted(rows, key=str)
@@ -87,7 +90,7 @@ def test_a_value_that_does_not_fit_its_column_is_refused_and_nothing_is_written(
     wrong: dict[str, Any], store: Store, make: Callable[..., Any]
 ) -> None:
     with pytest.raises((ValueError, TypeError)):
-        store.append([make(TrialRow, **wrong)], "t0")
+        store.append([make(TrialRow, **wrong)])
     assert store.studies() == []
 
 

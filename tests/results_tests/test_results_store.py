@@ -1,7 +1,5 @@
 """The store: parts become visible whole, once, and a broken one costs its own rows only."""
 
-import os
-import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from lethe.place import Place, PlaceError
-from lethe.results import ArtifactRow, CorruptPartError, CorruptPartWarning, EpochRow, SchemaError, Store, TrialRow
-from lethe.results.part import Part, decode, encode
+from lethe.results import (
+    ArtifactRow,
+    ConfirmationRow,
+    CorruptPartError,
+    CorruptPartWarning,
+    EpochRow,
+    PredictionRow,
+    SchemaError,
+    Store,
+    TrialRow,
+    compact,
+)
+from lethe.results.part import decode, encode
 from lethe.results.rows import SCHEMA_VERSION
 from lethe.results.schema import schema_of, to_rows, to_table
 
@@ -43,7 +52,7 @@ def rewrite(path: Path, drop: tuple[str, ...] = (), add: tuple[str, ...] = ()) -
     table = pq.read_table(path).drop_columns(list(drop))
     for name in add:
         table = table.append_column(name, pa.array([1.0] * len(table)))
-    path.write_bytes(encode(Part(table, {})))
+    path.write_bytes(encode(table))
 
 
 def test_an_empty_place_reads_as_empty_tables_with_their_columns(store: Store) -> None:
@@ -60,17 +69,17 @@ def test_naming_a_part_twice_is_writing_it_once(three: Store, make: Callable[...
 
 
 def test_studies_are_kept_apart(three: Store, make: Callable[..., Any]) -> None:
-    three.append([make(ArtifactRow, study="other")], "a")
-    three.append([make(TrialRow, study="other", trial_id="o0")], "o0")
+    three.append([make(ArtifactRow, study="other")])
+    three.append([make(TrialRow, study="other", trial_id="o0")])
     assert three.studies() == ["other", "s"]
     assert trial_ids(three, "other") == ["o0"]
     assert trial_ids(three) == ["o0", "t0", "t1", "t2"]
 
 
 def test_epochs_are_invisible_until_their_trial_is_there(store: Store, make: Callable[..., Any]) -> None:
-    store.append([make(EpochRow, trial_id="t9", epoch=1)], "t9")
+    store.append([make(EpochRow, trial_id="t9", epoch=1)])
     assert len(store.read("epochs")) == 0
-    store.append([make(TrialRow, trial_id="t9")], "t9")
+    store.append([make(TrialRow, trial_id="t9")])
     assert len(store.read("epochs")) == 1
 
 
@@ -80,12 +89,13 @@ def test_a_trial_that_failed_at_once_has_no_epochs(store: Store, make: Callable[
     assert len(store.read("epochs")) == 0
 
 
-def test_other_parquet_readers_see_the_same_rows(three: Store) -> None:
-    glob = str(three.place.local_path("tables/trials/*/*.parquet"))
-    three.merge("s")
+def test_other_parquet_readers_see_the_same_rows(three: Store, make: Callable[..., Any]) -> None:
+    compact(three, "s")
+    three.append([make(TrialRow, trial_id="t3")])
+    glob = str(three.place.local_path("tables/trials/**/*.parquet"))
     answer = duckdb.sql(f"select count(*), epoch_us(min(started_at)) from read_parquet('{glob}')").fetchall()
     started = datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC)
-    assert answer == [(3, (started - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1))]
+    assert answer == [(4, (started - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1))]
 
 
 def test_temporary_files_are_passed_over(three: Store) -> None:
@@ -110,12 +120,12 @@ def test_a_torn_part_is_left_out_with_its_epochs(three: Store) -> None:
 
 def test_a_broken_part_is_healed_by_writing_it_again(three: Store, make: Callable[..., Any]) -> None:
     part_path(three, "t1").write_bytes(b"torn")
-    three.append([make(TrialRow, trial_id="t1")], "t1")
+    three.append([make(TrialRow, trial_id="t1")])
     assert trial_ids(three) == ["t0", "t1", "t2"]
 
 
 def test_no_flipped_bit_is_ever_read_as_another_row(make: Callable[..., Any]) -> None:
-    data = encode(Part(to_table([make(TrialRow)], TrialRow), {}))
+    data = encode(to_table([make(TrialRow)], TrialRow))
     for position in range(0, len(data), 2):
         flipped = bytearray(data)
         flipped[position] ^= 1 << position // 2 % 8
@@ -152,106 +162,45 @@ def test_a_part_of_a_newer_schema_is_refused_with_what_to_do(three: Store, monke
     with monkeypatch.context() as newer:
         newer.setattr("lethe.results.part.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         rewrite(part_path(three, "t1"), add=("new_column",))
-    with pytest.raises(SchemaError, match=r"tables/trials/s/t1\.parquet.*version 3.*up to 2.*Upgrade lethe"):
+    with pytest.raises(SchemaError, match=r"tables/trials/s/t1\.parquet.*version 4.*up to 3.*Upgrade lethe"):
         three.read("trials")
     assert len(three.read("artifacts")) == 0
 
 
 @pytest.mark.parametrize("name", ["../t", "a/b", ".hidden", "", "a b"])
 def test_a_name_that_could_leave_the_folder_is_refused(name: str, store: Store, make: Callable[..., Any]) -> None:
-    with pytest.raises(ValueError, match="part"):
-        store.append([make(TrialRow)], name)
+    with pytest.raises(ValueError, match="unit"):
+        store.append([make(TrialRow, trial_id=name)])
     with pytest.raises(ValueError, match="study"):
-        store.append([make(TrialRow, study=name)], "t0")
+        store.append([make(TrialRow, study=name)])
 
 
-def test_a_part_holds_rows_of_one_table_and_one_study(store: Store, make: Callable[..., Any]) -> None:
-    mixed = [[], [make(TrialRow), make(EpochRow)], [make(TrialRow), make(TrialRow, study="other")]]
+def test_a_part_holds_the_rows_of_one_unit_of_one_table_and_study(store: Store, make: Callable[..., Any]) -> None:
+    one = make(TrialRow)
+    mixed = [[], [one, make(EpochRow)], [one, make(TrialRow, study="other")], [one, make(TrialRow, trial_id="t1")]]
     for rows in mixed:
-        with pytest.raises(ValueError, match="wanted rows of one table and one study"):
-            store.append(rows, "t0")
+        with pytest.raises(ValueError, match="wanted rows of one table, study and unit"):
+            store.append(rows)
+
+
+def test_a_part_under_another_units_name_is_left_out(three: Store) -> None:
+    part_path(three, "t9").write_bytes(part_path(three, "t1").read_bytes())
+    with pytest.warns(CorruptPartWarning, match=r"t9\.parquet: it holds t1, not t9"):
+        assert trial_ids(three) == ["t0", "t1", "t2"]
+
+
+def test_predictions_are_invisible_until_their_confirmation_is_there(store: Store, make: Callable[..., Any]) -> None:
+    predictions = [make(PredictionRow, image=image) for image in (3, 5)]
+    store.append(predictions)
+    assert len(store.read("predictions")) == 0
+    store.append_confirmation(make(ConfirmationRow), predictions)
+    assert store.read("predictions")["image"].to_pylist() == [3, 5]
 
 
 def test_an_unwritable_place_is_told(tmp_path: Path, make: Callable[..., Any]) -> None:
     (tmp_path / "tables").write_text("a file")
     with pytest.raises(PlaceError, match=r"cannot write t0\.parquet"):
-        Store(Place.at(tmp_path)).append([make(TrialRow)], "t0")
-
-
-def test_merging_changes_no_row_and_new_parts_are_seen_beside_it(three: Store, make: Callable[..., Any]) -> None:
-    before = {table: three.read(table).to_pylist() for table in ("trials", "epochs")}
-    three.merge("s")
-    assert {table: three.read(table).to_pylist() for table in ("trials", "epochs")} == before
-    three.append_trial(make(TrialRow, trial_id="t3"), [make(EpochRow, trial_id="t3")])
-    assert trial_ids(three) == ["t0", "t1", "t2", "t3"]
-    three.merge("s")
-    assert len(three.read("epochs", "s")) == 7
-
-
-def test_a_merged_file_is_what_is_read(three: Store) -> None:
-    three.merge("s")
-    path = part_path(three, "t1")
-    times = path.stat()
-    path.write_bytes(b"x" * times.st_size)
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert trial_ids(three) == ["t0", "t1", "t2"]
-
-
-def test_a_merged_file_is_passed_over_once_a_part_is_replaced_or_removed(
-    three: Store, make: Callable[..., Any]
-) -> None:
-    three.merge("s")
-    three.append([make(TrialRow, trial_id="t1", status="failed", gap=None, error="replaced")], "t1")
-    assert "replaced" in three.read("trials")["error"].to_pylist()
-    three.merge("s")
-    part_path(three, "t2").unlink()
-    assert trial_ids(three) == ["t0", "t1"]
-
-
-def test_a_broken_merged_file_costs_nothing(three: Store) -> None:
-    three.merge("s")
-    three.place.write("merged/trials/s.parquet", b"torn")
-    assert trial_ids(three) == ["t0", "t1", "t2"]
-
-
-def test_merging_sets_a_broken_part_aside_and_says_so_once(three: Store) -> None:
-    part_path(three, "t1").write_bytes(b"torn")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        [told] = three.merge("s")
-        assert three.merge("s") == []
-        assert trial_ids(three) == ["t0", "t2"]
-    assert str(part_path(three, "t1")) in told
-    assert Path(told.rpartition("set aside as ")[2]).read_bytes() == b"torn"
-    assert not part_path(three, "t1").exists()
-
-
-def test_reading_moves_nothing(three: Store) -> None:
-    part_path(three, "t1").write_bytes(b"torn")
-    with pytest.warns(CorruptPartWarning, match="t1"):
-        three.read("trials")
-    assert part_path(three, "t1").read_bytes() == b"torn"
-
-
-@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"torn")], ids=["gone", "torn"])
-@pytest.mark.parametrize("merged", [False, True])
-def test_a_trial_that_lost_its_epochs_is_set_aside_with_them(
-    three: Store, damage: Callable[[Path], object], merged: bool
-) -> None:
-    if merged:
-        three.merge("s")
-    damage(part_path(three, "t1", "epochs"))
-    assert any("trial t1 has lost its epochs" in told for told in three.merge("s"))
-    assert trial_ids(three) == ["t0", "t2"]
-    assert not part_path(three, "t1").exists()
-    assert three.merge("s") == []
-
-
-def test_merging_writes_nothing_where_all_is_merged(three: Store) -> None:
-    three.merge("s")
-    before = three.place.child("merged").stamps(recursive=True)
-    three.merge("s")
-    assert three.place.child("merged").stamps(recursive=True) == before
+        Store(Place.at(tmp_path)).append([make(TrialRow)])
 
 
 def test_the_store_works_on_an_object_store(make: Callable[..., Any]) -> None:
@@ -259,7 +208,7 @@ def test_the_store_works_on_an_object_store(make: Callable[..., Any]) -> None:
     for name in ("t0", "t1"):
         store.append_trial(make(TrialRow, trial_id=name), [make(EpochRow, trial_id=name)])
     store.place.write("tables/trials/s/t2.parquet", b"torn")
-    assert "set aside as fsspec+memory://store-test/set-aside/tables/trials/s/t2" in store.merge("s")[0]
+    assert "set aside as fsspec+memory://store-test/set-aside/tables/trials/s/t2" in compact(store, "s")[0]
     assert trial_ids(store) == ["t0", "t1"]
     assert len(store.read("epochs")) == 2
 
@@ -268,9 +217,9 @@ def test_an_artefact_that_two_studies_recorded_counts_once_as_it_was_made_last(
     store: Store, make: Callable[..., Any]
 ) -> None:
     early, late = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC)
-    store.append([make(ArtifactRow, study="s", ended_at=early)], "a")
-    store.append([make(ArtifactRow, study="other", ended_at=late)], "a")
-    store.append([make(ArtifactRow, study="other", artifact_id="b")], "b")
+    store.append([make(ArtifactRow, study="s", ended_at=early)])
+    store.append([make(ArtifactRow, study="other", ended_at=late)])
+    store.append([make(ArtifactRow, study="other", artifact_id="b")])
     rows = to_rows(store.read("artifacts"), ArtifactRow)
     assert sorted((row.artifact_id, row.study) for row in rows) == [("a", "other"), ("b", "other")]
     assert [row.study for row in to_rows(store.read("artifacts", "s"), ArtifactRow)] == ["s"]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from lethe.cli import app
 from lethe.fingerprint import digest
 from lethe.place import Place
 from lethe.progress import Progress
-from lethe.results import CorruptPartWarning, query
-from lethe.results.part import Part, encode
-from lethe.results.rows import SCHEMA_VERSION
+from lethe.results import CorruptPartWarning, Store, query, to_rows
+from lethe.results.part import encode
+from lethe.results.rows import SCHEMA_VERSION, UNITS
+from lethe.results.rows import TABLES as TABLE_ROWS
 from lethe.run import StudyRun
 from lethe.study import read_study
 
@@ -66,16 +68,36 @@ def whole(study: Path, finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "results"))
 
 
+def loosen(results: Path) -> None:
+    """Give each unit a part of its own again, as it had before it was compacted."""
+    store = Store(Place.at(results))
+    rows = {table: to_rows(store.read(table), row_type) for table, row_type in TABLE_ROWS.items()}
+    shutil.rmtree(results / "tables")
+    for table, members in rows.items():
+        units: defaultdict[str, list[Any]] = defaultdict(list)
+        for row in members:
+            units[getattr(row, UNITS[table])].append(row)
+        for unit in units.values():
+            store.append(unit)
+
+
 @pytest.fixture
-def half(whole: Path) -> Path:
+def loose(whole: Path) -> Path:
+    """A finished study that was not compacted."""
+    loosen(whole)
+    return whole
+
+
+@pytest.fixture
+def half(loose: Path) -> Path:
     """A study whose driver was killed after three of five trials, before it had trained all for the reporting seeds."""
     for table in ("trials", "epochs"):
-        for path in sorted((whole / "tables" / table / "tiny").iterdir())[3:]:
+        for path in sorted((loose / "tables" / table / "tiny").iterdir())[3:]:
             path.unlink()
-    shutil.rmtree(whole / "tables" / "confirmations")
-    shutil.rmtree(whole / "merged")
-    shutil.rmtree(max((whole / "pool" / "saliency").iterdir()))
-    return whole
+    for table in ("confirmations", "predictions"):
+        shutil.rmtree(loose / "tables" / table)
+    shutil.rmtree(max((loose / "pool" / "saliency").iterdir()))
+    return loose
 
 
 def flip_a_byte(path: Path) -> None:
@@ -89,7 +111,7 @@ def cut_short(path: Path) -> None:
 
 
 DAMAGES = [flip_a_byte, cut_short]
-PARTS = ["trials", "epochs", "artifacts"]
+PARTS = ["trials", "epochs", "artifacts", "studies"]
 ARTEFACTS = [
     "original/*/weights-*.safetensors",
     "original/*/logits-*.safetensors",
@@ -103,7 +125,7 @@ ARTEFACTS = [
 def check_part_is_mended(
     study: Path, results: Path, table: str, damage: Callable[[Path], None], finished: Path
 ) -> None:
-    part = min((results / "tables" / table / "tiny").iterdir())
+    part = min((results / "tables" / table / "tiny").rglob("*.parquet"))
     damage(part)
     broken = part.read_bytes()
     with pytest.warns(CorruptPartWarning, match=f"broken part {part}"):
@@ -111,7 +133,7 @@ def check_part_is_mended(
     assert part.read_bytes() == broken, "a reader moved the part"
     said = run(study, results)
     assert f"broken part {part}" in said
-    [aside] = (results / "set-aside" / "tables" / table / "tiny").glob(f"{part.name}.*")
+    [aside] = (results / "set-aside" / part.parent.relative_to(results)).glob(f"{part.name}.*")
     assert str(aside) in said
     assert aside.read_bytes() == broken
     assert found_in(results) == found_in(finished)
@@ -121,9 +143,14 @@ def check_part_is_mended(
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("table", [*PARTS, "confirmations"])
 def test_a_broken_part_of_a_finished_study(
-    study: Path, whole: Path, finished: Path, table: str, damage: Callable[[Path], None]
+    study: Path, loose: Path, finished: Path, table: str, damage: Callable[[Path], None]
 ) -> None:
-    check_part_is_mended(study, whole, table, damage, finished)
+    check_part_is_mended(study, loose, table, damage, finished)
+
+
+@pytest.mark.parametrize("table", [*PARTS, "confirmations"])
+def test_a_broken_merged_file_of_a_finished_study(study: Path, whole: Path, finished: Path, table: str) -> None:
+    check_part_is_mended(study, whole, table, flip_a_byte, finished)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -164,11 +191,10 @@ def test_a_broken_artefact_of_a_study_that_is_half_done(study: Path, half: Path,
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["merged/trials/tiny.parquet", "optuna/tiny.journal"])
-def test_a_broken_copy_of_the_record_costs_nothing(
-    study: Path, whole: Path, finished: Path, name: str, damage: Callable[[Path], None]
+def test_a_broken_journal_costs_nothing(
+    study: Path, whole: Path, finished: Path, damage: Callable[[Path], None]
 ) -> None:
-    damage(whole / name)
+    damage(whole / "optuna/tiny.journal")
     run(study, whole)
     assert found_in(whole) == found_in(finished)
 
@@ -201,22 +227,22 @@ def rewrite_parts(results: Path, version: int, monkeypatch: pytest.MonkeyPatch, 
     """Write all parts as a Lethe of another version would have."""
     with monkeypatch.context() as other:
         other.setattr("lethe.results.part.SCHEMA_VERSION", version)
-        for path in results.glob("tables/*/*/*.parquet"):
+        for path in results.glob("tables/**/*.parquet"):
             table = pq.read_table(path)
             kept = [name for name in table.column_names if name not in drop]
-            path.write_bytes(encode(Part(table.select(kept), {})))
+            path.write_bytes(encode(table.select(kept)))
 
 
 def test_the_results_of_an_older_version_are_read_and_continued(
     study: Path, half: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rewrite_parts(half, SCHEMA_VERSION - 1, monkeypatch, drop=("cause", "losses", "optuna_version"))
+    rewrite_parts(half, SCHEMA_VERSION - 1, monkeypatch, drop=("cpus", "gpus", "optuna_version"))
     before = query("select count(*) n, count(optuna_version) m from trials", half).to_pylist()
     assert before == [{"n": 3, "m": 0}]
-    kept = {path: path.read_bytes() for path in half.glob("tables/trials/tiny/*.parquet")}
     run(study, half)
     assert found_in(half) == found_in(finished)
-    assert {path: path.read_bytes() for path in kept} == kept
+    after = query("select count(*) n, count(optuna_version) m from trials", half).to_pylist()
+    assert after == [{"n": 5, "m": 2}]
 
 
 def make_parts_newer(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:

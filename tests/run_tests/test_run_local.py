@@ -13,7 +13,7 @@ from rich.console import Console
 from lethe.place import Place
 from lethe.progress import Progress
 from lethe.report import leaderboard, print_leaderboard
-from lethe.results import Store, query
+from lethe.results import query
 from lethe.run import StudyRun
 from lethe.study import read_study
 from unlearning.data import Synthetic
@@ -187,13 +187,13 @@ def test_the_leaderboard_fits_a_terminal_and_names_floor_and_controls(write_stud
     results = tmp_path / "results"
     run(write_study(), results)
     console = Console(width=120, record=True, file=(tmp_path / "board.txt").open("w"))
-    print_leaderboard(leaderboard(Store(Place.at(results))), console)
+    print_leaderboard(leaderboard(Place.at(results)), console)
     console.file.close()
     text = console.export_text()
     for name in ("original (do nothing)", "oracle (noise floor)", "salun density 1.0", "salun random mask"):
         assert name in text
     assert "…" not in text
-    assert leaderboard(Store(Place.at(results)), "another") == []
+    assert leaderboard(Place.at(results), "another") == []
 
 
 def test_the_journal_opens_as_an_optuna_storage(write_study: WriteStudy, tmp_path: Path) -> None:
