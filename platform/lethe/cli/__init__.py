@@ -4,6 +4,7 @@ import typer
 
 from lethe.cli._data import data
 from lethe.cli._jobs import jobs, logs, stop, submit
+from lethe.cli._report import report
 from lethe.cli._results import leaderboard, query
 from lethe.cli._studies import plan, run
 
@@ -13,7 +14,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run, plan, leaderboard, query, submit, jobs, logs, stop):
+for command in (run, plan, leaderboard, report, query, submit, jobs, logs, stop):
     app.command()(command)
 app.add_typer(data, name="data")
 

@@ -1,0 +1,165 @@
+"""The tables for a paper: one booktabs table a question, and one of what augmentation changes, each in its own file."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from lethe.place import Place
+from lethe.report._board import Board, is_choice, leaderboard
+from lethe.results import QueryError, load, to_rows
+from lethe.results.views import AugmentationRow, LeaderboardRow
+
+_ESCAPED: Final = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "\n": " ",
+    }
+)
+
+_METRICS: Final = {"gap_closed": "gap closed", "ua": "UA", "ra": "RA", "ta": "TA", "mia": "MIA", "auc": "AUC"}
+
+_NAMES: Final = {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}
+
+
+def write_latex(place: Place, study: str | None, folder: Path) -> list[Path]:
+    """Write the leaderboard of each question, and the effects of augmentation where there are any, as LaTeX.
+
+    A table needs the package ``booktabs``, and those whose text has a ``"`` the T1 font encoding.
+
+    Returns:
+        The files, in the order of the tables.
+
+    Raises:
+        QueryError: no results in the place, or none that were confirmed.
+        PlaceError: the folder cannot be written to.
+        SchemaError: a newer Lethe wrote a part.
+    """
+    boards = leaderboard(place, study)
+    if not boards:
+        raise QueryError(
+            f"no confirmed results{f' of study {study}' if study else ''} in {place}, so there is no table"
+        )
+    tables = {_file_name(board): _leaderboard(board) for board in boards}
+    effects: dict[str, list[AugmentationRow]] = {}
+    for row in to_rows(load(place, "augmentation", study), AugmentationRow):
+        effects.setdefault(row.study, []).append(row)
+    tables |= {f"augmentation-{name}.tex": _augmentation(name, rows) for name, rows in effects.items()}
+    target = Place.at(folder)
+    for name, text in tables.items():
+        target.write(name, text.encode())
+    return [folder / name for name in tables]
+
+
+def escaped(text: str) -> str:
+    """Write text so that LaTeX prints it as it is."""
+    return text.translate(_ESCAPED)
+
+
+def _file_name(board: Board) -> str:
+    of = board.lines[0]
+    return f"leaderboard-{of.study}-{of.question[:8]}.tex"
+
+
+def _leaderboard(board: Board) -> str:
+    head = ["", "UA", "RA", "TA", "MIA", "Gap [95\\,\\%]", "Time (s)", "Of retraining", "Trials"]
+    first = board.lines[0]
+    caption = (
+        f"{escaped(board.title)}. Percent, means over {first.seeds} training seeds. Gap: mean absolute difference to "
+        "the oracle of the same seed over UA, RA, TA and MIA, with its 95\\,\\% interval (Student's $t$). The noise "
+        "floor is the gap between oracles of different seeds; $\\approx$: the interval reaches it."
+    )
+    label = f"tab:lethe-{first.study}-{first.question[:8]}"
+    return _table(caption, label, "lrrrrlrrr", head, [_line(line) for line in board.lines])
+
+
+def _line(line: LeaderboardRow) -> list[str]:
+    name = escaped(_NAMES.get(line.row, line.row))
+    return [
+        f"\\textbf{{{name}}}" if is_choice(line) else name,
+        *(_percent(value) for value in (line.ua, line.ra, line.ta, line.mia)),
+        _gap(line),
+        "" if line.seconds_unlearn is None else f"{line.seconds_unlearn:.1f}",
+        _percent(line.retrain_share),
+        "" if line.tuning_trials is None else str(line.tuning_trials),
+    ]
+
+
+def _gap(line: LeaderboardRow) -> str:
+    if line.gap is None:
+        return escaped(line.status) if line.status != "done" else ""
+    interval = ""
+    if line.gap_low is not None and line.gap_high is not None:
+        interval = f" [{_percent(max(line.gap_low, 0.0))}, {_percent(line.gap_high)}]"
+    return _percent(line.gap) + interval + (" $\\approx$" if line.at_floor else "")
+
+
+def _augmentation(study: str, rows: Sequence[AugmentationRow]) -> str:
+    head = ["Data", "Forget", "Row", "Measure", "Arm", "With", "Without", "Difference [95\\,\\%]", ""]
+    caption = (
+        f"{escaped(study)}: what augmentation changes, paired by training seed. Percent and points; the arm without is "
+        f"{escaped(', '.join(sorted({row.against for row in rows})))}."
+    )
+    body = [
+        [
+            *(escaped(text) for text in (row.dataset, row.forget, row.row)),
+            _METRICS.get(row.metric, row.metric),
+            escaped(row.arm),
+            _percent(row.mean),
+            _percent(row.mean_against),
+            _difference(row),
+            escaped(row.verdict),
+        ]
+        for row in rows
+    ]
+    return _table(caption, f"tab:lethe-{study}-augmentation", "lllllrrrl", head, body)
+
+
+def _difference(row: AugmentationRow) -> str:
+    interval = "" if row.low is None or row.high is None else f" [{_signed(row.low)}, {_signed(row.high)}]"
+    return _signed(row.difference) + interval
+
+
+def _table(caption: str, label: str, columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = [
+        "% Needs \\usepackage{booktabs}. Written by lethe.",
+        "\\begin{table}",
+        "\\centering",
+        "\\small",
+        f"\\caption{{{caption}}}",
+        f"\\label{{{label}}}",
+        f"\\begin{{tabular}}{{{columns}}}",
+        "\\toprule",
+        " & ".join(head) + " \\\\",
+        "\\midrule",
+        *(" & ".join(row) + " \\\\" for row in body),
+        "\\bottomrule",
+        "\\end{tabular}",
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _percent(fraction: float | None) -> str:
+    return "" if fraction is None else _minus(f"{100 * fraction:.1f}")
+
+
+def _signed(fraction: float) -> str:
+    return _minus(f"{100 * fraction:+.1f}")
+
+
+def _minus(number: str) -> str:
+    """Write a sign as mathematics does."""
+    return f"${number[0]}${number[1:]}" if number[0] in "+-" else number

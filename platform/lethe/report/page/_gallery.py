@@ -1,0 +1,232 @@
+"""The forget samples: what original, oracle and unlearned model say of them, those that still differ first.
+
+Images are read from the study's own data source where it can be had without a download, and are shown only where the
+data is the one that the question was asked of: its fingerprint covers every byte.
+"""
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image
+from torch import Tensor
+
+from lethe.place import Place
+from lethe.report.page._gather import Key, Report, StudyPart
+from lethe.results import query, to_rows
+from lethe.study import Study, expand, questions_of
+from unlearning.data import DataError, MedMNIST, load
+
+SHOWN: Final = 24
+"""Forget samples of a question and method that are shown."""
+
+SIDE: Final = 112
+"""Longest side of an embedded image, pixels; a larger one is made smaller."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sample:
+    study: str
+    question: str
+    method: str
+    image: int
+    label_name: str
+    seeds: int
+    differing: int
+    original: list[str]
+    oracle: list[str]
+    unlearned: list[str]
+    samples: int
+    differing_samples: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of the forget set, and what is said of it over the reporting seeds.
+
+    Attributes:
+        original, oracle, unlearned: the predicted classes, each with the number of seeds where there are several.
+        differing: seeds on which the unlearned model and the oracle predict different classes.
+        picture: a data URI; None where there is none.
+    """
+
+    image: int
+    label: str
+    original: str
+    oracle: str
+    unlearned: str
+    seeds: int
+    differing: int
+    picture: str | None
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The samples of one question and method that are shown, of so many, and how many of these differ on any seed."""
+
+    method: str
+    samples: tuple[Sample, ...]
+    of: int
+    differing: int
+
+
+@dataclass(frozen=True)
+class Galleries:
+    """All galleries of a page.
+
+    Attributes:
+        missing: why a question has no pictures.
+        images: different images that the page holds.
+    """
+
+    by_question: Mapping[Key, tuple[Gallery, ...]]
+    missing: Mapping[Key, str]
+    images: int
+
+
+def galleries(place: Place, report: Report, study: str | None, *, images: bool) -> Galleries:
+    """Gather the galleries of every question that is drawn in detail.
+
+    Args:
+        images: whether pictures are wanted.
+    """
+    drawn = {
+        (part.name, question.asked.question): part
+        for part in report.studies
+        for question in part.questions
+        if question.detailed
+    }
+    found = _samples(place, study, drawn)
+    pictures = _Pictures(images)
+    by_question: dict[Key, list[Gallery]] = {}
+    missing: dict[Key, str] = {}
+    for (*key, method), samples in found.items():
+        where = (key[0], key[1])
+        train_NCHW, why = pictures.of(drawn[where], where[1])
+        if train_NCHW is None:
+            missing[where] = why
+        shown = tuple(_shown(sample, train_NCHW, pictures) for sample in samples)
+        gallery = Gallery(method, shown, samples[0].samples, samples[0].differing_samples)
+        by_question.setdefault(where, []).append(gallery)
+    return Galleries({key: tuple(listed) for key, listed in by_question.items()}, missing, pictures.count)
+
+
+def _samples(place: Place, study: str | None, drawn: Iterable[Key]) -> dict[tuple[str, str, str], list[_Sample]]:
+    questions = ", ".join(f"'{question}'" for _, question in sorted(drawn)) or "null"
+    found: dict[tuple[str, str, str], list[_Sample]] = {}
+    for row in to_rows(query(_SAMPLES.format(questions=questions), place, study), _Sample):
+        found.setdefault((row.study, row.question, row.method), []).append(row)
+    return found
+
+
+_SAMPLES: Final = f"""
+with said as (
+    select p.study, p.question, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted, p.predicted_name
+    from predictions p join confirmed c using (study, confirmation_id)
+    where p.question in ({{questions}})
+),
+paired as (
+    select u.study, u.question, u.method, u.image, any_value(u.label_name) as label_name,
+        count(*) as seeds,
+        count(*) filter (u.predicted <> o.predicted) as differing,
+        list(r.predicted_name order by u.training_seed) as original,
+        list(o.predicted_name order by u.training_seed) as oracle,
+        list(u.predicted_name order by u.training_seed) as unlearned
+    from said u
+    join said o on o.study = u.study and o.question = u.question and o.training_seed = u.training_seed
+        and o.image = u.image and o.row = 'oracle'
+    join said r on r.study = u.study and r.question = u.question and r.training_seed = u.training_seed
+        and r.image = u.image and r.row = 'original'
+    where u.row = u.method and u.row not in ('original', 'oracle')
+    group by u.study, u.question, u.method, u.image
+)
+select *, count(*) over of_method as samples, count_if(differing > 0) over of_method as differing_samples
+from paired
+window of_method as (partition by study, question, method)
+qualify row_number() over (partition by study, question, method order by differing desc, image) <= {SHOWN}
+order by study, question, method, differing desc, image
+"""
+
+
+class _Pictures:
+    """The training images of the studies' questions, each source read once, and the data URIs made of them."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._made: dict[tuple[int, int], str] = {}
+        self._read: dict[str, tuple[dict[str, Tensor], str]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many different images were made."""
+        return len(self._made)
+
+    def of(self, part: StudyPart, question: str) -> tuple[Tensor | None, str]:
+        """Give the training images of a question, or why there are none."""
+        if not self._wanted:
+            return None, "Pictures were left out with --no-images."
+        if part.study is None:
+            return None, "No pictures: this version cannot read the study's specification, which names the data."
+        if part.name not in self._read:
+            self._read[part.name] = _train_images(part.study)
+        images, problems = self._read[part.name]
+        changed = "the data found here is not the data that the study was run on"
+        return images.get(question), f"No pictures: {problems or changed}."
+
+    def uri(self, train_NCHW: Tensor, image: int) -> str:
+        """Make a PNG of an image, as a data URI."""
+        name = (train_NCHW.data_ptr(), image)
+        if name not in self._made:
+            self._made[name] = _png(train_NCHW[image])
+        return self._made[name]
+
+
+def _train_images(study: Study) -> tuple[dict[str, Tensor], str]:
+    """Read a study's data where that takes no download; give the training images by question, and what went wrong."""
+    images: dict[str, Tensor] = {}
+    problems = []
+    for source in study.data:
+        here = source.model_copy(update={"download": False}) if isinstance(source, MedMNIST) else source
+        alone = study.model_copy(update={"data": (source,)})
+        try:
+            data = load(here)
+            for question in questions_of(expand(alone, {source: data})):
+                images[question.fingerprint] = data.train.images_NCHW
+        except (DataError, OSError) as error:
+            problems.append(str(error).rstrip("."))
+    return images, "; ".join(problems)
+
+
+def _png(image_CHW: Tensor) -> str:
+    pixels_HWC = image_CHW.permute(1, 2, 0).contiguous().numpy()
+    picture = Image.fromarray(pixels_HWC[..., 0] if pixels_HWC.shape[2] == 1 else pixels_HWC)
+    picture.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _shown(sample: _Sample, train_NCHW: Tensor | None, pictures: _Pictures) -> Sample:
+    return Sample(
+        image=sample.image,
+        label=sample.label_name,
+        original=_tally(sample.original),
+        oracle=_tally(sample.oracle),
+        unlearned=_tally(sample.unlearned),
+        seeds=sample.seeds,
+        differing=sample.differing,
+        picture=None if train_NCHW is None else pictures.uri(train_NCHW, sample.image),
+    )
+
+
+def _tally(predicted: list[str]) -> str:
+    """Name the predicted classes, the most frequent first, with the number of seeds where they differ."""
+    counts = Counter(predicted).most_common()
+    return (
+        counts[0][0]
+        if len(counts) == 1
+        else ", ".join(f"{name}\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}{seeds}" for name, seeds in counts)
+    )

@@ -1,0 +1,392 @@
+"""What the page says, read from a results place: one object a study, one a question, nothing of how it looks.
+
+Every table is read a few times at most, however many questions there are. What a question's figures need is read for
+the first `DETAILED` questions alone, so that a page of a thousand questions stays one that a browser opens.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import yaml
+
+from lethe.place import SET_ASIDE, Place
+from lethe.report._board import Board, is_choice, leaderboard
+from lethe.report.page._wording import (
+    Answer,
+    Progress,
+    confirmed_answer,
+    searched_answer,
+    unsearched_answer,
+)
+from lethe.results import QueryError, Store, StudyRow, load, query, to_rows
+from lethe.results.views import AugmentationRow, BestRow, CostRow, FailureRow
+from lethe.study import Study, StudyError, parse_study
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RowT = TypeVar("RowT", bound="DataclassInstance")
+Key = tuple[str, str]
+"""A study's name and a question's fingerprint."""
+
+_UNIT: Final = re.compile(r"^(.*?\.[0-9a-f]{32})(?:/.*)?$")
+"""What was set aside, by the name of its own that it was given; a folder's files follow."""
+
+DETAILED: Final = 20
+"""Questions whose search, curves, saliency and samples are drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What one question asks."""
+
+    study: str
+    question: str
+    dataset: str
+    arm: str
+    network: str
+    forget: str
+    forget_images: int
+    forget_twins: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """One trial, as the figures need it."""
+
+    study: str
+    question: str
+    method: str
+    cell: str
+    trial_id: str
+    number: int
+    lr: float | None
+    density: float | None
+    setting: str
+    status: str
+    gap: float | None
+    original_gap: float | None
+    oracle_ua: float | None
+    oracle_ra: float | None
+    oracle_va: float | None
+    oracle_mia: float | None
+    training_seeds: list[int]
+    originals: list[str]
+    oracles: list[str]
+    seconds_total: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What a chosen trial measured after one epoch."""
+
+    trial_id: str
+    epoch: int
+    ua: float | None
+    ra: float | None
+    va: float | None
+    mia: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrained:
+    """An oracle of a reporting seed."""
+
+    study: str
+    question: str
+    training_seed: int
+    ua: float | None
+    ra: float | None
+    va: float | None
+    mia: float | None
+    mia_nonmembers: str
+    seconds_retrain: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """With which code, libraries and machine rows of a study were made, and how many."""
+
+    study: str
+    lethe_version: str
+    code_version: str | None
+    python_version: str
+    torch_version: str
+    ray_version: str | None
+    optuna_version: str | None
+    device: str
+    node: str
+    rows: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The search of one question with one method, and the epochs of the trial that it chose.
+
+    Attributes:
+        choice: None where no trial finished.
+    """
+
+    method: str
+    cell: str
+    trials: tuple[Tried, ...]
+    choice: BestRow | None
+    epochs: tuple[Epoch, ...]
+
+    @property
+    def chosen(self) -> Tried | None:
+        """The trial that was chosen."""
+        return next((one for one in self.trials if self.choice and one.trial_id == self.choice.trial_id), None)
+
+
+@dataclass(frozen=True)
+class QuestionPart:
+    """What there is to say of one question.
+
+    Attributes:
+        board: None where nothing was confirmed.
+        searches: empty where the question is not one of those that are drawn.
+        oracles: of the reporting seeds, of a question that is drawn.
+    """
+
+    asked: Asked
+    answers: tuple[Answer, ...]
+    board: Board | None
+    detailed: bool
+    searches: tuple[Searched, ...]
+    oracles: tuple[Retrained, ...]
+
+
+@dataclass(frozen=True)
+class StudyPart:
+    """What there is to say of one study.
+
+    Attributes:
+        specification: the newest; None in results of an early version.
+        specifications: how many the study was run with.
+        study: the specification, read; None where there is none or this version cannot read it.
+        models: models and saliency scores that were made.
+    """
+
+    name: str
+    specification: StudyRow | None
+    specifications: int
+    study: Study | None
+    questions: tuple[QuestionPart, ...]
+    augmentation: tuple[AugmentationRow, ...]
+    cost: tuple[CostRow, ...]
+    failures: tuple[FailureRow, ...]
+    made: tuple[Made, ...]
+
+    @property
+    def models(self) -> int:
+        """Models and saliency scores that the study has made."""
+        return sum(line.units for line in self.cost if line.stage in ("originals", "oracles", "saliency"))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page says.
+
+    Attributes:
+        left_out: questions whose search, curves, saliency and samples are not drawn.
+        set_aside: what was found broken and moved out of the way.
+    """
+
+    studies: tuple[StudyPart, ...]
+    left_out: int
+    set_aside: tuple[str, ...]
+
+
+def gather(place: Place, study: str | None) -> Report:
+    """Read what the page says, of one study or of all.
+
+    Raises:
+        QueryError: no results in the place, or none of that study.
+        SchemaError: a newer Lethe wrote a part.
+    """
+    names = Store(place).studies()
+    if study is not None and study not in names:
+        raise QueryError(f"no results of study {study} in {place}; studies there: {', '.join(names) or 'none'}")
+    return _Gathering(place, study).report([study] if study is not None else names)
+
+
+class _Gathering:
+    """One reading of a place, its rows sorted by study and question."""
+
+    def __init__(self, place: Place, study: str | None) -> None:
+        self._place = place
+        self._study = study
+        self._asked = self._ask(_ASKED, Asked)
+        self._drawn = {(one.study, one.question) for one in self._asked[:DETAILED]}
+        self._boards = {(board.lines[0].study, board.lines[0].question): board for board in leaderboard(place, study)}
+        self._progress = _by_question(self._ask(_PROGRESS, Progress))
+        self._tried = _by_question(self._ask(f"{_TRIED} where {self._in_drawn}", Tried))
+        self._best = {(row.study, row.cell): row for row in self._view("best", BestRow)}
+        self._oracles = _by_question(self._ask(f"{_RETRAINED} and {self._in_drawn}", Retrained))
+        self._epochs = defaultdict(list)
+        chosen = ", ".join(
+            _quoted(row.trial_id) for row in self._best.values() if (row.study, row.question) in self._drawn
+        )
+        if chosen:
+            for row in self._ask(f"{_EPOCHS} where trial_id in ({chosen}) order by epoch", Epoch):
+                self._epochs[row.trial_id].append(row)
+
+    def report(self, names: Sequence[str]) -> Report:
+        specifications = _by_study(self._ask("from studies order by started_at", StudyRow))
+        augmentation = _by_study(self._view("augmentation", AugmentationRow))
+        cost = _by_study(self._view("cost", CostRow))
+        failures = _by_study(self._view("failures", FailureRow))
+        made = _by_study(self._ask(_MADE, Made))
+        asked = _by_study(self._asked)
+        parts = []
+        for name in names:
+            newest = specifications[name][-1] if specifications[name] else None
+            read = _read(newest)
+            parts.append(
+                StudyPart(
+                    name=name,
+                    specification=newest,
+                    specifications=len(specifications[name]),
+                    study=read,
+                    questions=tuple(self._question(one, read) for one in asked[name]),
+                    augmentation=tuple(augmentation[name]),
+                    cost=tuple(cost[name]),
+                    failures=tuple(failures[name]),
+                    made=tuple(made[name]),
+                )
+            )
+        return Report(tuple(parts), len(self._asked) - len(self._drawn), _set_aside(self._place))
+
+    def _question(self, asked: Asked, study: Study | None) -> QuestionPart:
+        key = (asked.study, asked.question)
+        board = self._boards.get(key)
+        return QuestionPart(
+            asked=asked,
+            answers=tuple(self._answers(key, board, study)),
+            board=board,
+            detailed=key in self._drawn,
+            searches=tuple(self._searches(key)),
+            oracles=tuple(self._oracles[key]),
+        )
+
+    def _answers(self, key: Key, board: Board | None, study: Study | None) -> Iterable[Answer]:
+        lines = {line.method: line for line in board.lines if is_choice(line)} if board else {}
+        original = next((line for line in board.lines if line.row == "original"), None) if board else None
+        against = {one.first: one for one in board.contrasts if one.second == "original"} if board else {}
+        progress = {one.method: one for one in self._progress[key]}
+        planned = [choice.name for choice in study.methods] if study else []
+        for method in dict.fromkeys([*planned, *lines, *progress]):
+            if method in lines:
+                yield confirmed_answer(lines[method], original, against.get(method))
+            elif method in progress:
+                yield searched_answer(progress[method])
+            else:
+                yield unsearched_answer(method)
+
+    def _searches(self, key: Key) -> Iterable[Searched]:
+        cells: defaultdict[str, list[Tried]] = defaultdict(list)
+        for trial in self._tried[key]:
+            cells[trial.cell].append(trial)
+        for cell, trials in cells.items():
+            choice = self._best.get((key[0], cell))
+            epochs = self._epochs[choice.trial_id] if choice else []
+            yield Searched(trials[0].method, cell, tuple(trials), choice, tuple(epochs))
+
+    @property
+    def _in_drawn(self) -> str:
+        return f"question in ({', '.join(_quoted(question) for _, question in sorted(self._drawn)) or 'null'})"
+
+    def _ask(self, sql: str, row_type: type[RowT]) -> list[RowT]:
+        return to_rows(query(sql, self._place, self._study), row_type)
+
+    def _view(self, name: str, row_type: type[RowT]) -> list[RowT]:
+        return to_rows(load(self._place, name, self._study), row_type)
+
+
+_ASKED: Final = """
+select study, question, any_value(dataset) as dataset, any_value(arm) as arm, any_value(network) as network,
+    any_value(forget) as forget, max(forget_images) as forget_images, max(forget_twins) as forget_twins
+from (
+    select study, question, dataset, arm, network, forget, forget_images, forget_twins from trials
+    union all
+    select study, question, dataset, arm, network, forget, forget_images, forget_twins from confirmations
+)
+group by study, question
+order by study, dataset, forget, arm, network, question
+"""
+
+_PROGRESS: Final = """
+select study, question, method, count(*) as trials,
+    count(*) filter (status = 'done') as done,
+    count(*) filter (status = 'diverged') as diverged,
+    count(*) filter (status = 'failed') as failed,
+    min(gap) filter (status = 'done') as best,
+    any_value(original_gap) as original
+from trials group by study, question, method order by study, question, method
+"""
+
+_TRIED: Final = """
+select study, question, method, cell, trial_id, number, lr, density, setting, status, gap, original_gap, oracle_ua,
+    oracle_ra, oracle_va, oracle_mia, training_seeds, originals, oracles, seconds_total
+from (from trials order by study, question, method, cell, number)
+"""
+
+_EPOCHS: Final = "select trial_id, epoch, ua, ra, va, mia from epochs"
+
+_RETRAINED: Final = """
+select study, question, training_seed, ua, ra, va, mia, mia_nonmembers, seconds_retrain
+from confirmed where row = 'oracle' and status = 'done'
+"""
+
+_MADE: Final = """
+select study, lethe_version, code_version, python_version, torch_version, ray_version, optuna_version, device, node,
+    count(*) as rows, min(started_at) as first, max(ended_at) as last
+from (from trials union all by name from confirmations union all by name from artifacts)
+group by study, lethe_version, code_version, python_version, torch_version, ray_version, optuna_version, device, node
+order by study, first
+"""
+
+
+QuestionRowT = TypeVar("QuestionRowT", Progress, Tried, Retrained)
+StudyRowT = TypeVar("StudyRowT", StudyRow, AugmentationRow, CostRow, FailureRow, Made, Asked)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _by_question(rows: Iterable[QuestionRowT]) -> defaultdict[Key, list[QuestionRowT]]:
+    sorted_rows: defaultdict[Key, list[QuestionRowT]] = defaultdict(list)
+    for row in rows:
+        sorted_rows[row.study, row.question].append(row)
+    return sorted_rows
+
+
+def _by_study(rows: Iterable[StudyRowT]) -> defaultdict[str, list[StudyRowT]]:
+    sorted_rows: defaultdict[str, list[StudyRowT]] = defaultdict(list)
+    for row in rows:
+        sorted_rows[row.study].append(row)
+    return sorted_rows
+
+
+def _read(specification: StudyRow | None) -> Study | None:
+    """Read a study as it was run; None where an other version wrote what this one cannot read."""
+    if specification is None:
+        return None
+    try:
+        return parse_study(yaml.safe_load(specification.specification), specification.study)
+    except (StudyError, yaml.YAMLError):
+        return None
+
+
+def _set_aside(place: Place) -> tuple[str, ...]:
+    """Name what was set aside; a folder counts once."""
+    names = place.child(SET_ASIDE).names(recursive=True)
+    return tuple(dict.fromkeys(_UNIT.sub(r"\1", name) for name in names))

@@ -1,0 +1,221 @@
+"""Renders the page: what was gathered, in words, tables and figures, filled into one template that fetches nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from lethe.place import Place
+from lethe.report.page import _figures as draw
+from lethe.report.page import _tables as tables
+from lethe.report.page import _wording as wording
+from lethe.report.page._gallery import galleries
+from lethe.report.page._gather import DETAILED, QuestionPart, Searched, StudyPart, gather
+from lethe.report.page._saliency import Layers, layers_of
+
+OPEN: Final = 2
+"""Questions up to which a page shows the details of each unfolded."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that is whole in itself.
+
+    Attributes:
+        images: how many different images that were asked to be forgotten it holds.
+    """
+
+    html: str
+    images: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with its title and caption; a wide one takes the whole width."""
+
+    title: str
+    json: Markup
+    caption: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the search of one method is shown; ``ended`` where a trial of it has no gap to show."""
+
+    title: str
+    cell: str
+    summary: str
+    ended: bool
+    tuning: tuple[Figure, ...]
+    curves: tuple[Figure, ...]
+    curves_caption: str
+    layers: Layers | None
+    layers_figure: Figure | None
+
+
+def render_page(place: Place, study: str | None, *, images: bool = True, live: bool = False) -> Page:
+    """Render the report of one study or of all.
+
+    Args:
+        images: whether the forget samples are shown with their pictures.
+        live: whether the page asks the server that it came from, at ``/state``, whether something is new.
+
+    Raises:
+        QueryError: no results in the place, or none of that study.
+        SchemaError: a newer Lethe wrote a part.
+    """
+    report = gather(place, study)
+    found = galleries(place, report, study, images=images)
+    text = _template().render(
+        report=report,
+        place=place,
+        study=study,
+        live=live,
+        galleries=found,
+        searches={
+            (part.name, question.asked.question): [
+                _search(search, question, part, place) for search in question.searches
+            ]
+            for part in report.studies
+            for question in part.questions
+        },
+        costs={part.name: _cost_figure(part) for part in report.studies},
+        unfolded=sum(len(part.questions) for part in report.studies) <= OPEN,
+        detailed=DETAILED,
+        now=datetime.now(UTC),
+        lethe_version=version("lethe"),
+    )
+    return Page(text, found.images)
+
+
+@cache
+def _template() -> Any:
+    """Read the template with its styles and scripts; whatever is filled in later is escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals = {
+        **environment.globals,
+        "style": Markup(_file("style.css")),
+        "script": Markup(_file("page.js")),
+        "plotly": Markup(get_plotlyjs()),
+        "tables": tables,
+        "wording": wording,
+    }
+    return environment.from_string(_file("template.html.j2"))
+
+
+def _file(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _search(search: Searched, question: QuestionPart, part: StudyPart, place: Place) -> Search:
+    layers = layers_of(search, part.study, place)
+    return Search(
+        title=wording.method_title(search.method),
+        cell=search.cell,
+        summary=_summary(search),
+        ended=any(trial.status != "done" for trial in search.trials),
+        tuning=tuple(_tuning(search)),
+        curves=tuple(_curves(search, question)),
+        curves_caption=_curves_caption(search, question),
+        layers=layers,
+        layers_figure=_layers_figure(layers) if layers and layers.shares else None,
+    )
+
+
+def _summary(search: Searched) -> str:
+    """Say how the trials of a search ended, and which was chosen."""
+    ends: dict[str, int] = {}
+    for trial in search.trials:
+        ends[trial.status] = ends.get(trial.status, 0) + 1
+    ended = ", ".join(f"{number} {status}" for status, number in ends.items())
+    chosen = search.chosen
+    if chosen is None:
+        return f"{wording.count(len(search.trials), 'trial')}: {ended}. None finished, so none was chosen."
+    rates = [f"{name} {value:.3g}" for name in ("lr", "density") if (value := getattr(chosen, name)) is not None]
+    setting = f", {', '.join(rates)}" if rates else ""
+    return (
+        f"{wording.count(len(search.trials), 'trial')}: {ended}. Chosen: trial {chosen.number}{setting}, with a gap of "
+        f"{wording.percent(chosen.gap)} points on the tuning seeds."
+    )
+
+
+def _tuning(search: Searched) -> Iterable[Figure]:
+    finished = [trial for trial in search.trials if trial.status == "done" and trial.gap is not None]
+    if not finished:
+        return
+    if any(trial.lr is not None for trial in finished):
+        flat = all(trial.density is None for trial in search.trials)
+        yield Figure(
+            "Gap over learning rate" if flat else "Gap over learning rate and density",
+            Markup(draw.landscape(search)),
+            "On the tuning seeds." if flat else "Colour: the gap, in points, on the tuning seeds.",
+        )
+    yield Figure("Best gap against trials", Markup(draw.history(search, "trials")))
+    yield Figure(
+        "Best gap against time",
+        Markup(draw.history(search, "seconds")),
+        "Seconds of the trials, added in their order; at once running trials took less on the clock.",
+    )
+    if (lines := draw.parallel(search)) is not None:
+        yield Figure(
+            "Searched options",
+            Markup(lines),
+            "Each line a finished trial, blue where its gap is small, orange where it is large; the thick line is the "
+            f"chosen one.{draw.shown_lines(search)}",
+            wide=True,
+        )
+
+
+def _curves(search: Searched, question: QuestionPart) -> Iterable[Figure]:
+    if search.epochs:
+        for measure, title in draw.MEASURES.items():
+            yield Figure(title, Markup(draw.curve(search, measure, question.oracles)))
+
+
+def _curves_caption(search: Searched, question: QuestionPart) -> str:
+    """Say what the lines and the band of the curves are."""
+    if search.chosen is None:
+        return ""
+    parts = [
+        "Percent after each epoch of the chosen trial, mean over the tuning seeds "
+        f"{_listed(search.chosen.training_seeds)}. Dashed: their oracles."
+    ]
+    if question.oracles:
+        seeds = _listed(oracle.training_seed for oracle in question.oracles)
+        parts.append(
+            f"Band: lowest to highest oracle of the reporting seeds {seeds}, which are other seeds than the line's; it "
+            "shows how much retraining alone varies."
+        )
+        if draw.oracle_band("mia", question.oracles) is None:
+            parts.append("MIA has no band: reporting takes its non-members from test, the search from validation.")
+    else:
+        parts.append("No band: no oracle of a reporting seed is confirmed yet.")
+    return " ".join(parts)
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, seeds))
+
+
+def _layers_figure(layers: Layers) -> Figure:
+    return Figure(
+        "Trainable weights by layer",
+        Markup(draw.layers(layers.shares, layers.density)),
+        f"Share of each layer's weights that the chosen density {layers.density:.3g} leaves trainable, over the "
+        f"tuning seeds {_listed(layers.seeds)}; first layer on top. Reporting seeds have originals, and so masks, of "
+        "their own.",
+        wide=True,
+    )
+
+
+def _cost_figure(part: StudyPart) -> Figure | None:
+    seconds = tables.stages_of(part)
+    return Figure("Seconds by stage", Markup(draw.stages(seconds)), wide=True) if seconds else None

@@ -1,0 +1,85 @@
+"""Where the trainable weights of a chosen setting sit: their share in each layer, from the pool's saliency scores.
+
+It needs no images: which scores belong to a trial follows from its originals, and from the forget set's hash in the
+manifest of its oracles.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from lethe.place import Place, PlaceError
+from lethe.pool import CorruptArtefactError, Pool
+from lethe.report.page._gather import Searched, Tried
+from lethe.study import ArtefactKey, Study
+from lethe.versions import SchemaError
+from unlearning.models import Network
+from unlearning.saliency import SALIENCY_VERSION, Saliency
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The trainable weights of each layer, and all of its weights, added over the tuning seeds.
+
+    Attributes:
+        reason: why there are none, for people to read; empty where there are.
+    """
+
+    shares: dict[str, tuple[int, int]]
+    seeds: tuple[int, ...]
+    density: float
+    reason: str = ""
+
+
+def layers_of(search: Searched, study: Study | None, place: Place) -> Layers | None:
+    """Count the trainable weights of each layer under the chosen setting; None where no saliency score decides."""
+    chosen = search.chosen
+    if chosen is None or chosen.density is None or not _by_saliency(chosen):
+        return None
+    if study is None:
+        return Layers({}, (), chosen.density, "the study's specification, which names the network, cannot be read")
+    trainable: Counter[str] = Counter()
+    weights: Counter[str] = Counter()
+    pool = Pool(place)
+    try:
+        for original, oracle in zip(chosen.originals, chosen.oracles, strict=True):
+            for layer, moved, total in _layers(pool, original, oracle, chosen.density, study.network):
+                trainable[layer] += moved
+                weights[layer] += total
+    except (FileNotFoundError, KeyError):
+        return Layers({}, (), chosen.density, f"the scores are not in the pool of {place} any more")
+    except (CorruptArtefactError, PlaceError, SchemaError, ValueError) as error:
+        return Layers({}, (), chosen.density, str(error))
+    return Layers(
+        {layer: (trainable[layer], total) for layer, total in weights.items()},
+        tuple(chosen.training_seeds),
+        chosen.density,
+    )
+
+
+def _by_saliency(trial: Tried) -> bool:
+    setting = json.loads(trial.setting)
+    return bool(setting.get("mask") == "saliency" and setting["density"] < 1)
+
+
+def _layers(pool: Pool, original: str, oracle: str, density: float, network: Network) -> Iterator[tuple[str, int, int]]:
+    """Yield the name of each parameter's layer, its trainable weights and all of them."""
+    inputs = json.loads(pool.place.child("pool", "oracle", oracle).read("manifest.json"))["inputs"]
+    key = ArtefactKey("saliency", {"original": original, "forget": inputs["forget"], "version": SALIENCY_VERSION})
+    artefact = pool.load(key)
+    if artefact is None:
+        raise FileNotFoundError(pool.uri(key))
+    scores = artefact.files["scores"]
+    model = network.build(channels=1, classes=2, seed=0)
+    ordered = {name: scores[name] for name, _ in model.named_parameters()}
+    for name, mask in zip(ordered, Saliency(ordered).masks(density), strict=True):
+        yield _layer(model, name), int(mask.sum()), mask.numel()
+
+
+def _layer(model: nn.Module, parameter: str) -> str:
+    """Call a layer by its place in the network's body and its kind."""
+    path = parameter.rpartition(".")[0]
+    return f"{path.removeprefix('1.')} {type(model.get_submodule(path)).__name__}"

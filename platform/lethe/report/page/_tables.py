@@ -1,0 +1,245 @@
+"""The page's tables as text: each cell with what it shows and the number that it sorts by."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lethe.report._board import Board, is_choice
+from lethe.report._leaderboard import setting_in_words
+from lethe.report.page._gather import QuestionPart, StudyPart
+from lethe.report.page._wording import (
+    difference,
+    duration,
+    gap_interval,
+    method_title,
+    percent,
+    row_title,
+)
+from lethe.results.views import AugmentationRow, LeaderboardRow
+
+FAILURES_SHOWN: Final = 50
+
+METRICS: Final = {
+    "gap": "gap",
+    "gap_closed": "gap closed",
+    "ua": "UA",
+    "ra": "RA",
+    "ta": "TA",
+    "mia": "MIA",
+    "auc": "AUC",
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as a table shows it, and as it sorts; None sorts last."""
+
+    text: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where a gap, its interval and the noise floor lie on the scale of a table's gaps, in percent of its width."""
+
+    gap: float
+    low: float
+    high: float
+    floor: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a leaderboard.
+
+    Attributes:
+        kind: 'original', 'oracle', 'method' or 'control'.
+        measures: UA, RA, TA, MIA.
+        reach: None where there is no gap, and for the oracle.
+    """
+
+    name: str
+    kind: str
+    measures: tuple[Number, ...]
+    gap: Number
+    interval: str
+    reach: Reach | None
+    at_floor: bool
+    auc: Number
+    seconds: Number
+    share: Number
+    tuning: Number
+
+
+def lines_of(board: Board) -> list[Line]:
+    """Give the rows of a leaderboard."""
+    ends = [end for line in board.lines for end in (line.gap_high, line.gap, line.noise_floor) if end is not None]
+    widest = max(ends, default=0.0) or 1.0
+    return [_line(line, widest) for line in board.lines]
+
+
+def _line(line: LeaderboardRow, widest: float) -> Line:
+    kind = line.row if line.row in ("original", "oracle") else "method" if is_choice(line) else "control"
+    tuned = line.tuning_trials is not None and line.tuning_seconds is not None
+    return Line(
+        name=row_title(line.row),
+        kind=kind,
+        measures=tuple(Number(percent(value), value) for value in (line.ua, line.ra, line.ta, line.mia)),
+        gap=Number(percent(line.gap) if line.gap is not None else line.status.replace("done", ""), line.gap),
+        interval=gap_interval(line),
+        reach=_reach(line, widest) if line.row != "oracle" else None,
+        at_floor=line.at_floor,
+        auc=Number(percent(line.auc), line.auc),
+        seconds=Number(duration(line.seconds_unlearn), line.seconds_unlearn),
+        share=Number(f"{percent(line.retrain_share)} %" if line.retrain_share is not None else "", line.retrain_share),
+        tuning=Number(f"{line.tuning_trials} in {duration(line.tuning_seconds)}" if tuned else "", line.tuning_seconds),
+    )
+
+
+def _reach(line: LeaderboardRow, widest: float) -> Reach | None:
+    if line.gap is None:
+        return None
+    low = line.gap if line.gap_low is None else max(line.gap_low, 0.0)
+    high = line.gap if line.gap_high is None else line.gap_high
+    floor = None if line.noise_floor is None else 100 * line.noise_floor / widest
+    return Reach(100 * line.gap / widest, 100 * low / widest, 100 * high / widest, floor)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one row compares with another."""
+
+    first: str
+    second: str
+    shown: str
+    verdict: str
+
+
+def comparisons_of(board: Board) -> list[Comparison]:
+    """Give the contrasts of a leaderboard."""
+    return [
+        Comparison(
+            row_title(one.first),
+            "doing nothing" if one.second == "original" else one.second,
+            difference(one.difference, one.low, one.high),
+            one.verdict,
+        )
+        for one in board.contrasts
+    ]
+
+
+def choices_of(board: Board) -> list[tuple[str, str, str]]:
+    """Give each method, the setting that its search chose, and the trial."""
+    return [
+        (method_title(line.method), setting_in_words(line.setting), line.trial_id)
+        for line in board.lines
+        if is_choice(line) and line.trial_id
+    ]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an arm does to one measure of one row."""
+
+    row: str
+    metric: str
+    with_arm: Number
+    without: Number
+    difference: Number
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Arms:
+    """One arm held against another on one data set and forget request."""
+
+    title: str
+    arm: str
+    against: str
+    seeds: int
+    effects: tuple[Effect, ...]
+
+
+def arms_of(lines: Iterable[AugmentationRow]) -> list[Arms]:
+    """Sort the effects of augmentation by what they are about."""
+    groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
+    for line in lines:
+        groups[line.dataset, line.forget, line.network, line.arm, line.against].append(line)
+    return [
+        Arms(f"{dataset}, forget {forget}, {network}", arm, against, rows[0].seeds, tuple(map(_effect, rows)))
+        for (dataset, forget, network, arm, against), rows in groups.items()
+    ]
+
+
+def _effect(line: AugmentationRow) -> Effect:
+    return Effect(
+        row_title(line.row),
+        METRICS.get(line.metric, line.metric),
+        Number(percent(line.mean), line.mean),
+        Number(percent(line.mean_against), line.mean_against),
+        Number(difference(line.difference, line.low, line.high), line.difference),
+        line.verdict,
+    )
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What a retraining would have cost, and the search instead.
+
+    Attributes:
+        seconds: of one retraining, mean; None where this study recorded no oracle.
+    """
+
+    title: str
+    oracles: int
+    seconds: float | None
+    search: float
+
+    @property
+    def times(self) -> float | None:
+        """So many retrainings the search equals."""
+        return self.search / self.seconds if self.seconds else None
+
+
+def retrainings_of(part: StudyPart) -> list[Retraining]:
+    """Hold the cost of each question's search against its retraining."""
+    oracles: defaultdict[tuple[str | None, ...], list[float]] = defaultdict(lambda: [0, 0.0])
+    search: defaultdict[tuple[str | None, ...], float] = defaultdict(float)
+    for line in part.cost:
+        about = (line.dataset, line.network, line.arm, line.forget)
+        if line.stage == "oracles":
+            oracles[about] = [oracles[about][0] + line.units, oracles[about][1] + line.seconds]
+        elif line.stage == "search":
+            search[about] += line.seconds
+    return [
+        Retraining(
+            f"{dataset}, augmentation {arm}, forget {forget}, {network}",
+            int(oracles[dataset, network, arm, forget][0]),
+            _mean(*oracles[dataset, network, arm, forget]),
+            search[dataset, network, arm, forget],
+        )
+        for dataset, network, arm, forget in dict.fromkeys([*oracles, *search])
+    ]
+
+
+def _mean(units: float, seconds: float) -> float | None:
+    return seconds / units if units else None
+
+
+def asked_in_words(question: QuestionPart) -> str:
+    """Say what a question asks."""
+    asked = question.asked
+    twins = f", {asked.forget_twins:,} of them repeats of one that was asked for" if asked.forget_twins else ""
+    return (
+        f"Forget {asked.forget} ({asked.forget_images:,} train images{twins}) of {asked.dataset}: {asked.network}, "
+        f"augmentation {asked.arm}."
+    )
+
+
+def stages_of(part: StudyPart) -> dict[str, float]:
+    """Add up the seconds of each stage, and of each method in it."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for line in part.cost:
+        seconds[f"{line.stage}: {line.method}" if line.method else line.stage] += line.seconds
+    return dict(seconds)

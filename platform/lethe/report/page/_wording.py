@@ -1,0 +1,183 @@
+"""How numbers are written on the page, and the one sentence that answers a question put to a method.
+
+Fractions come in, percent and points go out. A sentence claims no more than its interval does: what the seeds cannot
+tell apart is called so.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from lethe.results.views import ContrastRow, LeaderboardRow
+from unlearning.methods import METHODS
+
+Mood = Literal["closer", "unclear", "farther", "nothing"]
+"""What a sentence amounts to: closer to retraining than doing nothing, not told apart, farther, or no result."""
+
+MINUS: Final = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a study found on one question with one method."""
+
+    method: str
+    mood: Mood
+    verdict: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far the search of one question with one method has come."""
+
+    study: str
+    question: str
+    method: str
+    trials: int
+    done: int
+    diverged: int
+    failed: int
+    best: float | None
+    original: float | None
+
+
+def percent(fraction: float | None) -> str:
+    """Write a fraction in percent; nothing where there is none."""
+    return "" if fraction is None else f"{100 * fraction:.1f}".replace("-", MINUS)
+
+
+def signed(fraction: float) -> str:
+    """Write a difference in points, with its sign."""
+    return f"{100 * fraction:+.1f}".replace("-", MINUS)
+
+
+def gap_interval(line: LeaderboardRow) -> str:
+    """Write the interval of a gap, which is never below zero; nothing where there is none."""
+    if line.gap_low is None or line.gap_high is None:
+        return ""
+    return f"[{percent(max(line.gap_low, 0.0))}, {percent(line.gap_high)}]"
+
+
+def difference(mean: float, low: float | None, high: float | None) -> str:
+    """Write a difference with its interval."""
+    return signed(mean) if low is None or high is None else f"{signed(mean)} [{signed(low)}, {signed(high)}]"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time with the unit that suits it; nothing where there is none."""
+    if seconds is None:
+        return ""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds >= 0.05 or seconds == 0 else "< 0.1 s"
+
+
+def count(number: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def method_title(name: str) -> str:
+    """Call a method as prose does."""
+    return METHODS[name].title if name in METHODS else name
+
+
+def row_title(row: str) -> str:
+    """Call a row of a leaderboard as a table does."""
+    return {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}.get(row, row)
+
+
+def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, contrast: ContrastRow | None) -> Answer:
+    """Say what the reporting seeds tell of a method's chosen setting."""
+    name = _subject(line.method)
+    if line.gap is None:
+        why = f"a run of the chosen setting {line.status}" if line.status != "done" else "no gap was measured"
+        return Answer(
+            line.method,
+            "nothing",
+            line.status if line.status != "done" else "no result",
+            f"{name} has no gap: {why} on at least one of {count(line.seeds, 'reporting seed')}.",
+        )
+    if line.gap_low is None:
+        over = "from one seed, without an interval" if line.seeds == 1 else "without an interval"
+    else:
+        over = f"{gap_interval(line)} over {count(line.seeds, 'seed')}"
+    return Answer(
+        line.method,
+        *_verdict(contrast),
+        f"{_possessive(name)} gap to retraining is {percent(line.gap)} points {over}, {_against(original, contrast)} "
+        f"and {_floor(line, contrast)}.",
+    )
+
+
+def searched_answer(progress: Progress) -> Answer:
+    """Say how far the search of a method has come that has no confirmed row yet."""
+    name = _subject(progress.method)
+    if progress.done == 0:
+        ends = [
+            f"{ended} {how}" for ended, how in ((progress.diverged, "diverged"), (progress.failed, "failed")) if ended
+        ]
+        how = f" ({', '.join(ends)})" if ends else ""
+        return Answer(
+            progress.method,
+            "nothing",
+            "no trial finished",
+            f"{name} has no answer: none of its {count(progress.trials, 'trial')} finished{how}, so there is no "
+            "setting to confirm.",
+        )
+    best = (
+        f"the best so far has a gap of {percent(progress.best)} points" if progress.best is not None else "no gap yet"
+    )
+    against = f", against {percent(progress.original)} for doing nothing" if progress.original is not None else ""
+    return Answer(
+        progress.method,
+        "nothing",
+        "not confirmed yet",
+        f"{name} is not confirmed yet: of {count(progress.trials, 'trial')} {progress.done} finished, and on the "
+        f"tuning seeds, where it was chosen, {best}{against}.",
+    )
+
+
+def unsearched_answer(method: str) -> Answer:
+    """Say that a method of the study has no trial yet."""
+    return Answer(method, "nothing", "no trial yet", f"{_subject(method)} has no trial yet.")
+
+
+def _verdict(contrast: ContrastRow | None) -> tuple[Mood, str]:
+    if contrast is None:
+        return "unclear", "not compared"
+    moods: dict[str, Mood] = {"closer": "closer", "farther": "farther"}
+    words = {"closer": "closer than doing nothing", "farther": "farther than doing nothing"}
+    return moods.get(contrast.verdict, "unclear"), words.get(contrast.verdict, contrast.verdict)
+
+
+def _against(original: LeaderboardRow | None, contrast: ContrastRow | None) -> str:
+    if original is None or original.gap is None:
+        return "with no gap of doing nothing to hold it against"
+    if contrast is None:
+        return f"against {percent(original.gap)} for doing nothing"
+    shown = difference(contrast.difference, contrast.low, contrast.high)
+    return f"against {percent(original.gap)} for doing nothing ({contrast.verdict}: {shown})"
+
+
+def _floor(line: LeaderboardRow, contrast: ContrastRow | None) -> str:
+    if line.noise_floor is None:
+        return "no noise floor, which takes oracles of two seeds"
+    floor = f"a noise floor of {percent(line.noise_floor)}"
+    if not line.at_floor:
+        return f"{floor}, above which it stays" if line.gap_low is not None else floor
+    if line.gap_low is None:
+        return f"{floor}, which it does not exceed"
+    if contrast is not None and contrast.verdict == "not told apart":
+        return f"{floor}: these seeds tell it neither from doing nothing nor from retraining"
+    return f"{floor}, at which it is indistinguishable from retraining"
+
+
+def _subject(method: str) -> str:
+    title = method_title(method)
+    return title[:1].upper() + title[1:]
+
+
+def _possessive(name: str) -> str:
+    return f"{name}'" if name.endswith("s") else f"{name}'s"
