@@ -96,22 +96,41 @@ class Holder:
         return f"process {self.pid} on {self.host} since {self.since}"
 
 
+class StudyHeldError(Exception):
+    """A study has a writer already.
+
+    Attributes:
+        holder: who that is, in words.
+    """
+
+    def __init__(self, study: str, holder: str) -> None:
+        super().__init__(f"the study {study} is being run by {holder}")
+        self.holder = holder
+
+
 @contextmanager
 def holding_study(
-    place: Place, study: str, *, say: Callable[[str], None], on_lost: Callable[[str], None]
+    place: Place, study: str, *, say: Callable[[str], None] | None = None, on_lost: Callable[[str], None]
 ) -> Iterator[None]:
     """Be a study's one writer while inside; wait for it before, and let others have it afterwards.
 
     Args:
         place: the results place; better a prepared one.
-        say: told, once, who has the study while this waits.
+        say: told, once, who has the study while this waits; None: do not wait.
         on_lost: told, in another thread, that the study is held no longer and why; the work should stop.
 
     Raises:
+        StudyHeldError: another has the study, and this is not to wait.
         PlaceError: the lease can be neither read nor written.
     """
     lease = _Lease(place.child("leases"), f"{study}.json")
-    lease.take(lambda holder: say(f"The study {study} is being run by {holder}: waiting until it ends."))
+
+    def tell(holder: str) -> None:
+        if say is None:
+            raise StudyHeldError(study, holder)
+        say(f"The study {study} is being run by {holder}: waiting until it ends.")
+
+    lease.take(tell)
     over = threading.Event()
     renewer = threading.Thread(target=lease.renew, args=(over, on_lost), name="lethe-lease", daemon=True)
     renewer.start()

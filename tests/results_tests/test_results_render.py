@@ -9,9 +9,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from lethe.results.render import Format, render
+from lethe.results.render import TextFormat, render
 
-FORMATS: tuple[Format, ...] = ("table", "csv", "json", "markdown")
+FORMATS: tuple[TextFormat, ...] = ("table", "csv", "json", "markdown", "latex")
 
 ANSWER = pa.table(
     {
@@ -66,14 +66,14 @@ def test_brackets_are_not_taken_for_markup(cell: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_columns_of_the_same_name_keep_their_own_values(form: Format) -> None:
+def test_columns_of_the_same_name_keep_their_own_values(form: TextFormat) -> None:
     text = render(duckdb.sql("select 17 as a, 23 as a").to_arrow_table(), form)
     assert "23" in text
     assert "17" in text or form == "json"
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_whatever_duckdb_returns_is_written(form: Format) -> None:
+def test_whatever_duckdb_returns_is_written(form: TextFormat) -> None:
     sql = (
         "select sum(3) s, 1.5 d, [1.5] l, date '2026-01-01' the_day, interval 1 hour i, {'x': 1.5} st, map {'a': 1} m, "
         "'x'::blob b, 'nan'::double n, uuid '00000000-0000-0000-0000-000000000001' u, null as nothing"
@@ -85,6 +85,20 @@ def test_whatever_duckdb_returns_is_written(form: Format) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_an_answer_without_rows_keeps_its_columns(form: Format) -> None:
+def test_an_answer_without_rows_keeps_its_columns(form: TextFormat) -> None:
     text = render(pa.table({"gap": pa.array([], pa.float64())}), form)
     assert text == "[]" if form == "json" else "gap" in text
+
+
+def test_latex_is_a_booktabs_table_whose_text_prints_as_it_is() -> None:
+    table = pa.table({"row_name": ["a_b & 10 % of $1 {x} #2 ~ ^ \\ <≈>"], "gap": [0.25]})
+    assert render(table, "latex").splitlines() == [
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"row\_name & gap \\",
+        r"\midrule",
+        r"a\_b \& 10 \% of \$1 \{x\} \#2 \textasciitilde{} \textasciicircum{} \textbackslash{} "
+        r"\textless{}$\approx$\textgreater{} & 0.25 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]

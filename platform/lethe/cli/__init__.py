@@ -5,8 +5,9 @@ import typer
 from lethe.cli._data import data
 from lethe.cli._jobs import jobs, logs, stop, submit
 from lethe.cli._report import report
-from lethe.cli._results import leaderboard, query
+from lethe.cli._results import compact, export, leaderboard, query, show
 from lethe.cli._studies import plan, run
+from lethe.cli._watch import watch
 
 app = typer.Typer(
     help="Which unlearning setting makes a classifier forget, how close it comes to retraining, and at what cost.",
@@ -14,8 +15,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run, plan, leaderboard, report, query, submit, jobs, logs, stop):
+for command in (run, plan, leaderboard, report, query, show, watch, compact, submit, jobs, logs, stop):
     app.command()(command)
+app.add_typer(export, name="export")
 app.add_typer(data, name="data")
 
 __all__ = ["app", "main"]

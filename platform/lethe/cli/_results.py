@@ -1,33 +1,67 @@
 """Commands that ask the results, and keep them in order."""
 
-from typing import Annotated, Literal
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
 
-from lethe.cli._common import OneStudy, Where, console, errors_told, fail
+from lethe.cli._common import OneStudy, Where, console, errors_told, fail, stderr
+
+if TYPE_CHECKING:
+    from lethe.place import Place
 
 
 def query(
     sql: Annotated[
-        str, typer.Argument(help="A statement that reads trials, epochs, confirmations, artifacts, columns.")
-    ],
+        str | None, typer.Argument(help="A statement that reads tables, views and saved queries; none: a guide.")
+    ] = None,
     results: Where = "results",
     form: Annotated[
-        Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How to print.")
+        Literal["table", "csv", "json", "markdown", "latex", "parquet"],
+        typer.Option("--format", help="How to write the answer; parquet needs --output."),
     ] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file for the answer.")] = None,
+    save: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Keep the query beside the results, to be read as a view.")
+    ] = None,
 ) -> None:
-    """Ask the results with SQL (DuckDB's dialect, read-only). `FROM columns` tells what each column means."""
+    """Ask the results with SQL (DuckDB's dialect, read-only); without SQL, tell what can be asked.
+
+    The guide lists views, tables and their columns with units, and queries that have an answer in these results.
+    """
+    import pyarrow.parquet as pq
+
+    from lethe.place import Place
     from lethe.results import query as ask
+    from lethe.results import save_query
     from lethe.results.render import render
 
+    if form == "parquet" and output is None:
+        fail("--format parquet is for files: name one with --output")
     with errors_told():
-        typer.echo(render(ask(sql, results), form))
+        place = Place.at(results)
+        if sql is None:
+            if save or output or form != "table":
+                fail('--save, --output and --format go with a query: give one, such as "from leaderboard"')
+            _print_guide(place)
+            return
+        answer = ask(sql, place)
+        if save:
+            where = save_query(sql, save, place)
+            typer.echo(f'Kept as {where}; ask it again with: lethe query "from {save}"', err=True)
+        if form == "parquet":
+            pq.write_table(answer, output)
+        elif output:
+            output.write_text(render(answer, form) + "\n", encoding="utf-8")
+        else:
+            typer.echo(render(answer, form))
 
 
-def leaderboard(
-    results: Where = "results",
-    study: OneStudy = None,
-) -> None:
+def leaderboard(results: Where = "results", study: OneStudy = None) -> None:
     """Print the confirmed table of every question, with intervals and the noise floor."""
     from lethe.place import Place
     from lethe.report import leaderboard as read
@@ -38,6 +72,86 @@ def leaderboard(
         place = Place.at(results)
         boards = read(place, study)
         if not boards:
-            known = ", ".join(Store(place).studies()) or "none"
-            fail(f"no confirmed results{f' of study {study}' if study else ''} in {place}; studies there: {known}")
+            fail(_nothing_of(study, place, Store(place).studies(), "confirmed "))
         print_leaderboard(boards, console())
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="ID", help="A trial, a confirmation or an artefact, by its name.")],
+    results: Where = "results",
+) -> None:
+    """Show all that is known of a trial, a confirmation or an artefact: where its numbers come from, what it cost."""
+    from lethe.place import Place
+    from lethe.report import print_unit
+
+    with errors_told():
+        print_unit(Place.at(results), name, console())
+
+
+def compact(results: Where = "results", study: OneStudy = None) -> None:
+    """Put the many small files of each study into few large ones, which are read faster; a run does so by itself.
+
+    A study that is being run is left to its run. Exit code 0: done; 1: something broken was set aside, as told.
+    """
+    from lethe.lease import StudyHeldError, holding_study
+    from lethe.place import Place
+    from lethe.results import Store
+    from lethe.results import compact as compact_study
+
+    with errors_told():
+        store = Store(Place.at(results))
+        studies = store.studies()
+        if not studies or (study and study not in studies):
+            fail(_nothing_of(study, store.place, studies))
+        told: list[str] = []
+        for name in [study] if study else studies:
+            try:
+                with holding_study(store.place, name, on_lost=told.append):
+                    told += compact_study(store, name)
+                typer.echo(f"{name}: compacted.")
+            except StudyHeldError as error:
+                typer.echo(f"{name}: left to its run, {error.holder}.")
+        if told:
+            stderr(*told)
+            raise typer.Exit(1)
+
+
+export = typer.Typer(help="Writes results for other programs.", no_args_is_help=True)
+
+
+@export.command("optuna")
+def export_optuna(
+    storage: Annotated[str, typer.Argument(metavar="URL", help="An Optuna storage, such as sqlite:///optuna.db.")],
+    results: Where = "results",
+    study: OneStudy = None,
+) -> None:
+    """Write each search as an Optuna study into a storage that optuna-dashboard opens; what is there is left out."""
+    from lethe.place import Place
+    from lethe.search import export as export_searches
+
+    with errors_told():
+        for exported in export_searches(Place.at(results), storage, study):
+            unfit = f", {exported.unfit} of an early version left out" if exported.unfit else ""
+            typer.echo(f"{exported.name}: {exported.new} trials written, {exported.known} there already{unfit}")
+
+
+def _nothing_of(study: str | None, place: "Place", studies: list[str], what: str = "") -> str:
+    of = f" of study {study}" if study else ""
+    return f"no {what}results{of} in {place}; studies there: {', '.join(studies) or 'none'}"
+
+
+def _print_guide(place: "Place") -> None:
+    from lethe.results.guide import examples, sources
+
+    asked = examples(place)
+    out = console()
+    for source in sources(place):
+        out.print(Text(f"{source.name}", style="bold"), Text(f"({source.kind})", style="dim"), Text(source.meaning))
+        if source.columns:
+            table = Table("column", "type", "unit", "meaning", box=SIMPLE_HEAD, pad_edge=False)
+            for column in source.columns:
+                table.add_row(*map(Text, (column.name, str(column.type), column.unit, column.meaning)))
+            out.print(table)
+    out.print(Text("Queries that have an answer here:", style="bold"))
+    for sql in asked:
+        out.print(Text(f'  lethe query "{sql}" --results {shlex.quote(place.address)}'), soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from lethe.results.compaction import compact
 from lethe.results.part import CorruptPartError
-from lethe.results.query import QueryError, load, query
+from lethe.results.query import QueryError, load, query, save_query
 from lethe.results.rows import (
     TABLES,
     ArtifactRow,
@@ -15,7 +15,6 @@ from lethe.results.rows import (
     TableName,
     TrialRow,
 )
-from lethe.results.saved import save_query
 from lethe.results.schema import describe, to_rows
 from lethe.results.store import CorruptPartWarning, Store
 from lethe.results.views import VIEWS

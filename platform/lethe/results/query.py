@@ -13,7 +13,7 @@ from duckdb.func import PythonUDFType
 
 from lethe.place import Place
 from lethe.results.rows import TABLES
-from lethe.results.saved import read_saved
+from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
 from lethe.results.store import Store
 from lethe.results.views import VIEWS
@@ -47,15 +47,8 @@ def query(sql: str, where: Place | str | Path, study: str | None = None) -> pa.T
         QueryError: no single reading statement, wrong SQL, or no results in the place.
         SchemaError: a newer Lethe wrote a part.
     """
-    store = Store(Place.at(where))
-    saved = read_saved(store.place)
-    check_reads_only(sql, saved)
-    with _connected(store, _needed_by(sql, saved), saved, study) as connection:
-        try:
-            answer: pa.Table = connection.sql(sql).to_arrow_table()
-        except duckdb.Error as error:
-            raise _told(str(error), saved) from error
-    return answer
+    place = Place.at(where)
+    return _answer(sql, place, read_saved(place), study)
 
 
 def load(where: Place | str | Path, name: str = "trials", study: str | None = None) -> pa.Table:
@@ -76,6 +69,25 @@ def load(where: Place | str | Path, name: str = "trials", study: str | None = No
     return query(f'from "{name}"', where, study)
 
 
+def save_query(sql: str, name: str, where: Place | str | Path) -> str:
+    """Keep a query beside the results, where it can be read as a view of this name; an older one is replaced.
+
+    Returns:
+        Where it lies.
+
+    Raises:
+        ValueError: the name cannot be a query's.
+        QueryError: the query has no answer that a view could give.
+        PlaceError: it could not be written.
+    """
+    place = Place.at(where)
+    check_name(name)
+    saved = read_saved(place)
+    text = _only_statement(sql, saved)
+    _answer(f'from "{name}" limit 0', place, saved | {name: text}, None)
+    return write_saved(place, name, text)
+
+
 def columns() -> pa.Table:
     """Describe every column of every table and view."""
     row_types = [*TABLES.items(), *((name, view.row_type) for name, view in VIEWS.items())]
@@ -92,12 +104,18 @@ def columns() -> pa.Table:
     )
 
 
-def check_reads_only(sql: str, saved: Mapping[str, str]) -> None:
-    """See that SQL is one statement that only reads.
+def _answer(sql: str, place: Place, saved: Mapping[str, str], study: str | None) -> pa.Table:
+    _only_statement(sql, saved)
+    with _connected(Store(place), _needed_by(sql, saved), saved, study) as connection:
+        try:
+            answer: pa.Table = connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise _told(str(error), saved) from error
+    return answer
 
-    Raises:
-        QueryError: it is none, several, or one that may write.
-    """
+
+def _only_statement(sql: str, saved: Mapping[str, str]) -> str:
+    """Give the one statement of SQL, which only reads, without what ends it."""
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
@@ -107,6 +125,8 @@ def check_reads_only(sql: str, saved: Mapping[str, str]) -> None:
         raise _told(
             f"wanted one statement that only reads (SELECT, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN), got {found}.", saved
         )
+    end = next((at for at, _ in duckdb.tokenize(sql) if sql.encode()[at:].startswith(b";")), None)
+    return sql.encode()[:end].decode().strip()
 
 
 @contextmanager

@@ -1,12 +1,13 @@
-"""A table as text: for a terminal, or as CSV, JSON or Markdown for what comes next."""
+"""A table as text: for a terminal, or as CSV, JSON, Markdown or LaTeX for what comes next."""
 
 import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 from rich.box import SIMPLE_HEAD
@@ -15,10 +16,23 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-Format = Literal["table", "csv", "json", "markdown"]
+TextFormat = Literal["table", "csv", "json", "markdown", "latex"]
 
 
-def render(table: pa.Table, form: Format, width: int | None = None) -> str:
+_ENDLESS: Final = 10_000_000
+_LATEX: Final = {character: "\\" + character for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "≈": r"$\approx$",
+    "±": r"$\pm$",
+    "\n": " ",
+}
+
+
+def render(table: pa.Table, form: TextFormat, width: int | None = None) -> str:
     """Write a table out.
 
     Args:
@@ -33,7 +47,29 @@ def render(table: pa.Table, form: Format, width: int | None = None) -> str:
     if form == "csv":
         return _csv(names, rows)
     cells = [[_short(value) for value in row] for row in rows]
+    if form == "latex":
+        return latex_table(names, cells, "".join("r" if _is_number(column.type) else "l" for column in table.columns))
     return _markdown(names, cells) if form == "markdown" else _for_terminal(names, cells, width)
+
+
+def latex_table(names: Sequence[str], cells: Sequence[Sequence[str]], alignment: str) -> str:
+    """Write a table for LaTeX's package booktabs.
+
+    Args:
+        alignment: a letter a column, such as ``lrr``.
+    """
+    lines = [" & ".join(map(latex_text, row)) + r" \\" for row in (names, *cells)]
+    body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
+    return "\n".join([rf"\begin{{tabular}}{{{alignment}}}", *body, r"\end{tabular}"])
+
+
+def latex_text(text: str) -> str:
+    """Write text so that LaTeX prints it as it is."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _plain(value: Any) -> Any:
@@ -96,7 +132,7 @@ def _for_terminal(names: list[str], cells: list[list[str]], width: int | None) -
     grid = Table(*map(escape, names), box=SIMPLE_HEAD)
     for row in cells:
         grid.add_row(*map(Text, row))
-    console = Console(width=width or 10_000, file=io.StringIO(), highlight=False)
+    console = Console(width=width or _ENDLESS, file=io.StringIO(), highlight=False)
     with console.capture() as capture:
         console.print(grid)
     return "\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines())

@@ -136,6 +136,10 @@ class _TrialColumns(OutcomeColumns, SettingColumns, QuestionColumns):
     losses: Annotated[
         int | None, Column("", "workers that it lost before it ended; null in results of an early version")
     ] = None
+    search_space: Annotated[
+        str | None,
+        Column("", "what was searched, as JSON of Optuna's distributions; null in early results"),
+    ] = None
     copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
     epochs_done: Annotated[int, Column("epochs", "epochs that were run")]
     gap_per_seed: Annotated[list[float], Column("fraction", "gap of each training seed")]

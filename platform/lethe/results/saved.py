@@ -11,18 +11,25 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _SUFFIX: Final = ".sql"
 
 
-def save_query(place: Place, name: str, sql: str) -> str:
-    """Keep a query, in the place of an older one of that name; say where it lies.
+def check_name(name: str) -> None:
+    """See that a query can have this name.
 
     Raises:
-        ValueError: the name is no identifier, or a table's or view's own.
-        PlaceError: the query could not be written.
+        ValueError: it is no identifier, or a table's or view's own.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"a query's name is made of a-z, 0-9 and _, and begins with a letter; got '{name}'")
     if name in TABLES or name in VIEWS or name == "columns":
         raise ValueError(f"'{name}' is the name of a table or view: choose another")
-    _folder(place).write(name + _SUFFIX, sql.strip().rstrip(";").encode() + b"\n")
+
+
+def write_saved(place: Place, name: str, sql: str) -> str:
+    """Keep a query, in the place of an older one of that name; say where it lies.
+
+    Raises:
+        PlaceError: it could not be written.
+    """
+    _folder(place).write(name + _SUFFIX, sql.encode() + b"\n")
     return f"{_folder(place)}/{name}{_SUFFIX}"
 
 

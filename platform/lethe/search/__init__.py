@@ -5,6 +5,7 @@ from collections.abc import Callable
 from lethe.cluster import Stop
 from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
+from lethe.search._export import Exported, export
 from lethe.search._journal import Journal
 from lethe.search._tune import run_on_tune
 from lethe.search._worker import TrialTask, TrialWorker
@@ -21,4 +22,14 @@ def run_here(search: StudySearch, worker: TrialWorker, stop: Stop, show: Callabl
                 break
 
 
-__all__ = ["Journal", "Proposal", "StudySearch", "TrialTask", "TrialWorker", "run_here", "run_on_tune"]
+__all__ = [
+    "Exported",
+    "Journal",
+    "Proposal",
+    "StudySearch",
+    "TrialTask",
+    "TrialWorker",
+    "export",
+    "run_here",
+    "run_on_tune",
+]

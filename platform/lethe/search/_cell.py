@@ -77,9 +77,7 @@ class CellSearch:
         tell_dashboard: Callable[[FrozenTrial], None] = lambda trial: None,
     ) -> None:
         self.cell = cell
-        self._distributions = {
-            name: _distribution(dimension, cell.choice.is_whole(name)) for name, dimension in cell.choice.search.items()
-        }
+        self._distributions = distributions_of(cell)
         self._study = optuna.create_study(direction="minimize", sampler=RandomSampler())
         self._known = dict(known)
         self._tell_dashboard = tell_dashboard
@@ -160,6 +158,12 @@ class CellSearch:
         else:
             told = self._study.tell(trial, state=TrialState.PRUNED if ending.status == "stopped" else TrialState.FAIL)
         self._tell_dashboard(told)
+
+
+def distributions_of(cell: Cell) -> dict[str, BaseDistribution]:
+    """Give the searched options of a cell as Optuna knows them, by name."""
+    choice = cell.choice
+    return {name: _distribution(dimension, choice.is_whole(name)) for name, dimension in choice.search.items()}
 
 
 def _distribution(dimension: object, whole: bool) -> BaseDistribution:

@@ -6,11 +6,13 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from optuna.distributions import distribution_to_json
+
 from lethe.cluster import Cause
 from lethe.provenance import Provenance
 from lethe.results import EpochRow, TrialRow
 from lethe.results.columns import question_columns, setting_columns
-from lethe.search._cell import Proposal, Setting
+from lethe.search._cell import Proposal, Setting, distributions_of
 from lethe.search._report import Report, Status
 from lethe.study import Cell
 from unlearning.yardstick import Measures
@@ -53,6 +55,7 @@ def trial_row(
         error=error,
         cause=cause,
         losses=losses,
+        search_space=_search_space(cell),
         epochs_done=last.epoch if last else 0,
         gap=last.gap if last and last.measures else None,
         gap_per_seed=list(last.gap_per_seed) if last else [],
@@ -101,6 +104,11 @@ def setting_of(row: TrialRow, cell: Cell) -> Setting:
     """Read the searched options back from a row."""
     options = json.loads(row.setting)
     return {name: options[name] for name in cell.choice.search}
+
+
+def _search_space(cell: Cell) -> str:
+    space = {name: json.loads(distribution_to_json(one)) for name, one in distributions_of(cell).items()}
+    return json.dumps(space)
 
 
 def _measured(measures: Measures | None) -> dict[str, Any]:

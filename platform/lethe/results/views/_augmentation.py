@@ -26,9 +26,9 @@ class AugmentationRow:
     mean: Annotated[float, Column("fraction", "the measure with the arm, mean over these seeds")]
     mean_against: Annotated[float, Column("fraction", "the measure with the other arm, mean over these seeds")]
     difference: Annotated[float, Column("fraction", "the first less the second, paired by seed")]
-    low: Annotated[float | None, Column("fraction", "lower end of its 95 % interval; null with one seed")]
+    low: Annotated[float | None, Column("fraction", "lower end of its 95 % interval; null for one seed, or oracles")]
     high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
-    verdict: Annotated[str, Column("", "'higher', 'lower', 'not told apart', or 'from one seed'")]
+    verdict: Annotated[str, Column("", "'higher', 'lower', 'not told apart', or 'no interval'")]
 
 
 AUGMENTATION: Final = View(
@@ -54,7 +54,8 @@ paired as (
     select a.study, a.dataset, a.network, a.forget, a.row, a.arm, b.arm as against, a.metric,
         count(*) as seeds, avg(a.value) as mean, avg(b.value) as mean_against,
         avg(a.value - b.value) as difference,
-        case when count(*) > 1 then student_t(count(*)) * stddev_samp(a.value - b.value) / sqrt(count(*)) end as reach
+        case when count(*) > 1 and not (a.row = 'oracle' and a.metric = 'gap')
+            then student_t(count(*)) * stddev_samp(a.value - b.value) / sqrt(count(*)) end as reach
     from long a
     join base using (study, dataset, network, forget, forget_images)
     join long b using (study, dataset, network, forget, forget_images, row, metric, training_seed)
@@ -64,12 +65,12 @@ paired as (
 select study, dataset, network, forget, row, arm, against, metric, seeds, mean, mean_against, difference,
     difference - reach as low,
     difference + reach as high,
-    case when reach is null then 'from one seed'
+    case when reach is null then 'no interval'
         when difference + reach < 0 then 'lower'
         when difference - reach > 0 then 'higher'
         else 'not told apart' end as verdict
 from paired
-where not (row = 'original' and metric = 'gap_closed')
+where not (row in ('original', 'oracle') and metric = 'gap_closed')
 order by study, dataset, network, forget, arm, row <> 'original', row <> 'oracle', row,
     list_position(['gap', 'gap_closed', 'ua', 'ra', 'ta', 'mia', 'auc'], metric)
 """,

@@ -1,0 +1,155 @@
+"""All that is known of one trial, confirmation or artefact, as a person reads it: where a number comes from."""
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lethe.place import Place
+from lethe.results import load
+
+_MEASURES: Final = ("ua", "ra", "va", "ta", "mia")
+_NAMES: Final = {"trials": "trial_id", "confirmations": "confirmation_id", "artifacts": "artifact_id"}
+_SAID: Final = {
+    *_MEASURES,
+    *(f"oracle_{name}" for name in _MEASURES),
+    *(
+        "gap",
+        "original_gap",
+        "setting",
+        "search_space",
+        "status",
+        "error",
+        "originals",
+        "oracles",
+        "original",
+        "oracle",
+    ),
+}
+_COST: Final = ("seconds_", "tuning_", "peak_memory_bytes", "device", "cpus", "gpus", "retrain_share", "bytes")
+_ORIGIN: Final = ("worker", "node", "lethe_", "code_", "python_", "torch_", "ray_", "optuna_", "started_at", "ended_at")
+
+
+def print_unit(place: Place, name: str, console: Console) -> None:
+    """Print a trial (setting, curve, what it was compared with, cost, versions), a confirmation or an artefact.
+
+    Raises:
+        ValueError: nothing has this name; the message gives names that are like it.
+        QueryError: no results in the place.
+    """
+    table, row = _find(place, name)
+    console.print(Text(f"{_NAMES[table].removesuffix('_id')} {name}", style="bold"), Text(_standing(row)))
+    setting = json.loads(row.get("setting") or "{}")
+    _print_values(console, "setting", setting)
+    if row.get("search_space"):
+        _print_values(console, "searched", json.loads(row["search_space"]))
+    if table != "artifacts":
+        _print_measures(console, row)
+    if table == "trials":
+        curve = _rows_where(load(place, "epochs", row["study"]), "trial_id", [name])
+        _print_rows(console, "curve", sorted(curve, key=lambda epoch: int(epoch["epoch"])), _CURVE)
+    if table == "artifacts":
+        confirmations = load(place, "confirmations")
+        used = [*_rows_where(confirmations, "original", [name]), *_rows_where(confirmations, "oracle", [name])]
+        _print_rows(console, "used by", used, _CONFIRMED)
+    else:
+        _print_artefacts(console, place, row)
+    if table == "trials":
+        confirmed = _rows_where(load(place, "confirmations", row["study"]), "trial_id", [name])
+        _print_rows(console, "confirmed as", confirmed, _CONFIRMED)
+    said = {*_SAID, *setting, "method"}
+    rest = {column: value for column, value in row.items() if column not in said and value is not None}
+    _print_values(console, "cost", {column: value for column, value in rest.items() if column.startswith(_COST)})
+    _print_values(console, "made by", {column: value for column, value in rest.items() if column.startswith(_ORIGIN)})
+    others = {column: value for column, value in rest.items() if not column.startswith((*_COST, *_ORIGIN))}
+    _print_values(console, "more", others)
+
+
+_CURVE: Final = ("epoch", "loss", "ua", "ra", "va", "mia", "gap", "seconds_unlearn", "seconds_evaluate")
+_CONFIRMED: Final = ("confirmation_id", "row", "training_seed", "ua", "ra", "ta", "mia", "gap", "status")
+_ARTEFACT: Final = ("artifact_id", "kind", "training_seed", "study", "seconds_train", "va", "ta", "uri")
+
+
+def _find(place: Place, name: str) -> tuple[str, dict[str, Any]]:
+    known: list[str] = []
+    for table, key in _NAMES.items():
+        rows = load(place, table)
+        if found := _rows_where(rows, key, [name]):
+            return table, found[0]
+        known += rows[key].to_pylist()
+    like = difflib.get_close_matches(name, known, 5, cutoff=0.3)
+    raise ValueError(
+        f"no trial, confirmation or artefact '{name}' in {place}; names like it: {', '.join(like) or 'none'}"
+    )
+
+
+def _standing(row: Mapping[str, Any]) -> str:
+    """Say what a row belongs to and how it ended."""
+    of = f"of {row['study']}: {row['dataset']}, augmentation {row['arm']}, {row['network']}"
+    asked = f", forget {row['forget']} ({row['forget_images']} images)" if row.get("forget") else ""
+    method = f", {row.get('row') or row['method']}" if row.get("method") else f", {row.get('kind')}"
+    ended = f" · {row['status']}" if row.get("status") else ""
+    return of + asked + method + ended + (f": {row['error']}" if row.get("error") else "")
+
+
+def _print_measures(console: Console, row: Mapping[str, Any]) -> None:
+    table = Table("measure", "unlearned", "oracle", "difference", box=SIMPLE_HEAD, pad_edge=False)
+    for name in _MEASURES:
+        own, oracle = row.get(name), row.get(f"oracle_{name}")
+        if own is not None:
+            difference = "" if oracle is None else f"{own - oracle:+.4f}"
+            table.add_row(name.upper(), _shown(own), _shown(oracle), difference)
+    if row.get("gap") is not None:
+        table.add_row("gap", _shown(row["gap"]), "", "")
+    if row.get("original_gap") is not None:
+        table.add_row("gap of doing nothing", _shown(row["original_gap"]), "", "")
+    if table.row_count:
+        console.print(table)
+
+
+def _print_artefacts(console: Console, place: Place, row: Mapping[str, Any]) -> None:
+    """List the models that a unit started from and was compared with."""
+    single = [row.get("original"), row.get("oracle")]
+    wanted = [*(row.get("originals") or ()), *(row.get("oracles") or ()), *filter(None, single)]
+    artefacts = _rows_where(load(place, "artifacts"), "artifact_id", wanted)
+    _print_rows(console, "compared with", artefacts, _ARTEFACT)
+    if gone := sorted(set(wanted) - {artefact["artifact_id"] for artefact in artefacts}):
+        console.print(Text(f"not recorded in these results: {', '.join(gone)}"))
+
+
+def _rows_where(rows: pa.Table, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
+    wanted = pc.is_in(rows[column], value_set=pa.array(values, pa.string()))
+    found: list[dict[str, Any]] = rows.filter(wanted).to_pylist()
+    return found
+
+
+def _print_rows(console: Console, title: str, rows: Sequence[Mapping[str, Any]], columns: tuple[str, ...]) -> None:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_shown(row[column])) for column in columns))
+    if table.row_count:
+        console.print(table)
+
+
+def _print_values(console: Console, title: str, values: Mapping[str, Any]) -> None:
+    if not values:
+        return
+    table = Table(title, "", box=SIMPLE_HEAD, pad_edge=False)
+    for name, value in values.items():
+        table.add_row(Text(name), Text(_shown(value)))
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,96 @@
+"""Searches as Optuna studies in a storage of the user's choice, made from the rows alone."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from lethe.place import Place
+from lethe.results import EpochRow, TrialRow, load, to_rows
+
+_STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written of one search.
+
+    Attributes:
+        name: of the Optuna study.
+        new, known: trials that were written, and that were there already.
+        unfit: trials of an early version, which did not record what was searched; they are not written.
+    """
+
+    name: str
+    new: int
+    known: int
+    unfit: int
+
+
+def export(place: Place, storage: str, study: str | None = None) -> Iterator[Exported]:
+    """Write the searches of one study, or of all, into an Optuna storage; trials that it holds are not written again.
+
+    Args:
+        storage: an SQLAlchemy URL such as ``sqlite:///optuna.db``, or the path of a journal file.
+
+    Raises:
+        QueryError: no results in the place.
+        ValueError: the storage cannot be opened.
+    """
+    epochs: defaultdict[str, list[EpochRow]] = defaultdict(list)
+    for epoch in to_rows(load(place, "epochs", study), EpochRow):
+        epochs[epoch.trial_id].append(epoch)
+    cells: defaultdict[tuple[str, str], list[TrialRow]] = defaultdict(list)
+    for row in to_rows(load(place, "trials", study), TrialRow):
+        cells[row.study, row.cell].append(row)
+    goal = _open(storage)
+    for rows in cells.values():
+        yield _export(sorted(rows, key=lambda row: row.number), epochs, goal)
+
+
+def _open(storage: str) -> BaseStorage:
+    try:
+        if "://" in storage:
+            return optuna.storages.get_storage(storage)
+        return JournalStorage(JournalFileBackend(storage))
+    except Exception as error:
+        raise ValueError(f"cannot open the Optuna storage {storage}: {error}") from error
+
+
+def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage: BaseStorage) -> Exported:
+    first = rows[0]
+    name = (
+        f"{first.study}: {first.dataset}, augmentation {first.arm}, forget {first.forget}, {first.method} "
+        f"({first.cell[:8]})"
+    )
+    study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+    present = {trial.user_attrs.get("trial_id") for trial in study.get_trials(deepcopy=False)}
+    fit = [row for row in rows if row.search_space is not None]
+    new = [row for row in fit if row.trial_id not in present]
+    study.add_trials([_trial(row, epochs[row.trial_id]) for row in new])
+    return Exported(name, len(new), len(fit) - len(new), len(rows) - len(fit))
+
+
+def _trial(row: TrialRow, epochs: Sequence[EpochRow]) -> FrozenTrial:
+    space: dict[str, BaseDistribution] = {
+        name: json_to_distribution(json.dumps(distribution))
+        for name, distribution in json.loads(row.search_space or "{}").items()
+    }
+    setting = json.loads(row.setting)
+    trial = optuna.create_trial(
+        state=_STATES.get(row.status, TrialState.FAIL),
+        value=row.gap if row.status == "done" else None,
+        params={name: setting[name] for name in space},
+        distributions=space,
+        intermediate_values={epoch.epoch: epoch.gap for epoch in epochs if epoch.gap is not None},
+        user_attrs={"trial_id": row.trial_id, "status": row.status, "original_gap": row.original_gap},
+    )
+    trial.datetime_start = row.started_at.astimezone().replace(tzinfo=None)
+    trial.datetime_complete = row.ended_at.astimezone().replace(tzinfo=None)
+    return trial

@@ -1,0 +1,313 @@
+"""The views: what each answers by hand-made rows, and on a real study of two arms and two forget requests."""
+
+import json
+from collections.abc import Callable
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from lethe.confirm import choose
+from lethe.place import Place
+from lethe.progress import Progress
+from lethe.results import (
+    VIEWS,
+    ArtifactRow,
+    ConfirmationRow,
+    PackingRow,
+    QueryError,
+    Store,
+    TrialRow,
+    load,
+    query,
+    save_query,
+    to_rows,
+)
+from lethe.results.guide import EXAMPLES, examples, sources
+from lethe.results.render import render
+from lethe.results.schema import schema_of
+from lethe.run import StudyRun
+from lethe.study import read_study
+
+T_975_AT_1 = 12.706204736432095
+"""Student's t, 97.5 %, one degree of freedom, from a table."""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("finished") / "results"
+
+
+@pytest.fixture
+def real(finished: Path, write_study: Callable[..., Path]) -> Path:
+    """The results of a real study: two arms, two forget requests, two methods; run by the first test that asks."""
+    if not finished.exists():
+        fine_tune = {"name": "fine_tune", "epochs": 2, "search": {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}}}
+        salun = {
+            "name": "salun",
+            "epochs": 2,
+            "batch_size": 32,
+            "search": {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}},
+        }
+        study = write_study(
+            arms=["none", "standard"],
+            forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
+            methods=[salun, fine_tune],
+        )
+        with Progress(Console(quiet=True)) as progress:
+            StudyRun(read_study(study), Place.at(finished), progress).run(local=True)
+    return finished
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_has_the_columns_that_are_documented(name: str, real: Path) -> None:
+    answer = load(real, name)
+    wanted = schema_of(VIEWS[name].row_type)
+    assert [(field.name, field.type) for field in answer.schema] == [(field.name, field.type) for field in wanted]
+    for field in wanted:
+        assert field.nullable or not answer[field.name].null_count, field.name
+    assert len(answer) > 0 or name == "failures"
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_of_an_unfinished_study_is_empty_or_answers(
+    name: str, store: Store, make: Callable[..., Any]
+) -> None:
+    store.append([make(ArtifactRow)])
+    assert load(store.place, name).schema.names == schema_of(VIEWS[name].row_type).names
+
+
+def test_the_best_setting_is_the_one_that_was_confirmed(real: Path) -> None:
+    rows = to_rows(load(real, "trials"), TrialRow)
+    best = load(real, "best").to_pylist()
+    assert len(best) == 8
+    confirmed = query(
+        "select cell, any_value(trial_id) trial_id from confirmed"
+        " where row = method and cell is not null group by cell",
+        real,
+    )
+    assert {row["cell"]: row["trial_id"] for row in best} == dict(zip(*confirmed.to_pydict().values(), strict=True))
+    for row in best:
+        own = [trial for trial in rows if trial.cell == row["cell"]]
+        assert min(trial.gap for trial in own if trial.gap is not None) == row["gap"]
+        assert row["tuning_seconds"] == pytest.approx(sum(trial.seconds_total for trial in own))
+
+
+def test_of_equal_gaps_the_earlier_trial_is_chosen_and_what_failed_never(
+    store: Store, make: Callable[..., Any]
+) -> None:
+    gaps = {0: (0.3, "done"), 1: (None, "failed"), 2: (0.2, "done"), 3: (0.2, "done"), 4: (0.1, "stopped")}
+    for number, (gap, status) in gaps.items():
+        measures = {"gap": gap, "status": status, "ra": 1.0, "va": 1.0, "mia": 0.0}
+        store.append([make(TrialRow, trial_id=f"t{number}", number=number, epochs_done=0, **measures)])
+    [row] = load(store.place, "best").to_pylist()
+    assert (row["trial_id"], row["tuning_trials"], row["tuning_seconds"]) == ("t2", 5, 27.5)
+
+
+@pytest.fixture
+def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
+    """Records one row of a comparison on two seeds, by the gaps of an arm."""
+
+    def record(row: str, arm: str, gaps: tuple[float, ...], **changes: Any) -> None:
+        for seed, gap in enumerate(gaps, start=1):
+            name = f"{row}-{arm}-{seed}-{changes.get('question', '')}"
+            values = {"arm": arm, "question": arm, "row": row, "method": row, "training_seed": seed, "gap": gap}
+            store.append([make(ConfirmationRow, confirmation_id=name, **values | changes)])
+
+    return record
+
+
+def test_the_effect_of_an_arm_is_paired_by_seed_with_its_interval(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("original", "none", (0.30, 0.50))
+    confirm("original", "standard", (0.20, 0.30))
+    confirm("salun", "none", (0.10, 0.20))
+    confirm("salun", "standard", (0.06, 0.08))
+    rows = {(row["row"], row["metric"]): row for row in load(store.place, "augmentation").to_pylist()}
+    assert set(rows) == {("original", "gap"), ("salun", "gap"), ("salun", "gap_closed")}
+    gap = rows["salun", "gap"]
+    reach = T_975_AT_1 * sqrt(2 * 0.04**2) / sqrt(2)
+    assert (gap["arm"], gap["against"], gap["seeds"]) == ("standard", "none", 2)
+    assert (gap["mean"], gap["mean_against"]) == pytest.approx((0.07, 0.15))
+    assert (gap["difference"], gap["low"], gap["high"]) == pytest.approx((-0.08, -0.08 - reach, -0.08 + reach))
+    closed = rows["salun", "gap_closed"]
+    assert (closed["mean"], closed["mean_against"]) == pytest.approx((0.18, 0.25))
+
+
+def test_arms_of_different_forget_requests_are_never_compared(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("salun", "none", (0.10, 0.20), forget="random 10 %", question="a")
+    confirm("salun", "standard", (0.06, 0.08), forget="random 50 %", question="b")
+    assert len(load(store.place, "augmentation")) == 0
+    assert [row["question"] for row in load(store.place, "leaderboard").to_pylist()] == ["a", "b"]
+
+
+def test_the_noise_floor_of_an_arm_claims_no_interval(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("oracle", "none", (0.10, 0.10))
+    confirm("oracle", "standard", (0.12, 0.12))
+    [row] = load(store.place, "augmentation").to_pylist()
+    assert (row["metric"], row["low"], row["verdict"]) == ("gap", None, "no interval")
+
+
+def test_the_cost_adds_up_what_workers_held(store: Store, make: Callable[..., Any]) -> None:
+    quarter = {"seconds_total": 8.0, "cpus": 2.0, "gpus": 0.25}
+    for number in range(3):
+        store.append([make(TrialRow, trial_id=f"t{number}", epochs_done=0, **quarter)])
+    store.append([make(ArtifactRow, seconds_total=100.0, cpus=4.0, gpus=1.0)])
+    store.append([make(ArtifactRow, artifact_id="old", kind="oracle", forget="random 10 %", seconds_total=50.0)])
+    store.append([make(PackingRow, seconds_total=10.0, cpus=4.0, gpus=0.25)])
+    rows = {row["stage"]: row for row in load(store.place, "cost").to_pylist()}
+    shown = {
+        stage: tuple(row[name] for name in ("units", "seconds", "cpu_seconds", "gpu_seconds"))
+        for stage, row in rows.items()
+    }
+    assert list(shown) == ["originals", "oracles", "packing", "search"]
+    assert shown["search"] == (3, 24.0, 48.0, 6.0)
+    assert shown["originals"] == (1, 100.0, 400.0, 100.0)
+    assert shown["oracles"] == (1, 50.0, None, None)
+    assert shown["packing"] == (1, 10.0, 160.0, 10.0)
+
+
+def test_the_cost_of_a_real_study_is_all_that_its_rows_took(real: Path) -> None:
+    [total] = query("select sum(seconds) s, sum(cpu_seconds) c, sum(gpu_seconds) g from cost", real).to_pylist()
+    parts = [
+        query(f"select sum(seconds_total) s from {table}", real).to_pylist()[0]["s"]
+        for table in ("trials", "confirmations", "artifacts")
+    ]
+    assert total["s"] == pytest.approx(sum(parts))
+    assert total["c"] == pytest.approx(total["s"])
+    assert total["g"] == 0
+
+
+def test_the_grid_of_sensitivity_counts_every_new_setting_once(real: Path) -> None:
+    [row] = query("select sum(trials) n, min(gap_best) best from sensitivity", real).to_pylist()
+    [all_trials] = query("select count(*) n, min(gap) best from trials where copied_from is null", real).to_pylist()
+    assert row == all_trials
+    squares = query("select * from sensitivity where method = 'fine_tune'", real).to_pylist()
+    assert {square["density_low"] for square in squares} == {None}
+
+
+def test_the_grid_of_sensitivity_holds_its_ends(store: Store, make: Callable[..., Any]) -> None:
+    for number, (lr, density) in enumerate(((0.01, 0.3), (0.0177, 0.39), (0.0178, 1.0), (None, None))):
+        store.append([make(TrialRow, trial_id=f"t{number}", lr=lr, density=density, epochs_done=0)])
+    squares = load(store.place, "sensitivity").to_pylist()
+    shown = [(one["trials"], one["lr_low"], one["density_low"], one["density_high"]) for one in squares]
+    assert shown == [
+        (2, pytest.approx(10**-2), pytest.approx(0.3), pytest.approx(0.4)),
+        (1, pytest.approx(10**-1.75), pytest.approx(0.9), pytest.approx(1.0)),
+        (1, None, None, None),
+    ]
+
+
+def test_failures_name_what_diverged_or_failed_and_why(store: Store, make: Callable[..., Any]) -> None:
+    store.append([make(TrialRow, trial_id="good", epochs_done=0)])
+    store.append([make(TrialRow, trial_id="bad", status="failed", cause="code", error="boom", epochs_done=0, losses=2)])
+    store.append([make(ConfirmationRow, status="diverged")])
+    rows = load(store.place, "failures").to_pylist()
+    assert [(row["kind"], row["id"], row["cause"], row["error"], row["losses"]) for row in rows] == [
+        ("trial", "bad", "code", "boom", 2),
+        ("confirmation", "k0", None, None, None),
+    ]
+
+
+def test_one_study_alone_can_be_asked(store: Store, make: Callable[..., Any]) -> None:
+    store.append([make(TrialRow, epochs_done=0)])
+    store.append([make(TrialRow, study="other", trial_id="o0", epochs_done=0)])
+    assert query("select count(*) n from trials", store.place, "other").to_pylist() == [{"n": 1}]
+    assert len(load(store.place, "sensitivity", "other")) == 1
+
+
+def test_results_load_as_arrow_pandas_and_polars(real: Path) -> None:
+    import polars
+
+    table = load(real, "leaderboard")
+    assert isinstance(table, pa.Table)
+    assert list(table.to_pandas()["row"]) == polars.from_arrow(table)["row"].to_list()  # type: ignore[call-overload, index]
+    assert len(load(str(real))) == 40
+
+
+def test_a_name_that_is_nothing_is_told_with_those_that_are(real: Path) -> None:
+    with pytest.raises(QueryError, match=r"no table, view or saved query 'leader'; there are trials, .*leaderboard"):
+        load(real, "leader")
+
+
+def test_a_saved_query_is_a_view_and_may_rest_on_others(store: Store, make: Callable[..., Any]) -> None:
+    store.append([make(TrialRow, epochs_done=0)])
+    where = save_query("select trial_id, gap from trials; -- mine", "mine", store.place)
+    assert Path(where).read_text() == "select trial_id, gap from trials\n"
+    save_query("select count(*) n from mine", "counted", store.place)
+    assert query("from counted", store.place).to_pylist() == [{"n": 1}]
+    assert load(store.place, "mine").to_pylist() == [{"trial_id": "t0", "gap": 0.1}]
+    save_query("select 7 as n", "mine", store.place)
+    assert query("from mine", store.place).to_pylist() == [{"n": 7}]
+
+
+@pytest.mark.parametrize(
+    ("name", "sql", "told"),
+    [
+        ("leaderboard", "select 1", "the name of a table or view"),
+        ("columns", "select 1", "the name of a table or view"),
+        ("../x", "select 1", "made of a-z"),
+        ("Mine", "select 1", "made of a-z"),
+        ("mine", "select nope from trials", "nope"),
+        ("mine", "select 1; select 2", "wanted one statement"),
+        ("mine", "drop table trials", "wanted one statement"),
+        ("mine", "from mine", "mine does not exist"),
+        ("mine", "select * from read_text('/etc/passwd')", "disabled"),
+    ],
+)
+def test_a_query_that_cannot_be_a_view_is_not_saved(
+    name: str, sql: str, told: str, store: Store, make: Callable[..., Any]
+) -> None:
+    store.append([make(TrialRow, epochs_done=0)])
+    with pytest.raises((QueryError, ValueError), match=told):
+        save_query(sql, name, store.place)
+    assert not store.place.exists("queries")
+
+
+def test_a_saved_file_that_was_tampered_with_reads_nothing_else(store: Store, make: Callable[..., Any]) -> None:
+    store.append([make(TrialRow, epochs_done=0)])
+    for sql in (b"select * from read_text('/etc/passwd')", b"select 1; drop table trials", b"from mine"):
+        store.place.write("queries/mine.sql", sql)
+        with pytest.raises(QueryError, match="the saved query 'mine' has no answer"):
+            query("from mine", store.place)
+
+
+def test_the_guide_lists_every_source_and_examples_that_answer(
+    real: Path, store: Store, make: Callable[..., Any]
+) -> None:
+    listed = {source.name: source for source in sources(Place.at(real))}
+    assert {*VIEWS, "trials", "epochs", "predictions", "studies"} <= listed.keys()
+    assert all(source.meaning and source.columns for source in listed.values())
+    assert [len(query(sql, real)) > 0 for sql in examples(Place.at(real))] == [True] * 3
+    assert examples(Place.at(real)) == list(EXAMPLES[:3])
+    store.append([make(ArtifactRow)])
+    assert len(examples(store.place)) == 2
+    save_query("select 1 as one", "mine", store.place)
+    assert {source.name: source.kind for source in sources(store.place)}["mine"] == "saved query"
+
+
+def test_an_answer_of_thousands_of_columns_is_written_in_every_format(real: Path) -> None:
+    wide = query("select " + ", ".join(f"{number} as p{number}" for number in range(3000)), real)
+    for form in ("csv", "json", "markdown", "latex", "table"):
+        assert "p2999" in render(wide, form)  # type: ignore[arg-type]
+
+
+def test_a_setting_of_thousands_of_options_is_kept_and_asked(store: Store, make: Callable[..., Any]) -> None:
+    options = {f"option{number}": number for number in range(5000)}
+    store.append([make(TrialRow, setting=json.dumps(options), epochs_done=0)])
+    answer = query("select (setting ->> 'option4999')::int n from trials", store.place)
+    assert answer.to_pylist() == [{"n": 4999}]
+
+
+def test_the_choice_of_a_run_is_that_of_the_view(real: Path) -> None:
+    rows = to_rows(load(real, "trials"), TrialRow)
+    for best in load(real, "best").to_pylist():
+
+        class OneCell:
+            fingerprint = best["cell"]
+
+        chosen = choose(OneCell, rows)  # type: ignore[arg-type]
+        assert chosen is not None
+        assert (chosen.trial.trial_id, chosen.trials) == (best["trial_id"], best["tuning_trials"])
