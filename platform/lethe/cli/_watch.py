@@ -1,0 +1,43 @@
+"""The command that shows results while they arrive."""
+
+from typing import Annotated
+
+import typer
+
+from lethe.cli._common import OneStudy, Where, errors_told
+
+
+def watch(
+    results: Where = "results",
+    study: OneStudy = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on. Other machines need the token to reach any but this one.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 for a free one.")] = 8787,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LETHE_WATCH_TOKEN",
+            help="Let in only who has it. Made and printed if --host is reached from elsewhere and none is given.",
+        ),
+    ] = None,
+    images: Annotated[bool, typer.Option(help="Whether the page shows pictures of the forget samples.")] = True,
+) -> None:
+    """Serve the report page, which loads itself again as results arrive, until Ctrl-C; nothing is ever written.
+
+    Nothing is encrypted either: to look from elsewhere, `ssh -L 8787:127.0.0.1:8787 HOST` beats an open port.
+    """
+    import signal
+
+    from lethe.place import Place
+    from lethe.report.watch import LiveReport, ReportServer
+
+    with errors_told():
+        place = Place.at(results)
+        with ReportServer(LiveReport(place, study, images=images), host, port, token) as server:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            try:
+                typer.echo(f"The report of {place}: {server.url}\nCtrl-C ends it.")
+                server.serve_forever()
+            except KeyboardInterrupt:
+                typer.echo("No longer served.")

@@ -1,0 +1,333 @@
+"""The report page over HTTP while a study runs: read-only, made anew when the tables' files have changed.
+
+`/` is the page, `/state` a short text that changes when the results do, by which the page knows when to load itself
+again. Nothing is encrypted: from elsewhere, an SSH tunnel to the loopback address is safer than an open port.
+
+Without a token only this machine is served, and only under its own names, since a page of another site could have its
+name resolved to this machine (DNS rebinding). With one, the address that was printed sets a cookie, which every further
+request must carry.
+"""
+
+import errno
+import gzip
+import hmac
+import html
+import secrets
+import socket
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from hashlib import sha256
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import parse_qs, quote, urlsplit
+
+from lethe.place import Place, PlaceError
+from lethe.report.page import render_page
+from lethe.results import QueryError, SchemaError
+
+_LIVE: Final = '<meta name="lethe-live">'
+_SHOWING: Final = '<meta name="lethe-live" content="{state}">'
+"""By this a page knows which state it shows, and misses nothing that came while it was made."""
+
+_LOOK_EVERY_S: Final = 1.0
+_SHARE: Final = 0.25
+"""Of the time, what rendering may take where results arrive faster than the page can be made."""
+_RETRY_S: Final = 5
+_REQUEST_TIMEOUT_S: Final = 30
+_HTTP_PORT: Final = 80
+_GZIP_LEVEL: Final = 5
+
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+_HTML: Final = "text/html; charset=utf-8"
+_TEXT: Final = "text/plain; charset=utf-8"
+
+_NOTHING_TO_SHOW: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="{retry_s}">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>Lethe</title>
+<body style="font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem">
+<h1>Nothing to show yet</h1>
+<p style="white-space: pre-line">{why}</p>
+<p>This page looks again every {retry_s} seconds.</p>
+"""
+
+
+class ClosedError(Exception):
+    """A report that is asked for after it was closed."""
+
+
+@dataclass(frozen=True)
+class LivePage:
+    """A page as it is sent: its bytes, and the same compressed."""
+
+    plain: bytes
+    gzipped: bytes
+
+
+class LiveReport:
+    """The report page of a place as its results stand; safe to ask from several threads.
+
+    Args:
+        place: the results place; nothing is written to it.
+        study: one study; all if None.
+        images: whether the forget samples are shown with their pictures.
+    """
+
+    def __init__(self, place: Place, study: str | None = None, *, images: bool = True) -> None:
+        self.place = place
+        self.study = study
+        self.images = images
+        self._looking = threading.Lock()
+        self._look_at = float("-inf")
+        self._state = ""
+        self._rendering = threading.Lock()
+        self._rendering_s = 0.0
+        self._shown: tuple[str, LivePage] | None = None
+        self._closed = False
+
+    def state(self) -> str:
+        """Give a text that changes when a file of the tables does.
+
+        The files are listed once a second at most, and more seldom where a page takes long to make: the machine may be
+        the one that the study runs on.
+
+        Raises:
+            PlaceError: the place cannot be read.
+            ClosedError: the report was closed.
+        """
+        with self._looking:
+            if self._closed:
+                raise ClosedError("The server has ended.")
+            if time.monotonic() >= self._look_at:
+                self._state = self._look()
+                self._look_at = time.monotonic() + max(_LOOK_EVERY_S, self._rendering_s / _SHARE)
+            return self._state
+
+    def page(self) -> LivePage:
+        """Give the page, made anew if the state has changed; one thread makes it, others wait for it.
+
+        Raises:
+            QueryError: there are no results yet.
+            SchemaError: a newer Lethe wrote a part.
+            PlaceError: the place cannot be read.
+            ClosedError: the report was closed.
+        """
+        with self._rendering:
+            state = self.state()
+            if self._shown is None or self._shown[0] != state:
+                began = time.monotonic()
+                self._shown = state, self._render(state)
+                self._rendering_s = time.monotonic() - began
+            return self._shown[1]
+
+    def close(self) -> None:
+        """Wait for what is being made, and make nothing more.
+
+        The threads that ask end with the process, which must not find them in the middle of DuckDB's or Arrow's code.
+        """
+        with self._rendering, self._looking:
+            self._closed = True
+
+    def _render(self, state: str) -> LivePage:
+        page = render_page(self.place, self.study, images=self.images, live=True).html
+        plain = page.replace(_LIVE, _SHOWING.format(state=state), 1).encode()
+        return LivePage(plain, gzip.compress(plain, _GZIP_LEVEL))
+
+    def _look(self) -> str:
+        stamps = self.place.child("tables").stamps(recursive=True)
+        seen = sha256()
+        for name, stamp in sorted(stamps.items()):
+            if self.study is None or self.study in name.split("/")[1:2]:
+                seen.update(f"{name}\n{stamp}\n".encode())
+        return seen.hexdigest()[:20]
+
+
+class ReportServer(ThreadingHTTPServer):
+    """Serves a live report.
+
+    Args:
+        report: what is served.
+        host: the address to listen on. Other machines reach any but a loopback address.
+        port: 0 for a free one.
+        token: who has it is let in; None for everyone on this machine. For a host that others reach one is made.
+
+    Raises:
+        ValueError: the address cannot be listened on, or the token is empty.
+    """
+
+    def __init__(self, report: LiveReport, host: str, port: int, token: str | None) -> None:
+        if token == "":
+            raise ValueError("the token is empty: give one that cannot be guessed, or none to have one made")
+        self.report = report
+        self.host = host.strip("[]")
+        self.is_loopback = _is_loopback(self.host)
+        self.token = token if token or self.is_loopback else secrets.token_urlsafe()
+        if ":" in self.host:
+            self.address_family = socket.AF_INET6
+        try:
+            super().__init__((self.host, port), _Handler)
+        except OSError as error:
+            raise ValueError(_advice(error, host, port)) from error
+
+    @property
+    def url(self) -> str:
+        """The address to open in a browser, with the token where one is needed."""
+        name = socket.gethostname() if self.host in ("", "0.0.0.0", "::") else self.host
+        token = f"?token={quote(self.token, safe='')}" if self.token else ""
+        return f"http://{_bracketed(name)}:{self.server_port}/{token}"
+
+    @property
+    def cookie_name(self) -> str:
+        """The cookie's name; browsers do not keep the ports of one host apart."""
+        return f"lethe-{self.server_port}"
+
+    @property
+    def cookie(self) -> str:
+        """The cookie's value, from which nobody learns the token."""
+        return sha256(f"lethe watch {self.token}".encode()).hexdigest()
+
+    def server_close(self) -> None:
+        """Listen no more; a page that is being made is made to its end."""
+        super().server_close()
+        self.report.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell what went wrong with a request, unless it is only that the browser went away."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ReportServer
+    timeout = _REQUEST_TIMEOUT_S
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if self.command in ("GET", "HEAD"):
+            return True
+        self._say(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD: nothing can be changed here.", Allow="GET, HEAD")
+        return False
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        token = parse_qs(url.query).get("token", [None])[0]
+        if not self._host_is_ours():
+            self._say(HTTPStatus.FORBIDDEN, f"Not served under this name: open {self.server.url}")
+        elif token is not None and self.server.token and _same(token, self.server.token):
+            attributes = "HttpOnly; SameSite=Strict; Path=/"
+            cookie = f"{self.server.cookie_name}={self.server.cookie}; {attributes}"
+            self._say(HTTPStatus.SEE_OTHER, "", Location="/", Set_Cookie=cookie)
+        elif self.server.token and not _same(self._cookie(), self.server.cookie):
+            self._say(HTTPStatus.FORBIDDEN, "Open the address that `lethe watch` printed, with its token.")
+        elif url.path == "/":
+            self._send_page()
+        elif url.path == "/state":
+            self._send_state()
+        else:
+            self._say(HTTPStatus.NOT_FOUND, "There are / and /state here.")
+
+    do_HEAD = do_GET
+
+    def end_headers(self) -> None:
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def version_string(self) -> str:
+        return "lethe"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: requests come every few seconds, and the first one's line holds the token."""
+
+    def _send_page(self) -> None:
+        try:
+            page = self.server.report.page()
+        except (ClosedError, PlaceError, QueryError, SchemaError) as error:
+            self._say_why(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        except Exception as error:
+            traceback.print_exc()
+            why = f"The report could not be made: {type(error).__name__}: {error}"
+            self._say_why(HTTPStatus.INTERNAL_SERVER_ERROR, why)
+        else:
+            if "gzip" in self.headers.get("Accept-Encoding", ""):
+                self._send(HTTPStatus.OK, page.gzipped, _HTML, Content_Encoding="gzip")
+            else:
+                self._send(HTTPStatus.OK, page.plain, _HTML)
+
+    def _send_state(self) -> None:
+        try:
+            self._say(HTTPStatus.OK, self.server.report.state())
+        except (ClosedError, PlaceError) as error:
+            self._say(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+    def _say_why(self, status: HTTPStatus, why: str) -> None:
+        self._send(status, _NOTHING_TO_SHOW.format(retry_s=_RETRY_S, why=html.escape(why)).encode(), _HTML)
+
+    def _say(self, status: HTTPStatus, text: str, **headers: str) -> None:
+        self._send(status, text.encode(), _TEXT, **headers)
+
+    def _send(self, status: HTTPStatus, body: bytes, kind: str, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _host_is_ours(self) -> bool:
+        """Tell whether a loopback server was asked for under a loopback name, at its own port."""
+        if not self.server.is_loopback:
+            return True
+        names = {"localhost", "127.0.0.1", "[::1]", _bracketed(self.server.host)}
+        asked = self.headers.get("Host", "").lower()
+        port = self.server.server_port
+        return asked in {f"{name}:{port}" for name in names} or (port == _HTTP_PORT and asked in names)
+
+    def _cookie(self) -> str:
+        try:
+            morsel = SimpleCookie(self.headers.get("Cookie", "")).get(self.server.cookie_name)
+        except CookieError:
+            return ""
+        return morsel.value if morsel else ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def _advice(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is taken: choose another with --port, or --port 0 for a free one"
+    return f"cannot listen on port {port} of {host}: {error.strerror}"

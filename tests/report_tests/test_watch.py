@@ -1,0 +1,376 @@
+"""The report served live, over real HTTP and in a real browser, while rows are appended to a real store."""
+
+import gzip
+import http.client
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+
+import lethe.report.watch
+from lethe.place import Place
+from lethe.report.watch import LiveReport, ReportServer
+from lethe.results import ConfirmationRow, Row, Store, TrialRow
+
+PATIENCE_S = 60.0
+
+WHERE = "return [scrollY, document.documentElement.dataset.theme]"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+def ask(server: ReportServer, target: str = "/", method: str = "GET", **headers: str) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=PATIENCE_S)
+    try:
+        connection.request(method, target, headers=headers)
+        got = connection.getresponse()
+        return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read().decode())
+    finally:
+        connection.close()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def files_of(folder: Path) -> dict[str, tuple[bytes, int]]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+@pytest.fixture
+def confirm(store: Store, make: Callable[..., Row]) -> Callable[..., None]:
+    """Records one row of a comparison on one seed."""
+
+    def record(row: str, seed: int = 1, **changes: Any) -> None:
+        values = {"row": row, "method": row, "training_seed": seed, "gap": 0.1} | changes
+        store.append([make(ConfirmationRow, confirmation_id=f"{row}-{seed}", **values)])
+
+    return record
+
+
+@pytest.fixture
+def serve(store: Store) -> Iterator[Callable[..., ReportServer]]:
+    """Starts a server on a free port, for the store's place unless another is given."""
+    started: list[tuple[ReportServer, threading.Thread]] = []
+
+    def start(
+        host: str = "127.0.0.1", token: str | None = None, study: str | None = None, place: Place = store.place
+    ) -> ReportServer:
+        server = ReportServer(LiveReport(place, study), host, 0, token)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        started.append((server, thread))
+        return server
+
+    yield start
+    for server, thread in started:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_state_and_page_change_when_a_row_is_appended(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    confirm("original")
+    server = serve()
+    state, page = ask(server, "/state"), ask(server)
+    assert (state.status, page.status) == (200, 200)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "gradient_ascent" not in page.body
+    time.sleep(1.5)
+    assert ask(server, "/state").body == state.body
+    confirm("gradient_ascent")
+    until(lambda: ask(server, "/state").body != state.body)
+    assert "gradient_ascent" in ask(server).body
+
+
+def test_a_page_says_which_state_it_shows(serve: Callable[..., ReportServer], confirm: Callable[..., None]) -> None:
+    confirm("original")
+    server = serve()
+    page = ask(server).body
+    assert f'<meta name="lethe-live" content="{ask(server, "/state").body}">' in page
+
+
+def test_one_study_is_not_disturbed_by_another(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    confirm("original")
+    server, of_all = serve(study="s"), serve()
+    state, state_of_all = ask(server, "/state").body, ask(of_all, "/state").body
+    confirm("gradient_ascent", study="other")
+    until(lambda: ask(of_all, "/state").body != state_of_all)
+    assert ask(server, "/state").body == state
+    assert "gradient_ascent" not in ask(server).body
+
+
+def test_many_who_ask_at_once_cost_one_rendering_a_state(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[Any] = []
+    render_page = lethe.report.watch.render_page
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        rendered.append(arguments)
+        return render_page(*arguments, **options)
+
+    monkeypatch.setattr(lethe.report.watch, "render_page", counted)
+    confirm("original")
+    server = serve()
+    with ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(lambda _: ask(server), range(8)))
+    assert {page.status for page in pages} == {200}
+    assert len({page.body for page in pages}) == len(rendered) == 1
+    state = ask(server, "/state").body
+    confirm("original", seed=2)
+    until(lambda: ask(server, "/state").body != state)
+    assert ask(server).status == ask(server).status == 200
+    assert len(rendered) == 2
+
+
+def test_before_there_are_results_the_page_says_so_and_looks_again(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    server = serve()
+    early = ask(server)
+    assert early.status == 503
+    assert "Nothing to show yet" in early.body
+    assert 'http-equiv="refresh"' in early.body
+    assert ask(server, "/state").status == 200
+    confirm("original")
+    until(lambda: ask(server).status == 200)
+
+
+def test_a_page_that_cannot_be_made_is_told_and_does_not_end_the_server(
+    serve: Callable[..., ReportServer],
+    confirm: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no <ink>")
+
+    confirm("original")
+    server = serve()
+    with monkeypatch.context() as patch:
+        patch.setattr(lethe.report.watch, "render_page", broken)
+        answer = ask(server)
+    assert answer.status == 500
+    assert "RuntimeError: no &lt;ink&gt;" in answer.body
+    assert "no <ink>" in capsys.readouterr().err
+    assert ask(server).status == 200
+
+
+def test_a_place_that_cannot_be_read_is_told(serve: Callable[..., ReportServer], tmp_path: Path) -> None:
+    (tmp_path / "tables").touch()
+    server = serve(place=Place.at(tmp_path))
+    assert (ask(server).status, ask(server, "/state").status) == (503, 503)
+    assert "cannot list the files of" in ask(server, "/state").body
+
+
+@pytest.mark.parametrize("target", ["/states", "/state/", "/../pyproject.toml", "/favicon.ico", "*"])
+def test_there_is_nothing_else(target: str, serve: Callable[..., ReportServer]) -> None:
+    assert ask(serve(), target).status == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+def test_nothing_can_be_sent(method: str, serve: Callable[..., ReportServer]) -> None:
+    answer = ask(serve(), method=method)
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_head_gives_the_head_of_get(serve: Callable[..., ReportServer], confirm: Callable[..., None]) -> None:
+    confirm("original")
+    server = serve()
+    for target in ("/", "/state"):
+        got, head = ask(server, target), ask(server, target, "HEAD")
+        assert (head.status, head.body) == (200, "")
+        assert head.headers["content-length"] == got.headers["content-length"] == str(len(got.body.encode()))
+
+
+def test_a_browser_that_can_unpack_gets_the_page_packed(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    confirm("original")
+    connection = http.client.HTTPConnection("127.0.0.1", (server := serve()).server_port, timeout=PATIENCE_S)
+    connection.request("GET", "/", headers={"Accept-Encoding": "gzip, br"})
+    packed = connection.getresponse()
+    assert packed.getheader("Content-Encoding") == "gzip"
+    assert gzip.decompress(packed.read()).decode() == ask(server).body
+    connection.close()
+
+
+def test_every_answer_carries_the_headers_that_confine_it(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    confirm("original")
+    server, closed = serve(), serve(token="secret")
+    answers = [ask(server), ask(server, "/state"), ask(server, "/else"), ask(server, method="PUT"), ask(closed)]
+    for answer in [*answers, ask(closed, "/?token=secret"), ask(server, Host="evil.example")]:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "connect-src 'self'" in policy
+        assert "unsafe-eval" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "Python" not in answer.headers["server"]
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
+def test_this_machine_is_served_under_its_own_names(name: str, serve: Callable[..., ReportServer]) -> None:
+    server = serve()
+    assert ask(server, "/state", Host=f"{name}:{server.server_port}").status == 200
+
+
+@pytest.mark.parametrize("name", ["evil.example:{port}", "127.0.0.1.evil.example:{port}", "localhost", "localhost:1"])
+def test_a_name_that_was_bent_to_this_machine_is_refused(name: str, serve: Callable[..., ReportServer]) -> None:
+    server = serve()
+    for target in ("/", "/state", "/else"):
+        assert ask(server, target, Host=name.format(port=server.server_port)).status == 403
+
+
+def test_a_token_is_traded_for_a_cookie_and_nothing_is_given_without(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    confirm("original")
+    server = serve("0.0.0.0", token="a secret & more")
+    assert server.url.endswith(f":{server.server_port}/?token=a%20secret%20%26%20more")
+    refused = ("/", "/state", "/else", "/?token=", "/?token=a%20secret", "/state?token=%C3%A9", "/?Token=x")
+    for target in refused:
+        answer = ask(server, target)
+        assert (answer.status, "set-cookie" in answer.headers) == (403, False)
+    traded = ask(server, "/?token=a%20secret%20%26%20more")
+    assert (traded.status, traded.headers["location"]) == (303, "/")
+    cookie, *attributes = traded.headers["set-cookie"].split("; ")
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} == set(attributes)
+    assert "secret" not in cookie
+    assert ask(server, Cookie=cookie).status == 200
+    assert ask(server, "/state", Cookie=f"theme=dark; {cookie}").status == 200
+    for wrong in (f"{cookie}0", cookie.replace("=", "=0"), "=;=", "lethe", f'{cookie.split("=")[0]}="é"'):
+        assert ask(server, Cookie=wrong).status == 403
+
+
+def test_a_host_that_others_reach_gets_a_token_of_its_own(serve: Callable[..., ReportServer]) -> None:
+    one, other = serve("0.0.0.0"), serve("0.0.0.0")
+    tokens = {re.fullmatch(r"http://[^/]+:\d+/\?token=([\w-]{40,})", server.url)[1] for server in (one, other)}
+    assert len(tokens) == 2
+    assert ask(one, "/state").status == 403
+
+
+def test_an_empty_token_is_refused(store: Store) -> None:
+    with pytest.raises(ValueError, match="the token is empty"):
+        ReportServer(LiveReport(store.place), "127.0.0.1", 0, "")
+
+
+def test_a_host_that_is_not_here_is_told(store: Store) -> None:
+    with pytest.raises(ValueError, match=r"cannot listen on port 0 of 192\.0\.2\.1: "):
+        ReportServer(LiveReport(store.place), "192.0.2.1", 0, None)
+
+
+def test_nothing_is_written(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None], tmp_path: Path, store: Store
+) -> None:
+    confirm("original")
+    before = files_of(tmp_path)
+    server = serve()
+    assert ask(server).status == ask(server, "/state").status == 200
+    assert ask(serve(place=Place.at(tmp_path / "nowhere"))).status == 503
+    assert files_of(tmp_path) == before
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_names_its_free_port_and_ends_cleanly_in_the_middle_of_a_page(
+    ending: signal.Signals, store: Store, confirm: Callable[..., None], lethe: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    confirm("original")
+    with lethe("watch", "--results", store.place, "--port", 0) as process:
+        assert process.stdout is not None
+        found = re.fullmatch(r"The report of .*: http://127\.0\.0\.1:(\d+)/\n", process.stdout.readline())
+        assert found
+        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=PATIENCE_S)
+        connection.request("GET", "/state")
+        assert connection.getresponse().read()
+        connection.request("GET", "/")
+        time.sleep(0.1)
+        process.send_signal(ending)
+        said = process.stdout.read()
+        connection.close()
+    assert (process.returncode, said) == (0, "Ctrl-C ends it.\nNo longer served.\n")
+
+
+def test_the_command_refuses_a_port_that_is_taken(store: Store, lethe: Callable[..., "subprocess.Popen[str]"]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with lethe("watch", "--results", store.place, "--port", port) as process:
+            said, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    assert said == f"port {port} of 127.0.0.1 is taken: choose another with --port, or --port 0 for a free one\n"
+
+
+def complaints(browser: webdriver.Chrome) -> list[str]:
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
+
+
+def test_the_page_in_a_browser_loads_itself_again_when_a_row_arrives(
+    browser: webdriver.Chrome,
+    serve: Callable[..., ReportServer],
+    confirm: Callable[..., None],
+    store: Store,
+    make: Callable[..., Row],
+) -> None:
+    confirm("original")
+    store.append([make(TrialRow)])
+    browser.get(serve(token="secret").url)
+    assert "token" not in browser.current_url
+    assert "gradient_ascent" not in browser.page_source
+    until(lambda: bool(browser.find_elements("css selector", ".canvas svg")))
+    browser.find_element("id", "theme").click()
+    browser.execute_script("window.sameAsBefore = true; scrollTo(0, 200)")
+    before = browser.execute_script(WHERE)
+    time.sleep(7)
+    assert browser.execute_script("return window.sameAsBefore")
+    confirm("gradient_ascent")
+    until(lambda: "gradient_ascent" in browser.page_source)
+    assert not browser.execute_script("return window.sameAsBefore")
+    assert browser.execute_script(WHERE) == before
+    assert before[0] == 200
+    assert complaints(browser) == []
+
+
+def test_a_row_that_arrives_before_the_page_has_asked_is_not_missed(
+    browser: webdriver.Chrome, serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    confirm("original")
+    browser.get(serve().url)
+    confirm("gradient_ascent")
+    until(lambda: "gradient_ascent" in browser.page_source)
+
+
+def test_a_browser_that_came_before_the_results_gets_them(
+    browser: webdriver.Chrome, serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    browser.get(serve().url)
+    assert "Nothing to show yet" in browser.page_source
+    confirm("gradient_ascent")
+    until(lambda: "gradient_ascent" in browser.page_source)
