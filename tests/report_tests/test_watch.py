@@ -244,9 +244,10 @@ def test_this_machine_is_served_under_its_own_names(name: str, serve: Callable[.
 
 @pytest.mark.parametrize("name", ["evil.example:{port}", "127.0.0.1.evil.example:{port}", "localhost", "localhost:1"])
 def test_a_name_that_was_bent_to_this_machine_is_refused(name: str, serve: Callable[..., ReportServer]) -> None:
-    server = serve()
-    for target in ("/", "/state", "/else"):
-        assert ask(server, target, Host=name.format(port=server.server_port)).status == 403
+    for server in (serve(), serve(token="secret")):
+        for target in ("/", "/state", "/else", "/?token=guess"):
+            answer = ask(server, target, Host=name.format(port=server.server_port))
+            assert (answer.status, "secret" in answer.body) == (403, False)
 
 
 def test_a_token_is_traded_for_a_cookie_and_nothing_is_given_without(

@@ -54,6 +54,9 @@ _HEADERS: Final = {
 _HTML: Final = "text/html; charset=utf-8"
 _TEXT: Final = "text/plain; charset=utf-8"
 
+_OTHER_NAME: Final = "Not served under this name: open the address that `lethe watch` printed; a tunnel needs the same port at both ends."
+_NO_TOKEN: Final = "Open the address that `lethe watch` printed, with its token."
+
 _NOTHING_TO_SHOW: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -229,13 +232,13 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         token = parse_qs(url.query).get("token", [None])[0]
         if not self._host_is_ours():
-            self._say(HTTPStatus.FORBIDDEN, f"Not served under this name: open {self.server.url}")
+            self._say(HTTPStatus.FORBIDDEN, _OTHER_NAME)
         elif token is not None and self.server.token and _same(token, self.server.token):
             attributes = "HttpOnly; SameSite=Strict; Path=/"
             cookie = f"{self.server.cookie_name}={self.server.cookie}; {attributes}"
             self._say(HTTPStatus.SEE_OTHER, "", Location="/", Set_Cookie=cookie)
         elif self.server.token and not _same(self._cookie(), self.server.cookie):
-            self._say(HTTPStatus.FORBIDDEN, "Open the address that `lethe watch` printed, with its token.")
+            self._say(HTTPStatus.FORBIDDEN, _NO_TOKEN)
         elif url.path == "/":
             self._send_page()
         elif url.path == "/state":
