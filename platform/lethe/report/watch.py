@@ -54,8 +54,10 @@ _HEADERS: Final = {
 _HTML: Final = "text/html; charset=utf-8"
 _TEXT: Final = "text/plain; charset=utf-8"
 
-_OTHER_NAME: Final = "Not served under this name: open the address that `lethe watch` printed; a tunnel needs the same port at both ends."
-_NO_TOKEN: Final = "Open the address that `lethe watch` printed, with its token."
+_OTHER_NAME: Final = (
+    "Not served under this name: open the address that was printed; a tunnel needs one port at both ends."
+)
+_NO_TOKEN: Final = "Open the address that was printed, with its token."
 
 _NOTHING_TO_SHOW: Final = """<!doctype html>
 <html lang="en">
