@@ -18,7 +18,8 @@ def watch(
         str | None,
         typer.Option(
             envvar="LETHE_WATCH_TOKEN",
-            help="Let in only who has it. Made and printed if --host is reached from elsewhere and none is given.",
+            help="Let in only who has it; wise on a machine that others use too. Made where --host is reached from "
+            "elsewhere and none is given.",
         ),
     ] = None,
     images: Annotated[bool, typer.Option(help="Whether the page shows pictures of the forget samples.")] = True,
