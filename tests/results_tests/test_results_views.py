@@ -8,11 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from rich.console import Console
 
 from lethe.confirm import choose
 from lethe.place import Place
-from lethe.progress import Progress
 from lethe.results import (
     VIEWS,
     ArtifactRow,
@@ -26,40 +24,12 @@ from lethe.results import (
     save_query,
     to_rows,
 )
-from lethe.results.guide import EXAMPLES, examples, sources
+from lethe.results.guide import EXAMPLES, data_model, examples, sources
 from lethe.results.render import render
 from lethe.results.schema import schema_of
-from lethe.run import StudyRun
-from lethe.study import read_study
 
 T_975_AT_1 = 12.706204736432095
 """Student's t, 97.5 %, one degree of freedom, from a table."""
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("finished") / "results"
-
-
-@pytest.fixture
-def real(finished: Path, write_study: Callable[..., Path]) -> Path:
-    """The results of a real study: two arms, two forget requests, two methods; run by the first test that asks."""
-    if not finished.exists():
-        fine_tune = {"name": "fine_tune", "epochs": 2, "search": {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}}}
-        salun = {
-            "name": "salun",
-            "epochs": 2,
-            "batch_size": 32,
-            "search": {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}},
-        }
-        study = write_study(
-            arms=["none", "standard"],
-            forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
-            methods=[salun, fine_tune],
-        )
-        with Progress(Console(quiet=True)) as progress:
-            StudyRun(read_study(study), Place.at(finished), progress).run(local=True)
-    return finished
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -311,3 +281,8 @@ def test_the_choice_of_a_run_is_that_of_the_view(real: Path) -> None:
         chosen = choose(OneCell, rows)  # type: ignore[arg-type]
         assert chosen is not None
         assert (chosen.trial.trial_id, chosen.trials) == (best["trial_id"], best["tuning_trials"])
+
+
+def test_the_page_of_the_data_model_is_as_it_would_be_written_now() -> None:
+    page = Path(__file__).parents[2] / "docs" / "data_model.md"
+    assert page.read_text() == data_model(), "python -m lethe.results.guide > docs/data_model.md"

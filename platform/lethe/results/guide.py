@@ -1,4 +1,7 @@
-"""What can be asked of the results at hand: tables, views and saved queries, their columns, and queries that answer."""
+"""What can be asked of the results at hand: tables, views and saved queries, their columns, and queries that answer.
+
+``python -m lethe.results.guide > docs/data_model.md`` writes the page of the tables and views anew.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +9,7 @@ from typing import Final
 
 from lethe.place import Place
 from lethe.results.query import query
-from lethe.results.rows import TABLES
+from lethe.results.rows import TABLES, UNITS
 from lethe.results.saved import read_saved
 from lethe.results.schema import ColumnDescription, describe
 from lethe.results.views import VIEWS
@@ -41,10 +44,7 @@ class Source:
 
 def sources(place: Place) -> Iterator[Source]:
     """List the views, the tables and the saved queries of a results place."""
-    for name, view in VIEWS.items():
-        yield Source(name, "view", view.meaning, describe(view.row_type))
-    for name, row_type in TABLES.items():
-        yield Source(name, "table", (row_type.__doc__ or "").partition("\n")[0], describe(row_type))
+    yield from _built_in()
     for name, sql in read_saved(place).items():
         yield Source(name, "saved query", " ".join(sql.split()), ())
 
@@ -58,3 +58,40 @@ def examples(place: Place, count: int = 3) -> list[str]:
     """
     answered = (sql for sql in EXAMPLES if len(query(sql, place)))
     return [sql for sql, _ in zip(answered, range(count), strict=False)]
+
+
+def data_model() -> str:
+    """Write the page of all tables and views, as Markdown."""
+    pages = [_HEAD]
+    for source in _built_in():
+        rows = [
+            f"| `{one.name}` | {one.type}{', null' if one.nullable else ''} | {one.unit} | {one.meaning} |"
+            for one in source.columns
+        ]
+        head = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+        pages.append("\n".join([f"## {source.name} ({source.kind})", "", source.meaning, "", *head, *rows, ""]))
+    return "\n".join(pages)
+
+
+_HEAD: Final = f"""# The data model
+
+Every table and view that `lethe query` and `lethe.results.load` know, with each column's type, unit and meaning. Views
+answer the questions that people ask; tables are the record they are made from. Accuracies, scores and gaps are
+fractions in [0, 1], times are seconds of wall clock, instants are UTC. This page is written by
+`python -m lethe.results.guide`; `lethe query "from columns"` gives the same as a table.
+
+Rows lie as Parquet under `tables/TABLE/STUDY/` in the results place: a part for each unit of work, and under `merged/`
+files that hold many. Where a unit stands in several files, after a kill, the part counts, else the merged file of the
+highest number. Units by table: {", ".join(f"{table}: `{key}`" for table, key in UNITS.items())}.
+"""
+
+
+def _built_in() -> Iterator[Source]:
+    for name, view in VIEWS.items():
+        yield Source(name, "view", view.meaning, describe(view.row_type))
+    for name, row_type in TABLES.items():
+        yield Source(name, "table", (row_type.__doc__ or "").partition("\n")[0], describe(row_type))
+
+
+if __name__ == "__main__":
+    print(data_model(), end="")

@@ -20,8 +20,9 @@ from lethe.results.views import VIEWS
 
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
-_LOCKS: Final = (
+_SETTINGS: Final = (
     "SET TimeZone = 'UTC'",
+    "SET threads = 1",  # several add floats in another order each time, and the last digits differ
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET python_enable_replacements = false",
@@ -142,8 +143,8 @@ def _connected(
             connection.register(table, rows)
         connection.register("columns", columns())
         connection.create_function("student_t", _student_t, ["bigint"], "double", type=PythonUDFType.ARROW)
-        for lock in _LOCKS:
-            connection.execute(lock)
+        for setting in _SETTINGS:
+            connection.execute(setting)
         for name in names:
             if name in VIEWS or name in saved:
                 _create_view(connection, name, VIEWS[name].sql if name in VIEWS else saved[name])

@@ -1,0 +1,162 @@
+"""How long questions take over many trials, before compaction and after it.
+
+    python benchmarks/bench_query.py --studies 100 --trials 100
+    python benchmarks/bench_query.py --studies 1000 --trials 100
+
+Every trial leaves a part and another for its epochs, and every study eighteen confirmations, as a run writes them. Each
+time is the median over the repeats of a question asked anew from the files, in a process that has its imports.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from timing import seconds
+
+from lethe.place import Place
+from lethe.results import ConfirmationRow, EpochRow, Row, Store, TrialRow, compact, query
+from lethe.results.part import encode
+from lethe.results.rows import TABLES, UNITS
+from lethe.results.schema import to_table
+
+EPOCHS = 3
+SEEDS = (1, 2, 3)
+ROWS = ("original", "oracle", "fine_tune", "salun", "salun density 1.0", "salun random mask")
+
+QUESTIONS = {
+    "leaderboard": "from leaderboard",
+    "best setting": "from best",
+    "cost": "from cost",
+    "sensitivity": "from sensitivity",
+    "best by method": "select method, count(*) n, min(gap) best from trials group by method",
+}
+
+
+def rows_of(study: int, trials: int, random: np.random.Generator) -> Iterator[list[Row]]:
+    """Make the rows of a study, unit by unit."""
+    now = datetime.now(UTC)
+    name = f"study{study:04d}"
+    common: dict[str, Any] = {
+        "study": name,
+        "dataset": "bloodmnist",
+        "arm": "none",
+        "network": "resnet18 width 64",
+        "train_twins": 0,
+        "val_dropped": 0,
+        "test_dropped": 0,
+        "question": f"{study:020x}",
+        "forget": "random 10 %",
+        "forget_kind": "random",
+        "forget_fraction": 0.1,
+        "forget_images": 1196,
+        "forget_twins": 0,
+        "device": "cpu: a processor",
+        "worker": "node:1234",
+        "node": "node",
+        "lethe_version": "0.1.0",
+        "python_version": "3.11.7",
+        "torch_version": "2.13.0",
+        "started_at": now,
+        "ended_at": now,
+        "cpus": 1.0,
+        "gpus": 0.0,
+    }
+    for number in range(trials):
+        lr, density = float(10 ** random.uniform(-3, -1)), float(random.uniform(0.1, 0.9))
+        ua, ra, va, mia, gap, spent = map(float, random.uniform(0, 1, 6))
+        measured = {"ua": ua, "ra": ra, "va": va, "mia": mia, "gap": gap}
+        unit = {"study": name, "trial_id": f"{name}-0123abcd-{number:04d}", "cell": f"{study:020x}"}
+        took = {"seconds_unlearn": spent, "seconds_evaluate": spent, "seconds_attack": spent}
+        yield [EpochRow(**unit, **measured, **took, epoch=epoch, gap_per_seed=[gap]) for epoch in range(1, EPOCHS + 1)]
+        yield [
+            TrialRow(
+                **common | unit | measured | took,
+                method=("salun", "fine_tune")[number % 2],
+                lr=lr,
+                density=density,
+                setting=json.dumps({"name": "salun", "epochs": EPOCHS, "lr": lr, "density": density}),
+                number=number,
+                study_seed=0,
+                training_seeds=[0],
+                unlearning_seeds=[7758305905571116809],
+                status="done",
+                epochs_done=EPOCHS,
+                gap_per_seed=[gap],
+                originals=["3761fcedc155fccba3e0"],
+                oracles=["d3764e18de59c2bcb5c9"],
+                seconds_load=0.01,
+                seconds_total=spent,
+            )
+        ]
+    for row in ROWS:
+        for seed in SEEDS:
+            yield [
+                ConfirmationRow(
+                    **common,
+                    method=row.split()[0],
+                    setting=json.dumps({"name": row}),
+                    status="done",
+                    gap=float(random.uniform(0, 1)),
+                    confirmation_id=f"{name}-{ROWS.index(row)}-{seed}",
+                    row=row,
+                    training_seed=seed,
+                    mia_nonmembers="val",
+                    recall_per_class=[0.5] * 8,
+                    original="3761fcedc155fccba3e0",
+                    oracle="d3764e18de59c2bcb5c9",
+                    seconds_total=1.0,
+                )
+            ]
+
+
+def write(folder: Path, studies: int, trials: int) -> int:
+    """Write all parts, without the store's waits for the disk; give their number."""
+    random, count = np.random.default_rng(0), 0
+    tables = {row_type: table for table, row_type in TABLES.items()}
+    for study in range(studies):
+        for unit in rows_of(study, trials, random):
+            table = tables[type(unit[0])]
+            part = folder / "tables" / table / unit[0].study / f"{getattr(unit[0], UNITS[table])}.parquet"
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(encode(to_table(unit, type(unit[0]))))
+            count += 1
+    return count
+
+
+def ask(place: Place, repeats: int) -> dict[str, float]:
+    return {name: seconds(lambda sql=sql: query(sql, place), repeats) for name, sql in QUESTIONS.items()}
+
+
+def bench(studies: int, trials: int, repeats: int) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="lethe-bench-query-"))
+    try:
+        place = Place.at(folder)
+        parts = write(folder, studies, trials)
+        loose = ask(place, 1)
+        started = time.perf_counter()
+        for study in Store(place).studies():
+            compact(Store(place), study)
+        spent = time.perf_counter() - started
+        compacted = ask(place, repeats)
+        files = sum(path.is_file() for path in folder.rglob("*"))
+        print(f"{studies} studies x {trials} trials: {parts} parts; compacted to {files} files in {spent:.1f} s")
+        print(f"{'question':<16}{'parts [s]':>12}{'compacted [s]':>16}{'ratio':>8}")
+        for name, before in loose.items():
+            print(f"{name:<16}{before:>12.2f}{compacted[name]:>16.3f}{before / compacted[name]:>8.0f}")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=100)
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=5)
+    bench(**vars(parser.parse_args()))

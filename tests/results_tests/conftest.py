@@ -1,0 +1,40 @@
+"""The results of a real study, small, with every view's rows in it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lethe.place import Place
+from lethe.progress import Progress
+from lethe.run import StudyRun
+from lethe.study import read_study
+
+LR = {"low": 1.0e-3, "high": 1.0e-1, "log": True}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test that asks for the study leaves its results, for the others."""
+    return tmp_path_factory.mktemp("finished") / "results"
+
+
+@pytest.fixture
+def real(finished: Path, write_study: Callable[..., Path]) -> Path:
+    """A finished study of two arms, two forget requests and two methods; not to be changed."""
+    if not finished.exists():
+        salun = {
+            "name": "salun",
+            "epochs": 2,
+            "batch_size": 32,
+            "search": {"lr": LR, "density": {"low": 0.1, "high": 0.9}},
+        }
+        study = write_study(
+            arms=["none", "standard"],
+            forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
+            methods=[salun, {"name": "fine_tune", "epochs": 2, "search": {"lr": LR}}],
+        )
+        with Progress(Console(quiet=True)) as progress:
+            StudyRun(read_study(study), Place.at(finished), progress).run(local=True)
+    return finished
