@@ -83,9 +83,10 @@ def landscape(search: Searched) -> str:
             hoverinfo="text",
             marker={"size": 17, "symbol": "circle-open", "color": INK, "line": {"width": 2, "color": INK}},
         )
-    rates = [trial.lr for trial in trials if trial.lr is not None]
-    figure.update_xaxes(title="learning rate", **_log_axis(rates))
-    figure.update_yaxes(title="gap, points" if flat else "density", **({"rangemode": "tozero"} if flat else {}))
+    figure.update_xaxes(title="learning rate", **_log_axis([trial.lr for trial in trials if trial.lr]))
+    figure.update_yaxes(**({"title": "gap, points", "rangemode": "tozero"} if flat else {"title": "density"}))
+    if not flat:
+        figure.update_yaxes(range=[0, 1.03])
     return _json(figure)
 
 
@@ -112,15 +113,18 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
         x=ends, y=best, mode="lines", name="best so far", line={"shape": "hv", "width": 2, "color": UNLEARNED}
     )
     nothing = next((trial.original_gap for trial in search.trials if trial.original_gap is not None), None)
-    if nothing is not None and places:
+    start, end = (-0.5, places[-1] + 0.5) if over == "trials" else (0.0, 1.03 * places[-1])
+    if nothing is not None:
         figure.add_scatter(
-            x=[min(places), max(places)],
+            x=[start, end],
             y=[_points(nothing)] * 2,
             mode="lines",
             name="doing nothing",
             line={"dash": "dot", "width": 1.5, "color": MUTED},
         )
-    figure.update_xaxes(title="trial" if over == "trials" else "seconds spent on trials, added")
+    figure.update_xaxes(title="trial" if over == "trials" else "seconds spent on trials, added", range=[start, end])
+    if over == "trials":
+        figure.update_xaxes(**_whole_ticks(len(places)))
     figure.update_yaxes(title="gap, points", rangemode="tozero")
     return _json(figure)
 
@@ -155,18 +159,27 @@ def parallel(search: Searched) -> str | None:
         )
     for place, axis in enumerate(axes):
         figure.add_shape(type="line", x0=place, x1=place, y0=0, y1=1, line={"color": MUTED, "width": 1}, layer="below")
-        for y, text in [(1.13, f"<b>{html.escape(axis.name)}</b>"), *axis.ticks]:
+        last = place == len(axes) - 1
+        for y, text in axis.ticks:
             figure.add_annotation(
                 x=place,
                 y=y,
                 text=text,
                 showarrow=False,
-                font={"size": 11, "color": INK if y > 1.1 else MUTED},
-                xanchor="right" if place == len(axes) - 1 and y <= 1.1 else ("center" if y > 1.1 else "left"),
-                xshift=0 if y > 1.1 else (-6 if place == len(axes) - 1 else 6),
-                bgcolor="var(--surface)" if y <= 1.1 else None,
+                font={"size": 11},
+                xanchor="right" if last else "left",
+                xshift=-6 if last else 6,
+                bgcolor="var(--surface)",
             )
-    figure.update_xaxes(visible=False, range=[-0.25, len(axes) - 0.75])
+        figure.add_annotation(
+            x=place,
+            y=1.13,
+            text=f"<b>{html.escape(axis.name)}</b>",
+            showarrow=False,
+            font={"size": 11, "color": INK},
+            xanchor="right" if last else "center" if place else "left",
+        )
+    figure.update_xaxes(visible=False, range=[-0.08, len(axes) - 0.92])
     figure.update_yaxes(visible=False, range=[-0.08, 1.22])
     return _json(figure, margin={"l": 8, "r": 8, "t": 4, "b": 4}, height=300)
 
@@ -337,14 +350,15 @@ def _spans_decades(values: Sequence[float]) -> bool:
 
 
 def _log_axis(values: Sequence[float]) -> dict[str, Any]:
-    if not _spans_decades(values):
-        return {"tickformat": ".2~g", "nticks": 6}
-    decades = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
-    return {"type": "log", "tickvals": [step * 10.0**decade for decade in decades for step in (1, 3)]}
+    low, high = math.log10(min(values, default=1.0)), math.log10(max(values, default=1.0))
+    low, high = (low - 0.1, high + 0.1) if high - low > 0.3 else (low - 0.5, high + 0.5)
+    steps = (1, 3) if high - low > 0.8 else (1, 1.5, 2, 3, 5, 7)
+    ticks = [float(f"{step}e{decade}") for decade in range(math.floor(low), math.ceil(high)) for step in steps]
+    return {"type": "log", "range": [low, high], "tickvals": ticks}
 
 
 def _whole_ticks(last: int) -> dict[str, Any]:
-    return {"dtick": max(1, math.ceil(last / 8)), "tick0": 1}
+    return {"dtick": max(1, math.ceil(last / 6)), "tick0": 0 if last > 6 else 1}
 
 
 def _share(value: float | None, values: Sequence[float | None]) -> float:

@@ -229,7 +229,7 @@ class _Gathering:
         self._progress = _by_question(self._ask(_PROGRESS, Progress))
         self._tried = _by_question(self._ask(f"{_TRIED} where {self._in_drawn}", Tried))
         self._best = {(row.study, row.cell): row for row in self._view("best", BestRow)}
-        self._oracles = _by_question(self._ask(f"{_RETRAINED} and {self._in_drawn}", Retrained))
+        self._oracles = _by_question(self._ask(f"{_RETRAINED} where {self._in_drawn}", Retrained))
         self._epochs = defaultdict(list)
         chosen = ", ".join(
             _quoted(row.trial_id) for row in self._best.values() if (row.study, row.question) in self._drawn
@@ -342,7 +342,7 @@ _EPOCHS: Final = "select trial_id, epoch, ua, ra, va, mia from epochs"
 
 _RETRAINED: Final = """
 select study, question, training_seed, ua, ra, va, mia, mia_nonmembers, seconds_retrain
-from confirmed where row = 'oracle' and status = 'done'
+from (from confirmed where row = 'oracle' and status = 'done' order by training_seed)
 """
 
 _MADE: Final = """

@@ -48,11 +48,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Search:
-    """How the search of one method is shown; ``ended`` where a trial of it has no gap to show."""
+    """How the search of one method is shown; ``finished`` and ``ended`` tell whether any trial did or broke off."""
 
     title: str
     cell: str
     summary: str
+    finished: bool
     ended: bool
     tuning: tuple[Figure, ...]
     curves: tuple[Figure, ...]
@@ -93,7 +94,7 @@ def render_page(place: Place, study: str | None, *, images: bool = True, live: b
         now=datetime.now(UTC),
         lethe_version=version("lethe"),
     )
-    return Page(text, found.images)
+    return Page(text.lstrip(), found.images)
 
 
 @cache
@@ -121,6 +122,7 @@ def _search(search: Searched, question: QuestionPart, part: StudyPart, place: Pl
         title=wording.method_title(search.method),
         cell=search.cell,
         summary=_summary(search),
+        finished=any(trial.status == "done" for trial in search.trials),
         ended=any(trial.status != "done" for trial in search.trials),
         tuning=tuple(_tuning(search)),
         curves=tuple(_curves(search, question)),
@@ -149,15 +151,15 @@ def _summary(search: Searched) -> str:
 
 def _tuning(search: Searched) -> Iterable[Figure]:
     finished = [trial for trial in search.trials if trial.status == "done" and trial.gap is not None]
-    if not finished:
-        return
-    if any(trial.lr is not None for trial in finished):
-        flat = all(trial.density is None for trial in search.trials)
+    flat = all(trial.density is None for trial in search.trials)
+    if any(trial.lr for trial in (finished if flat else search.trials)):
         yield Figure(
             "Gap over learning rate" if flat else "Gap over learning rate and density",
             Markup(draw.landscape(search)),
             "On the tuning seeds." if flat else "Colour: the gap, in points, on the tuning seeds.",
         )
+    if not finished:
+        return
     yield Figure("Best gap against trials", Markup(draw.history(search, "trials")))
     yield Figure(
         "Best gap against time",

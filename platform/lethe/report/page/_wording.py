@@ -171,7 +171,7 @@ def _floor(line: LeaderboardRow, contrast: ContrastRow | None) -> str:
         return f"{floor}, which it does not exceed"
     if contrast is not None and contrast.verdict == "not told apart":
         return f"{floor}: these seeds tell it neither from doing nothing nor from retraining"
-    return f"{floor}, at which it is indistinguishable from retraining"
+    return f"{floor}, which the interval reaches: indistinguishable from retraining on these seeds"
 
 
 def _subject(method: str) -> str:

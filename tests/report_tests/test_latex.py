@@ -1,0 +1,102 @@
+"""The tables for a paper: what stands in them, and that LaTeX could read them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lethe.cli import app
+from lethe.report import write_latex
+from lethe.results import ConfirmationRow, QueryError, Store
+
+EVIL = r"50 % of_{a}&b#c$d\e~f^g<h>|i"
+
+
+@pytest.fixture
+def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
+    """Records a row of the comparison on three seeds."""
+
+    def record(row: str, gaps: tuple[float | None, ...], **changes: Any) -> None:
+        for seed, gap in enumerate(gaps, start=1):
+            values = {
+                "row": row,
+                "method": row.split()[0],
+                "training_seed": seed,
+                "gap": gap,
+                "setting": '{"name": ""}',
+            }
+            name = f"{row.replace(' ', '-')}-{changes.get('question', 'q')}-{seed}"
+            store.append([make(ConfirmationRow, confirmation_id=name, ua=0.1, **values | changes)])
+
+    return record
+
+
+def body(text: str) -> list[list[str]]:
+    """The cells of a table's rows."""
+    rows = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    return [row.removesuffix(r" \\").split(" & ") for row in rows]
+
+
+def test_each_question_gets_a_table_of_its_own(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:
+    for question in ("q1", "q2"):
+        confirm("original", (0.30, 0.31, 0.32), question=question, forget=question)
+        confirm("oracle", (0.01, 0.02, 0.06), question=question, forget=question)
+        confirm("salun", (0.02, 0.03, 0.04), question=question, forget=question)
+    paths = write_latex(store.place, None, tmp_path / "tables")
+    assert [path.name for path in paths] == ["leaderboard-s-q1.tex", "leaderboard-s-q2.tex"]
+    rows = body(paths[0].read_text(encoding="utf-8"))
+    assert [row[0] for row in rows] == ["original (do nothing)", "oracle (noise floor)", r"\textbf{salun}"]
+    assert rows[0][5] == "31.0 [28.5, 33.5]"
+    assert rows[1][5] == "3.0"
+    assert rows[2][5] == r"3.0 [0.5, 5.5] $\approx$"
+    assert rows[2][1] == "10.0"
+
+
+def test_arms_get_a_table_of_what_they_change(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:
+    confirm("original", (0.30, 0.31, 0.32), question="q1", arm="none")
+    confirm("original", (0.20, 0.21, 0.22), question="q2", arm="standard")
+    path = write_latex(store.place, None, tmp_path)[-1]
+    assert path.name == "augmentation-s.tex"
+    [gap] = [row for row in body(path.read_text(encoding="utf-8")) if row[3] == "gap"]
+    assert gap[4:] == ["standard", "21.0", "31.0", "$-$10.0 [$-$10.0, $-$10.0]", "lower"]
+
+
+def test_what_latex_would_read_as_a_command_is_escaped(
+    store: Store, confirm: Callable[..., None], tmp_path: Path
+) -> None:
+    confirm("original", (0.30, 0.31, 0.32), dataset=EVIL)
+    [path] = write_latex(store.place, None, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert EVIL not in text
+    assert r"50 \% of\_\{a\}\&b\#c\$d\textbackslash{}e\textasciitilde{}f\textasciicircum{}g" in text
+    bare = re.sub(r"\\.", "", text)
+    assert bare.count("{") == bare.count("}")
+
+
+def test_every_row_has_a_cell_a_column(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:
+    confirm("original", (0.30, None, 0.32), status="diverged")
+    [path] = write_latex(store.place, None, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    columns = re.search(r"\\begin{tabular}{(\w+)}", text)
+    assert columns
+    assert {len(row) for row in body(text)} == {len(columns[1])}
+    assert "diverged" in text
+
+
+def test_a_place_without_confirmed_rows_is_an_error(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="no results"):
+        write_latex(store.place, None, tmp_path)
+
+
+def test_the_command_writes_the_tables_and_no_page(
+    store: Store, confirm: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    confirm("original", (0.30, 0.31, 0.32))
+    done = CliRunner().invoke(app, ["report", "--results", store.place.address, "--latex", "tables"])
+    assert done.exit_code == 0, done.output
+    assert done.output.strip() == "tables/leaderboard-s-q.tex"
+    assert not (tmp_path / "report.html").exists()

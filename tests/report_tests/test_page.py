@@ -1,0 +1,378 @@
+"""The HTML report: honest sentences, one table a question, everything escaped, and a page whatever the results hold."""
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from lethe.cli import app
+from lethe.place import Place
+from lethe.progress import Progress
+from lethe.report.page import Page, render_page
+from lethe.results import ConfirmationRow, EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow
+from lethe.run import StudyRun
+from lethe.study import read_study
+
+ARMS_AND_REQUESTS = {
+    "arms": ["none", "standard"],
+    "forget": [{"kind": "random", "fraction": 0.2}, {"kind": "class", "class_index": 1}],
+}
+
+MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+
+EVIL = "<script>alert(1)</script>&\"'"
+
+
+@pytest.fixture(scope="module")
+def _ran() -> dict[str, Place]:
+    """Places of studies that were run already: a run takes seconds, and no test changes its results."""
+    return {}
+
+
+@pytest.fixture
+def ran(
+    _ran: dict[str, Place], write_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Place]:
+    """Runs the tiny study in this process, once a module for the same changes; gives its place."""
+
+    def run(name: str, **changes: Any) -> Place:
+        if name not in _ran:
+            place = Place.at(tmp_path_factory.mktemp(name))
+            with Progress(Console(quiet=True)) as progress:
+                StudyRun(read_study(write_study(name=name, **changes)), place, progress).run(local=True)
+            _ran[name] = place
+        return _ran[name]
+
+    return run
+
+
+@pytest.fixture
+def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
+    """Records a row of the comparison, with one gap a seed from 1 on."""
+
+    def record(row: str, gaps: tuple[float | None, ...], **changes: Any) -> None:
+        for seed, gap in enumerate(gaps, start=1):
+            values = {
+                "row": row,
+                "method": row.split()[0],
+                "training_seed": seed,
+                "gap": gap,
+                "setting": '{"name": ""}',
+            }
+            name = f"{row.replace(' ', '-')}-{changes.get('question', 'q')}-{seed}"
+            store.append([make(ConfirmationRow, confirmation_id=name, **values | changes)])
+
+    return record
+
+
+@pytest.fixture
+def page(store: Store) -> Callable[..., str]:
+    """Renders the page of the store, and gives what a reader sees of it."""
+    return lambda: text_of(render_page(store.place, None))
+
+
+def text_of(page: Page) -> str:
+    """What a reader sees, in ASCII where that can be: the page without scripts, styles and tags."""
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", page.html, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split()).replace(MINUS, "-").replace(TIMES, "x")
+
+
+def figures(page: Page) -> list[dict[str, Any]]:
+    return [
+        json.loads(found)
+        for found in re.findall(r'<script type="application/json">(.*?)</script>', page.html, re.DOTALL)
+    ]
+
+
+def titles(page: Page) -> list[str]:
+    return re.findall(r"<h6>(.*?)</h6>", page.html)
+
+
+def test_a_study_has_all_its_sections_and_every_figure_has_traces(ran: Callable[..., Place]) -> None:
+    page = render_page(ran("tiny"), None)
+    text = text_of(page)
+    for heading in ("What was asked, and the answer", "Leaderboard", "Tuning", "Epoch by epoch", "Forget samples"):
+        assert heading in text
+    for heading in ("Where the saliency sits", "What augmentation changes", "What it cost", "Where it comes from"):
+        assert heading in text
+    assert titles(page) == [
+        "Gap over learning rate and density",
+        "Best gap against trials",
+        "Best gap against time",
+        "Searched options",
+        "UA, error on the forget set",
+        "RA, accuracy on retain",
+        "VA, accuracy on validation",
+        "MIA-efficacy",
+        "Trainable weights by layer",
+        "Seconds by stage",
+    ]
+    assert all(figure["data"] for figure in figures(page))
+
+
+def test_the_page_names_no_address_that_a_browser_would_fetch(ran: Callable[..., Place]) -> None:
+    page = render_page(ran("tiny"), None)
+    markup = re.sub(r"<(script|style)\b.*?</\1>", " ", page.html, flags=re.DOTALL)
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', markup)
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert "connect-src 'none'" in page.html
+    assert "@import" not in page.html.split("</style>")[0]
+
+
+def test_each_question_has_a_table_and_each_method_a_sentence(ran: Callable[..., Place]) -> None:
+    page = render_page(ran("both", **ARMS_AND_REQUESTS), None)
+    assert len(re.findall(r"<article ", page.html)) == 4
+    assert len(re.findall(r'<p class="asked">', page.html)) == 4
+    assert text_of(page).count("SalUn's gap to retraining is") == 4
+    assert "standard against none" in text_of(page)
+
+
+def test_the_saliency_of_each_layer_adds_up_to_the_chosen_density(ran: Callable[..., Place]) -> None:
+    page = render_page(ran("tiny"), None)
+    figure = figures(page)[titles(page).index("Trainable weights by layer")]
+    counts = [re.findall(r"[\d,]+", told) for told in figure["data"][0]["customdata"]]
+    trainable, weights = (sum(int(pair[place].replace(",", "")) for pair in counts) for place in (0, 1))
+    density = float(re.findall(r"lr [\d.]+, density ([\d.]+), with a gap", text_of(page))[0])
+    assert trainable / weights == pytest.approx(density, abs=0.01)
+    assert [name.split()[1] for name in figure["data"][0]["y"]][0::6] == ["Conv2d", "Linear"]
+
+
+def test_a_pool_without_the_scores_is_told(write_study: Callable[..., Path], tmp_path: Path) -> None:
+    place = Place.at(tmp_path / "emptied")
+    with Progress(Console(quiet=True)) as progress:
+        StudyRun(read_study(write_study()), place, progress).run(local=True)
+    place.delete("pool")
+    assert "the scores are not in the pool" in text_of(render_page(place, None))
+
+
+def test_the_forget_samples_are_the_ones_that_the_data_holds(ran: Callable[..., Place]) -> None:
+    page = render_page(ran("tiny"), None)
+    pictures = re.findall(r'<img src="data:image/png;base64,[^"]+" alt="train image (\d+)', page.html)
+    assert len(pictures) == 24 == page.images
+    assert "24 of 32 forget samples" in text_of(page)
+    assert "holds 24 images that were asked to be forgotten" in text_of(page)
+
+
+def test_samples_that_differ_from_the_oracle_on_most_seeds_come_first(
+    store: Store, confirm: Callable[..., None], make: Callable[..., Any], page: Callable[..., str]
+) -> None:
+    said = {"original": ("a", "a"), "oracle": ("b", "b")}
+    unlearned = {1: ("b", "b"), 2: ("a", "b"), 3: ("a", "a")}
+    for row in ("original", "oracle", "salun"):
+        confirm(row, (0.1, 0.2))
+        for seed in (1, 2):
+            predictions = []
+            for image, answers in unlearned.items():
+                name = said.get(row, answers)[seed - 1]
+                told = {"row": row, "training_seed": seed, "image": image, "confirmation_id": f"{row}-q-{seed}"}
+                predictions.append(make(PredictionRow, **told, predicted="ab".index(name), predicted_name=name))
+            store.append(predictions)
+    text = page()
+    assert "3 of 3 forget samples; on 2 of them" in text
+    samples = text[text.index("3 of 3 forget samples") :]
+    assert re.findall(r"(\d) basophil a b (.*?) (\d) of 2", samples) == [
+        ("3", "a", "2"),
+        ("2", "a x1, b x1", "1"),
+        ("1", "b", "0"),
+    ]
+    assert "No pictures" in text
+
+
+def test_pictures_can_be_left_out(ran: Callable[..., Place]) -> None:
+    page = render_page(ran("tiny"), None, images=False)
+    assert page.images == 0
+    assert "<img" not in page.html
+    assert "left out with --no-images" in text_of(page)
+
+
+def test_a_method_closer_than_doing_nothing_is_called_so_with_its_interval(
+    confirm: Callable[..., None], page: Callable[..., str]
+) -> None:
+    confirm("original", (0.30, 0.31, 0.32))
+    confirm("oracle", (0.01, 0.01, 0.01))
+    confirm("salun", (0.10, 0.11, 0.12))
+    assert (
+        "closer than doing nothing SalUn's gap to retraining is 11.0 points [8.5, 13.5] over 3 seeds, against 31.0 for "
+        "doing nothing (closer: -20.0 [-20.0, -20.0]) and a noise floor of 1.0, above which it stays." in page()
+    )
+
+
+def test_a_method_at_the_floor_is_called_indistinguishable_from_retraining(
+    confirm: Callable[..., None], page: Callable[..., str]
+) -> None:
+    confirm("original", (0.30, 0.31, 0.32))
+    confirm("oracle", (0.01, 0.02, 0.06))
+    confirm("salun", (0.02, 0.03, 0.04))
+    text = page()
+    assert "a noise floor of 3.0, which the interval reaches: indistinguishable from retraining" in text
+    assert "salun ≈ indistinguishable from retraining" in text
+
+
+def test_a_method_told_apart_from_nothing_at_all_is_called_so(
+    confirm: Callable[..., None], page: Callable[..., str]
+) -> None:
+    confirm("original", (0.10, 0.01, 0.04))
+    confirm("oracle", (0.01, 0.02, 0.06))
+    confirm("salun", (0.02, 0.09, 0.01))
+    assert "tell it neither from doing nothing nor from retraining" in page()
+
+
+def test_a_method_farther_than_doing_nothing_is_called_so(
+    confirm: Callable[..., None], page: Callable[..., str]
+) -> None:
+    confirm("original", (0.10, 0.11, 0.12))
+    confirm("oracle", (0.01, 0.01, 0.01))
+    confirm("salun", (0.30, 0.31, 0.32))
+    assert "farther than doing nothing SalUn's gap" in page()
+
+
+def test_one_seed_claims_no_interval(confirm: Callable[..., None], page: Callable[..., str]) -> None:
+    confirm("original", (0.30,))
+    confirm("oracle", (None,))
+    confirm("salun", (0.10,))
+    text = page()
+    assert (
+        "10.0 points from one seed, without an interval, against 30.0 for doing nothing (from one seed: -20.0)" in text
+    )
+    assert "no noise floor, which takes oracles of two seeds" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_a_confirmed_setting_that_diverged_has_no_gap(confirm: Callable[..., None], page: Callable[..., str]) -> None:
+    confirm("original", (0.30, 0.31))
+    confirm("salun", (0.10, None), status="diverged")
+    assert "SalUn has no gap: a run of the chosen setting diverged on at least one of 2 reporting seeds." in page()
+
+
+def test_a_search_of_which_all_trials_diverged_is_told(ran: Callable[..., Place]) -> None:
+    place = ran(
+        "diverged",
+        methods=[{"name": "salun", "epochs": 1, "lr": 1.0e9, "search": {"density": {"low": 0.1, "high": 0.9}}}],
+    )
+    page = render_page(place, None)
+    text = text_of(page)
+    assert "SalUn has no answer: none of its 5 trials finished (5 diverged), so there is no setting to confirm." in text
+    assert "5 runs diverged or failed" in text
+    assert "No trial was chosen" in text
+
+
+def test_one_trial_gives_a_page(ran: Callable[..., Place]) -> None:
+    page = render_page(ran("single", search={"trials": 1, "window": 1}), None)
+    assert "1 trial: 1 done. Chosen: trial 0" in text_of(page)
+    assert "Searched options" not in titles(page)
+
+
+def test_trials_without_a_confirmation_give_a_page_that_says_so(
+    store: Store, make: Callable[..., Any], page: Callable[..., str]
+) -> None:
+    store.append([make(TrialRow, gap=0.05, original_gap=0.2)])
+    text = page()
+    assert "SalUn is not confirmed yet: of 1 trial 1 finished" in text
+    assert "a gap of 5.0 points, against 20.0 for doing nothing" in text
+    assert "Nothing is confirmed on reporting seeds yet, so there is no leaderboard." in text
+
+
+def test_a_study_of_which_nothing_ended_gives_a_page_that_says_so(
+    store: Store, make: Callable[..., Any], page: Callable[..., str]
+) -> None:
+    store.append([make(StudyRow, specification="name: s\nunknown: 1")])
+    text = page()
+    assert "No trial has ended yet, so there is no answer." in text
+    assert "Nothing was spent yet." in text
+
+
+def test_a_place_without_results_or_without_the_study_is_an_error(store: Store, confirm: Callable[..., None]) -> None:
+    with pytest.raises(QueryError, match="no results"):
+        render_page(store.place, None)
+    confirm("salun", (0.1,))
+    with pytest.raises(QueryError, match=r"no results of study other .* studies there: s"):
+        render_page(store.place, "other")
+
+
+def test_markup_in_names_is_shown_and_never_run(
+    store: Store, confirm: Callable[..., None], make: Callable[..., Any]
+) -> None:
+    for row in ("original", "oracle", "salun"):
+        confirm(row, (0.1, 0.2), dataset=EVIL, forget=EVIL, arm=EVIL, network=EVIL, device=EVIL, node=EVIL)
+        for seed in (1, 2):
+            told = {"row": row, "training_seed": seed, "confirmation_id": f"{row}-q-{seed}"}
+            store.append([make(PredictionRow, **told, label_name=EVIL, predicted_name=EVIL)])
+    setting = json.dumps({"name": "salun", "loop": EVIL, "lr": 0.1})
+    other = json.dumps({"name": "salun", "loop": "plain", "lr": 0.2})
+    epoch = make(EpochRow, ua=0.1, ra=0.2, va=0.3, mia=0.4)
+    store.append_trial(make(TrialRow, setting=setting, error=EVIL, dataset=EVIL), [epoch])
+    store.append_trial(make(TrialRow, trial_id="t1", number=1, setting=other), [])
+    store.append_trial(make(TrialRow, trial_id="t2", number=2, status="failed", gap=None, error=EVIL), [])
+    store.append([make(StudyRow, specification=EVIL)])
+    page = render_page(store.place, None)
+    assert "alert(1)" in page.html
+    assert "<script>alert" not in page.html
+    for figure in figures(page):
+        shown = json.dumps({"data": figure["data"], "layout": figure["layout"]})
+        assert "<script>" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;" in page.html
+
+
+def test_a_page_of_many_questions_draws_the_first_and_says_so(
+    store: Store, confirm: Callable[..., None], make: Callable[..., Any]
+) -> None:
+    for number in range(22):
+        question = f"q{number:02}"
+        confirm("original", (0.1, 0.2), question=question, forget=question)
+        trial = {"trial_id": f"t{number}", "cell": question, "question": question, "forget": question}
+        store.append([make(TrialRow, **trial)])
+    page = render_page(store.place, None)
+    assert len(re.findall(r"<article ", page.html)) == 22
+    assert titles(page).count("Best gap against trials") == 20
+    assert "drawn for the first 20 of 22 questions" in text_of(page)
+    assert "--study NAME" in text_of(page)
+
+
+def test_studies_are_told_apart_and_can_be_asked_for_alone(store: Store, confirm: Callable[..., None]) -> None:
+    for study in ("one", "two"):
+        confirm("original", (0.1, 0.2), study=study)
+    both, alone = render_page(store.place, None), render_page(store.place, "two")
+    assert "Report of 2 studies" in text_of(both)
+    assert len(re.findall(r"<section ", both.html)) == 2
+    assert len(re.findall(r"<section ", alone.html)) == 1
+
+
+def test_what_was_set_aside_is_named(store: Store, confirm: Callable[..., None], page: Callable[..., str]) -> None:
+    confirm("original", (0.1, 0.2))
+    store.place.write("pool/oracle/abc/manifest.json", b"{}")
+    store.place.write("pool/oracle/abc/weights.safetensors", b"broken")
+    store.place.set_aside("pool/oracle/abc")
+    assert page().count("pool/oracle/abc.") == 1
+
+
+def test_only_a_live_page_asks_its_server(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("original", (0.1, 0.2))
+    live, dead = (render_page(store.place, None, live=live) for live in (True, False))
+    assert '<meta name="lethe-live">' in live.html
+    assert "connect-src 'self'" in live.html
+    assert '<meta name="lethe-live">' not in dead.html
+
+
+def test_the_command_writes_the_page_and_warns_of_its_images(ran: Callable[..., Place], tmp_path: Path) -> None:
+    place = ran("tiny")
+    output = tmp_path / "new" / "page.html"
+    done = CliRunner().invoke(app, ["report", "--results", place.address, "-o", str(output)])
+    assert done.exit_code == 0, done.output
+    assert "It holds 24 images that were asked to be forgotten" in done.output
+    assert output.read_text(encoding="utf-8").startswith("<!doctype html>")
+    done = CliRunner().invoke(app, ["report", "--results", place.address, "-o", str(output), "--no-images"])
+    assert "asked to be forgotten" not in done.output
+    assert "<img" not in output.read_text(encoding="utf-8")
+
+
+def test_the_command_tells_of_a_place_without_results(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["report", "--results", str(tmp_path / "none")])
+    assert done.exit_code == 2
+    assert "no results" in done.output
