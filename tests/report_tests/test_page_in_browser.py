@@ -1,0 +1,202 @@
+"""The page in a browser: nothing fetched, no errors, every figure drawn, fit for keyboard, phone and paper."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from lethe.place import Place
+from lethe.progress import Progress
+from lethe.report.page import render_page
+from lethe.run import StudyRun
+from lethe.study import read_study
+
+PATIENCE_S = 30.0
+
+CANVASES = "return document.querySelectorAll('.canvas').length"
+DRAWN = "return document.querySelectorAll('.canvas.js-plotly-plot').length"
+UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
+WITHOUT_TRACE = """
+return [...document.querySelectorAll('.canvas')]
+    .filter(canvas => !canvas.querySelector('.trace path, .trace use, .point path, .bars path'))
+    .map(canvas => canvas.ariaLabel)
+"""
+
+
+@pytest.fixture(scope="module")
+def _written() -> list[Path]:
+    """The page, once it was written: the run that it shows takes seconds, and no test changes it."""
+    return []
+
+
+@pytest.fixture
+def path(_written: list[Path], write_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the tiny study, with two methods and two forget requests."""
+    if not _written:
+        _written.append(write(write_study, tmp_path_factory.mktemp("page")))
+    return _written[0]
+
+
+def write(write_study: Callable[..., Path], folder: Path) -> Path:
+    fine_tune = {"name": "fine_tune", "epochs": 2, "search": {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}}}
+    density = {"low": 0.1, "high": 0.9}
+    salun = {"name": "salun", "epochs": 2, "search": {"lr": fine_tune["search"]["lr"], "density": density}}
+    requests = [{"kind": "random", "fraction": 0.2}, {"kind": "class", "class_index": 1}]
+    place = Place.at(folder / "results")
+    with Progress(Console(quiet=True)) as progress:
+        study = read_study(write_study(methods=[salun, fine_tune], forget=requests))
+        StudyRun(study, place, progress).run(local=True)
+    path = folder / "report.html"
+    path.write_text(render_page(place, None).html, encoding="utf-8")
+    return path
+
+
+def show(browser: webdriver.Chrome, path: Path, width: int, scheme: str = "light") -> None:
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    scheme_only = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme_only)
+    browser.get(path.as_uri())
+
+
+def draw_all(browser: webdriver.Chrome) -> None:
+    """Unfold everything and scroll through it, as a reader would."""
+    browser.execute_script(UNFOLD)
+    deadline = time.monotonic() + PATIENCE_S
+    place = 0
+    while browser.execute_script(DRAWN) < browser.execute_script(CANVASES):
+        assert time.monotonic() < deadline, "figures were not drawn"
+        place = 0 if place > browser.execute_script("return document.body.scrollHeight") else place + 600
+        browser.execute_script(f"scrollTo(0, {place})")
+        time.sleep(0.05)
+
+
+def fetched(browser: webdriver.Chrome) -> set[str]:
+    """The addresses that the page asked for, those that it holds itself left out."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [one["params"] for one in messages if one["method"] == "Network.requestWillBeSent"]
+    return {
+        one["request"]["url"]
+        for one in asked
+        if one["documentURL"].startswith("file:") and not one["request"]["url"].startswith(("data:", "blob:"))
+    }
+
+
+def column(browser: webdriver.Chrome, number: int) -> list[str]:
+    found = browser.find_elements(By.CSS_SELECTOR, f"article table.sortable tbody tr > :nth-child({number})")
+    table_rows = len(
+        browser.find_element(By.CSS_SELECTOR, "article table.sortable tbody").find_elements(By.TAG_NAME, "tr")
+    )
+    return [cell.text for cell in found[:table_rows]]
+
+
+def test_the_page_fetches_nothing_tells_no_errors_and_draws_every_figure(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    draw_all(browser)
+    assert browser.execute_script(CANVASES) == 2 * (4 + 4 + 2 * 4 + 1) + 1
+    assert browser.execute_script(WITHOUT_TRACE) == []
+    assert fetched(browser) == {path.as_uri()}
+    assert browser.get_log("browser") == []
+
+
+def test_figures_that_are_folded_away_are_not_drawn(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    browser.execute_script("document.querySelectorAll('details').forEach(fold => fold.open = false)")
+    browser.refresh()
+    assert browser.execute_script(DRAWN) < browser.execute_script(CANVASES)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("unfolded", [False, True])
+def test_the_page_never_scrolls_sideways(browser: webdriver.Chrome, path: Path, width: int, unfolded: bool) -> None:
+    show(browser, path, width)
+    if unfolded:
+        draw_all(browser)
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_header_sorts_by_number_up_down_and_back_by_keyboard_too(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    before = column(browser, 2)
+    header = browser.find_elements(By.CSS_SELECTOR, "article table.sortable thead th")[1]
+    header.find_element(By.TAG_NAME, "button").click()
+    assert header.get_attribute("aria-sort") == "ascending"
+    assert column(browser, 2) == sorted(before, key=float)
+    header.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+    assert header.get_attribute("aria-sort") == "descending"
+    assert column(browser, 2) == sorted(before, key=float, reverse=True)
+    header.find_element(By.TAG_NAME, "button").send_keys(Keys.SPACE)
+    assert header.get_attribute("aria-sort") == "none"
+    assert column(browser, 2) == before
+
+
+def test_rows_without_a_number_sort_last_both_ways(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    button = browser.find_elements(By.CSS_SELECTOR, "article table.sortable thead button")[9]
+    for _ in ("up", "down"):
+        button.click()
+        shown = column(browser, 11)
+        assert all(shown[:-2])
+        assert shown[-2:] == ["", ""]
+
+
+def looks(browser: webdriver.Chrome) -> tuple[Any, Any]:
+    """The background of the page, and the colour of a figure's labels."""
+    background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    label = browser.execute_script("return getComputedStyle(document.querySelector('.canvas .xtitle')).fill")
+    return background, label
+
+
+def test_the_theme_follows_the_system_and_its_button_which_a_reload_keeps(
+    browser: webdriver.Chrome, path: Path
+) -> None:
+    show(browser, path, width=1280)
+    draw_all(browser)
+    light = looks(browser)
+    browser.execute_script("scrollTo(0, 0)")
+    browser.find_element(By.ID, "theme").click()
+    dark = looks(browser)
+    assert dark[0] != light[0]
+    assert dark[1] != light[1]
+    browser.refresh()
+    draw_all(browser)
+    assert looks(browser) == dark
+    assert browser.get_log("browser") == []
+
+
+def test_a_system_in_dark_is_shown_in_dark(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280, scheme="dark")
+    assert browser.find_element(By.ID, "theme").text == "Light"
+
+
+def test_paper_gets_every_figure_and_every_fold_and_the_screen_its_own_back(
+    browser: webdriver.Chrome, path: Path
+) -> None:
+    show(browser, path, width=1280, scheme="dark")
+    browser.execute_script("""
+        window.onPaper = null;
+        addEventListener("beforeprint", () => {
+            window.onPaper = {
+                drawn: document.querySelectorAll(".canvas.js-plotly-plot").length,
+                folded: document.querySelectorAll("details:not([open])").length,
+                background: getComputedStyle(document.body).backgroundColor,
+            };
+        });
+    """)
+    folded = browser.execute_script("return document.querySelectorAll('details:not([open])').length")
+    pages = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    paper = browser.execute_script("return window.onPaper")
+    assert pages.startswith(b"%PDF")
+    assert paper["drawn"] == browser.execute_script(CANVASES)
+    assert paper["folded"] == 0
+    assert paper["background"] == "rgb(251, 251, 249)"
+    assert browser.execute_script("return document.querySelectorAll('details:not([open])').length") == folded > 0
+    assert browser.get_log("browser") == []
