@@ -1,17 +1,19 @@
 # Two commands do all set-up on a fresh machine: `make demo` runs the main job, `make test` runs the tests.
 # TORCH chooses a torch for the installation, such as TORCH=torch==2.13.0; empty: the newest that pip finds.
-# RESULTS is where the demo keeps its results.
+# RESULTS is where the demo keeps its results, REPORT the page that it makes of them.
 
 VENV ?= .venv
 PYTHON ?= python3
 TORCH ?=
 RESULTS ?= results
+REPORT ?= report.html
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-fast check wheel
 
 demo: $(VENV)/.installed
 	$(BIN)/lethe run configs/quickstart.yaml --results $(RESULTS)
+	$(BIN)/lethe report --results $(RESULTS) --output $(REPORT)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest

@@ -82,11 +82,6 @@ def plan(
         print_plan(made, place, estimate(made, store, machines), console())
 
 
-def _print_next_steps(console: Console, study: str, place: str) -> None:
-    sql = "select method, count(*) n, min(gap) best from trials group by method"
-    console.print(
-        Text(
-            f'\nNext: lethe query "{sql}" --results {place}\n      lethe leaderboard --study {study} --results {place}'
-        ),
-        soft_wrap=True,
-    )
+def _print_next_steps(out: Console, study: str, place: str) -> None:
+    commands = (f"lethe report --study {study}", "lethe query", f"lethe leaderboard --study {study}")
+    out.print(Text("\nNext: " + "\n      ".join(f"{one} --results {place}" for one in commands)), soft_wrap=True)
