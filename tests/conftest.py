@@ -1,6 +1,7 @@
 """A study so small that its whole run takes seconds, the command as users run it, and rows of every table."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from lethe.results import (
     TrialRow,
 )
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores Ctrl-C
 torch.set_num_threads(1)  # networks this small lose time to a second thread, and see LOG.md
 
 TINY: dict[str, Any] = {

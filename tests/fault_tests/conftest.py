@@ -351,15 +351,10 @@ class Nodes:
         return done.stdout
 
     def end(self) -> None:
-        """End the nodes; what is not over after a minute is killed, with all that it has started."""
-        self.machine.kill_all(self.machine.raylets())
-        for process in reversed(self._started):
-            process.terminate()
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """Kill the nodes with all that they have started: told to end, they may take a minute."""
+        for process in self._started:
+            process.kill()
+            process.wait()
         self.machine.kill_all(self.machine.processes())
 
     def _start(self, *options: str) -> int:

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from duckdb.func import PythonUDFType
+from scipy.special import stdtrit
 
 from lethe.place import Place
 from lethe.results.rows import TABLES
@@ -161,10 +162,8 @@ def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> 
 
 def _student_t(counts: pa.ChunkedArray) -> pa.Array:
     """Give the 97.5 % quantile of Student's t for so many values, one degree of freedom less; null below two."""
-    from scipy import stats
-
     values = counts.to_numpy()
-    return pa.array(np.where(values > 1, stats.t.ppf(0.975, np.maximum(values - 1, 1)), np.nan), from_pandas=True)
+    return pa.array(np.where(values > 1, stdtrit(np.maximum(values - 1, 1), 0.975), np.nan), from_pandas=True)
 
 
 def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:

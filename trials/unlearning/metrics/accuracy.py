@@ -5,7 +5,6 @@ Every function is pure and computes on the predictions' device, but for the AUC,
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 
 from unlearning.metrics._base import Predictions
 
@@ -46,6 +45,8 @@ def auc(predictions: Predictions) -> float:
         A fraction in [0, 1]; nan where the definition has no value, which is where some class has no sample (or, of two
         classes, all of them).
     """
+    from sklearn.metrics import roc_auc_score  # takes a second to import, which no search's worker needs
+
     classes = predictions.logits_NK.shape[1]
     labels_N = predictions.labels_N.cpu().numpy()
     scores_NK = predictions.logits_NK.detach().cpu().double().softmax(1).numpy()

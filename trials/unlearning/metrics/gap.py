@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import nan, prod, sqrt
 from statistics import fmean, stdev
 
-from scipy import stats
+from scipy.special import stdtrit
 
 SEARCH_METRICS = ("ua", "ra", "va", "mia")
 """What a search may look at: no metric of the test split, and the attack's non-members come from val."""
@@ -77,5 +77,5 @@ def interval(values_S: Sequence[float], level: float = 0.95) -> Interval:
     mean = fmean(values_S)
     if len(values_S) == 1:
         return Interval(mean, nan, nan)
-    reach = float(stats.t.ppf((1 + level) / 2, len(values_S) - 1)) * stdev(values_S) / sqrt(len(values_S))
+    reach = float(stdtrit(len(values_S) - 1, (1 + level) / 2)) * stdev(values_S) / sqrt(len(values_S))
     return Interval(mean, mean - reach, mean + reach)
