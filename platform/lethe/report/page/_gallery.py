@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from lethe.place import Place
-from lethe.report.page._gather import Key, Report, StudyPart
+from lethe.report.page._gather import Key, Report, StudyPart, quoted
 from lethe.results import query, to_rows
 from lethe.study import Study, expand, questions_of
 from unlearning.data import DataError, MedMNIST, load
@@ -115,7 +115,7 @@ def galleries(place: Place, report: Report, study: str | None, *, images: bool) 
 
 
 def _samples(place: Place, study: str | None, drawn: Iterable[Key]) -> dict[tuple[str, str, str], list[_Sample]]:
-    questions = ", ".join(f"'{question}'" for _, question in sorted(drawn)) or "null"
+    questions = ", ".join(quoted(question) for _, question in sorted(drawn)) or "null"
     found: dict[tuple[str, str, str], list[_Sample]] = {}
     for row in to_rows(query(_SAMPLES.format(questions=questions), place, study), _Sample):
         found.setdefault((row.study, row.question, row.method), []).append(row)

@@ -232,7 +232,7 @@ class _Gathering:
         self._oracles = _by_question(self._ask(f"{_RETRAINED} where {self._in_drawn}", Retrained))
         self._epochs = defaultdict(list)
         chosen = ", ".join(
-            _quoted(row.trial_id) for row in self._best.values() if (row.study, row.question) in self._drawn
+            quoted(row.trial_id) for row in self._best.values() if (row.study, row.question) in self._drawn
         )
         if chosen:
             for row in self._ask(f"{_EPOCHS} where trial_id in ({chosen}) order by epoch", Epoch):
@@ -301,7 +301,7 @@ class _Gathering:
 
     @property
     def _in_drawn(self) -> str:
-        return f"question in ({', '.join(_quoted(question) for _, question in sorted(self._drawn)) or 'null'})"
+        return f"question in ({', '.join(quoted(question) for _, question in sorted(self._drawn)) or 'null'})"
 
     def _ask(self, sql: str, row_type: type[RowT]) -> list[RowT]:
         return to_rows(query(sql, self._place, self._study), row_type)
@@ -358,7 +358,8 @@ QuestionRowT = TypeVar("QuestionRowT", Progress, Tried, Retrained)
 StudyRowT = TypeVar("StudyRowT", StudyRow, AugmentationRow, CostRow, FailureRow, Made, Asked)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Write text as SQL does."""
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -51,7 +51,6 @@ class Search:
     """How the search of one method is shown; ``finished`` and ``ended`` tell whether any trial did or broke off."""
 
     title: str
-    cell: str
     summary: str
     finished: bool
     ended: bool
@@ -118,9 +117,10 @@ def _file(name: str) -> str:
 
 def _search(search: Searched, question: QuestionPart, part: StudyPart, place: Place) -> Search:
     layers = layers_of(search, part.study, place)
+    title = wording.method_title(search.method)
+    alone = [other.method for other in question.searches].count(search.method) == 1
     return Search(
-        title=wording.method_title(search.method),
-        cell=search.cell,
+        title=title if alone else f"{title} (search {search.cell[:8]})",
         summary=_summary(search),
         finished=any(trial.status == "done" for trial in search.trials),
         ended=any(trial.status != "done" for trial in search.trials),
