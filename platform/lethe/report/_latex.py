@@ -24,7 +24,7 @@ _ESCAPED: Final = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
-        '"': r"\textquotedbl{}",
+        '"': "''",
         "\n": " ",
     }
 )
@@ -37,7 +37,7 @@ _NAMES: Final = {"original": "original (do nothing)", "oracle": "oracle (noise f
 def write_latex(place: Place, study: str | None, folder: Path) -> list[Path]:
     """Write the leaderboard of each question, and the effects of augmentation where there are any, as LaTeX.
 
-    A table needs the package ``booktabs``, and those whose text has a ``"`` the T1 font encoding.
+    A table needs the package ``booktabs``.
 
     Returns:
         The files, in the order of the tables.

@@ -18,7 +18,7 @@ from lethe.place import Place
 from lethe.report.page._gather import Key, Report, StudyPart, quoted
 from lethe.results import query, to_rows
 from lethe.study import Study, expand, questions_of
-from unlearning.data import DataError, MedMNIST, load
+from unlearning.data import AnySource, DataError, ImageData, MedMNIST, load
 
 SHOWN: Final = 24
 """Forget samples of a question and method that are shown."""
@@ -156,8 +156,9 @@ class _Pictures:
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted
-        self._made: dict[tuple[int, int], str] = {}
+        self._data: dict[AnySource, ImageData] = {}
         self._read: dict[str, tuple[dict[str, Tensor], str]] = {}
+        self._made: dict[tuple[int, int], str] = {}
 
     @property
     def count(self) -> int:
@@ -171,9 +172,9 @@ class _Pictures:
         if part.study is None:
             return None, "No pictures: this version cannot read the study's specification, which names the data."
         if part.name not in self._read:
-            self._read[part.name] = _train_images(part.study)
+            self._read[part.name] = self._train_images(part.study)
         images, problems = self._read[part.name]
-        changed = "the data found here is not the data that the study was run on"
+        changed = "the newest specification does not ask this question of the data that is found here"
         return images.get(question), f"No pictures: {problems or changed}."
 
     def uri(self, train_NCHW: Tensor, image: int) -> str:
@@ -183,21 +184,25 @@ class _Pictures:
             self._made[name] = _png(train_NCHW[image])
         return self._made[name]
 
+    def _train_images(self, study: Study) -> tuple[dict[str, Tensor], str]:
+        """Give the training images of each question that can be had without a download, and what went wrong."""
+        images: dict[str, Tensor] = {}
+        problems = []
+        for source in study.data:
+            try:
+                data = self._load(source)
+                alone = expand(study.model_copy(update={"data": (source,)}), {source: data})
+            except (DataError, OSError) as error:
+                problems.append(str(error).rstrip("."))
+            else:
+                images |= {question.fingerprint: data.train.images_NCHW for question in questions_of(alone)}
+        return images, "; ".join(problems)
 
-def _train_images(study: Study) -> tuple[dict[str, Tensor], str]:
-    """Read a study's data where that takes no download; give the training images by question, and what went wrong."""
-    images: dict[str, Tensor] = {}
-    problems = []
-    for source in study.data:
-        here = source.model_copy(update={"download": False}) if isinstance(source, MedMNIST) else source
-        alone = study.model_copy(update={"data": (source,)})
-        try:
-            data = load(here)
-            for question in questions_of(expand(alone, {source: data})):
-                images[question.fingerprint] = data.train.images_NCHW
-        except (DataError, OSError) as error:
-            problems.append(str(error).rstrip("."))
-    return images, "; ".join(problems)
+    def _load(self, source: AnySource) -> ImageData:
+        if source not in self._data:
+            here = source.model_copy(update={"download": False}) if isinstance(source, MedMNIST) else source
+            self._data[source] = load(here)
+        return self._data[source]
 
 
 def _png(image_CHW: Tensor) -> str:

@@ -1,6 +1,6 @@
 """Renders the page: what was gathered, in words, tables and figures, filled into one template that fetches nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -164,7 +164,7 @@ def _tuning(search: Searched) -> Iterable[Figure]:
     yield Figure(
         "Best gap against time",
         Markup(draw.history(search, "seconds")),
-        "Seconds of the trials, added in their order; at once running trials took less on the clock.",
+        "Seconds of the trials, added in their order. Those that ran side by side took less time than that.",
     )
     if (lines := draw.parallel(search)) is not None:
         yield Figure(
@@ -187,14 +187,14 @@ def _curves_caption(search: Searched, question: QuestionPart) -> str:
     if search.chosen is None:
         return ""
     parts = [
-        "Percent after each epoch of the chosen trial, mean over the tuning seeds "
-        f"{_listed(search.chosen.training_seeds)}. Dashed: their oracles."
+        f"Percent after each epoch of the chosen trial, on the tuning {_seeds(search.chosen.training_seeds)}. Dashed: "
+        "the oracle there."
     ]
     if question.oracles:
-        seeds = _listed(oracle.training_seed for oracle in question.oracles)
+        seeds = _seeds([oracle.training_seed for oracle in question.oracles])
         parts.append(
-            f"Band: lowest to highest oracle of the reporting seeds {seeds}, which are other seeds than the line's; it "
-            "shows how much retraining alone varies."
+            f"Band: lowest to highest oracle of the reporting {seeds}, which no line here comes from; it shows how "
+            "much retraining alone varies."
         )
         if draw.oracle_band("mia", question.oracles) is None:
             parts.append("MIA has no band: reporting takes its non-members from test, the search from validation.")
@@ -203,8 +203,8 @@ def _curves_caption(search: Searched, question: QuestionPart) -> str:
     return " ".join(parts)
 
 
-def _listed(seeds: Iterable[int]) -> str:
-    return ", ".join(map(str, seeds))
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
 
 
 def _layers_figure(layers: Layers) -> Figure:
@@ -212,7 +212,7 @@ def _layers_figure(layers: Layers) -> Figure:
         "Trainable weights by layer",
         Markup(draw.layers(layers.shares, layers.density)),
         f"Share of each layer's weights that the chosen density {layers.density:.3g} leaves trainable, over the "
-        f"tuning seeds {_listed(layers.seeds)}; first layer on top. Reporting seeds have originals, and so masks, of "
+        f"tuning {_seeds(layers.seeds)}; first layer on top. Reporting seeds have originals, and so masks, of "
         "their own.",
         wide=True,
     )

@@ -6,8 +6,9 @@ manifest of its oracles.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from torch import nn
 
@@ -18,6 +19,9 @@ from lethe.study import ArtefactKey, Study
 from lethe.versions import SchemaError
 from unlearning.models import Network
 from unlearning.saliency import SALIENCY_VERSION, Saliency
+
+KEPT: Final = 256
+"""Masks that are remembered for a page that is made again and again."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,15 @@ def layers_of(search: Searched, study: Study | None, place: Place) -> Layers | N
         return Layers({}, (), chosen.density, "the study's specification, which names the network, cannot be read")
     trainable: Counter[str] = Counter()
     weights: Counter[str] = Counter()
-    pool = Pool(place)
     try:
         for original, oracle in zip(chosen.originals, chosen.oracles, strict=True):
-            for layer, moved, total in _layers(pool, original, oracle, chosen.density, study.network):
+            for layer, moved, total in _layers(place, original, oracle, chosen.density, study.network):
                 trainable[layer] += moved
                 weights[layer] += total
-    except (FileNotFoundError, KeyError):
+    except FileNotFoundError:
         return Layers({}, (), chosen.density, f"the scores are not in the pool of {place} any more")
+    except KeyError:
+        return Layers({}, (), chosen.density, "the scores are of another network than the newest specification names")
     except (CorruptArtefactError, PlaceError, SchemaError, ValueError) as error:
         return Layers({}, (), chosen.density, str(error))
     return Layers(
@@ -65,9 +70,11 @@ def _by_saliency(trial: Tried) -> bool:
     return bool(setting.get("mask") == "saliency" and setting["density"] < 1)
 
 
-def _layers(pool: Pool, original: str, oracle: str, density: float, network: Network) -> Iterator[tuple[str, int, int]]:
-    """Yield the name of each parameter's layer, its trainable weights and all of them."""
-    inputs = json.loads(pool.place.child("pool", "oracle", oracle).read("manifest.json"))["inputs"]
+@lru_cache(maxsize=KEPT)
+def _layers(place: Place, original: str, oracle: str, density: float, network: Network) -> list[tuple[str, int, int]]:
+    """Give the name of each parameter's layer, its trainable weights and all of them; what has a fingerprint stays."""
+    pool = Pool(place)
+    inputs = json.loads(place.child("pool", "oracle", oracle).read("manifest.json"))["inputs"]
     key = ArtefactKey("saliency", {"original": original, "forget": inputs["forget"], "version": SALIENCY_VERSION})
     artefact = pool.load(key)
     if artefact is None:
@@ -75,8 +82,8 @@ def _layers(pool: Pool, original: str, oracle: str, density: float, network: Net
     scores = artefact.files["scores"]
     model = network.build(channels=1, classes=2, seed=0)
     ordered = {name: scores[name] for name, _ in model.named_parameters()}
-    for name, mask in zip(ordered, Saliency(ordered).masks(density), strict=True):
-        yield _layer(model, name), int(mask.sum()), mask.numel()
+    masks = Saliency(ordered).masks(density)
+    return [(_layer(model, name), int(mask.sum()), mask.numel()) for name, mask in zip(ordered, masks, strict=True)]
 
 
 def _layer(model: nn.Module, parameter: str) -> str:
