@@ -190,7 +190,8 @@ def curve(search: Searched, measure: Measure, oracles: Sequence[Retrained]) -> s
     points = [(epoch, value) for epoch, value in points if value is not None]
     last = max([epoch for epoch, _ in points], default=1)
     figure = go.Figure()
-    if band := oracle_band(measure, oracles):
+    band = oracle_band(measure, oracles)
+    if band is not None:
         low, high = band
         figure.add_scatter(
             x=[0.5, last + 0.5, last + 0.5, 0.5],
@@ -219,11 +220,19 @@ def curve(search: Searched, measure: Measure, oracles: Sequence[Retrained]) -> s
         name=html.escape(method_title(search.method)),
         line={"width": 2, "color": UNLEARNED},
         marker={"size": 6},
+        cliponaxis=False,
         hovertemplate="epoch %{x}: %{y:.1f} %<extra></extra>",
     )
     figure.update_xaxes(title="epoch", range=[0.5, last + 0.5], **_whole_ticks(last))
-    figure.update_yaxes(nticks=5)
+    figure.update_yaxes(nticks=5, range=_percents([value for _, value in points], target, band))
     return _json(figure, height=190, margin={"l": 36, "r": 8, "t": 8, "b": 42})
+
+
+def _percents(values: Sequence[float], target: float | None, band: tuple[float, float] | None) -> list[float]:
+    """Give the range of an axis of percents that shows all of these, a little air around them, and no 101 %."""
+    shown = [100 * value for value in (*values, *(() if target is None else (target,)), *(band or ()))] or [0.0, 100.0]
+    air = max(2.0, 0.08 * (max(shown) - min(shown)))
+    return [max(0.0, min(shown) - air), min(100.0, max(shown) + air)]
 
 
 def oracle_band(measure: Measure, oracles: Sequence[Retrained]) -> tuple[float, float] | None:
