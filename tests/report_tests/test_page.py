@@ -1,5 +1,7 @@
 """The HTML report: honest sentences, one table a question, everything escaped, and a page whatever the results hold."""
 
+import base64
+import io
 import json
 import re
 from collections.abc import Callable
@@ -7,7 +9,9 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -18,6 +22,7 @@ from lethe.report.page import Page, render_page
 from lethe.results import ConfirmationRow, EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow
 from lethe.run import StudyRun
 from lethe.study import read_study
+from unlearning.data import Synthetic
 
 ARMS_AND_REQUESTS = {
     "arms": ["none", "standard"],
@@ -154,8 +159,12 @@ def test_a_pool_without_the_scores_is_told(write_study: Callable[..., Path], tmp
 
 def test_the_forget_samples_are_the_ones_that_the_data_holds(ran: Callable[..., Place]) -> None:
     page = render_page(ran("tiny"), None)
-    pictures = re.findall(r'<img src="data:image/png;base64,[^"]+" alt="train image (\d+)', page.html)
+    pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="train image (\d+)', page.html)
     assert len(pictures) == 24 == page.images
+    images_NCHW = Synthetic(train=160, val=80, test=80, size=12, classes=3).read().splits["train"].images_NCHW
+    for picture, image in pictures:
+        pixels_HW = np.array(Image.open(io.BytesIO(base64.b64decode(picture))))
+        assert np.array_equal(pixels_HW, images_NCHW[int(image), 0].numpy())
     assert "24 of 32 forget samples" in text_of(page)
     assert "holds 24 images that were asked to be forgotten" in text_of(page)
 
@@ -183,6 +192,25 @@ def test_samples_that_differ_from_the_oracle_on_most_seeds_come_first(
         ("1", "b", "0"),
     ]
     assert "No pictures" in text
+
+
+def test_data_that_is_gone_leaves_a_table_without_pictures(write_study: Callable[..., Path], tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 120), ("val", 40), ("test", 40)):
+        arrays[f"{split}_images"] = random.integers(0, 256, (count, 12, 12, 3), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count) % 3
+    archive, place = tmp_path / "mine.npz", Place.at(tmp_path / "results")
+    np.savez(archive, **arrays)
+    with Progress(Console(quiet=True)) as progress:
+        study = read_study(write_study(data=[{"source": "npz", "path": str(archive)}]))
+        StudyRun(study, place, progress).run(local=True)
+    assert render_page(place, None).images == 24
+    archive.unlink()
+    page = render_page(place, None)
+    assert page.images == 0
+    assert f"No pictures: {archive}: there is no such file." in text_of(page)
+    assert "24 of 24 forget samples" in text_of(page)
 
 
 def test_pictures_can_be_left_out(ran: Callable[..., Place]) -> None:
@@ -286,6 +314,14 @@ def test_a_study_of_which_nothing_ended_gives_a_page_that_says_so(
     text = page()
     assert "No trial has ended yet, so there is no answer." in text
     assert "Nothing was spent yet." in text
+
+
+def test_credentials_in_a_specification_are_not_handed_on(store: Store, make: Callable[..., Any]) -> None:
+    uri = "s3://me:hush1@bucket/lethe?region=eu&secret_key=hush2"
+    store.append([make(StudyRow, specification=f"name: s\nresults: {uri}")])
+    page = render_page(store.place, None)
+    assert "results: s3://bucket/lethe?region=eu&amp;secret_key=***" in page.html
+    assert "hush" not in page.html
 
 
 def test_a_place_without_results_or_without_the_study_is_an_error(store: Store, confirm: Callable[..., None]) -> None:
