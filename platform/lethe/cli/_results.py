@@ -95,7 +95,7 @@ def compact(results: Where = "results", study: OneStudy = None) -> None:
     """
     from lethe.lease import StudyHeldError, holding_study
     from lethe.place import Place
-    from lethe.results import Store
+    from lethe.results import Store, copy_tables
     from lethe.results import compact as compact_study
 
     with errors_told():
@@ -111,6 +111,8 @@ def compact(results: Where = "results", study: OneStudy = None) -> None:
                 typer.echo(f"{name}: compacted.")
             except StudyHeldError as error:
                 typer.echo(f"{name}: left to its run, {error.holder}.")
+        if study is None:
+            copy_tables(store)
         if told:
             stderr(*told)
             raise typer.Exit(1)

@@ -1,6 +1,6 @@
 """The record of every study: Parquet parts, read as tables, queried with SQL."""
 
-from lethe.results.compaction import compact
+from lethe.results.compaction import compact, copy_tables
 from lethe.results.part import CorruptPartError
 from lethe.results.query import QueryError, load, query, save_query
 from lethe.results.rows import (
@@ -38,6 +38,7 @@ __all__ = [
     "TableName",
     "TrialRow",
     "compact",
+    "copy_tables",
     "describe",
     "load",
     "query",

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lethe.results.copies import write_copy
 from lethe.results.part import encode
 from lethe.results.rows import TABLES, UNITS, TableName
 from lethe.results.store import MERGED, SUFFIX, Scan, Store, units_of
@@ -48,6 +49,21 @@ def compact(store: Store, study: str) -> list[str]:
         lost = bereft if table == "trials" else pa.array([], pa.string())
         told += _compact(store, study, table, scan, lost)
     return told
+
+
+def copy_tables(store: Store) -> None:
+    """Copy the merged files of all studies into one file a table, so that questions about all of them are quick.
+
+    Raises:
+        SchemaError: a newer Lethe wrote a file.
+        PlaceError: a file could not be written.
+    """
+    for table in TABLES:
+        files = store.scan(table).files
+        loose = {name.partition("/")[0] for name in files if name.count("/") == 1}
+        merged = {name: rows for name, rows in files.items() if name.partition("/")[0] not in loose}
+        if len(merged) > 1:
+            write_copy(store.place, table, merged)
 
 
 def _compact(store: Store, study: str, table: TableName, scan: Scan, lost: pa.Array) -> list[str]:

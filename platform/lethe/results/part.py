@@ -62,7 +62,7 @@ def decode(data: bytes, schema: pa.Schema) -> pa.Table:
         version = int(notes[_VERSION])
         if version > SCHEMA_VERSION:
             raise SchemaError(f"its schema has version {version}, this Lethe knows versions up to {SCHEMA_VERSION}")
-        return _upgrade(file.read(use_threads=False), schema)
+        return _upgrade(file.read(use_threads=False).replace_schema_metadata(), schema)
     except KeyError as error:
         raise CorruptPartError(f"it is no part of Lethe's: {error} is not in its metadata") from error
     except (OSError, ValueError, pa.ArrowException) as error:

@@ -2,6 +2,7 @@
 
     tables/<table>/<study>/<unit>.parquet               a part, named by the unit whose rows it holds
     tables/<table>/<study>/merged/<number>-*.parquet    a merged file: rows of many units, whose parts are gone
+    copies/                                             a copy of many studies' merged files (``copies.py``)
 
 Where several files hold rows of one unit, as after a compaction that was killed, those of the part count, else those of
 the merged file with the highest number; so no row is ever seen twice. A reader lists the parts before the merged files,
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lethe.place import Place, PlaceError
+from lethe.results.copies import FOLDER, read_copy
 from lethe.results.part import CorruptPartError, decode, encode
 from lethe.results.rows import (
     TABLES,
@@ -141,30 +143,36 @@ class Store:
             SchemaError: a newer Lethe wrote a file.
             PlaceError: the place cannot be read.
         """
-        for _ in range(_LOOKS):
-            try:
-                return self._look(table, study)
-            except FileNotFoundError:
-                continue
-        raise PlaceError(f"cannot read {self.place}/tables/{table}: its files change faster than they can be read")
+        return self._scan(table, study, use_copy=False)
 
     def _whole(self, table: TableName, study: str | None) -> pa.Table:
         """Read what is readable of a table, and warn of the rest."""
-        scan = self.scan(table, study)
+        scan = self._scan(table, study, use_copy=study is None)
         for name, why in scan.broken.items():
             warning = CorruptPartWarning(f"left out the broken part {self.place}/tables/{table}/{name}: {why}")
             warnings.warn(warning, stacklevel=3)
         return pa.concat_tables([_SCHEMAS[table].empty_table(), *scan.files.values()]).combine_chunks()
 
-    def _look(self, table: TableName, study: str | None) -> Scan:
+    def _scan(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
+        for _ in range(_LOOKS):
+            try:
+                return self._look(table, study, use_copy=use_copy)
+            except FileNotFoundError:
+                continue
+        raise PlaceError(f"cannot read {self.place}/tables/{table}: its files change faster than they can be read")
+
+    def _look(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
         parts = [name for name in self._names(table, study) if not _is_merged(name)]
         merged = [name for name in self._names(table, study, MERGED) if _is_merged(name)]
         names = [*parts, *sorted(merged, reverse=True)]
+        copied = read_copy(self.place, table, _SCHEMAS[table], names) if use_copy else None
+        if copied:
+            names = [name for name in names if name.partition("/")[0] not in copied.studies]
         with ThreadPoolExecutor(_READERS["disk" if self.place.is_local else "object store"]) as pool:
             read = dict(zip(names, pool.map(lambda name: self._read_file(table, name), names), strict=True))
         whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
         broken = {name: str(error) for name, error in read.items() if isinstance(error, CorruptPartError)}
-        return Scan(_newest(whole, UNITS[table]), broken)
+        return Scan({**_newest(whole, UNITS[table]), **({FOLDER: copied.rows} if copied else {})}, broken)
 
     def _names(self, table: TableName, study: str | None, folder: str | None = None) -> list[str]:
         """List a table's files as ``<study>/<file>``; of one study those in its folder alone."""

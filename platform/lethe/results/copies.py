@@ -1,0 +1,76 @@
+"""One file for a whole table: a copy of many studies' merged files, so that a thousand small studies read fast.
+
+    copies/<table>-<checksum>.parquet   the rows
+    copies/<table>.json                 which file that is, and the files of each study that it repeats; written last
+
+A copy is never the record. A study whose files are others by now is read from these, and a copy that is torn, gone or
+of another version is passed over.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lethe.fingerprint import digest
+from lethe.place import Place
+from lethe.results.part import CorruptPartError, decode, encode
+from lethe.versions import SchemaError
+
+FOLDER: Final = "copies"
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The rows of the studies whose files are still those that were copied."""
+
+    rows: pa.Table
+    studies: frozenset[str]
+
+
+def write_copy(place: Place, table: str, files: Mapping[str, pa.Table]) -> None:
+    """Copy merged files of a table, given by ``<study>/<file>``, into one; an older copy is replaced.
+
+    Raises:
+        PlaceError: the copy could not be written.
+    """
+    folder, data = place.child(FOLDER), encode(pa.concat_tables(files.values()))
+    name = f"{table}-{digest(data)[:16]}.parquet"
+    folder.write(name, data)
+    folder.write(f"{table}.json", json.dumps({"file": name, "studies": _by_study(files)}).encode())
+    for other in folder.names(".parquet"):
+        if other.startswith(f"{table}-") and other != name:
+            folder.delete(other)
+
+
+def read_copy(place: Place, table: str, schema: pa.Schema, names: Iterable[str]) -> Copy | None:
+    """Read what is true of a table's copy; None if there is nothing.
+
+    Args:
+        names: the table's files now, as ``<study>/<file>``.
+    """
+    folder = place.child(FOLDER)
+    try:
+        index = json.loads(folder.read(f"{table}.json"))
+        now = _by_study(names)
+        studies = frozenset(study for study, files in index["studies"].items() if now.get(study) == files)
+        if not studies:
+            return None
+        rows = decode(folder.read(index["file"]), schema)
+    except (FileNotFoundError, ValueError, KeyError, CorruptPartError, SchemaError):
+        return None
+    if len(studies) < len(index["studies"]):
+        rows = rows.filter(pc.is_in(rows["study"], value_set=pa.array(sorted(studies))))
+    return Copy(rows, studies)
+
+
+def _by_study(names: Iterable[str]) -> dict[str, list[str]]:
+    """Sort files, which are named ``<study>/<file>``, by study."""
+    sorted_by: defaultdict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        sorted_by[name.partition("/")[0]].append(name)
+    return dict(sorted_by)
