@@ -7,27 +7,8 @@ from typing import Final
 from lethe.place import Place
 from lethe.report._board import Board, is_choice, leaderboard
 from lethe.results import QueryError, load, to_rows
+from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
-
-_ESCAPED: Final = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-        '"': "''",
-        "\n": " ",
-    }
-)
 
 _METRICS: Final = {"gap_closed": "gap closed", "ua": "UA", "ra": "RA", "ta": "TA", "mia": "MIA", "auc": "AUC"}
 
@@ -61,11 +42,6 @@ def write_latex(place: Place, study: str | None, folder: Path) -> list[Path]:
     for name, text in tables.items():
         target.write(name, text.encode())
     return [folder / name for name in tables]
-
-
-def escaped(text: str) -> str:
-    """Write text so that LaTeX prints it as it is."""
-    return text.translate(_ESCAPED)
 
 
 def _file_name(board: Board) -> str:
@@ -140,13 +116,7 @@ def _table(caption: str, label: str, columns: str, head: Sequence[str], body: It
         "\\small",
         f"\\caption{{{caption}}}",
         f"\\label{{{label}}}",
-        f"\\begin{{tabular}}{{{columns}}}",
-        "\\toprule",
-        " & ".join(head) + " \\\\",
-        "\\midrule",
-        *(" & ".join(row) + " \\\\" for row in body),
-        "\\bottomrule",
-        "\\end{tabular}",
+        tabular(columns, head, body),
         "\\end{table}",
     ]
     return "\n".join(lines) + "\n"

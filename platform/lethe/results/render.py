@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -16,20 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from lethe.results.latex import escaped, tabular
+
 TextFormat = Literal["table", "csv", "json", "markdown", "latex"]
 
 
 _ENDLESS: Final = 10_000_000
-_LATEX: Final = {character: "\\" + character for character in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "≈": r"$\approx$",
-    "±": r"$\pm$",
-    "\n": " ",
-}
 
 
 def render(table: pa.Table, form: TextFormat, width: int | None = None) -> str:
@@ -48,24 +39,9 @@ def render(table: pa.Table, form: TextFormat, width: int | None = None) -> str:
         return _csv(names, rows)
     cells = [[_short(value) for value in row] for row in rows]
     if form == "latex":
-        return latex_table(names, cells, "".join("r" if _is_number(column.type) else "l" for column in table.columns))
+        columns = "".join("r" if _is_number(column.type) else "l" for column in table.columns)
+        return tabular(columns, list(map(escaped, names)), [list(map(escaped, row)) for row in cells])
     return _markdown(names, cells) if form == "markdown" else _for_terminal(names, cells, width)
-
-
-def latex_table(names: Sequence[str], cells: Sequence[Sequence[str]], alignment: str) -> str:
-    """Write a table for LaTeX's package booktabs.
-
-    Args:
-        alignment: a letter a column, such as ``lrr``.
-    """
-    lines = [" & ".join(map(latex_text, row)) + r" \\" for row in (names, *cells)]
-    body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
-    return "\n".join([rf"\begin{{tabular}}{{{alignment}}}", *body, r"\end{tabular}"])
-
-
-def latex_text(text: str) -> str:
-    """Write text so that LaTeX prints it as it is."""
-    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def _is_number(kind: pa.DataType) -> bool:

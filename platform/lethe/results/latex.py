@@ -1,0 +1,35 @@
+"""Tables for LaTeX's package booktabs."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+_ESCAPED: Final = str.maketrans(
+    {character: "\\" + character for character in "&%$#_{}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': "''",
+        "≈": r"$\approx$",
+        "\n": " ",
+    }
+)
+
+
+def escaped(text: str) -> str:
+    """Write text so that LaTeX prints it as it is."""
+    return text.translate(_ESCAPED)
+
+
+def tabular(columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Write a table of cells that are LaTeX already.
+
+    Args:
+        columns: how each is aligned, a letter a column, such as ``lrr``.
+    """
+    rows = [" & ".join(row) + r" \\" for row in (head, *body)]
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"]
+    return "\n".join([*lines, r"\end{tabular}"])
