@@ -371,6 +371,22 @@ def test_a_page_of_many_questions_draws_the_first_and_says_so(
     assert "--study NAME" in text_of(page)
 
 
+def test_a_question_that_two_studies_share_is_drawn_for_those_within_the_limit(
+    store: Store, confirm: Callable[..., None], make: Callable[..., Any]
+) -> None:
+    for study in ("one", "two"):
+        for number in range(15):
+            about = {"study": study, "question": f"q{number}"}
+            store.append([make(TrialRow, trial_id=f"{study}-t{number}", cell=f"c{number}", epochs_done=0, **about)])
+        for row in ("original", "oracle", "salun"):
+            confirm(row, (0.1,), study=study, question="q14")
+            told = {"study": study, "question": "q14", "confirmation_id": f"{row}-q14-1", "row": row}
+            store.append([make(PredictionRow, **told)])
+    page = render_page(store.place, None)
+    assert titles(page).count("Best gap against trials") == 20
+    assert text_of(page).count("1 of 1 forget sample") == 1
+
+
 def test_studies_are_told_apart_and_can_be_asked_for_alone(store: Store, confirm: Callable[..., None]) -> None:
     for study in ("one", "two"):
         confirm("original", (0.1, 0.2), study=study)

@@ -50,8 +50,8 @@ def landscape(search: Searched) -> str:
     """Draw the gap of each trial over learning rate and density, over the former alone where there is no density."""
     trials = [trial for trial in search.trials if trial.lr is not None]
     flat = all(trial.density is None for trial in trials)
-    done = [trial for trial in trials if trial.gap is not None and trial.status == "done"]
-    other = [trial for trial in trials if trial not in done]
+    done = [trial for trial in trials if trial.measured is not None]
+    other = [trial for trial in trials if trial.measured is None]
     figure = go.Figure()
     gaps = [_points(trial.gap) for trial in done]
     figure.add_scatter(
@@ -94,7 +94,7 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
     """Draw the gap of each trial and the best so far, over trial numbers or over the seconds spent."""
     spent = list(accumulate(trial.seconds_total for trial in search.trials))
     places = [float(trial.number) for trial in search.trials] if over == "trials" else spent
-    done = [(place, trial) for place, trial in zip(places, search.trials, strict=True) if _measured(trial) is not None]
+    done = [(place, trial) for place, trial in zip(places, search.trials, strict=True) if trial.measured is not None]
     figure = go.Figure()
     figure.add_scatter(
         x=[place for place, _ in done],
@@ -131,9 +131,7 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
 
 def parallel(search: Searched) -> str | None:
     """Draw each trial as a line through its options to its gap; None where nothing was searched or finished."""
-    done = sorted(
-        (trial for trial in search.trials if _measured(trial) is not None), key=lambda one: _measured(one) or 0
-    )
+    done = sorted(search.finished, key=lambda trial: trial.measured or 0.0)
     settings = {trial.trial_id: json.loads(trial.setting) for trial in done[:LINES]}
     options = _varied(list(settings.values()))
     if not options:
@@ -331,10 +329,6 @@ def _varied(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if len({json.dumps(setting.get(name)) for setting in settings}) > 1]
 
 
-def _measured(trial: Tried) -> float | None:
-    return trial.gap if trial.status == "done" else None
-
-
 def _told(trial: Tried) -> str:
     """Say what hovering over a trial shows."""
     options = {name: value for name, value in json.loads(trial.setting).items() if name in ("lr", "density", "epochs")}
@@ -420,5 +414,5 @@ def script_json(text: str) -> str:
 
 def shown_lines(search: Searched) -> str:
     """Say how many trials the parallel coordinates show, where they leave some out."""
-    done = sum(_measured(trial) is not None for trial in search.trials)
+    done = len(search.finished)
     return f" The best {LINES} of {count(done, 'trial')} are shown." if done > LINES else ""

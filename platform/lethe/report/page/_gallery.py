@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from lethe.place import Place
-from lethe.report.page._gather import Key, Report, StudyPart, quoted
+from lethe.report.page._gather import Key, Report, StudyPart, among
 from lethe.results import query, to_rows
 from lethe.study import Study, expand, questions_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, load
@@ -115,18 +115,17 @@ def galleries(place: Place, report: Report, study: str | None, *, images: bool) 
 
 
 def _samples(place: Place, study: str | None, drawn: Iterable[Key]) -> dict[tuple[str, str, str], list[_Sample]]:
-    questions = ", ".join(quoted(question) for _, question in sorted(drawn)) or "null"
     found: dict[tuple[str, str, str], list[_Sample]] = {}
-    for row in to_rows(query(_SAMPLES.format(questions=questions), place, study), _Sample):
+    for row in to_rows(query(_SAMPLES.format(drawn=among(drawn)), place, study), _Sample):
         found.setdefault((row.study, row.question, row.method), []).append(row)
     return found
 
 
 _SAMPLES: Final = f"""
 with said as (
-    select p.study, p.question, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted, p.predicted_name
-    from predictions p join confirmed c using (study, confirmation_id)
-    where p.question in ({{questions}})
+    select study, question, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted, p.predicted_name
+    from predictions p join confirmed c using (study, question, confirmation_id)
+    where {{drawn}}
 ),
 paired as (
     select u.study, u.question, u.method, u.image, any_value(u.label_name) as label_name,

@@ -82,6 +82,11 @@ class Tried:
     oracles: list[str]
     seconds_total: float
 
+    @property
+    def measured(self) -> float | None:
+        """The gap that counts; None where the trial did not run to its end."""
+        return self.gap if self.status == "done" else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
@@ -141,6 +146,11 @@ class Searched:
     trials: tuple[Tried, ...]
     choice: BestRow | None
     epochs: tuple[Epoch, ...]
+
+    @property
+    def finished(self) -> list[Tried]:
+        """The trials that may be chosen."""
+        return [trial for trial in self.trials if trial.measured is not None]
 
     @property
     def chosen(self) -> Tried | None:
@@ -236,12 +246,12 @@ class _Gathering:
         self._drawn = {(one.study, one.question) for one in self._asked[:DETAILED]}
         self._boards = {(board.lines[0].study, board.lines[0].question): board for board in leaderboard(place, study)}
         self._progress = _by_question(self._ask(_PROGRESS, Progress))
-        self._tried = _by_question(self._ask(f"{_TRIED} where {self._in_drawn}", Tried))
+        self._tried = _by_question(self._ask(f"{_TRIED} where {among(self._drawn)}", Tried))
         self._best = {(row.study, row.cell): row for row in self._view("best", BestRow)}
-        self._oracles = _by_question(self._ask(f"{_RETRAINED} where {self._in_drawn}", Retrained))
+        self._oracles = _by_question(self._ask(f"{_RETRAINED} where {among(self._drawn)}", Retrained))
         self._epochs = defaultdict(list)
         chosen = ", ".join(
-            quoted(row.trial_id) for row in self._best.values() if (row.study, row.question) in self._drawn
+            _quoted(row.trial_id) for row in self._best.values() if (row.study, row.question) in self._drawn
         )
         if chosen:
             for row in self._ask(f"{_EPOCHS} where trial_id in ({chosen}) order by epoch", Epoch):
@@ -308,10 +318,6 @@ class _Gathering:
             epochs = self._epochs[choice.trial_id] if choice else []
             yield Searched(trials[0].method, cell, tuple(trials), choice, tuple(epochs))
 
-    @property
-    def _in_drawn(self) -> str:
-        return f"question in ({', '.join(quoted(question) for _, question in sorted(self._drawn)) or 'null'})"
-
     def _ask(self, sql: str, row_type: type[RowT]) -> list[RowT]:
         return to_rows(query(sql, self._place, self._study), row_type)
 
@@ -367,8 +373,13 @@ QuestionRowT = TypeVar("QuestionRowT", Progress, Tried, Retrained)
 StudyRowT = TypeVar("StudyRowT", StudyRow, AugmentationRow, CostRow, FailureRow, Made, Asked)
 
 
-def quoted(text: str) -> str:
-    """Write text as SQL does."""
+def among(keys: Iterable[Key]) -> str:
+    """Write the SQL that is true for the rows of these questions."""
+    pairs = ", ".join(f"({_quoted(study)}, {_quoted(question)})" for study, question in sorted(keys))
+    return f"(study, question) in ({pairs})" if pairs else "false"
+
+
+def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -122,7 +122,7 @@ def _search(search: Searched, question: QuestionPart, part: StudyPart, place: Pl
     return Search(
         title=title if alone else f"{title} (search {search.cell[:8]})",
         summary=_summary(search),
-        finished=any(trial.status == "done" for trial in search.trials),
+        finished=bool(search.finished),
         ended=any(trial.status != "done" for trial in search.trials),
         tuning=tuple(_tuning(search)),
         curves=tuple(_curves(search, question)),
@@ -150,15 +150,14 @@ def _summary(search: Searched) -> str:
 
 
 def _tuning(search: Searched) -> Iterable[Figure]:
-    finished = [trial for trial in search.trials if trial.status == "done" and trial.gap is not None]
     flat = all(trial.density is None for trial in search.trials)
-    if any(trial.lr for trial in (finished if flat else search.trials)):
+    if any(trial.lr for trial in (search.finished if flat else search.trials)):
         yield Figure(
             "Gap over learning rate" if flat else "Gap over learning rate and density",
             Markup(draw.landscape(search)),
             "On the tuning seeds." if flat else "Colour: the gap, in points, on the tuning seeds.",
         )
-    if not finished:
+    if not search.finished:
         return
     yield Figure("Best gap against trials", Markup(draw.history(search, "trials")))
     yield Figure(
