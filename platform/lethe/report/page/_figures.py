@@ -29,6 +29,7 @@ MEASURES: Final[dict[Measure, str]] = {
     "mia": "MIA-efficacy",
 }
 
+SURFACE: Final = "var(--surface)"
 INK: Final = "var(--ink)"
 MUTED: Final = "var(--muted)"
 GRID: Final = "var(--rule)"
@@ -167,7 +168,7 @@ def parallel(search: Searched) -> str | None:
                 font={"size": 11},
                 xanchor="right" if last else "left",
                 xshift=-6 if last else 6,
-                bgcolor="var(--surface)",
+                bgcolor=SURFACE,
             )
         figure.add_annotation(
             x=place,
@@ -392,10 +393,10 @@ def _json(figure: go.Figure, *, height: int = 270, margin: Mapping[str, int] | N
         template="none",
         height=height,
         margin=dict(margin or {"l": 48, "r": 10, "t": 8, "b": 44}),
-        paper_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor=SURFACE,
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": MUTED},
-        hoverlabel={"bgcolor": "var(--surface)", "bordercolor": GRID, "font": {"color": INK, "size": 12}},
+        hoverlabel={"bgcolor": SURFACE, "bordercolor": GRID, "font": {"color": INK, "size": 12}},
         hovermode="closest",
         dragmode=False,
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": GRID, "activecolor": INK},

@@ -25,7 +25,7 @@
   const draw = (canvas, width) => {
     const figure = JSON.parse(source(canvas).replace(/var\((--[a-z-]+)\)/g, (_, name) => colour(name)));
     if (width) Object.assign(figure.layout, { width, autosize: false });
-    const options = { responsive: true, displaylogo: false, modeBarButtons: [["toImage"]] };
+    const options = { responsive: true, displaylogo: false, modeBarButtons: [["toImage"]], toImageButtonOptions: { scale: 3 } };
     drawn.add(canvas);
     return Plotly.react(canvas, figure.data, figure.layout, options);
   };
