@@ -123,7 +123,7 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
             name="doing nothing",
             line={"dash": "dot", "width": 1.5, "color": MUTED},
         )
-    figure.update_xaxes(title="trial" if over == "trials" else "seconds spent on trials, added", range=[start, end])
+    figure.update_xaxes(title="trial" if over == "trials" else "seconds of trials", range=[start, end])
     if over == "trials":
         figure.update_xaxes(**_whole_ticks(len(places)))
     figure.update_yaxes(title="gap, points", rangemode="tozero")
@@ -358,7 +358,7 @@ def _log_axis(values: Sequence[float]) -> dict[str, Any]:
     low, high = (low - 0.1, high + 0.1) if high - low > 0.3 else (low - 0.5, high + 0.5)
     steps = (1, 3) if high - low > 0.8 else (1, 1.5, 2, 3, 5, 7)
     ticks = [float(f"{step}e{decade}") for decade in range(math.floor(low), math.ceil(high)) for step in steps]
-    return {"type": "log", "range": [low, high], "tickvals": ticks}
+    return {"type": "log", "range": [low, high], "tickvals": ticks, "tickangle": 0}
 
 
 def _whole_ticks(last: int) -> dict[str, Any]:
