@@ -237,7 +237,10 @@ def gather(place: Place, study: str | None) -> Report:
 
 
 class _Gathering:
-    """One reading of a place, its rows sorted by study and question."""
+    """One reading of a place, its rows sorted by study and question.
+
+    Rows may come while it reads: what rests on others is read before them, so that a choice has its trial.
+    """
 
     def __init__(self, place: Place, study: str | None) -> None:
         self._place = place
@@ -246,8 +249,8 @@ class _Gathering:
         self._drawn = {(one.study, one.question) for one in self._asked[:DETAILED]}
         self._boards = {(board.lines[0].study, board.lines[0].question): board for board in leaderboard(place, study)}
         self._progress = _by_question(self._ask(_PROGRESS, Progress))
-        self._tried = _by_question(self._ask(f"{_TRIED} where {among(self._drawn)}", Tried))
         self._best = {(row.study, row.cell): row for row in self._view("best", BestRow)}
+        self._tried = _by_question(self._ask(f"{_TRIED} where {among(self._drawn)}", Tried))
         self._oracles = _by_question(self._ask(f"{_RETRAINED} where {among(self._drawn)}", Retrained))
         self._epochs = defaultdict(list)
         chosen = ", ".join(
