@@ -316,14 +316,6 @@ def test_a_study_of_which_nothing_ended_gives_a_page_that_says_so(
     assert "Nothing was spent yet." in text
 
 
-def test_credentials_in_a_specification_are_not_handed_on(store: Store, make: Callable[..., Any]) -> None:
-    uri = "s3://me:hush1@bucket/lethe?region=eu&secret_key=hush2"
-    store.append([make(StudyRow, specification=f"name: s\nresults: {uri}")])
-    page = render_page(store.place, None)
-    assert "results: s3://bucket/lethe?region=eu&amp;secret_key=***" in page.html
-    assert "hush" not in page.html
-
-
 def test_a_place_without_results_or_without_the_study_is_an_error(store: Store, confirm: Callable[..., None]) -> None:
     with pytest.raises(QueryError, match="no results"):
         render_page(store.place, None)

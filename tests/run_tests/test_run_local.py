@@ -238,3 +238,13 @@ def test_repeated_images_are_counted_in_the_rows(write_study: WriteStudy, tmp_pa
     for table in ("trials", "confirmations", "artifacts where kind = 'oracle'"):
         found = rows(f"select distinct {counts} from {table}", tmp_path / "results")
         assert [tuple(row.values()) for row in found] == [(1, 1, 0, 3, 1)]
+
+
+def test_the_specification_that_is_kept_continues_its_study(write_study: WriteStudy, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    run(write_study(), results)
+    [kept] = rows("select specification from studies", results)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(kept["specification"])
+    assert "Everything is there already" in run(copy, results)[1]
+    assert rows("select count(*) n from studies", results) == [{"n": 1}]

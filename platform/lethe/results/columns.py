@@ -11,8 +11,8 @@ from unlearning.methods import Method
 
 
 def specification(study: Study) -> StudyRow:
-    """Make the row of a study that is run now."""
-    text, here = write_study(study), Provenance()
+    """Make the row of a study that is run now; where its results lie is left out, since a URI may hold credentials."""
+    text, here = write_study(study, without={"results"}), Provenance()
     return StudyRow(
         study=study.name,
         specification_id=fingerprint({"specification": text}),

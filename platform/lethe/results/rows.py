@@ -237,7 +237,7 @@ class PredictionRow:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRow:
-    """One specification of a study, as it was first run: its file with every default and override written out."""
+    """One specification of a study, as it was first run: its file with overrides and defaults written out."""
 
     study: Annotated[str, Column("", "name of the study")]
     specification_id: Annotated[str, Column("", "fingerprint of the specification")]

@@ -1,5 +1,9 @@
-"""Writes a checked study back as YAML, with every default written out; reading that gives the same study."""
+"""Writes a checked study back as YAML; reading that gives the same study, and so the same cells.
 
+Defaults are written out, but for those of methods: what a method is given is part of what identifies its cell.
+"""
+
+from collections.abc import Set
 from typing import Any
 
 import yaml
@@ -7,19 +11,22 @@ import yaml
 from lethe.study._model import Choices, MethodChoice, Study
 
 
-def write_study(study: Study) -> str:
-    """Give a study as the text of a file."""
+def write_study(study: Study, without: Set[str] = frozenset()) -> str:
+    """Give a study as the text of a file.
+
+    Args:
+        without: options at the top that are left out, and have their defaults when it is read.
+    """
     content = study.model_dump(mode="json", exclude={"methods"})
     content["search"] = {name: value for name, value in content["search"].items() if value is not None}
     content["methods"] = [_method(choice) for choice in study.methods]
-    ordered = {name: content[name] for name in Study.model_fields}
+    ordered = {name: content[name] for name in Study.model_fields if name not in without}
     return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True)
 
 
 def _method(choice: MethodChoice) -> dict[str, Any]:
-    options = choice.example.model_dump(mode="json", exclude={"name", *choice.search})
     search = {
         name: list(dimension.choices) if isinstance(dimension, Choices) else dimension.model_dump(mode="json")
         for name, dimension in choice.search.items()
     }
-    return {"name": choice.name, **options, **({"search": search} if search else {})}
+    return {"name": choice.name, **choice.fixed, **({"search": search} if search else {})}

@@ -36,9 +36,6 @@ Key = tuple[str, str]
 _UNIT: Final = re.compile(r"^(.*?\.[0-9a-f]{32})(?:/.*)?$")
 """What was set aside, by the name of its own that it was given; a folder's files follow."""
 
-_SECRET_USER: Final = re.compile(r"//[^/@\s]*:[^/@\s]*@")
-_SECRET_OPTION: Final = re.compile(r"([?&][^=&\s]*(?:secret|key|token|password)[^=&\s]*)=[^&\s'\"]*")
-
 DETAILED: Final = 20
 """Questions whose search, curves, saliency and samples are drawn."""
 
@@ -196,12 +193,6 @@ class StudyPart:
     cost: tuple[CostRow, ...]
     failures: tuple[FailureRow, ...]
     made: tuple[Made, ...]
-
-    @property
-    def yaml(self) -> str:
-        """The specification as it may be handed on: without the credentials that its URI of results may hold."""
-        text = self.specification.specification if self.specification else ""
-        return _SECRET_OPTION.sub(r"\1=***", _SECRET_USER.sub("//", text))
 
     @property
     def models(self) -> int:
