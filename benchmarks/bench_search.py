@@ -1,0 +1,163 @@
+"""Trials per hour of one search: by Lethe, by a plain Ray Tune function trainable, and by one fresh process a setting.
+
+    python benchmarks/bench_search.py
+    python benchmarks/bench_search.py --trials 12 --repeats 1
+
+The study is the quickstart's with SalUn alone. Originals, oracles and saliency scores exist before anything is timed;
+for the plain ones the same original, the same images and the oracle's measurements lie in files. All three try the
+settings that Lethe proposed, as many at a time as there are cores, one torch thread each, for the same epochs. Time is
+from the start of the command to its last trial. The plain loop is `plain_salun.py`; its random numbers are others than
+Lethe's, so the gaps agree as those of two seeds do, and the table tells how well.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+import torch
+
+from lethe.place import Place
+from lethe.plan import make_plan
+from lethe.pool import Pool
+from lethe.results import Store, query
+from lethe.study import read_study
+
+BENCHMARKS = Path(__file__).parent
+QUICKSTART = BENCHMARKS.parent / "configs" / "quickstart.yaml"
+CORES = os.cpu_count() or 1
+EPOCHS, BATCH = 3, 64
+
+Found = tuple[float, dict[int, float]]
+"""Seconds, and the gap of each setting by its number."""
+
+
+def run(*command: object) -> str:
+    words = list(map(str, command))
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words[:5])}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def overrides(trials: int) -> list[str]:
+    """Make the quickstart a search of SalUn alone."""
+    space = {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
+    method = {"name": "salun", "epochs": EPOCHS, "batch_size": BATCH, "search": space}
+    return [f"methods={json.dumps([method])}", f"search.trials={trials}"]
+
+
+def lethe(trials: int, results: Path) -> None:
+    run(sys.executable, "-m", "lethe", "run", QUICKSTART, *overrides(trials), "--results", results)
+
+
+def prepare(folder: Path, trials: int) -> Path:
+    """Run the study once, so that its models exist, and write the plain loop's files."""
+    results = folder / "first"
+    lethe(trials, results)
+    study, place = read_study(QUICKSTART, overrides(trials)), Place.at(results)
+    plan = make_plan(study, Pool(place), Store(place))
+    question, [data] = plan.cells[0].question, plan.datasets
+    original = Pool(place).load(question.original(study.seeds.tuning[0]))
+    assert original is not None
+    torch.save(original.files["weights"], folder / "original.pt")
+    np.savez(
+        folder / "data.npz",
+        train_images=data.train.images_NCHW.numpy(),
+        train_labels=data.train.labels_N.numpy(),
+        val_images=data.val.images_NCHW.numpy(),
+        val_labels=data.val.labels_N.numpy(),
+        forget=question.forget.indices_F.numpy(),
+    )
+    model = {"network": question.network.model_dump(), "channels": question.channels, "classes": question.classes}
+    (folder / "model.json").write_text(json.dumps(model))
+    sql = "select oracle_ua ua, oracle_ra ra, oracle_va va, oracle_mia mia from trials limit 1"
+    [oracle] = query(sql, place).to_pylist()
+    (folder / "oracle.json").write_text(json.dumps(oracle))
+    return results
+
+
+def by_lethe(folder: Path, first: Path, trials: int) -> Found:
+    """Search in a place that has the models and no trial."""
+    results = Path(tempfile.mkdtemp(dir=folder))
+    (results / "pool").symlink_to(first / "pool")
+    began = datetime.now(UTC)
+    lethe(trials, results)
+    rows = query("select number, gap, ended_at from trials", results).to_pylist()
+    return (max(row["ended_at"] for row in rows) - began).total_seconds(), {row["number"]: row["gap"] for row in rows}
+
+
+def by_tune(folder: Path, settings: list[dict[str, Any]]) -> Found:
+    """Try the settings by a function trainable."""
+    common = {"folder": str(folder), "epochs": EPOCHS, "batch_size": BATCH}
+    arguments = {
+        "settings": [setting | common for setting in settings],
+        "cores": CORES,
+        "storage": tempfile.mkdtemp(dir=folder),
+    }
+    began = time.perf_counter()
+    said = run(sys.executable, BENCHMARKS / "plain_tune.py", json.dumps(arguments))
+    spent = time.perf_counter() - began
+    return spent, {int(number): gap for number, gap in json.loads(said.rpartition("FOUND ")[2]).items()}
+
+
+def by_processes(folder: Path, settings: list[dict[str, Any]]) -> Found:
+    """Try each setting by a process of its own, one a core at a time."""
+
+    def one(setting: dict[str, Any]) -> tuple[int, float]:
+        options = {"lr": setting["lr"], "density": setting["density"], "epochs": EPOCHS, "batch-size": BATCH}
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        said = run(sys.executable, BENCHMARKS / "plain_salun.py", folder, *words)
+        return setting["number"], json.loads(said)[-1]
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CORES) as pool:
+        found = dict(pool.map(one, settings))
+    return time.perf_counter() - began, found
+
+
+def bench(trials: int, repeats: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="lethe-bench-search-") as name:
+        folder = Path(name)
+        first = prepare(folder, trials)
+        settings = query("select number, lr, density from trials order by number", first).to_pylist()
+        contestants = {
+            "Lethe": lambda: by_lethe(folder, first, trials),
+            "plain Ray Tune trainable": lambda: by_tune(folder, settings),
+            "a process a setting": lambda: by_processes(folder, settings),
+        }
+        rounds = [{name: search() for name, search in contestants.items()} for _ in range(repeats)]
+    seconds = {name: median(one[name][0] for one in rounds) for name in contestants}
+    gaps = {name: rounds[-1][name][1] for name in contestants}
+    print(f"{trials} trials of SalUn, {CORES} cores, torch {torch.__version__}, median of {repeats}")
+    print(
+        " " * 26
+        + "".join(f"{head:>13}" for head in ("seconds", "trials/h", "ratio", "best gap", "|diff.|", "rank corr."))
+    )
+    for name, spent in seconds.items():
+        pairs = np.array([(gaps["Lethe"][number], gap) for number, gap in sorted(gaps[name].items())])
+        shown = (
+            f"{spent:.1f}",
+            f"{3600 * trials / spent:.0f}",
+            f"{spent / seconds['Lethe']:.1f}",
+            f"{pairs[:, 1].min():.4f}",
+            f"{fmean(abs(pairs[:, 0] - pairs[:, 1])):.4f}",
+            f"{np.corrcoef(pairs.argsort(0).argsort(0).T)[0, 1]:.2f}",
+        )
+        print(f"{name:<26}" + "".join(f"{text:>13}" for text in shown))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--repeats", type=int, default=3)
+    bench(**vars(parser.parse_args()))

@@ -1,0 +1,130 @@
+"""SalUn as a competent user writes it: a Dataset, DataLoaders, torch.optim, scikit-learn, all loaded anew each time.
+
+`bench_search.py` holds Lethe against it, under Ray Tune and as one process a setting:
+
+    python benchmarks/plain_salun.py FOLDER --lr 0.01 --density 0.5 --epochs 3 --batch-size 64
+
+FOLDER holds ``data.npz``, ``model.json``, ``original.pt`` and ``oracle.json``, as `bench_search.py` writes them.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.svm import SVC
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from unlearning.models import NETWORKS
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Images and labels of one split."""
+
+    def __init__(self, images_NCHW: np.ndarray, labels_N: np.ndarray) -> None:
+        self.images_NCHW = images_NCHW
+        self.labels_N = labels_N
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return torch.from_numpy(self.images_NCHW[index]).float() / 255, int(self.labels_N[index])
+
+
+def load_model(folder: Path) -> nn.Sequential:
+    """Build the network and load the original's weights."""
+    options = json.loads((folder / "model.json").read_text())
+    network = options["network"]
+    model = NETWORKS[network["name"]](**network).build(options["channels"], options["classes"], seed=0)
+    model.load_state_dict(torch.load(folder / "original.pt", weights_only=True))
+    return model
+
+
+def saliency_mask(model: nn.Module, forget: DataLoader[tuple[Tensor, int]], density: float) -> list[Tensor]:
+    """Leave the weights trainable on which the forget set's loss pulls most."""
+    model.eval()
+    model.zero_grad()
+    for images, labels in forget:
+        cross_entropy(model(images), labels).backward()
+    scores = [parameter.grad.abs() for parameter in model.parameters()]
+    flat = torch.cat([score.flatten() for score in scores])
+    threshold = flat.sort(descending=True).values[int(density * len(flat)) - 1]
+    model.zero_grad()
+    return [(score >= threshold).float() for score in scores]
+
+
+@torch.no_grad()
+def confidences(model: nn.Module, loader: DataLoader[tuple[Tensor, int]]) -> tuple[np.ndarray, float]:
+    """Give the probability of each image's own class, and the accuracy."""
+    model.eval()
+    found, right = [], 0
+    for images, labels in loader:
+        probabilities = model(images).softmax(1)
+        found.append(probabilities.gather(1, labels[:, None])[:, 0])
+        right += int((probabilities.argmax(1) == labels).sum())
+    confidence = torch.cat(found).numpy()
+    return confidence, right / len(confidence)
+
+
+def membership(members: np.ndarray, nonmembers: np.ndarray, forget: np.ndarray) -> float:
+    """Give the share of the forget set that a support vector classifier calls non-member."""
+    chosen = np.random.default_rng(0).permutation(len(members))[: len(nonmembers)]
+    features = np.concatenate([members[chosen], nonmembers])[:, None]
+    labels = np.concatenate([np.ones(len(chosen)), np.zeros(len(nonmembers))])
+    classifier = SVC(C=3, gamma="auto", kernel="rbf").fit(features, labels)
+    return 1 - float(classifier.predict(forget[:, None]).mean())
+
+
+def gap(model: nn.Module, loaders: dict[str, DataLoader[tuple[Tensor, int]]], oracle: dict[str, float]) -> float:
+    """Give the mean absolute difference to the oracle over UA, RA, VA and MIA."""
+    forget, forget_accuracy = confidences(model, loaders["forget"])
+    retain, ra = confidences(model, loaders["retain"])
+    val, va = confidences(model, loaders["val"])
+    own = {"ua": 1 - forget_accuracy, "ra": ra, "va": va, "mia": membership(retain, val, forget)}
+    return float(np.mean([abs(own[name] - oracle[name]) for name in own]))
+
+
+def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: int) -> Iterator[float]:
+    """Unlearn from the original, and give the gap after each epoch."""
+    torch.manual_seed(0)
+    data, oracle = np.load(folder / "data.npz"), json.loads((folder / "oracle.json").read_text())
+    train = Images(data["train_images"], data["train_labels"])
+    is_forget = np.isin(np.arange(len(train)), data["forget"])
+    forget, retain = Subset(train, np.flatnonzero(is_forget)), Subset(train, np.flatnonzero(~is_forget))
+    sets = {"forget": forget, "retain": retain, "val": Images(data["val_images"], data["val_labels"])}
+    loaders = {name: DataLoader(part, batch_size=256) for name, part in sets.items()}
+    model = load_model(folder)
+    masks = saliency_mask(model, loaders["forget"], density)
+    kept = [parameter.detach().clone() for parameter in model.parameters()]
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
+    classes = int(data["train_labels"].max()) + 1
+    for _ in range(epochs):
+        model.train()
+        for part, relabel in ((forget, True), (retain, False)):
+            for images, labels in DataLoader(part, batch_size=batch_size, shuffle=True):
+                wanted = torch.randint(classes, labels.shape) if relabel else labels
+                optimizer.zero_grad()
+                cross_entropy(model(images), wanted).backward()
+                for parameter, mask in zip(model.parameters(), masks, strict=True):
+                    parameter.grad *= mask
+                optimizer.step()
+                with torch.no_grad():
+                    for parameter, mask, old in zip(model.parameters(), masks, kept, strict=True):
+                        parameter.copy_(mask * parameter + (1 - mask) * old)
+        yield gap(model, loaders, oracle)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lr", type=float, required=True)
+    parser.add_argument("--density", type=float, required=True)
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--batch-size", type=int, required=True)
+    torch.set_num_threads(1)
+    print(json.dumps(list(unlearn(**vars(parser.parse_args())))))
