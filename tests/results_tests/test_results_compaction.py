@@ -202,6 +202,18 @@ def test_a_broken_merged_file_is_told_set_aside_and_costs_its_own_rows(store: St
     assert numbers(store) == [2]
 
 
+def test_files_that_somebody_put_beside_ours_are_passed_over(store: Store, add: Callable[..., None]) -> None:
+    add(0, 1)
+    compact(store, "s")
+    whole = files(store)[0].read_bytes()
+    for name in ("merged/copy.parquet", "merged/00000009.parquet", "mine/00000009-0123abcd.parquet"):
+        store.place.write(f"tables/trials/s/{name}", whole)
+    add(2)
+    for _ in range(2):
+        assert store.read("trials").num_rows == store.read("trials", "s").num_rows == 3
+        assert compact(store, "s") == []
+
+
 def test_reading_moves_nothing(store: Store, add: Callable[..., None]) -> None:
     add(0, 1)
     path = files(store)[1]

@@ -28,6 +28,7 @@ _SETTINGS: Final = (
     "SET autoload_known_extensions = false",
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",
+    "SET lock_configuration = true",
 )
 
 
@@ -149,13 +150,15 @@ def _connected(
         for name in names:
             if name in VIEWS or name in saved:
                 _create_view(connection, name, VIEWS[name].sql if name in VIEWS else saved[name])
-        connection.execute("SET lock_configuration = true")
         yield connection
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
+    view = f'create view "{name}" as {sql}'
     try:
-        connection.execute(f'create view "{name}" as {sql}')
+        if len(duckdb.extract_statements(view)) != 1:
+            raise QueryError(f"the saved query '{name}' has no answer: it is more than one statement")
+        connection.execute(view)
     except duckdb.Error as error:
         raise QueryError(f"the saved query '{name}' has no answer: {error}") from error
 

@@ -47,6 +47,7 @@ _LOOKS: Final = 20
 """A reader looks so often for files that stay where they are; a compaction a minute takes one look."""
 _SCHEMAS: Final = {table: schema_of(row_type) for table, row_type in TABLES.items()}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MERGED_FILE: Final = re.compile(rf"[^/]+/{MERGED}/\d{{8}}-[0-9a-f]{{8}}{re.escape(SUFFIX)}")
 _OWNERS: Final[Mapping[TableName, TableName]] = {"epochs": "trials", "predictions": "confirmations"}
 """Rows that are seen once the row that they belong to is there."""
 
@@ -162,7 +163,7 @@ class Store:
         raise PlaceError(f"cannot read {self.place}/tables/{table}: its files change faster than they can be read")
 
     def _look(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
-        parts = [name for name in self._names(table, study) if not _is_merged(name)]
+        parts = [name for name in self._names(table, study) if name.count("/") == 1]
         merged = [name for name in self._names(table, study, MERGED) if _is_merged(name)]
         names = [*parts, *sorted(merged, reverse=True)]
         copied = read_copy(self.place, table, _SCHEMAS[table], names) if use_copy else None
@@ -194,7 +195,8 @@ class Store:
 
 
 def _is_merged(name: str) -> bool:
-    return name.count("/") > 1
+    """Tell a merged file by its name; other files in folders of a study's folder are none of Lethe's."""
+    return _MERGED_FILE.fullmatch(name) is not None
 
 
 def _of_one_unit(rows: pa.Table, key: str, name: str) -> pa.Table | CorruptPartError:
