@@ -24,6 +24,12 @@ from unlearning.seeds import generator
 
 Precision = Literal["float32", "bfloat16"]
 
+CPU_BATCH = 128
+"""Images evaluated at a time on a CPU, where the activations of more do not fit its cache (LOG.md)."""
+
+GPU_BATCH = 1024
+"""The same on a GPU, which small batches leave idle."""
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """``(logits_BK, labels_B) -> scalar``."""
 
@@ -152,9 +158,14 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, images_NCHW: Tensor, precision: Precision, batch_size: int = 1024) -> Tensor:
-    """Compute the float32 logits (N, K) of uint8 images in eval mode; they come back on the CPU in one transfer."""
+def predict(model: nn.Module, images_NCHW: Tensor, precision: Precision, batch_size: int | None = None) -> Tensor:
+    """Compute the float32 logits (N, K) of uint8 images in eval mode; they come back on the CPU in one transfer.
+
+    Args:
+        batch_size: None: what suits the device.
+    """
     model.eval()
+    batch_size = batch_size or (CPU_BATCH if images_NCHW.device.type == "cpu" else GPU_BATCH)
     with autocast(precision, images_NCHW.device):
         logits = [model(unit_interval(images_BCHW)).float() for images_BCHW in images_NCHW.split(batch_size)]
     return torch.cat(logits).cpu()
