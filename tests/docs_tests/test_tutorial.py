@@ -16,6 +16,7 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def test_the_tutorial_runs_from_start_to_end(tmp_path: Path) -> None:
     scripts = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("LETHE_RESULTS", None)
     blocks = BLOCK.findall(TUTORIAL.read_text())
     assert [language for language, _ in blocks].count("python") == 1
     assert TUTORIAL.read_text().count("```") == 2 * len(blocks)

@@ -69,7 +69,7 @@ def making(fault: Fault) -> Callable[[], Any]:
                     started_at=stopwatch.started_at,
                     ended_at=stopwatch.ended_at,
                     reference=None,
-                    provenance=Provenance.here(torch.device("cpu")),
+                    provenance=Provenance.here(torch.device("cpu"), 1.0, 0.0),
                     **values,
                 )
 

@@ -10,7 +10,7 @@ import pytest
 
 KILLS = 200
 CONFIRMERS = 5
-TRIALS = 250
+TRIALS = 150
 RUN_EVERY = 30
 """One kill in so many is of the run itself, which is then started again."""
 
