@@ -3,35 +3,15 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from lethe.cli import app
 from lethe.report import write_latex
-from lethe.results import ConfirmationRow, QueryError, Store
+from lethe.results import QueryError, Store
 
 EVIL = r"50 % of_{a}&b#c$d\e~f^g<h>|i"
-
-
-@pytest.fixture
-def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
-    """Records a row of the comparison on three seeds."""
-
-    def record(row: str, gaps: tuple[float | None, ...], **changes: Any) -> None:
-        for seed, gap in enumerate(gaps, start=1):
-            values = {
-                "row": row,
-                "method": row.split()[0],
-                "training_seed": seed,
-                "gap": gap,
-                "setting": '{"name": ""}',
-            }
-            name = f"{row.replace(' ', '-')}-{changes.get('question', 'q')}-{seed}"
-            store.append([make(ConfirmationRow, confirmation_id=name, ua=0.1, **values | changes)])
-
-    return record
 
 
 def body(text: str) -> list[list[str]]:
@@ -44,7 +24,7 @@ def test_each_question_gets_a_table_of_its_own(store: Store, confirm: Callable[.
     for question in ("q1", "q2"):
         confirm("original", (0.30, 0.31, 0.32), question=question, forget=question)
         confirm("oracle", (0.01, 0.02, 0.06), question=question, forget=question)
-        confirm("salun", (0.02, 0.03, 0.04), question=question, forget=question)
+        confirm("salun", (0.02, 0.03, 0.04), question=question, forget=question, ua=0.1)
     paths = write_latex(store.place, None, tmp_path / "tables")
     assert [path.name for path in paths] == ["leaderboard-s-q1.tex", "leaderboard-s-q2.tex"]
     rows = body(paths[0].read_text(encoding="utf-8"))

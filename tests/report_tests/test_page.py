@@ -19,7 +19,7 @@ from lethe.cli import app
 from lethe.place import Place
 from lethe.progress import Progress
 from lethe.report.page import Page, render_page
-from lethe.results import ConfirmationRow, EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow
+from lethe.results import EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow
 from lethe.run import StudyRun
 from lethe.study import read_study
 from unlearning.data import Synthetic
@@ -55,25 +55,6 @@ def ran(
         return _ran[name]
 
     return run
-
-
-@pytest.fixture
-def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
-    """Records a row of the comparison, with one gap a seed from 1 on."""
-
-    def record(row: str, gaps: tuple[float | None, ...], **changes: Any) -> None:
-        for seed, gap in enumerate(gaps, start=1):
-            values = {
-                "row": row,
-                "method": row.split()[0],
-                "training_seed": seed,
-                "gap": gap,
-                "setting": '{"name": ""}',
-            }
-            name = f"{row.replace(' ', '-')}-{changes.get('question', 'q')}-{seed}"
-            store.append([make(ConfirmationRow, confirmation_id=name, **values | changes)])
-
-    return record
 
 
 @pytest.fixture

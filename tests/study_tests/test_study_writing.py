@@ -4,16 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from lethe.results.columns import specification
-from lethe.study import Study, parse_study, read_study, write_study
+from lethe.study import Study, read_study, read_text, write_study
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
 def written_and_read(study: Study) -> Study:
-    return parse_study(yaml.safe_load(write_study(study)), "written")
+    return read_text(write_study(study), "written")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -59,4 +58,4 @@ def test_credentials_of_a_results_place_are_not_kept(write_study: Callable[..., 
     text = specification(study).specification
     assert "SECRET" not in text
     assert "HIDDEN" not in text
-    assert parse_study(yaml.safe_load(text), "row") == study.model_copy(update={"results": "results"})
+    assert read_text(text, "row") == study.model_copy(update={"results": "results"})

@@ -36,8 +36,7 @@ def query(
     import pyarrow.parquet as pq
 
     from lethe.place import Place
-    from lethe.results import query as ask
-    from lethe.results import save_query
+    from lethe.results import Results
     from lethe.results.render import render
 
     if form == "parquet" and output is None:
@@ -49,9 +48,10 @@ def query(
                 fail('--save, --output and --format go with a query: give one, such as "from leaderboard"')
             _print_guide(place)
             return
-        answer = ask(sql, place)
+        asked = Results(place)
+        answer = asked.query(sql)
         if save:
-            where = save_query(sql, save, place)
+            where = asked.save(sql, save)
             typer.echo(f'Kept as {where}; ask it again with: lethe query "from {save}"', err=True)
         if form == "parquet":
             pq.write_table(answer, output)

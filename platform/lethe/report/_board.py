@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from lethe.place import Place
-from lethe.results import load, to_rows
+from lethe.results import Results, to_rows
 from lethe.results.views import ContrastRow, LeaderboardRow
 
 
@@ -32,11 +32,16 @@ def leaderboard(place: Place, study: str | None = None) -> list[Board]:
         QueryError: no results in the place.
         SchemaError: a newer Lethe wrote a part.
     """
+    return boards_of(Results(place, study))
+
+
+def boards_of(results: Results) -> list[Board]:
+    """Read the confirmed comparisons of results that are at hand."""
     questions: defaultdict[tuple[str, str], tuple[list[LeaderboardRow], list[ContrastRow]]]
     questions = defaultdict(lambda: ([], []))
-    for line in to_rows(load(place, "leaderboard", study), LeaderboardRow):
+    for line in to_rows(results.load("leaderboard"), LeaderboardRow):
         questions[line.study, line.question][0].append(line)
-    for contrast in to_rows(load(place, "contrasts", study), ContrastRow):
+    for contrast in to_rows(results.load("contrasts"), ContrastRow):
         questions[contrast.study, contrast.question][1].append(contrast)
     return [Board(tuple(lines), tuple(contrasts)) for lines, contrasts in questions.values()]
 

@@ -1,18 +1,15 @@
 """The tables for a paper: one booktabs table a question, and one of what augmentation changes, each in its own file."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 from lethe.place import Place
 from lethe.report._board import Board, is_choice, leaderboard
+from lethe.report._numbers import METRICS, difference, gap_interval, percent, row_title
 from lethe.results import QueryError, load, to_rows
 from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
-
-_METRICS: Final = {"gap_closed": "gap closed", "ua": "UA", "ra": "RA", "ta": "TA", "mia": "MIA", "auc": "AUC"}
-
-_NAMES: Final = {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}
 
 
 def write_latex(place: Place, study: str | None, folder: Path) -> list[Path]:
@@ -62,13 +59,13 @@ def _leaderboard(board: Board) -> str:
 
 
 def _line(line: LeaderboardRow) -> list[str]:
-    name = escaped(_NAMES.get(line.row, line.row))
+    name = escaped(row_title(line.row))
     return [
         f"\\textbf{{{name}}}" if is_choice(line) else name,
-        *(_percent(value) for value in (line.ua, line.ra, line.ta, line.mia)),
+        *(_minus(percent(value)) for value in (line.ua, line.ra, line.ta, line.mia)),
         _gap(line),
         "" if line.seconds_unlearn is None else f"{line.seconds_unlearn:.1f}",
-        _percent(line.retrain_share),
+        _minus(percent(line.retrain_share)),
         "" if line.tuning_trials is None else str(line.tuning_trials),
     ]
 
@@ -76,10 +73,7 @@ def _line(line: LeaderboardRow) -> list[str]:
 def _gap(line: LeaderboardRow) -> str:
     if line.gap is None:
         return escaped(line.status) if line.status != "done" else ""
-    interval = ""
-    if line.gap_low is not None and line.gap_high is not None:
-        interval = f" [{_percent(max(line.gap_low, 0.0))}, {_percent(line.gap_high)}]"
-    return _percent(line.gap) + interval + (" $\\approx$" if line.at_floor else "")
+    return f"{percent(line.gap)} {gap_interval(line)}".rstrip() + (" $\\approx$" if line.at_floor else "")
 
 
 def _augmentation(study: str, rows: Sequence[AugmentationRow]) -> str:
@@ -91,21 +85,16 @@ def _augmentation(study: str, rows: Sequence[AugmentationRow]) -> str:
     body = [
         [
             *(escaped(text) for text in (row.dataset, row.forget, row.row)),
-            _METRICS.get(row.metric, row.metric),
+            METRICS.get(row.metric, row.metric),
             escaped(row.arm),
-            _percent(row.mean),
-            _percent(row.mean_against),
-            _difference(row),
+            _minus(percent(row.mean)),
+            _minus(percent(row.mean_against)),
+            _minus(difference(row.difference, row.low, row.high)),
             escaped(row.verdict),
         ]
         for row in rows
     ]
     return _table(caption, f"tab:lethe-{study}-augmentation", "lllllrrrl", head, body)
-
-
-def _difference(row: AugmentationRow) -> str:
-    interval = "" if row.low is None or row.high is None else f" [{_signed(row.low)}, {_signed(row.high)}]"
-    return _signed(row.difference) + interval
 
 
 def _table(caption: str, label: str, columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
@@ -122,14 +111,6 @@ def _table(caption: str, label: str, columns: str, head: Sequence[str], body: It
     return "\n".join(lines) + "\n"
 
 
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else _minus(f"{100 * fraction:.1f}")
-
-
-def _signed(fraction: float) -> str:
-    return _minus(f"{100 * fraction:+.1f}")
-
-
-def _minus(number: str) -> str:
-    """Write a sign as mathematics does."""
-    return f"${number[0]}${number[1:]}" if number[0] in "+-" else number
+def _minus(text: str) -> str:
+    """Write the signs of numbers as mathematics does."""
+    return re.sub(r"[+-](?=\d)", r"$\g<0>$", text)

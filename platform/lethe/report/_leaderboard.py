@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lethe.report._board import Board, is_choice
+from lethe.report._numbers import difference, gap_interval, percent, row_title
 from lethe.results.views import ContrastRow, LeaderboardRow
 
 NOTE = (
@@ -31,15 +32,14 @@ def _table(board: Board) -> Table:
     table.add_column("row")
     for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "", "seconds", "of re-\ntraining", "tuning"):
         table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
-    names = {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}
     for line in board.lines:
         table.add_row(
-            names.get(line.row, line.row),
-            *map(_percent, (line.ua, line.ra, line.ta, line.mia)),
+            row_title(line.row),
+            *map(percent, (line.ua, line.ra, line.ta, line.mia)),
             _shown(line),
             "≈" if line.at_floor else "",
             _number(line.seconds_unlearn),
-            _percent(line.retrain_share),
+            percent(line.retrain_share),
             _tuning(line),
         )
     return table
@@ -70,32 +70,19 @@ def _contrasts(board: Board) -> list[Text]:
 
 
 def _verdict(contrast: ContrastRow) -> str:
-    interval = (
-        "" if contrast.low is None or contrast.high is None else f" [{_signed(contrast.low)}, {_signed(contrast.high)}]"
-    )
-    return f"{_signed(contrast.difference)}{interval}, {contrast.verdict}"
+    return f"{difference(contrast.difference, contrast.low, contrast.high)}, {contrast.verdict}"
 
 
 def _shown(line: LeaderboardRow) -> str:
     if line.gap is None:
         return line.status if line.status != "done" else ""
-    if line.gap_low is None or line.gap_high is None:
-        return _percent(line.gap)
-    return f"{_percent(line.gap)} [{_percent(max(line.gap_low, 0.0))}, {_percent(line.gap_high)}]"
+    return f"{percent(line.gap)} {gap_interval(line)}".rstrip()
 
 
 def _tuning(line: LeaderboardRow) -> str:
     if line.tuning_trials is None or line.tuning_seconds is None:
         return ""
     return f"{line.tuning_trials} in {line.tuning_seconds:.0f} s"
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.1f}"
-
-
-def _signed(fraction: float) -> str:
-    return f"{100 * fraction:+.1f}"
 
 
 def _number(value: float | None) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lethe.place import Place
-from lethe.results import load
+from lethe.results import Results
 
 _MEASURES: Final = ("ua", "ra", "va", "ta", "mia")
 _NAMES: Final = {"trials": "trial_id", "confirmations": "confirmation_id", "artifacts": "artifact_id"}
@@ -44,7 +44,8 @@ def print_unit(place: Place, name: str, console: Console) -> None:
         ValueError: nothing has this name; the message gives names that are like it.
         QueryError: no results in the place.
     """
-    table, row = _find(place, name)
+    results = Results(place)
+    table, row = _find(results, name)
     console.print(Text(f"{_NAMES[table].removesuffix('_id')} {name}", style="bold"), Text(_standing(row)))
     setting = json.loads(row.get("setting") or "{}")
     _print_values(console, "setting", setting)
@@ -52,17 +53,18 @@ def print_unit(place: Place, name: str, console: Console) -> None:
         _print_values(console, "searched", json.loads(row["search_space"]))
     if table != "artifacts":
         _print_measures(console, row)
+    own = Results(place, row["study"])
     if table == "trials":
-        curve = _rows_where(load(place, "epochs", row["study"]), "trial_id", [name])
+        curve = _rows_where(own.load("epochs"), "trial_id", [name])
         _print_rows(console, "curve", sorted(curve, key=lambda epoch: int(epoch["epoch"])), _CURVE)
     if table == "artifacts":
-        confirmations = load(place, "confirmations")
+        confirmations = results.load("confirmations")
         used = [*_rows_where(confirmations, "original", [name]), *_rows_where(confirmations, "oracle", [name])]
         _print_rows(console, "used by", used, _CONFIRMED)
     else:
-        _print_artefacts(console, place, row)
+        _print_artefacts(console, results, row)
     if table == "trials":
-        confirmed = _rows_where(load(place, "confirmations", row["study"]), "trial_id", [name])
+        confirmed = _rows_where(own.load("confirmations"), "trial_id", [name])
         _print_rows(console, "confirmed as", confirmed, _CONFIRMED)
     said = {*_SAID, *setting, "method"}
     rest = {column: value for column, value in row.items() if column not in said and value is not None}
@@ -77,16 +79,16 @@ _CONFIRMED: Final = ("confirmation_id", "row", "training_seed", "ua", "ra", "ta"
 _ARTEFACT: Final = ("artifact_id", "kind", "training_seed", "study", "seconds_train", "va", "ta", "uri")
 
 
-def _find(place: Place, name: str) -> tuple[str, dict[str, Any]]:
+def _find(results: Results, name: str) -> tuple[str, dict[str, Any]]:
     known: list[str] = []
     for table, key in _NAMES.items():
-        rows = load(place, table)
+        rows = results.load(table)
         if found := _rows_where(rows, key, [name]):
             return table, found[0]
         known += rows[key].to_pylist()
     like = difflib.get_close_matches(name, known, 5, cutoff=0.3)
     raise ValueError(
-        f"no trial, confirmation or artefact '{name}' in {place}; names like it: {', '.join(like) or 'none'}"
+        f"no trial, confirmation or artefact '{name}' in {results.place}; names like it: {', '.join(like) or 'none'}"
     )
 
 
@@ -114,11 +116,11 @@ def _print_measures(console: Console, row: Mapping[str, Any]) -> None:
         console.print(table)
 
 
-def _print_artefacts(console: Console, place: Place, row: Mapping[str, Any]) -> None:
+def _print_artefacts(console: Console, results: Results, row: Mapping[str, Any]) -> None:
     """List the models that a unit started from and was compared with."""
     single = [row.get("original"), row.get("oracle")]
     wanted = [*(row.get("originals") or ()), *(row.get("oracles") or ()), *filter(None, single)]
-    artefacts = _rows_where(load(place, "artifacts"), "artifact_id", wanted)
+    artefacts = _rows_where(results.load("artifacts"), "artifact_id", wanted)
     _print_rows(console, "compared with", artefacts, _ARTEFACT)
     if gone := sorted(set(wanted) - {artefact["artifact_id"] for artefact in artefacts}):
         console.print(Text(f"not recorded in these results: {', '.join(gone)}"))

@@ -2,7 +2,7 @@
 
 from lethe.results.compaction import compact, copy_tables
 from lethe.results.part import CorruptPartError
-from lethe.results.query import QueryError, load, query, save_query
+from lethe.results.query import QueryError, Results, load, query, save_query
 from lethe.results.rows import (
     TABLES,
     ArtifactRow,
@@ -31,6 +31,7 @@ __all__ = [
     "PackingRow",
     "PredictionRow",
     "QueryError",
+    "Results",
     "Row",
     "SchemaError",
     "Store",

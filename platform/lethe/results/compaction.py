@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from lethe.results.copies import write_copy
 from lethe.results.part import encode
 from lethe.results.rows import TABLES, UNITS, TableName
-from lethe.results.store import MERGED, SUFFIX, Scan, Store, units_of
+from lethe.results.store import MERGED, SUFFIX, Scan, Store, is_merged, units_of
 
 FULL_UNITS: Final = 10_000
 """Trials, say, in a merged file that grows no longer."""
@@ -60,7 +60,7 @@ def copy_tables(store: Store) -> None:
     """
     for table in TABLES:
         files = store.scan(table).files
-        loose = {name.partition("/")[0] for name in files if name.count("/") == 1}
+        loose = {name.partition("/")[0] for name in files if not is_merged(name)}
         merged = {name: rows for name, rows in files.items() if name.partition("/")[0] not in loose}
         if len(merged) > 1:
             write_copy(store.place, table, merged)
@@ -68,8 +68,8 @@ def copy_tables(store: Store) -> None:
 
 def _compact(store: Store, study: str, table: TableName, scan: Scan, lost: pa.Array) -> list[str]:
     key, folder = UNITS[table], store.files(table, study)
-    parts = {name: rows for name, rows in scan.files.items() if name.count("/") == 1}
-    merged = {name: rows for name, rows in scan.files.items() if name not in parts}
+    merged = {name: rows for name, rows in scan.files.items() if is_merged(name)}
+    parts = {name: rows for name, rows in scan.files.items() if name not in merged}
     growing = {name: rows for name, rows in merged.items() if _may_grow(rows, key) or _holds(rows, key, lost)}
     if not parts and not len(lost) and len(growing) < 2 and all(map(len, growing.values())):
         return []

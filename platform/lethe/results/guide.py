@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.place import Place
-from lethe.results.query import query
+from lethe.results.query import Results
 from lethe.results.rows import TABLES, UNITS
 from lethe.results.saved import read_saved
 from lethe.results.schema import ColumnDescription, describe
@@ -56,7 +56,8 @@ def examples(place: Place, count: int = 3) -> list[str]:
         QueryError: no results in the place.
         SchemaError: a newer Lethe wrote a part.
     """
-    answered = (sql for sql in EXAMPLES if len(query(sql, place)))
+    results = Results(place)
+    answered = (sql for sql in EXAMPLES if len(results.query(sql)))
     return [sql for sql, _ in zip(answered, range(count), strict=False)]
 
 

@@ -1,7 +1,7 @@
 """SQL over the result store, through DuckDB: tables, views and saved queries. It only reads, and nothing else."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from duckdb.func import PythonUDFType
 from scipy.special import stdtrit
 
 from lethe.place import Place
-from lethe.results.rows import TABLES
+from lethe.results.rows import TABLES, TableName
 from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
 from lethe.results.store import Store
@@ -36,6 +36,62 @@ class QueryError(Exception):
     """SQL that cannot be answered; the message says why and names the tables and views."""
 
 
+class Results:
+    """The results of a place, of one study or of all: each table is read once, when a question first needs it.
+
+    Args:
+        where: the results place.
+        study: the one study whose rows are seen; all if not given.
+    """
+
+    def __init__(self, where: Place | str | Path, study: str | None = None) -> None:
+        self.place = Place.at(where)
+        self.study = study
+        self._store = Store(self.place)
+        self._saved = read_saved(self.place)
+        self._tables: dict[TableName, pa.Table] = {}
+
+    def query(self, sql: str) -> pa.Table:
+        """As `query`."""
+        return self._answer(sql, self._saved)
+
+    def load(self, name: str) -> pa.Table:
+        """As `load`."""
+        known = [*TABLES, *VIEWS, *self._saved]
+        if name not in known:
+            raise QueryError(f"there is no table, view or saved query '{name}'; there are {', '.join(known)}")
+        return self.query(f'from "{name}"')
+
+    def save(self, sql: str, name: str) -> str:
+        """As `save_query`."""
+        check_name(name)
+        text = _only_statement(sql, self._saved)
+        self._answer(f'from "{name}" limit 0', self._saved | {name: text})
+        return write_saved(self.place, name, text)
+
+    def _answer(self, sql: str, saved: Mapping[str, str]) -> pa.Table:
+        _only_statement(sql, saved)
+        names = _needed_by(sql, saved)
+        with _connected(self._read(names), names, saved) as connection:
+            try:
+                answer: pa.Table = connection.sql(sql).to_arrow_table()
+            except duckdb.Error as error:
+                raise _told(str(error), saved) from error
+        return answer
+
+    def _read(self, names: Sequence[str]) -> dict[TableName, pa.Table]:
+        """Give the tables of these names."""
+        tables: dict[TableName, pa.Table] = {}
+        for table in TABLES:
+            if table in names:
+                if table not in self._tables:
+                    self._tables[table] = self._store.read(table, self.study)
+                tables[table] = self._tables[table]
+        if not any(map(len, tables.values())) and not self._store.studies():
+            raise QueryError(f"no results in {self.place}: run a study there first, or name another results place.")
+        return tables
+
+
 def query(sql: str, where: Place | str | Path, study: str | None = None) -> pa.Table:
     """Answer one reading statement over the tables, the views (`VIEWS`) and the saved queries of a results place.
 
@@ -50,8 +106,7 @@ def query(sql: str, where: Place | str | Path, study: str | None = None) -> pa.T
         QueryError: no single reading statement, wrong SQL, or no results in the place.
         SchemaError: a newer Lethe wrote a part.
     """
-    place = Place.at(where)
-    return _answer(sql, place, read_saved(place), study)
+    return Results(where, study).query(sql)
 
 
 def load(where: Place | str | Path, name: str = "trials", study: str | None = None) -> pa.Table:
@@ -66,10 +121,7 @@ def load(where: Place | str | Path, name: str = "trials", study: str | None = No
         QueryError: no such name, or no results in the place.
         SchemaError: a newer Lethe wrote a part.
     """
-    known = [*TABLES, *VIEWS, *read_saved(Place.at(where))]
-    if name not in known:
-        raise QueryError(f"there is no table, view or saved query '{name}'; there are {', '.join(known)}")
-    return query(f'from "{name}"', where, study)
+    return Results(where, study).load(name)
 
 
 def save_query(sql: str, name: str, where: Place | str | Path) -> str:
@@ -83,12 +135,7 @@ def save_query(sql: str, name: str, where: Place | str | Path) -> str:
         QueryError: the query has no answer that a view could give.
         PlaceError: it could not be written.
     """
-    place = Place.at(where)
-    check_name(name)
-    saved = read_saved(place)
-    text = _only_statement(sql, saved)
-    _answer(f'from "{name}" limit 0', place, saved | {name: text}, None)
-    return write_saved(place, name, text)
+    return Results(where).save(sql, name)
 
 
 def columns() -> pa.Table:
@@ -105,16 +152,6 @@ def columns() -> pa.Table:
             "meaning": [column.meaning for _, column in described],
         }
     )
-
-
-def _answer(sql: str, place: Place, saved: Mapping[str, str], study: str | None) -> pa.Table:
-    _only_statement(sql, saved)
-    with _connected(Store(place), _needed_by(sql, saved), saved, study) as connection:
-        try:
-            answer: pa.Table = connection.sql(sql).to_arrow_table()
-        except duckdb.Error as error:
-            raise _told(str(error), saved) from error
-    return answer
 
 
 def _only_statement(sql: str, saved: Mapping[str, str]) -> str:
@@ -134,12 +171,9 @@ def _only_statement(sql: str, saved: Mapping[str, str]) -> str:
 
 @contextmanager
 def _connected(
-    store: Store, names: list[str], saved: Mapping[str, str], study: str | None
+    tables: Mapping[TableName, pa.Table], names: Sequence[str], saved: Mapping[str, str]
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database that holds the tables, views and saved queries of these names, and no way out of it."""
-    tables = {table: store.read(table, study) for table in TABLES if table in names}
-    if not any(map(len, tables.values())) and not store.studies():
-        raise QueryError(f"no results in {store.place}: run a study there first, or name another results place.")
     with duckdb.connect(":memory:") as connection:
         for table, rows in tables.items():
             connection.register(table, rows)

@@ -164,7 +164,7 @@ class Store:
 
     def _look(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
         parts = [name for name in self._names(table, study) if name.count("/") == 1]
-        merged = [name for name in self._names(table, study, MERGED) if _is_merged(name)]
+        merged = [name for name in self._names(table, study, MERGED) if is_merged(name)]
         names = [*parts, *sorted(merged, reverse=True)]
         copied = read_copy(self.place, table, _SCHEMAS[table], names) if use_copy else None
         if copied:
@@ -191,10 +191,10 @@ class Store:
             return error
         except SchemaError as error:
             raise SchemaError(f"cannot read {folder}/{name}: {error}. Upgrade lethe.") from error
-        return rows if _is_merged(name) else _of_one_unit(rows, UNITS[table], name)
+        return rows if is_merged(name) else _of_one_unit(rows, UNITS[table], name)
 
 
-def _is_merged(name: str) -> bool:
+def is_merged(name: str) -> bool:
     """Tell a merged file by its name; other files in folders of a study's folder are none of Lethe's."""
     return _MERGED_FILE.fullmatch(name) is not None
 
@@ -213,9 +213,9 @@ def _newest(files: Mapping[str, pa.Table], key: str) -> dict[str, pa.Table]:
         by_study[name.partition("/")[0]].append(name)
     kept = dict(files)
     for names in by_study.values():
-        if not any(map(_is_merged, names)):
+        if not any(map(is_merged, names)):
             continue
-        parts = [name for name in names if not _is_merged(name)]
+        parts = [name for name in names if not is_merged(name)]
         seen = units_of((files[name] for name in parts), key)
         for name in names[len(parts) :]:
             rows = files[name]

@@ -2,7 +2,7 @@
 
 from lethe.study._cells import ArtefactKey, Cell, Question, expand, questions_of
 from lethe.study._model import Choices, MethodChoice, Range, Search, Seeds, Share, Study
-from lethe.study._read import StudyError, parse_study, read_options, read_study
+from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text
 from lethe.study._write import write_study
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "questions_of",
     "read_options",
     "read_study",
+    "read_text",
     "write_study",
 ]

@@ -41,18 +41,24 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         StudyError: the file cannot be read, or an override has no place.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: is not UTF-8 text: {error}") from error
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path}: is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise StudyError(f"{path}: wanted a mapping of options such as 'name:' and 'data:', got {_kind(content)}")
+    content = _options(text, str(path))
     for override in overrides:
         _apply(content, override)
     return content
+
+
+def read_text(text: str, origin: str) -> Study:
+    """Read and check a study that is at hand as YAML, such as a specification that was kept.
+
+    Raises:
+        StudyError: it is no YAML, or any option is wrong; all errors at once.
+    """
+    return parse_study(_options(text, origin), origin)
 
 
 def parse_study(content: Mapping[str, Any], origin: str) -> Study:
@@ -67,6 +73,16 @@ def parse_study(content: Mapping[str, Any], origin: str) -> Study:
         lines = [line for detail in error.errors() for line in _explain(detail)]
         count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
         raise StudyError("\n".join([f"{origin}: {count}", *(f"  {line}" for line in lines)])) from None
+
+
+def _options(text: str, origin: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{origin}: is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise StudyError(f"{origin}: wanted a mapping of options such as 'name:' and 'data:', got {_kind(content)}")
+    return content
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

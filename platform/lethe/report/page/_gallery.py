@@ -14,9 +14,8 @@ from typing import Final
 from PIL import Image
 from torch import Tensor
 
-from lethe.place import Place
 from lethe.report.page._gather import Key, Report, StudyPart, among
-from lethe.results import query, to_rows
+from lethe.results import Results, to_rows
 from lethe.study import Study, expand, questions_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, load
 
@@ -87,7 +86,7 @@ class Galleries:
     images: int
 
 
-def galleries(place: Place, report: Report, study: str | None, *, images: bool) -> Galleries:
+def galleries(results: Results, report: Report, *, images: bool) -> Galleries:
     """Gather the galleries of every question that is drawn in detail.
 
     Args:
@@ -99,7 +98,7 @@ def galleries(place: Place, report: Report, study: str | None, *, images: bool) 
         for question in part.questions
         if question.detailed
     }
-    found = _samples(place, study, drawn)
+    found = _samples(results, drawn)
     pictures = _Pictures(images)
     by_question: dict[Key, list[Gallery]] = {}
     missing: dict[Key, str] = {}
@@ -114,9 +113,9 @@ def galleries(place: Place, report: Report, study: str | None, *, images: bool) 
     return Galleries({key: tuple(listed) for key, listed in by_question.items()}, missing, pictures.count)
 
 
-def _samples(place: Place, study: str | None, drawn: Iterable[Key]) -> dict[tuple[str, str, str], list[_Sample]]:
+def _samples(results: Results, drawn: Iterable[Key]) -> dict[tuple[str, str, str], list[_Sample]]:
     found: dict[tuple[str, str, str], list[_Sample]] = {}
-    for row in to_rows(query(_SAMPLES.format(drawn=among(drawn)), place, study), _Sample):
+    for row in to_rows(results.query(_SAMPLES.format(drawn=among(drawn))), _Sample):
         found.setdefault((row.study, row.question, row.method), []).append(row)
     return found
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import yaml
-
 from lethe.place import SET_ASIDE, Place
-from lethe.report._board import Board, is_choice, leaderboard
+from lethe.report._board import Board, boards_of, is_choice
 from lethe.report.page._wording import (
     Answer,
     Progress,
@@ -22,9 +20,9 @@ from lethe.report.page._wording import (
     searched_answer,
     unsearched_answer,
 )
-from lethe.results import QueryError, Store, StudyRow, load, query, to_rows
+from lethe.results import QueryError, Results, Store, StudyRow, to_rows
 from lethe.results.views import AugmentationRow, BestRow, CostRow, FailureRow
-from lethe.study import Study, StudyError, parse_study
+from lethe.study import Study, StudyError, read_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -214,31 +212,31 @@ class Report:
     set_aside: tuple[str, ...]
 
 
-def gather(place: Place, study: str | None) -> Report:
-    """Read what the page says, of one study or of all.
+def gather(results: Results) -> Report:
+    """Read what the page says of results.
 
     Raises:
         QueryError: no results in the place, or none of that study.
         SchemaError: a newer Lethe wrote a part.
     """
+    place, study = results.place, results.study
     names = Store(place).studies()
     if study is not None and study not in names:
         raise QueryError(f"no results of study {study} in {place}; studies there: {', '.join(names) or 'none'}")
-    return _Gathering(place, study).report([study] if study is not None else names)
+    return _Gathering(results).report([study] if study is not None else names)
 
 
 class _Gathering:
     """One reading of a place, its rows sorted by study and question.
 
-    Rows may come while it reads: what rests on others is read before them, so that a choice has its trial.
+    Rows may come meanwhile, but each table is read once, trials before epochs, so that a choice has its trial.
     """
 
-    def __init__(self, place: Place, study: str | None) -> None:
-        self._place = place
-        self._study = study
+    def __init__(self, results: Results) -> None:
+        self._results = results
         self._asked = self._ask(_ASKED, Asked)
         self._drawn = {(one.study, one.question) for one in self._asked[:DETAILED]}
-        self._boards = {(board.lines[0].study, board.lines[0].question): board for board in leaderboard(place, study)}
+        self._boards = {(board.lines[0].study, board.lines[0].question): board for board in boards_of(results)}
         self._progress = _by_question(self._ask(_PROGRESS, Progress))
         self._best = {(row.study, row.cell): row for row in self._view("best", BestRow)}
         self._tried = _by_question(self._ask(f"{_TRIED} where {among(self._drawn)}", Tried))
@@ -275,7 +273,7 @@ class _Gathering:
                     made=tuple(made[name]),
                 )
             )
-        return Report(tuple(parts), len(self._asked) - len(self._drawn), _set_aside(self._place))
+        return Report(tuple(parts), len(self._asked) - len(self._drawn), _set_aside(self._results.place))
 
     def _question(self, asked: Asked, study: Study | None) -> QuestionPart:
         key = (asked.study, asked.question)
@@ -313,10 +311,10 @@ class _Gathering:
             yield Searched(trials[0].method, cell, tuple(trials), choice, tuple(epochs))
 
     def _ask(self, sql: str, row_type: type[RowT]) -> list[RowT]:
-        return to_rows(query(sql, self._place, self._study), row_type)
+        return to_rows(self._results.query(sql), row_type)
 
     def _view(self, name: str, row_type: type[RowT]) -> list[RowT]:
-        return to_rows(load(self._place, name, self._study), row_type)
+        return to_rows(self._results.load(name), row_type)
 
 
 _ASKED: Final = """
@@ -396,8 +394,8 @@ def _read(specification: StudyRow | None) -> Study | None:
     if specification is None:
         return None
     try:
-        return parse_study(yaml.safe_load(specification.specification), specification.study)
-    except (StudyError, yaml.YAMLError):
+        return read_text(specification.specification, specification.study)
+    except StudyError:
         return None
 
 

@@ -19,6 +19,7 @@ from lethe.report.page import _wording as wording
 from lethe.report.page._gallery import galleries
 from lethe.report.page._gather import DETAILED, QuestionPart, Searched, StudyPart, gather
 from lethe.report.page._saliency import Layers, layers_of
+from lethe.results import Results
 
 OPEN: Final = 2
 """Questions up to which a page shows the details of each unfolded."""
@@ -72,8 +73,9 @@ def render_page(place: Place, study: str | None, *, images: bool = True, live: b
         QueryError: no results in the place, or none of that study.
         SchemaError: a newer Lethe wrote a part.
     """
-    report = gather(place, study)
-    found = galleries(place, report, study, images=images)
+    results = Results(place, study)
+    report = gather(results)
+    found = galleries(results, report, images=images)
     text = _template().render(
         report=report,
         place=place,

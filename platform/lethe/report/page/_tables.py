@@ -7,28 +7,12 @@ from typing import Final
 
 from lethe.report._board import Board, is_choice
 from lethe.report._leaderboard import setting_in_words
+from lethe.report._numbers import METRICS, gap_interval, row_title
 from lethe.report.page._gather import QuestionPart, StudyPart
-from lethe.report.page._wording import (
-    difference,
-    duration,
-    gap_interval,
-    method_title,
-    percent,
-    row_title,
-)
+from lethe.report.page._wording import difference, duration, method_title, percent
 from lethe.results.views import AugmentationRow, LeaderboardRow
 
 FAILURES_SHOWN: Final = 50
-
-METRICS: Final = {
-    "gap": "gap",
-    "gap_closed": "gap closed",
-    "ua": "UA",
-    "ra": "RA",
-    "ta": "TA",
-    "mia": "MIA",
-    "auc": "AUC",
-}
 
 
 @dataclass(frozen=True)

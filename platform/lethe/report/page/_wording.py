@@ -7,6 +7,8 @@ tell apart is called so.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from lethe.report import _numbers
+from lethe.report._numbers import gap_interval
 from lethe.results.views import ContrastRow, LeaderboardRow
 from unlearning.methods import METHODS
 
@@ -43,24 +45,12 @@ class Progress:
 
 def percent(fraction: float | None) -> str:
     """Write a fraction in percent; nothing where there is none."""
-    return "" if fraction is None else f"{100 * fraction:.1f}".replace("-", MINUS)
-
-
-def signed(fraction: float) -> str:
-    """Write a difference in points, with its sign."""
-    return f"{100 * fraction:+.1f}".replace("-", MINUS)
-
-
-def gap_interval(line: LeaderboardRow) -> str:
-    """Write the interval of a gap, which is never below zero; nothing where there is none."""
-    if line.gap_low is None or line.gap_high is None:
-        return ""
-    return f"[{percent(max(line.gap_low, 0.0))}, {percent(line.gap_high)}]"
+    return _numbers.percent(fraction).replace("-", MINUS)
 
 
 def difference(mean: float, low: float | None, high: float | None) -> str:
     """Write a difference with its interval."""
-    return signed(mean) if low is None or high is None else f"{signed(mean)} [{signed(low)}, {signed(high)}]"
+    return _numbers.difference(mean, low, high).replace("-", MINUS)
 
 
 def duration(seconds: float | None) -> str:
@@ -81,11 +71,6 @@ def count(number: int, thing: str) -> str:
 def method_title(name: str) -> str:
     """Call a method as prose does."""
     return METHODS[name].title if name in METHODS else name
-
-
-def row_title(row: str) -> str:
-    """Call a row of a leaderboard as a table does."""
-    return {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}.get(row, row)
 
 
 def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, contrast: ContrastRow | None) -> Answer:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import View
+from lethe.results.views._base import View, half_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class AugmentationRow:
 AUGMENTATION: Final = View(
     "What augmentation changes: each measure of each row with an arm and without, paired by seed.",
     AugmentationRow,
-    """
+    f"""
 with base as (
     select study, dataset, network, forget, forget_images,
         case when bool_or(arm = 'none') then 'none' else min(arm) end as against
@@ -54,8 +54,7 @@ paired as (
     select a.study, a.dataset, a.network, a.forget, a.row, a.arm, b.arm as against, a.metric,
         count(*) as seeds, avg(a.value) as mean, avg(b.value) as mean_against,
         avg(a.value - b.value) as difference,
-        case when count(*) > 1 and not (a.row = 'oracle' and a.metric = 'gap')
-            then student_t(count(*)) * stddev_samp(a.value - b.value) / sqrt(count(*)) end as reach
+        case when not (a.row = 'oracle' and a.metric = 'gap') then {half_width("a.value - b.value")} end as reach
     from long a
     join base using (study, dataset, network, forget, forget_images)
     join long b using (study, dataset, network, forget, forget_images, row, metric, training_seed)

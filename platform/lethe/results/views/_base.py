@@ -36,4 +36,9 @@ class QuestionOf:
     question: Annotated[str, Column("", "fingerprint of the question; rows of different questions are never averaged")]
 
 
+def half_width(values: str) -> str:
+    """Write the SQL of half a 95 % interval of the mean of a group's values (Student's t); null for fewer than two."""
+    return f"case when count(*) > 1 then student_t(count(*)) * stddev_samp({values}) / sqrt(count(*)) end"
+
+
 QUESTION = "study, dataset, arm, network, forget, question"

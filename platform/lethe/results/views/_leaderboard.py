@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import QUESTION, QuestionOf, View
+from lethe.results.views._base import QUESTION, QuestionOf, View, half_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,7 @@ with lines as (
         coalesce(max(status) filter (status <> 'done'), 'done') as status,
         avg(ua) as ua, avg(ra) as ra, avg(ta) as ta, avg(mia) as mia, avg(auc) as auc, avg(tow) as tow,
         case when count(gap) = count(*) then avg(gap) end as gap,
-        case when count(*) > 1 and row <> 'oracle' and count(gap) = count(*)
-            then student_t(count(*)) * stddev_samp(gap) / sqrt(count(*)) end as reach,
+        case when row <> 'oracle' and count(gap) = count(*) then {half_width("gap")} end as reach,
         avg(seconds_unlearn) as seconds_unlearn,
         avg(retrain_share) as retrain_share,
         max(tuning_trials) as tuning_trials,
@@ -114,7 +113,7 @@ paired as (
     select {", ".join(f"a.{name.strip()}" for name in QUESTION.split(","))}, a.row as first, b.row as second,
         count(*) as seeds,
         avg(a.gap - b.gap) as difference,
-        case when count(*) > 1 then student_t(count(*)) * stddev_samp(a.gap - b.gap) / sqrt(count(*)) end as reach
+        {half_width("a.gap - b.gap")} as reach
     from gaps a join gaps b using (study, question, training_seed)
     where a.row = a.method and a.row not in ('original', 'oracle')
         and (b.row = 'original' or (b.method = a.method and b.row <> a.row))
