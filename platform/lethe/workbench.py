@@ -20,6 +20,7 @@ from lethe.provenance import Provenance
 from lethe.study import ArtefactKey, Question, Share
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import ARMS
+from unlearning.engine import Engine
 from unlearning.methods import ForgetTask, Method, Subject
 from unlearning.saliency import Saliency
 from unlearning.trial import EpochResult, Logits, unlearn
@@ -154,12 +155,9 @@ class Workbench:
             data=data,
             images=images,
             subject=Subject(
-                model=model,
-                images_NCHW=images["train"],
+                engine=Engine(model, images["train"], arm=ARMS[question.arm], precision=question.recipe.precision),
                 task=ForgetTask(data.train.labels_N, forget_N, data.classes),
                 saliency=None,
-                arm=ARMS[question.arm],
-                precision=question.recipe.precision,
             ),
             weights={name: value.to(self.device) for name, value in original.files["weights"].items()},
             original_logits=logits_of(original),

@@ -7,7 +7,6 @@ from torch import Tensor
 from unlearning.data.augment import ARMS, ArmName
 from unlearning.seeds import generator
 
-CPU = torch.device("cpu")
 PADDING = 4
 VIEWS = [(down, across, flip) for down in range(9) for across in range(9) for flip in (False, True)]
 
@@ -36,7 +35,7 @@ def which_view(image_CHW: Tensor, seen_CHW: Tensor) -> list[tuple[int, int, bool
 
 def augmented(images_NCHW: Tensor, seed: int = 0, arm: ArmName = "standard") -> Tensor:
     count = len(images_NCHW)
-    return ARMS[arm].draw(count, generator(seed, "augment"), CPU)(images_NCHW, torch.arange(count))
+    return ARMS[arm].apply(images_NCHW, ARMS[arm].draw(count, generator(seed, "augment")))
 
 
 def test_every_arm_that_a_study_may_name_exists() -> None:
@@ -77,10 +76,10 @@ def test_shape_and_type_stay_and_the_images_given_are_left_alone(arm: ArmName, c
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_sample_gets_the_same_view_in_whatever_batch_it_comes(arm: ArmName) -> None:
     images_NCHW = noise()
-    augment = ARMS[arm].draw(len(images_NCHW), generator(0, "augment"), CPU)
-    whole = augment(images_NCHW, torch.arange(len(images_NCHW)))
+    drawn_ND = ARMS[arm].draw(len(images_NCHW), generator(0, "augment"))
+    whole = ARMS[arm].apply(images_NCHW, drawn_ND)
     for indices_B in (torch.tensor([3]), torch.tensor([5, 5, 2]), torch.arange(len(images_NCHW)).flip(0)):
-        assert torch.equal(augment(images_NCHW[indices_B], indices_B), whole[indices_B])
+        assert torch.equal(ARMS[arm].apply(images_NCHW[indices_B], drawn_ND[indices_B]), whole[indices_B])
 
 
 def test_the_layout_of_the_images_does_not_matter() -> None:

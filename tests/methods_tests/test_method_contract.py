@@ -9,6 +9,7 @@ from torch import Tensor
 from unlearning.data import SplitName, Synthetic, load
 from unlearning.data.augment import ARMS, ArmName
 from unlearning.data.forget import RandomShare, select
+from unlearning.engine import Engine
 from unlearning.methods import (
     METHODS,
     FineTune,
@@ -91,7 +92,8 @@ def saliency(weights: Weights) -> Saliency:
 def subject_of(saliency: Saliency | None, arm: ArmName = "none", task: ForgetTask = TASK) -> Subject:
     """A subject whose model has weights of its own until a trial puts the original's there."""
     model = CNN(width=4).build(1, DATA.classes, seed=5)
-    return Subject(model, DATA.train.images_NCHW, task, saliency, ARMS[arm], "float32")
+    engine = Engine(model, DATA.train.images_NCHW, arm=ARMS[arm], precision="float32")
+    return Subject(engine, task, saliency)
 
 
 def run(subject: Subject, weights: Weights, method: Method, seed: int = 3, **options: bool) -> list[EpochResult]:

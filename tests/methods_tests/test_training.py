@@ -9,12 +9,14 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
 
 from unlearning.data import ImageData, Synthetic, load
-from unlearning.data.augment import ARMS, Arm, ArmName, Augment
+from unlearning.data.augment import ARMS, Arm, ArmName
 from unlearning.data.forget import RandomShare, select
+from unlearning.engine import Engine, Sweep
 from unlearning.metrics import Predictions, unlearning_accuracy
 from unlearning.models import CNN, Normalise
 from unlearning.schedules import Constant, Cosine, MultiStep, OneCycle, Schedule
-from unlearning.training import SGD, Recipe, Sweep, Training, epoch_order, predict, train_epoch
+from unlearning.sgd import SGD
+from unlearning.training import Recipe, Training, epoch_order
 
 SMALL = load(Synthetic(train=120, val=30, test=30, size=12, classes=3))
 EVERY = torch.arange(len(SMALL.train))
@@ -23,15 +25,17 @@ EVERY = torch.arange(len(SMALL.train))
 class Noting(Arm):
     """Changes no image and notes which ones come by."""
 
+    numbers = 1
+
     def __init__(self) -> None:
         self.seen: list[Tensor] = []
 
-    def draw(self, count: int, random: torch.Generator, device: torch.device) -> Augment:
-        def augment(images_BCHW: Tensor, indices_B: Tensor) -> Tensor:
-            self.seen.append(indices_B)
-            return images_BCHW
+    def draw(self, count: int, random: torch.Generator) -> Tensor:
+        return torch.arange(count)[:, None]
 
-        return augment
+    def apply(self, images_BCHW: Tensor, drawn_BD: Tensor) -> Tensor:
+        self.seen.append(drawn_BD[:, 0])
+        return images_BCHW
 
 
 def training(
@@ -153,68 +157,75 @@ def random_tensors(seed: int) -> list[Tensor]:
 def test_our_sgd_does_the_arithmetic_of_torchs(momentum: float, weight_decay: float) -> None:
     ours = [value.requires_grad_() for value in random_tensors(0)]
     theirs = [value.requires_grad_() for value in random_tensors(0)]
-    sgd = SGD(ours, momentum=momentum, weight_decay=weight_decay)
+    sgd = SGD(ours)
+    sgd.begin(momentum=momentum, weight_decay=weight_decay)
     torchs = torch.optim.SGD(theirs, lr=1.0, momentum=momentum, weight_decay=weight_decay)
     for step, lr in enumerate((0.1, 0.05, 0.2, 0.01)):
-        for mine, yours, gradient in zip(ours, theirs, random_tensors(step + 1), strict=True):
-            mine.grad, yours.grad = gradient.clone(), gradient.clone()
-        sgd.step(lr)
+        for yours, gradient in zip(theirs, random_tensors(step + 1), strict=True):
+            yours.grad = gradient
+        sgd.lr.fill_(lr)
+        sgd.step(random_tensors(step + 1))
         torchs.param_groups[0]["lr"] = lr
         torchs.step()
     for mine, yours in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, yours, rtol=1e-6, atol=1e-7)
-        assert mine.grad is None
 
 
 def test_a_mask_freezes_its_weights_to_the_bit_and_leaves_the_others_as_without_it() -> None:
     masked = [value.requires_grad_() for value in random_tensors(0)]
     free = [value.requires_grad_() for value in random_tensors(0)]
     masks = [value > 0 for value in random_tensors(9)]
-    optimizers = (
-        SGD(masked, momentum=0.9, weight_decay=5e-4, masks=[mask.float() for mask in masks]),
-        SGD(free, momentum=0.9, weight_decay=5e-4),
-    )
-    for step in range(3):
-        for one, other, gradient in zip(masked, free, random_tensors(step + 1), strict=True):
-            one.grad, other.grad = gradient.clone(), gradient.clone()
-        for optimizer in optimizers:
-            optimizer.step(0.1)
+    for values, laid_on in ((masked, masks), (free, None)):
+        sgd = SGD(values)
+        sgd.begin(momentum=0.9, weight_decay=5e-4, masks=laid_on)
+        for step in range(3):
+            sgd.lr.fill_(0.1)
+            sgd.step(random_tensors(step + 1))
     for one, other, mask, start in zip(masked, free, masks, random_tensors(0), strict=True):
         assert torch.equal(one[~mask], start[~mask])
         assert torch.equal(one[mask], other[mask])
         assert not torch.equal(other[~mask], start[~mask])
 
 
+def test_a_run_of_sgd_begins_as_if_there_had_been_none_before() -> None:
+    used, fresh = ([value.requires_grad_() for value in random_tensors(0)] for _ in range(2))
+    sgd = SGD(used)
+    sgd.begin(momentum=0.5, weight_decay=0.1, masks=[value > 0 for value in random_tensors(9)])
+    sgd.lr.fill_(0.3)
+    sgd.step(random_tensors(1))
+    with torch.no_grad():
+        for one, start in zip(used, random_tensors(0), strict=True):
+            one.copy_(start)
+    for optimizer in (sgd, SGD(fresh)):
+        optimizer.begin(momentum=0.9, weight_decay=5e-4)
+        optimizer.lr.fill_(0.1)
+        optimizer.step(random_tensors(2))
+    assert all(torch.equal(one, other) for one, other in zip(used, fresh, strict=True))
+
+
 def test_the_loss_of_an_epoch_is_the_mean_over_its_samples_in_every_sweep() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
     images_NCHW, labels_N = SMALL.train.images_NCHW[:10], SMALL.train.labels_N[:10]
     parts = [torch.tensor([0, 1, 2]), torch.tensor([3, 4, 5, 6, 7, 8, 9])]
-    loss = train_epoch(
-        model,
-        SGD(list(model.parameters()), momentum=0.0, weight_decay=0.0),
-        images_NCHW,
-        [Sweep(part, labels_N[part]) for part in parts],
-        batch_size=4,
-        learning_rates=repeat(0.0),
-        augment=lambda images_BCHW, indices_B: images_BCHW,
-        precision="float32",
-    )
+    engine = Engine(model, images_NCHW, arm=ARMS["none"], precision="float32")
+    engine.begin(momentum=0.0, weight_decay=0.0)
+    sweeps = [Sweep(part, labels_N[part]) for part in parts]
+    loss = engine.train_epoch(sweeps, batch_size=4, learning_rates=repeat(0.0), random=torch.Generator())
     with torch.no_grad():
         expected = float(cross_entropy(model(images_NCHW / 255), labels_N))
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_logits_do_not_depend_on_how_they_are_batched() -> None:
-    model = finished(training()).model
-    images_NCHW = SMALL.val.images_NCHW
-    whole = predict(model, images_NCHW, "float32")
+    engine = finished(training()).engine
+    whole = engine.predict(SMALL.val.images_NCHW)
     assert whole.shape == (len(SMALL.val), SMALL.classes)
-    torch.testing.assert_close(predict(model, images_NCHW, "float32", batch_size=7), whole)
+    torch.testing.assert_close(engine.predict(SMALL.val.images_NCHW, batch_size=7), whole)
 
 
 def test_bfloat16_trains_float32_weights_and_gives_float32_logits() -> None:
     trained = finished(training(precision="bfloat16"))
-    logits_NK = predict(trained.model, SMALL.val.images_NCHW, "bfloat16")
+    logits_NK = trained.engine.predict(SMALL.val.images_NCHW)
     assert math.isfinite(trained.loss)
     assert logits_NK.dtype == torch.float32
     assert logits_NK.isfinite().all()
@@ -232,7 +243,7 @@ def test_an_original_knows_the_forget_set_by_heart_and_its_oracle_does_not() -> 
         trained = finished(
             training(data, indices_M, ARMS["none"], width=16, epochs=25, lr=0.1, schedule=OneCycle(), batch_size=32)
         )
-        logits_FK = predict(trained.model, data.train.images_NCHW[forget.indices_F], "float32")
+        logits_FK = trained.engine.predict(data.train.images_NCHW[forget.indices_F])
         return unlearning_accuracy(Predictions(logits_FK, data.train.labels_N[forget.indices_F]))
 
     assert unlearning_accuracy_of(torch.arange(len(data.train))) < 0.02

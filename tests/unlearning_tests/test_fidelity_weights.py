@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from unlearning.data.augment import ARMS
+from unlearning.engine import Engine, Sweep
 from unlearning.methods import FineTune, ForgetTask, GradientAscent, RandomLabel, SalUn, Subject, SweepingMethod
 from unlearning.saliency import Saliency, saliency_scores
-from unlearning.training import SGD, Sweep, train_epoch
 
 REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "weights.npz")
 BATCH = 16
@@ -97,29 +97,19 @@ def test_weights_after_two_epochs_are_those_of_the_authors_code(
     images, labels = torch.cat([x_retain, x_forget]), torch.cat([y_retain, y_forget])
     task = ForgetTask(labels, torch.arange(len(labels)) >= len(y_retain), classes=8)
     model = original()
-    parameters = list(model.parameters())
-    subject = Subject(model, images, task, Saliency(scores()), ARMS["none"], "float32")
-    masks = method.masks(subject, seed=0)
-    optimizer = SGD(
-        parameters,
-        momentum=method.momentum,
-        weight_decay=method.weight_decay,
-        masks=None if masks is None else [mask.float() for mask in masks],
-    )
+    engine = Engine(model, images, arm=ARMS["none"], precision="float32")
+    masks = method.masks(Subject(engine, task, Saliency(scores())), seed=0)
+    engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
     labels_by_epoch = None if drawn is None else iter(torch.from_numpy(REFERENCE[drawn]).view(2, -1))
     random = torch.Generator()
     order = torch.arange(len(labels))
     for _ in range(method.epochs):
         model.train()
-        train_epoch(
-            model,
-            optimizer,
-            images,
+        engine.train_epoch(
             with_labels(method.sweeps(task, order, random), labels_by_epoch),
             batch_size=method.batch_size,
             learning_rates=repeat(method.lr),
-            augment=ARMS["none"].draw(len(labels), random, images.device),
-            precision="float32",
+            random=random,
         )
     for name, theirs in tensors(group).items():
         torch.testing.assert_close(model.state_dict()[name], theirs, rtol=0, atol=1e-5)

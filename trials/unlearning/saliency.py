@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from unlearning.training import unit_interval
+from unlearning.engine import unit_interval
 
 SALIENCY_VERSION = 1
 """Raised when the meaning of the scores changes."""

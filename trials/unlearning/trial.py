@@ -9,7 +9,6 @@ from torch import Tensor
 
 from unlearning.data import SplitName
 from unlearning.methods import Method, Subject
-from unlearning.training import predict
 
 Logits = Mapping[SplitName, Tensor]
 """Float32 logits (N, K) on the CPU of all images of a split, by split."""
@@ -78,5 +77,5 @@ def unlearn(
 
 def _evaluate(subject: Subject, images: Mapping[SplitName, Tensor]) -> Logits:
     """Compute the logits of each split; none at all if any is not finite."""
-    logits = {split: predict(subject.model, images_NCHW, subject.precision) for split, images_NCHW in images.items()}
+    logits = {split: subject.engine.predict(images_NCHW) for split, images_NCHW in images.items()}
     return logits if all(values.isfinite().all() for values in logits.values()) else {}

@@ -10,6 +10,7 @@ from ray._private.accelerators import NvidiaGPUAcceleratorManager
 
 from lethe.cluster._room import Room
 from lethe.study import Share
+from unlearning.allocator import keep_freed_memory
 
 CONTEXT_BYTES = 600 << 20
 """Left out of a worker's share of a GPU for its CUDA context, which torch's allocator does not count."""
@@ -46,12 +47,13 @@ def memory_held(device: torch.device) -> tuple[int, int | None]:
 
 
 def claim_device(share: Share) -> torch.device:
-    """Give a worker's device, and one torch thread a CPU core that it was given.
+    """Give a worker's device, with one torch thread a CPU core that it was given and memory that is kept.
 
     Raises:
         DeviceError: the share has GPU in it and this process sees none.
     """
     torch.set_num_threads(max(1, int(share.cpu)))
+    keep_freed_memory()
     if share.gpu == 0:
         return torch.device("cpu")
     if not torch.cuda.is_available():

@@ -19,7 +19,7 @@ from unlearning.data.augment import ARMS
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
 from unlearning.saliency import saliency_scores
 from unlearning.seeds import derive
-from unlearning.training import Training, predict
+from unlearning.training import Training
 from unlearning.trial import Logits
 
 CHECKPOINT_EPOCHS = 5
@@ -97,7 +97,7 @@ class Trainer:
         training = self._training(key, question, seed, data)
         yield from self._finish(key, training)
         images = {name: getattr(data, name).images_NCHW.to(self._device) for name in get_args(SplitName)}
-        logits = {name: predict(training.model, split, question.recipe.precision) for name, split in images.items()}
+        logits = {name: training.engine.predict(split) for name, split in images.items()}
         facts = {
             "seconds_train": training.seconds,
             "seconds_total": stopwatch.seconds,

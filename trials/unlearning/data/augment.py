@@ -5,8 +5,7 @@ therefore see the same augmented view of a shared image in the same epoch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -14,24 +13,37 @@ from torch.nn.functional import pad
 
 ArmName = Literal["none", "standard"]
 
-Augment = Callable[[Tensor, Tensor], Tensor]
-"""``(images_BCHW, indices_B) -> images_BCHW``: augments a uint8 batch of the training images with these indices."""
-
 
 class Arm(ABC):
-    """One choice of augmentation."""
+    """One choice of augmentation.
+
+    Attributes:
+        numbers: how many numbers it draws for an image, D.
+    """
+
+    numbers: ClassVar[int]
 
     @abstractmethod
-    def draw(self, count: int, random: torch.Generator, device: torch.device) -> Augment:
-        """Draw this epoch's augmentation of ``count`` training images."""
+    def draw(self, count: int, random: torch.Generator) -> Tensor:
+        """Draw an epoch's augmentation of ``count`` training images: int64, (count, D), on the CPU."""
+
+    @abstractmethod
+    def apply(self, images_BCHW: Tensor, drawn_BD: Tensor) -> Tensor:
+        """Augment a uint8 batch by what was drawn for its images, on the batch's device."""
 
 
 class NoAugmentation(Arm):
     """Every image as it is."""
 
-    def draw(self, count: int, random: torch.Generator, device: torch.device) -> Augment:
+    numbers = 0
+
+    def draw(self, count: int, random: torch.Generator) -> Tensor:
         """Draw nothing."""
-        return lambda images_BCHW, indices_B: images_BCHW
+        return torch.empty((count, 0), dtype=torch.int64)
+
+    def apply(self, images_BCHW: Tensor, drawn_BD: Tensor) -> Tensor:
+        """Give the images as they are."""
+        return images_BCHW
 
 
 class CropAndFlip(Arm):
@@ -40,24 +52,22 @@ class CropAndFlip(Arm):
     The standard augmentation of the small-image literature (He et al., 2016, section 4.2).
     """
 
+    numbers = 3
     padding = 4
 
-    def draw(self, count: int, random: torch.Generator, device: torch.device) -> Augment:
-        """Draw a crop offset and a flip for each image."""
-        offsets_N2 = torch.randint(0, 2 * self.padding + 1, (count, 2), generator=random).to(device, non_blocking=True)
-        flips_N = torch.randint(0, 2, (count,), generator=random).bool().to(device, non_blocking=True)
+    def draw(self, count: int, random: torch.Generator) -> Tensor:
+        """Draw a crop's offset down and across, and 1 for a flip or 0, for each image."""
+        offsets_N2 = torch.randint(0, 2 * self.padding + 1, (count, 2), generator=random)
+        flips_N = torch.randint(0, 2, (count,), generator=random)
+        return torch.cat([offsets_N2, flips_N[:, None]], 1)
 
-        def augment(images_BCHW: Tensor, indices_B: Tensor) -> Tensor:
-            return self._crop(images_BCHW, offsets_N2[indices_B], flips_N[indices_B])
-
-        return augment
-
-    def _crop(self, images_BCHW: Tensor, offsets_B2: Tensor, flips_B: Tensor) -> Tensor:
+    def apply(self, images_BCHW: Tensor, drawn_BD: Tensor) -> Tensor:
+        """Crop and flip each image by its own three numbers."""
         count, channels, height, width = images_BCHW.shape
         device = images_BCHW.device
-        rows_BH = offsets_B2[:, :1] + torch.arange(height, device=device)
+        rows_BH = drawn_BD[:, :1] + torch.arange(height, device=device)
         columns_W = torch.arange(width, device=device)
-        columns_BW = offsets_B2[:, 1:] + torch.where(flips_B[:, None], columns_W.flip(0), columns_W)
+        columns_BW = drawn_BD[:, 1:2] + torch.where(drawn_BD[:, 2:] > 0, columns_W.flip(0), columns_W)
         padded = pad(images_BCHW, [self.padding] * 4)
         return padded[
             torch.arange(count, device=device)[:, None, None, None],

@@ -9,10 +9,9 @@ from annotated_types import Ge
 from pydantic import Field
 from torch import Tensor, nn
 
-from unlearning.data.augment import Arm
+from unlearning.engine import Engine, Sweep
 from unlearning.options import Options
 from unlearning.saliency import Saliency
-from unlearning.training import Precision, Sweep
 
 
 @dataclass(frozen=True)
@@ -46,19 +45,20 @@ class Subject:
     """The model that is to forget, and all that a method may use.
 
     Attributes:
-        model: at the original's weights; a method changes it in place.
-        images_NCHW: the whole training split, uint8, on the model's device.
+        engine: its network is at the original's weights, and a method changes it in place; its images are the training
+            split, its arm and precision those that the original was trained with.
         task: what is to be forgotten.
         saliency: the ranked scores of the original on D_f, for settings that need them.
-        arm: the augmentation that the original was trained with.
     """
 
-    model: nn.Module
-    images_NCHW: Tensor
+    engine: Engine
     task: ForgetTask
     saliency: Saliency | None
-    arm: Arm
-    precision: Precision
+
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+        return self.engine.model
 
 
 class Method(Options, ABC):

@@ -7,9 +7,9 @@ from annotated_types import Gt
 from pydantic import Field
 from torch import Tensor
 
+from unlearning.engine import Sweep
 from unlearning.methods._base import ForgetTask
 from unlearning.methods._sweeping import SweepingMethod
-from unlearning.training import Sweep
 
 
 class FineTune(SweepingMethod):

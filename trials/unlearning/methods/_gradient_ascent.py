@@ -9,9 +9,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from unlearning.engine import Sweep
 from unlearning.methods._base import ForgetTask
 from unlearning.methods._sweeping import SweepingMethod
-from unlearning.training import Sweep
 
 
 def negative_cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:

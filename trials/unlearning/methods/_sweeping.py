@@ -10,9 +10,10 @@ from annotated_types import Ge, Gt, Interval
 from pydantic import Field
 from torch import Tensor, nn
 
+from unlearning.engine import Sweep
 from unlearning.methods._base import ForgetTask, Method, Subject
 from unlearning.seeds import generator
-from unlearning.training import SGD, Sweep, epoch_order, train_epoch
+from unlearning.training import epoch_order
 
 
 class SweepingMethod(Method):
@@ -42,26 +43,17 @@ class SweepingMethod(Method):
 
     def unlearn(self, subject: Subject, seed: int) -> Iterator[float]:
         """Run the sweeps of each epoch through the training loop."""
-        parameters = list(subject.model.parameters())
+        engine, task = subject.engine, subject.task
         masks = self.masks(subject, seed)
-        optimizer = SGD(
-            parameters,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            masks=None if masks is None else [mask.to(p).view_as(p) for mask, p in zip(masks, parameters, strict=True)],
-        )
-        count = len(subject.task.labels_N)
+        engine.begin(momentum=self.momentum, weight_decay=self.weight_decay, masks=masks)
         for epoch in range(1, self.epochs + 1):
-            self._set_mode(subject.model)
-            yield train_epoch(
-                subject.model,
-                optimizer,
-                subject.images_NCHW,
-                self.sweeps(subject.task, epoch_order(seed, epoch, count), generator(seed, "labels", epoch)),
+            self._set_mode(engine.model)
+            order_N = epoch_order(seed, epoch, len(task.labels_N))
+            yield engine.train_epoch(
+                self.sweeps(task, order_N, generator(seed, "labels", epoch)),
                 batch_size=self.batch_size,
                 learning_rates=repeat(self.lr),
-                augment=subject.arm.draw(count, generator(seed, "augment", epoch), subject.images_NCHW.device),
-                precision=subject.precision,
+                random=generator(seed, "augment", epoch),
             )
 
     def _set_mode(self, model: nn.Module) -> None:

@@ -37,6 +37,18 @@ class Normalise(nn.Module):
         return (images_NCHW - self.mean_1C11) / self.std_1C11
 
 
+class MeanOverPixels(nn.Module):
+    """Averages each channel: (N, C, H, W) to (N, C, 1, 1).
+
+    ``nn.AdaptiveAvgPool2d`` hands a gradient with channels first back to a network with channels last, and on a CPU
+    what comes before it then takes ten times as long (LOG.md).
+    """
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Average over the pixels."""
+        return x_NCHW.permute(0, 2, 3, 1).flatten(1, 2).mean(1)[:, :, None, None]
+
+
 class Network(Options, ABC):
     """A network that a study can choose by name."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from torch import nn
 
-from unlearning.models._base import Network
+from unlearning.models._base import MeanOverPixels, Network
 
 
 class CNN(Network):
@@ -25,4 +25,4 @@ class CNN(Network):
                 nn.ReLU(),
             ]
             inputs = outputs
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+        return nn.Sequential(*layers, MeanOverPixels(), nn.Flatten(), nn.Linear(inputs, classes))

@@ -6,7 +6,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from unlearning.models._base import Network
+from unlearning.models._base import MeanOverPixels, Network
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
@@ -49,4 +49,4 @@ class ResNet18(Network):
         for stage, outputs in enumerate(widths):
             layers += [_Block(inputs, outputs, 1 if stage == 0 else 2), _Block(outputs, outputs, 1)]
             inputs = outputs
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
+        return nn.Sequential(*layers, MeanOverPixels(), nn.Flatten(), nn.Linear(inputs, classes))
