@@ -58,7 +58,9 @@ def write_study(tmp_path: Path) -> Callable[..., Path]:
 
     def write(**changes: Any) -> Path:
         path = tmp_path / "tiny.yaml"
-        path.write_text(yaml.safe_dump(TINY | changes))
+        options = TINY | changes
+        training = {"precision": "float32"} | options["training"]
+        path.write_text(yaml.safe_dump(options | {"training": training}))
         return path
 
     return write

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lethe.confirm import Confirmation, compare, confirmations
 from lethe.pool import CorruptArtefactError, Pool, TrainingJob, jobs_for
+from lethe.precision import PrecisionChoice, choose_precision
 from lethe.results import ConfirmationRow, Store, TrialRow, to_rows
 from lethe.study import Cell, Study, expand, questions_of
 from unlearning.data import ImageData, load
@@ -15,6 +16,8 @@ class Plan:
     """A study held against its results place.
 
     Attributes:
+        study: in its precision.
+        precision: which that is, and why.
         missing: trainings of which some artefact is not in the pool, or is broken.
         broken: what is wrong with broken artefacts, one sentence each.
         trials: those that ended already.
@@ -25,6 +28,7 @@ class Plan:
     """
 
     study: Study
+    precision: PrecisionChoice
     datasets: tuple[ImageData, ...]
     cells: tuple[Cell, ...]
     jobs: tuple[TrainingJob, ...]
@@ -60,12 +64,14 @@ class Plan:
 
 
 def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
-    """Load a study's data, spread it out, and look up what exists.
+    """Load a study's data, choose its precision, spread it out, and look up what exists.
 
     Raises:
         DataError: the data cannot be had, or a forget request does not fit it.
     """
     datasets = {source: load(source) for source in dict.fromkeys(study.data)}
+    precision = choose_precision(study, tuple(datasets.values()), store)
+    study = study.in_precision(precision.precision)
     cells = expand(study, datasets)
     jobs = [*jobs_for(cells, study.seeds.tuning), *jobs_for(cells, study.seeds.reporting)]
     missing, broken = _missing(pool, jobs)
@@ -77,6 +83,7 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
     present = _fingerprints(jobs) - _fingerprints(missing)
     return Plan(
         study,
+        precision,
         tuple(datasets.values()),
         tuple(cells),
         tuple(jobs),

@@ -73,7 +73,8 @@ class StudyRun:
     def _run(self, address: str | None, *, local: bool) -> None:
         self._compact()
         plan = make_plan(self._study, self._pool, self._store)
-        self._specify()
+        self._study = plan.study
+        self._specify(plan)
         self._tell(plan)
         if plan.complete:
             self._progress.say("Everything is there already: nothing to train, try or confirm.")
@@ -89,9 +90,9 @@ class StudyRun:
             if self._stop.requested:
                 raise InterruptedStudyError(self._stop.reason)
 
-    def _specify(self) -> None:
+    def _specify(self, plan: Plan) -> None:
         """Keep the whole study as it is run now, unless it was run so before."""
-        row = specification(self._study)
+        row = specification(plan.study, plan.precision.rates)
         if row.specification_id not in self._store.read("studies", self._study.name)["specification_id"].to_pylist():
             self._store.append([row])
 
@@ -103,8 +104,9 @@ class StudyRun:
                 f"{data.classes} classes; {data.twins} train images repeat another"
                 + (f"; left out because they stand in train: {dropped}" if dropped else "")
             )
-        for problem in plan.broken:
-            self._progress.say(problem)
+        for told in (plan.precision.told, *plan.broken):
+            if told:
+                self._progress.say(told)
 
     def _work(self, plan: Plan, connection: Connection) -> None:
         shelf = Shelf(plan.datasets)

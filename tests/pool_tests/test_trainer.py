@@ -35,7 +35,7 @@ class PoolUntilThePowerCut(Pool):
 
 
 def cells(**training: Any) -> list[Cell]:
-    recipe = {"epochs": 2, "batch_size": 32, **training}
+    recipe = {"epochs": 2, "batch_size": 32, "precision": "float32", **training}
     study = parse_study(
         {
             "name": "small",

@@ -12,7 +12,7 @@ import pytest
 from lethe.results import TABLES, ConfirmationRow, EpochRow, Row, Store, TableName, TrialRow, describe, to_rows
 from lethe.results.schema import Column, schema_of
 
-UNITS = {"", "s", "bytes", "fraction", "images", "epochs", "trials", "1/h"}
+UNITS = {"", "s", "bytes", "fraction", "images", "epochs", "trials", "1/h", "1/s"}
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -37,6 +37,7 @@ def content(**options: Any) -> dict[str, Any]:
         "arms": ["none", "standard"],
         "forget": [{"kind": "random", "fraction": 0.1}, {"kind": "class", "class_index": 2}],
         "network": {"name": "cnn", "width": 4},
+        "training": {"precision": "float32"},
         "methods": [
             {"name": "salun", "search": {"density": {"low": 0.1, "high": 0.9}}},
             {"name": "fine_tune", "epochs": 2},
@@ -117,8 +118,8 @@ def test_what_does_not_determine_a_cells_numbers_leaves_its_fingerprint_alone(
     "options",
     [
         {"seed": 1},
-        {"training": {"lr": 0.05}},
-        {"training": {"epochs": 3}},
+        {"training": {"precision": "float32", "lr": 0.05}},
+        {"training": {"precision": "float32", "epochs": 3}},
         {"training": {"precision": "bfloat16"}},
         {"network": {"name": "cnn", "width": 5}},
         {"data": [{**content()["data"][0], "seed": 1}]},

@@ -22,7 +22,8 @@ class Board:
     def title(self) -> str:
         """How reports name the question and its study."""
         of = self.lines[0]
-        return f"{of.study} · {of.dataset}, augmentation {of.arm}, forget {of.forget} · {of.network}"
+        model = f"{of.network}, {of.precision}" if of.precision else of.network
+        return f"{of.study} · {of.dataset}, augmentation {of.arm}, forget {of.forget} · {model}"
 
 
 def leaderboard(place: Place, study: str | None = None) -> list[Board]:

@@ -1,5 +1,6 @@
 """Rows and columns that are filled from a study, a question or a method."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,11 +8,16 @@ from lethe.fingerprint import fingerprint
 from lethe.provenance import Provenance
 from lethe.results.rows import SettingColumns, StudyRow
 from lethe.study import Question, Study, write_study
+from unlearning.engine import Precision
 from unlearning.methods import Method
 
 
-def specification(study: Study) -> StudyRow:
-    """Make the row of a study that is run now; where its results lie is left out, since a URI may hold credentials."""
+def specification(study: Study, rates: Mapping[Precision, float] | None = None) -> StudyRow:
+    """Make the row of a study that is run now; where its results lie is left out, since a URI may hold credentials.
+
+    Args:
+        rates: images a second of training by precision, where they were measured to choose one.
+    """
     text, here = write_study(study, without={"results"}), Provenance()
     return StudyRow(
         study=study.name,
@@ -19,6 +25,8 @@ def specification(study: Study) -> StudyRow:
         specification=text,
         lethe_version=here.lethe_version,
         code_version=here.code_version,
+        images_per_second_float32=rates["float32"] if rates else None,
+        images_per_second_bfloat16=rates["bfloat16"] if rates else None,
         started_at=datetime.now(UTC),
     )
 
@@ -30,6 +38,7 @@ def question_columns(study: str, question: Question) -> dict[str, Any]:
         "dataset": question.dataset,
         "arm": question.arm,
         "network": _network(question),
+        "precision": question.recipe.precision,
         "train_twins": question.train_twins,
         "val_dropped": question.dropped["val"],
         "test_dropped": question.dropped["test"],

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Raised with every change of the columns; how an older part is read is told in ``part.py``."""
 
 
@@ -22,6 +22,10 @@ class StudyColumns:
     dataset: Annotated[str, Column("", "name of the data set")]
     arm: Annotated[str, Column("", "augmentation arm")]
     network: Annotated[str, Column("", "network")]
+    precision: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        Column("", "precision of training and unlearning; null in results of an early version"),
+    ] = None
     train_twins: Annotated[int, Column("images", "train images that repeat another byte for byte")]
     val_dropped: Annotated[int, Column("images", "validation images left out because they also stand in train")]
     test_dropped: Annotated[int, Column("images", "test images left out because they also stand in train")]
@@ -244,6 +248,10 @@ class StudyRow:
     specification: Annotated[str, Column("", "the whole study, as YAML")]
     lethe_version: Annotated[str, Column("", "version of lethe")]
     code_version: Annotated[str | None, Column("", "revision of the code; null where it is unknown")] = None
+    images_per_second_float32: Annotated[
+        float | None, Column("1/s", "images trained on in a second in float32, where this run chose the precision")
+    ] = None
+    images_per_second_bfloat16: Annotated[float | None, Column("1/s", "the same in bfloat16")] = None
     started_at: Annotated[datetime, Column("", "when it was first run, UTC")]
 
 

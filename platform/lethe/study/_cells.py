@@ -165,6 +165,7 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Cell]:
 
     Raises:
         DataError: a forget request does not fit its data.
+        ValueError: the study's precision is still ``auto``.
     """
     return [Cell(question, choice, study) for question in _questions(study, datasets) for choice in study.methods]
 
@@ -194,5 +195,5 @@ def _questions(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     request=request,
                     forget=forget,
                     network=study.network,
-                    recipe=study.training,
+                    recipe=study.training.recipe,
                 )

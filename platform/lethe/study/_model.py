@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 from unlearning.data import AnySource
 from unlearning.data.augment import ArmName
 from unlearning.data.forget import AnyForgetRequest
+from unlearning.engine import Precision
 from unlearning.methods import METHODS, Method
 from unlearning.models import AnyNetwork, ResNet18
 from unlearning.options import Options
@@ -156,6 +157,25 @@ def _wrong(error: ValidationError) -> str:
     return "; ".join(str(item["msg"]).lower() for item in error.errors())
 
 
+class TrainingChoice(Recipe):
+    """The recipe of a study; ``auto`` leaves its precision to the hardware, and is replaced before anything else."""
+
+    precision: Precision | Literal["auto"] = "auto"  # type: ignore[assignment]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that models are trained by.
+
+        Raises:
+            ValueError: the precision is still ``auto``.
+        """
+        if self.precision == "auto":
+            raise ValueError(
+                "training.precision: wanted float32 or bfloat16, got auto; `lethe.precision.choose_precision` chooses"
+            )
+        return Recipe.model_validate(self.model_dump())
+
+
 class EarlyStopping(Options):
     """Asynchronous successive halving on the epochs (ASHA, Li et al., 2020); such a search does not repeat exactly."""
 
@@ -237,12 +257,20 @@ class Study(Options):
     arms: Annotated[tuple[ArmName, ...], MinLen(1), Listed] = ("none",)
     forget: Annotated[tuple[AnyForgetRequest, ...], MinLen(1), Listed]
     network: AnyNetwork = ResNet18()
-    training: Recipe = Recipe()
+    training: TrainingChoice = TrainingChoice()
     methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed]
     search: Search = Search()
     seeds: Seeds = Seeds()
     resources: Resources = Resources()
     results: str = "results"
+
+    def in_precision(self, precision: Precision) -> "Study":
+        """Give the study with its models trained in this precision."""
+        return self.model_copy(update={"training": self.training.model_copy(update={"precision": precision})})
+
+    def trains_as(self, other: "Study") -> bool:
+        """Tell whether the two train the same network by the same recipe on the same data."""
+        return (self.data, self.network, self.training) == (other.data, other.network, other.training)
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:

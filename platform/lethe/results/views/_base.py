@@ -32,6 +32,9 @@ class QuestionOf:
     dataset: Annotated[str, Column("", "name of the data set")]
     arm: Annotated[str, Column("", "augmentation arm")]
     network: Annotated[str, Column("", "network")]
+    precision: Annotated[
+        str | None, Column("", "precision of training and unlearning; null in results of an early version")
+    ]
     forget: Annotated[str, Column("", "forget request, as reports call it")]
     question: Annotated[str, Column("", "fingerprint of the question; rows of different questions are never averaged")]
 
@@ -41,4 +44,4 @@ def half_width(values: str) -> str:
     return f"case when count(*) > 1 then student_t(count(*)) * stddev_samp({values}) / sqrt(count(*)) end"
 
 
-QUESTION = "study, dataset, arm, network, forget, question"
+QUESTION = "study, dataset, arm, network, precision, forget, question"
