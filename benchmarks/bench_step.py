@@ -1,0 +1,130 @@
+"""Images per second of training, unlearning and evaluation, and how near that is to what the hardware can give.
+
+    python benchmarks/bench_step.py
+    python benchmarks/bench_step.py --networks resnet18:64 --batches 256 1024 --like bloodmnist
+
+The roofline is counted kernel by kernel: each takes at least its floating-point operations over the peak of a large
+matrix product, and at least the bytes of its inputs and outputs over the speed of a large copy, both measured in the
+same run; the step cannot be faster than the sum, unless kernels are fused or their data stays in a cache. "compute" is
+the share of the peak alone. An evaluation is of as many images as a step.
+"""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import torch
+from timing import Row, by_turns, parser, seconds, show
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from unlearning.allocator import keep_freed_memory
+from unlearning.data import ImageData, Synthetic, load
+from unlearning.data.augment import ARMS
+from unlearning.engine import Engine, Precision, Sweep
+from unlearning.models import NETWORKS
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+class Kernels(TorchDispatchMode):
+    """Counts each kernel's floating-point operations, and the bytes of its inputs and outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted: list[tuple[float, float]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if not func.is_view:
+            count = flop_registry.get(func._overloadpacket)
+            flops = count(*args, **kwargs, out_val=out) if count else 0
+            tensors = [one for one in tree_leaves((args, kwargs, out)) if isinstance(one, Tensor)]
+            self.counted.append((flops, sum(one.numel() * one.element_size() for one in tensors)))
+        return out
+
+
+def ceilings(device: torch.device, repeats: int) -> tuple[dict[str, float], float]:
+    """Measure the peak of a matrix product in each precision, and the bytes that a copy reads and writes, a second."""
+    side, count = (8192, 1 << 28) if device.type == "cuda" else (1024, 1 << 25)
+    peaks = {}
+    for precision in PRECISIONS:
+        matrix = torch.randn(side, side, device=device).to(getattr(torch, precision))
+        peaks[precision] = 2 * side**3 / seconds(lambda: matrix @ matrix, repeats)  # noqa: B023
+    source = torch.zeros(count, device=device)
+    target = torch.empty_like(source)
+    return peaks, 8 * count / seconds(lambda: target.copy_(source), repeats)
+
+
+def works_of(
+    network: str, precision: Precision, data: ImageData, device: torch.device, batch_size: int
+) -> dict[str, Callable[[], object]]:
+    """Give what is timed, one step of each kind, for a network named as ``resnet18:64``."""
+    name, _, width = network.partition(":")
+    images_NCHW = data.train.images_NCHW[:batch_size].to(device)
+    model = NETWORKS[name](width=int(width)).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
+    engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=precision)
+    sweep, random = Sweep(torch.arange(batch_size), data.train.labels_N[:batch_size]), torch.Generator()
+    masks = [torch.rand_like(parameter) < 0.5 for parameter in model.parameters()]
+
+    def step(masks: list[Tensor] | None) -> None:
+        engine.begin(momentum=0.9, weight_decay=5e-4, masks=masks)
+        model.train()
+        engine.train_epoch([sweep], batch_size=batch_size, learning_rates=iter([1e-4]), random=random)
+
+    return {
+        "training": lambda: step(None),
+        "unlearning": lambda: step(masks),
+        "evaluation": lambda: engine.predict(images_NCHW),
+    }
+
+
+def main() -> None:
+    options = parser(__doc__, repeats=7)
+    options.add_argument("--networks", nargs="+", default=["cnn:16", "resnet18:16"])
+    options.add_argument("--batches", nargs="+", type=int, default=[64, 256])
+    options.add_argument("--like", help="a MedMNIST set whose image shape is taken; by default the quickstart's")
+    options.add_argument("--threads", type=int, default=1, help="of torch, on a CPU")
+    chosen = options.parse_args()
+    torch.set_num_threads(chosen.threads)
+    keep_freed_memory()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    data = load(Synthetic(like=chosen.like, share=0.2) if chosen.like else Synthetic(train=max(chosen.batches)))
+    peaks, bandwidth = ceilings(device, chosen.repeats)
+    rows: list[Row] = []
+    for network in chosen.networks:
+        for batch_size in chosen.batches:
+            works, counted = {}, {}
+            for one in PRECISIONS:
+                for kind, work in works_of(network, one, data, device, batch_size).items():
+                    works[one, kind] = work
+                for kind, work in works_of(network, one, data, torch.device("cpu"), batch_size).items():
+                    with Kernels() as kernels:
+                        work()
+                    counted[one, kind] = kernels.counted
+            for (precision, kind), took in by_turns(works, chosen.repeats).items():
+                kernel = counted[precision, kind]
+                least = sum(max(flops / peaks[precision], moved / bandwidth) for flops, moved in kernel)
+                flops, moved = (sum(values) for values in zip(*kernel, strict=True))
+                rows.append(
+                    {
+                        "network": network,
+                        "batch": batch_size,
+                        "precision": precision,
+                        "what": kind,
+                        "images/s": batch_size / took,
+                        "GFLOP": flops / 1e9,
+                        "GB": moved / 1e9,
+                        "GFLOP/s": flops / took / 1e9,
+                        "compute %": 100 * flops / peaks[precision] / took,
+                        "roofline %": 100 * least / took,
+                    }
+                )
+    told = ", ".join(f"{precision} {peak / 1e9:,.0f} GFLOP/s" for precision, peak in peaks.items())
+    show(f"{device}, {chosen.threads} threads; ceilings: {told}, copy {bandwidth / 1e9:.1f} GB/s", rows, chosen.out)
+
+
+if __name__ == "__main__":
+    main()
