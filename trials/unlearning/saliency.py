@@ -42,33 +42,47 @@ def saliency_scores(
     return {name: score.cpu().contiguous() for name, score in scores.items()}
 
 
+_BLOCK_BITS = 7
+"""A ranking is told in at most 2 ** 7 blocks, so that a weight's block is a byte."""
+
+
 class Ranking:
     """All weights of a network in an order; the mask of a density leaves the first of them trainable.
 
+    A mask is cut in one pass over a byte a weight: whole blocks of the order, and then what is left of the next one.
+
     Args:
-        rank_P: int64, each weight's place in the order, from 0; parameters one after another, flattened.
+        order_P: int64, the weights from first to last, as places in the parameters one after another, flattened.
         shapes: of the parameters.
     """
 
-    def __init__(self, rank_P: Tensor, shapes: Iterable[torch.Size]) -> None:
-        self._rank_P = rank_P
+    def __init__(self, order_P: Tensor, shapes: Iterable[torch.Size]) -> None:
+        self._order_P = order_P
         self._shapes = list(shapes)
+        self._shift = max(0, (len(order_P) - 1).bit_length() - _BLOCK_BITS)
+        blocks_P = torch.arange(len(order_P), device=order_P.device) >> self._shift
+        self._block_P = torch.empty_like(order_P, dtype=torch.uint8).scatter_(0, order_P, blocks_P.to(torch.uint8))
 
     @classmethod
     def by_chance(cls, parameters: Iterable[Tensor], random: torch.Generator) -> "Ranking":
         """Rank the weights of these parameters at random: SalUn's control, whose masks have the same densities."""
         parameters = list(parameters)
-        count = sum(parameter.numel() for parameter in parameters)
-        rank_P = torch.randperm(count, generator=random).to(parameters[0].device)
-        return cls(rank_P, [parameter.shape for parameter in parameters])
+        rank_P = torch.randperm(sum(parameter.numel() for parameter in parameters), generator=random)
+        order_P = torch.empty_like(rank_P).scatter_(0, rank_P, torch.arange(len(rank_P)))
+        return cls(order_P.to(parameters[0].device), [parameter.shape for parameter in parameters])
 
     def trainable(self, density: float) -> int:
         """Count the weights that ``density`` leaves trainable."""
-        return int(density * len(self._rank_P))
+        return int(density * len(self._order_P))
 
     def masks(self, density: float) -> list[Tensor]:
         """Give one bool tensor a parameter: True for the share ``density`` that ranks first, over all at once."""
-        trainable_P = self._rank_P < self.trainable(density)
+        count = self.trainable(density)
+        whole = count >> self._shift
+        trainable_P = torch.empty_like(self._block_P)
+        torch.lt(self._block_P, whole, out=trainable_P)  # bytes to bytes: 16 times as fast on a CPU as bytes to bool
+        trainable_P = trainable_P.view(torch.bool)
+        trainable_P[self._order_P[whole << self._shift : count]] = True
         parts = trainable_P.split([shape.numel() for shape in self._shapes])
         return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
@@ -82,8 +96,7 @@ class Saliency(Ranking):
     def __init__(self, scores: Mapping[str, Tensor]) -> None:
         flat_P = torch.cat([score.flatten() for score in scores.values()])
         self._sorted_P, order_P = flat_P.sort(descending=True, stable=True)
-        rank_P = torch.empty_like(order_P).scatter_(0, order_P, torch.arange(len(flat_P), device=flat_P.device))
-        super().__init__(rank_P, [score.shape for score in scores.values()])
+        super().__init__(order_P, [score.shape for score in scores.values()])
 
     def threshold(self, density: float) -> float | None:
         """Give gamma, the smallest score that is still trainable at ``density``; None where no weight is."""
