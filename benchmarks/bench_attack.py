@@ -1,20 +1,20 @@
-"""How long the membership attack takes with our support vector classifier and with scikit-learn's.
+"""How long the membership attack takes with our support vector classifier and with scikit-learn's; do they agree?
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_attack.py
-    OMP_NUM_THREADS=1 python benchmarks/bench_attack.py --members 1712 --forget 1196 --classes 8 --runs 3
+    python benchmarks/bench_attack.py
+    python benchmarks/bench_attack.py --sizes 7180 --features correctness confidence entropy modified_entropy prob
 
-The logits are drawn, members more sure than non-members. The table gives the median seconds over the runs, fit and
-decisions together, their ratio, and both scores.
+Sizes are members and non-members together; as many samples again are forgotten. The logits are drawn, members more sure
+than non-members. Both compute on one thread; fit and decisions are timed together.
 """
 
-import argparse
-import time
-from collections.abc import Callable
-from statistics import median
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
 from sklearn.svm import SVC
+from timing import Row, by_turns, parser, show
 
 from unlearning.metrics import FEATURES, Feature, Predictions, membership_scores
 
@@ -41,45 +41,36 @@ def scikit_learns(feature: Feature, sample: Sample) -> float:
     return 1 - float(classifier.predict(forget_MD).mean())
 
 
-def timed(attack: Callable[[Feature, Sample], float], feature: Feature, sample: Sample) -> tuple[float, float]:
-    started = time.perf_counter()
-    score = attack(feature, sample)
-    return time.perf_counter() - started, score
-
-
-def bench(classes: int, members: int, forget: int, runs: int) -> None:
-    random = torch.Generator().manual_seed(0)
-    sample = (
-        draw(classes, members, 8.0, random),
-        draw(classes, members, 6.0, random),
-        draw(classes, forget, 7.0, random),
-    )
-    print(
-        f"{members} members, {members} non-members, {forget} forget samples, {classes} classes, median of {runs} runs"
-    )
-    print(f"{'feature':<18}{'ours [s]':>10}{'sklearn [s]':>13}{'ratio':>8}{'ours':>9}{'sklearn':>9}")
-    totals = [0.0, 0.0]
-    for feature in FEATURES:
-        medians, scores = [], []
-        for attack in (ours, scikit_learns):
-            results = [timed(attack, feature, sample) for _ in range(runs)]
-            medians.append(median(seconds for seconds, _ in results))
-            scores.append(results[0][1])
-        print_row(feature, medians, f"{scores[0]:>9.4f}{scores[1]:>9.4f}")
-        totals = [total + seconds for total, seconds in zip(totals, medians, strict=True)]
-    print_row("all", totals, "")
-
-
-def print_row(name: str, seconds: list[float], scores: str) -> None:
-    print(f"{name:<18}{seconds[0]:>10.3f}{seconds[1]:>13.3f}{seconds[1] / seconds[0]:>8.0f}{scores}")
+def main() -> None:
+    options = parser(__doc__, repeats=3)
+    options.add_argument("--classes", type=int, default=9)
+    options.add_argument("--sizes", nargs="+", type=int, default=[1000, 2000, 5000, 10_000, 20_000])
+    options.add_argument("--features", nargs="+", default=["confidence"], choices=list(FEATURES))
+    chosen = options.parse_args()
+    torch.set_num_threads(1)
+    rows: list[Row] = []
+    for size in chosen.sizes:
+        random = torch.Generator().manual_seed(0)
+        counts = ((size // 2, 8.0), (size // 2, 6.0), (size, 7.0))
+        members, nonmembers, forget = (draw(chosen.classes, count, margin, random) for count, margin in counts)
+        sample = (members, nonmembers, forget)
+        for feature in chosen.features:
+            works = {"ours": lambda: ours(feature, sample), "theirs": lambda: scikit_learns(feature, sample)}  # noqa: B023
+            spent = by_turns(works, chosen.repeats)
+            scores = {name: work() for name, work in works.items()}
+            rows.append(
+                {
+                    "feature": feature,
+                    "samples": size,
+                    "ours s": spent["ours"],
+                    "sklearn s": spent["theirs"],
+                    "ratio": spent["theirs"] / spent["ours"],
+                    "score": round(scores["ours"], 5),
+                    "|difference|": abs(scores["ours"] - scores["theirs"]),
+                }
+            )
+    show(f"membership attack, {chosen.classes} classes, median of {chosen.repeats}", rows, chosen.out)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--classes", type=int, default=9)
-    parser.add_argument("--members", type=int, default=7180, help="and as many non-members")
-    parser.add_argument("--forget", type=int, default=9000)
-    parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    bench(options.classes, options.members, options.forget, options.runs)
+    main()

@@ -1,7 +1,7 @@
 """Trials per hour of one search: by Lethe, by a plain Ray Tune function trainable, and by one fresh process a setting.
 
     python benchmarks/bench_search.py
-    python benchmarks/bench_search.py --trials 12 --repeats 1
+    python benchmarks/bench_search.py --trials 12 --repeats 1 --precision bfloat16
 
 The study is the quickstart's with SalUn alone. Originals, oracles and saliency scores exist before anything is timed;
 for the plain ones the same original, the same images and the oracle's measurements lie in files. All three try the
@@ -10,7 +10,6 @@ from the start of the command to its last trial. The plain loop is `plain_salun.
 Lethe's, so the gaps agree as those of two seeds do, and the table tells how well.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from timing import Row, parser, show
 
 from lethe.place import Place
 from lethe.plan import make_plan
@@ -49,22 +49,22 @@ def run(*command: object) -> str:
     return done.stdout
 
 
-def overrides(trials: int) -> list[str]:
+def overrides(trials: int, precision: str) -> list[str]:
     """Make the quickstart a search of SalUn alone."""
     space = {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
     method = {"name": "salun", "epochs": EPOCHS, "batch_size": BATCH, "search": space}
-    return [f"methods={json.dumps([method])}", f"search.trials={trials}"]
+    return [f"methods={json.dumps([method])}", f"search.trials={trials}", f"training.precision={precision}"]
 
 
-def lethe(trials: int, results: Path) -> None:
-    run(sys.executable, "-m", "lethe", "run", QUICKSTART, *overrides(trials), "--results", results)
+def lethe(trials: int, precision: str, results: Path) -> None:
+    run(sys.executable, "-m", "lethe", "run", QUICKSTART, *overrides(trials, precision), "--results", results)
 
 
-def prepare(folder: Path, trials: int) -> Path:
+def prepare(folder: Path, trials: int, precision: str) -> Path:
     """Run the study once, so that its models exist, and write the plain loop's files."""
     results = folder / "first"
-    lethe(trials, results)
-    study, place = read_study(QUICKSTART, overrides(trials)), Place.at(results)
+    lethe(trials, precision, results)
+    study, place = read_study(QUICKSTART, overrides(trials, precision)), Place.at(results)
     plan = make_plan(study, Pool(place), Store(place))
     question, [data] = plan.cells[0].question, plan.datasets
     original = Pool(place).load(question.original(study.seeds.tuning[0]))
@@ -86,19 +86,19 @@ def prepare(folder: Path, trials: int) -> Path:
     return results
 
 
-def by_lethe(folder: Path, first: Path, trials: int) -> Found:
+def by_lethe(folder: Path, first: Path, trials: int, precision: str) -> Found:
     """Search in a place that has the models and no trial."""
     results = Path(tempfile.mkdtemp(dir=folder))
     (results / "pool").symlink_to(first / "pool")
     began = datetime.now(UTC)
-    lethe(trials, results)
+    lethe(trials, precision, results)
     rows = query("select number, gap, ended_at from trials", results).to_pylist()
     return (max(row["ended_at"] for row in rows) - began).total_seconds(), {row["number"]: row["gap"] for row in rows}
 
 
-def by_tune(folder: Path, settings: list[dict[str, Any]]) -> Found:
+def by_tune(folder: Path, settings: list[dict[str, Any]], precision: str) -> Found:
     """Try the settings by a function trainable."""
-    common = {"folder": str(folder), "epochs": EPOCHS, "batch_size": BATCH}
+    common = {"folder": str(folder), "epochs": EPOCHS, "batch_size": BATCH, "precision": precision}
     arguments = {
         "settings": [setting | common for setting in settings],
         "cores": CORES,
@@ -110,11 +110,12 @@ def by_tune(folder: Path, settings: list[dict[str, Any]]) -> Found:
     return spent, {int(number): gap for number, gap in json.loads(said.rpartition("FOUND ")[2]).items()}
 
 
-def by_processes(folder: Path, settings: list[dict[str, Any]]) -> Found:
+def by_processes(folder: Path, settings: list[dict[str, Any]], precision: str) -> Found:
     """Try each setting by a process of its own, one a core at a time."""
 
     def one(setting: dict[str, Any]) -> tuple[int, float]:
         options = {"lr": setting["lr"], "density": setting["density"], "epochs": EPOCHS, "batch-size": BATCH}
+        options["precision"] = precision
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         said = run(sys.executable, BENCHMARKS / "plain_salun.py", folder, *words)
         return setting["number"], json.loads(said)[-1]
@@ -125,39 +126,40 @@ def by_processes(folder: Path, settings: list[dict[str, Any]]) -> Found:
     return time.perf_counter() - began, found
 
 
-def bench(trials: int, repeats: int) -> None:
+def main() -> None:
+    options = parser(__doc__, repeats=3)
+    options.add_argument("--trials", type=int, default=50)
+    options.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    chosen = options.parse_args()
+    trials, precision = chosen.trials, chosen.precision
     with tempfile.TemporaryDirectory(prefix="lethe-bench-search-") as name:
         folder = Path(name)
-        first = prepare(folder, trials)
+        first = prepare(folder, trials, precision)
         settings = query("select number, lr, density from trials order by number", first).to_pylist()
         contestants = {
-            "Lethe": lambda: by_lethe(folder, first, trials),
-            "plain Ray Tune trainable": lambda: by_tune(folder, settings),
-            "a process a setting": lambda: by_processes(folder, settings),
+            "Lethe": lambda: by_lethe(folder, first, trials, precision),
+            "plain Ray Tune trainable": lambda: by_tune(folder, settings, precision),
+            "a process a setting": lambda: by_processes(folder, settings, precision),
         }
-        rounds = [{name: search() for name, search in contestants.items()} for _ in range(repeats)]
+        rounds = [{name: search() for name, search in contestants.items()} for _ in range(chosen.repeats)]
     seconds = {name: median(one[name][0] for one in rounds) for name in contestants}
     gaps = {name: rounds[-1][name][1] for name in contestants}
-    print(f"{trials} trials of SalUn, {CORES} cores, torch {torch.__version__}, median of {repeats}")
-    print(
-        " " * 26
-        + "".join(f"{head:>13}" for head in ("seconds", "trials/h", "ratio", "best gap", "|diff.|", "rank corr."))
-    )
+    rows: list[Row] = []
     for name, spent in seconds.items():
         pairs = np.array([(gaps["Lethe"][number], gap) for number, gap in sorted(gaps[name].items())])
-        shown = (
-            f"{spent:.1f}",
-            f"{3600 * trials / spent:.0f}",
-            f"{spent / seconds['Lethe']:.1f}",
-            f"{pairs[:, 1].min():.4f}",
-            f"{fmean(abs(pairs[:, 0] - pairs[:, 1])):.4f}",
-            f"{np.corrcoef(pairs.argsort(0).argsort(0).T)[0, 1]:.2f}",
+        rows.append(
+            {
+                "": name,
+                "seconds": spent,
+                "trials/h": 3600 * trials / spent,
+                "ratio": spent / seconds["Lethe"],
+                "best gap": float(pairs[:, 1].min()),
+                "|difference|": fmean(abs(pairs[:, 0] - pairs[:, 1])),
+                "rank correlation": float(np.corrcoef(pairs.argsort(0).argsort(0).T)[0, 1]),
+            }
         )
-        print(f"{name:<26}" + "".join(f"{text:>13}" for text in shown))
+    show(f"{trials} trials of SalUn, {precision}, {CORES} at a time, median of {chosen.repeats}", rows, chosen.out)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--repeats", type=int, default=3)
-    bench(**vars(parser.parse_args()))
+    main()

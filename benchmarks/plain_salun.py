@@ -59,12 +59,16 @@ def saliency_mask(model: nn.Module, forget: DataLoader[tuple[Tensor, int]], dens
 
 
 @torch.no_grad()
-def confidences(model: nn.Module, loader: DataLoader[tuple[Tensor, int]]) -> tuple[np.ndarray, float]:
+def confidences(
+    model: nn.Module, loader: DataLoader[tuple[Tensor, int]], autocast: torch.autocast
+) -> tuple[np.ndarray, float]:
     """Give the probability of each image's own class, and the accuracy."""
     model.eval()
     found, right = [], 0
     for images, labels in loader:
-        probabilities = model(images).softmax(1)
+        with autocast:
+            logits = model(images)
+        probabilities = logits.float().softmax(1)
         found.append(probabilities.gather(1, labels[:, None])[:, 0])
         right += int((probabilities.argmax(1) == labels).sum())
     confidence = torch.cat(found).numpy()
@@ -80,18 +84,24 @@ def membership(members: np.ndarray, nonmembers: np.ndarray, forget: np.ndarray) 
     return 1 - float(classifier.predict(forget[:, None]).mean())
 
 
-def gap(model: nn.Module, loaders: dict[str, DataLoader[tuple[Tensor, int]]], oracle: dict[str, float]) -> float:
+def gap(
+    model: nn.Module,
+    loaders: dict[str, DataLoader[tuple[Tensor, int]]],
+    oracle: dict[str, float],
+    autocast: torch.autocast,
+) -> float:
     """Give the mean absolute difference to the oracle over UA, RA, VA and MIA."""
-    forget, forget_accuracy = confidences(model, loaders["forget"])
-    retain, ra = confidences(model, loaders["retain"])
-    val, va = confidences(model, loaders["val"])
+    forget, forget_accuracy = confidences(model, loaders["forget"], autocast)
+    retain, ra = confidences(model, loaders["retain"], autocast)
+    val, va = confidences(model, loaders["val"], autocast)
     own = {"ua": 1 - forget_accuracy, "ra": ra, "va": va, "mia": membership(retain, val, forget)}
     return float(np.mean([abs(own[name] - oracle[name]) for name in own]))
 
 
-def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: int) -> Iterator[float]:
+def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: int, precision: str) -> Iterator[float]:
     """Unlearn from the original, and give the gap after each epoch."""
     torch.manual_seed(0)
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
     data, oracle = np.load(folder / "data.npz"), json.loads((folder / "oracle.json").read_text())
     train = Images(data["train_images"], data["train_labels"])
     is_forget = np.isin(np.arange(len(train)), data["forget"])
@@ -109,14 +119,16 @@ def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: in
             for images, labels in DataLoader(part, batch_size=batch_size, shuffle=True):
                 wanted = torch.randint(classes, labels.shape) if relabel else labels
                 optimizer.zero_grad()
-                cross_entropy(model(images), wanted).backward()
+                with autocast:
+                    logits = model(images)
+                cross_entropy(logits.float(), wanted).backward()
                 for parameter, mask in zip(model.parameters(), masks, strict=True):
                     parameter.grad *= mask
                 optimizer.step()
                 with torch.no_grad():
                     for parameter, mask, old in zip(model.parameters(), masks, kept, strict=True):
                         parameter.copy_(mask * parameter + (1 - mask) * old)
-        yield gap(model, loaders, oracle)
+        yield gap(model, loaders, oracle, autocast)
 
 
 if __name__ == "__main__":
@@ -126,5 +138,6 @@ if __name__ == "__main__":
     parser.add_argument("--density", type=float, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     torch.set_num_threads(1)
     print(json.dumps(list(unlearn(**vars(parser.parse_args())))))

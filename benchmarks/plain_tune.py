@@ -19,7 +19,7 @@ def trial(config: dict[str, Any]) -> None:
     from plain_salun import unlearn
 
     setting = config["setting"]
-    options = {name: setting[name] for name in ("lr", "density", "epochs", "batch_size")}
+    options = {name: setting[name] for name in ("lr", "density", "epochs", "batch_size", "precision")}
     for gap in unlearn(Path(setting["folder"]), **options):
         tune.report({"gap": gap})
 

@@ -1,0 +1,87 @@
+"""The most memory that a worker holds on a set of a paper's full shape, stage by stage, in a process of its own.
+
+    python benchmarks/bench_memory.py
+    python benchmarks/bench_memory.py --like bloodmnist --network resnet18:16
+
+Each stage adds to those before it. Training and unlearning are of a few steps, which need as much as an epoch; the
+evaluation is of the whole training split. "host" is the most that the process has held so far (on a CPU with all that
+torch keeps for the next step), "device" the most that torch allocated on a GPU in the stage.
+"""
+
+import resource
+from collections.abc import Callable
+
+import torch
+from timing import Row, parser, show, timed
+
+from unlearning.allocator import keep_freed_memory
+from unlearning.data import Synthetic, load
+from unlearning.data.augment import ARMS
+from unlearning.data.forget import RandomShare, select
+from unlearning.engine import Engine, Sweep
+from unlearning.models import NETWORKS
+from unlearning.saliency import Saliency, saliency_scores
+from unlearning.yardstick import Yardstick
+
+STEPS = 3
+
+
+def host_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    options = parser(__doc__, repeats=1)
+    options.add_argument("--like", default="pathmnist")
+    options.add_argument("--network", default="resnet18:64")
+    options.add_argument("--batch", type=int, default=256)
+    options.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
+    chosen = options.parse_args()
+    keep_freed_memory()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rows: list[Row] = []
+
+    def stage(name: str, work: Callable[[], object]) -> None:
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        spent = timed(work)
+        held = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else None
+        rows.append({"stage": name, "host GiB": host_bytes() / 2**30, "device GiB": held, "seconds": spent})
+
+    stage("imports", lambda: None)
+    data = load(Synthetic(like=chosen.like))
+    forget = select(RandomShare(fraction=0.1), data, seed=0)
+    stage("data, generated", lambda: None)
+    images_NCHW = data.train.images_NCHW.to(device)
+    name, _, width = chosen.network.partition(":")
+    model = NETWORKS[name](width=int(width)).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
+    engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=chosen.precision)
+    stage("images and network in place", lambda: None)
+    few = torch.arange(STEPS * chosen.batch)
+    sweep = Sweep(few, data.train.labels_N[few])
+
+    def train(masks: list[torch.Tensor] | None) -> None:
+        engine.begin(momentum=0.9, weight_decay=5e-4, masks=masks)
+        model.train()
+        rates = iter([1e-3] * STEPS)
+        engine.train_epoch([sweep], batch_size=chosen.batch, learning_rates=rates, random=torch.Generator())
+
+    stage(f"training, {STEPS} steps of {chosen.batch}", lambda: train(None))
+    forget_F = forget.indices_F[: STEPS * chosen.batch]
+    labels_F = data.train.labels_N[forget_F].to(device)
+    scores = saliency_scores(model, images_NCHW[forget_F.to(device)], labels_F)
+    saliency = Saliency({name: score.to(device) for name, score in scores.items()})
+    stage("saliency and sort", lambda: None)
+    stage(f"unlearning, {STEPS} steps", lambda: train(saliency.masks(0.5)))
+    parts = {"train": data.train, "val": data.val, "test": data.test}
+    logits = {}
+    stage(
+        f"evaluation of {sum(map(len, parts.values())):,} images",
+        lambda: logits.update({name: engine.predict(part.images_NCHW.to(device)) for name, part in parts.items()}),
+    )
+    stage("attack, every feature", lambda: Yardstick(data, forget, seed=0).report(logits))
+    show(f"{chosen.like}'s shape, {chosen.network}, {chosen.precision}, {device}", rows, chosen.out)
+
+
+if __name__ == "__main__":
+    main()
