@@ -9,10 +9,12 @@ torch keeps for the next step), "device" the most that torch allocated on a GPU 
 """
 
 import resource
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from timing import Row, parser, show, timed
+from timing import Row, parser, show
 
 from unlearning.allocator import keep_freed_memory
 from unlearning.data import Synthetic, load
@@ -31,7 +33,7 @@ def host_bytes() -> int:
 
 
 def main() -> None:
-    options = parser(__doc__, repeats=1)
+    options = parser(__doc__)
     options.add_argument("--like", default="pathmnist")
     options.add_argument("--network", default="resnet18:64")
     options.add_argument("--batch", type=int, default=256)
@@ -41,24 +43,15 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows: list[Row] = []
 
-    def stage(name: str, work: Callable[[], object]) -> None:
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        spent = timed(work)
+        started = time.perf_counter()
+        yield
         held = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else None
+        spent = time.perf_counter() - started
         rows.append({"stage": name, "host GiB": host_bytes() / 2**30, "device GiB": held, "seconds": spent})
-
-    stage("imports", lambda: None)
-    data = load(Synthetic(like=chosen.like))
-    forget = select(RandomShare(fraction=0.1), data, seed=0)
-    stage("data, generated", lambda: None)
-    images_NCHW = data.train.images_NCHW.to(device)
-    name, _, width = chosen.network.partition(":")
-    model = NETWORKS[name](width=int(width)).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
-    engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=chosen.precision)
-    stage("images and network in place", lambda: None)
-    few = torch.arange(STEPS * chosen.batch)
-    sweep = Sweep(few, data.train.labels_N[few])
 
     def train(masks: list[torch.Tensor] | None) -> None:
         engine.begin(momentum=0.9, weight_decay=5e-4, masks=masks)
@@ -66,20 +59,30 @@ def main() -> None:
         rates = iter([1e-3] * STEPS)
         engine.train_epoch([sweep], batch_size=chosen.batch, learning_rates=rates, random=torch.Generator())
 
-    stage(f"training, {STEPS} steps of {chosen.batch}", lambda: train(None))
-    forget_F = forget.indices_F[: STEPS * chosen.batch]
-    labels_F = data.train.labels_N[forget_F].to(device)
-    scores = saliency_scores(model, images_NCHW[forget_F.to(device)], labels_F)
-    saliency = Saliency({name: score.to(device) for name, score in scores.items()})
-    stage("saliency and sort", lambda: None)
-    stage(f"unlearning, {STEPS} steps", lambda: train(saliency.masks(0.5)))
+    with stage("data, generated"):
+        data = load(Synthetic(like=chosen.like))
+        forget = select(RandomShare(fraction=0.1), data, seed=0)
+    with stage("images and network in place"):
+        images_NCHW = data.train.images_NCHW.to(device)
+        name, _, width = chosen.network.partition(":")
+        model = NETWORKS[name](width=int(width)).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
+        engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=chosen.precision)
+    few = torch.arange(STEPS * chosen.batch)
+    sweep = Sweep(few, data.train.labels_N[few])
+    with stage(f"training, {STEPS} steps of {chosen.batch}"):
+        train(None)
+    with stage("saliency of as many, and sort"):
+        forget_F = forget.indices_F[: len(few)]
+        labels_F = data.train.labels_N[forget_F].to(device)
+        scores = saliency_scores(model, images_NCHW[forget_F.to(device)], labels_F)
+        saliency = Saliency({name: score.to(device) for name, score in scores.items()})
+    with stage(f"unlearning, {STEPS} steps"):
+        train(saliency.masks(0.5))
     parts = {"train": data.train, "val": data.val, "test": data.test}
-    logits = {}
-    stage(
-        f"evaluation of {sum(map(len, parts.values())):,} images",
-        lambda: logits.update({name: engine.predict(part.images_NCHW.to(device)) for name, part in parts.items()}),
-    )
-    stage("attack, every feature", lambda: Yardstick(data, forget, seed=0).report(logits))
+    with stage(f"evaluation of {sum(map(len, parts.values())):,} images"):
+        logits = {name: engine.predict(part.images_NCHW.to(device)) for name, part in parts.items()}
+    with stage("attack, every feature"):
+        Yardstick(data, forget, seed=0).report(logits)
     show(f"{chosen.like}'s shape, {chosen.network}, {chosen.precision}, {device}", rows, chosen.out)
 
 

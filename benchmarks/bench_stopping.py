@@ -22,7 +22,7 @@ from lethe.results import query
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 
 SQL = """
-select sum(epochs_done) as epochs, sum(seconds_unlearn + seconds_evaluate + seconds_attack) as seconds,
+select sum(epochs_done)::bigint as epochs, sum(seconds_unlearn + seconds_evaluate + seconds_attack) as seconds,
        count(*) filter (status = 'done') as finished, min(gap) filter (status = 'done') as best
 from trials
 """
@@ -47,7 +47,7 @@ def search(folder: Path, seed: int, trials: int, epochs: int, halving: dict[str,
 
 
 def main() -> None:
-    options = parser(__doc__, repeats=1)
+    options = parser(__doc__)
     options.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3])
     options.add_argument("--trials", type=int, default=27)
     options.add_argument("--epochs", type=int, default=9)

@@ -39,10 +39,11 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def parser(doc: str | None, repeats: int) -> argparse.ArgumentParser:
-    """Make a parser with the options that all benchmarks have."""
+def parser(doc: str | None, repeats: int | None = None) -> argparse.ArgumentParser:
+    """Make a parser with the options that all benchmarks have; ``--repeats`` for those that measure again."""
     made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--repeats", type=int, default=repeats)
+    if repeats is not None:
+        made.add_argument("--repeats", type=int, default=repeats)
     made.add_argument("--out", type=Path, help="write the table as JSON too")
     return made
 

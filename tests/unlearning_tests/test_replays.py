@@ -21,7 +21,7 @@ from unlearning.data.augment import ARMS, ArmName
 from unlearning.engine import Engine, Sweep
 from unlearning.methods import ForgetTask, GradientAscent, Method, RandomLabel, SalUn, Subject
 from unlearning.models import CNN
-from unlearning.replays import ReplayError, Replays
+from unlearning.replays import SWITCH, ReplayError, Replays, replays_wanted
 from unlearning.saliency import Saliency
 from unlearning.trial import unlearn
 
@@ -186,3 +186,13 @@ def test_work_that_is_another_on_replay_is_refused(work: str, fault: bool) -> No
             replays.run(work, add, [torch.zeros(2, device=DEVICE)])
     else:
         assert replays.run(work, add, [torch.zeros(2, device=DEVICE)]).tolist() == [1, 1]
+
+
+def test_the_environment_switches_replays_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    assert replays_wanted()
+    monkeypatch.setenv(SWITCH, "off")
+    assert not replays_wanted()
+    monkeypatch.setenv(SWITCH, "no")
+    with pytest.raises(ValueError, match="UNLEARNING_REPLAYS: wanted on or off, got 'no'"):
+        replays_wanted()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
 from unlearning.data.augment import Arm
-from unlearning.replays import Replays
+from unlearning.replays import Replays, replays_wanted
 from unlearning.sgd import SGD
 
 Precision = Literal["float32", "bfloat16"]
@@ -64,7 +64,8 @@ def unit_interval(images_BCHW: Tensor) -> Tensor:
 class Engine:
     """A network and the images that it is trained on, on one device, for one run after another.
 
-    On a GPU steps and evaluations are recorded once and replayed (`Replays`); elsewhere the same functions are called.
+    On a GPU steps and evaluations are recorded once and replayed (`Replays`), unless the environment says no; elsewhere
+    the same functions are called.
 
     Args:
         model: on the device, as `Network.build` made it; it is changed in place.
@@ -85,7 +86,7 @@ class Engine:
         self._drawn_ND = torch.zeros((len(images_NCHW), arm.numbers), dtype=torch.int64, device=self.device)
         self._loss_sum = torch.zeros((), device=self.device)
         changed = [*model.parameters(), *model.buffers(), *self.optimizer.velocities, self._loss_sum]
-        self._replays = Replays(changed) if self.device.type == "cuda" else None
+        self._replays = Replays(changed) if self.device.type == "cuda" and replays_wanted() else None
 
     def begin(self, *, momentum: float, weight_decay: float, masks: Sequence[Tensor] | None = None) -> None:
         """Begin a run of SGD from the weights as they are; see `SGD.begin`."""

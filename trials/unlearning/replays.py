@@ -6,8 +6,10 @@ tensors that keep their place, so a recording outlives epochs and settings.
 """
 
 import math
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -27,8 +29,24 @@ TOLERANCE = 1e-2
 kernels that add in no fixed order differ in the last bits, which bfloat16 has few of."""
 
 
+SWITCH = "UNLEARNING_REPLAYS"
+"""In the environment of a worker: ``off`` has it launch kernel by kernel."""
+
+
 class ReplayError(RuntimeError):
     """A replay does not give what the work itself gives."""
+
+
+def replays_wanted() -> bool:
+    """Tell whether the environment allows replays.
+
+    Raises:
+        ValueError: it says something else than on or off.
+    """
+    wanted = os.environ.get(SWITCH, "on")
+    if wanted not in ("on", "off"):
+        raise ValueError(f"environment variable {SWITCH}: wanted on or off, got {wanted!r}")
+    return wanted == "on"
 
 
 class Replays:
@@ -40,7 +58,6 @@ class Replays:
 
     def __init__(self, state: Sequence[Tensor]) -> None:
         self._state = list(state)
-        self._pool = torch.cuda.graph_pool_handle()
         self._recordings: OrderedDict[Hashable, _Recording] = OrderedDict()
 
     def run(self, name: Hashable, work: Work, inputs: Sequence[Tensor]) -> Tensor:
@@ -50,7 +67,7 @@ class Replays:
             name: of the work and of all that it depends on beside state and inputs' values.
 
         Returns:
-            What the work returns; the next replay overwrites it.
+            What the work returns; it holds until the next replay, of whatever work.
 
         Raises:
             ReplayError: see `ReplayError`.
@@ -59,7 +76,7 @@ class Replays:
         if key not in self._recordings:
             while len(self._recordings) >= KEPT:
                 self._recordings.popitem(last=False)
-            self._recordings[key] = _Recording(work, inputs, self._state, self._pool)
+            self._recordings[key] = _Recording(work, inputs, self._state)
         self._recordings.move_to_end(key)
         return self._recordings[key].replay(inputs)
 
@@ -67,16 +84,16 @@ class Replays:
 class _Recording:
     """The kernels of some work on inputs of given shapes.
 
-    Its memory is shared with the other recordings of an engine: they are replayed one after another, and nothing that
+    Its memory is shared with all other recordings of the process: they are replayed one after another, and nothing that
     is kept between two replays lies in it but the result.
     """
 
-    def __init__(self, work: Work, inputs: Sequence[Tensor], state: Sequence[Tensor], pool: Any) -> None:
+    def __init__(self, work: Work, inputs: Sequence[Tensor], state: Sequence[Tensor]) -> None:
         self._inputs = [one.clone() for one in inputs]
         before = [one.clone() for one in state]
         expected = self._warm_up(work, state, before)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=pool):
+        with torch.cuda.graph(self._graph, pool=_shared_memory()):
             self._result = work(*self._inputs)
         self._graph.replay()
         _compare([self._result, *state], expected)
@@ -103,6 +120,11 @@ class _Recording:
         return expected
 
 
+@cache
+def _shared_memory() -> Any:
+    return torch.cuda.graph_pool_handle()
+
+
 @torch.no_grad()
 def _put_back(state: Sequence[Tensor], before: Sequence[Tensor]) -> None:
     for one, old in zip(state, before, strict=True):
@@ -119,5 +141,6 @@ def _compare(found: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
         if not apart <= TOLERANCE * size:
             raise ReplayError(
                 f"replaying recorded GPU work: tensor {number} of {len(found)}, {tuple(one.shape)}, is {apart:.3g} "
-                f"from what the work itself gives, whose norm is {size:.3g}; wanted at most {TOLERANCE:g} of it"
+                f"from what the work itself gives, whose norm is {size:.3g}; wanted at most {TOLERANCE:g} of it. "
+                f"{SWITCH}=off in the environment of the workers does without"
             )
