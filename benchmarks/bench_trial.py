@@ -2,6 +2,7 @@
 
     python benchmarks/bench_trial.py
     python benchmarks/bench_trial.py --network resnet18:64 --like bloodmnist --epochs 10 --batch 256
+    python benchmarks/bench_trial.py --network resnet18:64 --like bloodmnist --share 0.01 --epochs 1      # few images
     python benchmarks/bench_trial.py --results results      # with the rows of a trial, after `make demo`
 
 Needs torch alone but for the last form. The original trains for one epoch, for its weights do not matter here. A warm
@@ -80,7 +81,7 @@ def worker(options: argparse.Namespace) -> list[Phases]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     phases = Phases({ONCE[0]: time.time() - options.since})
     with phases.timing("data"):
-        data = load(Synthetic(like=options.like))
+        data = load(Synthetic(like=options.like, share=options.share))
         forget = select(RandomShare(fraction=options.forget), data, seed=0)
         images_NCHW = data.train.images_NCHW.to(device)
     name, _, width = options.network.partition(":")
@@ -130,6 +131,7 @@ def main() -> None:
     options = parser(__doc__, repeats=5)
     options.add_argument("--network", default="cnn:16")
     options.add_argument("--like", help="a MedMNIST set whose shape is taken; by default the quickstart's")
+    options.add_argument("--share", type=float, help="share of its images; by default all")
     options.add_argument("--forget", type=float, default=0.1, help="share of the training images")
     options.add_argument("--epochs", type=int, default=3)
     options.add_argument("--batch", type=int, default=64)

@@ -22,7 +22,7 @@ class CNN(Network):
             layers += [
                 nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
                 nn.BatchNorm2d(outputs),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
             ]
             inputs = outputs
         return nn.Sequential(*layers, MeanOverPixels(), nn.Flatten(), nn.Linear(inputs, classes))

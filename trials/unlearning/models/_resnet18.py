@@ -28,8 +28,8 @@ class _Block(nn.Module):
         )
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        out = relu(self.bn1(self.conv1(x_NCHW)))
-        return relu(self.bn2(self.conv2(out)) + self.shortcut(x_NCHW))
+        out = relu(self.bn1(self.conv1(x_NCHW)), inplace=True)
+        return relu(self.bn2(self.conv2(out)) + self.shortcut(x_NCHW), inplace=True)
 
 
 class ResNet18(Network):
@@ -44,7 +44,7 @@ class ResNet18(Network):
     def body(self, channels: int, classes: int) -> nn.Module:
         """Build stem, four stages of two blocks, average pool and the linear head."""
         widths = [self.width * factor for factor in (1, 2, 4, 8)]
-        layers: list[nn.Module] = [_conv(channels, self.width, 3), nn.BatchNorm2d(self.width), nn.ReLU()]
+        layers: list[nn.Module] = [_conv(channels, self.width, 3), nn.BatchNorm2d(self.width), nn.ReLU(inplace=True)]
         inputs = self.width
         for stage, outputs in enumerate(widths):
             layers += [_Block(inputs, outputs, 1 if stage == 0 else 2), _Block(outputs, outputs, 1)]
