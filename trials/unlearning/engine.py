@@ -129,7 +129,7 @@ class Engine:
             batch_size: None: what suits the device.
         """
         self.model.eval()
-        batch_size = batch_size or (CPU_BATCH if self._replays is None else GPU_BATCH)
+        batch_size = batch_size or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
         logits = [self._logits(images_BCHW, batch_size) for images_BCHW in images_NCHW.split(batch_size)]
         return torch.cat(logits).cpu()
 

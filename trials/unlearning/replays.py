@@ -28,7 +28,6 @@ TOLERANCE = 1e-2
 """Largest difference that a replay may have to the same work done kernel by kernel, as a share of the tensor's norm:
 kernels that add in no fixed order differ in the last bits, which bfloat16 has few of."""
 
-
 SWITCH = "UNLEARNING_REPLAYS"
 """In the environment of a worker: ``off`` has it launch kernel by kernel."""
 
@@ -90,7 +89,7 @@ class _Recording:
 
     def __init__(self, work: Work, inputs: Sequence[Tensor], state: Sequence[Tensor]) -> None:
         self._inputs = [one.clone() for one in inputs]
-        before = [one.clone() for one in state]
+        before = _copies(state)
         expected = self._warm_up(work, state, before)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, pool=_shared_memory()):
@@ -114,7 +113,7 @@ class _Recording:
             for _ in range(WARM_UPS):
                 _put_back(state, before)
                 result = work(*self._inputs)
-            expected = [one.clone() for one in (result, *state)]
+            expected = _copies([result, *state])
             _put_back(state, before)
         torch.cuda.current_stream().wait_stream(stream)
         return expected
@@ -123,6 +122,11 @@ class _Recording:
 @cache
 def _shared_memory() -> Any:
     return torch.cuda.graph_pool_handle()
+
+
+@torch.no_grad()
+def _copies(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [one.clone() for one in tensors]
 
 
 @torch.no_grad()
