@@ -1,0 +1,34 @@
+"""What is freed stays with the process; each case in a process of its own, for it holds for the life of one."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+HELD_AFTER_FREEING = """
+import sys
+from pathlib import Path
+import torch
+from unlearning.allocator import keep_freed_memory
+
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+if sys.argv[1] == "kept":
+    assert keep_freed_memory()
+before = held()
+tensor = torch.ones(64 << 20, dtype=torch.uint8)
+assert held() - before > 60 << 20
+del tensor
+print(held() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+@pytest.mark.parametrize(("choice", "stays"), [("kept", True), ("given back", False)])
+def test_what_is_freed_stays_with_the_process_that_asked_for_it(choice: str, stays: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELD_AFTER_FREEING, choice], capture_output=True, text=True, check=True
+    )
+    assert (int(done.stdout) > 60 << 20) is stays
