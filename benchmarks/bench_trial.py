@@ -7,7 +7,8 @@
 
 Needs torch alone but for the last form. The original trains for one epoch, for its weights do not matter here. A warm
 worker does what is under "trial" again for each setting; what is above it is done once, and by a process a setting each
-time. "reset" puts the weights back, "mask" cuts the mask of a new density from the sorted scores.
+time. "reset" puts the weights back, "mask" cuts the mask of a new density from the sorted scores, "optimiser at
+rest" zeroes velocities and copies the mask to where it stays.
 """
 
 import argparse
@@ -37,7 +38,7 @@ from unlearning.trial import unlearn
 from unlearning.yardstick import Yardstick
 
 ONCE = ("start and imports", "data", "network and weights", "saliency and sort")
-TRIAL = ("reset", "mask", "epochs", "evaluation", "attack", "other metrics", "rows")
+TRIAL = ("reset", "mask", "optimiser at rest", "epochs", "evaluation", "attack", "other metrics", "rows")
 
 
 class Phases(dict[str, float]):
@@ -62,6 +63,7 @@ def trial(subject: Subject, weights: dict[str, torch.Tensor], yardstick: Yardsti
         subject.model.load_state_dict(weights)
     with phases.timing("mask"):
         masks = method.masks(subject, seed=0)
+    with phases.timing("optimiser at rest"):
         subject.engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
     images = {"train": subject.engine.images_NCHW, "val": yardstick.data.val.images_NCHW.to(subject.engine.device)}
     for result in unlearn(subject, weights, method, seed=0, images=images):
