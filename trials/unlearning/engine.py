@@ -22,7 +22,7 @@ from unlearning.sgd import SGD
 Precision = Literal["float32", "bfloat16"]
 
 CPU_BATCH = 128
-"""Images evaluated at a time on a CPU; more are no faster and hold more memory (LOG.md)."""
+"""Images evaluated at a time on a CPU; more hold more memory, which is then given back (LOG.md)."""
 
 GPU_BATCH = 1024
 """The same on a GPU, which small batches leave idle."""

@@ -41,7 +41,7 @@ class MeanOverPixels(nn.Module):
     """Averages each channel: (N, C, H, W) to (N, C, 1, 1).
 
     ``nn.AdaptiveAvgPool2d`` hands a gradient with channels first back to a network with channels last, which costs a
-    CPU 3 % of a step (LOG.md).
+    CPU 5 % of a step (LOG.md).
     """
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
