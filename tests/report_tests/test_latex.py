@@ -40,8 +40,8 @@ def test_arms_get_a_table_of_what_they_change(store: Store, confirm: Callable[..
     confirm("original", (0.20, 0.21, 0.22), question="q2", arm="standard")
     path = write_latex(store.place, None, tmp_path)[-1]
     assert path.name == "augmentation-s.tex"
-    [gap] = [row for row in body(path.read_text(encoding="utf-8")) if row[3] == "gap"]
-    assert gap[4:] == ["standard", "21.0", "31.0", "$-$10.0 [$-$10.0, $-$10.0]", "lower"]
+    [gap] = [row for row in body(path.read_text(encoding="utf-8")) if row[4] == "gap"]
+    assert gap[5:] == ["standard", "21.0", "31.0", "$-$10.0 [$-$10.0, $-$10.0]", "lower"]
 
 
 def test_what_latex_would_read_as_a_command_is_escaped(

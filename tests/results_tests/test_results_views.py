@@ -113,6 +113,32 @@ def test_arms_of_different_forget_requests_are_never_compared(store: Store, conf
     assert [row["question"] for row in load(store.place, "leaderboard").to_pylist()] == ["a", "b"]
 
 
+def test_arms_in_different_precisions_are_never_compared(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("salun", "none", (0.10, 0.20), precision="float32")
+    confirm("salun", "standard", (0.06, 0.08), precision="bfloat16", question="b")
+    confirm("salun", "standard", (0.07, 0.09), precision="float32", question="c")
+    gap = [row for row in load(store.place, "augmentation").to_pylist() if row["metric"] == "gap"]
+    assert [(row["precision"], row["seeds"], row["mean"]) for row in gap] == [("float32", 2, pytest.approx(0.08))]
+
+
+@pytest.mark.parametrize("view", ["leaderboard", "contrasts", "sensitivity"])
+def test_rows_of_before_precision_was_recorded_count_with_those_that_say_it(
+    view: str, store: Store, confirm: Callable[..., None], make: Callable[..., Any]
+) -> None:
+    confirm("oracle", "none", (0.01, 0.01))
+    confirm("original", "none", (0.30, 0.50))
+    confirm("salun", "none", (0.10,))
+    store.append([make(TrialRow, trial_id="early", question="none", epochs_done=0)])
+    early = load(store.place, view).to_pylist()
+    assert {row["precision"] for row in early} == {None}
+    row = {"row": "salun", "method": "salun", "arm": "none", "question": "none", "training_seed": 2, "gap": 0.2}
+    store.append([make(ConfirmationRow, confirmation_id="later", precision="float32", **row)])
+    store.append([make(TrialRow, trial_id="later", question="none", epochs_done=0, precision="float32")])
+    later = load(store.place, view).to_pylist()
+    assert {row["precision"] for row in later} == {"float32"}
+    assert len(later) == len(early)
+
+
 def test_the_noise_floor_of_an_arm_claims_no_interval(store: Store, confirm: Callable[..., None]) -> None:
     confirm("oracle", "none", (0.10, 0.10))
     confirm("oracle", "standard", (0.12, 0.12))

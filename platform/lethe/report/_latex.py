@@ -77,14 +77,14 @@ def _gap(line: LeaderboardRow) -> str:
 
 
 def _augmentation(study: str, rows: Sequence[AugmentationRow]) -> str:
-    head = ["Data", "Forget", "Row", "Measure", "Arm", "With", "Without", "Difference [95\\,\\%]", ""]
+    head = ["Data", "Precision", "Forget", "Row", "Measure", "Arm", "With", "Without", "Difference [95\\,\\%]", ""]
     caption = (
         f"{escaped(study)}: what augmentation changes, paired by training seed. Percent and points; the arm without is "
         f"{escaped(', '.join(sorted({row.against for row in rows})))}."
     )
     body = [
         [
-            *(escaped(text) for text in (row.dataset, row.forget, row.row)),
+            *(escaped(text) for text in (row.dataset, row.precision or "", row.forget, row.row)),
             METRICS.get(row.metric, row.metric),
             escaped(row.arm),
             _minus(percent(row.mean)),
@@ -94,7 +94,7 @@ def _augmentation(study: str, rows: Sequence[AugmentationRow]) -> str:
         ]
         for row in rows
     ]
-    return _table(caption, f"tab:lethe-{study}-augmentation", "lllllrrrl", head, body)
+    return _table(caption, f"tab:lethe-{study}-augmentation", "llllllrrrl", head, body)
 
 
 def _table(caption: str, label: str, columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

@@ -149,7 +149,8 @@ def arms_of(lines: Iterable[AugmentationRow]) -> list[Arms]:
     """Sort the effects of augmentation by what they are about."""
     groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
     for line in lines:
-        groups[line.dataset, line.forget, line.network, line.arm, line.against].append(line)
+        network = f"{line.network}, {line.precision}" if line.precision else line.network
+        groups[line.dataset, line.forget, network, line.arm, line.against].append(line)
     return [
         Arms(f"{dataset}, forget {forget}, {network}", arm, against, rows[0].seeds, tuple(map(_effect, rows)))
         for (dataset, forget, network, arm, against), rows in groups.items()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import View, half_width
+from lethe.results.views._base import PRECISION, View, half_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,7 @@ class AugmentationRow:
     study: Annotated[str, Column("", "name of the study")]
     dataset: Annotated[str, Column("", "name of the data set")]
     network: Annotated[str, Column("", "network")]
+    precision: Annotated[str | None, PRECISION]
     forget: Annotated[str, Column("", "forget request, as reports call it")]
     row: Annotated[str, Column("", "row of the comparison; of 'original' too, whose own gap may shrink with an arm")]
     arm: Annotated[str, Column("", "augmentation arm")]
@@ -36,12 +37,13 @@ AUGMENTATION: Final = View(
     AugmentationRow,
     f"""
 with base as (
-    select study, dataset, network, forget, forget_images,
+    select study, dataset, network, coalesce(precision, '') as precision, forget, forget_images,
         case when bool_or(arm = 'none') then 'none' else min(arm) end as against
     from confirmed group by all
 ),
 measured as (
-    select study, dataset, network, forget, forget_images, arm, row, training_seed,
+    select study, dataset, network, coalesce(precision, '') as precision, forget, forget_images,
+        arm, row, training_seed,
         ua, ra, ta, mia, auc, gap, untouched - gap as gap_closed
     from confirmed left join (
         select study, question, training_seed, gap as untouched from confirmed where row = 'original'
@@ -51,17 +53,18 @@ long as (
     unpivot measured on ua, ra, ta, mia, auc, gap, gap_closed into name metric value value
 ),
 paired as (
-    select a.study, a.dataset, a.network, a.forget, a.row, a.arm, b.arm as against, a.metric,
+    select a.study, a.dataset, a.network, a.precision, a.forget, a.row, a.arm, b.arm as against, a.metric,
         count(*) as seeds, avg(a.value) as mean, avg(b.value) as mean_against,
         avg(a.value - b.value) as difference,
         case when not (a.row = 'oracle' and a.metric = 'gap') then {half_width("a.value - b.value")} end as reach
     from long a
-    join base using (study, dataset, network, forget, forget_images)
-    join long b using (study, dataset, network, forget, forget_images, row, metric, training_seed)
+    join base using (study, dataset, network, precision, forget, forget_images)
+    join long b using (study, dataset, network, precision, forget, forget_images, row, metric, training_seed)
     where a.arm <> base.against and b.arm = base.against
-    group by a.study, a.dataset, a.network, a.forget, a.forget_images, a.row, a.arm, b.arm, a.metric
+    group by a.study, a.dataset, a.network, a.precision, a.forget, a.forget_images, a.row, a.arm, b.arm, a.metric
 )
-select study, dataset, network, forget, row, arm, against, metric, seeds, mean, mean_against, difference,
+select study, dataset, network, nullif(precision, '') as precision, forget, row, arm, against, metric,
+    seeds, mean, mean_against, difference,
     difference - reach as low,
     difference + reach as high,
     case when reach is null then 'no interval'
@@ -70,7 +73,7 @@ select study, dataset, network, forget, row, arm, against, metric, seeds, mean, 
         else 'not told apart' end as verdict
 from paired
 where not (row in ('original', 'oracle') and metric = 'gap_closed')
-order by study, dataset, network, forget, arm, row <> 'original', row <> 'oracle', row,
+order by study, dataset, network, precision, forget, arm, row <> 'original', row <> 'oracle', row,
     list_position(['gap', 'gap_closed', 'ua', 'ra', 'ta', 'mia', 'auc'], metric)
 """,
 )

@@ -24,6 +24,9 @@ class View:
     sql: str
 
 
+PRECISION = Column("", "precision of training and unlearning; null in results of an early version")
+
+
 @dataclass(frozen=True, kw_only=True)
 class QuestionOf:
     """Which question a row of a view is about."""
@@ -32,9 +35,7 @@ class QuestionOf:
     dataset: Annotated[str, Column("", "name of the data set")]
     arm: Annotated[str, Column("", "augmentation arm")]
     network: Annotated[str, Column("", "network")]
-    precision: Annotated[
-        str | None, Column("", "precision of training and unlearning; null in results of an early version")
-    ]
+    precision: Annotated[str | None, PRECISION]
     forget: Annotated[str, Column("", "forget request, as reports call it")]
     question: Annotated[str, Column("", "fingerprint of the question; rows of different questions are never averaged")]
 
@@ -43,5 +44,8 @@ def half_width(values: str) -> str:
     """Write the SQL of half a 95 % interval of the mean of a group's values (Student's t); null for fewer than two."""
     return f"case when count(*) > 1 then student_t(count(*)) * stddev_samp({values}) / sqrt(count(*)) end"
 
+
+PRECISION_OF_QUESTION = "max(precision) over (partition by question) as precision"
+"""SQL: the precision of a question, for its rows of an early version too, which do not say it."""
 
 QUESTION = "study, dataset, arm, network, precision, forget, question"

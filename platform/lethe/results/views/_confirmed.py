@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.results.rows import ConfirmationRow
-from lethe.results.views._base import View
+from lethe.results.views._base import PRECISION_OF_QUESTION, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +18,9 @@ class ConfirmedRow(ConfirmationRow):
 CONFIRMED: Final = View(
     "The confirmations that count: the newest on each seed, and of a searched row the longest search's choice.",
     ConfirmedRow,
-    """
+    f"""
 select * exclude (chosen_setting, chosen_trials) from (
-    select *,
+    select * replace ({PRECISION_OF_QUESTION}),
         last_value(setting) over of_row as chosen_setting,
         last_value(tuning_trials) over of_row as chosen_trials
     from confirmations
