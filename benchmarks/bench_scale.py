@@ -111,7 +111,7 @@ class Noop(TrialWorker):
                 started_at=now,
                 ended_at=now,
                 reference=Reference(oracle, 0.15, None, 0.001, *names),
-                provenance=Provenance.here(torch.device("cpu")),
+                provenance=Provenance.here(torch.device("cpu"), 1.0, 0.0),
             )
 
 
