@@ -14,13 +14,13 @@ import sys
 from statistics import median
 
 import torch
+from network import network_named
 from timing import Row, parser, seconds, show, timed
 from torch import nn
 
 from unlearning.allocator import keep_freed_memory
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import ARMS
-from unlearning.models import NETWORKS
 from unlearning.models._base import MeanOverPixels
 from unlearning.training import Recipe, Training
 
@@ -52,14 +52,13 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     if variant != "freed memory given back":
         keep_freed_memory()
     data = load(Synthetic())
-    name, _, width = options.network.partition(":")
-    model = NETWORKS[name](width=int(width)).build(1, data.classes, seed=0)
+    model = network_named(options.network).build(1, data.classes, seed=0)
     if variant == "torch's average pooling":
         model = with_torchs_pooling(model)
     if variant == "weights with channels first":
         model = with_torchs_pooling(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     if variant == "with torch.compile besides":
-        model[1] = torch.compile(model[1], dynamic=False)
+        model[1].compile(dynamic=False)
     recipe = Recipe(epochs=1000, batch_size=64, precision=options.precision)
     images_NCHW, everything = data.train.images_NCHW, torch.arange(len(data.train))
     training = Training(model, images_NCHW, data.train.labels_N, everything, recipe=recipe, arm=ARMS["none"], seed=0)

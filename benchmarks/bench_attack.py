@@ -11,6 +11,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from functools import partial
+
 import numpy as np
 import torch
 from sklearn.svm import SVC
@@ -55,7 +57,7 @@ def main() -> None:
         members, nonmembers, forget = (draw(chosen.classes, count, margin, random) for count, margin in counts)
         sample = (members, nonmembers, forget)
         for feature in chosen.features:
-            works = {"ours": lambda: ours(feature, sample), "theirs": lambda: scikit_learns(feature, sample)}  # noqa: B023
+            works = {"ours": partial(ours, feature, sample), "theirs": partial(scikit_learns, feature, sample)}
             spent = by_turns(works, chosen.repeats)
             scores = {name: work() for name, work in works.items()}
             rows.append(

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from network import network_named
 from timing import Row, parser, show
 
 from unlearning.allocator import keep_freed_memory
-from unlearning.data import Synthetic, load
+from unlearning.data import Split, SplitName, Synthetic, load
 from unlearning.data.augment import ARMS
 from unlearning.data.forget import RandomShare, select
 from unlearning.engine import Engine, Sweep
-from unlearning.models import NETWORKS
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.yardstick import Yardstick
 
@@ -64,8 +64,7 @@ def main() -> None:
         forget = select(RandomShare(fraction=0.1), data, seed=0)
     with stage("images and network in place"):
         images_NCHW = data.train.images_NCHW.to(device)
-        name, _, width = chosen.network.partition(":")
-        model = NETWORKS[name](width=int(width)).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
+        model = network_named(chosen.network).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
         engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=chosen.precision)
     few = torch.arange(STEPS * chosen.batch)
     sweep = Sweep(few, data.train.labels_N[few])
@@ -78,7 +77,7 @@ def main() -> None:
         saliency = Saliency({name: score.to(device) for name, score in scores.items()})
     with stage(f"unlearning, {STEPS} steps"):
         train(saliency.masks(0.5))
-    parts = {"train": data.train, "val": data.val, "test": data.test}
+    parts: dict[SplitName, Split] = {"train": data.train, "val": data.val, "test": data.test}
     with stage(f"evaluation of {sum(map(len, parts.values())):,} images"):
         logits = {name: engine.predict(part.images_NCHW.to(device)) for name, part in parts.items()}
     with stage("attack, every feature"):

@@ -65,11 +65,14 @@ def overheads(study_file: Path, results: str, repeats: int) -> list[float]:
     task = TrialTask(cell.question, method, study.seeds.tuning)
     found = []
     with connect():
-        share = study.resources.trial
+        if isinstance(share := study.resources.trial, str):
+            raise SystemExit(f"resources.trial: wanted a share of a worker, got {share}")
         make, watch = partial(ComputeSeconds, Pool(place), Shelf(plan.datasets), share), Watch(Stop(), 3600, print)
         crew = RayCrew(make, Room.of(share), lambda room: 1, watch)
         started = time.perf_counter()
         for done in crew.do([task] * repeats):
+            if done.result is None:
+                raise SystemExit(f"the trial failed: {done.error}")
             ended = time.perf_counter()
             found.append(ended - started - done.result)
             started = ended

@@ -33,7 +33,11 @@ def fill(plan: Plan, place: Place) -> list[float]:
     share = plan.study.resources.training
     make = partial(Trainer, Pool(place), Shelf(plan.datasets), RayClaims(), share)
     crew = RayCrew(make, Room.of(share), lambda room: len(plan.missing), Watch(Stop(), 3600, print))
-    made = [one for done in crew.do(plan.missing) for one in done.result]
+    made = []
+    for done in crew.do(plan.missing):
+        if done.result is None:
+            raise SystemExit(f"a training failed: {done.error}")
+        made += done.result
     return [one.manifest["facts"]["seconds_train"] for one in made if one.key.kind != "saliency"]
 
 

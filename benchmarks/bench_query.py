@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,9 @@ def rows_of(study: int, trials: int, random: np.random.Generator) -> Iterator[li
     for number in range(trials):
         lr, density = float(10 ** random.uniform(-3, -1)), float(random.uniform(0.1, 0.9))
         ua, ra, va, mia, gap, spent = map(float, random.uniform(0, 1, 6))
-        measured = {"ua": ua, "ra": ra, "va": va, "mia": mia, "gap": gap}
-        unit = {"study": name, "trial_id": f"{name}-0123abcd-{number:04d}", "cell": f"{study:020x}"}
-        took = {"seconds_unlearn": spent, "seconds_evaluate": spent, "seconds_attack": spent}
+        measured: dict[str, Any] = {"ua": ua, "ra": ra, "va": va, "mia": mia, "gap": gap}
+        unit: dict[str, Any] = {"study": name, "trial_id": f"{name}-0123abcd-{number:04d}", "cell": f"{study:020x}"}
+        took: dict[str, Any] = {"seconds_unlearn": spent, "seconds_evaluate": spent, "seconds_attack": spent}
         yield [EpochRow(**unit, **measured, **took, epoch=epoch, gap_per_seed=[gap]) for epoch in range(1, EPOCHS + 1)]
         yield [
             TrialRow(
@@ -142,7 +143,7 @@ def once(work: Callable[[], object]) -> float:
 
 
 def ask(place: Place, repeats: int) -> dict[str, float]:
-    return {name: seconds(lambda sql=sql: query(sql, place), repeats) for name, sql in QUESTIONS.items()}
+    return {name: seconds(partial(query, sql, place), repeats) for name, sql in QUESTIONS.items()}
 
 
 def bench(studies: int, trials: int, repeats: int) -> None:
@@ -150,7 +151,7 @@ def bench(studies: int, trials: int, repeats: int) -> None:
     try:
         place = Place.at(folder)
         parts = write(folder, studies, trials)
-        loose = {name: once(lambda sql=QUESTIONS[name]: query(sql, place)) for name in BEFORE}
+        loose = {name: once(partial(query, QUESTIONS[name], place)) for name in BEFORE}
         started = time.perf_counter()
         for study in Store(place).studies():
             compact(Store(place), study)

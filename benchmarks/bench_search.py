@@ -18,6 +18,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -137,9 +138,9 @@ def main() -> None:
         first = prepare(folder, trials, precision)
         settings = query("select number, lr, density from trials order by number", first).to_pylist()
         contestants = {
-            "Lethe": lambda: by_lethe(folder, first, trials, precision),
-            "plain Ray Tune trainable": lambda: by_tune(folder, settings, precision),
-            "a process a setting": lambda: by_processes(folder, settings, precision),
+            "Lethe": partial(by_lethe, folder, first, trials, precision),
+            "plain Ray Tune trainable": partial(by_tune, folder, settings, precision),
+            "a process a setting": partial(by_processes, folder, settings, precision),
         }
         rounds = [{name: search() for name, search in contestants.items()} for _ in range(chosen.repeats)]
     seconds = {name: median(one[name][0] for one in rounds) for name in contestants}
@@ -155,7 +156,7 @@ def main() -> None:
                 "ratio": spent / seconds["Lethe"],
                 "best gap": float(pairs[:, 1].min()),
                 "|difference|": fmean(abs(pairs[:, 0] - pairs[:, 1])),
-                "rank correlation": float(np.corrcoef(pairs.argsort(0).argsort(0).T)[0, 1]),
+                "rank correlation": float(np.asarray(np.corrcoef(pairs.argsort(0).argsort(0).T))[0, 1]),
             }
         )
     show(f"{trials} trials of SalUn, {precision}, {CORES} at a time, median of {chosen.repeats}", rows, chosen.out)

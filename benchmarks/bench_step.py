@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import torch
+from network import network_named
 from timing import Row, by_turns, parser, seconds, show
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -23,7 +24,6 @@ from unlearning.allocator import keep_freed_memory
 from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.augment import ARMS
 from unlearning.engine import Engine, Precision, Sweep
-from unlearning.models import NETWORKS
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -32,7 +32,7 @@ class Kernels(TorchDispatchMode):
     """Counts each kernel's floating-point operations, and the bytes of its inputs and outputs."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counted: list[tuple[float, float]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -46,10 +46,10 @@ class Kernels(TorchDispatchMode):
         return out
 
 
-def ceilings(device: torch.device, repeats: int) -> tuple[dict[str, float], float]:
+def ceilings(device: torch.device, repeats: int) -> tuple[dict[Precision, float], float]:
     """Measure the peak of a matrix product in each precision, and the bytes that a copy reads and writes, a second."""
     side, count = (8192, 1 << 28) if device.type == "cuda" else (1024, 1 << 25)
-    peaks = {}
+    peaks: dict[Precision, float] = {}
     for precision in PRECISIONS:
         matrix = torch.randn(side, side, device=device).to(getattr(torch, precision))
         peaks[precision] = 2 * side**3 / seconds(lambda: matrix @ matrix, repeats)  # noqa: B023
@@ -62,9 +62,8 @@ def works_of(
     network: str, precision: Precision, data: ImageData, device: torch.device, batch_size: int
 ) -> dict[str, Callable[[], object]]:
     """Give what is timed, one step of each kind, for a network named as ``resnet18:64``."""
-    name, _, width = network.partition(":")
     images_NCHW = data.train.images_NCHW[:batch_size].to(device)
-    model = NETWORKS[name](width=int(width)).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
+    model = network_named(network).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
     engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=precision)
     sweep, random = Sweep(torch.arange(batch_size), data.train.labels_N[:batch_size]), torch.Generator()
     masks = [torch.rand_like(parameter) < 0.5 for parameter in model.parameters()]

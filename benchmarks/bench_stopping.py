@@ -42,7 +42,7 @@ def search(folder: Path, seed: int, trials: int, epochs: int, halving: dict[str,
     done = subprocess.run([*command, *changes], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
-    [found] = query(SQL, results).to_pylist()
+    found: dict[str, float] = query(SQL, results).to_pylist()[0]
     return found
 
 

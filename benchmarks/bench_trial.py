@@ -23,15 +23,15 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from network import network_named
 from timing import Row, parser, show
 
 from unlearning.allocator import keep_freed_memory
-from unlearning.data import Synthetic, load
+from unlearning.data import SplitName, Synthetic, load
 from unlearning.data.augment import ARMS
 from unlearning.data.forget import RandomShare, select
 from unlearning.engine import Engine
 from unlearning.methods import ForgetTask, SalUn, Subject
-from unlearning.models import NETWORKS
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.training import Recipe, Training
 from unlearning.trial import unlearn
@@ -65,7 +65,8 @@ def trial(subject: Subject, weights: dict[str, torch.Tensor], yardstick: Yardsti
         masks = method.masks(subject, seed=0)
     with phases.timing("optimiser at rest"):
         subject.engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
-    images = {"train": subject.engine.images_NCHW, "val": yardstick.data.val.images_NCHW.to(subject.engine.device)}
+    val_NCHW = yardstick.data.val.images_NCHW.to(subject.engine.device)
+    images: dict[SplitName, torch.Tensor] = {"train": subject.engine.images_NCHW, "val": val_NCHW}
     for result in unlearn(subject, weights, method, seed=0, images=images):
         phases["epochs"] = phases.get("epochs", 0.0) + result.seconds_unlearn
         phases["evaluation"] = phases.get("evaluation", 0.0) + result.seconds_evaluate
@@ -86,9 +87,8 @@ def worker(options: argparse.Namespace) -> list[Phases]:
         data = load(Synthetic(like=options.like, share=options.share))
         forget = select(RandomShare(fraction=options.forget), data, seed=0)
         images_NCHW = data.train.images_NCHW.to(device)
-    name, _, width = options.network.partition(":")
     with phases.timing("network and weights"):
-        model = NETWORKS[name](width=int(width)).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
+        model = network_named(options.network).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
         if not options.original.exists():
             recipe = Recipe(epochs=1, batch_size=options.batch, lr=0.01, precision=options.precision)
             everything = torch.arange(len(data.train))

@@ -51,7 +51,7 @@ def saliency_mask(model: nn.Module, forget: DataLoader[tuple[Tensor, int]], dens
     model.zero_grad()
     for images, labels in forget:
         cross_entropy(model(images), labels).backward()
-    scores = [parameter.grad.abs() for parameter in model.parameters()]
+    scores = [parameter.grad.abs() for parameter in model.parameters() if parameter.grad is not None]
     flat = torch.cat([score.flatten() for score in scores])
     threshold = flat.sort(descending=True).values[int(density * len(flat)) - 1]
     model.zero_grad()
@@ -105,7 +105,10 @@ def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: in
     data, oracle = np.load(folder / "data.npz"), json.loads((folder / "oracle.json").read_text())
     train = Images(data["train_images"], data["train_labels"])
     is_forget = np.isin(np.arange(len(train)), data["forget"])
-    forget, retain = Subset(train, np.flatnonzero(is_forget)), Subset(train, np.flatnonzero(~is_forget))
+    forget, retain = (
+        Subset(train, np.flatnonzero(is_forget).tolist()),
+        Subset(train, np.flatnonzero(~is_forget).tolist()),
+    )
     sets = {"forget": forget, "retain": retain, "val": Images(data["val_images"], data["val_labels"])}
     loaders = {name: DataLoader(part, batch_size=256) for name, part in sets.items()}
     model = load_model(folder)
@@ -123,6 +126,7 @@ def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: in
                     logits = model(images)
                 cross_entropy(logits.float(), wanted).backward()
                 for parameter, mask in zip(model.parameters(), masks, strict=True):
+                    assert parameter.grad is not None
                     parameter.grad *= mask
                 optimizer.step()
                 with torch.no_grad():
