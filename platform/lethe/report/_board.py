@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from lethe.place import Place
+from lethe.report._numbers import model_title
 from lethe.results import Results, to_rows
 from lethe.results.views import ContrastRow, LeaderboardRow
 
@@ -22,7 +23,7 @@ class Board:
     def title(self) -> str:
         """How reports name the question and its study."""
         of = self.lines[0]
-        model = f"{of.network}, {of.precision}" if of.precision else of.network
+        model = model_title(of.network, of.precision)
         return f"{of.study} · {of.dataset}, augmentation {of.arm}, forget {of.forget} · {model}"
 
 

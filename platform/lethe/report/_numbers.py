@@ -37,6 +37,11 @@ def difference(mean: float, low: float | None, high: float | None) -> str:
     return signed(mean) if low is None or high is None else f"{signed(mean)} [{signed(low)}, {signed(high)}]"
 
 
+def model_title(network: str, precision: str | None) -> str:
+    """Name a network with its precision, where that is known."""
+    return f"{network}, {precision}" if precision else network
+
+
 def row_title(row: str) -> str:
     """Call a row of a leaderboard as a table does."""
     return {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}.get(row, row)

@@ -7,7 +7,7 @@ from typing import Final
 
 from lethe.report._board import Board, is_choice
 from lethe.report._leaderboard import setting_in_words
-from lethe.report._numbers import METRICS, gap_interval, row_title
+from lethe.report._numbers import METRICS, gap_interval, model_title, row_title
 from lethe.report.page._gather import QuestionPart, StudyPart
 from lethe.report.page._wording import difference, duration, method_title, percent
 from lethe.results.views import AugmentationRow, LeaderboardRow
@@ -149,11 +149,11 @@ def arms_of(lines: Iterable[AugmentationRow]) -> list[Arms]:
     """Sort the effects of augmentation by what they are about."""
     groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
     for line in lines:
-        network = f"{line.network}, {line.precision}" if line.precision else line.network
-        groups[line.dataset, line.forget, network, line.arm, line.against].append(line)
+        model = model_title(line.network, line.precision)
+        groups[line.dataset, line.forget, model, line.arm, line.against].append(line)
     return [
-        Arms(f"{dataset}, forget {forget}, {network}", arm, against, rows[0].seeds, tuple(map(_effect, rows)))
-        for (dataset, forget, network, arm, against), rows in groups.items()
+        Arms(f"{dataset}, forget {forget}, {model}", arm, against, rows[0].seeds, tuple(map(_effect, rows)))
+        for (dataset, forget, model, arm, against), rows in groups.items()
     ]
 
 
