@@ -1,15 +1,16 @@
 """Confirmation: the chosen settings, and the rows that every honest table needs, on seeds that no search has seen.
 
-The rows are the original as it is (do nothing), the oracles of the other seeds (the noise floor), the chosen setting of
-each method, and for SalUn its controls: density 1.0 and a random mask of the same density.
+The rows are the original as it is (do nothing), the oracles, the chosen setting of each method, and for SalUn its
+controls: density 1.0 and a random mask of the same density. The oracles of the tuning seeds are measured too: they
+stand in no row, but the noise floor is taken over every oracle there is.
 """
 
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from lethe.cluster import Steps
 from lethe.fingerprint import fingerprint
@@ -23,6 +24,8 @@ from unlearning.methods import Method, Nothing
 from unlearning.metrics import REPORT_METRICS, average_gap, tug_of_war
 from unlearning.trial import Logits
 from unlearning.yardstick import ReportMeasures
+
+Role = Literal["reporting", "tuning"]
 
 ALL_SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
@@ -44,6 +47,7 @@ class Confirmation:
         method: None for the oracle's own row.
         cell: whose search chose the setting; None for rows that belong to no search.
         others: the other reporting seeds, for the oracle's row.
+        role: what the seed is for.
     """
 
     study: str
@@ -54,6 +58,7 @@ class Confirmation:
     cell: Cell | None
     choice: Choice | None
     others: tuple[int, ...]
+    role: Role = "reporting"
 
     @property
     def confirmation_id(self) -> str:
@@ -81,8 +86,11 @@ class Confirmation:
 
 
 def choose(cell: Cell, trials: Sequence[TrialRow]) -> Choice | None:
-    """Choose the finished trial of the smallest gap, the earlier of two equal ones; None if no trial finished."""
-    own = [row for row in trials if row.cell == cell.fingerprint]
+    """Choose the finished trial of the smallest gap, the earlier of two equal ones; None if no trial finished.
+
+    Of a cell that an earlier specification searched longer, only as many trials as the study asks for are seen.
+    """
+    own = [row for row in trials if row.cell == cell.fingerprint and row.number < cell.trials]
     finished = [row for row in own if row.status == "done" and row.gap is not None]
     if not finished:
         return None
@@ -94,12 +102,22 @@ def confirmations(cells: Sequence[Cell], trials: Sequence[TrialRow]) -> list[Con
     """List every row of the tables of these cells' questions, on every reporting seed."""
     wanted: dict[str, Confirmation] = {}
     for cell in cells:
-        seeds = cell.study.seeds.reporting
-        for seed in seeds:
-            others = tuple(other for other in seeds if other != seed)
-            for confirmation in _rows_on(cell, seed, others, choose(cell, trials)):
-                wanted.setdefault(confirmation.confirmation_id, confirmation)
+        seeds, choice = cell.study.seeds, choose(cell, trials)
+        rows = [
+            confirmation
+            for seed in seeds.reporting
+            for confirmation in _rows_on(cell, seed, tuple(one for one in seeds.reporting if one != seed), choice)
+        ]
+        for confirmation in [*rows, *(_tuning_oracle(cell, seed) for seed in seeds.tuning)]:
+            wanted.setdefault(confirmation.confirmation_id, confirmation)
     return list(wanted.values())
+
+
+def _tuning_oracle(cell: Cell, seed: int) -> Confirmation:
+    study = cell.study
+    return Confirmation(
+        study.name, cell.question, "oracle", seed, None, None, None, study.seeds.reporting, role="tuning"
+    )
 
 
 def _rows_on(cell: Cell, seed: int, others: tuple[int, ...], choice: Choice | None) -> list[Confirmation]:
@@ -118,23 +136,10 @@ def _rows_on(cell: Cell, seed: int, others: tuple[int, ...], choice: Choice | No
     return rows
 
 
-def compare(
-    wanted: Sequence[Confirmation], confirmed: Iterable[ConfirmationRow]
-) -> tuple[list[Confirmation], list[ConfirmationRow]]:
-    """Hold the wanted rows against those that exist.
-
-    Returns:
-        What is still to be confirmed, and, where a longer search chose the same setting again, the rows with its cost.
-    """
-    known = {row.confirmation_id: row for row in confirmed}
-    missing, outdated = [], []
-    for confirmation in wanted:
-        row = known.get(confirmation.confirmation_id)
-        if row is None:
-            missing.append(confirmation)
-        elif row.tuning_trials != confirmation.tuning["tuning_trials"]:
-            outdated.append(replace(row, **confirmation.tuning))
-    return missing, outdated
+def missing_from(wanted: Sequence[Confirmation], confirmed: Iterable[str]) -> list[Confirmation]:
+    """Return the wanted rows that are not among those confirmed, which are named by their ids."""
+    known = set(confirmed)
+    return [confirmation for confirmation in wanted if confirmation.confirmation_id not in known]
 
 
 Confirmed = tuple[ConfirmationRow, list[PredictionRow]]

@@ -130,9 +130,8 @@ def _needs(cell: Cell, seeds: Sequence[int]) -> set[str]:
 def _artifact_row(study: str, pool: Pool, made: Made) -> ArtifactRow:
     facts = made.manifest["facts"]
     columns = question_columns(study, made.question)
-    del columns["question"]
     if made.key.kind == "original":
-        columns |= {name: None for name in columns if name.startswith("forget")}
+        columns |= {name: None for name in columns if name == "question" or name.startswith("forget")}
     times: dict[str, Any] = {name: datetime.fromisoformat(facts[name]) for name in ("started_at", "ended_at")}
     return ArtifactRow(
         **columns,

@@ -1,12 +1,13 @@
 """The plan of a study: what exists already, and what must still run."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lethe.confirm import Confirmation, compare, confirmations
+from lethe.confirm import Confirmation, confirmations, missing_from
 from lethe.pool import CorruptArtefactError, Pool, TrainingJob, jobs_for
 from lethe.precision import PrecisionChoice, choose_precision
-from lethe.results import ConfirmationRow, Store, TrialRow, to_rows
+from lethe.results import Store, TrialRow, to_rows
 from lethe.study import Cell, Study, expand, questions_of
 from unlearning.data import ImageData, load
 
@@ -24,7 +25,6 @@ class Plan:
         confirmed: how many rows of the table are confirmed already.
         unconfirmed: those that are still to be, as far as the choice is known.
         unrecorded: fingerprints of artefacts that are there without a row: whoever made them died before, or it broke.
-        outdated: confirmed rows, with the cost of a search that has grown since and chose the same.
     """
 
     study: Study
@@ -37,7 +37,6 @@ class Plan:
     trials: tuple[TrialRow, ...]
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
-    outdated: tuple[ConfirmationRow, ...]
     unrecorded: frozenset[str]
 
     @property
@@ -48,19 +47,20 @@ class Plan:
     @property
     def trials_left(self) -> int:
         """Count the trials that have not ended."""
-        done = [sum(row.cell == cell.fingerprint for row in self.trials) for cell in self.cells]
-        return sum(max(0, cell.trials - count) for cell, count in zip(self.cells, done, strict=True))
+        done = Counter(row.cell for row in self.trials)
+        return sum(cell.trials - done[cell.fingerprint] for cell in self.cells)
 
     @property
     def confirmations_planned(self) -> int:
-        """Count the rows of all tables: original, oracle, each method and its controls, on each reporting seed."""
+        """Count the rows of all tables on each reporting seed, and the oracles of the tuning seeds."""
+        questions, seeds = len(questions_of(self.cells)), self.study.seeds
         methods = sum(1 + len(cell.choice.example.controls()) for cell in self.cells)
-        return (2 * len(questions_of(self.cells)) + methods) * len(self.study.seeds.reporting)
+        return (2 * questions + methods) * len(seeds.reporting) + questions * len(seeds.tuning)
 
     @property
     def complete(self) -> bool:
         """Tell whether nothing is left to do."""
-        return not (self.missing or self.trials_left or self.unconfirmed or self.outdated or self.unrecorded)
+        return not (self.missing or self.trials_left or self.unconfirmed or self.unrecorded)
 
 
 def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
@@ -75,11 +75,11 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
     cells = expand(study, datasets)
     jobs = [*jobs_for(cells, study.seeds.tuning), *jobs_for(cells, study.seeds.reporting)]
     missing, broken = _missing(pool, jobs)
-    wanted = {cell.fingerprint for cell in cells}
-    trials = [row for row in to_rows(store.read("trials", study.name), TrialRow) if row.cell in wanted and row.final]
-    confirmed = to_rows(store.read("confirmations", study.name), ConfirmationRow)
-    known = confirmations(cells, trials)
-    missing_rows, outdated = compare(known, confirmed)
+    asked = {cell.fingerprint: cell.trials for cell in cells}
+    rows = to_rows(store.read("trials", study.name), TrialRow)
+    trials = [row for row in rows if row.number < asked.get(row.cell, 0) and row.final]
+    wanted = confirmations(cells, trials)
+    unconfirmed = missing_from(wanted, store.read("confirmations", study.name)["confirmation_id"].to_pylist())
     present = _fingerprints(jobs) - _fingerprints(missing)
     return Plan(
         study,
@@ -90,9 +90,8 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
         tuple(missing),
         tuple(broken),
         tuple(trials),
-        len(known) - len(missing_rows),
-        tuple(missing_rows),
-        tuple(outdated),
+        len(wanted) - len(unconfirmed),
+        tuple(unconfirmed),
         present - set(store.read("artifacts")["artifact_id"].to_pylist()),
     )
 

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TypeVar
 
 from lethe.cluster import Connection, Crew, OnRay, Room, Shelf, Stop, Watch, connect, kinds_of, stopping_on_signals
-from lethe.confirm import Confirmer, compare, confirmations
+from lethe.boards import board_rows
+from lethe.confirm import Confirmer, confirmations, missing_from
 from lethe.filling import Filling
 from lethe.lease import holding_study
 from lethe.packing import Packer
@@ -17,7 +18,7 @@ from lethe.place import Place, PlaceError
 from lethe.plan import Plan, make_plan
 from lethe.pool import Claims, LocalClaims, Pool, RayClaims, Trainer
 from lethe.progress import Progress
-from lethe.results import ConfirmationRow, Store, compact, to_rows
+from lethe.results import Store, TrialRow, compact
 from lethe.results.columns import specification
 from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune
 from lethe.study import Cell, Share, Study
@@ -91,10 +92,15 @@ class StudyRun:
                 raise InterruptedStudyError(self._stop.reason)
 
     def _specify(self, plan: Plan) -> None:
-        """Keep the whole study as it is run now, unless it was run so before."""
+        """Keep the whole study as it is run now, unless it was run so before, and which rows its tables are to have."""
         row = specification(plan.study, plan.precision.rates)
         if row.specification_id not in self._store.read("studies", self._study.name)["specification_id"].to_pylist():
             self._store.append([row])
+        self._compose(plan.cells, plan.trials)
+
+    def _compose(self, cells: Sequence[Cell], trials: Sequence[TrialRow]) -> None:
+        """Keep which confirmations the tables of this specification are made of, as far as settings are chosen."""
+        self._store.append(board_rows(cells, trials))
 
     def _tell(self, plan: Plan) -> None:
         for data in plan.datasets:
@@ -125,6 +131,7 @@ class StudyRun:
             share, room = self._search_here(search, shelf)
         if self._stop.requested:
             return
+        self._compose(plan.cells, search.rows)
         cells = [cell for cell in plan.cells if filling.can_confirm(cell)]
         make_confirmer = partial(_at_workbench, Confirmer, self._pool, shelf, share)
         self._confirm(cells, search, connection.crew(make_confirmer, room, self._watch))
@@ -195,10 +202,8 @@ class StudyRun:
         )
 
     def _confirm(self, cells: Sequence[Cell], search: StudySearch, crew: Crew) -> None:
-        confirmed = to_rows(self._store.read("confirmations", self._study.name), ConfirmationRow)
-        missing, outdated = compare(confirmations(cells, search.rows), confirmed)
-        for row in outdated:
-            self._store.append([row])
+        confirmed = self._store.read("confirmations", self._study.name)["confirmation_id"].to_pylist()
+        missing = missing_from(confirmations(cells, search.rows), confirmed)
         self._progress.stage("confirmation", len(missing))
         for count, done in enumerate(crew.do(missing), start=1):
             if isinstance(done.error, PlaceError):

@@ -6,6 +6,7 @@ from lethe.results.query import QueryError, Results, load, query, save_query
 from lethe.results.rows import (
     TABLES,
     ArtifactRow,
+    BoardRow,
     ConfirmationRow,
     EpochRow,
     PackingRow,
@@ -24,6 +25,7 @@ __all__ = [
     "TABLES",
     "VIEWS",
     "ArtifactRow",
+    "BoardRow",
     "ConfirmationRow",
     "CorruptPartError",
     "CorruptPartWarning",

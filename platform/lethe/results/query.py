@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-from duckdb.func import PythonUDFType
-from scipy.special import stdtrit
 
 from lethe.place import Place
+from lethe.results import functions
 from lethe.results.rows import TABLES, TableName
 from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
@@ -42,14 +40,22 @@ class Results:
     Args:
         where: the results place.
         study: the one study whose rows are seen; all if not given.
+        specification: the one specification whose boards are seen, by its fingerprint or the beginning of it; if not
+            given, of each study the one that was run last.
+
+    Raises:
+        QueryError: no specification, or several, have such a fingerprint.
     """
 
-    def __init__(self, where: Place | str | Path, study: str | None = None) -> None:
+    def __init__(self, where: Place | str | Path, study: str | None = None, specification: str | None = None) -> None:
         self.place = Place.at(where)
         self.study = study
+        self.specification = ""
         self._store = Store(self.place)
         self._saved = read_saved(self.place)
         self._tables: dict[TableName, pa.Table] = {}
+        if specification is not None:
+            self.specification = self._find(specification)
 
     def query(self, sql: str) -> pa.Table:
         """As `query`."""
@@ -72,12 +78,24 @@ class Results:
     def _answer(self, sql: str, saved: Mapping[str, str]) -> pa.Table:
         _only_statement(sql, saved)
         names = _needed_by(sql, saved)
-        with _connected(self._read(names), names, saved) as connection:
+        with connected(self._read(names), names, saved, self.specification) as connection:
             try:
                 answer: pa.Table = connection.sql(sql).to_arrow_table()
             except duckdb.Error as error:
                 raise _told(str(error), saved) from error
         return answer
+
+    def _find(self, beginning: str) -> str:
+        """Return the fingerprint of the specification that begins so."""
+        known = self.query("select distinct specification_id as id from boards order by id")["id"].to_pylist()
+        found = [one for one in known if beginning and one.startswith(beginning)]
+        if len(found) != 1:
+            of = f" of study {self.study}" if self.study else ""
+            raise QueryError(
+                f"{'several specifications' if found else 'no specification'}{of} in {self.place} whose fingerprint "
+                f"begins with '{beginning}'; there are {', '.join(found or known) or 'none'}"
+            )
+        return str(found[0])
 
     def _read(self, names: Sequence[str]) -> dict[TableName, pa.Table]:
         """Give the tables of these names."""
@@ -170,15 +188,20 @@ def _only_statement(sql: str, saved: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _connected(
-    tables: Mapping[TableName, pa.Table], names: Sequence[str], saved: Mapping[str, str]
+def connected(
+    tables: Mapping[TableName, pa.Table], names: Sequence[str], saved: Mapping[str, str], specification: str = ""
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database that holds the tables, views and saved queries of these names, and no way out of it."""
+    """Open a database that holds the tables, views and saved queries of these names, and no way out of it.
+
+    Args:
+        specification: whose boards the views show; empty: of each study the one that was run last.
+    """
     with duckdb.connect(":memory:") as connection:
         for table, rows in tables.items():
             connection.register(table, rows)
         connection.register("columns", columns())
-        connection.create_function("student_t", _student_t, ["bigint"], "double", type=PythonUDFType.ARROW)
+        functions.register(connection)
+        connection.execute("SET VARIABLE specification = $1", [specification])
         for setting in _SETTINGS:
             connection.execute(setting)
         for name in names:
@@ -195,12 +218,6 @@ def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> 
         connection.execute(view)
     except duckdb.Error as error:
         raise QueryError(f"the saved query '{name}' has no answer: {error}") from error
-
-
-def _student_t(counts: pa.ChunkedArray) -> pa.Array:
-    """Give the 97.5 % quantile of Student's t for so many values, one degree of freedom less; null below two."""
-    values = counts.to_numpy()
-    return pa.array(np.where(values > 1, stdtrit(np.maximum(values - 1, 1), 0.975), np.nan), from_pandas=True)
 
 
 def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Raised with every change of the columns; how an older part is read is told in ``part.py``."""
 
 
@@ -210,6 +210,7 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, QuestionColumns):
     seconds_saliency: Annotated[float | None, Column("s", "time of the saliency scores alone")] = None
     seconds_retrain: Annotated[float | None, Column("s", "what training the paired oracle took")] = None
     retrain_share: Annotated[float | None, Column("fraction", "seconds_unlearn / seconds_retrain")] = None
+    compute_share: Annotated[float | None, Column("fraction", "TEMP")] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
@@ -256,8 +257,46 @@ class StudyRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BoardRow:
+    """One model that the table of a specification is made of: which row it stands in, and how its setting was found.
+
+    A study keeps its name when its file is edited, and a setting on a seed is confirmed once for all files that ask for
+    it. So which confirmations make up a table is written down for each specification, anew at each of its runs.
+    """
+
+    study: Annotated[str, Column("", "name of the study")]
+    specification_id: Annotated[str, Column("", "fingerprint of the specification")]
+    run_at: Annotated[datetime, Column("", "when this specification was last run, UTC")]
+    margin: Annotated[
+        float, Column("fraction", "excess over the noise floor below which a row counts as equivalent to retraining")
+    ]
+    question: Annotated[str, Column("", "fingerprint of the question")]
+    data_hash: Annotated[str, Column("", "hash of the images and labels")]
+    forget_hash: Annotated[str, Column("", "hash of the indices of the forget set")]
+    recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
+    training: Annotated[str, Column("", "how originals and oracles are trained, in words")]
+    row: Annotated[str, Column("", "row of the comparison")]
+    method: Annotated[str, Column("", "unlearning method; 'original' and 'oracle' for the rows without one")]
+    training_seed: Annotated[int, Column("", "training seed of the model")]
+    role: Annotated[
+        Literal["reporting", "tuning"],
+        Column("", "'reporting', or 'tuning' for oracles that only add to the noise floor"),
+    ]
+    confirmation_id: Annotated[str | None, Column("", "its confirmation; null until a setting is chosen")] = None
+    cell: Annotated[str | None, Column("", "fingerprint of the cell whose search chose the setting")] = None
+    trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
+    tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
+    tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
+    tuning_seeds: Annotated[list[int], Column("", "training seeds that the search saw")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _ArtifactColumns(StudyColumns):
     artifact_id: Annotated[str, Column("", "fingerprint of the artefact")]
+    question: Annotated[
+        str | None,
+        Column("", "fingerprint of the question; null for an original, which serves several, and in early results"),
+    ] = None
     kind: Annotated[Literal["original", "oracle", "saliency"], Column("", "'original', 'oracle' or 'saliency'")]
     forget: Annotated[str | None, Column("", "forget request; null for an original")] = None
     forget_kind: Annotated[str | None, Column("", "kind of forget request; null for an original")] = None
@@ -308,14 +347,17 @@ class PackingRow(ProvenanceColumns, _PackingColumns):
     """So many trials at a time on one device, as measured; ``peak_memory_bytes`` is that of one worker."""
 
 
-Row = TrialRow | EpochRow | ConfirmationRow | PredictionRow | ArtifactRow | PackingRow | StudyRow
-TableName = Literal["trials", "epochs", "confirmations", "predictions", "artifacts", "packings", "studies"]
+Row = TrialRow | EpochRow | ConfirmationRow | PredictionRow | BoardRow | ArtifactRow | PackingRow | StudyRow
+TableName = Literal[
+    "trials", "epochs", "confirmations", "predictions", "boards", "artifacts", "packings", "studies"
+]
 
 TABLES: Final[dict[TableName, type[Row]]] = {
     "trials": TrialRow,
     "epochs": EpochRow,
     "confirmations": ConfirmationRow,
     "predictions": PredictionRow,
+    "boards": BoardRow,
     "artifacts": ArtifactRow,
     "packings": PackingRow,
     "studies": StudyRow,
@@ -326,6 +368,7 @@ UNITS: Final[dict[TableName, str]] = {
     "epochs": "trial_id",
     "confirmations": "confirmation_id",
     "predictions": "confirmation_id",
+    "boards": "specification_id",
     "artifacts": "artifact_id",
     "packings": "packing_id",
     "studies": "specification_id",

@@ -80,6 +80,15 @@ class Question:
         return digest_of_tensor(self.forget.indices_F)
 
     @cached_property
+    def recipe_id(self) -> str:
+        """The fingerprint of how models are trained, whatever the data, the augmentation and the forget request.
+
+        Models of one training seed and one such recipe share initial weights and draws; no others can be paired.
+        """
+        shared = {name: value for name, value in self._trained_on.items() if name not in ("data", "arm")}
+        return fingerprint({**shared, "study_seed": self.study_seed})
+
+    @cached_property
     def fingerprint(self) -> str:
         """What identifies the question, whatever it is called; the training seeds follow from the study's seed."""
         return fingerprint({**self._trained_on, "forget": self.forget_hash, "study_seed": self.study_seed})

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from unlearning.data import AnySource
@@ -261,6 +261,10 @@ class Study(Options):
     methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed]
     search: Search = Search()
     seeds: Seeds = Seeds()
+    margin: Annotated[float, Gt(0), Lt(1)] = Field(
+        0.01,
+        description="excess over the noise floor, as a fraction, below which a row counts as equivalent to retraining",
+    )
     resources: Resources = Resources()
     results: str = "results"
 

@@ -2,6 +2,7 @@
 
 from unlearning.metrics._base import DivergedError, Predictions
 from unlearning.metrics.accuracy import accuracy, auc, per_class_recall, unlearning_accuracy
+from unlearning.metrics.energy import EnergyTest, energy_test
 from unlearning.metrics.gap import (
     REPORT_METRICS,
     SEARCH_METRICS,
@@ -18,6 +19,7 @@ __all__ = [
     "REPORT_METRICS",
     "SEARCH_METRICS",
     "DivergedError",
+    "EnergyTest",
     "Feature",
     "Interval",
     "Predictions",
@@ -25,6 +27,7 @@ __all__ = [
     "auc",
     "average_gap",
     "draw_members",
+    "energy_test",
     "interval",
     "membership_scores",
     "noise_floor",

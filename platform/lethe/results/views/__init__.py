@@ -4,31 +4,39 @@ from typing import Final
 
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import View
-from lethe.results.views._best import BEST, BestRow
-from lethe.results.views._confirmed import CONFIRMED
+from lethe.results.views._chosen import CHOSEN, ChosenRow
+from lethe.results.views._confirmed import COMPARED, CONFIRMED
+from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
+from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._failures import FAILURES, FailureRow
-from lethe.results.views._leaderboard import CONTRASTS, LEADERBOARD, ContrastRow, LeaderboardRow
+from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
+from lethe.results.views._leaderboard import LEADERBOARD, LeaderboardRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
 
 VIEWS: Final[dict[str, View]] = {
     "leaderboard": LEADERBOARD,
     "contrasts": CONTRASTS,
-    "best": BEST,
+    "deviations": DEVIATIONS,
+    "joint_tests": JOINT_TESTS,
+    "chosen": CHOSEN,
     "augmentation": AUGMENTATION,
     "cost": COST,
     "sensitivity": SENSITIVITY,
     "failures": FAILURES,
     "confirmed": CONFIRMED,
+    "compared": COMPARED,
 }
 
 __all__ = [
     "VIEWS",
     "AugmentationRow",
-    "BestRow",
+    "ChosenRow",
     "ContrastRow",
     "CostRow",
+    "DeviationRow",
     "FailureRow",
+    "JointTestRow",
     "LeaderboardRow",
     "SensitivityRow",
     "View",

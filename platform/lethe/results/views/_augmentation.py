@@ -1,10 +1,14 @@
-"""What an augmentation arm changes, on every measure of every row, paired by training seed."""
+"""What an augmentation arm changes, on every measure of every row, paired by training seed.
+
+Two arms are compared where everything else is the same: the images and labels, the forget set, network, recipe and the
+study's seed, by their hashes. Names do not count: two files may have one name.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import PRECISION, View, half_width
+from lethe.results.views._base import FEWEST, LEVEL, PRECISION, View, clipped, half_width, holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,34 +20,44 @@ class AugmentationRow:
     network: Annotated[str, Column("", "network")]
     precision: Annotated[str | None, PRECISION]
     forget: Annotated[str, Column("", "forget request, as reports call it")]
+    data_hash: Annotated[str, Column("", "hash of the images and labels")]
+    forget_hash: Annotated[str, Column("", "hash of the indices of the forget set")]
+    recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
     row: Annotated[str, Column("", "row of the comparison; of 'original' too, whose own gap may shrink with an arm")]
     arm: Annotated[str, Column("", "augmentation arm")]
     against: Annotated[str, Column("", "the arm that it is held against: 'none', or the first by name without it")]
     metric: Annotated[
         str,
-        Column("", "'ua', 'ra', 'ta', 'mia', 'auc', 'gap', or 'gap_closed': the original's gap less the row's own"),
+        Column("", "'ua', 'ra', 'ta', 'mia', 'auc', 'gap', or 'gap_closed': the original's gap minus the row's own"),
     ]
     seeds: Annotated[int, Column("", "reporting seeds that both arms have")]
     mean: Annotated[float, Column("fraction", "the measure with the arm, mean over these seeds")]
     mean_against: Annotated[float, Column("fraction", "the measure with the other arm, mean over these seeds")]
-    difference: Annotated[float, Column("fraction", "the first less the second, paired by seed")]
-    low: Annotated[float | None, Column("fraction", "lower end of its 95 % interval; null for one seed, or oracles")]
+    difference: Annotated[float, Column("fraction", "the first minus the second, paired by seed")]
+    low: Annotated[
+        float | None, Column("fraction", f"lower end of its own 95 % interval; null below {FEWEST} seeds, or oracles")
+    ]
     high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
-    verdict: Annotated[str, Column("", "'higher', 'lower', 'not told apart', or 'no interval'")]
+    p: Annotated[float | None, Column("", "two-sided p of a paired t-test; null where there is no interval")]
+    p_holm: Annotated[float | None, Column("", "the same, adjusted for all differences between these two arms (Holm)")]
+    verdict: Annotated[
+        str,
+        Column("", f"'higher' or 'lower' (p_holm below {LEVEL}), 'inconclusive', 'too few seeds', or 'no interval'"),
+    ]
 
+
+_SAME: Final = "study, data_hash, forget_hash, recipe"
 
 AUGMENTATION: Final = View(
     "What augmentation changes: each measure of each row with an arm and without, paired by seed.",
     AugmentationRow,
     f"""
 with base as (
-    select study, dataset, network, coalesce(precision, '') as precision, forget, forget_images,
-        case when bool_or(arm = 'none') then 'none' else min(arm) end as against
+    select {_SAME}, case when bool_or(arm = 'none') then 'none' else min(arm) end as against
     from confirmed group by all
 ),
 measured as (
-    select study, dataset, network, coalesce(precision, '') as precision, forget, forget_images,
-        arm, row, training_seed,
+    select {_SAME}, dataset, network, precision, forget, arm, row, training_seed,
         ua, ra, ta, mia, auc, gap, untouched - gap as gap_closed
     from confirmed left join (
         select study, question, training_seed, gap as untouched from confirmed where row = 'original'
@@ -53,27 +67,44 @@ long as (
     unpivot measured on ua, ra, ta, mia, auc, gap, gap_closed into name metric value value
 ),
 paired as (
-    select a.study, a.dataset, a.network, a.precision, a.forget, a.row, a.arm, b.arm as against, a.metric,
+    select {_SAME}, any_value(a.dataset) as dataset, any_value(a.network) as network,
+        any_value(a.precision) as precision, any_value(a.forget) as forget,
+        row, a.arm as arm, b.arm as against, metric,
         count(*) as seeds, avg(a.value) as mean, avg(b.value) as mean_against,
         avg(a.value - b.value) as difference,
-        case when not (a.row = 'oracle' and a.metric = 'gap') then {half_width("a.value - b.value")} end as reach
+        stddev_samp(a.value - b.value) as sd,
+        not (row = 'oracle' and metric = 'gap') as independent,
+        case when independent then {half_width("a.value - b.value")} end as reach
     from long a
-    join base using (study, dataset, network, precision, forget, forget_images)
-    join long b using (study, dataset, network, precision, forget, forget_images, row, metric, training_seed)
+    join base using ({_SAME})
+    join long b using ({_SAME}, row, metric, training_seed)
     where a.arm <> base.against and b.arm = base.against
-    group by a.study, a.dataset, a.network, a.precision, a.forget, a.forget_images, a.row, a.arm, b.arm, a.metric
+    group by {_SAME}, row, a.arm, b.arm, metric
+),
+tested as (
+    select *, case when independent and seeds >= {FEWEST} then t_pvalue(difference, sd, seeds) end as p from paired
+    where not (row in ('original', 'oracle') and metric = 'gap_closed')
+),
+stepped as (select *, {holm("p", f"{_SAME}, arm, against", "row, metric")} as step from tested),
+adjusted as (
+    select *, max(step) over (
+        partition by {_SAME}, arm, against order by p nulls last, row, metric rows unbounded preceding
+    ) as p_holm
+    from stepped
 )
-select study, dataset, network, nullif(precision, '') as precision, forget, row, arm, against, metric,
+select study, dataset, network, precision, forget, data_hash, forget_hash, recipe, row, arm, against, metric,
     seeds, mean, mean_against, difference,
-    difference - reach as low,
-    difference + reach as high,
-    case when reach is null then 'no interval'
-        when difference + reach < 0 then 'lower'
-        when difference - reach > 0 then 'higher'
-        else 'not told apart' end as verdict
-from paired
-where not (row in ('original', 'oracle') and metric = 'gap_closed')
-order by study, dataset, network, precision, forget, arm, row <> 'original', row <> 'oracle', row,
+    {clipped("difference - reach", -2, 2)} as low,
+    {clipped("difference + reach", -2, 2)} as high,
+    p, case when p is not null then p_holm end as p_holm,
+    case when not independent then 'no interval'
+        when p is null then 'too few seeds'
+        when p_holm >= {LEVEL} then 'inconclusive'
+        when difference < 0 then 'lower'
+        else 'higher' end as verdict
+from adjusted
+order by study, dataset, network, precision, forget, data_hash, forget_hash, recipe, arm,
+    row <> 'original', row <> 'oracle', row,
     list_position(['gap', 'gap_closed', 'ua', 'ra', 'ta', 'mia', 'auc'], metric)
 """,
 )

@@ -1,7 +1,7 @@
 """What a view is: SQL over the tables and other views, and the meaning of each of its columns."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from lethe.results.schema import Column
 
@@ -16,7 +16,7 @@ class View:
     Attributes:
         meaning: what it answers, a sentence.
         row_type: a row of the answer, as the types of the tables are written; its fields are the columns, in order.
-        sql: may name tables, views, and ``student_t(n)``: the 97.5 % quantile of Student's t for n values.
+        sql: may name tables, views, and the functions of ``lethe.results.functions``.
     """
 
     meaning: str
@@ -40,12 +40,45 @@ class QuestionOf:
     question: Annotated[str, Column("", "fingerprint of the question; rows of different questions are never averaged")]
 
 
+FEWEST: Final = 3
+"""Seeds below which nothing is concluded: two values give an interval that nine standard deviations widen."""
+
+LEVEL: Final = 0.05
+"""The level of every test."""
+
+
 def half_width(values: str) -> str:
-    """Write the SQL of half a 95 % interval of the mean of a group's values (Student's t); null for fewer than two."""
-    return f"case when count(*) > 1 then student_t(count(*)) * stddev_samp({values}) / sqrt(count(*)) end"
+    """Write the SQL of half a 95 % interval of the mean of a group's values (Student's t); null below `FEWEST`."""
+    return (
+        f"case when count({values}) >= {FEWEST} then "
+        f"t_quantile(count({values}), 0.975) * stddev_samp({values}) / sqrt(count({values})) end"
+    )
+
+
+def clipped(value: str, low: int, high: int) -> str:
+    """Write the SQL of a value that can lie in no other place than low ... high; null where it is."""
+    return f"case when {value} is not null then greatest({low}, least({high}, {value})) end"
+
+
+def holm(p: str, family: str, order: str) -> str:
+    """Write the SQL of a p-value adjusted for all others of its family (Holm, 1979); null where p is.
+
+    Args:
+        family: columns whose equal values make a family.
+        order: columns that order equal p-values, so that the answer repeats.
+    """
+    ordered = f"partition by {family} order by {p} nulls last, {order}"
+    step = f"{p} * (count({p}) over (partition by {family}) - row_number() over ({ordered}) + 1)"
+    return f"case when {p} is not null then least(1.0, {step}) end"
 
 
 PRECISION_OF_QUESTION = "max(precision) over (partition by question) as precision"
 """SQL: the precision of a question, for its rows of an early version too, which do not say it."""
 
 QUESTION = "study, dataset, arm, network, precision, forget, question"
+
+CURRENT_BOARDS: Final = """
+    select * from boards where getvariable('specification') in ('', specification_id)
+    qualify run_at = max(run_at) over (partition by study)
+"""
+"""SQL: the boards of the specification that was asked for, else of each study's specification that was run last."""

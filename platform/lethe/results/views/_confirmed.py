@@ -1,37 +1,91 @@
-"""The confirmations that count: of each row of a comparison the newest on each seed, of the longest search's choice.
+"""The models that the boards compare, and of these the confirmations that stand in their rows.
 
-What no search chose has no choice to keep: the oracle's setting names the other seeds, so each seed has its own.
+Boards say which models those are (`BoardRow`). Results of before boards were kept have none; for them it is the newest
+confirmation of each row and seed, of the longest search's choice.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final, Literal
 
 from lethe.results.rows import ConfirmationRow
-from lethe.results.views._base import PRECISION_OF_QUESTION, View
+from lethe.results.schema import Column
+from lethe.results.views._base import CURRENT_BOARDS, PRECISION_OF_QUESTION, View
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfirmedRow(ConfirmationRow):
-    """A confirmation that counts."""
+class _OnBoard:
+    specification_id: Annotated[
+        str | None, Column("", "fingerprint of the specification; null in results of an early version, as are the next")
+    ] = None
+    data_hash: Annotated[str | None, Column("", "hash of the images and labels")] = None
+    forget_hash: Annotated[str | None, Column("", "hash of the indices of the forget set")] = None
+    recipe: Annotated[str | None, Column("", "fingerprint of network, training recipe and the study's seed")] = None
+    training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")] = None
+    margin: Annotated[float | None, Column("fraction", "excess below which a row counts as equivalent")] = None
+    tuning_seeds: Annotated[list[int] | None, Column("", "training seeds that the search saw")] = None
+    seeds_wanted: Annotated[int, Column("", "reporting seeds of the specification")]
 
 
-CONFIRMED: Final = View(
-    "The confirmations that count: the newest on each seed, and of a searched row the longest search's choice.",
-    ConfirmedRow,
+@dataclass(frozen=True, kw_only=True)
+class _Role:
+    role: Annotated[Literal["reporting", "tuning"], Column("", "what the seed is for; the search saw tuning seeds")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRow(_Role, _OnBoard, ConfirmationRow):
+    """A model that a board compares."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedRow(_OnBoard, ConfirmationRow):
+    """A confirmation that stands in a row of a board."""
+
+
+COMPARED: Final = View(
+    "Every model that a board compares: the rows of `confirmed`, and the oracles of the tuning seeds.",
+    ComparedRow,
     f"""
-select * exclude (chosen_setting, chosen_trials) from (
-    select * replace ({PRECISION_OF_QUESTION}),
-        last_value(setting) over of_row as chosen_setting,
-        last_value(tuning_trials) over of_row as chosen_trials
-    from confirmations
-    window of_row as (
-        partition by study, question, row order by coalesce(tuning_trials, 0), ended_at
-        rows between unbounded preceding and unbounded following
+with current_boards as ({CURRENT_BOARDS}),
+wanted as (
+    select study, question, count(distinct training_seed) as seeds_wanted
+    from current_boards where role = 'reporting' group by all
+),
+on_board as (
+    select c.* replace (
+            b.cell as cell, b.trial_id as trial_id, b.tuning_trials as tuning_trials, b.tuning_seconds as tuning_seconds
+        ),
+        b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.training, b.margin, b.tuning_seeds,
+        w.seeds_wanted, b.role
+    from current_boards b join confirmations c using (study, question, confirmation_id)
+        join wanted w using (study, question)
+),
+before_boards as (
+    select * exclude (chosen_setting, chosen_trials),
+        count(distinct training_seed) over (partition by study, question) as seeds_wanted, 'reporting' as role
+    from (
+        select * from (
+            select *,
+                last_value(setting) over of_row as chosen_setting,
+                last_value(tuning_trials) over of_row as chosen_trials
+            from confirmations
+            where getvariable('specification') = '' and study not in (select study from boards)
+            window of_row as (
+                partition by study, question, row order by coalesce(tuning_trials, 0), ended_at
+                rows between unbounded preceding and unbounded following
+            )
+        )
+        where chosen_trials is null or setting = chosen_setting
+        qualify row_number() over (
+            partition by study, question, row, training_seed order by coalesce(tuning_trials, 0) desc, ended_at desc
+        ) = 1
     )
 )
-where chosen_trials is null or setting = chosen_setting
-qualify row_number() over (
-    partition by study, question, row, training_seed order by coalesce(tuning_trials, 0) desc, ended_at desc
-) = 1
+select * replace ({PRECISION_OF_QUESTION}) from (from on_board union all by name from before_boards)
 """,
+)
+
+CONFIRMED: Final = View(
+    "The confirmations that stand in the rows of the boards: those of each study's specification that was run last.",
+    ConfirmedRow,
+    "select * exclude (role) from compared where role = 'reporting'",
 )

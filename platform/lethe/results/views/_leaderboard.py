@@ -1,18 +1,31 @@
-"""The table of each question: every row with its gap over the reporting seeds, the interval and the noise floor."""
+"""The table of each question: every row with its gap over the reporting seeds, and how far it is above the noise floor.
+
+The *gap* of a row is paired: each model against the oracle of its own seed, with which it shares initial weights and
+order. The noise floor is a gap between oracles of different seeds, so no paired gap may be held against it. The
+*excess* may: for each seed, how far the model is from the oracles of the other seeds, minus how far its own oracle is
+from them. It is zero in expectation for a model that is distributed as the oracles are.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import QUESTION, QuestionOf, View, half_width
+from lethe.results.views._base import FEWEST, QUESTION, QuestionOf, View, clipped, half_width
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
+    specification_id: Annotated[
+        str | None, Column("", "fingerprint of the specification; null in results of an early version")
+    ]
     row: Annotated[str, Column("", "'original' (do nothing), 'oracle' (noise floor), a method, or a method's control")]
     method: Annotated[str, Column("", "unlearning method; 'original' and 'oracle' for the rows without one")]
-    seeds: Annotated[int, Column("", "reporting seeds, one original and one oracle each")]
-    status: Annotated[str, Column("", "'done', or how a run that is not done ended; then gap is null")]
+    untuned: Annotated[bool, Column("", "whether it is a control, run at its method's setting and not tuned itself")]
+    seeds: Annotated[int, Column("", "reporting seeds that are confirmed, one original and one oracle each")]
+    seeds_wanted: Annotated[int, Column("", "reporting seeds of the specification")]
+    status: Annotated[
+        str, Column("", "'done', 'incomplete' with seeds to come, or how a run ended; gap is null unless done")
+    ]
     ua: Annotated[float | None, Column("fraction", "unlearning accuracy, mean over the seeds")]
     ra: Annotated[float | None, Column("fraction", "accuracy on the retain set, mean over the seeds")]
     ta: Annotated[float | None, Column("fraction", "accuracy on the test split, mean over the seeds")]
@@ -21,24 +34,61 @@ class _Line:
     tow: Annotated[float | None, Column("fraction", "tug of war, mean over the seeds")]
     gap: Annotated[
         float | None,
-        Column("fraction", "mean over seeds of the mean absolute difference to the paired oracle: UA, RA, TA and MIA"),
+        Column(
+            "fraction",
+            "mean over seeds of the mean absolute difference to the paired oracle: UA, RA, TA and MIA; of the oracle: "
+            "the noise floor",
+        ),
     ]
-    gap_low: Annotated[
-        float | None,
-        Column("fraction", "lower end of its 95 % interval; null with one seed, and for the oracle"),
-    ]
+    gap_low: Annotated[float | None, Column("fraction", f"lower end of its 95 % interval; null below {FEWEST} seeds")]
     gap_high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
-    noise_floor: Annotated[float | None, Column("fraction", "gap between oracles of different seeds")]
-    at_floor: Annotated[
-        bool, Column("", "whether the interval reaches the noise floor: not told apart from retraining")
+    noise_floor: Annotated[
+        float | None, Column("fraction", "gap between oracles of different seeds, over every pair of the board's")
+    ]
+    noise_floor_low: Annotated[
+        float | None, Column("fraction", f"lower end of its 95 % interval (jackknife); null below {FEWEST} oracles")
+    ]
+    noise_floor_high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
+    noise_floor_seeds: Annotated[int, Column("", "oracles that the noise floor is taken over, the tuning seeds' too")]
+    excess: Annotated[
+        float | None,
+        Column("fraction", "gap to the oracles of the other seeds, minus the paired oracle's own; 0 for retraining"),
+    ]
+    excess_low: Annotated[
+        float | None, Column("fraction", f"lower end of its 95 % interval; null below {FEWEST} seeds")
+    ]
+    excess_high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
+    excess_upper: Annotated[float | None, Column("fraction", "upper end of its 90 % interval, which margin is held to")]
+    margin: Annotated[
+        float | None, Column("fraction", "excess below which a row is equivalent, fixed by the study beforehand")
+    ]
+    verdict: Annotated[
+        str | None,
+        Column(
+            "",
+            "'above the floor' (excess_low > 0), 'equivalent' (excess_upper < margin, and nearer than doing nothing), "
+            f"'inconclusive', or 'too few seeds' (below {FEWEST}); null for the oracle and without a gap",
+        ),
+    ]
+    seeds_to_decide: Annotated[
+        int | None, Column("", "seeds that would decide, by the spread seen; null if decided, or where 100 would not do")
     ]
     seconds_unlearn: Annotated[float | None, Column("s", "time of one unlearning, for the oracle of one retraining")]
-    retrain_share: Annotated[float | None, Column("fraction", "that time as a share of one retraining")]
+    retrain_share: Annotated[
+        float | None, Column("fraction", "that time as a share of one retraining, on the machines as they were then")
+    ]
+    compute_share: Annotated[
+        float | None, Column("fraction", "images trained on as a share of those of one retraining; the same anywhere")
+    ]
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")]
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")]
     cell: Annotated[str | None, Column("", "fingerprint of the cell; null for rows that belong to no search")]
     trial_id: Annotated[str | None, Column("", "trial that chose the setting")]
     setting: Annotated[str, Column("", "the setting, as JSON")]
+    mia_nonmembers: Annotated[str, Column("", "split that the attack takes non-members from")]
+    training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")]
+    reporting_seeds: Annotated[list[int], Column("", "the reporting seeds that are confirmed")]
+    tuning_seeds: Annotated[list[int] | None, Column("", "training seeds that the search saw")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,86 +97,92 @@ class LeaderboardRow(_Line, QuestionOf):
 
 
 LEADERBOARD: Final = View(
-    "The table of each question: gaps to retraining with their interval, the noise floor, doing nothing, the controls.",
+    "The table of each question: gaps to retraining, the noise floor and the excess over it, doing nothing, controls.",
     LeaderboardRow,
     f"""
-with lines as (
+with away as (
+    select m.study, m.question, m.row, m.training_seed,
+        avg((abs(m.ua - o.ua) + abs(m.ra - o.ra) + abs(m.ta - o.ta) + abs(m.mia - o.mia)) / 4) as away
+    from compared m join compared o using (study, question, mia_nonmembers)
+    where o.row = 'oracle' and m.training_seed <> o.training_seed
+    group by all
+),
+excesses as (
+    select m.study, m.question, m.row, m.training_seed, m.away - o.away as excess
+    from away m join away o using (study, question, training_seed)
+    where o.row = 'oracle' and m.row <> 'oracle'
+),
+jackknifed as (
+    select study, question, count(away) as noise_floor_seeds, avg(away) as noise_floor,
+        case when count(away) >= {FEWEST} then t_quantile(count(away), 0.975) * stddev_samp(away)
+            * 2 * (count(away) - 1) / (count(away) - 2) / sqrt(count(away)) end as floor_reach
+    from away where row = 'oracle' group by all
+),
+floors as (
+    select *,
+        {clipped("noise_floor - floor_reach", 0, 1)} as noise_floor_low,
+        {clipped("noise_floor + floor_reach", 0, 1)} as noise_floor_high
+    from jackknifed
+),
+lines as (
     select {QUESTION}, row,
+        any_value(specification_id) as specification_id,
         any_value(method) as method,
         count(*) as seeds,
-        coalesce(max(status) filter (status <> 'done'), 'done') as status,
+        max(seeds_wanted) as seeds_wanted,
+        coalesce(max(status) filter (status <> 'done'), if(count(*) < max(seeds_wanted), 'incomplete', 'done')) as status,
         avg(ua) as ua, avg(ra) as ra, avg(ta) as ta, avg(mia) as mia, avg(auc) as auc, avg(tow) as tow,
-        case when count(gap) = count(*) then avg(gap) end as gap,
-        case when row <> 'oracle' and count(gap) = count(*) then {half_width("gap")} end as reach,
+        count(gap) = max(seeds_wanted) as whole,
+        avg(gap) as gap, {half_width("gap")} as reach,
+        avg(excess) as excess, stddev_samp(excess) as excess_sd, count(excess) as excess_seeds,
+        {half_width("excess")} as excess_reach,
+        any_value(margin) as margin,
         avg(seconds_unlearn) as seconds_unlearn,
         avg(retrain_share) as retrain_share,
+        avg(compute_share) as compute_share,
         max(tuning_trials) as tuning_trials,
         arg_max(tuning_seconds, tuning_trials) as tuning_seconds,
         any_value(cell) as cell,
         any_value(trial_id) as trial_id,
-        arg_min(setting, training_seed) as setting
-    from confirmed
+        arg_min(setting, training_seed) as setting,
+        any_value(mia_nonmembers) as mia_nonmembers,
+        any_value(training) as training,
+        list(training_seed order by training_seed) as reporting_seeds,
+        any_value(tuning_seeds) as tuning_seeds
+    from confirmed left join excesses using (study, question, row, training_seed)
     group by {QUESTION}, row
-)
-select {QUESTION}, row, method, seeds, status, ua, ra, ta, mia, auc, tow, gap,
-    gap - reach as gap_low,
-    gap + reach as gap_high,
-    noise_floor,
-    row <> 'oracle' and coalesce(least(gap, gap - reach) <= noise_floor, false) as at_floor,
-    seconds_unlearn, retrain_share, tuning_trials, tuning_seconds, cell, trial_id, setting
-from lines left join (
-    select study, question, gap as noise_floor from lines where row = 'oracle'
-) using (study, question)
-order by study, dataset, arm, forget, question, row <> 'original', row <> 'oracle', row
-""",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Contrast:
-    first: Annotated[str, Column("", "a method")]
-    second: Annotated[str, Column("", "what it is held against: the original, or one of its own controls")]
-    seeds: Annotated[int, Column("", "reporting seeds that both have")]
-    difference: Annotated[
-        float,
-        Column("fraction", "gap of the first less the second's, paired by seed; below 0 the first is closer"),
-    ]
-    low: Annotated[float | None, Column("fraction", "lower end of its 95 % interval; null with one seed")]
-    high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
-    verdict: Annotated[str, Column("", "'closer' to the oracle, 'farther', 'not told apart', or 'from one seed'")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContrastRow(_Contrast, QuestionOf):
-    """How much farther from the oracle one row is than another."""
-
-
-CONTRASTS: Final = View(
-    "Each method against doing nothing and against its own controls: the difference of the gaps, paired by seed.",
-    ContrastRow,
-    f"""
-with whole as (select study, question, row from confirmed group by all having count(gap) = count(*)),
-gaps as (
-    select {QUESTION}, row, method, training_seed, gap from confirmed semi join whole using (study, question, row)
 ),
-paired as (
-    select {", ".join(f"a.{name.strip()}" for name in QUESTION.split(","))}, a.row as first, b.row as second,
-        count(*) as seeds,
-        avg(a.gap - b.gap) as difference,
-        {half_width("a.gap - b.gap")} as reach
-    from gaps a join gaps b using (study, question, training_seed)
-    where a.row = a.method and a.row not in ('original', 'oracle')
-        and (b.row = 'original' or (b.method = a.method and b.row <> a.row))
-    group by all
+judged as (
+    select *,
+        {clipped('excess - excess_reach', -1, 1)} as excess_low,
+        {clipped('excess + excess_reach', -1, 1)} as excess_high,
+        case when excess_seeds >= {FEWEST}
+            then excess + t_quantile(excess_seeds, 0.95) * excess_sd / sqrt(excess_seeds) end as excess_upper,
+        max(gap) filter (row = 'original' and whole) over (partition by study, question) as untouched
+    from lines
 )
-select {QUESTION}, first, second, seeds, difference,
-    difference - reach as low,
-    difference + reach as high,
-    case when reach is null then 'from one seed'
-        when difference + reach < 0 then 'closer'
-        when difference - reach > 0 then 'farther'
-        else 'not told apart' end as verdict
-from paired
-order by study, dataset, arm, forget, question, first, second <> 'original', second
+select {QUESTION}, specification_id, row, method, row <> method as untuned, seeds, seeds_wanted, status,
+    ua, ra, ta, mia, auc, tow,
+    case when row = 'oracle' then noise_floor when whole then gap end as gap,
+    case when row = 'oracle' then noise_floor_low when whole then {clipped("gap - reach", 0, 1)} end as gap_low,
+    case when row = 'oracle' then noise_floor_high when whole then {clipped("gap + reach", 0, 1)} end as gap_high,
+    noise_floor, noise_floor_low, noise_floor_high,
+    coalesce(noise_floor_seeds, 0) as noise_floor_seeds,
+    case when whole then excess end as excess,
+    case when whole then excess_low end as excess_low,
+    case when whole then excess_high end as excess_high,
+    case when whole then excess_upper end as excess_upper,
+    margin,
+    case when not whole or excess is null then null
+        when excess_seeds < {FEWEST} then 'too few seeds'
+        when excess_low > 0 then 'above the floor'
+        when excess_upper < margin and gap < untouched then 'equivalent'
+        else 'inconclusive' end as verdict,
+    case when whole and not coalesce(excess_low > 0 or (excess_upper < margin and gap < untouched), false)
+        then seeds_to_decide(excess, excess_sd, excess_seeds, if(gap < untouched, margin, null)) end as seeds_to_decide,
+    seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_seconds, cell, trial_id, setting,
+    mia_nonmembers, training, reporting_seeds, tuning_seeds
+from judged left join floors using (study, question)
+order by study, dataset, arm, forget, question, row <> 'original', row <> 'oracle', row
 """,
 )

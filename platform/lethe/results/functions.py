@@ -1,0 +1,88 @@
+"""The statistics that views call: functions of SQL, each a thin cover of one that is tested by itself.
+
+    t_quantile(n, share)            quantile of Student's t for the mean of n values; null below two
+    t_pvalue(mean, sd, n)           two-sided p of the mean's being zero; null below two values
+    seeds_to_decide(mean, sd, n, margin)    how many seeds would decide, if mean and sd are what they seem
+    energy_test(unlearned, oracles)         energy distance of two lists of vectors, with its permutation p
+"""
+
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from duckdb.func import PythonUDFType
+from scipy.special import stdtr, stdtrit
+
+from unlearning.metrics import energy_test
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+MOST_SEEDS: Final = 100
+"""More seeds than this are not counted: nobody trains them."""
+
+_SEEDS_N: Final = np.arange(3.0, MOST_SEEDS + 1)
+_REACH_95_N: Final = stdtrit(_SEEDS_N - 1, 0.975) / np.sqrt(_SEEDS_N)
+_REACH_90_N: Final = stdtrit(_SEEDS_N - 1, 0.95) / np.sqrt(_SEEDS_N)
+
+
+def register(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the functions known to a connection."""
+    arrow = {"type": PythonUDFType.ARROW}
+    connection.create_function("t_quantile", _t_quantile, ["bigint", "double"], "double", **arrow)
+    connection.create_function("t_pvalue", _t_pvalue, ["double", "double", "bigint"], "double", **arrow)
+    connection.create_function(
+        "seeds_to_decide",
+        _seeds_to_decide,
+        ["double", "double", "bigint", "double"],
+        "bigint",
+        null_handling="special",
+        **arrow,
+    )
+    connection.create_function(
+        "energy_test",
+        _energy_test,
+        ["double[][]", "double[][]"],
+        duckdb.struct_type({"distance": "double", "p": "double", "least_p": "double"}),
+    )
+
+
+def seeds_to_decide(mean_R: Array, sd_R: Array, count_R: Array, margin_R: Array) -> Array:
+    """Return how many seeds would decide whether an excess lies above zero or below the margin.
+
+    Args:
+        mean_R, sd_R: of the excess of R rows over the seeds seen, taken for the true ones; nan where there is none.
+        count_R: of these seeds.
+        margin_R: of equivalence; nan where none applies.
+
+    Returns:
+        For each row the smallest number of seeds, more than there are; nan where `MOST_SEEDS` would not do.
+    """
+    above_RN = mean_R[:, None] - _REACH_95_N * sd_R[:, None] > 0
+    within_RN = mean_R[:, None] + _REACH_90_N * sd_R[:, None] < margin_R[:, None]
+    decides_RN = (above_RN | within_RN) & (_SEEDS_N > count_R[:, None])
+    return np.where(decides_RN.any(1), _SEEDS_N[decides_RN.argmax(1)], np.nan)
+
+
+def _seeds_to_decide(
+    means: pa.ChunkedArray, deviations: pa.ChunkedArray, counts: pa.ChunkedArray, margins: pa.ChunkedArray
+) -> pa.Array:
+    columns = (column.to_numpy().astype(np.float64) for column in (means, deviations, counts, margins))
+    return pa.array(seeds_to_decide(*columns), pa.int64(), from_pandas=True)
+
+
+def _t_quantile(counts: pa.ChunkedArray, shares: pa.ChunkedArray) -> pa.Array:
+    n = counts.to_numpy()
+    return pa.array(np.where(n > 1, stdtrit(np.maximum(n - 1, 1), shares.to_numpy()), np.nan), from_pandas=True)
+
+
+def _t_pvalue(means: pa.ChunkedArray, deviations: pa.ChunkedArray, counts: pa.ChunkedArray) -> pa.Array:
+    mean, sd, n = (column.to_numpy() for column in (means, deviations, counts))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(sd > 0, np.abs(mean) / (sd / np.sqrt(n)), np.where(mean == 0, 0.0, np.inf))
+    return pa.array(np.where(n > 1, 2 * stdtr(np.maximum(n - 1, 1), -t), np.nan), from_pandas=True)
+
+
+def _energy_test(unlearned: list[list[float]], oracles: list[list[float]]) -> dict[str, Any]:
+    found = energy_test(np.array(unlearned), np.array(oracles))
+    return {"distance": found.distance, "p": found.p, "least_p": found.least_p}

@@ -1,0 +1,80 @@
+"""How the rows of a board compare with each other: differences of their gaps, paired by seed, all tested together."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from lethe.results.schema import Column
+from lethe.results.views._base import FEWEST, LEVEL, QUESTION, QuestionOf, View, clipped, half_width, holm
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Contrast:
+    first: Annotated[str, Column("", "a method")]
+    second: Annotated[str, Column("", "what it is held against: the original, another method, or one of its controls")]
+    untuned: Annotated[bool, Column("", "whether the second is a control at the first's setting, not tuned itself")]
+    seeds: Annotated[int, Column("", "reporting seeds that both have")]
+    difference: Annotated[
+        float,
+        Column("fraction", "gap of the first minus the second's, paired by seed; below 0 the first is closer"),
+    ]
+    low: Annotated[float | None, Column("fraction", f"lower end of its own 95 % interval; null below {FEWEST} seeds")]
+    high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
+    p: Annotated[float | None, Column("", f"two-sided p of a paired t-test; null below {FEWEST} seeds")]
+    p_holm: Annotated[float | None, Column("", "the same, adjusted for all contrasts of the board (Holm)")]
+    verdict: Annotated[
+        str,
+        Column("", f"'closer' or 'farther' (p_holm below {LEVEL}), 'inconclusive', or 'too few seeds'"),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastRow(_Contrast, QuestionOf):
+    """How much farther from the oracle one row is than another."""
+
+
+CONTRASTS: Final = View(
+    "Each method against doing nothing, the other methods and its own controls: gaps paired by seed, Holm over a board.",
+    ContrastRow,
+    f"""
+with whole as (
+    select study, question, row from confirmed group by all having count(gap) = max(seeds_wanted)
+),
+gaps as (
+    select {QUESTION}, row, method, training_seed, gap from confirmed semi join whole using (study, question, row)
+),
+paired as (
+    select {", ".join(f"a.{name.strip()}" for name in QUESTION.split(","))}, a.row as first, b.row as second,
+        b.row <> b.method as untuned,
+        count(*) as seeds,
+        avg(a.gap - b.gap) as difference,
+        stddev_samp(a.gap - b.gap) as sd,
+        {half_width("a.gap - b.gap")} as reach
+    from gaps a join gaps b using (study, question, training_seed)
+    where a.row = a.method and a.row not in ('original', 'oracle') and b.row <> 'oracle'
+        and (b.row = 'original' or (b.row = b.method and a.row < b.row) or (b.method = a.method and b.row <> a.row))
+    group by all
+),
+tested as (
+    select *, case when seeds >= {FEWEST} then t_pvalue(difference, sd, seeds) end as p from paired
+),
+stepped as (
+    select *, {holm("p", "study, question", "first, second")} as step from tested
+),
+adjusted as (
+    select *, max(step) over (
+        partition by study, question order by p nulls last, first, second rows unbounded preceding
+    ) as p_holm
+    from stepped
+)
+select {QUESTION}, first, second, untuned, seeds, difference,
+    {clipped("difference - reach", -1, 1)} as low,
+    {clipped("difference + reach", -1, 1)} as high,
+    p, case when p is not null then p_holm end as p_holm,
+    case when p is null then 'too few seeds'
+        when p_holm >= {LEVEL} then 'inconclusive'
+        when difference < 0 then 'closer'
+        else 'farther' end as verdict
+from adjusted
+order by study, dataset, arm, forget, question, first, second <> 'original', untuned, second
+""",
+)

@@ -1,0 +1,49 @@
+"""The signed differences to the oracle, measure by measure: what the gap, an absolute value, cannot say.
+
+A gap holds the noise of seeds too: with noise e it estimates E|d + e|, which is above |d|. These means have no such
+bias: they estimate d itself, and their sign says whether a measure is met from above or from below.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from lethe.results.schema import Column
+from lethe.results.views._base import FEWEST, QUESTION, QuestionOf, View, clipped, half_width
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Deviation:
+    row: Annotated[str, Column("", "row of the comparison")]
+    metric: Annotated[str, Column("", "'ua', 'ra', 'ta' or 'mia'")]
+    seeds: Annotated[int, Column("", "reporting seeds")]
+    difference: Annotated[float, Column("fraction", "the row's measure minus the paired oracle's, mean over seeds")]
+    low: Annotated[float | None, Column("fraction", f"lower end of its 95 % interval; null below {FEWEST} seeds")]
+    high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviationRow(_Deviation, QuestionOf):
+    """How far one measure of one row lies from the oracle's, and on which side."""
+
+
+DEVIATIONS: Final = View(
+    "The signed difference of each measure to the paired oracle's: free of the bias that a gap has from noise.",
+    DeviationRow,
+    f"""
+with differences as (
+    select {QUESTION}, row, training_seed,
+        ua - oracle_ua as ua, ra - oracle_ra as ra, ta - oracle_ta as ta, mia - oracle_mia as mia
+    from confirmed where row <> 'oracle'
+),
+long as (unpivot differences on ua, ra, ta, mia into name metric value value)
+select {QUESTION}, row, metric, seeds, difference,
+    {clipped("difference - reach", -1, 1)} as low,
+    {clipped("difference + reach", -1, 1)} as high
+from (
+    select {QUESTION}, row, metric, count(*) as seeds, avg(value) as difference, {half_width("value")} as reach
+    from long group by {QUESTION}, row, metric
+)
+order by study, dataset, arm, forget, question, row <> 'original', row,
+    list_position(['ua', 'ra', 'ta', 'mia'], metric)
+""",
+)

@@ -1,0 +1,68 @@
+"""One test for each row that looks at UA, RA, TA and MIA at once: are unlearned models distributed as the oracles are?"""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from lethe.results.schema import Column
+from lethe.results.views._base import LEVEL, QUESTION, QuestionOf, View, holm
+
+
+@dataclass(frozen=True, kw_only=True)
+class _JointTest:
+    row: Annotated[str, Column("", "row of the comparison")]
+    models: Annotated[int, Column("", "models of this row")]
+    oracles: Annotated[int, Column("", "oracles that they are tested against, the tuning seeds' too")]
+    distance: Annotated[float, Column("", "energy distance of the standardised (UA, RA, TA, MIA); 0 for the same")]
+    p: Annotated[float, Column("", "share of the ways to deal the labels out that give at least this distance")]
+    least_p: Annotated[float, Column("", "the smallest p that so few models can give")]
+    p_holm: Annotated[float, Column("", "p, adjusted for all rows of the board (Holm)")]
+    verdict: Annotated[
+        str,
+        Column(
+            "",
+            f"'differs' (p_holm below {LEVEL}), 'no difference found', or 'too few seeds': even the smallest p would not do",
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointTestRow(_JointTest, QuestionOf):
+    """Whether the models of one row can be distinguished from oracles by their four measures together."""
+
+
+JOINT_TESTS: Final = View(
+    "All four measures at once: an energy test, by label permutation, of each row's models against the oracles.",
+    JointTestRow,
+    f"""
+with vectors as (
+    select {QUESTION}, row, role, training_seed, mia_nonmembers, [ua, ra, ta, mia] as vector
+    from compared where ua is not null and ra is not null and ta is not null and mia is not null
+),
+oracles as (
+    select study, question, mia_nonmembers, list(vector order by training_seed) as oracles
+    from vectors where row = 'oracle' group by all
+),
+models as (
+    select {QUESTION}, row, mia_nonmembers, list(vector order by training_seed) as models
+    from vectors where row <> 'oracle' group by all
+),
+measured as (
+    select {QUESTION}, row, len(models) as models, len(oracles) as oracles, energy_test(models, oracles) as found
+    from models join oracles using (study, question, mia_nonmembers)
+),
+tested as (
+    select * exclude (found), found.distance as distance, found.p as p, found.least_p as least_p from measured
+),
+stepped as (select *, {holm("p", "study, question", "row")} as step from tested),
+adjusted as (
+    select *, max(step) over (partition by study, question order by p, row rows unbounded preceding) as p_holm
+    from stepped
+)
+select {QUESTION}, row, models, oracles, distance, p, least_p, p_holm,
+    case when least_p * count(*) over (partition by study, question) >= {LEVEL} then 'too few seeds'
+        when p_holm < {LEVEL} then 'differs'
+        else 'no difference found' end as verdict
+from adjusted
+order by study, dataset, arm, forget, question, row <> 'original', row
+""",
+)
