@@ -1,53 +1,110 @@
 """The tables of a results place: for each question every row of its comparison, and how the rows compare.
 
-The numbers are those of the views ``leaderboard`` and ``contrasts``; ``_leaderboard.py`` prints them.
+The numbers are those of the views; ``_leaderboard.py`` prints them, ``_notes.py`` says what to know beside them.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from lethe.place import Place
-from lethe.report._numbers import model_title
+from lethe.report._numbers import listed, model_title
+from lethe.report._others import Other, others_of
 from lethe.results import Results, to_rows
-from lethe.results.views import ContrastRow, LeaderboardRow
+from lethe.results.views import ChosenRow, ContrastRow, JointTestRow, LeaderboardRow
+
+Key = tuple[str, str]
+"""A study's name and a question's fingerprint."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """The table of one question, and each method's contrasts with doing nothing and with its own controls."""
+    """The table of one question, as one specification of a study asked it.
+
+    Attributes:
+        contrasts: each method against doing nothing, the other methods and its own controls.
+        tests: of each row, whether its four measures together are those of oracles.
+        choices: the settings that the searches of this specification chose.
+        others: what else is stored under the study's name.
+        twin: whether another board has the same title.
+    """
 
     lines: tuple[LeaderboardRow, ...]
     contrasts: tuple[ContrastRow, ...]
+    tests: tuple[JointTestRow, ...]
+    choices: tuple[ChosenRow, ...]
+    others: tuple[Other, ...]
+    twin: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Which board it is."""
+        return self.lines[0].study, self.lines[0].question
 
     @property
     def title(self) -> str:
-        """How reports name the question and its study."""
+        """How reports name the question and its study; with the question's fingerprint where names do not suffice."""
+        return f"{self._named} · question {self.lines[0].question[:8]}" if self.twin else self._named
+
+    @property
+    def seeds(self) -> str:
+        """Which seeds its numbers come from, a sentence."""
+        of = max(self.lines, key=lambda line: line.seeds)
+        tuned = f"; settings were chosen on {listed('seed', of.tuning_seeds)}" if of.tuning_seeds else ""
+        return f"Means over {listed('training seed', of.reporting_seeds, counted=True)}{tuned}."
+
+    @property
+    def original(self) -> LeaderboardRow | None:
+        """The row of doing nothing."""
+        return next((line for line in self.lines if line.row == "original"), None)
+
+    @property
+    def _named(self) -> str:
         of = self.lines[0]
         model = model_title(of.network, of.precision)
-        return f"{of.study} · {of.dataset}, augmentation {of.arm}, forget {of.forget} · {model}"
+        training = f", {of.training}" if of.training else ""
+        return f"{of.study} · {of.dataset}, augmentation {of.arm}, forget {of.forget} · {model}{training}"
 
 
-def leaderboard(place: Place, study: str | None = None) -> list[Board]:
+def leaderboard(place: Place, study: str | None = None, specification: str | None = None) -> list[Board]:
     """Read the confirmed comparison of each question, of one study or of all.
 
+    Args:
+        specification: whose comparisons; if not given, of each study the specification that was run last.
+
     Raises:
-        QueryError: no results in the place.
+        QueryError: no results in the place, or no such specification.
         SchemaError: a newer Lethe wrote a part.
     """
-    return boards_of(Results(place, study))
+    return boards_of(Results(place, study, specification))
 
 
 def boards_of(results: Results) -> list[Board]:
     """Read the confirmed comparisons of results that are at hand."""
-    questions: defaultdict[tuple[str, str], tuple[list[LeaderboardRow], list[ContrastRow]]]
-    questions = defaultdict(lambda: ([], []))
-    for line in to_rows(results.load("leaderboard"), LeaderboardRow):
-        questions[line.study, line.question][0].append(line)
-    for contrast in to_rows(results.load("contrasts"), ContrastRow):
-        questions[contrast.study, contrast.question][1].append(contrast)
-    return [Board(tuple(lines), tuple(contrasts)) for lines, contrasts in questions.values()]
+    lines = _by_question(to_rows(results.load("leaderboard"), LeaderboardRow))
+    contrasts = _by_question(to_rows(results.load("contrasts"), ContrastRow))
+    tests = _by_question(to_rows(results.load("joint_tests"), JointTestRow))
+    choices = _by_question(row for row in to_rows(results.load("chosen"), ChosenRow) if row.current)
+    others = others_of(results)
+    boards = [
+        Board(tuple(rows), tuple(contrasts[key]), tuple(tests[key]), tuple(choices[key]), others.get(key[0], ()))
+        for key, rows in lines.items()
+    ]
+    titles = Counter(board.title for board in boards)
+    return [replace(board, twin=titles[board.title] > 1) for board in boards]
 
 
 def is_choice(line: LeaderboardRow) -> bool:
     """Tell whether a row is the setting that a search chose: no control, and neither original nor oracle."""
-    return line.method == line.row and line.row not in ("original", "oracle")
+    return not line.untuned and line.row not in ("original", "oracle")
+
+
+QuestionRowT = TypeVar("QuestionRowT", LeaderboardRow, ContrastRow, JointTestRow, ChosenRow)
+
+
+def _by_question(rows: Iterable[QuestionRowT]) -> defaultdict[Key, list[QuestionRowT]]:
+    sorted_rows: defaultdict[Key, list[QuestionRowT]] = defaultdict(list)
+    for row in rows:
+        sorted_rows[row.study, row.question].append(row)
+    return sorted_rows

@@ -8,48 +8,51 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from lethe.report._board import Board, is_choice
-from lethe.report._numbers import difference, gap_interval, percent, row_title
+from lethe.report._board import Board
+from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
+from lethe.report._numbers import difference, excess, gap_interval, missing, p_value, percent, row_title
 from lethe.results.views import ContrastRow, LeaderboardRow
-
-NOTE = (
-    "Percent, means over the training seeds. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and "
-    "MIA, with its 95 % interval over seeds (Student's t). The noise floor is the gap between oracles of different "
-    "seeds. ≈: the interval reaches the noise floor, so these seeds cannot tell this row from retraining."
-)
 
 
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
-    """Print a table a question, what was chosen, how the rows compare, and how to read it."""
+    """Print of each board its table, what it cost, how the rows compare, and what to know beside them."""
     for board in boards:
-        console.print(Group(Text(board.title, style="bold"), _table(board), *_choices(board), *_contrasts(board)))
+        heads = Text(board.title, style="bold"), Text(board.seeds)
+        console.print(Group(*heads, _table(board), *_contrasts(board), _costs(board), *_choices(board)))
+        console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
     if boards:
-        console.print(Text(NOTE, style="dim"))
+        console.print(Text(HOW_TO_READ, style="dim"))
 
 
 def _table(board: Board) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("row")
-    for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "", "seconds", "of re-\ntraining", "tuning"):
-        table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
+    for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "over the floor"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for line in board.lines:
-        table.add_row(
-            row_title(line.row),
-            *map(percent, (line.ua, line.ra, line.ta, line.mia)),
-            _shown(line),
-            "≈" if line.at_floor else "",
-            _number(line.seconds_unlearn),
-            percent(line.retrain_share),
-            _tuning(line),
-        )
+        shown = f"{percent(line.gap)} {gap_interval(line)}".rstrip() if line.gap is not None else missing(line)
+        measures = map(percent, (line.ua, line.ra, line.ta, line.mia))
+        table.add_row(row_title(line.row, untuned=line.untuned), *measures, shown, excess(line), line.verdict or "")
+    return table
+
+
+def _costs(board: Board) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("cost")
+    for name in ("seconds", "images trained on,\nof one retraining", "tuning"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in board.lines:
+        share = "" if line.compute_share is None else f"{percent(line.compute_share)} %"
+        table.add_row(line.row, _seconds(line.seconds_unlearn), share, _tuning(line))
     return table
 
 
 def _choices(board: Board) -> list[Text]:
     """Say which setting each search chose; a control shares all of it but what its name says."""
-    chosen = [line for line in board.lines if is_choice(line) and line.trial_id]
     return [
-        Text(f"{line.method}: {setting_in_words(line.setting)} (trial {line.trial_id})", style="dim") for line in chosen
+        Text(f"{line.method}: {setting_in_words(line.setting)} (trial {line.trial_id})", style="dim")
+        for line in settings_of(board)
     ]
 
 
@@ -62,28 +65,29 @@ def setting_in_words(setting: str) -> str:
 
 
 def _contrasts(board: Board) -> list[Text]:
-    """Say of each method whether these seeds can tell it from doing nothing and from its controls."""
+    """Say of each pair of rows whether these seeds can distinguish them."""
     if not board.contrasts:
         return []
-    head = Text("Difference of the gaps, paired by seed (below zero: the first is closer to the oracle):")
-    return [head, *(Text(f"  {one.first} - {one.second}: {_verdict(one)}") for one in board.contrasts)]
+    head = Text("Difference of the gaps, paired by seed; below zero the first is closer to the oracle; p by Holm:")
+    return [head, *(Text(f"  {one.first} - {second(one)}: {verdict(one)}") for one in board.contrasts)]
 
 
-def _verdict(contrast: ContrastRow) -> str:
-    return f"{difference(contrast.difference, contrast.low, contrast.high)}, {contrast.verdict}"
+def second(contrast: ContrastRow) -> str:
+    """Name what a method is held against."""
+    return f"{contrast.second} (untuned)" if contrast.untuned else contrast.second
 
 
-def _shown(line: LeaderboardRow) -> str:
-    if line.gap is None:
-        return line.status if line.status != "done" else ""
-    return f"{percent(line.gap)} {gap_interval(line)}".rstrip()
+def verdict(contrast: ContrastRow) -> str:
+    """Write a contrast: the difference with its own interval, the adjusted p, and what they amount to."""
+    p = "" if contrast.p_holm is None else f", p {p_value(contrast.p_holm)}"
+    return f"{difference(contrast.difference, contrast.low, contrast.high)}{p}: {contrast.verdict}"
 
 
 def _tuning(line: LeaderboardRow) -> str:
     if line.tuning_trials is None or line.tuning_seconds is None:
         return ""
-    return f"{line.tuning_trials} in {line.tuning_seconds:.0f} s"
+    return f"{line.tuning_trials} trials in {line.tuning_seconds:.0f} s"
 
 
-def _number(value: float | None) -> str:
+def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"

@@ -1,5 +1,6 @@
 """How reports write numbers and name rows, in plain text; where a medium has a better minus sign, it puts that in."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from lethe.results.views import LeaderboardRow
@@ -25,11 +26,21 @@ def signed(fraction: float) -> str:
     return f"{100 * fraction:+.1f}"
 
 
+def p_value(p: float) -> str:
+    """Write a p-value with two significant digits."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
 def gap_interval(line: LeaderboardRow) -> str:
-    """Write the interval of a gap, which is never below zero; nothing where there is none."""
+    """Write the interval of a gap; nothing where there is none."""
     if line.gap_low is None or line.gap_high is None:
         return ""
-    return f"[{percent(max(line.gap_low, 0.0))}, {percent(line.gap_high)}]"
+    return f"[{percent(line.gap_low)}, {percent(line.gap_high)}]"
+
+
+def excess(line: LeaderboardRow) -> str:
+    """Write the excess over the noise floor with its interval; nothing where there is none."""
+    return "" if line.excess is None else difference(line.excess, line.excess_low, line.excess_high)
 
 
 def difference(mean: float, low: float | None, high: float | None) -> str:
@@ -42,6 +53,21 @@ def model_title(network: str, precision: str | None) -> str:
     return f"{network}, {precision}" if precision else network
 
 
-def row_title(row: str) -> str:
+def row_title(row: str, *, untuned: bool = False) -> str:
     """Call a row of a leaderboard as a table does."""
-    return {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}.get(row, row)
+    named = {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}.get(row, row)
+    return f"{named}, untuned" if untuned else named
+
+
+def listed(thing: str, values: Sequence[int], *, counted: bool = False) -> str:
+    """Write a list of numbered things, such as seeds, with their number if it is asked for."""
+    plural = "" if len(values) == 1 else "s"
+    names = ", ".join(map(str, values))
+    return f"{len(values)} {thing}{plural} ({names})" if counted else f"{thing}{plural} {names}"
+
+
+def missing(line: LeaderboardRow) -> str:
+    """Say why a row has no gap; nothing where it has one."""
+    if line.gap is not None or line.status == "done":
+        return ""
+    return f"{line.seeds} of {line.seeds_wanted} seeds" if line.status == "incomplete" else line.status

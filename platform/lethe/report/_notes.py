@@ -1,0 +1,121 @@
+"""What to know beside a table's numbers, a sentence each: nothing that a number cannot carry, nothing that it hides."""
+
+from collections.abc import Iterable, Iterator
+
+from lethe.report._board import Board, is_choice
+from lethe.report._numbers import listed, p_value, percent, row_title
+from lethe.results.views import ChosenRow, LeaderboardRow
+
+HOW_TO_READ = (
+    "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
+    "interval over seeds (Student's t); it holds the noise of seeds, so that not even a perfect method reaches 0. Noise "
+    "floor: the gap between oracles of different seeds. Over the floor: gap to the oracles of the other seeds, minus "
+    "that of the seed's own oracle; 0 for retraining itself. 'above the floor': its 95 % interval lies above 0. "
+    "'equivalent': its 90 % interval ends below the margin, and the gap is smaller than that of doing nothing. Each "
+    "row at its own level."
+)
+
+
+def notes_of(board: Board) -> list[str]:
+    """Say what the table of a board leaves open, and what its reader must not miss."""
+    return [
+        *_margin(board),
+        *_floor(board),
+        *_undecided(board),
+        *_joint(board),
+        *_controls(board),
+        *_not_carried_over(board),
+        *_nonmembers(board),
+        *(other.sentence for other in board.others),
+    ]
+
+
+def undecided(line: LeaderboardRow) -> str:
+    """Say how many seeds would decide on a row."""
+    if line.seeds_to_decide is None:
+        return "not even 100 seeds would decide, by the spread seen"
+    return f"about {line.seeds_to_decide} seeds would decide, by the spread seen"
+
+
+def _margin(board: Board) -> Iterator[str]:
+    margin = board.lines[0].margin
+    if margin is None:
+        yield (
+            "These results are of a version that fixed no margin of equivalence, so no row is called equivalent; "
+            "`lethe run` on the study's file brings them up to date and trains nothing again."
+        )
+    else:
+        yield f"Margin of equivalence, fixed by the study: {percent(margin)} points."
+
+
+def _floor(board: Board) -> Iterator[str]:
+    oracles = board.lines[0].noise_floor_seeds
+    if oracles == 2:
+        yield "The noise floor is of one pair of oracles; the spread of such a value is about 40 % of it."
+    elif oracles:
+        of = board.lines[0]
+        interval = f" [{percent(of.noise_floor_low)}, {percent(of.noise_floor_high)}]"
+        yield f"Noise floor {percent(of.noise_floor)}{interval}: every pair of {oracles} oracles, those of the tuning seeds too."
+    else:
+        yield "No noise floor: it takes the oracles of two seeds."
+
+
+def _undecided(board: Board) -> Iterator[str]:
+    for line in board.lines:
+        if line.verdict == "inconclusive":
+            yield f"{row_title(line.row)}: inconclusive against retraining; {undecided(line)}."
+    if any(line.verdict == "too few seeds" for line in board.lines):
+        yield "No verdict below three seeds: an interval of two values says almost nothing."
+
+
+def _joint(board: Board) -> Iterator[str]:
+    """Say what the test of all four measures at once found."""
+    if not board.tests:
+        return
+    if all(test.verdict == "too few seeds" for test in board.tests):
+        yield (
+            "All four measures at once (energy test): too few seeds to decide; the smallest p that they allow is "
+            f"{p_value(board.tests[0].least_p)}, before it is adjusted for {len(board.tests)} rows."
+        )
+        return
+    found = "; ".join(f"{test.row} {test.verdict} (p {p_value(test.p_holm)})" for test in board.tests)
+    yield f"All four measures at once against the oracles (energy test, p by Holm over the rows): {found}."
+
+
+def _controls(board: Board) -> Iterator[str]:
+    untuned = [line.row for line in board.lines if line.untuned]
+    if untuned:
+        yield (
+            f"Untuned: {', '.join(untuned)} run at their method's learning rate. Tuned themselves they may do better, "
+            "so they show neither that the mask helps nor that it does not."
+        )
+
+
+def _not_carried_over(board: Board) -> Iterator[str]:
+    margin = board.lines[0].margin or 0.0
+    for choice in board.choices:
+        if choice.confirmed_gap is not None and _is_lost(choice, margin):
+            yield (
+                f"{choice.method}: the setting does not carry over: a gap of {percent(choice.tuning_gap)} on the tuning "
+                f"{listed('seed', choice.tuning_seeds)}, of {percent(choice.confirmed_gap)} on the reporting seeds. "
+                "More tuning seeds (seeds.tuning) choose less by luck."
+            )
+
+
+def _is_lost(choice: ChosenRow, margin: float) -> bool:
+    """Tell whether the confirmed gap is twice the tuning gap, and more than a margin above it."""
+    confirmed = choice.confirmed_gap or 0.0
+    return confirmed > 2 * choice.tuning_gap and confirmed - choice.tuning_gap > margin
+
+
+def _nonmembers(board: Board) -> Iterator[str]:
+    if board.lines[0].mia_nonmembers == "val":
+        yield (
+            "MIA takes its non-members from the validation split, since test is of another origin; the search used "
+            "that split too."
+        )
+
+
+def settings_of(board: Board) -> Iterable[LeaderboardRow]:
+    """Return the rows that a search chose the setting of."""
+    return [line for line in board.lines if is_choice(line) and line.trial_id]
