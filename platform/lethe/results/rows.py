@@ -210,7 +210,6 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, QuestionColumns):
     seconds_saliency: Annotated[float | None, Column("s", "time of the saliency scores alone")] = None
     seconds_retrain: Annotated[float | None, Column("s", "what training the paired oracle took")] = None
     retrain_share: Annotated[float | None, Column("fraction", "seconds_unlearn / seconds_retrain")] = None
-    compute_share: Annotated[float | None, Column("fraction", "TEMP")] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
