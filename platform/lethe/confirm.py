@@ -57,8 +57,10 @@ class Confirmation:
 
     @property
     def confirmation_id(self) -> str:
-        """Name the row: the same setting on the same seed is confirmed once."""
-        setting = fingerprint({"row": self.row, "setting": self.setting["setting"]})
+        """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once."""
+        setting = fingerprint(
+            {"row": self.row, "setting": self.setting["setting"], "nonmembers": self.question.nonmembers}
+        )
         return f"{self.study}-{self.question.fingerprint[:8]}-{setting[:8]}-{self.seed}"
 
     @property
