@@ -22,7 +22,7 @@ from lethe.workbench import Bench, Workbench
 from unlearning.data import SplitName
 from unlearning.methods import Method, Nothing
 from unlearning.metrics import REPORT_METRICS, average_gap, tug_of_war
-from unlearning.trial import Logits
+from unlearning.trial import EpochResult, Logits
 from unlearning.yardstick import ReportMeasures
 
 Role = Literal["reporting", "tuning"]
@@ -62,8 +62,10 @@ class Confirmation:
 
     @property
     def confirmation_id(self) -> str:
-        """Name the row: the same setting on the same seed is confirmed once."""
-        setting = fingerprint({"row": self.row, "setting": self.setting["setting"]})
+        """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once."""
+        setting = fingerprint(
+            {"row": self.row, "setting": self.setting["setting"], "nonmembers": self.question.nonmembers}
+        )
         return f"{self.study}-{self.question.fingerprint[:8]}-{setting[:8]}-{self.seed}"
 
     @property
@@ -157,11 +159,12 @@ class Confirmer:
         reset_peak_memory(self._workbench.device)
         method = confirmation.method
         bench = self._workbench.bench(confirmation.question, confirmation.seed)
-        seconds, logits = 0.0, bench.oracle_logits
+        epochs: list[EpochResult] = []
         if method is not None:
             for result in bench.unlearn(method, ALL_SPLITS, every_epoch=False):
-                seconds, logits = seconds + result.seconds_unlearn, result.logits
+                epochs.append(result)
                 yield
+        logits = epochs[-1].logits if epochs else bench.oracle_logits
         measured = bench.yardstick.report(logits) if logits else None
         row = ConfirmationRow(
             **question_columns(confirmation.study, confirmation.question),
@@ -169,7 +172,7 @@ class Confirmer:
             **confirmation.tuning,
             **asdict(self._workbench.provenance),
             **self._measured(confirmation, bench, measured),
-            **_costs(confirmation, bench, seconds),
+            **(_costs(method, bench, epochs) if method else _costs_of_oracle(bench)),
             confirmation_id=confirmation.confirmation_id,
             cell=confirmation.cell.fingerprint if confirmation.cell else None,
             row=confirmation.row,
@@ -197,7 +200,10 @@ class Confirmer:
             **compared,
             **own,
             **{f"mia_{name}": score for name, score in measured.attacks.items() if name != "confidence"},
-            "auc": None if math.isnan(measured.auc) else measured.auc,
+            "mia_balanced_accuracy": _or_null(measured.attack_accuracy),
+            "mia_per_class": list(map(_or_null, measured.mia_per_class)),
+            "ua_per_class": list(map(_or_null, measured.ua_per_class)),
+            "auc": _or_null(measured.auc),
             "recall_per_class": list(measured.recall),
             "gap": fmean(gaps),
             "tow": tug_of_war(own, oracle),
@@ -236,20 +242,33 @@ def _predictions(row: ConfirmationRow, bench: Bench, logits: Logits) -> list[Pre
     ]
 
 
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
 def _columns(measures: ReportMeasures) -> dict[str, float]:
     return {
         name: cast(float, value) for name, value in asdict(measures).items() if name in ("ua", "ra", "va", "ta", "mia")
     }
 
 
-def _costs(confirmation: Confirmation, bench: Bench, seconds: float) -> dict[str, Any]:
-    retrain = bench.seconds_retrain
-    if confirmation.method is None:
-        return {"seconds_unlearn": retrain, "seconds_retrain": retrain, "retrain_share": 1.0}
-    saliency = bench.seconds_saliency(confirmation.method)
+def _costs(method: Method, bench: Bench, epochs: Sequence[EpochResult]) -> dict[str, Any]:
+    saliency = bench.seconds_saliency(method)
+    seconds = sum(epoch.seconds_unlearn for epoch in epochs) + saliency
+    images = sum(epoch.images_unlearn for epoch in epochs) + bench.images_saliency(method)
+    return {"seconds_saliency": saliency, **_compared_with_retraining(bench, seconds, images)}
+
+
+def _costs_of_oracle(bench: Bench) -> dict[str, Any]:
+    return _compared_with_retraining(bench, bench.seconds_retrain, bench.images_retrain)
+
+
+def _compared_with_retraining(bench: Bench, seconds: float, images: int) -> dict[str, Any]:
     return {
-        "seconds_unlearn": seconds + saliency,
-        "seconds_saliency": saliency,
-        "seconds_retrain": retrain,
-        "retrain_share": (seconds + saliency) / retrain,
+        "seconds_unlearn": seconds,
+        "seconds_retrain": bench.seconds_retrain,
+        "retrain_share": seconds / bench.seconds_retrain,
+        "images_unlearn": images,
+        "images_retrain": bench.images_retrain,
+        "compute_share": images / bench.images_retrain,
     }

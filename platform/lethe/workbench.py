@@ -45,6 +45,8 @@ class Bench:
         weights: of the original, on the device.
         original_logits, oracle_logits: of all three splits.
         seconds_retrain: what training the oracle took.
+        images_retrain: passes of a training image through the network, forward and backward, that training the oracle
+            took: its epochs x |D_r|.
         load: gets an artefact from the pool.
     """
 
@@ -57,6 +59,7 @@ class Bench:
     original_logits: Logits
     oracle_logits: Logits
     seconds_retrain: float
+    images_retrain: int
     load: Callable[[ArtefactKey], Artefact]
 
     @cached_property
@@ -93,6 +96,10 @@ class Bench:
     def seconds_saliency(self, method: Method) -> float:
         """Give the seconds that a setting's scores took; 0 where it needs none."""
         return float(self._scores.manifest["facts"]["seconds_train"]) if method.needs_saliency else 0.0
+
+    def images_saliency(self, method: Method) -> int:
+        """Count the training images that a setting's scores took: D_f once; 0 where it needs none."""
+        return len(self.question.forget.indices_F) if method.needs_saliency else 0
 
     def _saliency_for(self, method: Method) -> Saliency | None:
         return self._saliency if method.needs_saliency else None
@@ -163,6 +170,7 @@ class Workbench:
             original_logits=logits_of(original),
             oracle_logits=logits_of(oracle),
             seconds_retrain=float(oracle.manifest["facts"]["seconds_train"]),
+            images_retrain=int(oracle.manifest["facts"]["epochs"]) * len(question.forget.retain_R),
             load=self._load,
         )
 

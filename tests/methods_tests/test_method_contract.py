@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unlearning.data import SplitName, Synthetic, load
 from unlearning.data.augment import ARMS, ArmName
@@ -187,6 +187,49 @@ def test_doing_nothing_leaves_the_original(weights: Weights, saliency: Saliency)
     (result,) = run(subject, weights, Nothing())
     assert all(torch.equal(value, weights[name]) for name, value in subject.model.state_dict().items())
     assert result.loss is None
+
+
+def images_with_gradients(model: nn.Module) -> list[int]:
+    """Return a list that grows by the size of every batch that passes through the network with gradients on."""
+    passed: list[int] = []
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if torch.is_grad_enabled():
+            passed.append(len(inputs[0]))
+
+    model.register_forward_pre_hook(note)
+    return passed
+
+
+@every_method
+def test_the_images_that_are_counted_are_those_that_passed_through_the_network_with_gradients(
+    method: Method, weights: Weights, saliency: Saliency
+) -> None:
+    subject = subject_of(saliency)
+    passed = images_with_gradients(subject.model)
+    counted = [result.images_unlearn for result in run(subject, weights, method, every_epoch=False)]
+    assert sum(counted) == sum(passed)
+    sweeps = {"fine_tune": len(FORGET.retain_R), "gradient_ascent": len(FORGET.indices_F), "nothing": 0}
+    assert counted == [sweeps.get(method.name, COUNT)] * max(1, method.epochs)
+
+
+def test_saliency_scores_pass_each_image_of_the_forget_set_through_the_network_once(weights: Weights) -> None:
+    model = CNN(width=4).build(1, DATA.classes, seed=0)
+    passed = images_with_gradients(model)
+    forget_F = FORGET.indices_F
+    saliency_scores(model, DATA.train.images_NCHW[forget_F], DATA.train.labels_N[forget_F], batch_size=7)
+    assert sum(passed) == len(forget_F)
+
+
+def test_a_training_passes_its_images_through_the_network_once_an_epoch() -> None:
+    model = CNN(width=4).build(1, DATA.classes, seed=0)
+    passed = images_with_gradients(model)
+    recipe = Recipe(epochs=3, batch_size=32)
+    labels_N, retain_R = DATA.train.labels_N, FORGET.retain_R
+    training = Training(model, DATA.train.images_NCHW, labels_N, retain_R, recipe=recipe, arm=ARMS["standard"], seed=0)
+    for _ in range(recipe.epochs):
+        training.advance()
+    assert sum(passed) == training.engine.images_trained == 3 * len(retain_R)
 
 
 def test_a_method_is_named_as_in_the_table() -> None:

@@ -7,7 +7,15 @@ import torch
 from sklearn.svm import SVC
 from torch import Tensor
 
-from unlearning.metrics import FEATURES, Feature, Predictions, draw_members, membership_scores
+from unlearning.metrics import (
+    FEATURES,
+    Feature,
+    Predictions,
+    attack_accuracy,
+    called_nonmember,
+    draw_members,
+    membership_scores,
+)
 
 REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "svc_attack.npz")
 """Figures of the SalUn authors' public code (see tests/fidelity/make_svc_attack.py)."""
@@ -137,3 +145,68 @@ def test_unequal_numbers_of_members_and_nonmembers_are_refused() -> None:
     nobody = sample.at(torch.arange(0))
     with pytest.raises(ValueError, match="got 0 and 0"):
         membership_scores(nobody, nobody, sample)
+
+
+def test_the_score_is_the_share_of_the_samples_that_are_called_nonmember() -> None:
+    members, nonmembers, forget = (outputs(4, 200, seed, margin) for seed, margin in enumerate((6.0, 3.0, 4.5)))
+    called = called_nonmember(members, nonmembers, forget, FEATURES)
+    scores = membership_scores(members, nonmembers, forget, FEATURES)
+    assert {feature: int(called_M.sum()) / 200 for feature, called_M in called.items()} == scores
+    assert 0 < scores["confidence"] < 1
+
+
+def dealt(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_attacks_accuracy_is_that_of_a_classifier_that_never_saw_the_samples() -> None:
+    """With scikit-learn's classifier, folds dealt by hand in the same order."""
+    members, nonmembers = outputs(3, 103, 0, margin=5.0), outputs(3, 103, 1, margin=2.0)
+    random, right = dealt(4), 0
+    points = [
+        FEATURES["confidence"](sample.logits_NK.double(), sample.labels_N)[
+            torch.randperm(103, generator=random)
+        ].numpy()
+        for sample in (members, nonmembers)
+    ]
+    for fold in range(5):
+        held = np.arange(103) % 5 == fold
+        theirs = SVC(C=3, gamma="auto", tol=1e-6)
+        fitted = np.concatenate([side[~held] for side in points])
+        theirs.fit(fitted, np.repeat([1, 0], len(fitted) // 2))
+        right += int(theirs.predict(points[0][held]).sum() + (1 - theirs.predict(points[1][held])).sum())
+    assert attack_accuracy(members, nonmembers, dealt(4)) == pytest.approx(right / 206, abs=0.01)
+
+
+def test_an_attack_on_noise_is_right_half_the_time_although_it_fits_its_own_samples_better() -> None:
+    fresh, fitted = [], []
+    for seed in range(12):
+        members, nonmembers = outputs(3, 40, 2 * seed, margin=1.0), outputs(3, 40, 2 * seed + 1, margin=1.0)
+        fresh.append(attack_accuracy(members, nonmembers, dealt(seed)))
+        called = [called_nonmember(members, nonmembers, side)["confidence"] for side in (members, nonmembers)]
+        fitted.append(float((~called[0]).double().mean() + called[1].double().mean()) / 2)
+    assert abs(np.mean(fresh) - 0.5) < 0.03
+    assert np.mean(fitted) > 0.55
+
+
+def test_an_attack_on_two_different_crowds_is_right_and_one_that_sees_no_difference_guesses() -> None:
+    sure, unsure = outputs(9, 500, 0, margin=20.0), outputs(9, 500, 1, margin=-20.0)
+    assert attack_accuracy(sure, unsure, dealt(0)) > 0.99
+    alike = Predictions(torch.zeros(50, 3), torch.zeros(50, dtype=torch.int64))
+    assert attack_accuracy(alike, alike, dealt(0)) == 0.5
+
+
+def test_the_same_seed_gives_the_same_accuracy_of_the_attack_and_another_seed_another() -> None:
+    members, nonmembers = outputs(3, 101, 0, margin=3.0), outputs(3, 101, 1, margin=1.0)
+    first = attack_accuracy(members, nonmembers, dealt(1))
+    assert attack_accuracy(members, nonmembers, dealt(1)) == first
+    assert len({attack_accuracy(members, nonmembers, dealt(seed)) for seed in range(6)}) > 1
+
+
+def test_the_attacks_accuracy_on_very_few_samples() -> None:
+    pair = outputs(3, 2, 0, margin=3.0), outputs(3, 2, 1, margin=1.0)
+    assert attack_accuracy(*pair, dealt(0)) in (0.0, 0.25, 0.5, 0.75, 1.0)
+    single = outputs(3, 1, 0, margin=3.0)
+    assert math.isnan(attack_accuracy(single, single, dealt(0)))
+    with pytest.raises(ValueError, match="got 2 and 1; `draw_members`"):
+        attack_accuracy(pair[0], single, dealt(0))

@@ -60,6 +60,39 @@ def test_a_run_fills_four_consistent_tables(write_study: WriteStudy, tmp_path: P
     assert all(row["threshold"] is None for row in threshold_of_control)
 
 
+def test_the_work_of_a_row_is_counted_in_images_that_no_machine_changes(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    """128 of 160 images are retained for 3 epochs; SalUn's 2 epochs see all, and its scores 32 images once."""
+    results = tmp_path / "results"
+    run(write_study(search={"trials": 1}), results)
+    found = rows("select distinct row, images_unlearn, images_retrain, compute_share from confirmations", results)
+    wanted = {
+        "original": 0,
+        "oracle": 384,
+        "salun": 352,
+        "salun density 1.0": 320,
+        "salun random mask": 320,
+    }
+    assert {row["row"]: row["images_unlearn"] for row in found} == wanted
+    assert len(found) == len(wanted)
+    assert all(row["images_retrain"] == 384 for row in found)
+    assert all(row["compute_share"] == row["images_unlearn"] / 384 for row in found)
+
+
+def test_every_confirmed_row_says_what_the_attack_can_tell_and_how_each_class_fares(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    run(write_study(search={"trials": 1}, forget=[{"kind": "class", "class_index": 1}]), results)
+    found = rows("select row, ua, mia, mia_balanced_accuracy, ua_per_class, mia_per_class from confirmations", results)
+    assert len(found) == 10
+    for row in found:
+        assert 0 < row["mia_balanced_accuracy"] < 1
+        assert row["ua_per_class"] == [None, pytest.approx(row["ua"]), None]
+        assert row["mia_per_class"] == [None, pytest.approx(row["mia"]), None]
+
+
 def test_reporting_seeds_never_meet_a_tuning_trial(write_study: WriteStudy, tmp_path: Path) -> None:
     results = tmp_path / "results"
     run(write_study(), results)

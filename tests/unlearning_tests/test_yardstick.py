@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unlearning.data import ImageData, Synthetic, load
-from unlearning.data.forget import RandomShare, select
+from unlearning.data.forget import RandomShare, WholeClass, select
 from unlearning.trial import Logits
 from unlearning.yardstick import Yardstick
 
@@ -40,6 +40,28 @@ def test_what_search_and_report_share_is_equal_but_for_the_attacks_nonmembers(da
     assert report.mia == report.attacks["confidence"]
     assert len(report.recall) == 3
     assert not isnan(report.auc)
+
+
+def test_measures_of_each_class_average_to_those_of_all_its_forget_images(data: ImageData) -> None:
+    everything = logits(data, "train", "val", "test")
+    measured = yardstick(data)
+    report = measured.report(everything)
+    labels_F = data.train.labels_N[measured.forget.indices_F]
+    weights_K = torch.bincount(labels_F, minlength=3) / len(labels_F)
+    for whole, per_class in ((report.ua, report.ua_per_class), (report.mia, report.mia_per_class)):
+        assert sum(
+            share * weight for share, weight in zip(per_class, weights_K.tolist(), strict=True)
+        ) == pytest.approx(whole)
+        assert len(set(per_class)) == 3
+
+
+def test_a_class_without_forget_images_has_no_measure_of_its_own(data: ImageData) -> None:
+    forget = select(WholeClass(class_index=2), data, seed=0)
+    report = Yardstick(data, forget, 0).report(logits(data, "train", "val", "test"))
+    assert [isnan(share) for share in report.ua_per_class] == [True, True, False]
+    assert [isnan(share) for share in report.mia_per_class] == [True, True, False]
+    assert report.ua_per_class[2] == pytest.approx(report.ua)
+    assert report.mia_per_class[2] == report.mia
 
 
 def test_the_same_seed_attacks_with_the_same_members(data: ImageData) -> None:

@@ -74,6 +74,7 @@ class Engine:
 
     Attributes:
         optimizer: of the run that ``begin`` began.
+        images_trained: passes of a training image through the network, forward and backward, since the engine was made.
     """
 
     def __init__(self, model: nn.Module, images_NCHW: Tensor, *, arm: Arm, precision: Precision) -> None:
@@ -83,6 +84,7 @@ class Engine:
         self.precision = precision
         self.device = images_NCHW.device
         self.optimizer = SGD(list(model.parameters()))
+        self.images_trained = 0
         self._drawn_ND = torch.zeros((len(images_NCHW), arm.numbers), dtype=torch.int64, device=self.device)
         self._loss_sum = torch.zeros((), device=self.device)
         changed = [*model.parameters(), *model.buffers(), *self.optimizer.velocities, self._loss_sum]
@@ -118,6 +120,7 @@ class Engine:
             for indices_B, labels_B in zip(indices_M.split(batch_size), labels_M.split(batch_size), strict=True):
                 self.optimizer.lr.fill_(next(learning_rates))
                 self._do(name, partial(self._step, sweep.loss), indices_B, labels_B)
+                self.images_trained += len(indices_B)
         return float(self._loss_sum) / sum(len(sweep.indices_M) for sweep in sweeps)
 
     @torch.no_grad()

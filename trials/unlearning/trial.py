@@ -24,6 +24,7 @@ class EpochResult:
         logits: of the splits that were asked for; empty where the run diverged or was not evaluated.
         seconds_unlearn: of the method, this epoch.
         seconds_evaluate: of the logits.
+        images_unlearn: passes of a training image through the network, forward and backward, this epoch.
     """
 
     epoch: int
@@ -31,6 +32,7 @@ class EpochResult:
     logits: Logits
     seconds_unlearn: float
     seconds_evaluate: float
+    images_unlearn: int
     evaluated: bool = True
 
     @property
@@ -60,16 +62,16 @@ def unlearn(
     subject.model.load_state_dict(dict(weights))
     losses = method.unlearn(subject, seed)
     for epoch in range(min(1, method.epochs), method.epochs + 1):
-        started = time.perf_counter()
+        started, trained = time.perf_counter(), subject.engine.images_trained
         loss = next(losses, None)
-        spent = time.perf_counter() - started
+        spent, passes = time.perf_counter() - started, subject.engine.images_trained - trained
         finite = loss is None or math.isfinite(loss)
         if finite and not every_epoch and epoch < method.epochs:
-            yield EpochResult(epoch, loss, {}, spent, 0.0, evaluated=False)
+            yield EpochResult(epoch, loss, {}, spent, 0.0, passes, evaluated=False)
             continue
         begun = time.perf_counter()
         logits = _evaluate(subject, images) if finite else {}
-        result = EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun)
+        result = EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun, passes)
         yield result
         if result.diverged:
             return

@@ -13,10 +13,14 @@ from unlearning.metrics import (
     Feature,
     Predictions,
     accuracy,
+    attack_accuracy,
     auc,
+    called_nonmember,
     draw_members,
     membership_scores,
     per_class_recall,
+    per_class_unlearning_accuracy,
+    share_per_class,
     unlearning_accuracy,
 )
 from unlearning.seeds import generator
@@ -40,6 +44,10 @@ class ReportMeasures:
     Attributes:
         mia: by confidence, non-members from the data's ``nonmembers`` split.
         attacks: the same score by each feature.
+        attack_accuracy: balanced accuracy of the attack by confidence on members and non-members that it was not fitted
+            to; nan where D_r or the non-members are a single image.
+        ua_per_class, mia_per_class: UA and MIA of each class's forget images, by the same attack; nan for a class
+            without any.
         auc: on test; nan where MedMNIST's definition has no value.
         recall: on test, one a class; nan for a class without images.
     """
@@ -50,6 +58,9 @@ class ReportMeasures:
     ta: float
     mia: float
     attacks: dict[Feature, float]
+    attack_accuracy: float
+    ua_per_class: tuple[float, ...]
+    mia_per_class: tuple[float, ...]
     auc: float
     recall: tuple[float, ...]
 
@@ -70,14 +81,16 @@ class Yardstick:
         """Measure on train and val; give the measures and the seconds that the attack took."""
         forget, retain, val = self._forget(logits), self._retain(logits), self._split("val", logits)
         started = time.perf_counter()
-        mia = self._attack(forget, retain, val, ("confidence",))["confidence"]
+        mia = membership_scores(*self._sides(retain, val), forget)["confidence"]
         seconds = time.perf_counter() - started
         return Measures(unlearning_accuracy(forget), accuracy(retain), accuracy(val), mia), seconds
 
     def report(self, logits: Logits) -> ReportMeasures:
-        """Measure on all three splits, with every feature of the attack."""
+        """Measure on all three splits, with every feature of the attack, and the attack itself."""
         forget, retain, test = self._forget(logits), self._retain(logits), self._split("test", logits)
-        attacks = self._attack(forget, retain, self._split(self.data.nonmembers, logits), tuple(FEATURES))
+        members, nonmembers = self._sides(retain, self._split(self.data.nonmembers, logits))
+        called = called_nonmember(members, nonmembers, forget, FEATURES)
+        attacks = {feature: float(called_F.double().mean()) for feature, called_F in called.items()}
         return ReportMeasures(
             ua=unlearning_accuracy(forget),
             ra=accuracy(retain),
@@ -85,15 +98,16 @@ class Yardstick:
             ta=accuracy(test),
             mia=attacks["confidence"],
             attacks=attacks,
+            attack_accuracy=attack_accuracy(members, nonmembers, generator(self.seed, "folds")),
+            ua_per_class=per_class_unlearning_accuracy(forget),
+            mia_per_class=share_per_class(called["confidence"], forget),
             auc=auc(test),
             recall=per_class_recall(test),
         )
 
-    def _attack(
-        self, forget: Predictions, retain: Predictions, unseen: Predictions, features: tuple[Feature, ...]
-    ) -> dict[Feature, float]:
-        members, nonmembers = draw_members(retain, unseen, generator(self.seed, "members"))
-        return membership_scores(members, nonmembers, forget, features)
+    def _sides(self, retain: Predictions, unseen: Predictions) -> tuple[Predictions, Predictions]:
+        """Draw the members and non-members of the attack."""
+        return draw_members(retain, unseen, generator(self.seed, "members"))
 
     def _split(self, split: SplitName, logits: Logits) -> Predictions:
         return Predictions(logits[split], self._labels[split])

@@ -42,7 +42,7 @@ def _margin(board: Board) -> Iterator[str]:
     if margin is None:
         yield (
             "These results are of a version that fixed no margin of equivalence, so no row is called equivalent; "
-            "`lethe run` on the study's file brings them up to date and trains nothing again."
+            "`lethe run` on the study's file confirms its rows anew and trains nothing again."
         )
     else:
         yield f"Margin of equivalence, fixed by the study: {percent(margin)} points."

@@ -202,6 +202,22 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, QuestionColumns):
     mia_entropy: Annotated[float | None, Column("fraction", "MIA-efficacy from entropy")] = None
     mia_modified_entropy: Annotated[float | None, Column("fraction", "MIA-efficacy from modified entropy")] = None
     mia_prob: Annotated[float | None, Column("fraction", "MIA-efficacy from the whole probability vector")] = None
+    mia_balanced_accuracy: Annotated[
+        float | None,
+        Column(
+            "fraction",
+            "how often the attack from confidence is right on members and non-members that it was not fitted to "
+            "(cross-validated); near 0.5 it cannot tell them apart and MIA says little",
+        ),
+    ] = None
+    mia_per_class: Annotated[
+        list[float | None] | None,
+        Column("fraction", "MIA-efficacy of each class's forget images; null for a class without any"),
+    ] = None
+    ua_per_class: Annotated[
+        list[float | None] | None,
+        Column("fraction", "unlearning accuracy of each class's forget images; null for a class without any"),
+    ] = None
     auc: Annotated[float | None, Column("fraction", "area under the ROC curve on the test split, as MedMNIST")] = None
     recall_per_class: Annotated[list[float], Column("fraction", "recall of each class on the test split")]
     tow: Annotated[float | None, Column("fraction", "tug of war: (1-|dFA|)(1-|dRA|)(1-|dTA|) to the oracle")] = None
@@ -209,7 +225,28 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, QuestionColumns):
     seconds_unlearn: Annotated[float | None, Column("s", "time to unlearn, saliency included")] = None
     seconds_saliency: Annotated[float | None, Column("s", "time of the saliency scores alone")] = None
     seconds_retrain: Annotated[float | None, Column("s", "what training the paired oracle took")] = None
-    retrain_share: Annotated[float | None, Column("fraction", "seconds_unlearn / seconds_retrain")] = None
+    retrain_share: Annotated[
+        float | None,
+        Column(
+            "fraction",
+            "seconds_unlearn / seconds_retrain: seconds of the machine as it was then, so it mixes machine states",
+        ),
+    ] = None
+    images_unlearn: Annotated[
+        int | None,
+        Column(
+            "images",
+            "training images passed forward and backward while unlearning, saliency scores included; an image counts "
+            "once a pass; null in results of an early version",
+        ),
+    ] = None
+    images_retrain: Annotated[
+        int | None,
+        Column("images", "the same of training the paired oracle: its epochs x the size of the retain set"),
+    ] = None
+    compute_share: Annotated[
+        float | None, Column("fraction", "images_unlearn / images_retrain: the same on every machine")
+    ] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None

@@ -27,6 +27,7 @@ _ARROW_TYPES: Final[dict[Any, pa.DataType]] = {
     list[str]: pa.list_(pa.string()),
     list[int]: pa.list_(pa.int64()),
     list[float]: pa.list_(pa.float64()),
+    list[float | None]: pa.list_(pa.float64()),
 }
 
 

@@ -56,6 +56,8 @@ class Question:
         train_count: images in the training split.
         train_twins: how many of them repeat another byte for byte.
         dropped: how many val and test images were left out because they also stand in train.
+        nonmembers: the split that the attack takes non-members from in a confirmation; it changes no search and no
+            artefact, and so no fingerprint.
         forget: which train images are to be forgotten.
     """
 
@@ -68,6 +70,7 @@ class Question:
     train_count: int
     train_twins: int
     dropped: Mapping[Literal["val", "test"], int]
+    nonmembers: Literal["val", "test"]
     arm: ArmName
     request: AnyForgetRequest
     forget: ForgetSet
@@ -200,6 +203,7 @@ def _questions(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     train_count=len(data.train),
                     train_twins=data.twins,
                     dropped=data.dropped,
+                    nonmembers=data.nonmembers,
                     arm=arm,
                     request=request,
                     forget=forget,

@@ -1,7 +1,14 @@
 """Metrics: pure functions of logits and labels, and of what they gave for a model and its oracle."""
 
 from unlearning.metrics._base import DivergedError, Predictions
-from unlearning.metrics.accuracy import accuracy, auc, per_class_recall, unlearning_accuracy
+from unlearning.metrics.accuracy import (
+    accuracy,
+    auc,
+    per_class_recall,
+    per_class_unlearning_accuracy,
+    share_per_class,
+    unlearning_accuracy,
+)
 from unlearning.metrics.energy import EnergyTest, energy_test
 from unlearning.metrics.gap import (
     REPORT_METRICS,
@@ -12,7 +19,14 @@ from unlearning.metrics.gap import (
     noise_floor,
     tug_of_war,
 )
-from unlearning.metrics.membership import FEATURES, Feature, draw_members, membership_scores
+from unlearning.metrics.membership import (
+    FEATURES,
+    Feature,
+    attack_accuracy,
+    called_nonmember,
+    draw_members,
+    membership_scores,
+)
 
 __all__ = [
     "FEATURES",
@@ -24,14 +38,18 @@ __all__ = [
     "Interval",
     "Predictions",
     "accuracy",
+    "attack_accuracy",
     "auc",
     "average_gap",
+    "called_nonmember",
     "draw_members",
     "energy_test",
     "interval",
     "membership_scores",
     "noise_floor",
     "per_class_recall",
+    "per_class_unlearning_accuracy",
+    "share_per_class",
     "tug_of_war",
     "unlearning_accuracy",
 ]

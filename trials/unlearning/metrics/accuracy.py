@@ -5,6 +5,7 @@ Every function is pure and computes on the predictions' device, but for the AUC,
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from unlearning.metrics._base import Predictions
 
@@ -29,10 +30,30 @@ def per_class_recall(predictions: Predictions) -> tuple[float, ...]:
     Returns:
         K fractions; nan for a class without samples.
     """
+    return share_per_class(predictions.logits_NK.argmax(1) == predictions.labels_N, predictions)
+
+
+def per_class_unlearning_accuracy(forget: Predictions) -> tuple[float, ...]:
+    """Return for each class the share of its samples in D_f that the model gets wrong.
+
+    Returns:
+        K fractions; nan for a class without samples.
+    """
+    return share_per_class(forget.logits_NK.argmax(1) != forget.labels_N, forget)
+
+
+def share_per_class(chosen_N: Tensor, predictions: Predictions) -> tuple[float, ...]:
+    """Return for each class the share of its samples that are chosen.
+
+    Args:
+        chosen_N: bool, (N,), on the predictions' device.
+
+    Returns:
+        K fractions; nan for a class without samples.
+    """
     labels_N, classes = predictions.labels_N, predictions.logits_NK.shape[1]
-    right_N = predictions.logits_NK.argmax(1) == labels_N
-    recognised_K = torch.bincount(labels_N[right_N], minlength=classes)
-    return tuple((recognised_K.double() / torch.bincount(labels_N, minlength=classes)).tolist())
+    chosen_K = torch.bincount(labels_N[chosen_N], minlength=classes)
+    return tuple((chosen_K.double() / torch.bincount(labels_N, minlength=classes)).tolist())
 
 
 def auc(predictions: Predictions) -> float:

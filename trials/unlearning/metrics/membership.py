@@ -6,9 +6,11 @@ sparsity can simplify machine unlearning", NeurIPS 2023; Fan et al., "SalUn", IC
 score, not one half. Attacks on single samples (LiRA and its kin) are not here.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,34 +92,92 @@ def draw_members(
 def membership_scores(
     members: Predictions, nonmembers: Predictions, forget: Predictions, features: Iterable[Feature] = ("confidence",)
 ) -> dict[Feature, float]:
-    """Give, by feature, the share of D_f that an attacker takes for non-members.
+    """Return, by feature, the share of D_f that an attacker takes for non-members.
+
+    Args and errors are those of `called_nonmember`.
+    """
+    called = called_nonmember(members, nonmembers, forget, features)
+    return {feature: float(called_M.double().mean()) for feature, called_M in called.items()}
+
+
+def called_nonmember(
+    members: Predictions, nonmembers: Predictions, samples: Predictions, features: Iterable[Feature] = ("confidence",)
+) -> dict[Feature, Tensor]:
+    """Return, by feature, which samples an attacker takes for non-members: bool, (M,), on the CPU.
 
     Computed on the CPU in float64. Where members and non-members cannot be told apart at all, everything ties and
-    counts as a member: the score is 0.
+    counts as a member.
 
     Args:
         members: samples of D_r.
         nonmembers: as many samples that were never trained on.
-        forget: D_f.
+        samples: what the attacker is asked about, such as D_f.
 
     Raises:
         ValueError: the numbers of members and non-members differ, or are zero.
     """
+    _check_equal(members, nonmembers)
+    return {
+        feature: _decide(*(_points(feature, sample) for sample in (members, nonmembers, samples)))
+        for feature in features
+    }
+
+
+def attack_accuracy(members: Predictions, nonmembers: Predictions, random: torch.Generator, folds: int = 5) -> float:
+    """Return how often the attacker by confidence is right on samples that it was not fitted to: balanced accuracy.
+
+    Cross-validated: the samples are dealt into folds at random, as many members as non-members in each, and each fold
+    is decided by a classifier that was fitted to the others.
+
+    Args:
+        members: samples of D_r.
+        nonmembers: as many samples that were never trained on.
+        random: a CPU generator. The same state and number of samples give the same folds.
+        folds: at most; fewer where there are fewer members.
+
+    Returns:
+        A fraction in [0, 1], 0.5 for an attacker who guesses; nan for a single member, which leaves nothing to fit to.
+
+    Raises:
+        ValueError: the numbers of members and non-members differ, or are zero.
+    """
+    _check_equal(members, nonmembers)
+    size = len(members)
+    if size == 1:
+        return math.nan
+    shuffled = [
+        _points("confidence", sample)[torch.randperm(size, generator=random).numpy()]
+        for sample in (members, nonmembers)
+    ]
+    fold_N = np.arange(size) % min(folds, size)
+    right = 0
+    for fold in range(min(folds, size)):
+        held_N = fold_N == fold
+        members_ND, nonmembers_ND = (points_ND[~held_N] for points_ND in shuffled)
+        of_members_M, of_nonmembers_M = (
+            _decide(members_ND, nonmembers_ND, points_ND[held_N]) for points_ND in shuffled
+        )
+        right += int((~of_members_M).sum() + of_nonmembers_M.sum())
+    return right / (2 * size)
+
+
+def _check_equal(members: Predictions, nonmembers: Predictions) -> None:
     if len(members) != len(nonmembers) or not len(members):
         raise ValueError(
             "membership attack: wanted equally many members and non-members, at least one, "
             f"got {len(members)} and {len(nonmembers)}; `draw_members` draws them"
         )
-    return {feature: _attack(feature, members, nonmembers, forget) for feature in features}
 
 
-def _attack(feature: Feature, members: Predictions, nonmembers: Predictions, forget: Predictions) -> float:
-    members_ND, nonmembers_ND, forget_MD = (
-        FEATURES[feature](sample.logits_NK.detach().cpu().double(), sample.labels_N.cpu()).numpy()
-        for sample in (members, nonmembers, forget)
-    )
+def _points(feature: Feature, sample: Predictions) -> _svc.Array:
+    points_ND: _svc.Array = FEATURES[feature](sample.logits_NK.detach().cpu().double(), sample.labels_N.cpu()).numpy()
+    return points_ND
+
+
+def _decide(members_ND: _svc.Array, nonmembers_ND: _svc.Array, points_MD: _svc.Array) -> Tensor:
+    """Fit the classifier and return which points it takes for non-members: bool, (M,)."""
     classifier = _svc.fit(members_ND, nonmembers_ND, cost=_COST, gamma=1 / members_ND.shape[1])
-    return float((classifier.decide(forget_MD) < -_TIE).mean())
+    return torch.from_numpy(classifier.decide(points_MD) < -_TIE)
 
 
 def _draw(sample: Predictions, size: int, random: torch.Generator) -> Predictions:
