@@ -21,6 +21,12 @@ Results = Annotated[
     str | None, typer.Option(envvar="LETHE_RESULTS", help=RESULTS_HELP + " The study's own `results` if not given.")
 ]
 Where = Annotated[str, typer.Option("--results", envvar="LETHE_RESULTS", help=RESULTS_HELP)]
+OneSpecification = Annotated[
+    str | None,
+    typer.Option(
+        "--specification", metavar="ID", help="Tables of this specification of a study; the one run last if not given."
+    ),
+]
 OneStudy = Annotated[str | None, typer.Option("--study", help="One study; all if not given.")]
 
 

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from lethe.cli._common import OneStudy, Where, errors_told
+from lethe.cli._common import OneSpecification, OneStudy, Where, errors_told
 
 
 def report(
     results: Where = "results",
     study: OneStudy = None,
+    specification: OneSpecification = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The page to write; report.html if nothing is named.")
     ] = None,
@@ -29,13 +30,13 @@ def report(
         if latex is not None:
             from lethe.report import write_latex
 
-            for path in write_latex(place, study, latex):
+            for path in write_latex(place, study, latex, specification):
                 typer.echo(f"{path}")
         if latex is None or output is not None:
             from lethe.report.page import render_page
 
             path = output or Path("report.html")
-            page = render_page(place, study, images=images)
+            page = render_page(place, study, specification=specification, images=images)
             Place.at(path.parent).write(path.name, page.html.encode())
             typer.echo(f"{path}: {len(page.html) / 1e6:.1f} MB, whole in itself")
             if page.images:

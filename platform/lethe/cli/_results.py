@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from lethe.cli._common import OneStudy, Where, console, errors_told, fail, stderr
+from lethe.cli._common import OneSpecification, OneStudy, Where, console, errors_told, fail, stderr
 
 if TYPE_CHECKING:
     from lethe.place import Place
@@ -28,6 +28,7 @@ def query(
     save: Annotated[
         str | None, typer.Option(metavar="NAME", help="Keep the query beside the results, to be read as a view.")
     ] = None,
+    specification: OneSpecification = None,
 ) -> None:
     """Ask the results with SQL (DuckDB's dialect, read-only); without SQL, tell what can be asked.
 
@@ -48,7 +49,7 @@ def query(
                 fail('--save, --output and --format go with a query: give one, such as "from leaderboard"')
             _print_guide(place)
             return
-        asked = Results(place)
+        asked = Results(place, specification=specification)
         answer = asked.query(sql)
         if save:
             where = asked.save(sql, save)
@@ -61,7 +62,9 @@ def query(
             typer.echo(render(answer, form))
 
 
-def leaderboard(results: Where = "results", study: OneStudy = None) -> None:
+def leaderboard(
+    results: Where = "results", study: OneStudy = None, specification: OneSpecification = None
+) -> None:
     """Print the confirmed table of every question, with intervals and the noise floor."""
     from lethe.place import Place
     from lethe.report import leaderboard as read
@@ -70,7 +73,7 @@ def leaderboard(results: Where = "results", study: OneStudy = None) -> None:
 
     with errors_told():
         place = Place.at(results)
-        boards = read(place, study)
+        boards = read(place, study, specification)
         if not boards:
             fail(_nothing_of(study, place, Store(place).studies(), "confirmed "))
         print_leaderboard(boards, console())

@@ -3,16 +3,20 @@
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from lethe.place import Place
-from lethe.report._board import Board, is_choice, leaderboard
-from lethe.report._numbers import METRICS, difference, gap_interval, percent, row_title
-from lethe.results import QueryError, load, to_rows
+from lethe.report._board import Board, boards_of, is_choice
+from lethe.report._notes import notes_of
+from lethe.report._numbers import METRICS, difference, excess, gap_interval, missing, percent, row_title
+from lethe.results import QueryError, Results, to_rows
 from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
 
 
-def write_latex(place: Place, study: str | None, folder: Path) -> list[Path]:
+def write_latex(
+    place: Place, study: str | None, folder: Path, specification: str | None = None
+) -> list[Path]:
     """Write the leaderboard of each question, and the effects of augmentation where there are any, as LaTeX.
 
     A table needs the package ``booktabs``.
@@ -25,14 +29,15 @@ def write_latex(place: Place, study: str | None, folder: Path) -> list[Path]:
         PlaceError: the folder cannot be written to.
         SchemaError: a newer Lethe wrote a part.
     """
-    boards = leaderboard(place, study)
+    results = Results(place, study, specification)
+    boards = boards_of(results)
     if not boards:
         raise QueryError(
             f"no confirmed results{f' of study {study}' if study else ''} in {place}, so there is no table"
         )
     tables = {_file_name(board): _leaderboard(board) for board in boards}
     effects: dict[str, list[AugmentationRow]] = {}
-    for row in to_rows(load(place, "augmentation", study), AugmentationRow):
+    for row in to_rows(results.load("augmentation"), AugmentationRow):
         effects.setdefault(row.study, []).append(row)
     tables |= {f"augmentation-{name}.tex": _augmentation(name, rows) for name, rows in effects.items()}
     target = Place.at(folder)
@@ -47,33 +52,36 @@ def _file_name(board: Board) -> str:
 
 
 def _leaderboard(board: Board) -> str:
-    head = ["", "UA", "RA", "TA", "MIA", "Gap [95\\,\\%]", "Time (s)", "Of retraining", "Trials"]
+    head = [
+        *("", "UA", "RA", "TA", "MIA", "Gap [95\\,\\%]", "Over the floor [95\\,\\%]", "Verdict"),
+        *("Time (s)", "Images of retraining", "Trials"),
+    ]
     first = board.lines[0]
-    caption = (
-        f"{escaped(board.title)}. Percent, means over {first.seeds} training seeds. Gap: mean absolute difference to "
-        "the oracle of the same seed over UA, RA, TA and MIA, with its 95\\,\\% interval (Student's $t$). The noise "
-        "floor is the gap between oracles of different seeds; $\\approx$: the interval reaches it."
-    )
+    notes = " ".join(escaped(note) for note in notes_of(board))
+    caption = f"{escaped(board.title)}. {escaped(board.seeds)} {_LEGEND} {notes}"
     label = f"tab:lethe-{first.study}-{first.question[:8]}"
-    return _table(caption, label, "lrrrrlrrr", head, [_line(line) for line in board.lines])
+    return _table(caption, label, "lrrrrrrlrrr", head, [_line(line) for line in board.lines])
+
+
+_LEGEND: Final = (
+    "Percent and points. Gap: mean absolute difference to the oracle of the same seed over UA, RA, TA and MIA, with its "
+    "95\\,\\% interval (Student's $t$). Noise floor: the gap between oracles of different seeds. Over the floor: gap to "
+    "the oracles of the other seeds, minus that of the seed's own oracle."
+)
 
 
 def _line(line: LeaderboardRow) -> list[str]:
-    name = escaped(row_title(line.row))
+    name = escaped(row_title(line.row, untuned=line.untuned))
     return [
         f"\\textbf{{{name}}}" if is_choice(line) else name,
         *(_minus(percent(value)) for value in (line.ua, line.ra, line.ta, line.mia)),
-        _gap(line),
+        f"{percent(line.gap)} {gap_interval(line)}".rstrip() if line.gap is not None else escaped(missing(line)),
+        _minus(excess(line)),
+        line.verdict or "",
         "" if line.seconds_unlearn is None else f"{line.seconds_unlearn:.1f}",
-        _minus(percent(line.retrain_share)),
+        percent(line.compute_share),
         "" if line.tuning_trials is None else str(line.tuning_trials),
     ]
-
-
-def _gap(line: LeaderboardRow) -> str:
-    if line.gap is None:
-        return escaped(line.status) if line.status != "done" else ""
-    return f"{percent(line.gap)} {gap_interval(line)}".rstrip() + (" $\\approx$" if line.at_floor else "")
 
 
 def _augmentation(study: str, rows: Sequence[AugmentationRow]) -> str:

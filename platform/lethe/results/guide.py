@@ -15,10 +15,11 @@ from lethe.results.schema import ColumnDescription, describe
 from lethe.results.views import VIEWS
 
 EXAMPLES: Final = (
-    "select study, dataset, arm, row, gap, gap_low, gap_high, noise_floor, at_floor from leaderboard",
+    "select study, dataset, arm, row, gap, gap_low, gap_high, excess, excess_low, excess_high, verdict from leaderboard",
     "select row, arm, against, mean, mean_against, difference, low, high from augmentation where metric = 'gap'",
     "select stage, method, units, seconds, cpu_seconds, gpu_seconds from cost",
-    "select dataset, arm, method, lr, density, gap, original_gap, tuning_trials, trial_id from best",
+    "select dataset, arm, method, lr, density, tuning_gap, confirmed_gap, tuning_trials, trial_id from chosen",
+    "select dataset, arm, first, second, difference, low, high, p_holm, verdict from contrasts",
     "select method, lr_low, lr_high, trials, gap_best, best_trial from sensitivity order by gap_best",
     "select trial_id, epoch, ua, ra, va, mia, gap from epochs order by all",
     "select kind, id, status, cause, error from failures",

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lethe.place import SET_ASIDE, Place
-from lethe.report._board import Board, boards_of, is_choice
+from lethe.report._board import Board, Key, boards_of, is_choice
 from lethe.report.page._wording import (
     Answer,
     Progress,
@@ -21,16 +21,13 @@ from lethe.report.page._wording import (
     unsearched_answer,
 )
 from lethe.results import QueryError, Results, Store, StudyRow, to_rows
-from lethe.results.views import AugmentationRow, BestRow, CostRow, FailureRow
+from lethe.results.views import AugmentationRow, ChosenRow, CostRow, FailureRow
 from lethe.study import Study, StudyError, read_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 RowT = TypeVar("RowT", bound="DataclassInstance")
-Key = tuple[str, str]
-"""A study's name and a question's fingerprint."""
-
 _UNIT: Final = re.compile(r"^(.*?\.[0-9a-f]{32})(?:/.*)?$")
 """What was set aside, by the name of its own that it was given; a folder's files follow."""
 
@@ -139,7 +136,7 @@ class Searched:
     method: str
     cell: str
     trials: tuple[Tried, ...]
-    choice: BestRow | None
+    choice: ChosenRow | None
     epochs: tuple[Epoch, ...]
 
     @property
@@ -176,7 +173,7 @@ class StudyPart:
     """What there is to say of one study.
 
     Attributes:
-        specification: the newest; None in results of an early version.
+        specification: the one whose tables are shown; None in results of an early version.
         specifications: how many the study was run with.
         study: the specification, read; None where there is none or this version cannot read it.
         models: models and saliency scores that were made.
@@ -236,14 +233,14 @@ class _Gathering:
         self._results = results
         self._asked = self._ask(_ASKED, Asked)
         self._drawn = {(one.study, one.question) for one in self._asked[:DETAILED]}
-        self._boards = {(board.lines[0].study, board.lines[0].question): board for board in boards_of(results)}
+        self._boards = {board.key: board for board in boards_of(results)}
         self._progress = _by_question(self._ask(_PROGRESS, Progress))
-        self._best = {(row.study, row.cell): row for row in self._view("best", BestRow)}
-        self._tried = _by_question(self._ask(f"{_TRIED} where {among(self._drawn)}", Tried))
+        self._chosen = {(row.study, row.cell): row for row in self._view("chosen", ChosenRow)}
+        self._tried = _by_question(self._ask(f"{_TRIED} where {among(self._drawn)} and {_ASKED_CELLS}", Tried))
         self._oracles = _by_question(self._ask(f"{_RETRAINED} where {among(self._drawn)}", Retrained))
         self._epochs = defaultdict(list)
         chosen = ", ".join(
-            _quoted(row.trial_id) for row in self._best.values() if (row.study, row.question) in self._drawn
+            _quoted(row.trial_id) for row in self._chosen.values() if (row.study, row.question) in self._drawn
         )
         if chosen:
             for row in self._ask(f"{_EPOCHS} where trial_id in ({chosen}) order by epoch", Epoch):
@@ -251,6 +248,8 @@ class _Gathering:
 
     def report(self, names: Sequence[str]) -> Report:
         specifications = _by_study(self._ask("from studies order by started_at", StudyRow))
+        asked_for = self._results.query("select distinct study, specification_id from asked").to_pylist()
+        boards = {row["study"]: row["specification_id"] for row in asked_for}
         augmentation = _by_study(self._view("augmentation", AugmentationRow))
         cost = _by_study(self._view("cost", CostRow))
         failures = _by_study(self._view("failures", FailureRow))
@@ -258,12 +257,12 @@ class _Gathering:
         asked = _by_study(self._asked)
         parts = []
         for name in names:
-            newest = specifications[name][-1] if specifications[name] else None
-            read = _read(newest)
+            shown = _shown(specifications[name], boards.get(name))
+            read = _read(shown)
             parts.append(
                 StudyPart(
                     name=name,
-                    specification=newest,
+                    specification=shown,
                     specifications=len(specifications[name]),
                     study=read,
                     questions=tuple(self._question(one, read) for one in asked[name]),
@@ -306,7 +305,7 @@ class _Gathering:
         for trial in self._tried[key]:
             cells[trial.cell].append(trial)
         for cell, trials in cells.items():
-            choice = self._best.get((key[0], cell))
+            choice = self._chosen.get((key[0], cell))
             epochs = self._epochs[choice.trial_id] if choice else []
             yield Searched(trials[0].method, cell, tuple(trials), choice, tuple(epochs))
 
@@ -317,7 +316,13 @@ class _Gathering:
         return to_rows(self._results.load(name), row_type)
 
 
-_ASKED: Final = """
+_ASKED_QUESTIONS: Final = (
+    "(study not in (select study from boards) or (study, question) in (select (study, question) from asked))"
+)
+_ASKED_CELLS: Final = "(study not in (select study from boards) or (study, cell) in (select (study, cell) from asked))"
+"""SQL: what the specifications that are shown ask for; of results of before boards were kept, everything."""
+
+_ASKED: Final = f"""
 select study, question, any_value(dataset) as dataset, any_value(arm) as arm, any_value(network) as network,
     any_value(forget) as forget, max(forget_images) as forget_images, max(forget_twins) as forget_twins
 from (
@@ -325,18 +330,19 @@ from (
     union all
     select study, question, dataset, arm, network, forget, forget_images, forget_twins from confirmations
 )
+where {_ASKED_QUESTIONS}
 group by study, question
 order by study, dataset, forget, arm, network, question
 """
 
-_PROGRESS: Final = """
+_PROGRESS: Final = f"""
 select study, question, method, count(*) as trials,
     count(*) filter (status = 'done') as done,
     count(*) filter (status = 'diverged') as diverged,
     count(*) filter (status = 'failed') as failed,
     min(gap) filter (status = 'done') as best,
     any_value(original_gap) as original
-from trials group by study, question, method order by study, question, method
+from trials where {_ASKED_CELLS} group by study, question, method order by study, question, method
 """
 
 _TRIED: Final = """
@@ -387,6 +393,12 @@ def _by_study(rows: Iterable[StudyRowT]) -> defaultdict[str, list[StudyRowT]]:
     for row in rows:
         sorted_rows[row.study].append(row)
     return sorted_rows
+
+
+def _shown(specifications: Sequence[StudyRow], board: str | None) -> StudyRow | None:
+    """Return the specification whose tables are shown; in results of before boards were kept, the newest."""
+    of_board = [one for one in specifications if one.specification_id == board]
+    return next(reversed(of_board or list(specifications)), None)
 
 
 def _read(specification: StudyRow | None) -> Study | None:

@@ -62,10 +62,13 @@ class Search:
     layers_figure: Figure | None
 
 
-def render_page(place: Place, study: str | None, *, images: bool = True, live: bool = False) -> Page:
+def render_page(
+    place: Place, study: str | None, *, specification: str | None = None, images: bool = True, live: bool = False
+) -> Page:
     """Render the report of one study or of all.
 
     Args:
+        specification: whose tables; if not given, of each study the specification that was run last.
         images: whether the forget samples are shown with their pictures.
         live: whether the page asks the server that it came from, at ``/state``, whether something is new.
 
@@ -73,7 +76,7 @@ def render_page(place: Place, study: str | None, *, images: bool = True, live: b
         QueryError: no results in the place, or none of that study.
         SchemaError: a newer Lethe wrote a part.
     """
-    results = Results(place, study)
+    results = Results(place, study, specification)
     report = gather(results)
     found = galleries(results, report, images=images)
     text = _template().render(

@@ -55,7 +55,7 @@ def layers_of(search: Searched, study: Study | None, place: Place) -> Layers | N
     except FileNotFoundError:
         return Layers({}, (), chosen.density, f"the scores are not in the pool of {place} any more")
     except KeyError:
-        return Layers({}, (), chosen.density, "the scores are of another network than the newest specification names")
+        return Layers({}, (), chosen.density, "the scores are of another network than the specification names")
     except (CorruptArtefactError, PlaceError, SchemaError, ValueError) as error:
         return Layers({}, (), chosen.density, str(error))
     return Layers(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.report._board import Board, is_choice
-from lethe.report._leaderboard import setting_in_words
-from lethe.report._numbers import METRICS, gap_interval, model_title, row_title
+from lethe.report._leaderboard import second, setting_in_words
+from lethe.report._notes import notes_of, settings_of
+from lethe.report._numbers import METRICS, gap_interval, missing, model_title, p_value, row_title
 from lethe.report.page._gather import QuestionPart, StudyPart
 from lethe.report.page._wording import difference, duration, method_title, percent
 from lethe.results.views import AugmentationRow, LeaderboardRow
@@ -41,6 +42,7 @@ class Line:
         kind: 'original', 'oracle', 'method' or 'control'.
         measures: UA, RA, TA, MIA.
         reach: None where there is no gap, and for the oracle.
+        excess: over the noise floor, with its interval.
     """
 
     name: str
@@ -49,7 +51,8 @@ class Line:
     gap: Number
     interval: str
     reach: Reach | None
-    at_floor: bool
+    excess: Number
+    verdict: str
     auc: Number
     seconds: Number
     share: Number
@@ -67,16 +70,19 @@ def _line(line: LeaderboardRow, widest: float) -> Line:
     kind = line.row if line.row in ("original", "oracle") else "method" if is_choice(line) else "control"
     tuned = line.tuning_trials is not None and line.tuning_seconds is not None
     return Line(
-        name=row_title(line.row),
+        name=row_title(line.row, untuned=line.untuned),
         kind=kind,
         measures=tuple(Number(percent(value), value) for value in (line.ua, line.ra, line.ta, line.mia)),
-        gap=Number(percent(line.gap) if line.gap is not None else line.status.replace("done", ""), line.gap),
+        gap=Number(percent(line.gap) if line.gap is not None else missing(line), line.gap),
         interval=gap_interval(line),
         reach=_reach(line, widest) if line.row != "oracle" else None,
-        at_floor=line.at_floor,
+        excess=Number(
+            "" if line.excess is None else difference(line.excess, line.excess_low, line.excess_high), line.excess
+        ),
+        verdict=line.verdict or "",
         auc=Number(percent(line.auc), line.auc),
         seconds=Number(duration(line.seconds_unlearn), line.seconds_unlearn),
-        share=Number(f"{percent(line.retrain_share)} %" if line.retrain_share is not None else "", line.retrain_share),
+        share=Number(f"{percent(line.compute_share)} %" if line.compute_share is not None else "", line.compute_share),
         tuning=Number(f"{line.tuning_trials} in {duration(line.tuning_seconds)}" if tuned else "", line.tuning_seconds),
     )
 
@@ -84,7 +90,7 @@ def _line(line: LeaderboardRow, widest: float) -> Line:
 def _reach(line: LeaderboardRow, widest: float) -> Reach | None:
     if line.gap is None:
         return None
-    low = line.gap if line.gap_low is None else max(line.gap_low, 0.0)
+    low = line.gap if line.gap_low is None else line.gap_low
     high = line.gap if line.gap_high is None else line.gap_high
     floor = None if line.noise_floor is None else 100 * line.noise_floor / widest
     return Reach(100 * line.gap / widest, 100 * low / widest, 100 * high / widest, floor)
@@ -97,6 +103,7 @@ class Comparison:
     first: str
     second: str
     shown: str
+    p: str
     verdict: str
 
 
@@ -105,8 +112,9 @@ def comparisons_of(board: Board) -> list[Comparison]:
     return [
         Comparison(
             row_title(one.first),
-            "doing nothing" if one.second == "original" else one.second,
+            "doing nothing" if one.second == "original" else second(one),
             difference(one.difference, one.low, one.high),
+            "" if one.p_holm is None else p_value(one.p_holm),
             one.verdict,
         )
         for one in board.contrasts
@@ -116,9 +124,7 @@ def comparisons_of(board: Board) -> list[Comparison]:
 def choices_of(board: Board) -> list[tuple[str, str, str]]:
     """Give each method, the setting that its search chose, and the trial."""
     return [
-        (method_title(line.method), setting_in_words(line.setting), line.trial_id)
-        for line in board.lines
-        if is_choice(line) and line.trial_id
+        (method_title(line.method), setting_in_words(line.setting), line.trial_id or "") for line in settings_of(board)
     ]
 
 
@@ -149,12 +155,15 @@ def arms_of(lines: Iterable[AugmentationRow]) -> list[Arms]:
     """Sort the effects of augmentation by what they are about."""
     groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
     for line in lines:
-        model = model_title(line.network, line.precision)
-        groups[line.dataset, line.forget, model, line.arm, line.against].append(line)
+        groups[line.data_hash, line.forget_hash, line.recipe, line.arm, line.against].append(line)
     return [
-        Arms(f"{dataset}, forget {forget}, {model}", arm, against, rows[0].seeds, tuple(map(_effect, rows)))
-        for (dataset, forget, model, arm, against), rows in groups.items()
+        Arms(_of_what(rows[0]), rows[0].arm, rows[0].against, rows[0].seeds, tuple(map(_effect, rows)))
+        for rows in groups.values()
     ]
+
+
+def _of_what(line: AugmentationRow) -> str:
+    return f"{line.dataset}, forget {line.forget}, {model_title(line.network, line.precision)}"
 
 
 def _effect(line: AugmentationRow) -> Effect:
@@ -189,22 +198,21 @@ class Retraining:
 
 def retrainings_of(part: StudyPart) -> list[Retraining]:
     """Hold the cost of each question's search against its retraining."""
-    oracles: defaultdict[tuple[str | None, ...], list[float]] = defaultdict(lambda: [0, 0.0])
-    search: defaultdict[tuple[str | None, ...], float] = defaultdict(float)
+    titles: dict[str | None, str] = {}
+    oracles: defaultdict[str | None, list[float]] = defaultdict(lambda: [0, 0.0])
+    search: defaultdict[str | None, float] = defaultdict(float)
     for line in part.cost:
-        about = (line.dataset, line.network, line.arm, line.forget)
+        if line.stage not in ("oracles", "search"):
+            continue
+        titles[line.question] = f"{line.dataset}, augmentation {line.arm}, forget {line.forget}, {line.network}"
         if line.stage == "oracles":
-            oracles[about] = [oracles[about][0] + line.units, oracles[about][1] + line.seconds]
-        elif line.stage == "search":
-            search[about] += line.seconds
+            units, seconds = oracles[line.question]
+            oracles[line.question] = [units + line.units, seconds + line.seconds]
+        else:
+            search[line.question] += line.seconds
     return [
-        Retraining(
-            f"{dataset}, augmentation {arm}, forget {forget}, {network}",
-            int(oracles[dataset, network, arm, forget][0]),
-            _mean(*oracles[dataset, network, arm, forget]),
-            search[dataset, network, arm, forget],
-        )
-        for dataset, network, arm, forget in dict.fromkeys([*oracles, *search])
+        Retraining(title, int(oracles[question][0]), _mean(*oracles[question]), search[question])
+        for question, title in titles.items()
     ]
 
 

@@ -1,19 +1,20 @@
 """How numbers are written on the page, and the one sentence that answers a question put to a method.
 
-Fractions come in, percent and points go out. A sentence claims no more than its interval does: what the seeds cannot
-tell apart is called so.
+Fractions come in, percent and points go out. A sentence claims no more than its test does: what the seeds do not decide
+is called inconclusive.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from lethe.report import _numbers
-from lethe.report._numbers import gap_interval
+from lethe.report._notes import undecided
+from lethe.report._numbers import gap_interval, missing, p_value
 from lethe.results.views import ContrastRow, LeaderboardRow
 from unlearning.methods import METHODS
 
 Mood = Literal["closer", "unclear", "farther", "nothing"]
-"""What a sentence amounts to: closer to retraining than doing nothing, not told apart, farther, or no result."""
+"""What a sentence amounts to: closer to retraining than doing nothing, inconclusive, farther, or no result."""
 
 MINUS: Final = "\N{MINUS SIGN}"
 
@@ -77,22 +78,16 @@ def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, cont
     """Say what the reporting seeds tell of a method's chosen setting."""
     name = _subject(line.method)
     if line.gap is None:
-        why = f"a run of the chosen setting {line.status}" if line.status != "done" else "no gap was measured"
-        return Answer(
-            line.method,
-            "nothing",
-            line.status if line.status != "done" else "no result",
-            f"{name} has no gap: {why} on at least one of {count(line.seeds, 'reporting seed')}.",
-        )
+        return Answer(line.method, "nothing", missing(line) or "no result", f"{name} has no gap: {_why(line)}.")
     if line.gap_low is None:
-        over = "from one seed, without an interval" if line.seeds == 1 else "without an interval"
+        over = f"over {count(line.seeds, 'seed')}, too few for an interval"
     else:
         over = f"{gap_interval(line)} over {count(line.seeds, 'seed')}"
     return Answer(
         line.method,
         *_verdict(contrast),
-        f"{_possessive(name)} gap to retraining is {percent(line.gap)} points {over}, {_against(original, contrast)} "
-        f"and {_floor(line, contrast)}.",
+        f"{_possessive(name)} gap to retraining is {percent(line.gap)} points {over}, {_against(original, contrast)}. "
+        f"{_floor(line)}",
     )
 
 
@@ -137,26 +132,40 @@ def _verdict(contrast: ContrastRow | None) -> tuple[Mood, str]:
     return moods.get(contrast.verdict, "unclear"), words.get(contrast.verdict, contrast.verdict)
 
 
+def _why(line: LeaderboardRow) -> str:
+    """Say why a row has no gap."""
+    if line.status == "incomplete":
+        return f"{line.seeds} of {count(line.seeds_wanted, 'reporting seed')} are confirmed"
+    if line.status == "done":
+        return "no gap was measured"
+    return f"a run of the chosen setting {line.status} on at least one of {count(line.seeds, 'reporting seed')}"
+
+
 def _against(original: LeaderboardRow | None, contrast: ContrastRow | None) -> str:
     if original is None or original.gap is None:
         return "with no gap of doing nothing to hold it against"
     if contrast is None:
         return f"against {percent(original.gap)} for doing nothing"
     shown = difference(contrast.difference, contrast.low, contrast.high)
-    return f"against {percent(original.gap)} for doing nothing ({contrast.verdict}: {shown})"
+    p = "" if contrast.p_holm is None else f", p {p_value(contrast.p_holm)}"
+    return f"against {percent(original.gap)} for doing nothing ({contrast.verdict}: {shown}{p})"
 
 
-def _floor(line: LeaderboardRow, contrast: ContrastRow | None) -> str:
-    if line.noise_floor is None:
-        return "no noise floor, which takes oracles of two seeds"
-    floor = f"a noise floor of {percent(line.noise_floor)}"
-    if not line.at_floor:
-        return f"{floor}, above which it stays" if line.gap_low is not None else floor
-    if line.gap_low is None:
-        return f"{floor}, which it does not exceed"
-    if contrast is not None and contrast.verdict == "not told apart":
-        return f"{floor}: these seeds tell it neither from doing nothing nor from retraining"
-    return f"{floor}, which the interval reaches: indistinguishable from retraining on these seeds"
+def _floor(line: LeaderboardRow) -> str:
+    """Say where a row lies over the noise floor, and what its verdict amounts to."""
+    if line.excess is None:
+        return "There is no noise floor to hold it against: it takes oracles of two seeds."
+    shown = difference(line.excess, line.excess_low, line.excess_high)
+    floor = f"Over the noise floor of {percent(line.noise_floor)} it is {shown}"
+    match line.verdict:
+        case "above the floor":
+            return f"{floor}: above what retraining on another seed changes."
+        case "equivalent":
+            return f"{floor}: equivalent to retraining within the margin of {percent(line.margin)} points."
+        case "inconclusive":
+            return f"{floor}: inconclusive; {undecided(line)}."
+        case _:
+            return f"{floor}: no verdict below three seeds."
 
 
 def _subject(method: str) -> str:

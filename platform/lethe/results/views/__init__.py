@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from lethe.results.views._asked import ASKED
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import View
 from lethe.results.views._chosen import CHOSEN, ChosenRow
@@ -26,6 +27,7 @@ VIEWS: Final[dict[str, View]] = {
     "failures": FAILURES,
     "confirmed": CONFIRMED,
     "compared": COMPARED,
+    "asked": ASKED,
 }
 
 __all__ = [

@@ -76,9 +76,3 @@ PRECISION_OF_QUESTION = "max(precision) over (partition by question) as precisio
 """SQL: the precision of a question, for its rows of an early version too, which do not say it."""
 
 QUESTION = "study, dataset, arm, network, precision, forget, question"
-
-CURRENT_BOARDS: Final = """
-    select * from boards where getvariable('specification') in ('', specification_id)
-    qualify run_at = max(run_at) over (partition by study)
-"""
-"""SQL: the boards of the specification that was asked for, else of each study's specification that was run last."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import CURRENT_BOARDS, QUESTION, QuestionOf, View
+from lethe.results.views._base import QUESTION, QuestionOf, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ CHOSEN: Final = View(
     ChosenRow,
     f"""
 with current_cells as (
-    select study, cell, max(tuning_trials) as asked from ({CURRENT_BOARDS}) where cell is not null group by all
+    select study, cell, max(tuning_trials) as budget from asked where cell is not null group by all
 ),
 confirmed_rows as (
     select study, cell, trial_id, count(gap) as seeds,
@@ -60,7 +60,7 @@ ranked as (
         count(*) over (partition by study, cell) as tuning_trials,
         sum(seconds_total) over (partition by study, cell) as tuning_seconds
     from trials left join current_cells using (study, cell)
-    where asked is null or number < asked
+    where budget is null or number < budget
 )
 select {QUESTION}, cell, current, method, trial_id, setting, lr, density, threshold,
     ranked.gap as tuning_gap, original_gap as tuning_original_gap,

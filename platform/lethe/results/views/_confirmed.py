@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.rows import ConfirmationRow
 from lethe.results.schema import Column
-from lethe.results.views._base import CURRENT_BOARDS, PRECISION_OF_QUESTION, View
+from lethe.results.views._base import PRECISION_OF_QUESTION, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +45,9 @@ COMPARED: Final = View(
     "Every model that a board compares: the rows of `confirmed`, and the oracles of the tuning seeds.",
     ComparedRow,
     f"""
-with current_boards as ({CURRENT_BOARDS}),
-wanted as (
+with wanted as (
     select study, question, count(distinct training_seed) as seeds_wanted
-    from current_boards where role = 'reporting' group by all
+    from asked where role = 'reporting' group by all
 ),
 on_board as (
     select c.* replace (
@@ -56,7 +55,7 @@ on_board as (
         ),
         b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.training, b.margin, b.tuning_seeds,
         w.seeds_wanted, b.role
-    from current_boards b join confirmations c using (study, question, confirmation_id)
+    from asked b join confirmations c using (study, question, confirmation_id)
         join wanted w using (study, question)
 ),
 before_boards as (

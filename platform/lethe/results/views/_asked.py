@@ -1,0 +1,22 @@
+"""What the specifications that count ask for: the one that was named, else of each study the one that was run last."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from lethe.results.rows import BoardRow
+from lethe.results.views._base import View
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedRow(BoardRow):
+    """A model that a table is made of, or that it waits for."""
+
+
+ASKED: Final = View(
+    "The models that the tables of each study's specification that was run last are made of, or wait for.",
+    AskedRow,
+    """
+select * from boards where getvariable('specification') in ('', specification_id)
+qualify run_at = max(run_at) over (partition by study)
+""",
+)
