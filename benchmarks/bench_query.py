@@ -34,7 +34,7 @@ ROWS = ("original", "oracle", "fine_tune", "salun", "salun density 1.0", "salun 
 
 QUESTIONS = {
     "leaderboard": "from leaderboard",
-    "best setting": "from best",
+    "best setting": "from chosen",
     "cost": "from cost",
     "sensitivity": "from sensitivity",
     "best by method": "select method, count(*) n, min(gap) best from trials group by method",

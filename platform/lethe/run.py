@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lethe.cluster import Connection, Crew, OnRay, Room, Shelf, Stop, Watch, connect, kinds_of, stopping_on_signals
 from lethe.boards import board_rows
+from lethe.cluster import Connection, Crew, OnRay, Room, Shelf, Stop, Watch, connect, kinds_of, stopping_on_signals
 from lethe.confirm import Confirmer, confirmations, missing_from
 from lethe.filling import Filling
 from lethe.lease import holding_study

@@ -62,9 +62,7 @@ def query(
             typer.echo(render(answer, form))
 
 
-def leaderboard(
-    results: Where = "results", study: OneStudy = None, specification: OneSpecification = None
-) -> None:
+def leaderboard(results: Where = "results", study: OneStudy = None, specification: OneSpecification = None) -> None:
     """Print the confirmed table of every question, with intervals and the noise floor."""
     from lethe.place import Place
     from lethe.report import leaderboard as read

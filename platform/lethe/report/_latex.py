@@ -14,9 +14,7 @@ from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
 
 
-def write_latex(
-    place: Place, study: str | None, folder: Path, specification: str | None = None
-) -> list[Path]:
+def write_latex(place: Place, study: str | None, folder: Path, specification: str | None = None) -> list[Path]:
     """Write the leaderboard of each question, and the effects of augmentation where there are any, as LaTeX.
 
     A table needs the package ``booktabs``.

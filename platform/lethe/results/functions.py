@@ -1,9 +1,9 @@
 """The statistics that views call: functions of SQL, each a thin cover of one that is tested by itself.
 
-    t_quantile(n, share)            quantile of Student's t for the mean of n values; null below two
-    t_pvalue(mean, sd, n)           two-sided p of the mean's being zero; null below two values
-    seeds_to_decide(mean, sd, n, margin)    how many seeds would decide, if mean and sd are what they seem
-    energy_test(unlearned, oracles)         energy distance of two lists of vectors, with its permutation p
+t_quantile(n, share)            quantile of Student's t for the mean of n values; null below two
+t_pvalue(mean, sd, n)           two-sided p of the mean's being zero; null below two values
+seeds_to_decide(mean, sd, n, margin)    how many seeds would decide, if mean and sd are what they seem
+energy_test(unlearned, oracles)         energy distance of two lists of vectors, with its permutation p
 """
 
 from typing import Any, Final
@@ -60,7 +60,7 @@ def seeds_to_decide(mean_R: Array, sd_R: Array, count_R: Array, margin_R: Array)
     """
     above_RN = mean_R[:, None] - _REACH_95_N * sd_R[:, None] > 0
     within_RN = mean_R[:, None] + _REACH_90_N * sd_R[:, None] < margin_R[:, None]
-    decides_RN = (above_RN | within_RN) & (_SEEDS_N > count_R[:, None])
+    decides_RN = (above_RN | within_RN) & (count_R[:, None] < _SEEDS_N)
     return np.where(decides_RN.any(1), _SEEDS_N[decides_RN.argmax(1)], np.nan)
 
 

@@ -384,9 +384,7 @@ class PackingRow(ProvenanceColumns, _PackingColumns):
 
 
 Row = TrialRow | EpochRow | ConfirmationRow | PredictionRow | BoardRow | ArtifactRow | PackingRow | StudyRow
-TableName = Literal[
-    "trials", "epochs", "confirmations", "predictions", "boards", "artifacts", "packings", "studies"
-]
+TableName = Literal["trials", "epochs", "confirmations", "predictions", "boards", "artifacts", "packings", "studies"]
 
 TABLES: Final[dict[TableName, type[Row]]] = {
     "trials": TrialRow,

@@ -57,9 +57,7 @@ def energy_test(unlearned_SM: Array, oracles_TM: Array) -> EnergyTest:
     distances_P = _distances(between_NN, first_PN)
     alike = int((distances_P >= distances_P[0] - 1e-12).sum())
     same = 2 if 2 * len(unlearned_SM) == len(pooled_NM) else 1
-    return EnergyTest(
-        float(distances_P[0]), alike / len(distances_P), same / comb(len(pooled_NM), len(unlearned_SM))
-    )
+    return EnergyTest(float(distances_P[0]), alike / len(distances_P), same / comb(len(pooled_NM), len(unlearned_SM)))
 
 
 def _labels(size: int, count: int) -> Array:

@@ -7,7 +7,7 @@ from typing import Final
 
 from lethe.report._board import Board, is_choice
 from lethe.report._leaderboard import second, setting_in_words
-from lethe.report._notes import notes_of, settings_of
+from lethe.report._notes import settings_of
 from lethe.report._numbers import METRICS, gap_interval, missing, model_title, p_value, row_title
 from lethe.report.page._gather import QuestionPart, StudyPart
 from lethe.report.page._wording import difference, duration, method_title, percent

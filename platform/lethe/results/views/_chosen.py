@@ -21,7 +21,9 @@ class _Choice:
     lr: Annotated[float | None, Column("", "its learning rate")]
     density: Annotated[float | None, Column("fraction", "its share of trainable weights")]
     threshold: Annotated[float | None, Column("", "saliency score gamma that gives this density")]
-    tuning_gap: Annotated[float, Column("fraction", "its gap on the tuning seeds: UA, RA, VA and MIA against the oracle")]
+    tuning_gap: Annotated[
+        float, Column("fraction", "its gap on the tuning seeds: UA, RA, VA and MIA against the oracle")
+    ]
     tuning_original_gap: Annotated[float | None, Column("fraction", "the gap of doing nothing on the same seeds")]
     confirmed_gap: Annotated[
         float | None,

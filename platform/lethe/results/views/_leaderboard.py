@@ -71,7 +71,8 @@ class _Line:
         ),
     ]
     seeds_to_decide: Annotated[
-        int | None, Column("", "seeds that would decide, by the spread seen; null if decided, or where 100 would not do")
+        int | None,
+        Column("", "seeds that would decide, by the spread seen; null if decided, or where 100 would not do"),
     ]
     seconds_unlearn: Annotated[float | None, Column("s", "time of one unlearning, for the oracle of one retraining")]
     retrain_share: Annotated[
@@ -154,8 +155,8 @@ lines as (
 ),
 judged as (
     select *,
-        {clipped('excess - excess_reach', -1, 1)} as excess_low,
-        {clipped('excess + excess_reach', -1, 1)} as excess_high,
+        {clipped("excess - excess_reach", -1, 1)} as excess_low,
+        {clipped("excess + excess_reach", -1, 1)} as excess_high,
         case when excess_seeds >= {FEWEST}
             then excess + t_quantile(excess_seeds, 0.95) * excess_sd / sqrt(excess_seeds) end as excess_upper,
         max(gap) filter (row = 'original' and whole) over (partition by study, question) as untouched
