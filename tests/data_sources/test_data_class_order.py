@@ -1,5 +1,6 @@
 """Class folders by number keep the order of the numbers, so a class's position is its number."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_a_class_is_forgotten_by_its_number_as_position_or_by_its_name(data: Ima
 def test_the_name_of_the_class_that_is_hit_is_described(data: ImageData) -> None:
     request_ = WholeClass(class_index=3)
     assert describe(request_, select(request_, data, seed=0), data)[0].endswith("by class: 3 (10) 1 of 1")
+
+
+def test_a_position_that_is_another_classs_name_is_noted(data: ImageData) -> None:
+    from_one = replace(data, class_names=("1", "2", "3", "10"))
+    by_position, by_name, last = (
+        select(request_, from_one, seed=0).notes
+        for request_ in (WholeClass(class_index=1), WholeClass(class_name="1"), WholeClass(class_index=0))
+    )
+    assert by_position == ('class 1: class_index 1 is the class named 2; for the one named 1 write class: "1"',)
+    assert by_name == last == ()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A request for a class, named by its name or by its position."""
 
 import unicodedata
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 import torch
@@ -65,8 +66,10 @@ class WholeClass(ForgetRequest):
         Raises:
             DataError: there is no such class, or several have the name.
         """
-        members_M = (data.train.labels_N == self._position(data)).nonzero().flatten()
-        return Asked(draw(members_M, self.fraction, data.twins_N, random))
+        position = self._position(data)
+        members_M = (data.train.labels_N == position).nonzero().flatten()
+        notes = self._notes(position, data.class_names)
+        return Asked(draw(members_M, self.fraction, data.twins_N, random), tuple(notes))
 
     @property
     def _wanted(self) -> str:
@@ -79,6 +82,15 @@ class WholeClass(ForgetRequest):
             count = f"{len(found)} classes" if found else "no class"
             raise DataError(f"{self.label}: {data.name} has {count} {self._wanted}; its classes are {classes}")
         return found[0]
+
+    def _notes(self, position: int, names: tuple[str, ...]) -> Iterator[str]:
+        """Note where the position is another class's name, as where folders are numbered from 1."""
+        number = str(self.class_index)
+        if number in names and names[position] != number:
+            yield (
+                f"{self.label}: class_index {number} is the class named {names[position]}; for the one named {number} "
+                f'write class: "{number}"'
+            )
 
     def _is(self, index: int, name: str) -> bool:
         if self.class_name is None:

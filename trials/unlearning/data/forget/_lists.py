@@ -136,11 +136,14 @@ class _Table:
     def entries(self) -> Iterator[Entry]:
         """Yield the entries of the column ``index``, and refuse at the end what lies outside of train."""
         index = self.columns.index("index")
+        about_split = [position for position, name in enumerate(self.columns) if name in SPLIT_COLUMNS]
         outside: Counter[tuple[str, str]] = Counter()
         count = 0
         for line, cells in self._rows():
             count += 1
-            outside.update(self._outside_train(cells))
+            for position in about_split:
+                if cells[position].casefold() not in TRAIN:
+                    outside[self.columns[position], cells[position]] += 1
             yield line, cells[index]
         if outside:
             self._refuse(outside, count)
@@ -170,17 +173,10 @@ class _Table:
             f"it should ({why}); close its quote, or take the line breaks out of the cell"
         )
 
-    def _outside_train(self, cells: list[str]) -> Iterator[tuple[str, str]]:
-        for name, cell in zip(self.columns, cells, strict=False):
-            if name in SPLIT_COLUMNS and cell.casefold() not in TRAIN:
-                yield name, cell
-
     def _refuse(self, outside: Counter[tuple[str, str]], count: int) -> None:
         column = next(iter(outside))[0]
-        found = [
-            f"{number:,} x {cell or 'nothing'}" for (name, cell), number in outside.most_common() if name == column
-        ]
-        counts = shortened(", ".join(found), 200)
+        found = [(cell or "nothing", number) for (name, cell), number in outside.most_common() if name == column]
+        counts = shortened(", ".join(f"{number:,} x {cell}" for cell, number in found), 200)
         raise DataError(
             f"{self.path}: wanted only images of train, which alone can be forgotten; of {count:,} rows the column "
             f"{column} says {counts}; keep the rows of train, with {column} train or without the column"
