@@ -34,6 +34,7 @@ def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
         "SEP=|\npatient|index\nA|12\nB|5\n",
         "patient\tindex\nA\t12\nB\t5\n",
         "patient,Index\nA,12\nB,5\n",
+        "born, where;Index\nMay, Ulm;12\nJune, Bonn;5\n",
         "patient, index \nA, 12 \nB, 5\n",
         "INDEX,score\n12.0,0.5\n5.0,\n",
         "index;score\n12,0;0,5\n5,0;\n",
@@ -59,7 +60,7 @@ def test_a_file_ending_in_tsv_is_a_table_and_text_may_have_decimals_of_zero(tmp_
     assert chosen(written(tmp_path / "list.txt", "12.0\n5\n"), data) == [5, 12]
 
 
-@pytest.mark.parametrize("column", ["split", "Set", "subset", " fold ", "partition"])
+@pytest.mark.parametrize("column", ["split", "Set", "subset", " fold ", "data_split"])
 def test_rows_of_other_splits_are_refused_with_their_counts(tmp_path: Path, data: ImageData, column: str) -> None:
     rows = "3,train\n5,val\n7,Test\n8,val\n9,\n"
     with pytest.raises(DataError, match=r"of 5 rows the column \w+ says 2 x val, 1 x Test, 1 x nothing; keep the rows"):
@@ -81,7 +82,7 @@ def test_folds_by_number_are_refused_since_no_number_means_train(tmp_path: Path,
         ('patient,index\n"A,1\nB,2\nC",3\nD,4\n', r"list\.csv:2: wanted one row a line, .* ends in line 4"),
         ('patient,index\nA,1\n"B,2\nC,3\n', r"list\.csv:3: wanted one row a line, .*unexpected end of data"),
         ('patient,index\n"A"x,1\n', r"list\.csv:2: wanted one row a line"),
-        ("index,Index\n3,4\n", "wanted a column named index, and one alone, got the columns index, Index"),
+        ("index,Index\n3,4\n", "wanted a column named index, and one alone, got the columns index, index"),
         ("index, index \n3,3\n", "wanted a column named index, and one alone, got the columns index, index"),
         ("patient,index\nMüller, Anna,3\n", r"list\.csv:2: wanted at most 2 cells as in the head, got 3"),
         ("patient;number\nA;3\n", "wanted a column named index.* got the columns patient, number"),

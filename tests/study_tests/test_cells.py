@@ -206,13 +206,13 @@ def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> 
 def test_a_list_that_names_the_images_of_another_request_is_refused(cells: list[Cell], tmp_path: Path) -> None:
     by_class, listed = questions_of(cells)[1], tmp_path / "forget.txt"
     listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
-    with pytest.raises(DataError, match=r"by two names, .*forget class 2; .*forget indices forget\.txt; keep one"):
+    with pytest.raises(DataError, match=r"by two names: .*forget class 2; .*forget indices forget\.txt: .*; keep one"):
         cells_of(forget=[content()["forget"][1], {"kind": "indices", "file": str(listed)}])
 
 
 def test_the_same_images_as_two_data_sets_are_refused() -> None:
     (data,) = content()["data"]
-    with pytest.raises(DataError, match=r"by two names, .*: synthetic, .*; renamed, .*; keep one"):
+    with pytest.raises(DataError, match=r"by two names: synthetic, .*; renamed, .*; keep one"):
         cells_of(data=[data, {**data, "name": "renamed"}])
 
 

@@ -183,8 +183,8 @@ def _refuse_twice(questions: Iterable[Question]) -> None:
         same = first.setdefault(question.fingerprint, question)
         if same is not question:
             raise DataError(
-                f"wanted a question once, got it by two names, with the same images to forget of the same data: "
-                f"{same.title}; {question.title}; keep one"
+                f"one question by two names: {same.title}; {question.title}: the same images are to be forgotten from "
+                "the same data; keep one"
             )
 
 

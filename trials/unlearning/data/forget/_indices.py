@@ -89,7 +89,7 @@ class Indices(ForgetRequest):
 
 
 def _suspicion(indices_M: Tensor, count: int) -> str:
-    """Word the suspicion that a list counts from 1; empty where it cannot."""
+    """Return the advice for a list that seems to count from 1; empty for any other."""
     if indices_M.min() == 0 or indices_M.max() != count:
         return ""
     return f"; 0 never occurs and {count} is the largest, as if the list counted from 1: subtract 1 from each index"

@@ -26,8 +26,8 @@ TABLES = (".csv", ".tsv")
 
 SEPARATORS = (",", ";", "\t")
 
-SPLIT_COLUMNS = ("split", "set", "subset", "fold", "partition")
-"""Columns that say which split a row is about."""
+SPLIT_COLUMN = re.compile(r"set|(.*[ _.-])?(split|subset|fold|partition)")
+"""Columns that say which split a row is about, such as split or data_split."""
 
 TRAIN = ("train", "training")
 
@@ -123,20 +123,20 @@ class _Table:
         rest = io.StringIO(text, newline="")
         head, above = rest.readline(), 1
         separators: tuple[str, ...] = SEPARATORS
-        if named := re.fullmatch(r'"?sep=(.)"?', head.rstrip("\r\n"), re.IGNORECASE):
+        if named := re.fullmatch(r'"?sep=([,;|:\t])"?', head.rstrip("\r\n"), re.IGNORECASE):
             head, above, separators = rest.readline(), 2, (named[1],)
-        heads = {separator: _cells(head, separator) for separator in separators}
+        heads = {separator: _column_names(head, separator) for separator in separators}
         separator = max(heads, key=lambda one: ("index" in heads[one], len(heads[one])))
-        columns = tuple(name.casefold() for name in heads[separator])
+        columns = heads[separator]
         if columns.count("index") != 1:
-            got = shortened(", ".join(filter(None, heads[separator])), 200) or "none"
+            got = shortened(", ".join(filter(None, columns)), 200) or "none"
             raise DataError(f"{path}: wanted a column named index, and one alone, got the columns {got}")
         return cls(path, rest, separator, above, columns)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries of the column ``index``, and refuse at the end what lies outside of train."""
         index = self.columns.index("index")
-        about_split = [position for position, name in enumerate(self.columns) if name in SPLIT_COLUMNS]
+        about_split = [position for position, name in enumerate(self.columns) if SPLIT_COLUMN.fullmatch(name)]
         outside: Counter[tuple[str, str]] = Counter()
         count = 0
         for line, cells in self._rows():
@@ -183,10 +183,10 @@ class _Table:
         )
 
 
-def _cells(line: str, separator: str) -> list[str]:
-    """Split the head of a table, or nothing where quotes do not fit this separator."""
+def _column_names(line: str, separator: str) -> tuple[str, ...]:
+    """Split the head of a table, without case and space around names; empty where quotes do not fit this separator."""
     try:
         rows = list(csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True))
     except csv.Error:
-        return []
-    return [cell.strip() for cell in rows[0]] if rows else []
+        return ()
+    return tuple(cell.strip().casefold() for cell in rows[0]) if rows else ()
