@@ -9,7 +9,8 @@ from lethe.pool import CorruptArtefactError, Pool, TrainingJob, jobs_for
 from lethe.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.study import Cell, Study, expand, questions_of
-from unlearning.data import ImageData, load
+from unlearning.data import ImageData, Source, load
+from unlearning.data.forget import describe
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,17 @@ class Plan:
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
     unrecorded: frozenset[str]
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """Describe what each forget request hits in each data set, a sentence each."""
+        datasets: dict[Source, ImageData] = dict(zip(dict.fromkeys(self.study.data), self.datasets, strict=True))
+        asked = {(question.source, question.request): question for question in questions_of(self.cells)}
+        return tuple(
+            line
+            for question in asked.values()
+            for line in describe(question.request, question.forget, datasets[question.source])
+        )
 
     @property
     def trials_planned(self) -> int:

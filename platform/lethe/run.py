@@ -110,7 +110,7 @@ class StudyRun:
                 f"{data.classes} classes; {data.twins} train images repeat another"
                 + (f"; left out because they stand in train: {dropped}" if dropped else "")
             )
-        for told in (plan.precision.told, *plan.broken):
+        for told in (*plan.requests, plan.precision.told, *plan.broken):
             if told:
                 self._progress.say(told)
 

@@ -1,3 +1,5 @@
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from unlearning.data.forget import (
     Indices,
     RandomShare,
     WholeClass,
+    describe,
     select,
 )
 
@@ -67,6 +70,8 @@ def separates_twins(chosen: ForgetSet, data: ImageData) -> bool:
         (RandomShare(fraction=0.125), "random 12.5 %", 12),
         (WholeClass(class_index=1), "class 1", 50),
         (WholeClass(class_index=1, fraction=0.5), "50 % of class 1", 25),
+        (WholeClass(class_name="b"), 'class "b"', 50),
+        (WholeClass(class_name="b", fraction=0.5), '50 % of class "b"', 25),
     ],
 )
 def test_a_request_without_twins_takes_exactly_its_share(request_: ForgetRequest, label: str, count: int) -> None:
@@ -145,12 +150,12 @@ def test_an_index_that_comes_twice_counts_once_and_is_told(tmp_path: Path) -> No
         ("bad.txt", "1\n# a comment\nseven\n", r"bad\.txt:3: wanted an index .*0 \.\.\. 99, got 'seven'"),
         ("far.txt", "1\n100\n", r"far\.txt:2: wanted an index of a train image of toy, 0 \.\.\. 99, got '100'"),
         ("minus.txt", "-1\n", r"minus\.txt:1: .*got '-1'"),
-        ("float.txt", "1.0\n", r"float\.txt:1: .*got '1\.0'"),
+        ("float.txt", "1.5\n", r"float\.txt:1: .*got '1\.5'; text has one whole number a line"),
         ("pair.txt", "1 2\n", r"pair\.txt:1: .*got '1 2'"),
         ("arabic.txt", "\u0663\n", r"arabic\.txt:1: "),
         ("bad.csv", "index\n4\nx\n", r"bad\.csv:3: .*got 'x'"),
         ("short.csv", "patient,index\nA,3\nB\n", r"short\.csv:3: .*got ''"),
-        ("column.csv", "id;index\n4;5\n", r"column\.csv: wanted a column named index, got the columns id;index"),
+        ("column.csv", "id;number\n4;5\n", r"column\.csv: wanted a column named index.*got the columns id, number"),
         ("empty.csv", "", r"empty\.csv: wanted a column named index"),
         ("empty.txt", "# nothing\n", "forget indices empty.txt: it names none of the 100 train images of toy"),
         ("all.txt", "\n".join(map(str, range(100))), "it leaves no train image of toy to retain"),
@@ -164,7 +169,7 @@ def test_a_file_that_does_not_fit_is_refused_with_file_and_line(
 
 
 def test_a_file_that_is_missing_or_no_text_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.txt: the list of images to forget cannot be read"):
+    with pytest.raises(DataError, match=r"none\.txt: there is no such list of images to forget"):
         select(Indices(file=tmp_path / "none.txt"), plain_data(), seed=0)
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"binary\.txt: the list of images to forget cannot be read"):
@@ -175,6 +180,7 @@ def test_a_file_that_is_missing_or_no_text_is_told(tmp_path: Path) -> None:
     ("request_", "message"),
     [
         (WholeClass(class_index=3), r"class 3: toy has no class 3; its classes are 0 \(a\), 1 \(b\), 2 \(c\)"),
+        (WholeClass(class_name="d"), r'class "d": toy has no class "d"; its classes are 0 \(a\), 1 \(b\), 2 \(c\)'),
         (WholeClass(class_index=2), "forget class 2: it names none of the 100 train images of toy"),
         (RandomShare(fraction=0.001), "forget random 0.1 %: it names none"),
         (RandomShare(fraction=0.999), "forget random 99.9 %: it leaves no train image of toy to retain"),
@@ -192,6 +198,9 @@ def test_empty_and_total_requests_are_refused(request_: ForgetRequest, message: 
         ({"kind": "random", "fraction": 0}, "greater than 0"),
         ({"kind": "random", "fraction": 1.0}, "less than 1"),
         ({"kind": "class", "class_index": -1}, "greater than or equal to 0"),
+        ({"kind": "class"}, r"wanted either class \(a name\) or class_index .* got neither"),
+        ({"kind": "class", "class": "b", "class_index": 1}, "got both"),
+        ({"kind": "class", "class": 10}, r'in quotes, such as "10", got 10; for a position, .* use class_index'),
         ({"kind": "indices"}, "file"),
     ],
 )
@@ -202,12 +211,83 @@ def test_a_request_with_wrong_options_is_refused(options: dict[str, Any], messag
 
 @pytest.mark.parametrize(
     "request_",
-    [RandomShare(fraction=0.1), WholeClass(class_index=2, fraction=0.5), Indices(file=Path("requests.csv"))],
+    [
+        RandomShare(fraction=0.1),
+        WholeClass(class_index=2, fraction=0.5),
+        WholeClass(class_name="10"),
+        Indices(file=Path("requests.csv")),
+    ],
 )
 def test_a_request_is_told_by_its_kind_in_the_union(request_: ForgetRequest) -> None:
     adapter: TypeAdapter[ForgetRequest] = TypeAdapter(AnyForgetRequest)
     assert adapter.validate_python(request_.model_dump(mode="json")) == request_
     assert hash(request_) == hash(request_.model_copy())
+
+
+def test_a_class_is_the_same_by_its_name_and_by_its_position() -> None:
+    chosen = [
+        select(request_, plain_data(), seed=0).indices_F.tolist()
+        for request_ in (WholeClass(class_name="b"), WholeClass(class_index=1))
+    ]
+    assert chosen[0] == chosen[1] == list(range(1, 100, 2))
+
+
+def test_a_class_is_found_by_its_name_however_its_accents_are_composed() -> None:
+    data = replace(plain_data(), class_names=("Läsion", "gesund", "c"))
+    decomposed = unicodedata.normalize("NFD", "Läsion")
+    assert decomposed != "Läsion"
+    assert len(select(WholeClass(class_name=decomposed), data, seed=0).indices_F) == 50
+
+
+def test_a_name_of_two_classes_is_refused() -> None:
+    data = replace(plain_data(), class_names=("a", "b", "b"))
+    with pytest.raises(DataError, match=r'toy has 2 classes "b"; its classes are 0 \(a\), 1 \(b\), 2 \(b\)'):
+        select(WholeClass(class_name="b"), data, seed=0)
+
+
+def test_a_class_request_is_written_with_the_option_that_names_the_class_alone() -> None:
+    assert WholeClass(class_index=2).model_dump(mode="json") == {"kind": "class", "class_index": 2, "fraction": 1.0}
+    assert WholeClass(class_name="10").model_dump(mode="json") == {"kind": "class", "class": "10", "fraction": 1.0}
+
+
+def test_what_a_list_hits_is_described_by_counts_of_images_duplicates_rows_and_classes(tmp_path: Path) -> None:
+    request_ = listed(tmp_path / "some.csv", "index\n4\n11\n4\n40\n")
+    data = paired_data()
+    assert describe(request_, select(request_, data, seed=0), data) == (
+        "toy, forget indices some.csv: 6 of 60 train images, 3 of them added as byte-identical duplicates; "
+        "by class: 0 (a) 4 of 20, 1 (b) 2 of 40",
+        f"{tmp_path / 'some.csv'}: 4 rows, 1 of them repeated; indices 4 ... 40, counted from 0",
+    )
+
+
+def test_what_a_class_request_hits_is_described_with_the_classs_name() -> None:
+    request_, data = WholeClass(class_index=1), plain_data()
+    assert describe(request_, select(request_, data, seed=0), data) == (
+        "toy, forget class 1: 50 of 100 train images, 0 of them added as byte-identical duplicates; "
+        "by class: 1 (b) 50 of 50",
+    )
+
+
+def test_a_list_that_seems_to_count_from_one_is_refused_with_the_suspicion_where_it_does_not_fit(
+    tmp_path: Path,
+) -> None:
+    from_one, far, with_zero = (
+        listed(tmp_path / f"{name}.txt", text)
+        for name, text in {"from_one": "1\n100\n7\n", "far": "1\n100\n101\n", "zero": "0\n100\n"}.items()
+    )
+    with pytest.raises(DataError, match=r"from_one\.txt:2: .*got '100'; 0 never occurs and 100 is the largest, as if"):
+        select(from_one, plain_data(), seed=0)
+    for request_ in (far, with_zero):
+        with pytest.raises(DataError, match=r"\.txt:2: wanted an index .*got '100'$"):
+            select(request_, plain_data(), seed=0)
+
+
+def test_a_list_that_fits_is_suspected_of_counting_from_one_only_where_it_begins_there(tmp_path: Path) -> None:
+    suspected, plain = (
+        select(listed(tmp_path / f"{low}.txt", f"{low}\n7\n"), plain_data(), seed=0).notes for low in (1, 2)
+    )
+    assert suspected[1].endswith("1 occurs and 0 never does; if the list counts from 1, subtract 1 from each index")
+    assert len(plain) == 1
 
 
 @pytest.mark.skipif(

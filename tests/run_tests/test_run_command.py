@@ -136,6 +136,7 @@ def test_plan_query_and_leaderboard_answer_on_the_results_of_a_run(
     code, output = ended(lethe("plan", study, "--results", results))
     assert code == 0, output
     assert "About" in output
+    assert "synthetic, forget random 20 %: 32 of 160 train images, 0 of them added as byte-identical" in output
     undisturbed(study, results)
     before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
     code, output = ended(lethe("plan", study, "--results", results))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from rich.console import Console
 
 from lethe.place import Place
@@ -244,13 +243,18 @@ def test_the_journal_opens_as_an_optuna_storage(write_study: WriteStudy, tmp_pat
     assert [trial.params["lr"] for trial in trials] == [json.loads(row["setting"])["lr"] for row in stored]
 
 
-@pytest.mark.parametrize("request_", [{"kind": "class", "class_index": 1}, {"kind": "indices", "file": "{file}"}])
-def test_other_forget_requests_run(write_study: WriteStudy, tmp_path: Path, request_: dict[str, Any]) -> None:
+def test_other_forget_requests_run_and_what_they_hit_is_said(write_study: WriteStudy, tmp_path: Path) -> None:
     listed = tmp_path / "withdrawn.txt"
-    listed.write_text("3\n5\n8 # consent withdrawn\n")
-    request_ = {key: str(listed) if value == "{file}" else value for key, value in request_.items()}
-    problems, _ = run(write_study(forget=[request_], search={"trials": 1}), tmp_path / "results")
+    listed.write_text("3\n5\n8 # consent withdrawn\n5\n")
+    requests = [{"kind": "class", "class_index": 1}, {"kind": "indices", "file": str(listed)}]
+    problems, said = run(write_study(forget=requests, search={"trials": 1}), tmp_path / "results")
     assert problems == []
+    hit = [line for line in said.splitlines() if line.startswith("synthetic, forget")]
+    [by_class, by_list] = hit
+    assert by_class.startswith("synthetic, forget class 1: ")
+    assert by_class.partition("by class: ")[2].startswith("1 (")
+    assert by_list.startswith("synthetic, forget indices withdrawn.txt: 3 of 160 train images, 0 of them added as ")
+    assert f"{listed}: 4 rows, 1 of them repeated; indices 3 ... 8, counted from 0" in said
 
 
 def test_repeated_images_are_counted_in_the_rows(write_study: WriteStudy, tmp_path: Path) -> None:

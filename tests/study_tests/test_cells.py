@@ -12,7 +12,7 @@ import yaml
 import lethe
 import unlearning
 from lethe.study import Cell, expand, parse_study, questions_of
-from unlearning.data import load
+from unlearning.data import DataError, load
 from unlearning.seeds import derive
 
 ROOTS = [str(Path(package.__path__[0]).parent) for package in (lethe, unlearning)]
@@ -21,7 +21,7 @@ PRINT_FINGERPRINTS = """
 import sys
 from pathlib import Path
 from lethe.study import expand, read_study
-from unlearning.data import load
+from unlearning.data import DataError, load
 
 study = read_study(Path(sys.argv[1]))
 for cell in expand(study, {source: load(source) for source in study.data}):
@@ -201,6 +201,19 @@ def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> 
     listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
     (by_list,) = questions_of(cells_of(forget=[{"kind": "indices", "file": str(listed)}], arms=["none"]))
     assert by_list.oracle(0) == by_class.oracle(0)
+
+
+def test_a_list_that_names_the_images_of_another_request_is_refused(cells: list[Cell], tmp_path: Path) -> None:
+    by_class, listed = questions_of(cells)[1], tmp_path / "forget.txt"
+    listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
+    with pytest.raises(DataError, match=r"by two names: .*forget class 2; .*forget indices forget\.txt: .*; keep one"):
+        cells_of(forget=[content()["forget"][1], {"kind": "indices", "file": str(listed)}])
+
+
+def test_the_same_images_as_two_data_sets_are_refused() -> None:
+    (data,) = content()["data"]
+    with pytest.raises(DataError, match=r"by two names: synthetic, .*; renamed, .*; keep one"):
+        cells_of(data=[data, {**data, "name": "renamed"}])
 
 
 def test_an_original_and_its_oracle_are_paired_by_their_training_seed(cells: list[Cell]) -> None:

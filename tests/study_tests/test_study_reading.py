@@ -132,6 +132,15 @@ def test_errors_within_lists_name_their_position() -> None:
     assert {"data.1.size", "forget.1.class_index", "methods.0.density", "methods.1.lr", "methods.1.density"} <= places
 
 
+def test_a_class_to_forget_is_named_by_a_text_or_a_position_and_else_refused_at_its_place() -> None:
+    by_name = parse_study(content(forget=[{"kind": "class", "class": "10"}]), "study.yaml").forget[0]
+    assert by_name.label == 'class "10"'
+    said = complaint_at("forget.0.class", forget=[{"kind": "class", "class": 10}])
+    assert said.startswith("wanted the class's name in quotes")
+    said = complaint_at("forget.0", forget=[{"kind": "class"}])
+    assert said == "wanted either class (a name) or class_index (a position, counted from 0), got neither"
+
+
 @pytest.mark.parametrize("needed", ["name", "data", "forget", "methods"])
 def test_what_is_missing_is_said_to_be_needed(needed: str) -> None:
     incomplete = content()

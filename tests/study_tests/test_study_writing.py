@@ -32,6 +32,7 @@ def test_every_study_of_ours_reads_back(path: Path) -> None:
             "forget": [{"kind": "class", "class_index": 1}, {"kind": "random", "fraction": 0.5}],
             "arms": ["none", "standard"],
         },
+        {"forget": [{"kind": "class", "class": "10"}, {"kind": "class", "class": "no", "fraction": 0.5}]},
         {"training": {"epochs": 2, "schedule": {"kind": "one-cycle"}, "precision": "bfloat16"}},
     ],
     ids=lambda changes: "-".join(changes),
@@ -45,6 +46,11 @@ def test_the_defaults_of_the_study_are_written_out(write_study: Callable[..., Pa
     text = specification(read_study(write_study())).specification
     for name in ("weight_decay: 0.0005", "kind: cosine", "hung_after_s: 3600.0", "sampler: tpe"):
         assert name in text
+
+
+def test_a_class_by_its_position_is_written_as_before_it_could_have_a_name(write_study: Callable[..., Path]) -> None:
+    study = read_study(write_study(forget=[{"kind": "class", "class_index": 1}]))
+    assert "forget:\n- kind: class\n  class_index: 1\n  fraction: 1.0\nnetwork:" in specification(study).specification
 
 
 def test_the_same_study_has_the_same_specification_and_another_has_not(write_study: Callable[..., Path]) -> None:

@@ -27,7 +27,7 @@ def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -
     for name, (planned, left) in units.items():
         table.add_row(name, str(planned), str(planned - left), str(left))
     console.print(Text(f"{plan.study.name} in {place}"), table, _where(estimate))
-    for told in (plan.precision.told, *plan.broken):
+    for told in (*plan.requests, plan.precision.told, *plan.broken):
         if told:
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Share of a trial: {estimate.reason}."), soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from lethe.fingerprint import digest_of_tensor, fingerprint
 from lethe.study._model import MethodChoice, Study
-from unlearning.data import AnySource, ImageData, Source
+from unlearning.data import AnySource, DataError, ImageData, Source
 from unlearning.data.augment import ArmName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
 from unlearning.methods import Method
@@ -176,15 +176,28 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Cell]:
     """Spread a study over its data, arms, forget requests and methods, in the order of its file.
 
     Raises:
-        DataError: a forget request does not fit its data.
+        DataError: a forget request does not fit its data, or two questions are the same by other names.
         ValueError: the study's precision is still ``auto``.
     """
-    return [Cell(question, choice, study) for question in _questions(study, datasets) for choice in study.methods]
+    questions = list(_questions(study, datasets))
+    _refuse_twice(questions)
+    return [Cell(question, choice, study) for question in questions for choice in study.methods]
 
 
 def questions_of(cells: Iterable[Cell]) -> list[Question]:
     """Give the cells' questions, each once, in order."""
     return list({cell.question.fingerprint: cell.question for cell in cells}.values())
+
+
+def _refuse_twice(questions: Iterable[Question]) -> None:
+    first: dict[str, Question] = {}
+    for question in questions:
+        same = first.setdefault(question.fingerprint, question)
+        if same is not question:
+            raise DataError(
+                f"one question by two names: {same.title}; {question.title}: the same images are to be forgotten from "
+                "the same data; keep one"
+            )
 
 
 def _questions(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Question]:

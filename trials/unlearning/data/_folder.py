@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.data._base import DataError, PathOption, RawData, Source, Split, SplitName, Task
+from unlearning.data._names import natural_key
 
 DEEP_MODES = ("I", "F")
 """Pillow's modes (and prefixes of modes, as in I;16) with more than 8 bits a channel."""
@@ -24,7 +25,7 @@ class Folder(Source):
     """Images under ``path/{train,val,test}/CLASS/``, in sorted order, brought to one size and number of channels.
 
     Images are turned as their EXIF orientation says and resized (bicubic) without keeping the aspect ratio. Classes are
-    the folders of train in sorted order.
+    the folders of train in natural order: 2 before 10.
     """
 
     source: Literal["folder"] = "folder"
@@ -83,4 +84,4 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [found for found in _visible(folder) if found.is_dir()]
+    return sorted((found for found in _visible(folder) if found.is_dir()), key=lambda found: natural_key(found.name))

@@ -1,0 +1,69 @@
+"""The split of train into what is to be forgotten and what is kept, and the sentences that describe it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unlearning.data._base import DataError, ImageData
+from unlearning.data.forget._base import ForgetRequest
+from unlearning.seeds import generator
+
+
+@dataclass(frozen=True)
+class ForgetSet:
+    """Which train images are to be forgotten and which are kept.
+
+    Attributes:
+        indices_F: int64, (F,), sorted: D_f.
+        retain_R: int64, (R,), sorted: D_r, all other train images.
+        twins_added: how many images of D_f were not asked for but repeat one that was, byte for byte.
+        repeated: how many lines of an index file name an image that an earlier line names.
+        notes: what a person should know of the request, a sentence each.
+    """
+
+    indices_F: Tensor
+    retain_R: Tensor
+    twins_added: int
+    repeated: int
+    notes: tuple[str, ...]
+
+
+def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
+    """Split train into the images to be forgotten, with all their twins, and the rest.
+
+    A draw depends on the seed, the images and the request alone.
+
+    Raises:
+        DataError: the request does not fit the data, or leaves nothing to forget or nothing to retain.
+    """
+    asked = request.asked(data, generator(seed, "forget"))
+    asked_U = asked.indices_M.unique()
+    forgotten_N = torch.isin(data.twins_N, data.twins_N[asked_U])
+    indices_F, retain_R = forgotten_N.nonzero().flatten(), (~forgotten_N).nonzero().flatten()
+    if not len(indices_F):
+        raise DataError(f"forget {request.label}: it names none of the {len(data.train)} train images of {data.name}")
+    if not len(retain_R):
+        raise DataError(f"forget {request.label}: it leaves no train image of {data.name} to retain")
+    repeated = len(asked.indices_M) - len(asked_U)
+    return ForgetSet(indices_F, retain_R, len(indices_F) - len(asked_U), repeated, asked.notes)
+
+
+def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tuple[str, ...]:
+    """Write what a request hits, to be held against what was meant: a sentence of counts, then the request's notes."""
+    labels_F = data.train.labels_N[chosen.indices_F]
+    counts = zip(labels_F.bincount().tolist(), data.train.labels_N.bincount().tolist(), strict=False)
+    classes = [
+        f"{_class_title(index, data.class_names[index])} {hit:,} of {of:,}"
+        for index, (hit, of) in enumerate(counts)
+        if hit
+    ]
+    return (
+        f"{data.name}, forget {request.label}: {len(chosen.indices_F):,} of {len(data.train):,} train images, "
+        f"{chosen.twins_added:,} of them added as byte-identical duplicates; by class: {', '.join(classes)}",
+        *chosen.notes,
+    )
+
+
+def _class_title(index: int, name: str) -> str:
+    return name if name == str(index) else f"{index} ({name})"
