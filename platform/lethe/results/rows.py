@@ -13,6 +13,8 @@ from lethe.results.schema import Column
 SCHEMA_VERSION: Final = 5
 """Raised with every change of the columns; how an older part is read is told in ``part.py``."""
 
+ProposedBy = Literal["startup", "model", "random", "fixed"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyColumns:
@@ -143,6 +145,14 @@ class _TrialColumns(OutcomeColumns, SettingColumns, QuestionColumns):
     search_space: Annotated[
         str | None,
         Column("", "what was searched, as JSON of Optuna's distributions; null in early results"),
+    ] = None
+    proposed_by: Annotated[
+        ProposedBy | None,
+        Column(
+            "",
+            "what proposed the setting: the sampler's 'model', a 'startup' draw before it, a 'random' draw, or 'fixed' "
+            "where nothing is searched; null in results of an early version",
+        ),
     ] = None
     copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
     epochs_done: Annotated[int, Column("epochs", "epochs that were run")]

@@ -3,34 +3,36 @@
 The n-th setting depends only on the study's seed and on the results of trials 0 ... n-1-window: the sampler is made new
 from a seed of its own for every proposal, and results are told in the order of their numbers, however they come in. The
 same search therefore repeats on any cluster and after any kill. With early stopping results are told as they come.
+
+Settings are start-up draws until the sampler has learnt of ``search.startup`` trials; then its model proposes.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from lethe.study import Cell, Choices
+from lethe.results.rows import ProposedBy
+from lethe.search._space import Setting, distributions_of, startup_setting
+from lethe.study import Cell
 from unlearning.seeds import derive
 
-Setting = dict[str, Any]
-
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, constant_liar=True),
+SAMPLERS: Final[dict[str, Callable[[int], BaseSampler]]] = {
+    "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=0),
     "random": lambda seed: RandomSampler(seed=seed),
-    "gp": lambda seed: GPSampler(seed=seed),
+    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=0),
 }
 """Optuna samplers that know nothing beyond the trials told, so that a fresh one continues where another stopped."""
+
+LEARNS_FROM: Final = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
+"""The trials that a sampler's model rests on; a sampler without a model is not named."""
+
+WORST_GAP: Final = 1.0
+"""What Optuna learns of a trial that diverged: no mean of four differences between fractions is larger."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,20 @@ class Proposal:
     """The ``number``-th setting of a cell.
 
     Attributes:
+        proposed_by: what chose the setting.
         repeats: the number of the trial that had the same setting first; None for a new setting.
     """
 
     cell: Cell
     number: int
     setting: Setting
+    proposed_by: ProposedBy
     repeats: int | None = None
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a trial ended, as Optuna is to learn it: done is COMPLETE, stopped PRUNED, anything else FAIL.
+    """How a trial ended.
 
     Attributes:
         gaps: the objective after each epoch.
@@ -57,6 +61,25 @@ class Ending:
 
     status: str
     gaps: tuple[float, ...]
+
+
+def as_optuna_learns(status: str, gap: float | None) -> tuple[TrialState, float | None]:
+    """Return the state and the value by which Optuna learns of a trial.
+
+    A diverged trial is COMPLETE with the worst gap: samplers leave FAIL out and would go on proposing what diverges. A
+    failed trial is FAIL: an error says nothing of its setting.
+
+    Args:
+        gap: the objective after the last epoch; None without one.
+    """
+    match status:
+        case "done":
+            return TrialState.COMPLETE, gap
+        case "diverged":
+            return TrialState.COMPLETE, WORST_GAP
+        case "stopped":
+            return TrialState.PRUNED, None
+    return TrialState.FAIL, None
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -87,6 +110,8 @@ class CellSearch:
         """Trials 0 ... _ended-1 have all ended."""
         self._told = 0
         """Trials 0 ... _told-1 have been told in order."""
+        self._learnt = 0
+        """Trials that the sampler's model rests on."""
         self._first: dict[str, int] = {}
 
     @property
@@ -102,10 +127,11 @@ class CellSearch:
         while len(self._asked) < self.cell.trials and self._due(len(self._asked)):
             number = len(self._asked)
             self._tell_until(number - self._window)
-            setting = self._ask(number)
+            proposed_by = self._proposer()
+            setting = self._ask(number, proposed_by)
             first = self._first.setdefault(json.dumps(setting, sort_keys=True), number)
             if number not in self._known:
-                return Proposal(self.cell, number, setting, None if first == number else first)
+                return Proposal(self.cell, number, setting, proposed_by, None if first == number else first)
             self.settle(number, self._known[number][1])
         return None
 
@@ -132,16 +158,29 @@ class CellSearch:
             return self._ended >= number - self._window
         return len(self._asked) - len(self._endings) <= self._window
 
-    def _ask(self, number: int) -> Setting:
+    def _proposer(self) -> ProposedBy:
+        search = self.cell.study.search
+        if not self._distributions:
+            return "fixed"
+        if search.sampler not in LEARNS_FROM:
+            return "random"
+        return "model" if self._learnt >= search.startup else "startup"
+
+    def _ask(self, number: int, proposed_by: ProposedBy) -> Setting:
         if number in self._known:
-            self._study.enqueue_trial(self._known[number][0])
-            self._study.sampler = RandomSampler()
+            self._enqueue(self._known[number][0])
+        elif proposed_by == "startup":
+            self._enqueue(startup_setting(self.cell, number))
         else:
             seed = derive(self.cell.study.seed, "search", self.cell.fingerprint, number)
             self._study.sampler = SAMPLERS[self.cell.study.search.sampler](seed % 2**32)
         trial = self._study.ask(self._distributions)
         self._asked.append(trial)
         return dict(trial.params)
+
+    def _enqueue(self, setting: Setting) -> None:
+        self._study.enqueue_trial(setting)
+        self._study.sampler = RandomSampler()
 
     def _tell_until(self, number: int) -> None:
         """Tell of the trials before this one, in order; where order does not count, each was told when it ended."""
@@ -153,21 +192,7 @@ class CellSearch:
         trial, ending = self._asked[number], self._endings[number]
         for epoch, gap in enumerate(ending.gaps, start=1):
             trial.report(gap, epoch)
-        if ending.status == "done":
-            told = self._study.tell(trial, ending.gaps[-1])
-        else:
-            told = self._study.tell(trial, state=TrialState.PRUNED if ending.status == "stopped" else TrialState.FAIL)
-        self._tell_dashboard(told)
-
-
-def distributions_of(cell: Cell) -> dict[str, BaseDistribution]:
-    """Give the searched options of a cell as Optuna knows them, by name."""
-    choice = cell.choice
-    return {name: _distribution(dimension, choice.is_whole(name)) for name, dimension in choice.search.items()}
-
-
-def _distribution(dimension: object, whole: bool) -> BaseDistribution:
-    if isinstance(dimension, Choices):
-        return CategoricalDistribution(dimension.choices)
-    low, high, log = dimension.low, dimension.high, dimension.log  # type: ignore[attr-defined]
-    return IntDistribution(int(low), int(high), log=log) if whole else FloatDistribution(low, high, log=log)
+        state, gap = as_optuna_learns(ending.status, ending.gaps[-1] if ending.gaps else None)
+        trial.set_user_attr("status", ending.status)
+        self._tell_dashboard(self._study.tell(trial, gap, state))
+        self._learnt += state in LEARNS_FROM.get(self.cell.study.search.sampler, ())

@@ -9,12 +9,11 @@ import optuna
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from lethe.place import Place
 from lethe.results import EpochRow, TrialRow, load, to_rows
-
-_STATES = {"done": TrialState.COMPLETE, "stopped": TrialState.PRUNED}
+from lethe.search._cell import as_optuna_learns
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,10 @@ def _trial(row: TrialRow, epochs: Sequence[EpochRow]) -> FrozenTrial:
         for name, distribution in json.loads(row.search_space or "{}").items()
     }
     setting = json.loads(row.setting)
+    state, gap = as_optuna_learns(row.status, row.gap)
     trial = optuna.create_trial(
-        state=_STATES.get(row.status, TrialState.FAIL),
-        value=row.gap if row.status == "done" else None,
+        state=state,
+        value=gap,
         params={name: setting[name] for name in space},
         distributions=space,
         intermediate_values={epoch.epoch: epoch.gap for epoch in epochs if epoch.gap is not None},

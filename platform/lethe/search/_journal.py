@@ -66,7 +66,7 @@ class Journal:
                 params=trial.params,
                 distributions=trial.distributions,
                 intermediate_values=trial.intermediate_values,
-                user_attrs={"number": trial.number},
+                user_attrs={**trial.user_attrs, "number": trial.number},
             )
             with self._place.telling(f"write {self._name} to"):
                 study.add_trial(copy)

@@ -12,8 +12,9 @@ from lethe.cluster import Cause
 from lethe.provenance import Provenance
 from lethe.results import EpochRow, TrialRow
 from lethe.results.columns import question_columns, setting_columns
-from lethe.search._cell import Proposal, Setting, distributions_of
+from lethe.search._cell import Proposal
 from lethe.search._report import Report, Status
+from lethe.search._space import Setting, distributions_of
 from lethe.study import Cell
 from unlearning.yardstick import Measures
 
@@ -56,6 +57,7 @@ def trial_row(
         cause=cause,
         losses=losses,
         search_space=_search_space(cell),
+        proposed_by=proposal.proposed_by,
         epochs_done=last.epoch if last else 0,
         gap=last.gap if last and last.measures else None,
         gap_per_seed=list(last.gap_per_seed) if last else [],
@@ -94,7 +96,13 @@ def repeated_row(proposal: Proposal, first: TrialRow, epochs: Sequence[EpochRow]
     name = trial_id(proposal.cell, proposal.number)
     free = {"seconds_load": 0.0, "seconds_unlearn": 0.0, "seconds_evaluate": 0.0, "seconds_attack": 0.0}
     row = replace(
-        first, trial_id=name, number=proposal.number, copied_from=first.trial_id, seconds_total=0.0, **cast(Any, free)
+        first,
+        trial_id=name,
+        number=proposal.number,
+        proposed_by=proposal.proposed_by,
+        copied_from=first.trial_id,
+        seconds_total=0.0,
+        **cast(Any, free),
     )
     del free["seconds_load"]
     return row, [replace(epoch, trial_id=name, **cast(Any, free)) for epoch in epochs]

@@ -8,7 +8,7 @@ by names.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 from lethe.fingerprint import digest_of_tensor, fingerprint
 from lethe.study._model import MethodChoice, Study
@@ -22,6 +22,9 @@ from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Recipe
 
 ArtefactKind = Literal["original", "oracle", "saliency"]
+
+SEARCH_VERSION: Final = 2
+"""Raised by hand when the same options would propose other settings, or Optuna would learn otherwise of the results."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +156,7 @@ class Cell:
                 "question": self.question.fingerprint,
                 "method": self.choice.model_dump(mode="json"),
                 "search": search,
+                "search_version": SEARCH_VERSION,
                 "tuning": list(self.study.seeds.tuning),
             }
         )

@@ -184,11 +184,18 @@ class EarlyStopping(Options):
 
 
 class Search(Options):
-    """How the settings of each method are searched; every searched method of a question has the same budget."""
+    """How the settings of each method are searched; every searched method of a question has the same budget.
+
+    Attributes:
+        window: trials that may run, or wait to be learnt of, while the next one is proposed.
+        startup: trials that the sampler must have learnt of before its model proposes; until then settings are spread
+            evenly over the ranges. Of ``trials`` the model proposes all but the first ``startup + window``.
+    """
 
     trials: Annotated[int, Ge(1)] = 24
     sampler: Literal["tpe", "random", "gp"] = "tpe"
     window: Annotated[int, Ge(1)] = 4
+    startup: Annotated[int, Ge(1)] = 4
     early_stopping: EarlyStopping | None = None
 
 
