@@ -62,9 +62,9 @@ def _leaderboard(board: Board) -> str:
 
 
 _LEGEND: Final = (
-    "Percent and points. Gap: mean absolute difference to the oracle of the same seed over UA, RA, TA and MIA, with its "
-    "95\\,\\% interval (Student's $t$). Noise floor: the gap between oracles of different seeds. Over the floor: gap to "
-    "the oracles of the other seeds, minus that of the seed's own oracle."
+    "Percent and points. Gap: mean absolute difference to the oracle of the same seed over UA, RA, TA and MIA, with "
+    "its 95\\,\\% interval (Student's $t$). Noise floor: the gap between oracles of different seeds. Over the floor: "
+    "gap to the oracles of the other seeds, minus that of the seed's own oracle."
 )
 
 

@@ -8,9 +8,9 @@ from lethe.results.views import ChosenRow, LeaderboardRow
 
 HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
-    "interval over seeds (Student's t); it holds the noise of seeds, so that not even a perfect method reaches 0. Noise "
-    "floor: the gap between oracles of different seeds. Over the floor: gap to the oracles of the other seeds, minus "
-    "that of the seed's own oracle; 0 for retraining itself. 'above the floor': its 95 % interval lies above 0. "
+    "interval over seeds (Student's t); it holds the noise of seeds, so that not even a perfect method reaches 0. "
+    "Noise floor: the gap between oracles of different seeds. Over the floor: gap to the oracles of the other seeds, "
+    "minus that of the seed's own oracle; 0 for retraining itself. 'above the floor': its 95 % interval lies above 0. "
     "'equivalent': its 90 % interval ends below the margin, and the gap is smaller than that of doing nothing. Each "
     "row at its own level."
 )
@@ -55,7 +55,7 @@ def _floor(board: Board) -> Iterator[str]:
     elif oracles:
         of = board.lines[0]
         interval = f" [{percent(of.noise_floor_low)}, {percent(of.noise_floor_high)}]"
-        yield f"Noise floor {percent(of.noise_floor)}{interval}: every pair of {oracles} oracles, those of the tuning seeds too."
+        yield f"Noise floor {percent(of.noise_floor)}{interval}: every pair of {oracles} oracles, of tuning seeds too."
     else:
         yield "No noise floor: it takes the oracles of two seeds."
 
@@ -96,9 +96,9 @@ def _not_carried_over(board: Board) -> Iterator[str]:
     for choice in board.choices:
         if choice.confirmed_gap is not None and _is_lost(choice, margin):
             yield (
-                f"{choice.method}: the setting does not carry over: a gap of {percent(choice.tuning_gap)} on the tuning "
-                f"{listed('seed', choice.tuning_seeds)}, of {percent(choice.confirmed_gap)} on the reporting seeds. "
-                "More tuning seeds (seeds.tuning) choose less by luck."
+                f"{choice.method}: the setting does not carry over: a gap of {percent(choice.tuning_gap)} on the "
+                f"tuning {listed('seed', choice.tuning_seeds)}, of {percent(choice.confirmed_gap)} on the reporting "
+                "seeds. More tuning seeds (seeds.tuning) choose less by luck."
             )
 
 

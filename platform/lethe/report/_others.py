@@ -39,7 +39,7 @@ class Other:
 
 
 def others_of(results: Results) -> dict[str, tuple[Other, ...]]:
-    """Find, by study, the specifications whose boards hold other confirmations than those that are shown, newest first."""
+    """Find, by study, the specifications whose boards hold confirmations that are not shown, newest first."""
     boards = results.query(_BOARDS).to_pylist()
     texts = {row["specification_id"]: row["specification"] for row in results.query(_TEXTS).to_pylist()}
     shown = {row["study"]: row for row in boards if row["shown"]}

@@ -15,7 +15,7 @@ from lethe.results.schema import ColumnDescription, describe
 from lethe.results.views import VIEWS
 
 EXAMPLES: Final = (
-    "select study, dataset, arm, row, gap, gap_low, gap_high, excess, excess_low, excess_high, verdict from leaderboard",
+    "select study, dataset, arm, row, gap, gap_low, gap_high, excess, excess_upper, margin, verdict from leaderboard",
     "select row, arm, against, mean, mean_against, difference, low, high from augmentation where metric = 'gap'",
     "select stage, method, units, seconds, cpu_seconds, gpu_seconds from cost",
     "select dataset, arm, method, lr, density, tuning_gap, confirmed_gap, tuning_trials, trial_id from chosen",
