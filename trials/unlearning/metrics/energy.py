@@ -61,7 +61,7 @@ def energy_test(unlearned_SM: Array, oracles_TM: Array) -> EnergyTest:
 
 
 def _labels(size: int, count: int) -> Array:
-    """Return which models are of the first group, (P, N), in each way to deal the labels out; as observed comes first."""
+    """Return which models are of the first group, (P, N), in each way to deal the labels out, as observed first."""
     if comb(count, size) <= EXACT:
         chosen = np.array(list(combinations(range(count), size)))
     else:

@@ -45,7 +45,7 @@ class ChosenRow(_Choice, QuestionOf):
 
 
 CHOSEN: Final = View(
-    "The setting that each search chose: its gap on the tuning seeds beside the confirmed one, and what finding it cost.",
+    "The setting that each search chose: its gap on the tuning seeds, the confirmed one, and what finding it cost.",
     ChosenRow,
     f"""
 with current_cells as (

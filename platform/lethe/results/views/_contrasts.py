@@ -33,7 +33,7 @@ class ContrastRow(_Contrast, QuestionOf):
 
 
 CONTRASTS: Final = View(
-    "Each method against doing nothing, the other methods and its own controls: gaps paired by seed, Holm over a board.",
+    "Each method against doing nothing, other methods and its own controls: gaps paired by seed, Holm over a board.",
     ContrastRow,
     f"""
 with whole as (

@@ -35,8 +35,8 @@ COST: Final = View(
     CostRow,
     """
 with spent as (
-    select study, dataset, arm, network, forget, question, if(kind = 'saliency', kind, kind || 's') as stage, null as method,
-        device, seconds_total as seconds, cpus, gpus
+    select study, dataset, arm, network, forget, question, if(kind = 'saliency', kind, kind || 's') as stage,
+        null as method, device, seconds_total as seconds, cpus, gpus
     from artifacts
     union all by name
     select study, dataset, arm, network, forget, question, 'search' as stage, method, device,

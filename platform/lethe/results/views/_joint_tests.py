@@ -1,4 +1,4 @@
-"""One test for each row that looks at UA, RA, TA and MIA at once: are unlearned models distributed as the oracles are?"""
+"""One test for each row that looks at UA, RA, TA and MIA at once: are its models distributed as the oracles are?"""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -20,7 +20,7 @@ class _JointTest:
         str,
         Column(
             "",
-            f"'differs' (p_holm below {LEVEL}), 'no difference found', or 'too few seeds': even the smallest p would not do",
+            f"'differs' (p_holm below {LEVEL}), 'no difference found', or 'too few seeds' for any p to be below it",
         ),
     ]
 

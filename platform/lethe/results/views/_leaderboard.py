@@ -131,7 +131,9 @@ lines as (
         any_value(method) as method,
         count(*) as seeds,
         max(seeds_wanted) as seeds_wanted,
-        coalesce(max(status) filter (status <> 'done'), if(count(*) < max(seeds_wanted), 'incomplete', 'done')) as status,
+        coalesce(
+            max(status) filter (status <> 'done'), if(count(*) < max(seeds_wanted), 'incomplete', 'done')
+        ) as status,
         avg(ua) as ua, avg(ra) as ra, avg(ta) as ta, avg(mia) as mia, avg(auc) as auc, avg(tow) as tow,
         count(gap) = max(seeds_wanted) as whole,
         avg(gap) as gap, {half_width("gap")} as reach,
