@@ -1,11 +1,12 @@
 """A study so small that its whole run takes seconds, the command as users run it, and rows of every table."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 from lethe.place import Place
 from lethe.results import (
     ArtifactRow,
+    BoardRow,
     ConfirmationRow,
     EpochRow,
     PackingRow,
@@ -173,6 +175,23 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
         "predicted_name": "eosinophil",
         "confidence": 0.25,
     },
+    BoardRow: {
+        "study": "s",
+        "specification_id": "y",
+        "run_at": datetime(2026, 11, 23, 9, 30, tzinfo=UTC),
+        "margin": 0.01,
+        "question": "q",
+        "data_hash": "d",
+        "forget_hash": "f",
+        "recipe": "r",
+        "training": "20 epochs, batch 64, lr 0.1, cosine",
+        "row": "salun",
+        "method": "salun",
+        "training_seed": 1,
+        "role": "reporting",
+        "confirmation_id": "k0",
+        "tuning_seeds": [0],
+    },
     StudyRow: {
         "study": "s",
         "specification_id": "y",
@@ -215,3 +234,42 @@ def make() -> Callable[..., Any]:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(Place.at(tmp_path / "results"))
+
+
+@pytest.fixture
+def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
+    """Records a row of a board, with one gap a seed from 1 on.
+
+    Models lie on a line in the space of the four measures: the oracles where their own numbers say, any other model its
+    gap away from the oracle of its seed. So the gap between two oracles is the difference of their numbers.
+    """
+    boards: dict[tuple[str, str], list[BoardRow]] = {}
+    oracles: dict[tuple[str, int], float] = {}
+
+    def record(row: str, gaps: Sequence[float | None], *, seeds: Sequence[int] = range(1, 100), **changes: Any) -> None:
+        question = changes.get("question", "q")
+        for seed, gap in zip(seeds, gaps, strict=False):
+            if row == "oracle":
+                oracles[question, seed] = gap or 0.0
+            base = oracles.get((question, seed), 0.0)
+            at = base if row == "oracle" else base + (gap or 0.0)
+            measures = _measures(at) if gap is not None else {}
+            measures |= {f"oracle_{name}": value for name, value in _measures(base).items()}
+            common = {"row": row, "method": row.split()[0], "training_seed": seed, "question": question}
+            name = "-".join(map(str, (*row.split(), question, changes.get("setting", ""), seed)))
+            common["confirmation_id"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+            values = {"gap": gap, "setting": '{"name": ""}'} | measures | common | changes
+            store.append([make(ConfirmationRow, **_of(ConfirmationRow, values))])
+            board = make(BoardRow, **_of(BoardRow, common | changes))
+            boards.setdefault((board.study, board.specification_id), []).append(board)
+            store.append(boards[board.study, board.specification_id])
+
+    return record
+
+
+def _measures(at: float) -> dict[str, float]:
+    return {"ua": 0.2 + at, "ra": 0.9 - at, "ta": 0.8 - at, "mia": 0.3 + at}
+
+
+def _of(row_type: type[Row], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in row_type.__dataclass_fields__}

@@ -1,16 +1,14 @@
-"""Rows of a comparison, and a real browser for pages: Chromium without a screen, driven through selenium."""
+"""A real browser for pages: Chromium without a screen, driven through selenium."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
-
-from lethe.results import ConfirmationRow, Store
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
 CHROMEDRIVER: Final = Path("/usr/bin/chromedriver")
@@ -58,22 +56,3 @@ def browser(chromium: webdriver.Chrome) -> webdriver.Chrome:
     for kind in ("browser", "performance"):
         chromium.get_log(kind)
     return chromium
-
-
-@pytest.fixture
-def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
-    """Records a row of the comparison, with one gap a seed from 1 on."""
-
-    def record(row: str, gaps: tuple[float | None, ...], **changes: Any) -> None:
-        for seed, gap in enumerate(gaps, start=1):
-            values = {
-                "row": row,
-                "method": row.split()[0],
-                "training_seed": seed,
-                "gap": gap,
-                "setting": '{"name": ""}',
-            }
-            name = f"{row.replace(' ', '-')}-{changes.get('question', 'q')}-{seed}"
-            store.append([make(ConfirmationRow, confirmation_id=name, **values | changes)])
-
-    return record
