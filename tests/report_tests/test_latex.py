@@ -30,8 +30,8 @@ def test_each_question_gets_a_table_of_its_own(store: Store, confirm: Callable[.
     rows = body(paths[0].read_text(encoding="utf-8"))
     assert [row[0] for row in rows] == ["original (do nothing)", "oracle (noise floor)", r"\textbf{salun}"]
     assert rows[0][5] == "31.0 [28.5, 33.5]"
-    assert rows[1][5] == "3.0"
-    assert rows[2][5] == r"3.0 [0.5, 5.5] $\approx$"
+    assert rows[1][5] == "3.3 [0.0, 13.7]"
+    assert rows[2][5:8] == ["3.0 [0.5, 5.5]", "$+$3.2 [$-$0.4, $+$6.7]", "inconclusive"]
     assert rows[2][1] == "10.0"
 
 

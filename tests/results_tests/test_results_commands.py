@@ -92,7 +92,7 @@ def test_a_place_without_results_is_told_and_left_as_it_is(command: list[str], k
 
 
 def test_a_trial_is_shown_with_its_setting_curve_models_cost_and_versions(real: Path) -> None:
-    best = query("select * from best where method = 'salun' limit 1", real).to_pylist()[0]
+    best = query("select * from chosen where method = 'salun' limit 1", real).to_pylist()[0]
     [trial] = query(f"select * from trials where trial_id = '{best['trial_id']}'", real).to_pylist()
     done = lethe("show", best["trial_id"], "--results", real)
     assert done.exit_code == 0, done.output

@@ -22,7 +22,7 @@ def filled(store: Store, make: Callable[..., Any]) -> Store:
 def test_tables_are_joined_and_counted(filled: Store) -> None:
     sql = (
         "with best as (select * from trials order by gap limit 1) "
-        "select trial_id, epoch from best join epochs using (trial_id) order by epoch"
+        "select trial_id, epoch from chosen join epochs using (trial_id) order by epoch"
     )
     assert query(sql, filled.place).to_pylist() == [{"trial_id": "t1", "epoch": 1}, {"trial_id": "t1", "epoch": 2}]
 

@@ -28,8 +28,8 @@ from lethe.results.guide import EXAMPLES, data_model, examples, sources
 from lethe.results.render import render
 from lethe.results.schema import schema_of
 
-T_975_AT_1 = 12.706204736432095
-"""Student's t, 97.5 %, one degree of freedom, from a table."""
+T_975_AT_2 = 4.302652729911275
+"""Student's t, 97.5 %, two degrees of freedom, from a table."""
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -50,19 +50,24 @@ def test_every_view_of_an_unfinished_study_is_empty_or_answers(
     assert load(store.place, name).schema.names == schema_of(VIEWS[name].row_type).names
 
 
-def test_the_best_setting_is_the_one_that_was_confirmed(real: Path) -> None:
+def test_the_chosen_setting_is_the_one_that_was_confirmed(real: Path) -> None:
     rows = to_rows(load(real, "trials"), TrialRow)
-    best = load(real, "best").to_pylist()
-    assert len(best) == 8
+    chosen = load(real, "chosen").to_pylist()
+    assert len(chosen) == 8
+    assert all(row["current"] for row in chosen)
     confirmed = query(
         "select cell, any_value(trial_id) trial_id from confirmed"
         " where row = method and cell is not null group by cell",
         real,
     )
-    assert {row["cell"]: row["trial_id"] for row in best} == dict(zip(*confirmed.to_pydict().values(), strict=True))
-    for row in best:
+    assert {row["cell"]: row["trial_id"] for row in chosen} == dict(zip(*confirmed.to_pydict().values(), strict=True))
+    gaps = query("select cell, avg(gap) gap from confirmed where row = method group by cell", real).to_pydict()
+    assert {row["cell"]: row["confirmed_gap"] for row in chosen} == pytest.approx(
+        {cell: gap for cell, gap in zip(gaps["cell"], gaps["gap"], strict=True) if cell}
+    )
+    for row in chosen:
         own = [trial for trial in rows if trial.cell == row["cell"]]
-        assert min(trial.gap for trial in own if trial.gap is not None) == row["gap"]
+        assert min(trial.gap for trial in own if trial.gap is not None) == row["tuning_gap"]
         assert row["tuning_seconds"] == pytest.approx(sum(trial.seconds_total for trial in own))
 
 
@@ -73,77 +78,115 @@ def test_of_equal_gaps_the_earlier_trial_is_chosen_and_what_failed_never(
     for number, (gap, status) in gaps.items():
         measures = {"gap": gap, "status": status, "ra": 1.0, "va": 1.0, "mia": 0.0}
         store.append([make(TrialRow, trial_id=f"t{number}", number=number, epochs_done=0, **measures)])
-    [row] = load(store.place, "best").to_pylist()
+    [row] = load(store.place, "chosen").to_pylist()
     assert (row["trial_id"], row["tuning_trials"], row["tuning_seconds"]) == ("t2", 5, 27.5)
 
 
 @pytest.fixture
-def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
-    """Records one row of a comparison on two seeds, by the gaps of an arm."""
+def confirm_arm(confirm: Callable[..., None]) -> Callable[..., None]:
+    """Records one row of a comparison with the gaps of an arm, on boards that differ in the arm alone."""
 
     def record(row: str, arm: str, gaps: tuple[float, ...], **changes: Any) -> None:
-        for seed, gap in enumerate(gaps, start=1):
-            name = f"{row}-{arm}-{seed}-{changes.get('question', '')}"
-            values = {"arm": arm, "question": arm, "row": row, "method": row, "training_seed": seed, "gap": gap}
-            store.append([make(ConfirmationRow, confirmation_id=name, **values | changes)])
+        confirm(row, gaps, **{"arm": arm, "question": arm} | changes)
 
     return record
 
 
-def test_the_effect_of_an_arm_is_paired_by_seed_with_its_interval(store: Store, confirm: Callable[..., None]) -> None:
-    confirm("original", "none", (0.30, 0.50))
-    confirm("original", "standard", (0.20, 0.30))
-    confirm("salun", "none", (0.10, 0.20))
-    confirm("salun", "standard", (0.06, 0.08))
-    rows = {(row["row"], row["metric"]): row for row in load(store.place, "augmentation").to_pylist()}
-    assert set(rows) == {("original", "gap"), ("salun", "gap"), ("salun", "gap_closed")}
+def effects(store: Store) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["row"], row["metric"]): row for row in load(store.place, "augmentation").to_pylist()}
+
+
+def test_the_effect_of_an_arm_is_paired_by_seed_with_its_interval(
+    store: Store, confirm_arm: Callable[..., None]
+) -> None:
+    confirm_arm("original", "none", (0.30, 0.50, 0.40))
+    confirm_arm("original", "standard", (0.20, 0.30, 0.25))
+    confirm_arm("salun", "none", (0.10, 0.20, 0.15))
+    confirm_arm("salun", "standard", (0.06, 0.08, 0.07))
+    rows = effects(store)
+    assert {metric for _, metric in rows} == {"gap", "gap_closed", "ua", "ra", "ta", "mia"}
     gap = rows["salun", "gap"]
-    reach = T_975_AT_1 * sqrt(2 * 0.04**2) / sqrt(2)
-    assert (gap["arm"], gap["against"], gap["seeds"]) == ("standard", "none", 2)
+    reach = T_975_AT_2 * sqrt((0.04**2 + 0.04**2) / 2) / sqrt(3)
+    assert (gap["arm"], gap["against"], gap["seeds"]) == ("standard", "none", 3)
     assert (gap["mean"], gap["mean_against"]) == pytest.approx((0.07, 0.15))
     assert (gap["difference"], gap["low"], gap["high"]) == pytest.approx((-0.08, -0.08 - reach, -0.08 + reach))
     closed = rows["salun", "gap_closed"]
     assert (closed["mean"], closed["mean_against"]) == pytest.approx((0.18, 0.25))
+    assert ("original", "gap_closed") not in rows
+    assert gap["p_holm"] >= gap["p"]
 
 
-def test_arms_of_different_forget_requests_are_never_compared(store: Store, confirm: Callable[..., None]) -> None:
-    confirm("salun", "none", (0.10, 0.20), forget="random 10 %", question="a")
-    confirm("salun", "standard", (0.06, 0.08), forget="random 50 %", question="b")
+def test_two_seeds_say_nothing_of_an_arm(store: Store, confirm_arm: Callable[..., None]) -> None:
+    confirm_arm("salun", "none", (0.10, 0.20))
+    confirm_arm("salun", "standard", (0.06, 0.16))
+    gap = effects(store)["salun", "gap"]
+    assert (gap["low"], gap["p"], gap["verdict"]) == (None, None, "too few seeds")
+
+
+@pytest.mark.parametrize("identity", ["data_hash", "forget_hash", "recipe"])
+def test_arms_are_compared_by_what_was_forgotten_from_what_and_how_never_by_names(
+    identity: str, store: Store, confirm_arm: Callable[..., None]
+) -> None:
+    """Two recipes, two deletion files or two folders of one name were once joined crosswise: 8 seeds for 2."""
+    for value, shift in (("one", 0.0), ("other", 0.3)):
+        for arm, gaps in (("none", (0.10, 0.20, 0.12)), ("standard", (0.12, 0.17, 0.13))):
+            moved = tuple(gap + shift for gap in gaps)
+            confirm_arm("salun", arm, moved, question=f"{arm}-{value}", **{identity: value})
+    gaps = [row for row in load(store.place, "augmentation").to_pylist() if row["metric"] == "gap"]
+    assert [(row[identity], row["seeds"], row["verdict"]) for row in gaps] == [
+        ("one", 3, "inconclusive"),
+        ("other", 3, "inconclusive"),
+    ]
+    assert [row["difference"] for row in gaps] == pytest.approx([0.0, 0.0], abs=1e-9)
+
+
+def test_arms_of_different_forget_requests_are_never_compared(store: Store, confirm_arm: Callable[..., None]) -> None:
+    confirm_arm("salun", "none", (0.10, 0.20), forget="random 10 %", forget_hash="a", question="a")
+    confirm_arm("salun", "standard", (0.06, 0.08), forget="random 50 %", forget_hash="b", question="b")
     assert len(load(store.place, "augmentation")) == 0
     assert [row["question"] for row in load(store.place, "leaderboard").to_pylist()] == ["a", "b"]
 
 
-def test_arms_in_different_precisions_are_never_compared(store: Store, confirm: Callable[..., None]) -> None:
-    confirm("salun", "none", (0.10, 0.20), precision="float32")
-    confirm("salun", "standard", (0.06, 0.08), precision="bfloat16", question="b")
-    confirm("salun", "standard", (0.07, 0.09), precision="float32", question="c")
-    gap = [row for row in load(store.place, "augmentation").to_pylist() if row["metric"] == "gap"]
-    assert [(row["precision"], row["seeds"], row["mean"]) for row in gap] == [("float32", 2, pytest.approx(0.08))]
-
-
 @pytest.mark.parametrize("view", ["leaderboard", "contrasts", "sensitivity"])
 def test_rows_of_before_precision_was_recorded_count_with_those_that_say_it(
-    view: str, store: Store, confirm: Callable[..., None], make: Callable[..., Any]
+    view: str, store: Store, make: Callable[..., Any]
 ) -> None:
-    confirm("oracle", "none", (0.01, 0.01))
-    confirm("original", "none", (0.30, 0.50))
-    confirm("salun", "none", (0.10,))
+    def add(row: str, seed: int, **changes: Any) -> None:
+        values = {"row": row, "method": row, "question": "none", "training_seed": seed, "gap": 0.1}
+        store.append([make(ConfirmationRow, confirmation_id=f"{row}-{seed}", **values | changes)])
+
+    for row in ("oracle", "original"):
+        add(row, 1)
+        add(row, 2)
+    add("salun", 1)
     store.append([make(TrialRow, trial_id="early", question="none", epochs_done=0)])
     early = load(store.place, view).to_pylist()
-    assert {row["precision"] for row in early} == {None}
-    row = {"row": "salun", "method": "salun", "arm": "none", "question": "none", "training_seed": 2, "gap": 0.2}
-    store.append([make(ConfirmationRow, confirmation_id="later", precision="float32", **row)])
+    assert {row["precision"] for row in early} <= {None}
+    add("salun", 2, precision="float32")
     store.append([make(TrialRow, trial_id="later", question="none", epochs_done=0, precision="float32")])
     later = load(store.place, view).to_pylist()
     assert {row["precision"] for row in later} == {"float32"}
-    assert len(later) == len(early)
 
 
-def test_the_noise_floor_of_an_arm_claims_no_interval(store: Store, confirm: Callable[..., None]) -> None:
-    confirm("oracle", "none", (0.10, 0.10))
-    confirm("oracle", "standard", (0.12, 0.12))
-    [row] = load(store.place, "augmentation").to_pylist()
-    assert (row["metric"], row["low"], row["verdict"]) == ("gap", None, "no interval")
+def test_the_noise_floor_of_an_arm_claims_no_interval(store: Store, confirm_arm: Callable[..., None]) -> None:
+    confirm_arm("oracle", "none", (0.10, 0.20, 0.30))
+    confirm_arm("oracle", "standard", (0.12, 0.22, 0.42))
+    row = effects(store)["oracle", "gap"]
+    assert (row["low"], row["p"], row["verdict"]) == (None, None, "no interval")
+
+
+def test_the_cost_of_two_recipes_under_one_name_is_kept_apart(store: Store, make: Callable[..., Any]) -> None:
+    for question, seconds in (("a", 10.0), ("b", 30.0)):
+        store.append([make(TrialRow, trial_id=question, question=question, epochs_done=0, seconds_total=seconds)])
+        made = {"artifact_id": question, "question": question, "forget": "random 10 %", "seconds_total": seconds}
+        store.append([make(ArtifactRow, kind="oracle", **made)])
+    rows = load(store.place, "cost").to_pylist()
+    assert {(row["stage"], row["question"]): row["seconds"] for row in rows} == {
+        ("oracles", "a"): 10.0,
+        ("oracles", "b"): 30.0,
+        ("search", "a"): 10.0,
+        ("search", "b"): 30.0,
+    }
 
 
 def test_the_cost_adds_up_what_workers_held(store: Store, make: Callable[..., Any]) -> None:
@@ -299,10 +342,11 @@ def test_a_setting_of_thousands_of_options_is_kept_and_asked(store: Store, make:
 
 def test_the_choice_of_a_run_is_that_of_the_view(real: Path) -> None:
     rows = to_rows(load(real, "trials"), TrialRow)
-    for best in load(real, "best").to_pylist():
+    for best in load(real, "chosen").to_pylist():
 
         class OneCell:
             fingerprint = best["cell"]
+            trials = 5
 
         chosen = choose(OneCell, rows)  # type: ignore[arg-type]
         assert chosen is not None
