@@ -9,6 +9,7 @@ from lethe.results.views._confirmed import CONFIRMED
 from lethe.results.views._cost import COST, CostRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._leaderboard import CONTRASTS, LEADERBOARD, ContrastRow, LeaderboardRow
+from lethe.results.views._search_quality import SEARCH_QUALITY, SearchQualityRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
 
 VIEWS: Final[dict[str, View]] = {
@@ -17,6 +18,7 @@ VIEWS: Final[dict[str, View]] = {
     "best": BEST,
     "augmentation": AUGMENTATION,
     "cost": COST,
+    "search_quality": SEARCH_QUALITY,
     "sensitivity": SENSITIVITY,
     "failures": FAILURES,
     "confirmed": CONFIRMED,
@@ -30,6 +32,7 @@ __all__ = [
     "CostRow",
     "FailureRow",
     "LeaderboardRow",
+    "SearchQualityRow",
     "SensitivityRow",
     "View",
 ]
