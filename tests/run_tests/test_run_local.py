@@ -86,7 +86,7 @@ def test_every_confirmed_row_says_what_the_attack_can_tell_and_how_each_class_fa
     results = tmp_path / "results"
     run(write_study(search={"trials": 1}, forget=[{"kind": "class", "class_index": 1}]), results)
     found = rows("select row, ua, mia, mia_balanced_accuracy, ua_per_class, mia_per_class from confirmations", results)
-    assert len(found) == 10
+    assert len(found) == 11
     for row in found:
         assert 0 < row["mia_balanced_accuracy"] < 1
         assert row["ua_per_class"] == [None, pytest.approx(row["ua"]), None]

@@ -13,6 +13,7 @@ from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
 from lethe.results.views._leaderboard import LEADERBOARD, LeaderboardRow
+from lethe.results.views._search_quality import SEARCH_QUALITY, SearchQualityRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
 
 VIEWS: Final[dict[str, View]] = {
@@ -23,6 +24,7 @@ VIEWS: Final[dict[str, View]] = {
     "chosen": CHOSEN,
     "augmentation": AUGMENTATION,
     "cost": COST,
+    "search_quality": SEARCH_QUALITY,
     "sensitivity": SENSITIVITY,
     "failures": FAILURES,
     "confirmed": CONFIRMED,
@@ -40,6 +42,7 @@ __all__ = [
     "FailureRow",
     "JointTestRow",
     "LeaderboardRow",
+    "SearchQualityRow",
     "SensitivityRow",
     "View",
 ]

@@ -1,0 +1,84 @@
+"""What a reader must know of a search before its best setting is believed, a sentence each."""
+
+import json
+import math
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from lethe.results.views import SearchQualityRow
+from unlearning.methods import METHODS
+
+MANY_DIVERGED: Final = 0.25
+"""From this share of diverged trials on a search has spent its budget where nothing can be found."""
+
+FEW_SETTINGS: Final = 0.5
+"""Up to this share of different settings a search has mostly repeated itself."""
+
+
+def search_notes(row: SearchQualityRow) -> list[str]:
+    """Return what to know of a search, most important first.
+
+    Args:
+        row: of the view ``search_quality``.
+    """
+    return [*_result(row), *_ends(row), *_losses(row), *_proposals(row)]
+
+
+def _result(row: SearchQualityRow) -> list[str]:
+    if row.gap is None:
+        return [f"none of {row.trials} trials finished with a gap"]
+    if row.original_gap is not None and row.gap >= row.original_gap:
+        gap, untouched = 100 * row.gap, 100 * row.original_gap
+        return [f"the best trial is not better than doing nothing ({gap:.1f} against {untouched:.1f} points)"]
+    return []
+
+
+def _ends(row: SearchQualityRow) -> list[str]:
+    setting, space = json.loads(row.setting or "{}"), json.loads(row.search_space or "{}")
+    named = [(name, "low") for name in row.at_low_end] + [(name, "high") for name in row.at_high_end]
+    return [_end(row.method, name, setting[name], space[name]["attributes"], end) for name, end in sorted(named)]
+
+
+def _end(method: str, name: str, value: Any, limits: dict[str, Any], end: str) -> str:
+    low, high = limits["low"], limits["high"]
+    side = "lower" if end == "low" else "upper"
+    advice = "widen it" if _goes_on(method, name, limits[end], end) else f"{name} goes no further"
+    return f"{name} {value:.3g} is at the {side} end of its range {low:.3g} to {high:.3g}: {advice}"
+
+
+def _goes_on(method: str, name: str, limit: float, end: str) -> bool:
+    """Return whether the method takes a value beyond this end of a range; of a method unknown here, assume so."""
+    if method not in METHODS:
+        return True
+    sign = 1 if end == "high" else -1
+    beyond = limit + sign if isinstance(limit, int) else math.nextafter(limit, sign * math.inf)
+    try:
+        METHODS[method](**{name: beyond})
+    except ValidationError:
+        return False
+    return True
+
+
+def _losses(row: SearchQualityRow) -> list[str]:
+    notes = []
+    if row.diverged and row.diverged >= MANY_DIVERGED * row.trials:
+        notes.append(f"{_of(row.diverged, row.trials)} diverged")
+    if row.failed:
+        notes.append(f"{_of(row.failed, row.trials)} failed (`failures` names the errors)")
+    if row.trials > 1 and row.settings <= FEW_SETTINGS * row.trials:
+        notes.append(f"{row.settings} distinct settings among {row.trials} trials")
+    return notes
+
+
+def _proposals(row: SearchQualityRow) -> list[str]:
+    """Say who proposed the settings of a search that has a model."""
+    if row.by_model is None or row.by_startup is None or row.by_model + row.by_startup == 0:
+        return []
+    if row.by_model == 0:
+        return [f"none of {row.trials} proposals was made by the model, all were start-up draws"]
+    return [f"{row.by_model} of {row.trials} proposals were made by the model, {row.by_startup} were start-up draws"]
+
+
+def _of(count: int, trials: int) -> str:
+    return f"{count} of {trials} trials"
