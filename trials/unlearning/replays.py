@@ -10,7 +10,6 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -92,7 +91,7 @@ class _Recording:
         before = _copies(state)
         expected = self._warm_up(work, state, before)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=_shared_memory()):
+        with torch.cuda.graph(self._graph, pool=_keeper(expected[0].device).pool()):
             self._result = work(*self._inputs)
         self._graph.replay()
         _compare([self._result, *state], expected)
@@ -120,8 +119,12 @@ class _Recording:
 
 
 @cache
-def _shared_memory() -> Any:
-    return torch.cuda.graph_pool_handle()
+def _keeper(device: torch.device) -> torch.cuda.CUDAGraph:
+    """Record a trifle whose memory all recordings share: torch refuses memory once no recording is left in it."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        torch.zeros(1, device=device)
+    return graph
 
 
 @torch.no_grad()
