@@ -23,7 +23,7 @@ from unlearning.data.augment import ARMS, ArmName
 from unlearning.engine import Engine, Sweep
 from unlearning.methods import ForgetTask, GradientAscent, Method, RandomLabel, SalUn, Subject
 from unlearning.models import CNN
-from unlearning.replays import SWITCH, ReplayError, Replays, replays_wanted
+from unlearning.replays import SWITCH, WARM_UPS, ReplayError, Replays, replays_wanted
 from unlearning.saliency import Saliency
 from unlearning.trial import unlearn
 
@@ -41,6 +41,8 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise RuntimeError("operation not permitted when stream is capturing")
         if func._schema.is_mutable or func is torch.ops.aten.native_batch_norm.default:  # whose schema keeps it quiet
             self.overwritten += [(one, one.clone()) for one in tensors((args, kwargs))]
         out = func(*args, **kwargs)
@@ -54,9 +56,10 @@ def tensors(tree: Any) -> list[Tensor]:
 
 
 class Graph:
-    """Stands in for ``torch.cuda.CUDAGraph``, and for its memory, which torch refuses once it has lost all graphs."""
+    """Stands in for ``torch.cuda.CUDAGraph`` and for the memory of graphs, of which torch demands two things."""
 
     _sharing: ClassVar[WeakKeyDictionary["Graph", object]] = WeakKeyDictionary()
+    _failed: ClassVar[list[object]] = []
 
     def __init__(self) -> None:
         self.recorder = Recorder()
@@ -64,7 +67,12 @@ class Graph:
     def share(self, pool: object) -> None:
         if pool is not None and pool not in self._sharing.values():
             raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
+        if pool in self._failed:
+            raise RuntimeError("already recording to mempool_id")
         self._sharing[self] = object() if pool is None else pool
+
+    def fail(self) -> None:
+        self._failed.append(self.pool())
 
     def pool(self) -> object:
         return self._sharing[self]
@@ -78,10 +86,14 @@ class Graph:
 
 
 @contextmanager
-def recording(graph: Graph, pool: object = None) -> Iterator[None]:
+def recording(graph: Graph, pool: object, stream: object) -> Iterator[None]:
     graph.share(pool)
-    with graph.recorder:
-        yield
+    try:
+        with graph.recorder:
+            yield
+    except RuntimeError:
+        graph.fail()
+        raise
     with torch.no_grad():
         for one, before in reversed(graph.recorder.overwritten):
             one.copy_(before)
@@ -210,6 +222,28 @@ def test_work_that_is_another_on_replay_is_refused(work: str, fault: bool) -> No
             replays.run(work, add, [torch.zeros(2, device=DEVICE)])
     else:
         assert replays.run(work, add, [torch.zeros(2, device=DEVICE)]).tolist() == [1, 1]
+
+
+def test_work_that_cannot_be_recorded_is_refused_and_other_work_goes_on() -> None:
+    one = torch.ones(2, device=DEVICE)
+    replays = Replays([])
+    assert replays.run("doubles", lambda x: 2 * x, [one]).tolist() == [2, 2]
+    with pytest.raises(ReplayError, match=r"recording GPU work: .*UNLEARNING_REPLAYS=off"):
+        replays.run("waits", lambda x: x * float(x.sum()), [one])
+    assert replays.run("doubles", lambda x: 2 * x, [3 * one]).tolist() == [6, 6]
+    assert replays.run("trebles", lambda x: 3 * x, [one]).tolist() == [3, 3]
+
+
+def test_running_out_of_memory_while_recording_is_told_as_that() -> None:
+    calls = iter(range(100))
+
+    def greedy(x: Tensor) -> Tensor:
+        if next(calls) == WARM_UPS:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return x + 1
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Replays([]).run("greedy", greedy, [torch.zeros(2, device=DEVICE)])
 
 
 def test_the_environment_switches_replays_off(monkeypatch: pytest.MonkeyPatch) -> None:
