@@ -228,7 +228,7 @@ def test_work_that_cannot_be_recorded_is_refused_and_other_work_goes_on() -> Non
     one = torch.ones(2, device=DEVICE)
     replays = Replays([])
     assert replays.run("doubles", lambda x: 2 * x, [one]).tolist() == [2, 2]
-    with pytest.raises(ReplayError, match=r"recording GPU work: .*UNLEARNING_REPLAYS=off"):
+    with pytest.raises(ReplayError, match=r"recording GPU work: .* cannot be recorded; UNLEARNING_REPLAYS=off"):
         replays.run("waits", lambda x: x * float(x.sum()), [one])
     assert replays.run("doubles", lambda x: 2 * x, [3 * one]).tolist() == [6, 6]
     assert replays.run("trebles", lambda x: 3 * x, [one]).tolist() == [3, 3]
@@ -238,9 +238,10 @@ def test_running_out_of_memory_while_recording_is_told_as_that() -> None:
     calls = iter(range(100))
 
     def greedy(x: Tensor) -> Tensor:
+        more = x + 1
         if next(calls) == WARM_UPS:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return x + 1
+        return more
 
     with pytest.raises(torch.OutOfMemoryError):
         Replays([]).run("greedy", greedy, [torch.zeros(2, device=DEVICE)])

@@ -134,8 +134,9 @@ class _Recording:
             raise
         except RuntimeError as error:
             self._alive.clear()  # their memory still waits for the end of this recording
+            said = str(error).partition("\n")[0]
             raise ReplayError(
-                f"recording GPU work: {error}. Work that waits for the GPU cannot be recorded; {SWITCH}=off in the "
+                f"recording GPU work: {said}. Work that waits for the GPU cannot be recorded; {SWITCH}=off in the "
                 "environment of the workers does without"
             ) from error
         return graph, result
