@@ -2,10 +2,12 @@
 
     python benchmarks/bench_search.py
     python benchmarks/bench_search.py --trials 12 --repeats 1 --precision bfloat16
+    python benchmarks/bench_search.py --gpu 0.125 --precision bfloat16      # 8 at a time on a GPU
 
 The study is the quickstart's with SalUn alone. Originals, oracles and saliency scores exist before anything is timed;
 for the plain ones the same original, the same images and the oracle's measurements lie in files. All three try the
-settings that Lethe proposed, as many at a time as there are cores, one torch thread each, for the same epochs. Time is
+settings that Lethe proposed, as many at a time as there are cores or shares of the GPU, one torch thread each, for the
+same epochs. Time is
 from the start of the command to its last trial. The plain loop is `plain_salun.py`; its random numbers are others than
 Lethe's, so the gaps agree as those of two seeds do, and the table tells how well.
 """
@@ -50,22 +52,27 @@ def run(*command: object) -> str:
     return done.stdout
 
 
-def overrides(trials: int, precision: str) -> list[str]:
+def overrides(trials: int, precision: str, gpu: float) -> list[str]:
     """Make the quickstart a search of SalUn alone."""
     space = {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
     method = {"name": "salun", "epochs": EPOCHS, "batch_size": BATCH, "search": space}
-    return [f"methods={json.dumps([method])}", f"search.trials={trials}", f"training.precision={precision}"]
+    shares = [f"resources.{work}.gpu={gpu}" for work in ("trial", "training")]
+    return [f"methods={json.dumps([method])}", f"search.trials={trials}", f"training.precision={precision}", *shares]
 
 
-def lethe(trials: int, precision: str, results: Path) -> None:
-    run(sys.executable, "-m", "lethe", "run", QUICKSTART, *overrides(trials, precision), "--results", results)
+def at_a_time(gpu: float) -> int:
+    return min(CORES, int(1 / gpu)) if gpu else CORES
 
 
-def prepare(folder: Path, trials: int, precision: str) -> Path:
+def lethe(trials: int, precision: str, gpu: float, results: Path) -> None:
+    run(sys.executable, "-m", "lethe", "run", QUICKSTART, *overrides(trials, precision, gpu), "--results", results)
+
+
+def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
     """Run the study once, so that its models exist, and write the plain loop's files."""
     results = folder / "first"
-    lethe(trials, precision, results)
-    study, place = read_study(QUICKSTART, overrides(trials, precision)), Place.at(results)
+    lethe(trials, precision, gpu, results)
+    study, place = read_study(QUICKSTART, overrides(trials, precision, gpu)), Place.at(results)
     plan = make_plan(study, Pool(place), Store(place))
     question, [data] = plan.cells[0].question, plan.datasets
     original = Pool(place).load(question.original(study.seeds.tuning[0]))
@@ -87,22 +94,24 @@ def prepare(folder: Path, trials: int, precision: str) -> Path:
     return results
 
 
-def by_lethe(folder: Path, first: Path, trials: int, precision: str) -> Found:
+def by_lethe(folder: Path, first: Path, trials: int, precision: str, gpu: float) -> Found:
     """Search in a place that has the models and no trial."""
     results = Path(tempfile.mkdtemp(dir=folder))
     (results / "pool").symlink_to(first / "pool")
     began = datetime.now(UTC)
-    lethe(trials, precision, results)
+    lethe(trials, precision, gpu, results)
     rows = query("select number, gap, ended_at from trials", results).to_pylist()
     return (max(row["ended_at"] for row in rows) - began).total_seconds(), {row["number"]: row["gap"] for row in rows}
 
 
-def by_tune(folder: Path, settings: list[dict[str, Any]], precision: str) -> Found:
+def by_tune(folder: Path, settings: list[dict[str, Any]], precision: str, gpu: float) -> Found:
     """Try the settings by a function trainable."""
     common = {"folder": str(folder), "epochs": EPOCHS, "batch_size": BATCH, "precision": precision}
+    common["device"] = "cuda" if gpu else "cpu"
     arguments = {
         "settings": [setting | common for setting in settings],
         "cores": CORES,
+        "gpu": gpu,
         "storage": tempfile.mkdtemp(dir=folder),
     }
     began = time.perf_counter()
@@ -111,18 +120,18 @@ def by_tune(folder: Path, settings: list[dict[str, Any]], precision: str) -> Fou
     return spent, {int(number): gap for number, gap in json.loads(said.rpartition("FOUND ")[2]).items()}
 
 
-def by_processes(folder: Path, settings: list[dict[str, Any]], precision: str) -> Found:
-    """Try each setting by a process of its own, one a core at a time."""
+def by_processes(folder: Path, settings: list[dict[str, Any]], precision: str, gpu: float) -> Found:
+    """Try each setting by a process of its own, as many at a time as the others."""
 
     def one(setting: dict[str, Any]) -> tuple[int, float]:
         options = {"lr": setting["lr"], "density": setting["density"], "epochs": EPOCHS, "batch-size": BATCH}
-        options["precision"] = precision
+        options |= {"precision": precision, "device": "cuda" if gpu else "cpu"}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         said = run(sys.executable, BENCHMARKS / "plain_salun.py", folder, *words)
         return setting["number"], json.loads(said)[-1]
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(CORES) as pool:
+    with ThreadPoolExecutor(at_a_time(gpu)) as pool:
         found = dict(pool.map(one, settings))
     return time.perf_counter() - began, found
 
@@ -131,16 +140,17 @@ def main() -> None:
     options = parser(__doc__, repeats=3)
     options.add_argument("--trials", type=int, default=50)
     options.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    options.add_argument("--gpu", type=float, default=0.0, help="share of a GPU that a trial has; by default none")
     chosen = options.parse_args()
-    trials, precision = chosen.trials, chosen.precision
+    trials, precision, gpu = chosen.trials, chosen.precision, chosen.gpu
     with tempfile.TemporaryDirectory(prefix="lethe-bench-search-") as name:
         folder = Path(name)
-        first = prepare(folder, trials, precision)
+        first = prepare(folder, trials, precision, gpu)
         settings = query("select number, lr, density from trials order by number", first).to_pylist()
         contestants = {
-            "Lethe": partial(by_lethe, folder, first, trials, precision),
-            "plain Ray Tune trainable": partial(by_tune, folder, settings, precision),
-            "a process a setting": partial(by_processes, folder, settings, precision),
+            "Lethe": partial(by_lethe, folder, first, trials, precision, gpu),
+            "plain Ray Tune trainable": partial(by_tune, folder, settings, precision, gpu),
+            "a process a setting": partial(by_processes, folder, settings, precision, gpu),
         }
         rounds = [{name: search() for name, search in contestants.items()} for _ in range(chosen.repeats)]
     seconds = {name: median(one[name][0] for one in rounds) for name in contestants}
@@ -159,7 +169,11 @@ def main() -> None:
                 "rank correlation": float(np.asarray(np.corrcoef(pairs.argsort(0).argsort(0).T))[0, 1]),
             }
         )
-    show(f"{trials} trials of SalUn, {precision}, {CORES} at a time, median of {chosen.repeats}", rows, chosen.out)
+    show(
+        f"{trials} trials of SalUn, {precision}, {at_a_time(gpu)} at a time, median of {chosen.repeats}",
+        rows,
+        chosen.out,
+    )
 
 
 if __name__ == "__main__":

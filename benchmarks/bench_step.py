@@ -6,10 +6,12 @@
 The roofline is counted kernel by kernel: each takes at least its floating-point operations over the peak of a large
 matrix product, and at least the bytes of its inputs and outputs over the speed of a large copy, both measured in the
 same run; the step cannot be faster than the sum, unless kernels are fused or their data stays in a cache. "compute" is
-the share of the peak alone. An evaluation is of as many images as a step.
+the share of the peak alone. An evaluation is of as many images as the steps. On a GPU 50 steps are timed together, as
+one epoch, so that what an epoch costs once is spread as it is in a study.
 """
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, get_args
 
 import torch
@@ -26,6 +28,7 @@ from unlearning.data.augment import ARMS
 from unlearning.engine import Engine, Precision, Sweep
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+STEPS = {"cpu": 1, "cuda": 50}
 
 
 class Kernels(TorchDispatchMode):
@@ -61,22 +64,25 @@ def ceilings(device: torch.device, repeats: int) -> tuple[dict[Precision, float]
 def works_of(
     network: str, precision: Precision, data: ImageData, device: torch.device, batch_size: int
 ) -> dict[str, Callable[[], object]]:
-    """Give what is timed, one step of each kind, for a network named as ``resnet18:64``."""
+    """Make what is timed, the steps of each kind, for a network named as ``resnet18:64``."""
+    steps = STEPS[device.type]
     images_NCHW = data.train.images_NCHW[:batch_size].to(device)
     model = network_named(network).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
     engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=precision)
-    sweep, random = Sweep(torch.arange(batch_size), data.train.labels_N[:batch_size]), torch.Generator()
+    labels_M = data.train.labels_N[:batch_size].repeat(steps)
+    sweep, random = Sweep(torch.arange(batch_size).repeat(steps), labels_M), torch.Generator()
+    evaluated_NCHW = images_NCHW.repeat(steps, 1, 1, 1)
     masks = [torch.rand_like(parameter) < 0.5 for parameter in model.parameters()]
 
     def step(masks: list[Tensor] | None) -> None:
         engine.begin(momentum=0.9, weight_decay=5e-4, masks=masks)
         model.train()
-        engine.train_epoch([sweep], batch_size=batch_size, learning_rates=iter([1e-4]), random=random)
+        engine.train_epoch([sweep], batch_size=batch_size, learning_rates=repeat(1e-4), random=random)
 
     return {
         "training": lambda: step(None),
         "unlearning": lambda: step(masks),
-        "evaluation": lambda: engine.predict(images_NCHW),
+        "evaluation": lambda: engine.predict(evaluated_NCHW),
     }
 
 
@@ -103,7 +109,8 @@ def main() -> None:
                     with Kernels() as kernels:
                         work()
                     counted[one, kind] = kernels.counted
-            for (precision, kind), took in by_turns(works, chosen.repeats).items():
+            for (precision, kind), spent in by_turns(works, chosen.repeats).items():
+                took = spent / STEPS[device.type]
                 kernel = counted[precision, kind]
                 least = sum(max(flops / peaks[precision], moved / bandwidth) for flops, moved in kernel)
                 flops, moved = (sum(values) for values in zip(*kernel, strict=True))

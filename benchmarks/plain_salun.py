@@ -45,12 +45,17 @@ def load_model(folder: Path) -> nn.Sequential:
     return model
 
 
+def device_of(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
 def saliency_mask(model: nn.Module, forget: DataLoader[tuple[Tensor, int]], density: float) -> list[Tensor]:
     """Leave the weights trainable on which the forget set's loss pulls most."""
+    device = device_of(model)
     model.eval()
     model.zero_grad()
     for images, labels in forget:
-        cross_entropy(model(images), labels).backward()
+        cross_entropy(model(images.to(device)), labels.to(device)).backward()
     scores = [parameter.grad.abs() for parameter in model.parameters() if parameter.grad is not None]
     flat = torch.cat([score.flatten() for score in scores])
     threshold = flat.sort(descending=True).values[int(density * len(flat)) - 1]
@@ -64,11 +69,12 @@ def confidences(
 ) -> tuple[np.ndarray, float]:
     """Give the probability of each image's own class, and the accuracy."""
     model.eval()
+    device = device_of(model)
     found, right = [], 0
     for images, labels in loader:
         with autocast:
-            logits = model(images)
-        probabilities = logits.float().softmax(1)
+            logits = model(images.to(device))
+        probabilities = logits.float().softmax(1).cpu()
         found.append(probabilities.gather(1, labels[:, None])[:, 0])
         right += int((probabilities.argmax(1) == labels).sum())
     confidence = torch.cat(found).numpy()
@@ -98,10 +104,12 @@ def gap(
     return float(np.mean([abs(own[name] - oracle[name]) for name in own]))
 
 
-def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: int, precision: str) -> Iterator[float]:
+def unlearn(
+    folder: Path, lr: float, density: float, epochs: int, batch_size: int, precision: str, device: str
+) -> Iterator[float]:
     """Unlearn from the original, and give the gap after each epoch."""
     torch.manual_seed(0)
-    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16")
+    autocast = torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")
     data, oracle = np.load(folder / "data.npz"), json.loads((folder / "oracle.json").read_text())
     train = Images(data["train_images"], data["train_labels"])
     is_forget = np.isin(np.arange(len(train)), data["forget"])
@@ -111,7 +119,7 @@ def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: in
     )
     sets = {"forget": forget, "retain": retain, "val": Images(data["val_images"], data["val_labels"])}
     loaders = {name: DataLoader(part, batch_size=256) for name, part in sets.items()}
-    model = load_model(folder)
+    model = load_model(folder).to(device)
     masks = saliency_mask(model, loaders["forget"], density)
     kept = [parameter.detach().clone() for parameter in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
@@ -123,8 +131,8 @@ def unlearn(folder: Path, lr: float, density: float, epochs: int, batch_size: in
                 wanted = torch.randint(classes, labels.shape) if relabel else labels
                 optimizer.zero_grad()
                 with autocast:
-                    logits = model(images)
-                cross_entropy(logits.float(), wanted).backward()
+                    logits = model(images.to(device))
+                cross_entropy(logits.float(), wanted.to(device)).backward()
                 for parameter, mask in zip(model.parameters(), masks, strict=True):
                     assert parameter.grad is not None
                     parameter.grad *= mask
@@ -143,5 +151,6 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     torch.set_num_threads(1)
     print(json.dumps(list(unlearn(**vars(parser.parse_args())))))

@@ -19,15 +19,15 @@ def trial(config: dict[str, Any]) -> None:
     from plain_salun import unlearn
 
     setting = config["setting"]
-    options = {name: setting[name] for name in ("lr", "density", "epochs", "batch_size", "precision")}
+    options = {name: setting[name] for name in ("lr", "density", "epochs", "batch_size", "precision", "device")}
     for gap in unlearn(Path(setting["folder"]), **options):
         tune.report({"gap": gap})
 
 
-def main(settings: list[dict[str, Any]], cores: int, storage: str) -> None:
+def main(settings: list[dict[str, Any]], cores: int, gpu: float, storage: str) -> None:
     ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     tuner = tune.Tuner(
-        tune.with_resources(trial, {"cpu": 1}),
+        tune.with_resources(trial, {"cpu": 1, "gpu": gpu}),
         param_space={"setting": tune.grid_search(settings), "here": HERE},
         tune_config=tune.TuneConfig(metric="gap", mode="min"),
         run_config=tune.RunConfig(storage_path=storage, verbose=0),

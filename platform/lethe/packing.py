@@ -39,7 +39,11 @@ FULL = 0.9
 """Of a device's memory, what trials may take together."""
 
 REPEATS = 2
-"""How often the epoch is run after the first time, which warms up; the faster one counts."""
+"""How often the epoch is measured after the first time, which warms up; the faster one counts."""
+
+LEAST_S = 0.5
+"""How long an epoch is run again and again for one measurement: workers begin some milliseconds apart, and an epoch on
+a GPU may take twenty."""
 
 PATIENCE_S = 30.0
 
@@ -49,6 +53,7 @@ class Sample:
     """One epoch of a trial, beside others.
 
     Attributes:
+        seconds: of the epoch, with putting the original's weights back.
         memory_bytes: what the worker holds: on a GPU all processes together hold it, on the host this one does.
         total_bytes: the memory of the GPU; None on the host.
     """
@@ -76,14 +81,17 @@ class _Prober:
         return TrialWorker(self._workbench)
 
     def epoch(self, task: TrialTask, threads: int) -> Sample:
-        """Run the first epoch of a trial with so many torch threads."""
-        reports = self._worker.run(task)
+        """Run the first epoch of a trial with so many torch threads, for `LEAST_S` at least; the mean time counts."""
+        worker = self._worker
         torch.set_num_threads(threads)
-        started = time.perf_counter()
-        report = next(reports)
-        seconds = time.perf_counter() - started
+        started, spent, count = time.perf_counter(), 0.0, 0
+        while spent < LEAST_S:
+            report = next(worker.run(task))
+            spent, count = time.perf_counter() - started, count + 1
+            if report.error is not None:
+                break
         held, total = memory_held(self._workbench.device)
-        return Sample(seconds, held, total, report.error, report.cause == "memory", report.provenance)
+        return Sample(spent / count, held, total, report.error, report.cause == "memory", report.provenance)
 
 
 class Packer:

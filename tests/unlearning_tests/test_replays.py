@@ -5,10 +5,12 @@ notes every kernel with the tensors that it reads and writes, runs none of them 
 on the same tensors. So what a recording must not bake in (rates, masks, weights, labels, draws) is tried on a CPU too.
 """
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import repeat
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ from unlearning.data.augment import ARMS, ArmName
 from unlearning.engine import Engine, Sweep
 from unlearning.methods import ForgetTask, GradientAscent, Method, RandomLabel, SalUn, Subject
 from unlearning.models import CNN
-from unlearning.replays import SWITCH, ReplayError, Replays, replays_wanted
+from unlearning.replays import SWITCH, WARM_UPS, ReplayError, Replays, replays_wanted
 from unlearning.saliency import Saliency
 from unlearning.trial import unlearn
 
@@ -39,6 +41,8 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise RuntimeError("operation not permitted when stream is capturing")
         if func._schema.is_mutable or func is torch.ops.aten.native_batch_norm.default:  # whose schema keeps it quiet
             self.overwritten += [(one, one.clone()) for one in tensors((args, kwargs))]
         out = func(*args, **kwargs)
@@ -52,10 +56,26 @@ def tensors(tree: Any) -> list[Tensor]:
 
 
 class Graph:
-    """Stands in for ``torch.cuda.CUDAGraph``."""
+    """Stands in for ``torch.cuda.CUDAGraph`` and for the memory of graphs, of which torch demands two things."""
+
+    _sharing: ClassVar[WeakKeyDictionary["Graph", object]] = WeakKeyDictionary()
+    _failed: ClassVar[list[object]] = []
 
     def __init__(self) -> None:
         self.recorder = Recorder()
+
+    def share(self, pool: object) -> None:
+        if pool is not None and pool not in self._sharing.values():
+            raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
+        if pool in self._failed:
+            raise RuntimeError("already recording to mempool_id")
+        self._sharing[self] = object() if pool is None else pool
+
+    def fail(self) -> None:
+        self._failed.append(self.pool())
+
+    def pool(self) -> object:
+        return self._sharing[self]
 
     @torch.no_grad()
     def replay(self) -> None:
@@ -66,9 +86,14 @@ class Graph:
 
 
 @contextmanager
-def recording(graph: Graph, pool: object) -> Iterator[None]:
-    with graph.recorder:
-        yield
+def recording(graph: Graph, pool: object, stream: object) -> Iterator[None]:
+    graph.share(pool)
+    try:
+        with graph.recorder:
+            yield
+    except RuntimeError:
+        graph.fail()
+        raise
     with torch.no_grad():
         for one, before in reversed(graph.recorder.overwritten):
             one.copy_(before)
@@ -86,7 +111,6 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_ins = {
         "CUDAGraph": Graph,
         "graph": recording,
-        "graph_pool_handle": lambda: None,
         "Stream": Stream,
         "current_stream": Stream,
         "stream": lambda stream: nullcontext(),
@@ -159,6 +183,18 @@ def test_work_of_one_shape_is_recorded_once() -> None:
     assert len(asked) == 2 * 4  # for each shape three times to warm up and once to record
 
 
+def test_an_engine_records_after_all_others_are_gone() -> None:
+    losses = []
+    for _ in range(2):
+        engine = engine_of("none", replays=True)
+        engine.begin(momentum=0.9, weight_decay=0.0)
+        sweep = Sweep(torch.arange(70), DATA.train.labels_N)
+        losses.append(engine.train_epoch([sweep], batch_size=70, learning_rates=repeat(0.01), random=torch.Generator()))
+        del engine
+        gc.collect()
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
 def test_recording_leaves_no_trace() -> None:
     value = torch.ones(3, device=DEVICE)
     replays = Replays([value])
@@ -186,6 +222,29 @@ def test_work_that_is_another_on_replay_is_refused(work: str, fault: bool) -> No
             replays.run(work, add, [torch.zeros(2, device=DEVICE)])
     else:
         assert replays.run(work, add, [torch.zeros(2, device=DEVICE)]).tolist() == [1, 1]
+
+
+def test_work_that_cannot_be_recorded_is_refused_and_other_work_goes_on() -> None:
+    one = torch.ones(2, device=DEVICE)
+    replays = Replays([])
+    assert replays.run("doubles", lambda x: 2 * x, [one]).tolist() == [2, 2]
+    with pytest.raises(ReplayError, match=r"recording GPU work: .* cannot be recorded; UNLEARNING_REPLAYS=off"):
+        replays.run("waits", lambda x: x * float(x.sum()), [one])
+    assert replays.run("doubles", lambda x: 2 * x, [3 * one]).tolist() == [6, 6]
+    assert replays.run("trebles", lambda x: 3 * x, [one]).tolist() == [3, 3]
+
+
+def test_running_out_of_memory_while_recording_is_told_as_that() -> None:
+    calls = iter(range(100))
+
+    def greedy(x: Tensor) -> Tensor:
+        more = x + 1
+        if next(calls) == WARM_UPS:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return more
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Replays([]).run("greedy", greedy, [torch.zeros(2, device=DEVICE)])
 
 
 def test_the_environment_switches_replays_off(monkeypatch: pytest.MonkeyPatch) -> None:

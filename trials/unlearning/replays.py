@@ -10,7 +10,8 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache
-from typing import Any
+from typing import ClassVar
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -85,18 +86,26 @@ class _Recording:
 
     Its memory is shared with all other recordings of the process: they are replayed one after another, and nothing that
     is kept between two replays lies in it but the result.
+
+    Raises:
+        ReplayError: the work cannot be recorded, or its replay gives something else.
     """
+
+    _alive: ClassVar[WeakSet["_Recording"]] = WeakSet()
 
     def __init__(self, work: Work, inputs: Sequence[Tensor], state: Sequence[Tensor]) -> None:
         self._inputs = [one.clone() for one in inputs]
         before = _copies(state)
-        expected = self._warm_up(work, state, before)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, pool=_shared_memory()):
-            self._result = work(*self._inputs)
+        stream = _stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            expected = self._warm_up(work, state, before)
+            self._graph, self._result = self._record(work)
+        torch.cuda.current_stream().wait_stream(stream)
         self._graph.replay()
         _compare([self._result, *state], expected)
         _put_back(state, before)
+        self._alive.add(self)
 
     def replay(self, inputs: Sequence[Tensor]) -> Tensor:
         """Run the kernels on new inputs."""
@@ -106,22 +115,37 @@ class _Recording:
         return self._result
 
     def _warm_up(self, work: Work, state: Sequence[Tensor], before: Sequence[Tensor]) -> list[Tensor]:
-        """Do the work a few times, on a stream of its own as recording demands; give what it comes to."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UPS):
-                _put_back(state, before)
-                result = work(*self._inputs)
-            expected = _copies([result, *state])
+        """Do the work a few times, and return what it comes to."""
+        for _ in range(WARM_UPS):
             _put_back(state, before)
-        torch.cuda.current_stream().wait_stream(stream)
+            result = work(*self._inputs)
+        expected = _copies([result, *state])
+        _put_back(state, before)
         return expected
+
+    def _record(self, work: Work) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        """Record the work in the memory of a recording that is alive; torch refuses memory that all have left."""
+        graph = torch.cuda.CUDAGraph()
+        pool = next((other._graph.pool() for other in self._alive), None)
+        try:
+            with torch.cuda.graph(graph, pool=pool, stream=_stream()):
+                result = work(*self._inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            self._alive.clear()  # their memory still waits for the end of this recording
+            said = str(error).partition("\n")[0]
+            raise ReplayError(
+                f"recording GPU work: {said}. Work that waits for the GPU cannot be recorded; {SWITCH}=off in the "
+                "environment of the workers does without"
+            ) from error
+        return graph, result
 
 
 @cache
-def _shared_memory() -> Any:
-    return torch.cuda.graph_pool_handle()
+def _stream() -> torch.cuda.Stream:
+    """Make the one stream of all recordings: on each stream libraries take memory that they never return."""
+    return torch.cuda.Stream()
 
 
 @torch.no_grad()

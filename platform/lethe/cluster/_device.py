@@ -12,8 +12,9 @@ from lethe.cluster._room import Room
 from lethe.study import Share
 from unlearning.allocator import keep_freed_memory
 
-CONTEXT_BYTES = 600 << 20
-"""Left out of a worker's share of a GPU for its CUDA context, which torch's allocator does not count."""
+CONTEXT_BYTES = 1 << 30
+"""Left out of a worker's share of a GPU for what torch's allocator does not count: the CUDA context, the libraries'
+kernels and the recordings, 845 MiB on an H100 (LOG.md)."""
 
 
 class DeviceError(Exception):
