@@ -12,7 +12,7 @@ from lethe.place import Place
 from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of
 from lethe.results import Results, to_rows
-from lethe.results.views import ChosenRow, ContrastRow, JointTestRow, LeaderboardRow
+from lethe.results.views import ChosenRow, ContrastRow, JointTestRow, LeaderboardRow, SearchQualityRow
 
 Key = tuple[str, str]
 """A study's name and a question's fingerprint."""
@@ -26,6 +26,7 @@ class Board:
         contrasts: each method against doing nothing, the other methods and its own controls.
         tests: of each row, whether its four measures together are those of oracles.
         choices: the settings that the searches of this specification chose.
+        searches: how good these searches were.
         others: what else is stored under the study's name.
         twin: whether another board has the same title.
     """
@@ -34,6 +35,7 @@ class Board:
     contrasts: tuple[ContrastRow, ...]
     tests: tuple[JointTestRow, ...]
     choices: tuple[ChosenRow, ...]
+    searches: tuple[SearchQualityRow, ...]
     others: tuple[Other, ...]
     twin: bool = False
 
@@ -86,9 +88,20 @@ def boards_of(results: Results) -> list[Board]:
     contrasts = _by_question(to_rows(results.load("contrasts"), ContrastRow))
     tests = _by_question(to_rows(results.load("joint_tests"), JointTestRow))
     choices = _by_question(row for row in to_rows(results.load("chosen"), ChosenRow) if row.current)
+    cells = {choice.cell for rows in choices.values() for choice in rows}
+    searches = _by_question(
+        row for row in to_rows(results.load("search_quality"), SearchQualityRow) if row.cell in cells
+    )
     others = others_of(results)
     boards = [
-        Board(tuple(rows), tuple(contrasts[key]), tuple(tests[key]), tuple(choices[key]), others.get(key[0], ()))
+        Board(
+            tuple(rows),
+            tuple(contrasts[key]),
+            tuple(tests[key]),
+            tuple(choices[key]),
+            tuple(searches[key]),
+            others.get(key[0], ()),
+        )
         for key, rows in lines.items()
     ]
     titles = Counter(board.title for board in boards)
@@ -100,7 +113,7 @@ def is_choice(line: LeaderboardRow) -> bool:
     return not line.untuned and line.row not in ("original", "oracle")
 
 
-QuestionRowT = TypeVar("QuestionRowT", LeaderboardRow, ContrastRow, JointTestRow, ChosenRow)
+QuestionRowT = TypeVar("QuestionRowT", LeaderboardRow, ContrastRow, JointTestRow, ChosenRow, SearchQualityRow)
 
 
 def _by_question(rows: Iterable[QuestionRowT]) -> defaultdict[Key, list[QuestionRowT]]:

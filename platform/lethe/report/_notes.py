@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from lethe.report._board import Board, is_choice
 from lethe.report._numbers import listed, p_value, percent, row_title
+from lethe.report._search_notes import search_notes
 from lethe.results.views import ChosenRow, LeaderboardRow
 
 HOW_TO_READ = (
@@ -24,8 +25,9 @@ def notes_of(board: Board) -> list[str]:
         *_undecided(board),
         *_joint(board),
         *_controls(board),
+        *_searches(board),
         *_not_carried_over(board),
-        *_nonmembers(board),
+        *_attack(board),
         *(other.sentence for other in board.others),
     ]
 
@@ -108,7 +110,21 @@ def _is_lost(choice: ChosenRow, margin: float) -> bool:
     return confirmed > 2 * choice.tuning_gap and confirmed - choice.tuning_gap > margin
 
 
-def _nonmembers(board: Board) -> Iterator[str]:
+def _searches(board: Board) -> Iterator[str]:
+    for search in board.searches:
+        if notes := search_notes(search):
+            yield f"Search of {search.method}: {'; '.join(notes)}."
+
+
+def _attack(board: Board) -> Iterator[str]:
+    """Say how good the attack behind MIA is, and which images it takes for never trained on."""
+    known = {line.row: line.mia_balanced_accuracy for line in board.lines if line.mia_balanced_accuracy is not None}
+    right = [f"{percent(known[row])} % on the {row}s" for row in ("original", "oracle") if row in known]
+    if right:
+        yield (
+            f"MIA: the attack distinguishes members from non-members in {' and '.join(right)}; 50 % is by chance, and "
+            "near it MIA says little."
+        )
     if board.lines[0].mia_nonmembers == "val":
         yield (
             "MIA takes its non-members from the validation split, since test is of another origin; the search used "

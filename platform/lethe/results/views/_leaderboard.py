@@ -30,6 +30,9 @@ class _Line:
     ra: Annotated[float | None, Column("fraction", "accuracy on the retain set, mean over the seeds")]
     ta: Annotated[float | None, Column("fraction", "accuracy on the test split, mean over the seeds")]
     mia: Annotated[float | None, Column("fraction", "MIA-efficacy, mean over the seeds")]
+    mia_balanced_accuracy: Annotated[
+        float | None, Column("fraction", "how often the attack itself is right, mean over the seeds; 0.5 is by chance")
+    ]
     auc: Annotated[float | None, Column("fraction", "area under the ROC curve on the test split, mean over the seeds")]
     tow: Annotated[float | None, Column("fraction", "tug of war, mean over the seeds")]
     gap: Annotated[
@@ -134,7 +137,8 @@ lines as (
         coalesce(
             max(status) filter (status <> 'done'), if(count(*) < max(seeds_wanted), 'incomplete', 'done')
         ) as status,
-        avg(ua) as ua, avg(ra) as ra, avg(ta) as ta, avg(mia) as mia, avg(auc) as auc, avg(tow) as tow,
+        avg(ua) as ua, avg(ra) as ra, avg(ta) as ta, avg(mia) as mia,
+        avg(mia_balanced_accuracy) as mia_balanced_accuracy, avg(auc) as auc, avg(tow) as tow,
         count(gap) = max(seeds_wanted) as whole,
         avg(gap) as gap, {half_width("gap")} as reach,
         avg(excess) as excess, stddev_samp(excess) as excess_sd, count(excess) as excess_seeds,
@@ -165,7 +169,7 @@ judged as (
     from lines
 )
 select {QUESTION}, specification_id, row, method, row <> method as untuned, seeds, seeds_wanted, status,
-    ua, ra, ta, mia, auc, tow,
+    ua, ra, ta, mia, mia_balanced_accuracy, auc, tow,
     case when row = 'oracle' then noise_floor when whole then gap end as gap,
     case when row = 'oracle' then noise_floor_low when whole then {clipped("gap - reach", 0, 1)} end as gap_low,
     case when row = 'oracle' then noise_floor_high when whole then {clipped("gap + reach", 0, 1)} end as gap_high,
