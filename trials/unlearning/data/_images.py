@@ -8,7 +8,7 @@ import io
 from pathlib import Path
 from typing import Annotated, Literal
 
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 from pydantic import AfterValidator
 
 from unlearning.data._base import DataError
@@ -17,6 +17,8 @@ from unlearning.data._files import read_regular
 
 IMAGE_LIMIT_BYTES = 2**30
 """Largest image file. Pillow refuses pictures of that many pixels, however few bytes they take."""
+
+ADVICE = "repair it, remove it, or hide it by a name that begins with a dot"
 
 
 def _colour(text: str) -> str:
@@ -46,8 +48,10 @@ def read_image(file: Path, mode: Literal["L", "RGB"], background: str | None = N
         return _read(content, mode, background)
     except _UnfitError as error:
         raise DataError(f"{file}: {error}") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{file}: Pillow cannot read it as an image (no format that it knows); {ADVICE}") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
-        raise DataError(f"{file}: Pillow cannot read it as an image ({error}); mend, remove or hide it") from error
+        raise DataError(f"{file}: Pillow cannot read it as an image ({error}); {ADVICE}") from error
 
 
 class _UnfitError(Exception):

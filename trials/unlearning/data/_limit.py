@@ -28,6 +28,6 @@ def check_limit(path: Path, size_bytes: int, limit_gib: float | None) -> None:
     """
     if limit_gib is not None and size_bytes > limit_gib * GIB:
         raise DataError(
-            f"{path}: wanted images that take at most {limit_gib:g} GiB of memory, got {size_bytes / GIB:,.2f} GiB; "
+            f"{path}: wanted images that take at most {limit_gib:g} GiB of memory, got {size_bytes / GIB:.3g} GiB; "
             "if this machine has the memory, raise the data source's option `limit_gib`"
         )
