@@ -43,6 +43,10 @@ def source_with(**changed: Split) -> Source:
             "wanted a label for each image, got 4 images, 3 lab",
         ),
         (Split(images(0), torch.zeros(0, dtype=torch.int64)), "wanted at least one image, got none"),
+        (
+            Split(images(4)[..., :0], torch.zeros(4, dtype=torch.int64)),
+            r"wanted pixels in every image, got uint8 \(4",
+        ),
         (Split(images(4, 100), torch.tensor([0, 1, 2, 0])), r"wanted labels in 0 \.\.\. 1, got 0 \.\.\. 2"),
         (Split(images(4, 100), torch.tensor([0, -1, 1, 0])), r"wanted labels in 0 \.\.\. 1, got -1 \.\.\. 1"),
     ],

@@ -182,10 +182,17 @@ def test_an_archive_is_measured_before_it_is_read(tmp_path: Path) -> None:
         load(Npz(path=path))
 
 
+def test_labels_are_measured_by_what_each_image_takes(tmp_path: Path) -> None:
+    start = header((2**30,))
+    path = with_member(tmp_path / "bomb.npz", "train_labels.npy", start, len(start) + 2**30)
+    with pytest.raises(DataError, match="at most 4 GiB of memory, got 256 GiB"):
+        load(Npz(path=path))
+
+
 def test_the_limit_can_be_raised_and_lowered(tmp_path: Path) -> None:
     path = written(tmp_path / "some.npz")
-    with pytest.raises(DataError, match=r"at most 1e-07 GiB .*raise the data source's option `limit_gib`"):
-        load(Npz(path=path, limit_gib=1e-7))
+    with pytest.raises(DataError, match=r"at most 1e-06 GiB .*raise the data source's option `limit_gib`"):
+        load(Npz(path=path, limit_gib=1e-6))
     assert load(Npz(path=path, limit_gib=1e-5)).classes == 3
 
 
@@ -217,6 +224,24 @@ def test_an_array_that_an_archive_holds_twice_is_refused(tmp_path: Path) -> None
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("val_labels", header((4,)) + bytes(4))
     with pytest.raises(DataError, match=r"twice\.npz: wanted each array once, got several of val_labels"):
+        load(Npz(path=path))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_that_unpack_more_than_was_asked_for_are_refused(tmp_path: Path, compression: int) -> None:
+    with zipfile.ZipFile(tmp_path / "other.npz", "w", compression) as archive:
+        for key, array in arrays_of().items():
+            with archive.open(f"{key}.npy", "w") as stream:
+                np.lib.format.write_array(stream, array)
+    with pytest.raises(DataError, match=r"other\.npz: wanted arrays stored or deflated, .*; not so are train_images, "):
+        load(Npz(path=tmp_path / "other.npz"))
+
+
+def test_a_member_that_unpacks_to_more_than_it_says_is_an_error_of_the_file(tmp_path: Path) -> None:
+    start = header((8, 6, 5))
+    content = start + bytes(50 * 2**20)
+    path = with_member(tmp_path / "liar.npz", "train_images.npy", content, len(start) + 240)
+    with pytest.raises(DataError, match=r"liar\.npz: the archive cannot be read"):
         load(Npz(path=path))
 
 

@@ -4,7 +4,6 @@ Nothing is unpickled, and an archive is measured before its arrays are read: by 
 header of each array. Whether the arrays fit together is checked by `load`, not here.
 """
 
-import lzma
 import math
 import zipfile
 import zlib
@@ -30,14 +29,19 @@ CHANNELS = (1, 3)
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
-    lzma.LZMAError,
     EOFError,
     OSError,
     MemoryError,
     RuntimeError,
     ValueError,
 )
-"""What `zipfile`, its decompressors and numpy raise at damaged and at forged archives."""
+"""What `zipfile`, its decompressor and numpy raise at damaged and at forged archives."""
+
+PER_IMAGE_BYTES = 256
+"""About what an image takes beside its pixels: its label, and the digest by which repeats of it are found."""
+
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What numpy writes. `zipfile` unpacks the others by more than is asked of it, so a small member may take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def read_npz(path: Path, limit_gib: float | None = None) -> Archive:
 
     Args:
         path: the archive.
-        limit_gib: how much memory the six arrays may take together, GiB; None for a file whose checksum is known.
+        limit_gib: how much memory images and labels may take together, GiB; None for a file whose checksum is known.
 
     Raises:
         DataError: the file is missing, no regular file, truncated or damaged, lacks arrays of that layout, or holds
@@ -87,7 +91,7 @@ def read_npz(path: Path, limit_gib: float | None = None) -> Archive:
             members = _members(path, archive)
             headers = {key: _header(path, key, archive, members[key]) for key in KEYS}
             _check_headers(path, headers)
-            check_limit(path, sum(header.size_bytes for header in headers.values()), limit_gib)
+            check_limit(path, _memory_bytes(headers), limit_gib)
             splits: dict[SplitName, Split] = {split: _read(split, archive, members) for split in get_args(SplitName)}
     except UNREADABLE as error:
         raise DataError(f"{path}: the archive cannot be read ({error}); get or make it anew") from error
@@ -110,6 +114,10 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     counts = Counter(info.filename.removesuffix(".npy") for info in archive.infolist())
     if repeated := [key for key in KEYS if counts[key] > 1]:
         raise DataError(f"{path}: wanted each array once, got several of {', '.join(repeated)}")
+    if foreign := [key for key in KEYS if members[key].compress_type not in COMPRESSIONS]:
+        raise DataError(
+            f"{path}: wanted arrays stored or deflated, as numpy writes them; not so are {', '.join(foreign)}"
+        )
     return members
 
 
@@ -147,6 +155,13 @@ def _check_headers(path: Path, headers: Mapping[str, _Header]) -> None:
             )
         if labels.dtype.kind not in "iu" or (len(labels.shape) != 1 and labels.shape[1:] != (1,)):
             raise DataError(f"{path}, {split}_labels: wanted integers (N,) or (N, 1), got {labels}")
+
+
+def _memory_bytes(headers: Mapping[str, _Header]) -> int:
+    """Measure what is kept: the images' pixels, and for each label what goes with an image."""
+    pixels = sum(headers[f"{split}_images"].size_bytes for split in get_args(SplitName))
+    labels = sum(math.prod(headers[f"{split}_labels"].shape) for split in get_args(SplitName))
+    return pixels + PER_IMAGE_BYTES * labels
 
 
 def _advice_on_channels(shape: tuple[int, ...]) -> str:

@@ -88,6 +88,7 @@ def _demands(split: Split) -> Iterable[tuple[str, str, bool]]:
     yield "int64 labels (N,)", _form(labels), labels.dtype == torch.int64 and labels.ndim == 1
     yield "a label for each image", f"{len(images)} images, {len(labels)} labels", len(images) == len(labels)
     yield "at least one image", "none", len(images) > 0
+    yield "pixels in every image", _form(images), images.numel() > 0
 
 
 def _form(array: Tensor) -> str:
