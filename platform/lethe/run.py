@@ -23,6 +23,7 @@ from lethe.results.columns import specification
 from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune
 from lethe.study import Cell, Share, Study
 from lethe.workbench import Workbench
+from unlearning.data import facts
 
 Worker = TypeVar("Worker")
 
@@ -104,12 +105,8 @@ class StudyRun:
 
     def _tell(self, plan: Plan) -> None:
         for data in plan.datasets:
-            dropped = ", ".join(f"{count} {split}" for split, count in data.dropped.items() if count)
-            self._progress.say(
-                f"{data.name}: {len(data.train)} train, {len(data.val)} val, {len(data.test)} test images, "
-                f"{data.classes} classes; {data.twins} train images repeat another"
-                + (f"; left out because they stand in train: {dropped}" if dropped else "")
-            )
+            for fact in facts(data):
+                self._progress.say(fact)
         for told in (*plan.requests, plan.precision.told, *plan.broken):
             if told:
                 self._progress.say(told)

@@ -31,7 +31,7 @@ class Toy(Source):
     def read(self) -> RawData:
         held_out = Split(images((250, 251)), torch.tensor([0, 1]))
         train = Split(images(self.numbers), torch.tensor(self.labels))
-        names = ("a", "b", "c")
+        names = ("a", "b", "c")[: max(self.labels) + 1]
         return RawData("toy", "multi-class", names, {"train": train, "val": held_out, "test": held_out}, "test")
 
 
@@ -179,9 +179,8 @@ def test_a_file_that_is_missing_or_no_text_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (WholeClass(class_index=3), r"class 3: toy has no class 3; its classes are 0 \(a\), 1 \(b\), 2 \(c\)"),
-        (WholeClass(class_name="d"), r'class "d": toy has no class "d"; its classes are 0 \(a\), 1 \(b\), 2 \(c\)'),
-        (WholeClass(class_index=2), "forget class 2: it names none of the 100 train images of toy"),
+        (WholeClass(class_index=3), r"class 3: toy has no class 3; its classes are 0 \(a\), 1 \(b\)"),
+        (WholeClass(class_name="d"), r'class "d": toy has no class "d"; its classes are 0 \(a\), 1 \(b\)'),
         (RandomShare(fraction=0.001), "forget random 0.1 %: it names none"),
         (RandomShare(fraction=0.999), "forget random 99.9 %: it leaves no train image of toy to retain"),
     ],

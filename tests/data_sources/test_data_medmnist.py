@@ -1,4 +1,5 @@
 import hashlib
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -79,6 +80,33 @@ def test_an_option_comes_before_the_environment_and_that_before_the_home_folder(
     monkeypatch.setenv("LETHE_DATA", str(tmp_path / "environment"))
     assert data_root() == tmp_path / "environment"
     assert data_root(tmp_path / "option") == tmp_path / "option"
+
+
+def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mistyped = tmp_path / "datta"
+    monkeypatch.setenv("LETHE_DATA", str(mistyped))
+    wanted = rf"wanted an existing folder at {mistyped}, got nothing there"
+    for use in (load, lambda source: find(source.name).found(), lambda source: check(source.name)):
+        with pytest.raises(DataError, match=f"the environment's LETHE_DATA: {wanted}"):
+            use(MedMNIST(name="bloodmnist"))
+    with pytest.raises(DataError, match=f"the option `root`: {wanted}"):
+        load(MedMNIST(name="bloodmnist", root=mistyped))
+    assert list(tmp_path.iterdir()) == []
+    mistyped.touch()
+    with pytest.raises(DataError, match="got something that is no folder"):
+        load(MedMNIST(name="bloodmnist"))
+
+
+def test_the_default_folder_need_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("LETHE_DATA", raising=False)
+    assert check("bloodmnist").verdict == "missing"
+
+
+def test_a_pipe_under_a_sets_name_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "bloodmnist.npz")
+    with pytest.raises(DataError, match=r"bloodmnist\.npz is no regular file"):
+        load(MedMNIST(name="bloodmnist", root=tmp_path))
 
 
 def test_the_listing_tells_which_files_exist(tmp_path: Path) -> None:

@@ -1,3 +1,6 @@
+import io
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from unlearning.data import DataError, Npz, load
+from unlearning.data import DataError, Npz, facts, load
 
 
 def arrays_of(**changed: Any) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def test_a_damaged_file_is_told_as_such(tmp_path: Path) -> None:
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     path = written(tmp_path / "objects.npz", train_labels=np.array([{}] * 8, dtype=object))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"train_labels: wanted integers .*got object \(8,\)"):
         load(Npz(path=path))
 
 
@@ -102,3 +105,152 @@ def test_missing_arrays_are_listed_with_the_wanted_ones(tmp_path: Path) -> None:
 def test_wrong_arrays_are_refused_by_name(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         load(Npz(path=written(tmp_path / "wrong.npz", **changed)))
+
+
+def header(shape: tuple[int, ...], dtype: str = "|u1") -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return stream.getvalue()
+
+
+def with_member(path: Path, name: str, content: bytes, declared_bytes: int | None = None) -> Path:
+    """The usual arrays, in the place of one of them the given bytes, of which the directory may say another number."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, array in arrays_of().items():
+            if f"{key}.npy" != name:
+                with archive.open(f"{key}.npy", "w") as stream:
+                    np.lib.format.write_array(stream, array)
+        archive.writestr(name, content)
+        archive.getinfo(name).file_size = declared_bytes or len(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "advice"),
+    [
+        ((8, 3, 28, 28), r"; it looks like channels first \(NCHW\): save `images\.transpose\(0, 2, 3, 1\)`"),
+        ((8, 1, 28, 28), r"; it looks like channels first \(NCHW\)"),
+        ((8, 6, 5, 4), "; an alpha channel must be composited or cut off"),
+        ((8, 6, 5, 7), "$"),
+    ],
+)
+def test_other_than_one_or_three_channels_in_the_last_place_are_refused(
+    tmp_path: Path, shape: tuple[int, ...], advice: str
+) -> None:
+    path = written(tmp_path / "first.npz", train_images=np.zeros(shape, np.uint8))
+    wanted = r"first\.npz, train_images: wanted 1 or 3 channels in the last place \(NHWC\), got uint8"
+    with pytest.raises(DataError, match=rf"{wanted} \({', '.join(map(str, shape))}\){advice}"):
+        load(Npz(path=path))
+
+
+def test_the_shape_that_was_read_is_described(tmp_path: Path) -> None:
+    assert (
+        "8 train, 4 val, 4 test images of height 6, width 5 and 1 channel"
+        in facts(load(Npz(path=written(tmp_path / "a.npz"))))[0]
+    )
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path: Path) -> None:
+    data = load(Npz(path=written(tmp_path / "more.npz", train_patients=np.arange(8), weights=np.ones(3))))
+    assert data.notes == ("arrays that are not read: train_patients, weights",)
+
+
+@pytest.mark.parametrize("labels", [np.array([1, 2, 3, 1, 2, 3, 1, 2]), np.array([0, 1, 3, 0, 1, 3, 0, 1])])
+def test_labels_with_a_gap_make_no_class_that_nobody_has(tmp_path: Path, labels: Any) -> None:
+    path = written(tmp_path / "gap.npz", train_labels=labels)
+    with pytest.raises(DataError, match=r"gap, train: wanted labels in 0 \.\.\. 2, got . \.\.\. 3; images per label"):
+        load(Npz(path=path))
+
+
+def test_more_class_names_than_labels_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "named.npz")
+    with pytest.raises(DataError, match=r"named, train: wanted images of every class, got none of class 3 \(d\)"):
+        load(Npz(path=path, class_names=("a", "b", "c", "d")))
+
+
+def test_a_label_of_thirty_million_is_refused_before_anything_is_made_of_it(tmp_path: Path) -> None:
+    path = written(tmp_path / "large.npz", train_labels=np.array([0, 1, 2, 0, 1, 2, 0, 30_000_000]))
+    with pytest.raises(DataError, match=r"got 0 \.\.\. 30000000; images per label: 0: 3, 1: 2, 2: 2, 30000000: 1"):
+        load(Npz(path=path))
+
+
+def test_an_archive_is_measured_before_it_is_read(tmp_path: Path) -> None:
+    """Header and directory agree on 10 GiB, as a deflated bomb's do; there is nothing behind them."""
+    start = header((10_240, 1024, 1024))
+    path = with_member(tmp_path / "bomb.npz", "train_images.npy", start, len(start) + 10 * 2**30)
+    with pytest.raises(DataError, match=r"bomb\.npz: wanted .* at most 4 GiB of memory, got 10 GiB; .*`limit_gib`"):
+        load(Npz(path=path))
+
+
+def test_labels_are_measured_by_what_each_image_takes(tmp_path: Path) -> None:
+    start = header((2**30,))
+    path = with_member(tmp_path / "bomb.npz", "train_labels.npy", start, len(start) + 2**30)
+    with pytest.raises(DataError, match="at most 4 GiB of memory, got 256 GiB"):
+        load(Npz(path=path))
+
+
+def test_the_limit_can_be_raised_and_lowered(tmp_path: Path) -> None:
+    path = written(tmp_path / "some.npz")
+    with pytest.raises(DataError, match=r"at most 1e-06 GiB .*raise the data source's option `limit_gib`"):
+        load(Npz(path=path, limit_gib=1e-6))
+    assert load(Npz(path=path, limit_gib=1e-5)).classes == 3
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(784_000_000_000, 28, 36), (-8, -6, 5), (8, 6, 4), (10**4000, 10**4000, 2)],
+    ids=["784 TB", "negative", "other", "beyond text"],
+)
+def test_a_header_that_does_not_fit_its_array_is_an_error_of_the_archive(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    path = with_member(tmp_path / "forged.npz", "train_images.npy", header(shape) + bytes(240))
+    with pytest.raises(DataError, match=r"forged\.npz(, train_images: its header says|: the archive cannot be read)"):
+        load(Npz(path=path))
+
+
+@pytest.mark.parametrize(
+    "text", ["{1: 2, 'a': 3}", "{[]: 1}", "-" * 5000 + "1", "(" * 5000, "{'descr': [], 'fortran_order': 0, 'shape': 3}"]
+)
+def test_a_header_that_is_no_header_is_an_error_of_the_archive(tmp_path: Path, text: str) -> None:
+    content = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+    path = with_member(tmp_path / "forged.npz", "train_images.npy", content)
+    with pytest.raises(DataError, match=r"forged\.npz: the archive cannot be read"):
+        load(Npz(path=path))
+
+
+def test_an_array_that_an_archive_holds_twice_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "twice.npz")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("val_labels", header((4,)) + bytes(4))
+    with pytest.raises(DataError, match=r"twice\.npz: wanted each array once, got several of val_labels"):
+        load(Npz(path=path))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_that_unpack_more_than_was_asked_for_are_refused(tmp_path: Path, compression: int) -> None:
+    with zipfile.ZipFile(tmp_path / "other.npz", "w", compression) as archive:
+        for key, array in arrays_of().items():
+            with archive.open(f"{key}.npy", "w") as stream:
+                np.lib.format.write_array(stream, array)
+    with pytest.raises(DataError, match=r"other\.npz: wanted arrays stored or deflated, .*; not so are train_images, "):
+        load(Npz(path=tmp_path / "other.npz"))
+
+
+def test_a_member_that_unpacks_to_more_than_it_says_is_an_error_of_the_file(tmp_path: Path) -> None:
+    start = header((8, 6, 5))
+    content = start + bytes(50 * 2**20)
+    path = with_member(tmp_path / "liar.npz", "train_images.npy", content, len(start) + 240)
+    with pytest.raises(DataError, match=r"liar\.npz: the archive cannot be read"):
+        load(Npz(path=path))
+
+
+def test_a_pipe_a_device_and_a_sparse_file_are_no_archive(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    for path in (tmp_path / "pipe.npz", Path("/dev/zero"), tmp_path):
+        with pytest.raises(DataError, match=r"wanted an \.npz archive in a regular file"):
+            load(Npz(path=path))
+    with (tmp_path / "sparse.npz").open("wb") as file:
+        file.truncate(3 * 2**30)
+    with pytest.raises(DataError, match=r"sparse\.npz: no whole \.npz archive"):
+        load(Npz(path=tmp_path / "sparse.npz"))

@@ -163,4 +163,5 @@ def test_a_plan_is_shown_where_the_study_could_not_run(lethe: Lethe, write_study
     code, output = ended(lethe("plan", write_study(), *arguments))
     assert code == 0, output
     assert ["trials", "5", "0", "5"] in [line.split() for line in output.splitlines()]
+    assert "160 train, 80 val, 80 test images of height 12, width 12 and 1 channel, values" in output
     assert "no machine holds what a training (1 CPU, 0 GPU) and a trial (1 CPU, 64 GPU) ask for" in output

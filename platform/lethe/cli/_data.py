@@ -26,7 +26,8 @@ def data_list(root: Root = None) -> None:
     for med_set in sets().values():
         samples = " / ".join(str(count) for count in med_set.samples.values())
         sizes = ", ".join(map(str, med_set.downloads))
-        here = ", ".join(map(str, med_set.found(root)))
+        with errors_told():
+            here = ", ".join(map(str, med_set.found(root)))
         classes = str(len(med_set.class_names))
         table.add_row(med_set.name, med_set.task, classes, str(med_set.channels), samples, sizes, here)
     out = console()

@@ -12,6 +12,7 @@ from lethe.place import Place
 from lethe.plan import Plan
 from lethe.progress import duration
 from lethe.study import Share, questions_of
+from unlearning.data import facts
 
 
 def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -> None:
@@ -27,11 +28,18 @@ def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -
     for name, (planned, left) in units.items():
         table.add_row(name, str(planned), str(planned - left), str(left))
     console.print(Text(f"{plan.study.name} in {place}"), table, _where(estimate))
+    _print_data(plan, console)
     for told in (*plan.requests, plan.precision.told, *plan.broken):
         if told:
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Share of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
+
+
+def _print_data(plan: Plan, console: Console) -> None:
+    for data in plan.datasets:
+        for fact in facts(data):
+            console.print(Text(fact), soft_wrap=True)
 
 
 def _where(estimate: Estimate) -> Table:

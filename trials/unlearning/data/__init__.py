@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName, Task
+from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
 from unlearning.data._load import content_hash, load
 from unlearning.data._medmnist import MedMNIST
@@ -33,5 +34,6 @@ __all__ = [
     "Synthetic",
     "Task",
     "content_hash",
+    "facts",
     "load",
 ]

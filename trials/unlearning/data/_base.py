@@ -55,6 +55,7 @@ class ImageData:
         dropped: how many val and test images were dropped because they also stand in train.
         nonmembers: the split whose images a membership attack takes as non-members when it reports.
         content_hash: SHA-256 (hex) over the arrays of the three splits.
+        notes: what a reader should know about how the data was read, a sentence each.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ImageData:
     dropped: dict[Literal["val", "test"], int]
     nonmembers: Literal["val", "test"]
     content_hash: str
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -81,13 +83,18 @@ class ImageData:
 
 @dataclass(frozen=True)
 class RawData:
-    """The splits as a source found them, before checks and before duplicates are looked for."""
+    """The splits as a source found them, before checks and before duplicates are looked for.
+
+    Attributes:
+        notes: what the source left out or decided, a sentence each.
+    """
 
     name: str
     task: Task
     class_names: tuple[str, ...]
     splits: dict[SplitName, Split]
     nonmembers: Literal["val", "test"]
+    notes: tuple[str, ...] = ()
 
 
 class Source(Options, ABC):

@@ -1,31 +1,36 @@
 """Folders of images: one folder a split (train, val, test), in it one folder a class.
 
-In a class's folder every file that is not hidden must be an image of 8 bits a channel: nothing is skipped or clipped in
-silence.
+In a class's folder every file must be an image that `read_image` takes. Hidden files and those of the system are left
+out, as is what lies beside the folders that are read; all of it is named in the notes.
 """
 
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 import numpy as np
 import torch
 from annotated_types import Interval
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
 from unlearning.data._base import DataError, PathOption, RawData, Source, Split, SplitName, Task
+from unlearning.data._clutter import is_clutter
+from unlearning.data._images import Colour, read_image
+from unlearning.data._limit import DEFAULT_LIMIT_GIB, LimitGib, check_limit
+from unlearning.data._listed import listed
 from unlearning.data._names import natural_key
-
-DEEP_MODES = ("I", "F")
-"""Pillow's modes (and prefixes of modes, as in I;16) with more than 8 bits a channel."""
 
 
 class Folder(Source):
     """Images under ``path/{train,val,test}/CLASS/``, in sorted order, brought to one size and number of channels.
 
     Images are turned as their EXIF orientation says and resized (bicubic) without keeping the aspect ratio. Classes are
-    the folders of train in natural order: 2 before 10.
+    the folders of train in natural order, 2 before 10; their names are compared in Unicode's composed form (NFC).
     """
 
     source: Literal["folder"] = "folder"
@@ -35,17 +40,29 @@ class Folder(Source):
     name: str | None = Field(None, description="what reports call it; by default the folder's name")
     task: Task | None = Field(None, description="by default binary-class for two classes, else multi-class")
     nonmembers: Literal["val", "test"] = Field("test", description="split of the non-members")
+    background: Colour | None = Field(
+        None, description="colour that transparent pixels are laid over; by default images that have any are refused"
+    )
+    limit_gib: LimitGib = DEFAULT_LIMIT_GIB
 
     def read(self) -> RawData:
         """Read every image.
 
         Raises:
-            DataError: a split is missing or empty, a class is not in train, or a file is no 8-bit image.
+            DataError: a split is missing or empty, a class is not in train, images lie beside the classes, an image is
+                unfit (all of them are named), or the images take more than `limit_gib`.
         """
-        class_names = tuple(folder.name for folder in _folders(self._split_folder("train")))
-        splits = {split: self._read_split(split, class_names) for split in get_args(SplitName)}
+        class_names = tuple(_by_class_name(self._split_folder("train")))
+        files = {split: self._files(split, class_names) for split in get_args(SplitName)}
+        count = sum(len(labelled) for labelled in files.values())
+        check_limit(self.path, count * self.channels * self.size**2, self.limit_gib)
+        notes = tuple(_notes_on_left_out(self.path))
+        problems = list[str]()
+        splits = {split: self._read_split(labelled, problems) for split, labelled in files.items()}
+        if problems:
+            raise DataError(_in_one(self.path, problems))
         task: Task = self.task or ("binary-class" if len(class_names) == 2 else "multi-class")
-        return RawData(self.name or self.path.resolve().name, task, class_names, splits, self.nonmembers)
+        return RawData(self.name or self.path.resolve().name, task, class_names, splits, self.nonmembers, notes)
 
     def _split_folder(self, split: SplitName) -> Path:
         folder = self.path / split
@@ -54,28 +71,92 @@ class Folder(Source):
             raise DataError(f"{folder}: there is no such folder; wanted {wanted} in {self.path}")
         return folder
 
-    def _read_split(self, split: SplitName, class_names: tuple[str, ...]) -> Split:
+    def _files(self, split: SplitName, class_names: tuple[str, ...]) -> list[tuple[Path, int]]:
+        """List the image files of a split, each with its label."""
         folder = self._split_folder(split)
-        if unknown := [found.name for found in _folders(folder) if found.name not in class_names]:
-            raise DataError(
-                f"{folder}: {', '.join(unknown)} is no class of train; the classes are {', '.join(class_names)}"
-            )
-        labelled = [(file, label) for label, name in enumerate(class_names) for file in _visible(folder / name)]
+        if loose := [found.name for found in _visible(folder) if _is_loose_image(found)]:
+            raise DataError(f"{folder}: wanted images in folders of classes only, got beside them {listed(loose)}")
+        by_name = _by_class_name(folder)
+        if unknown := [name for name in by_name if name not in class_names]:
+            raise DataError(f"{folder}: {listed(unknown)} is no class of train; the classes are {listed(class_names)}")
+        present = [(by_name[name], label) for label, name in enumerate(class_names) if name in by_name]
+        labelled = [(file, label) for class_folder, label in present for file in _images(class_folder)]
         if not labelled:
             raise DataError(f"{folder}: there are no images; wanted {folder}/CLASS/IMAGE")
-        images_NCHW = torch.stack([self._read_image(file) for file, _ in labelled])
+        return labelled
+
+    def _read_split(self, labelled: Sequence[tuple[Path, int]], problems: list[str]) -> Split:
+        """Read the images; what is wrong with any of them is added to ``problems``."""
+        images_NCHW = torch.zeros(len(labelled), self.channels, self.size, self.size, dtype=torch.uint8)
+        for n, (file, _) in enumerate(labelled):
+            try:
+                images_NCHW[n] = self._pixels(read_image(file, "L" if self.channels == 1 else "RGB", self.background))
+            except DataError as error:
+                problems.append(str(error))
         return Split(images_NCHW, torch.tensor([label for _, label in labelled]))
 
-    def _read_image(self, file: Path) -> Tensor:
-        try:
-            with Image.open(file) as image:
-                if image.mode.startswith(DEEP_MODES):
-                    raise DataError(f"{file}: wanted 8 bits a channel, got Pillow's mode {image.mode}; scale it first")
-                upright = ImageOps.exif_transpose(image).convert("L" if self.channels == 1 else "RGB")
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"{file}: Pillow cannot read it as an image ({error}); mend, remove or hide it") from error
-        pixels = np.array(upright.resize((self.size, self.size), Image.Resampling.BICUBIC))
+    def _pixels(self, image: Image.Image) -> Tensor:
+        pixels = np.array(image.resize((self.size, self.size), Image.Resampling.BICUBIC))
         return torch.from_numpy(pixels).reshape(self.size, self.size, self.channels).permute(2, 0, 1)
+
+
+def _by_class_name(folder: Path) -> dict[str, Path]:
+    """List the class folders of a split by their names in NFC, in the order of the folders."""
+    by_name = dict[str, Path]()
+    for found in _folders(folder):
+        name = unicodedata.normalize("NFC", found.name)
+        if name in by_name:
+            raise DataError(f"{folder}: two folders are called {name}, in different Unicode forms; merge them")
+        if _is_class(found):
+            by_name[name] = found
+    return by_name
+
+
+def _is_class(found: Path) -> bool:
+    return found.is_dir() and not is_clutter(found.name)
+
+
+def _images(folder: Path) -> list[Path]:
+    return [found for found in _visible(folder) if not is_clutter(found.name)]
+
+
+def _is_loose_image(found: Path) -> bool:
+    return not (found.is_dir() or is_clutter(found.name)) and found.suffix.lower() in _image_suffixes()
+
+
+@cache
+def _image_suffixes() -> frozenset[str]:
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN)
+
+
+def _in_one(path: Path, problems: Sequence[str]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    return f"{path}: {len(problems)} images cannot be used\n  " + listed(problems, "\n  ")
+
+
+def _notes_on_left_out(path: Path) -> Iterator[str]:
+    """Yield a sentence that names what lies in the folders that are read and is no image of a class."""
+    splits = [path / split for split in get_args(SplitName)]
+    beside_splits = [found for found in _all_in(path) if found not in splits]
+    in_splits = [found for split in splits for found in _all_in(split)]
+    in_classes = [found for folder in in_splits if _is_class(folder) for found in _all_in(folder)]
+    beside_classes = [found for found in in_splits if not _is_class(found)]
+    beside_images = [found for found in in_classes if is_clutter(found.name)]
+    names = Counter(found.name for found in (*beside_splits, *beside_classes, *beside_images))
+    if names:
+        yield f"left out of {path}: {listed([_times(name, names[name]) for name in sorted(names)])}"
+
+
+def _all_in(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
+
+
+def _times(name: str, count: int) -> str:
+    return name if count == 1 else f"{name} ({count} times)"
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -5,13 +5,17 @@ stand in train, since a model that trained on an image can say nothing about uns
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import get_args
 
 import torch
 from torch import Tensor
 
 from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName
+from unlearning.data._labels import check_labels, notes_on_absent_classes
+from unlearning.data._listed import listed
 from unlearning.data.duplicates import standing_in, twins
 
 
@@ -21,7 +25,7 @@ def load(source: Source) -> ImageData:
     Raises:
         DataError: the data cannot be found, fetched or used; the message says what, where and what to do.
     """
-    raw = source.read()
+    raw = _with_composed_names(source.read())
     _check(raw)
     train, val, test = (raw.splits[split] for split in get_args(SplitName))
     in_val, in_test = standing_in(train.images_NCHW, val.images_NCHW, test.images_NCHW)
@@ -37,6 +41,7 @@ def load(source: Source) -> ImageData:
         dropped={"val": int(in_val.sum()), "test": int(in_test.sum())},
         nonmembers=raw.nonmembers,
         content_hash=content_hash((train, kept_val, kept_test)),
+        notes=(*raw.notes, *notes_on_absent_classes(raw.class_names, kept_val, kept_test)),
     )
 
 
@@ -50,6 +55,11 @@ def content_hash(splits: Iterable[Split]) -> str:
     return digest.hexdigest()
 
 
+def _with_composed_names(raw: RawData) -> RawData:
+    """Bring class names to Unicode's composed form (NFC), in which equal names are equal text."""
+    return replace(raw, class_names=tuple(unicodedata.normalize("NFC", name) for name in raw.class_names))
+
+
 def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -> Split:
     if in_train.all():
         raise DataError(f"{name}, {split_name}: all {len(split)} images also stand in train; wanted unseen images")
@@ -58,25 +68,27 @@ def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -
 
 def _check(raw: RawData) -> None:
     for split_name, split in raw.splits.items():
-        for wanted, got, holds in _demands(split, len(raw.class_names)):
+        for wanted, got, holds in _demands(split):
             if not holds:
                 raise DataError(f"{raw.name}, {split_name}: wanted {wanted}, got {got}")
+    check_labels(raw.name, raw.class_names, raw.splits)
     shapes = {split_name: tuple(split.images_NCHW.shape[1:]) for split_name, split in raw.splits.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(f"{raw.name}: wanted one image shape (C, H, W) in all splits, got {shapes}")
     if len(raw.class_names) < 2:
         raise DataError(f"{raw.name}: wanted at least two classes, got {len(raw.class_names)}")
+    if len(set(raw.class_names)) < len(raw.class_names) or not all(raw.class_names):
+        raise DataError(f"{raw.name}: wanted a name of its own for each class, got {listed(raw.class_names)}")
 
 
-def _demands(split: Split, classes: int) -> Iterable[tuple[str, str, bool]]:
+def _demands(split: Split) -> Iterable[tuple[str, str, bool]]:
     """Yield what a split must fulfil, as (wanted, got, holds); a later demand presumes the earlier ones."""
     images, labels = split.images_NCHW, split.labels_N
     yield "uint8 images (N, C, H, W)", _form(images), images.dtype == torch.uint8 and images.ndim == 4
     yield "int64 labels (N,)", _form(labels), labels.dtype == torch.int64 and labels.ndim == 1
     yield "a label for each image", f"{len(images)} images, {len(labels)} labels", len(images) == len(labels)
     yield "at least one image", "none", len(images) > 0
-    low, high = int(labels.min()), int(labels.max())
-    yield f"labels in 0 ... {classes - 1}", f"{low} ... {high}", low >= 0 and high < classes
+    yield "pixels in every image", _form(images), images.numel() > 0
 
 
 def _form(array: Tensor) -> str:

@@ -37,4 +37,4 @@ class MedMNIST(Source):
         med_set = catalogue.find(self.name)
         path = catalogue.fetch(self.name, self.size, self.root, self.download)
         nonmembers = self.nonmembers or med_set.nonmembers
-        return RawData(path.stem, med_set.task, med_set.class_names, read_npz(path), nonmembers)
+        return RawData(path.stem, med_set.task, med_set.class_names, read_npz(path).splits, nonmembers)

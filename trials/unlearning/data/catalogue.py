@@ -21,6 +21,8 @@ Verdict = Literal["whole", "missing", "truncated", "other"]
 
 ROOT_VARIABLE = "LETHE_DATA"
 
+DEFAULT_ROOT = "~/.medmnist"
+
 
 @dataclass(frozen=True)
 class Download:
@@ -57,7 +59,12 @@ class MedSet:
         return data_root(root) / f"{self.name}{_suffix(size)}.npz"
 
     def found(self, root: Path | None = None) -> dict[int, Path]:
-        """List the files that exist under the data root, by size, unchecked."""
+        """List the files that exist under the data root, by size, unchecked.
+
+        Raises:
+            DataError: the data root was named, and there is no such folder.
+        """
+        check_root(root)
         return {size: path for size in self.downloads if (path := self.path(size, root)).is_file()}
 
 
@@ -67,7 +74,7 @@ class FileCheck:
 
     Attributes:
         path: where the file is looked for.
-        verdict: "whole" (the checksum is right), "missing", "truncated" or "other" (whole, but not that file).
+        verdict: "whole" (the checksum is right), "missing", "truncated" or "other" (not that file).
         advice: what is the matter and what to do about it, in one sentence.
     """
 
@@ -78,7 +85,20 @@ class FileCheck:
 
 def data_root(root: Path | None = None) -> Path:
     """Choose the folder of MedMNIST's files: ``root``, else the environment's LETHE_DATA, else ``~/.medmnist``."""
-    return root or Path(os.environ.get(ROOT_VARIABLE) or "~/.medmnist").expanduser()
+    return root or Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT).expanduser()
+
+
+def check_root(root: Path | None = None) -> None:
+    """Check that the folder of MedMNIST's files exists, unless it is the default one, which a download makes.
+
+    Raises:
+        DataError: ``root`` or LETHE_DATA names no folder.
+    """
+    chosen = data_root(root)
+    if not chosen.is_dir() and (root or os.environ.get(ROOT_VARIABLE)):
+        named_by = "the option `root`" if root else f"the environment's {ROOT_VARIABLE}"
+        got = "something that is no folder" if chosen.exists() else "nothing there"
+        raise DataError(f"{named_by}: wanted an existing folder at {chosen}, got {got}; correct it, or make the folder")
 
 
 def find(name: str) -> MedSet:
@@ -112,10 +132,14 @@ def check(name: str, size: int = 28, root: Path | None = None) -> FileCheck:
     """Compare a set's file with the checksum that MedMNIST gives for it.
 
     Raises:
+        DataError: the data root was named, and there is no such folder.
         ValueError: there is no such set or size.
     """
     med_set = find(name)
+    check_root(root)
     path, download = med_set.path(size, root), _download(med_set, size)
+    if path.exists() and not path.is_file():
+        return FileCheck(path, "other", f"{path} is no regular file, which is what was wanted; remove it")
     if not path.is_file():
         return FileCheck(path, "missing", f"there is no {path}; fetch it from {download.url}")
     with path.open("rb") as file:
@@ -138,7 +162,8 @@ def fetch(name: str, size: int = 28, root: Path | None = None, download: bool = 
     A download has another name until it is whole and checked. An existing file is never replaced.
 
     Raises:
-        DataError: the file is missing and cannot or must not be downloaded, or is truncated, or is another file.
+        DataError: the data root was named and is no folder, or the file is missing and cannot or must not be
+            downloaded, or is truncated, or is another file.
         ValueError: there is no such set or size.
     """
     found = check(name, size, root)

@@ -1,0 +1,103 @@
+"""Reading one image file as what it is: one picture, of 8 bits a channel, with a known colour at every pixel.
+
+What would have to be cut, chosen or made up to get there is refused: deeper channels, further pages or frames, and the
+colour under transparent pixels, unless a background is named.
+"""
+
+import io
+from pathlib import Path
+from typing import Annotated, Literal
+
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from pydantic import AfterValidator
+
+from unlearning.data._base import DataError
+from unlearning.data._depth import bits_in_header, bits_of_opened
+from unlearning.data._files import read_regular
+
+IMAGE_LIMIT_BYTES = 2**30
+"""Largest image file. Pillow refuses pictures of that many pixels, however few bytes they take."""
+
+ADVICE = "repair it, remove it, or hide it by a name that begins with a dot"
+
+
+def _colour(text: str) -> str:
+    if len(ImageColor.getrgb(text)) != 3:
+        raise ValueError(f"{text} is not opaque; wanted a colour such as black, white or #ff8800")
+    return text
+
+
+Colour = Annotated[str, AfterValidator(_colour)]
+"""An opaque colour by its name in HTML or as #rrggbb."""
+
+
+def read_image(file: Path, mode: Literal["L", "RGB"], background: str | None = None) -> Image.Image:
+    """Read an image file, turned as its EXIF orientation says.
+
+    Args:
+        file: the image.
+        mode: what to convert it to, 8 bits a channel.
+        background: the colour that transparent pixels are laid over; None refuses them.
+
+    Raises:
+        DataError: the file is no regular file, cannot be read, holds several pictures, has more than 8 bits a channel,
+            or has transparent pixels and there is no background.
+    """
+    content = read_regular(file, IMAGE_LIMIT_BYTES, "image")
+    try:
+        return _read(content, mode, background)
+    except _UnfitError as error:
+        raise DataError(f"{file}: {error}") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{file}: Pillow cannot read it as an image (no format that it knows); {ADVICE}") from error
+    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
+        raise DataError(f"{file}: Pillow cannot read it as an image ({error}); {ADVICE}") from error
+
+
+class _UnfitError(Exception):
+    """A picture that can be read, but not as one of 8 bits a channel with a colour at every pixel."""
+
+
+def _read(content: bytes, mode: Literal["L", "RGB"], background: str | None) -> Image.Image:
+    bits = bits_in_header(content)
+    if bits and bits > 8:
+        raise _deep(bits)
+    with Image.open(io.BytesIO(content)) as image:
+        _check_depth(image, bits)
+        if (pictures := getattr(image, "n_frames", 1)) > 1:
+            raise _UnfitError(
+                f"wanted one picture, got {pictures} pages or frames ({image.format}); save the wanted one alone"
+            )
+        upright = ImageOps.exif_transpose(image)
+        return _opaque(upright, background).convert(mode)
+
+
+def _check_depth(image: Image.Image, bits_in_header: int | None) -> None:
+    bits = bits_in_header or bits_of_opened(image)
+    if bits is None:
+        raise _UnfitError(
+            f"wanted a format whose bits a channel are known, got {image.format} in Pillow's mode {image.mode}; save "
+            "it as PNG"
+        )
+    if bits > 8:
+        raise _deep(bits)
+
+
+def _deep(bits: int) -> _UnfitError:
+    return _UnfitError(f"wanted 8 bits a channel, got {bits}; scale all images to 8 bits by the same window first")
+
+
+def _opaque(image: Image.Image, background: str | None) -> Image.Image:
+    """Lay transparent pixels over the background; an image without any keeps its colours as they are."""
+    if not image.has_transparency_data:
+        return image
+    colours = image.convert("RGBA")
+    if colours.getchannel("A").getextrema() == (255, 255):
+        image.info.pop("transparency", None)
+        return image
+    if background is None:
+        raise _UnfitError(
+            "wanted a colour at every pixel, got transparent ones; name the colour to lay them over with the option "
+            "`background`, such as black, or save it without transparency"
+        )
+    return Image.alpha_composite(Image.new("RGBA", colours.size, background), colours)
