@@ -17,11 +17,16 @@ from lethe.results.views import ContrastRow, LeaderboardRow
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
     """Print of each board its table, what it cost, how the rows compare, and what to know beside them."""
     for board in boards:
-        heads = Text(board.title, style="bold"), Text(board.seeds)
-        console.print(Group(*heads, _table(board), *_contrasts(board), _costs(board), *_choices(board)))
+        print_rows(board, console)
+        console.print(Group(*_contrasts(board), _costs(board), *_choices(board)))
         console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
     if boards:
         console.print(Text(HOW_TO_READ, style="dim"))
+
+
+def print_rows(board: Board, console: Console) -> None:
+    """Print the title of a board, its seeds and its rows."""
+    console.print(Group(Text(board.title, style="bold"), Text(board.seeds), _table(board)))
 
 
 def _table(board: Board) -> Table:

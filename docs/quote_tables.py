@@ -1,0 +1,55 @@
+"""Writes the tables that README and the documentation quote, as a results place gives them now.
+
+    python docs/quote_tables.py RESULTS
+
+A quoted table stands between ``<!-- table: STUDY -->`` and ``<!-- end -->``; ``<!-- table: STUDY rows -->`` quotes its
+rows alone. Tables of studies that are not in the results place are left as they are, and named.
+"""
+
+import io
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from lethe.place import Place
+from lethe.report import Board, leaderboard, print_leaderboard
+from lethe.report._leaderboard import print_rows
+
+ROOT: Final = Path(__file__).parents[1]
+PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+QUOTED: Final = re.compile(r"<!-- table: (\S+)( rows)? -->\n(.*?)<!-- end -->", re.DOTALL)
+WIDTH: Final = 104
+
+
+def text_of(board: Board, *, rows_alone: bool) -> str:
+    """Return a board as Markdown quotes it: indented, without what a terminal adds at the ends of lines."""
+    console = Console(file=io.StringIO(), width=WIDTH, highlight=False)
+    with console.capture() as capture:
+        if rows_alone:
+            print_rows(board, console)
+        else:
+            print_leaderboard([board], console)
+    lines = [f"    {line}".rstrip() for line in capture.get().strip("\n").splitlines()]
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def main(results: str) -> None:
+    """Rewrite every quoted table of a study that has exactly one board in the results."""
+    boards = {board.key[0]: board for board in leaderboard(Place.at(results))}
+    for page in PAGES:
+
+        def quoted(found: re.Match[str]) -> str:
+            study, rows = found[1], found[2] or ""
+            if study not in boards:
+                print(f"{page.relative_to(ROOT)}: {study} is not in {results}, left as it was")
+                return found[0]
+            return f"<!-- table: {study}{rows} -->\n{text_of(boards[study], rows_alone=bool(rows))}<!-- end -->"
+
+        page.write_text(QUOTED.sub(quoted, page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
