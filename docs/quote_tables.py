@@ -9,6 +9,8 @@ rows alone. Tables of studies that are not in the results place are left as they
 import io
 import re
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -37,18 +39,19 @@ def text_of(board: Board, *, rows_alone: bool) -> str:
 
 
 def main(results: str) -> None:
-    """Rewrite every quoted table of a study that has exactly one board in the results."""
+    """Rewrite every quoted table of the studies in a results place, whose boards are one each."""
     boards = {board.key[0]: board for board in leaderboard(Place.at(results))}
     for page in PAGES:
+        text = QUOTED.sub(partial(_quoted, boards), page.read_text(encoding="utf-8"))
+        page.write_text(text, encoding="utf-8")
 
-        def quoted(found: re.Match[str]) -> str:
-            study, rows = found[1], found[2] or ""
-            if study not in boards:
-                print(f"{page.relative_to(ROOT)}: {study} is not in {results}, left as it was")
-                return found[0]
-            return f"<!-- table: {study}{rows} -->\n{text_of(boards[study], rows_alone=bool(rows))}<!-- end -->"
 
-        page.write_text(QUOTED.sub(quoted, page.read_text(encoding="utf-8")), encoding="utf-8")
+def _quoted(boards: Mapping[str, Board], found: re.Match[str]) -> str:
+    study, rows = found[1], found[2] or ""
+    if study not in boards:
+        print(f"{study} has no table in these results: left as it was")
+        return found[0]
+    return f"<!-- table: {study}{rows} -->\n{text_of(boards[study], rows_alone=bool(rows))}<!-- end -->"
 
 
 if __name__ == "__main__":
