@@ -140,10 +140,11 @@ def _model(
 ) -> Iterator[ConfirmationRow | BoardRow]:
     name = f"{question}-{row}-{seed}"
     shared: dict[str, Any] = {"study": "s", "question": question, "row": row, "method": row, "training_seed": seed}
+    measured: dict[str, Any] = dict(zip(MEASURES, map(float, model_M), strict=True))
     yield ConfirmationRow(
         **shared,
         **_FILLING,
-        **dict(zip(MEASURES, map(float, model_M), strict=True)),
+        **measured,
         gap=float(np.abs(model_M - oracle_M).mean()),
         confirmation_id=name,
     )

@@ -256,7 +256,8 @@ def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
             measures = _measures(at) if gap is not None else {}
             measures |= {f"oracle_{name}": value for name, value in _measures(base).items()}
             common = {"row": row, "method": row.split()[0], "training_seed": seed, "question": question}
-            name = "-".join(map(str, (*row.split(), question, changes.get("setting", ""), seed)))
+            setting = [changes["setting"]] if "setting" in changes else []
+            name = "-".join(map(str, (*row.split(), question, *setting, seed)))
             common["confirmation_id"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
             values = {"gap": gap, "setting": '{"name": ""}'} | measures | common | changes
             store.append([make(ConfirmationRow, **_of(ConfirmationRow, values))])

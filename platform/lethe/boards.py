@@ -21,7 +21,7 @@ def board_rows(cells: Sequence[Cell], trials: Sequence[TrialRow]) -> list[BoardR
     A row whose setting is still to be found has no confirmation yet.
     """
     study = cells[0].study
-    common = {
+    common: dict[str, Any] = {
         "study": study.name,
         "specification_id": specification(study).specification_id,
         "run_at": datetime.now(UTC),

@@ -33,7 +33,18 @@ _SAID: Final = {
         "oracle",
     ),
 }
-_COST: Final = ("seconds_", "tuning_", "peak_memory_bytes", "device", "cpus", "gpus", "retrain_share", "bytes")
+_COST: Final = (
+    "seconds_",
+    "tuning_",
+    "peak_memory_bytes",
+    "device",
+    "cpus",
+    "gpus",
+    "retrain_share",
+    "compute_share",
+    "images_",
+    "bytes",
+)
 _ORIGIN: Final = ("worker", "node", "lethe_", "code_", "python_", "torch_", "ray_", "optuna_", "started_at", "ended_at")
 
 

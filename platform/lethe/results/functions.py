@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import pyarrow as pa
-from duckdb.func import PythonUDFType
+from duckdb.func import FunctionNullHandling, PythonUDFType
 from scipy.special import stdtr, stdtrit
 
 from unlearning.metrics import energy_test
@@ -28,23 +28,21 @@ _REACH_90_N: Final = stdtrit(_SEEDS_N - 1, 0.95) / np.sqrt(_SEEDS_N)
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the functions known to a connection."""
-    arrow = {"type": PythonUDFType.ARROW}
-    connection.create_function("t_quantile", _t_quantile, ["bigint", "double"], "double", **arrow)
-    connection.create_function("t_pvalue", _t_pvalue, ["double", "double", "bigint"], "double", **arrow)
+    arrow, doubles = PythonUDFType.ARROW, ["double", "double", "bigint", "double"]
+    connection.create_function("t_quantile", _t_quantile, ["bigint", "double"], "double", type=arrow)
+    connection.create_function("t_pvalue", _t_pvalue, doubles[:3], "double", type=arrow)
     connection.create_function(
         "seeds_to_decide",
         _seeds_to_decide,
-        ["double", "double", "bigint", "double"],
+        doubles,
         "bigint",
-        null_handling="special",
-        **arrow,
+        type=arrow,
+        null_handling=FunctionNullHandling.SPECIAL,
     )
-    connection.create_function(
-        "energy_test",
-        _energy_test,
-        ["double[][]", "double[][]"],
-        duckdb.struct_type({"distance": "double", "p": "double", "least_p": "double"}),
-    )
+    connection.create_function("energy_test", _energy_test, ["double[][]", "double[][]"], _ENERGY)
+
+
+_ENERGY: Final = duckdb.struct_type({"distance": "double", "p": "double", "least_p": "double"})
 
 
 def seeds_to_decide(mean_R: Array, sd_R: Array, count_R: Array, margin_R: Array) -> Array:

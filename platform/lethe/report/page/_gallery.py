@@ -14,7 +14,8 @@ from typing import Final
 from PIL import Image
 from torch import Tensor
 
-from lethe.report.page._gather import Key, Report, StudyPart, among
+from lethe.report._board import Key
+from lethe.report.page._gather import Report, StudyPart, among
 from lethe.results import Results, to_rows
 from lethe.study import Study, expand, questions_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, load
