@@ -24,7 +24,7 @@ def cell(write_study: Callable[..., Path]) -> Cell:
 
 
 def ended(number: int) -> optuna.trial.FrozenTrial:
-    trial = optuna.create_trial(state=TrialState.COMPLETE, value=0.1 * number)
+    trial = optuna.create_trial(state=TrialState.COMPLETE, value=0.1 * number, user_attrs={"status": "done"})
     trial.number = number
     return trial
 
@@ -32,7 +32,9 @@ def ended(number: int) -> optuna.trial.FrozenTrial:
 def recorded(path: Path) -> list[int]:
     storage = JournalStorage(JournalFileBackend(str(path)))
     [study] = optuna.get_all_study_names(storage)
-    return [trial.user_attrs["number"] for trial in optuna.load_study(study_name=study, storage=storage).trials]
+    trials = optuna.load_study(study_name=study, storage=storage).trials
+    assert all(trial.user_attrs["status"] == "done" for trial in trials)
+    return [trial.user_attrs["number"] for trial in trials]
 
 
 def test_a_trial_is_written_once_however_often_it_is_told(cell: Cell, tmp_path: Path) -> None:

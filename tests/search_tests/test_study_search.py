@@ -129,6 +129,25 @@ def test_a_continued_search_counts_what_it_found_and_ends_as_an_undisturbed_one(
     assert settings(continued) == settings(undisturbed)
 
 
+def test_every_row_says_what_proposed_it_a_repeated_setting_too(
+    begin: Callable[[], StudySearch], write_study: Callable[..., Path], store: Store
+) -> None:
+    search = begin()
+    run(search)
+    assert {row.proposed_by for row in search.rows} == {"random"}
+    choice = {"name": "salun", "epochs": 1, "search": {"relabel": ["any", "other"]}}
+    study = read_study(write_study(methods=[choice], search={"trials": 8, "window": 2, "startup": 2}))
+    [cell] = expand(study, {source: load(source) for source in study.data})
+    modelled = StudySearch([cell], store, Journal(store.place, "modelled"))
+    modelled.open_cell(cell)
+    run(modelled)
+    rows = sorted(modelled.rows, key=lambda row: row.number)
+    assert rows[0].copied_from is None
+    assert all(row.copied_from for row in rows[2:])
+    assert {row.proposed_by for row in rows[:4]} == {"startup"}
+    assert rows[-1].proposed_by == "model"
+
+
 def test_a_finished_search_continues_as_finished(begin: Callable[[], StudySearch]) -> None:
     run(begin())
     again = begin()

@@ -52,7 +52,7 @@ def _goes_on(method: str, name: str, limit: float, end: str) -> bool:
     if method not in METHODS:
         return True
     sign = 1 if end == "high" else -1
-    beyond = limit + sign if isinstance(limit, int) else math.nextafter(limit, sign * math.inf)
+    beyond: Any = limit + sign if isinstance(limit, int) else math.nextafter(limit, sign * math.inf)
     try:
         METHODS[method](**{name: beyond})
     except ValidationError:

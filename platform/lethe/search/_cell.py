@@ -192,7 +192,7 @@ class CellSearch:
         trial, ending = self._asked[number], self._endings[number]
         for epoch, gap in enumerate(ending.gaps, start=1):
             trial.report(gap, epoch)
-        state, gap = as_optuna_learns(ending.status, ending.gaps[-1] if ending.gaps else None)
+        state, value = as_optuna_learns(ending.status, ending.gaps[-1] if ending.gaps else None)
         trial.set_user_attr("status", ending.status)
-        self._tell_dashboard(self._study.tell(trial, gap, state))
+        self._tell_dashboard(self._study.tell(trial, value, state))
         self._learnt += state in LEARNS_FROM.get(self.cell.study.search.sampler, ())
