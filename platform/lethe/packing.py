@@ -25,7 +25,7 @@ from lethe.cluster import ClusterError, Kind, Watch, has_mps, memory_held
 from lethe.fingerprint import fingerprint
 from lethe.provenance import Provenance
 from lethe.results import PackingRow, Store, to_rows
-from lethe.search import Proposal, TrialTask, TrialWorker
+from lethe.search import Proposal, Report, TrialTask, TrialWorker
 from lethe.study import Cell, Share, Study
 from lethe.workbench import Workbench
 
@@ -84,14 +84,9 @@ class _Prober:
         """Run the first epoch of a trial with so many torch threads, for `LEAST_S` at least; the mean time counts."""
         worker = self._worker
         torch.set_num_threads(threads)
-        started, spent, count = time.perf_counter(), 0.0, 0
-        while spent < LEAST_S:
-            report = next(worker.run(task))
-            spent, count = time.perf_counter() - started, count + 1
-            if report.error is not None:
-                break
+        report, seconds = repeated(lambda: next(worker.run(task)))
         held, total = memory_held(self._workbench.device)
-        return Sample(spent / count, held, total, report.error, report.cause == "memory", report.provenance)
+        return Sample(seconds, held, total, report.error, report.cause == "memory", report.provenance)
 
 
 class Packer:
@@ -184,6 +179,20 @@ class Packer:
         actor = ray.remote(num_cpus=cores * part, num_gpus=share.gpu, scheduling_strategy=strategy)(_Prober)
         make, given = self._make_workbench, share
         return actor.remote(lambda: make(given))
+
+
+def repeated(epoch: Callable[[], Report]) -> tuple[Report, float]:
+    """Run an epoch again and again, for `LEAST_S` at least or until it fails.
+
+    Returns:
+        The last report, and the mean seconds of an epoch.
+    """
+    started, count = time.perf_counter(), 0
+    while True:
+        report, count = epoch(), count + 1
+        spent = time.perf_counter() - started
+        if spent >= LEAST_S or report.error is not None:
+            return report, spent / count
 
 
 def packs_gpus(study: Study) -> bool:

@@ -1,18 +1,23 @@
 """How many trials share a device: measured on a real cluster, decided by rules, and found again."""
 
 import subprocess
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lethe.cluster import ClusterError, Kind, Room, fitting, kinds_of
-from lethe.packing import choose, share_for
+from lethe.packing import LEAST_S, choose, repeated, share_for
+from lethe.provenance import Provenance
 from lethe.results import PackingRow, query
+from lethe.search import Report
 from lethe.study import Share
 
 Make = Callable[..., Any]
+HERE = Provenance()
 
 
 def kind(cpus: float = 16, gpus: float = 2, accelerator: str = "H100") -> Kind:
@@ -50,6 +55,26 @@ def test_more_trials_at_a_time_must_be_worth_it_and_fit(
 def test_a_trial_that_does_not_fit_a_device_of_its_own_is_told(make: Make) -> None:
     with pytest.raises(ClusterError, match="a device of its own cannot be measured: out of memory"):
         choose(measured(make, [100], {1: "out of memory"}))
+
+
+@pytest.mark.parametrize("error", [None, "out of memory"])
+def test_a_short_epoch_is_measured_for_as_long_as_others_need_to_begin(error: str | None) -> None:
+    begun, now = [], datetime(2026, 11, 26, tzinfo=UTC)
+
+    def epoch() -> Report:
+        begun.append(time.perf_counter())
+        time.sleep(0.02)
+        seconds = dict.fromkeys(("seconds_load", "seconds_unlearn", "seconds_evaluate", "seconds_attack"), 0.0)
+        times = {"started_at": now, "ended_at": now}
+        return Report(
+            1, "running", 0.5, (), None, 0.5, **seconds, **times, reference=None, provenance=HERE, error=error
+        )
+
+    report, mean = repeated(epoch)
+    assert report.error == error
+    assert mean == pytest.approx((time.perf_counter() - begun[0]) / len(begun), rel=0.2)
+    assert (len(begun) == 1) == (error is not None)
+    assert error or mean * len(begun) >= LEAST_S
 
 
 @pytest.mark.parametrize(

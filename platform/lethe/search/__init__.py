@@ -7,6 +7,7 @@ from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
 from lethe.search._export import Exported, export
 from lethe.search._journal import Journal
+from lethe.search._report import Report
 from lethe.search._tune import run_on_tune
 from lethe.search._worker import TrialTask, TrialWorker
 
@@ -26,6 +27,7 @@ __all__ = [
     "Exported",
     "Journal",
     "Proposal",
+    "Report",
     "StudySearch",
     "TrialTask",
     "TrialWorker",
