@@ -1,0 +1,52 @@
+"""Reading a file that a user named: only regular files, only up to a size, without waiting for a pipe."""
+
+import os
+import stat
+from pathlib import Path
+
+from unlearning.data._base import DataError
+
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe (FIFO)"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def read_regular(path: Path, limit_bytes: int, what: str = "file") -> bytes:
+    """Read a regular file whole, links followed.
+
+    Args:
+        path: the file.
+        limit_bytes: the size above which it is refused unread.
+        what: what error messages call the file.
+
+    Raises:
+        DataError: there is no such file, it is no regular file or too large, or reading fails.
+    """
+    try:
+        _check(path, path.stat(), limit_bytes, what)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            _check(path, os.fstat(descriptor), limit_bytes, what)
+            content = file.read(limit_bytes + 1)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such {what}") from error
+    except OSError as error:
+        raise DataError(f"{path}: the {what} cannot be read ({error.strerror})") from error
+    _check_size(path, len(content), limit_bytes, what)
+    return content
+
+
+def _check(path: Path, status: os.stat_result, limit_bytes: int, what: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((kind for is_kind, kind in KINDS if is_kind(status.st_mode)), "something else")
+        raise DataError(f"{path}: wanted a regular file as {what}, got {kind}")
+    _check_size(path, status.st_size, limit_bytes, what)
+
+
+def _check_size(path: Path, size_bytes: int, limit_bytes: int, what: str) -> None:
+    if size_bytes > limit_bytes:
+        raise DataError(f"{path}: wanted a {what} of at most {limit_bytes:,} bytes, got {size_bytes:,}")
