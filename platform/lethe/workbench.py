@@ -92,7 +92,7 @@ class Bench:
 
     def seconds_saliency(self, method: Method) -> float:
         """Give the seconds that a setting's scores took; 0 where it needs none."""
-        return float(self._scores.manifest["facts"]["seconds_train"]) if method.needs_saliency else 0.0
+        return self._scores.manifest.facts.seconds_train if method.needs_saliency else 0.0
 
     def _saliency_for(self, method: Method) -> Saliency | None:
         return self._saliency if method.needs_saliency else None
@@ -162,7 +162,7 @@ class Workbench:
             weights={name: value.to(self.device) for name, value in original.files["weights"].items()},
             original_logits=logits_of(original),
             oracle_logits=logits_of(oracle),
-            seconds_retrain=float(oracle.manifest["facts"]["seconds_train"]),
+            seconds_retrain=oracle.manifest.facts.seconds_train,
             load=self._load,
         )
 

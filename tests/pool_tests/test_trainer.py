@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lethe.cluster import Shelf, Steps
 from lethe.place import Place
-from lethe.pool import DivergedError, LocalClaims, Made, Pool, Trainer, TrainingJob, jobs_for
+from lethe.pool import DivergedError, Facts, LocalClaims, Made, Manifest, Pool, Trainer, TrainingJob, jobs_for
 from lethe.pool._claims import LEASE_S
 from lethe.study import ArtefactKey, Cell, Share, expand, parse_study
 from unlearning.data import ImageData, Split, Synthetic, load
@@ -30,7 +30,7 @@ class PowerCutError(Exception):
 class PoolUntilThePowerCut(Pool):
     """A pool whose worker dies when its training is over, before anything but checkpoints is saved."""
 
-    def save(self, key: ArtefactKey, files: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    def save(self, key: ArtefactKey, files: Mapping[str, Any], facts: Facts) -> Manifest:
         raise PowerCutError
 
 
@@ -141,7 +141,7 @@ def test_the_manifests_accuracies_are_those_of_the_logits(made: tuple[Pool, list
     for one in artefacts:
         if one.key.kind == "saliency":
             continue
-        logits, facts = files(pool, one.key)["logits"], one.manifest["facts"]
+        logits, facts = files(pool, one.key)["logits"], one.manifest.facts.model_dump()
         forget = Predictions(logits["train"], DATA.train.labels_N).at(one.question.forget.indices_F)
         assert facts["va"] == accuracy(Predictions(logits["val"], DATA.val.labels_N))
         assert facts["ta"] == accuracy(Predictions(logits["test"], DATA.test.labels_N))
@@ -189,7 +189,7 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint_to_bit_identica
     seconds_before = 1000.0
     stopped.save_checkpoint(job.key, checkpoint | {"seconds": torch.tensor(seconds_before, dtype=torch.float64)})
     continued, *_ = make(stopped, job)
-    assert continued.manifest["facts"]["seconds_train"] > seconds_before
+    assert continued.manifest.facts.seconds_train > seconds_before
     assert identical(weights(stopped, job.key), weights(whole, job.key))
     assert identical(files(stopped, job.key)["logits"], files(whole, job.key)["logits"])
     assert stopped.checkpoint(job.key) is None
