@@ -224,6 +224,32 @@ def test_a_training_whose_checkpoint_is_damaged_begins_anew(tmp_path: Path) -> N
     assert identical(weights(stopped, job.key), weights(whole, job.key))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epoch": torch.tensor(99)},
+        {"epoch": torch.tensor([5, 5])},
+        {"seconds": torch.tensor(float("nan"), dtype=torch.float64)},
+        {"velocity/0": torch.zeros(1)},
+        {"model/another": torch.zeros(1)},
+        {"loss": None},
+    ],
+    ids=str,
+)
+def test_a_training_whose_checkpoint_is_of_another_one_begins_anew(tmp_path: Path, changes: dict[str, Any]) -> None:
+    job = job_of("oracle", epochs=2)
+    whole, stopped, claims = pool_at(tmp_path / "whole"), pool_at(tmp_path / "stopped"), LocalClaims()
+    make(whole, job)
+    steps = trainer(stopped, claims=claims)(job)
+    next(steps)
+    steps.close()
+    state = stopped.checkpoint(job.key)
+    assert state is not None
+    stopped.save_checkpoint(job.key, {name: value for name, value in (state | changes).items() if value is not None})
+    make(stopped, job)
+    assert identical(weights(stopped, job.key), weights(whole, job.key))
+
+
 def test_an_oracle_never_sees_the_forget_images_and_an_original_does(
     made: tuple[Pool, list[Made]], tmp_path: Path
 ) -> None:
