@@ -13,6 +13,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
+from pydantic_core import from_json
 
 from lethe.place import Place, UnfitFileError
 from lethe.study import Cell
@@ -131,7 +132,7 @@ def open_journal(path: Path) -> JournalStorage:
 
 
 def _check_lines(path: Path) -> None:
-    """See that each line is ended: Optuna would write on behind a torn one, and never read either again."""
+    """See that each line is JSON and ended: Optuna would write on behind a torn one, and never read either again."""
     if not path.is_file():
         raise BrokenJournalError("it is no regular file")
     with path.open("rb") as lines:
@@ -140,3 +141,7 @@ def _check_lines(path: Path) -> None:
             number += 1
             if not line.endswith(b"\n"):
                 raise BrokenJournalError(f"line {number} is torn, or longer than {RECORD_LIMIT_BYTES:,} bytes")
+            try:
+                from_json(line)
+            except ValueError as error:
+                raise BrokenJournalError(f"line {number} is not JSON: {error}") from error

@@ -16,6 +16,9 @@ STUDY_LIMIT_BYTES: Final = 1 << 20
 """A study's file is no larger."""
 
 _UNION_TAGS = {"range", "choices", "share", "auto"}
+MAX_PARTS: Final = 16
+"""Of an override's dotted key."""
+
 _SHOWN = 200
 """Characters of a wrong value that a message shows."""
 
@@ -95,12 +98,14 @@ def _options(text: str, origin: str) -> dict[str, Any]:
 def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise StudyError(f"{override!r}: wanted KEY=VALUE, such as search.trials=40")
+        raise StudyError(f"{_shown(override)}: wanted KEY=VALUE, such as search.trials=40")
     try:
         value = read_yaml(text)
     except YamlError as error:
-        raise StudyError(f"{override!r}: the value {error}") from error
+        raise StudyError(f"{_shown(override)}: the value {error}") from error
     *parents, last = key.split(".")
+    if len(parents) >= MAX_PARTS:
+        raise StudyError(f"{_shown(override)}: the key has more parts than the {MAX_PARTS} that any option has")
     place: Any = content
     for parent in parents:
         place = _step(place, parent, override)
@@ -110,19 +115,19 @@ def _apply(content: dict[str, Any], override: str) -> None:
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise StudyError(f"{override!r}: {parents[-1]!r} holds {_shown(place)}, which has no parts")
+        raise StudyError(f"{_shown(override)}: {parents[-1]!r} holds {_shown(place)}, which has no parts")
 
 
 def _step(place: Any, part: str, override: str) -> Any:
     if isinstance(place, list):
-        if not part.isdecimal() or int(part) >= len(place):
-            raise StudyError(f"{override!r}: wanted a position 0 ... {len(place) - 1} in a list, got {part!r}")
+        if part not in map(str, range(len(place))):
+            raise StudyError(f"{_shown(override)}: wanted a position 0 ... {len(place) - 1} in a list, got {part!r}")
         return place[int(part)]
     if isinstance(place, dict):
         if place.get(part) is None:
             place[part] = {}
         return place[part]
-    raise StudyError(f"{override!r}: {part!r} is sought in {_shown(place)}, which has no parts")
+    raise StudyError(f"{_shown(override)}: {part!r} is sought in {_shown(place)}, which has no parts")
 
 
 def _explain(detail: ErrorDetails) -> list[str]:
