@@ -115,19 +115,21 @@ def _apply(content: dict[str, Any], override: str) -> None:
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise StudyError(f"{_shown(override)}: {parents[-1]!r} holds {_shown(place)}, which has no parts")
+        raise StudyError(f"{_shown(override)}: {_shown(parents[-1])} holds {_shown(place)}, which has no parts")
 
 
 def _step(place: Any, part: str, override: str) -> Any:
     if isinstance(place, list):
         if part not in map(str, range(len(place))):
-            raise StudyError(f"{_shown(override)}: wanted a position 0 ... {len(place) - 1} in a list, got {part!r}")
+            raise StudyError(
+                f"{_shown(override)}: wanted a position 0 ... {len(place) - 1} in a list, got {_shown(part)}"
+            )
         return place[int(part)]
     if isinstance(place, dict):
         if place.get(part) is None:
             place[part] = {}
         return place[part]
-    raise StudyError(f"{_shown(override)}: {part!r} is sought in {_shown(place)}, which has no parts")
+    raise StudyError(f"{_shown(override)}: {_shown(part)} is sought in {_shown(place)}, which has no parts")
 
 
 def _explain(detail: ErrorDetails) -> list[str]:
