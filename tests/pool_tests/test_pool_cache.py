@@ -90,6 +90,34 @@ def test_a_broken_cache_file_is_fetched_again(place: Place, folder: Path, damage
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def make_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link_to_a_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("damage", [make_a_pipe, link_to_a_device])
+def test_what_is_no_file_in_the_cache_is_fetched_again(
+    place: Place, folder: Path, damage: Callable[[Path], None]
+) -> None:
+    Pool(place).save(KEY, FILES, FACTS)
+    weights(Pool(place))
+    for path in list(folder.iterdir()):
+        damage(path)
+    assert torch.equal(weights(Pool(place)), FILES["weights"]["a"])
+    assert all(path.is_file() and not path.is_symlink() for path in folder.iterdir())
+
+
+def test_a_folder_in_the_cache_is_left_alone(folder: Path) -> None:
+    (folder / "somebody's").mkdir(parents=True)
+    NodeCache(limit_bytes=1).keep(digest(b"content"), b"content")
+    assert [path.name for path in folder.iterdir()] == ["somebody's"]
+
+
 def test_a_local_place_needs_no_cache(tmp_path: Path, folder: Path) -> None:
     pool = Pool(Place.at(tmp_path / "results"))
     pool.save(KEY, FILES, FACTS)

@@ -128,7 +128,7 @@ def open_journal(path: Path) -> JournalStorage:
     except OSError:
         raise
     except Exception as error:  # a strange record may meet any line of Optuna's
-        raise BrokenJournalError(f"Optuna cannot replay it ({type(error).__name__}: {error})") from error
+        raise BrokenJournalError(f"Optuna cannot replay it ({ascii(error)[:200]})") from error
 
 
 def _check_lines(path: Path) -> None:
