@@ -12,6 +12,7 @@ from pathlib import Path
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from pydantic_core import from_json
 
@@ -111,7 +112,11 @@ class Journal:
 
     def _open(self) -> JournalStorage:
         with self._place.telling(f"open {self._name} in"):
-            return open_journal(self._file)
+            storage = open_journal(self._file)
+        for study in storage.get_all_studies():
+            if study.directions != [StudyDirection.MINIMIZE]:
+                raise BrokenJournalError(f"its study {study.study_name!a} does not minimise one value")
+        return storage
 
 
 def open_journal(path: Path) -> JournalStorage:
@@ -124,11 +129,15 @@ def open_journal(path: Path) -> JournalStorage:
     if path.exists():
         _check_lines(path)
     try:
-        return JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(JournalFileBackend(str(path)))
     except OSError:
         raise
     except Exception as error:  # a strange record may meet any line of Optuna's
         raise BrokenJournalError(f"Optuna cannot replay it ({ascii(error)[:200]})") from error
+    for study in storage.get_all_studies():
+        if not all(isinstance(trial.user_attrs, dict) for trial in storage.get_all_trials(study._study_id, False)):
+            raise BrokenJournalError(f"a trial of {study.study_name!a} has attributes without names")
+    return storage
 
 
 def _check_lines(path: Path) -> None:
