@@ -38,7 +38,7 @@ def fill(plan: Plan, place: Place) -> list[float]:
         if done.result is None:
             raise SystemExit(f"a training failed: {done.error}")
         made += done.result
-    return [one.manifest["facts"]["seconds_train"] for one in made if one.key.kind != "saliency"]
+    return [one.manifest.facts.seconds_train for one in made if one.key.kind != "saliency"]
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from lethe.cluster import Steps
 from lethe.fingerprint import fingerprint
 from lethe.provenance import Stopwatch, reset_peak_memory
 from lethe.results import ConfirmationRow, PredictionRow, TrialRow
-from lethe.results.columns import question_columns, setting_columns
+from lethe.results.columns import question_columns, setting_columns, setting_of
 from lethe.study import Cell, Question
 from lethe.workbench import Bench, Workbench
 from unlearning.data import SplitName
@@ -130,8 +130,7 @@ def _rows_on(cell: Cell, seed: int, others: tuple[int, ...], choice: Choice | No
     ]
     if choice is None:
         return rows
-    options = json.loads(choice.trial.setting)
-    method = cell.method_at({name: options[name] for name in cell.choice.search})
+    method = cell.method_at(setting_of(choice.trial, cell))
     rows.append(Confirmation(study, question, method.name, seed, method, cell, choice, ()))
     for name, control in method.controls().items():
         rows.append(Confirmation(study, question, f"{method.name} {name}", seed, control, cell, choice, ()))

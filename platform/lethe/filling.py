@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
 
 from lethe.cluster import Crew
 from lethe.place import PlaceError
@@ -128,18 +126,15 @@ def _needs(cell: Cell, seeds: Sequence[int]) -> set[str]:
 
 
 def _artifact_row(study: str, pool: Pool, made: Made) -> ArtifactRow:
-    facts = made.manifest["facts"]
     columns = question_columns(study, made.question)
     if made.key.kind == "original":
         columns |= {name: None for name in columns if name == "question" or name.startswith("forget")}
-    times: dict[str, Any] = {name: datetime.fromisoformat(facts[name]) for name in ("started_at", "ended_at")}
     return ArtifactRow(
         **columns,
-        **{name: value for name, value in facts.items() if name not in times},
-        **times,
+        **made.manifest.facts.model_dump(),
         artifact_id=made.key.fingerprint,
         kind=made.key.kind,
         training_seed=made.seed,
         uri=pool.uri(made.key),
-        bytes=pool.size_bytes(made.manifest),
+        bytes=made.manifest.size_bytes,
     )

@@ -17,12 +17,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 from uuid import uuid4
 
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
+
+from lethe.documents import STRICT, MalformedError, read_json
 from lethe.place import Place, PlaceError
 
 LOOK_S: Final = 1.0
@@ -37,8 +41,15 @@ DEAD_S: Final = 60.0
 GIVE_UP_S: Final = 30.0
 """A holder that could not count for this long stops, well before others may think it dead."""
 
+LEASE_LIMIT_BYTES: Final = 1 << 16
 
-@dataclass(frozen=True)
+Word = Annotated[str, Field(max_length=255, pattern=r"^[^\p{Cc}]*$")]
+"""Text that a terminal can show."""
+
+ProcessNumber = Annotated[int, Field(gt=0, lt=1 << 31)]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Holder:
     """Who holds a lease.
 
@@ -51,13 +62,13 @@ class Holder:
         count: raised while it lives.
     """
 
-    id: str
-    host: str
-    pid: int
-    machine: str
-    started: str
-    since: str
-    count: int = 0
+    id: Word
+    host: Word
+    pid: ProcessNumber
+    machine: Word
+    started: Word
+    since: Word
+    count: NonNegativeInt = 0
 
     @classmethod
     def here(cls) -> Self:
@@ -67,12 +78,13 @@ class Holder:
         return cls(uuid4().hex, socket.gethostname(), os.getpid(), _machine(), started, since)
 
     @classmethod
-    def read(cls, text: bytes) -> Self | None:
-        """Read who holds a lease; None where that cannot be read."""
-        try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError):
-            return None
+    def read(cls, text: bytes) -> Self:
+        """Read who holds a lease.
+
+        Raises:
+            MalformedError: the text is no lease.
+        """
+        return read_json(cls, text)
 
     def text(self) -> bytes:
         """Write the lease's file."""
@@ -116,7 +128,7 @@ def holding_study(
 
     Args:
         place: the results place; better a prepared one.
-        say: told, once, who has the study while this waits; None: do not wait.
+        say: told, once, who has the study while this waits, or that nobody can read who; None: do not wait.
         on_lost: told, in another thread, that the study is held no longer and why; the work should stop.
 
     Raises:
@@ -125,10 +137,10 @@ def holding_study(
     """
     lease = _Lease(place.child("leases"), f"{study}.json")
 
-    def tell(holder: str) -> None:
+    def tell(holder: str, until: str) -> None:
         if say is None:
             raise StudyHeldError(study, holder)
-        say(f"The study {study} is being run by {holder}: waiting until it ends.")
+        say(f"The study {study} is being run by {holder}: waiting {until}")
 
     lease.take(tell)
     over = threading.Event()
@@ -150,8 +162,12 @@ class _Lease:
         self._name = name
         self._me = Holder.here()
 
-    def take(self, tell: Callable[[str], None]) -> None:
-        """Wait until the lease is ours."""
+    def take(self, tell: Callable[[str, str], None]) -> None:
+        """Wait until the lease is ours.
+
+        Args:
+            tell: told, once, by whom the study is run, and until when this waits.
+        """
         watched, seen_at, told = b"", time.monotonic(), False
         while True:
             found = self._read()
@@ -161,7 +177,7 @@ class _Lease:
                 continue
             if found != watched:
                 watched, seen_at = found, time.monotonic()
-            holder = Holder.read(found)
+            holder = _holder(found)
             if (holder is not None and holder.gone) or time.monotonic() - seen_at > DEAD_S:
                 if self._read() == found:
                     self._place.write(self._name, self._me.text())
@@ -170,7 +186,7 @@ class _Lease:
                 continue
             if not told:
                 told = True
-                tell(str(holder or "a run whose lease cannot be read"))
+                tell(*self._described(found))
             time.sleep(LOOK_S)
 
     def renew(self, over: threading.Event, on_lost: Callable[[str], None]) -> None:
@@ -182,7 +198,7 @@ class _Lease:
                 if found is None:
                     on_lost("The study's lease was removed.")
                     return
-                holder = Holder.read(found)
+                holder = _holder(found)
                 if holder is not None and holder.id != self._me.id:
                     on_lost(f"The study was taken over by {holder}.")
                     return
@@ -207,14 +223,33 @@ class _Lease:
         return self._is_mine(self._read())
 
     def _is_mine(self, found: bytes | None) -> bool:
-        holder = Holder.read(found) if found else None
+        holder = _holder(found) if found else None
         return holder is not None and holder.id == self._me.id
 
     def _read(self) -> bytes | None:
         try:
-            return self._place.read(self._name)
+            return self._place.read(self._name, LEASE_LIMIT_BYTES)
         except FileNotFoundError:
             return None
+
+    def _described(self, found: bytes) -> tuple[str, str]:
+        """Name a lease's holder, and say until when to wait for it."""
+        try:
+            return str(Holder.read(found)), "until it ends."
+        except MalformedError as error:
+            return (
+                f"a run whose lease {self._place}/{self._name} cannot be read ({error})",
+                f"{DEAD_S:.0f} s for it to be written anew, then it is taken over. If no run of the study is alive, "
+                "delete that file: the study begins at once.",
+            )
+
+
+def _holder(found: bytes) -> Holder | None:
+    """Read who holds a lease; None where that cannot be read, which its holder mends when it next counts."""
+    try:
+        return Holder.read(found)
+    except MalformedError:
+        return None
 
 
 def _machine() -> str:
@@ -229,7 +264,7 @@ def _machine() -> str:
 def _process(pid: int) -> tuple[str, str] | None:
     """Tell a process's state and when it was started; None where that cannot be seen."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()

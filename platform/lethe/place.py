@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import socket
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from pyarrow import fs
 SET_ASIDE: Final = "set-aside"
 MARK: Final = ".lethe-place"
 """In a prepared folder: a name of its own, by which it is known again."""
+
+MARK_LIMIT_BYTES: Final = 1 << 10
 
 _PROBE_BYTES: Final = 1 << 20
 
@@ -43,6 +46,10 @@ _ADVICE: Final = {
 
 class PlaceError(Exception):
     """A place that cannot be used, or lacks what it held; the message says what failed, where, and what to do."""
+
+
+class UnfitFileError(PlaceError):
+    """What bears a file's name is no regular file, or is larger than any file of its kind; nothing of it was read."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ class Place:
         if not self.is_local:
             return self
         self.create(MARK, uuid.uuid4().hex.encode())
-        return replace(self, _root=_Root(Path(self._path), self.read(MARK)))
+        return replace(self, _root=_Root(Path(self._path), self.read(MARK, MARK_LIMIT_BYTES)))
 
     def child(self, *parts: str) -> "Place":
         """Name a folder inside this one."""
@@ -140,16 +147,26 @@ class Place:
             if self.is_local:
                 self._make_folder(Path(self._path))
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, limit_bytes: int | None = None) -> bytes:
         """Read a whole file.
+
+        Args:
+            limit_bytes: the most that a file of this kind holds; None: any size.
 
         Raises:
             FileNotFoundError: there is no such file.
+            UnfitFileError: it is no regular file (a folder, pipe, socket or device), or larger than the limit.
             PlaceError: it could not be read.
         """
         with self.telling(f"read {name} from"):
             try:
+                self._check_regular(name)
                 with self._filesystem.open_input_file(self._full(name)) as stream:
+                    if limit_bytes is not None and stream.size() > limit_bytes:
+                        raise UnfitFileError(
+                            f"{self}/{name}: wanted a file of at most {limit_bytes:,} bytes, got {stream.size():,}: "
+                            "move it away"
+                        )
                     data: bytes = stream.read()
                 return data
             except FileNotFoundError:
@@ -310,6 +327,14 @@ class Place:
         if self._root is not None:
             self._root.check()
 
+    def _check_regular(self, name: str) -> None:
+        """Refuse what could block a reader for ever or has no end; an object store holds only objects."""
+        path = self.local_path(name)
+        if path is not None and not _is_regular(path):
+            raise UnfitFileError(
+                f"{self}/{name}: wanted a regular file, got a folder, pipe, socket or device: move it away"
+            )
+
     @contextmanager
     def telling(self, action: str) -> Iterator[None]:
         """Turn an operating system's error into a `PlaceError` that names this place.
@@ -325,6 +350,10 @@ class Place:
             raise PlaceError(f"cannot {action} {self}: {error}\n{advice}, or choose another place.") from error
 
 
+def _is_regular(path: Path) -> bool:
+    return stat.S_ISREG(path.stat().st_mode)
+
+
 def _aside(name: str) -> str:
     return f"{SET_ASIDE}/{name}.{uuid.uuid4().hex}"
 
@@ -337,8 +366,9 @@ class _Root:
     mark: bytes
 
     def check(self) -> None:
+        mark = self.folder / MARK
         try:
-            found = (self.folder / MARK).read_bytes()
+            found = mark.read_bytes() if _is_regular(mark) else None
         except (FileNotFoundError, NotADirectoryError):
             found = None
         if found != self.mark:

@@ -36,8 +36,9 @@ def has_token() -> bool:
     if os.environ.get("RAY_AUTH_TOKEN"):
         return True
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    file = Path(named) if named else TOKEN_FILE.expanduser()
     try:
-        return bool((Path(named) if named else TOKEN_FILE.expanduser()).read_text().strip())
+        return file.is_file() and bool(file.read_bytes().strip())
     except OSError:
         return False
 

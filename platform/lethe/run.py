@@ -114,7 +114,10 @@ class StudyRun:
     def _work(self, plan: Plan, connection: Connection) -> None:
         shelf = Shelf(plan.datasets)
         self._progress.models(0, len(plan.missing))
-        search = StudySearch(plan.cells, self._store, Journal(self._place, self._study.name))
+        journal = Journal(self._place, self._study.name)
+        if journal.problem:
+            self._progress.say(journal.problem)
+        search = StudySearch(plan.cells, self._store, journal)
         filling = Filling(plan, self._pool, self._store, search, self._progress, self._problem)
         share = self._study.resources.training
         claims: Claims = RayClaims() if isinstance(connection, OnRay) else LocalClaims()

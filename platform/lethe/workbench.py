@@ -95,7 +95,7 @@ class Bench:
 
     def seconds_saliency(self, method: Method) -> float:
         """Give the seconds that a setting's scores took; 0 where it needs none."""
-        return float(self._scores.manifest["facts"]["seconds_train"]) if method.needs_saliency else 0.0
+        return self._scores.manifest.facts.seconds_train if method.needs_saliency else 0.0
 
     def images_saliency(self, method: Method) -> int:
         """Count the training images that a setting's scores took: D_f once; 0 where it needs none."""
@@ -169,8 +169,8 @@ class Workbench:
             weights={name: value.to(self.device) for name, value in original.files["weights"].items()},
             original_logits=logits_of(original),
             oracle_logits=logits_of(oracle),
-            seconds_retrain=float(oracle.manifest["facts"]["seconds_train"]),
-            images_retrain=int(oracle.manifest["facts"]["epochs"]) * len(question.forget.retain_R),
+            seconds_retrain=oracle.manifest.facts.seconds_train,
+            images_retrain=(oracle.manifest.facts.epochs or 0) * len(question.forget.retain_R),
             load=self._load,
         )
 

@@ -5,6 +5,7 @@ import pickle
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,26 @@ import torch
 
 from lethe.fingerprint import digest
 from lethe.place import Place, PlaceError
-from lethe.pool import Pool
+from lethe.pool import Facts, Pool
 from lethe.pool._cache import NodeCache
 from lethe.study import ArtefactKey
 
 KEY = ArtefactKey("original", {"data": "0123", "training_seed": 7})
 FILES = {"weights": {"a": torch.arange(1000.0)}, "logits": {"train": torch.ones(3)}}
+FACTS = Facts(
+    seconds_train=1.5,
+    seconds_total=2.5,
+    epochs=2,
+    loss=0.25,
+    started_at=datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC),
+    ended_at=datetime(2026, 11, 23, 9, 31, tzinfo=UTC),
+    device="cpu",
+    worker="here:1",
+    node="here",
+    lethe_version="0.1.0",
+    python_version="3.11.7",
+    torch_version="2.13.0",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +62,7 @@ def take_away(place: Place) -> None:
 def test_what_was_read_once_is_loaded_without_the_store(
     place: Place, folder: Path, read: Callable[[Pool, ArtefactKey], object]
 ) -> None:
-    Pool(place).save(KEY, FILES, {})
+    Pool(place).save(KEY, FILES, FACTS)
     assert read(Pool(place), KEY)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     take_away(place)
@@ -56,7 +71,7 @@ def test_what_was_read_once_is_loaded_without_the_store(
 
 
 def test_verifying_looks_at_the_store_and_not_at_the_cache(place: Place) -> None:
-    Pool(place).save(KEY, FILES, {})
+    Pool(place).save(KEY, FILES, FACTS)
     Pool(place).load(KEY)
     take_away(place)
     with pytest.raises(Exception, match="is missing"):
@@ -65,7 +80,7 @@ def test_verifying_looks_at_the_store_and_not_at_the_cache(place: Place) -> None
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"x" + content[1:], lambda _: b""])
 def test_a_broken_cache_file_is_fetched_again(place: Place, folder: Path, damage: Callable[[bytes], bytes]) -> None:
-    Pool(place).save(KEY, FILES, {})
+    Pool(place).save(KEY, FILES, FACTS)
     weights(Pool(place))
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert before
@@ -75,9 +90,37 @@ def test_a_broken_cache_file_is_fetched_again(place: Place, folder: Path, damage
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def make_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link_to_a_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("damage", [make_a_pipe, link_to_a_device])
+def test_what_is_no_file_in_the_cache_is_fetched_again(
+    place: Place, folder: Path, damage: Callable[[Path], None]
+) -> None:
+    Pool(place).save(KEY, FILES, FACTS)
+    weights(Pool(place))
+    for path in list(folder.iterdir()):
+        damage(path)
+    assert torch.equal(weights(Pool(place)), FILES["weights"]["a"])
+    assert all(path.is_file() and not path.is_symlink() for path in folder.iterdir())
+
+
+def test_a_folder_in_the_cache_is_left_alone(folder: Path) -> None:
+    (folder / "somebody's").mkdir(parents=True)
+    NodeCache(limit_bytes=1).keep(digest(b"content"), b"content")
+    assert [path.name for path in folder.iterdir()] == ["somebody's"]
+
+
 def test_a_local_place_needs_no_cache(tmp_path: Path, folder: Path) -> None:
     pool = Pool(Place.at(tmp_path / "results"))
-    pool.save(KEY, FILES, {})
+    pool.save(KEY, FILES, FACTS)
     weights(pool)
     assert not folder.exists()
 

@@ -1,7 +1,9 @@
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,25 @@ from torch import Tensor
 
 from lethe.fingerprint import digest
 from lethe.place import Place
-from lethe.pool import CorruptArtefactError, Pool
+from lethe.pool import CorruptArtefactError, Facts, Pool
 from lethe.study import ArtefactKey
 from lethe.versions import SchemaError
 
 KEY = ArtefactKey("original", {"data": "0123", "training_seed": 7})
-FACTS = {"seconds_train": 1.5, "epochs": 2, "ua": None}
+FACTS = Facts(
+    seconds_train=1.5,
+    seconds_total=2.5,
+    epochs=2,
+    loss=0.25,
+    started_at=datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC),
+    ended_at=datetime(2026, 11, 23, 9, 31, tzinfo=UTC),
+    device="cpu",
+    worker="here:1",
+    node="here",
+    lethe_version="0.1.0",
+    python_version="3.11.7",
+    torch_version="2.13.0",
+)
 
 
 def files(value: float = 1.0) -> dict[str, dict[str, Tensor]]:
@@ -45,7 +60,7 @@ def file_of(pool: Pool, name: str) -> Path:
     """The file that the manifest says holds these tensors."""
     manifest = pool.manifest(KEY)
     assert manifest is not None
-    return folder(pool) / str(manifest["files"][name]["file"])
+    return folder(pool) / manifest.files[name].file
 
 
 def checkpoint_files(pool: Pool) -> list[Path]:
@@ -67,6 +82,15 @@ def empty(path: Path) -> None:
 
 
 DAMAGES = [flip_a_byte, cut_short, empty, Path.unlink]
+
+
+def reseal(pool: Pool, drop: str = "", **changes: object) -> None:
+    """Changes what a manifest says, and its own checksum with it, as only a program would."""
+    path = folder(pool) / "manifest.json"
+    said = json.loads(path.read_text()) | changes
+    said = {name: value for name, value in said.items() if name not in ("sha256", drop)}
+    said["sha256"] = digest(json.dumps(said, sort_keys=True).encode())
+    path.write_text(json.dumps(said), encoding="utf-8")
 
 
 def exists(pool: Pool, key: ArtefactKey) -> bool:
@@ -94,13 +118,13 @@ def test_what_is_saved_is_loaded_bit_by_bit_by_any_pool_of_the_place(pool: Pool,
 def test_a_manifest_tells_inputs_facts_sizes_and_checksums(pool: Pool) -> None:
     manifest = pool.save(KEY, files(), FACTS)
     assert manifest == pool.manifest(KEY) == pool.verify(KEY)
-    assert (manifest["kind"], manifest["fingerprint"]) == (KEY.kind, KEY.fingerprint)
-    assert (manifest["inputs"], manifest["facts"]) == (dict(KEY.inputs), FACTS)
-    for entry in manifest["files"].values():
-        content = (folder(pool) / entry["file"]).read_bytes()
-        assert entry["sha256"] == hashlib.sha256(content).hexdigest()
-        assert entry["size_bytes"] == len(content)
-    assert pool.size_bytes(manifest) == sum(path.stat().st_size for path in folder(pool).glob("*.safetensors"))
+    assert (manifest.kind, manifest.fingerprint) == (KEY.kind, KEY.fingerprint)
+    assert (manifest.inputs, manifest.facts) == (dict(KEY.inputs), FACTS)
+    for entry in manifest.files.values():
+        content = (folder(pool) / entry.file).read_bytes()
+        assert entry.sha256 == hashlib.sha256(content).hexdigest()
+        assert entry.size_bytes == len(content)
+    assert manifest.size_bytes == sum(path.stat().st_size for path in folder(pool).glob("*.safetensors"))
 
 
 def test_artefacts_of_other_inputs_or_kinds_do_not_exist(pool: Pool) -> None:
@@ -121,7 +145,7 @@ def test_without_its_manifest_an_artefact_does_not_exist(pool: Pool) -> None:
 
 def test_a_save_that_fails_at_its_manifest_leaves_no_artefact(pool: Pool) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        pool.save(KEY, files(), {"loss": float("nan")})
+        pool.save(KEY, files(), FACTS.model_copy(update={"loss": float("nan")}))
     assert list(folder(pool).glob("*.safetensors"))
     assert pool.load(KEY) is None
 
@@ -153,19 +177,146 @@ def test_a_damaged_file_is_found_and_named(pool: Pool, damage: Callable[[Path], 
     ids=["cut short", "empty", "altered format", "renamed", "altered facts", "forgotten files", "no mapping"],
 )
 def test_a_broken_manifest_is_found_and_named(pool: Pool, spoil: Callable[[dict[str, Any]], str]) -> None:
-    manifest = pool.save(KEY, files(), FACTS)
-    (folder(pool) / "manifest.json").write_text(spoil(manifest), encoding="utf-8")
+    pool.save(KEY, files(), FACTS)
+    path = folder(pool) / "manifest.json"
+    path.write_text(spoil(json.loads(path.read_text())), encoding="utf-8")
     for read in (pool.manifest, pool.load, pool.verify):
         with pytest.raises(CorruptArtefactError, match=r"manifest\.json") as caught:
             read(KEY)
         assert str(folder(pool)) in str(caught.value)
 
 
+HOSTILE = {
+    "empty": b"",
+    "null": b"null",
+    "list": b"[]",
+    "text": b'"x"',
+    "number": b"1",
+    "binary": b"\xff\xfe\x00",
+    "nested": b"[" * 100_000,
+    "nested and whole": b"[" * 100_000 + b"]" * 100_000,
+    "nested objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "huge number": b'{"format": ' + b"1" * 5000 + b"}",
+    "infinite": b'{"format": 1e999}',
+    "half a surrogate": b'{"format": "\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_stands_in_a_manifests_place_is_an_artefact_that_is_corrupt(pool: Pool, content: bytes) -> None:
+    pool.save(KEY, files(), FACTS)
+    (folder(pool) / "manifest.json").write_bytes(content)
+    check_is_set_aside(pool)
+
+
+ENTRY = {"file": "weights-00000000.safetensors", "sha256": "0" * 64, "size_bytes": 10}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"drop": "files"},
+        {"drop": "format"},
+        {"drop": "facts"},
+        {"drop": "inputs"},
+        {"files": []},
+        {"files": {}},
+        {"files": None},
+        {"files": {"weights": ENTRY}},
+        {"files": {"weights": ENTRY, "logits": "x"}},
+        {"files": {"weights": ENTRY, "logits": ENTRY | {"file": "../../other.safetensors"}}},
+        {"files": {"weights": ENTRY, "logits": ENTRY | {"sha256": "../../etc/passwd"}}},
+        {"files": {"weights": ENTRY, "logits": ENTRY | {"size_bytes": "10"}}},
+        {"files": {"weights": ENTRY, "logits": ENTRY | {"size_bytes": -1}}},
+        {"format": "2"},
+        {"format": None},
+        {"format": True},
+        {"format": 1.5},
+        {"format": -1},
+        {"kind": "oracle"},
+        {"inputs": []},
+        {"facts": []},
+        {"facts": {}},
+        {"facts": json.loads(FACTS.model_dump_json()) | {"seconds_train": "1.5"}},
+        {"facts": json.loads(FACTS.model_dump_json()) | {"epochs": 10**30}},
+        {"facts": json.loads(FACTS.model_dump_json()) | {"started_at": "yesterday"}},
+        {"facts": json.loads(FACTS.model_dump_json()) | {"started_at": "2026-11-23T09:30:00"}},
+    ],
+    ids=str,
+)
+def test_a_manifest_that_says_what_none_says_is_an_artefact_that_is_corrupt(
+    pool: Pool, changes: dict[str, Any]
+) -> None:
+    pool.save(KEY, files(), FACTS)
+    reseal(pool, **changes)
+    check_is_set_aside(pool)
+
+
+def make_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link_to_a_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def make_huge(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(3 << 30)
+
+
+def make_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+NO_FILES = [make_a_pipe, link_to_a_device, make_huge, make_a_folder]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "weights-*.safetensors"])
+@pytest.mark.parametrize("damage", NO_FILES)
+def test_what_is_no_file_of_an_artefact_is_not_read(pool: Pool, damage: Callable[[Path], None], name: str) -> None:
+    pool.save(KEY, files(), FACTS)
+    [path] = folder(pool).glob(name)
+    damage(path)
+    check_is_set_aside(pool, path.name, [pool.load, pool.verify])
+
+
+def check_is_set_aside(
+    pool: Pool, name: str = "manifest.json", reads: Sequence[Callable[[ArtefactKey], object]] | None = None
+) -> None:
+    """Every reader refuses the artefact and names it and the file; then it can be moved away and made again."""
+    for read in reads or (pool.manifest, pool.load, pool.verify):
+        with pytest.raises(CorruptArtefactError) as caught:
+            read(KEY)
+        assert str(folder(pool)) in str(caught.value)
+        assert name in str(caught.value)
+    pool.set_aside(KEY)
+    pool.save(KEY, files(), FACTS)
+    assert pool.verify(KEY) is not None
+
+
+def test_a_manifest_of_before_is_read_without_the_facts_that_it_lacks_and_a_later_one_without_what_it_adds(
+    pool: Pool,
+) -> None:
+    """Accuracies, cores and code version were added later; all else is as the first version wrote it."""
+    pool.save(KEY, files(), FACTS)
+    first = json.loads(FACTS.model_dump_json(exclude_none=True)) | {
+        "started_at": "2026-11-23T09:30:00.123456+00:00",
+        "ended_at": "2026-11-23T09:31:00+00:00",
+        "of a later version": [1],
+    }
+    reseal(pool, facts=first, new="a later version's")
+    manifest = pool.verify(KEY)
+    assert manifest is not None
+    assert manifest.facts == FACTS
+
+
 def test_a_manifest_of_a_newer_format_is_refused_with_what_to_do_and_is_not_taken_for_damage(pool: Pool) -> None:
-    manifest = pool.save(KEY, files(), FACTS)
-    newer = {name: value for name, value in manifest.items() if name != "sha256"} | {"format": manifest["format"] + 1}
-    newer["sha256"] = digest(json.dumps(newer, sort_keys=True).encode())
-    (folder(pool) / "manifest.json").write_text(json.dumps(newer), encoding="utf-8")
+    pool.save(KEY, files(), FACTS)
+    reseal(pool, format=2, files={"in another way": True}, new=None)
     for read in (pool.manifest, pool.load, pool.verify):
         with pytest.raises(SchemaError, match=r"manifest\.json: it has format 2.*up to 1\. Upgrade lethe"):
             read(KEY)
@@ -203,7 +354,7 @@ def test_what_was_set_aside_twice_is_kept_twice(pool: Pool) -> None:
 def test_the_first_of_two_that_save_wins_and_the_other_leaves_nothing_behind(pool: Pool) -> None:
     first = pool.save(KEY, files(1.0), FACTS)
     names = sorted(path.name for path in folder(pool).iterdir())
-    assert pool.save(KEY, files(2.0), {**FACTS, "epochs": 9}) == first
+    assert pool.save(KEY, files(2.0), FACTS.model_copy(update={"epochs": 9})) == first
     assert sorted(path.name for path in folder(pool).iterdir()) == names
     loaded = pool.load(KEY)
     assert loaded is not None
@@ -229,7 +380,13 @@ def test_a_new_checkpoint_takes_the_place_of_the_old_one(pool: Pool) -> None:
     assert len(checkpoint_files(pool)) == 1
 
 
-@pytest.mark.parametrize("damage", [flip_a_byte, cut_short, empty])
+def of_another_name(path: Path) -> None:
+    """The checksum in the name is right, and there are no tensors."""
+    path.unlink()
+    path.with_name(f"{digest(b'x')[:32]}.safetensors").write_bytes(b"x")
+
+
+@pytest.mark.parametrize("damage", [flip_a_byte, cut_short, empty, of_another_name])
 def test_a_damaged_checkpoint_is_dropped(pool: Pool, damage: Callable[[Path], None]) -> None:
     pool.save_checkpoint(KEY, {"epoch": torch.tensor(1)})
     (path,) = checkpoint_files(pool)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lethe.cluster import Shelf, Steps
 from lethe.place import Place
-from lethe.pool import DivergedError, LocalClaims, Made, Pool, Trainer, TrainingJob, jobs_for
+from lethe.pool import DivergedError, Facts, LocalClaims, Made, Manifest, Pool, Trainer, TrainingJob, jobs_for
 from lethe.pool._claims import LEASE_S
 from lethe.study import ArtefactKey, Cell, Share, expand, parse_study
 from unlearning.data import ImageData, Split, Synthetic, load
@@ -30,7 +30,7 @@ class PowerCutError(Exception):
 class PoolUntilThePowerCut(Pool):
     """A pool whose worker dies when its training is over, before anything but checkpoints is saved."""
 
-    def save(self, key: ArtefactKey, files: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    def save(self, key: ArtefactKey, files: Mapping[str, Any], facts: Facts) -> Manifest:
         raise PowerCutError
 
 
@@ -141,7 +141,7 @@ def test_the_manifests_accuracies_are_those_of_the_logits(made: tuple[Pool, list
     for one in artefacts:
         if one.key.kind == "saliency":
             continue
-        logits, facts = files(pool, one.key)["logits"], one.manifest["facts"]
+        logits, facts = files(pool, one.key)["logits"], one.manifest.facts.model_dump()
         forget = Predictions(logits["train"], DATA.train.labels_N).at(one.question.forget.indices_F)
         assert facts["va"] == accuracy(Predictions(logits["val"], DATA.val.labels_N))
         assert facts["ta"] == accuracy(Predictions(logits["test"], DATA.test.labels_N))
@@ -189,7 +189,7 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint_to_bit_identica
     seconds_before = 1000.0
     stopped.save_checkpoint(job.key, checkpoint | {"seconds": torch.tensor(seconds_before, dtype=torch.float64)})
     continued, *_ = make(stopped, job)
-    assert continued.manifest["facts"]["seconds_train"] > seconds_before
+    assert continued.manifest.facts.seconds_train > seconds_before
     assert identical(weights(stopped, job.key), weights(whole, job.key))
     assert identical(files(stopped, job.key)["logits"], files(whole, job.key)["logits"])
     assert stopped.checkpoint(job.key) is None
@@ -220,6 +220,32 @@ def test_a_training_whose_checkpoint_is_damaged_begins_anew(tmp_path: Path) -> N
         make(PoolUntilThePowerCut(stopped.place), job)
     (path,) = (tmp_path / "stopped").rglob("checkpoints/*/*.safetensors")
     path.write_bytes(path.read_bytes()[:-3])
+    make(stopped, job)
+    assert identical(weights(stopped, job.key), weights(whole, job.key))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epoch": torch.tensor(99)},
+        {"epoch": torch.tensor([5, 5])},
+        {"seconds": torch.tensor(float("nan"), dtype=torch.float64)},
+        {"velocity/0": torch.zeros(1)},
+        {"model/another": torch.zeros(1)},
+        {"loss": None},
+    ],
+    ids=str,
+)
+def test_a_training_whose_checkpoint_is_of_another_one_begins_anew(tmp_path: Path, changes: dict[str, Any]) -> None:
+    job = job_of("oracle", epochs=2)
+    whole, stopped, claims = pool_at(tmp_path / "whole"), pool_at(tmp_path / "stopped"), LocalClaims()
+    make(whole, job)
+    steps = trainer(stopped, claims=claims)(job)
+    next(steps)
+    steps.close()
+    state = stopped.checkpoint(job.key)
+    assert state is not None
+    stopped.save_checkpoint(job.key, {name: value for name, value in (state | changes).items() if value is not None})
     make(stopped, job)
     assert identical(weights(stopped, job.key), weights(whole, job.key))
 

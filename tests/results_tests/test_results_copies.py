@@ -1,5 +1,6 @@
 """Copies of many studies' files: read instead of them while they are true, and never trusted beyond that."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,40 @@ def test_a_copy_that_is_torn_or_gone_costs_nothing(
 ) -> None:
     for path in (Path(str(copied.place)) / "copies").glob(pattern):
         damage(path)
+    assert trials(copied) == ALL
+
+
+HOSTILE = {
+    "empty": b"",
+    "null": b"null",
+    "list": b"[]",
+    "object": b"{}",
+    "text": b'"x"',
+    "number": b"1",
+    "binary": b"\xff\xfe\x00",
+    "nested": b"[" * 100_000,
+    "no file": b'{"studies": {}}',
+    "no studies": b'{"file": "trials-0123456789abcdef.parquet"}',
+    "studies as a list": b'{"file": "trials-0123456789abcdef.parquet", "studies": ["a"]}',
+    "files as a text": b'{"file": "trials-0123456789abcdef.parquet", "studies": {"a": "a/x"}}',
+    "another place's file": b'{"file": "../../other.parquet", "studies": {}}',
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_stands_in_the_place_of_a_copys_index_costs_nothing(copied: Store, content: bytes) -> None:
+    for path in (Path(str(copied.place)) / "copies").glob("*.json"):
+        path.write_bytes(content)
+    assert trials(copied) == ALL
+    copy_tables(copied)
+    damage_all_files(copied)
+    assert trials(copied) == ALL
+
+
+def test_a_copys_index_that_is_a_pipe_is_not_waited_for(copied: Store) -> None:
+    path = Path(str(copied.place)) / "copies" / "trials.json"
+    path.unlink()
+    os.mkfifo(path)
     assert trials(copied) == ALL
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lethe.place import Place, PlaceError
+from lethe.place import MARK, Place, PlaceError, UnfitFileError
 
 
 @pytest.fixture(params=["local", "objects"])
@@ -35,6 +35,41 @@ def test_bytes_are_never_decompressed_by_a_files_name(place: Place) -> None:
 def test_reading_what_is_not_there_is_file_not_found(place: Place) -> None:
     with pytest.raises(FileNotFoundError):
         place.read("nothing")
+
+
+def test_a_file_that_is_larger_than_its_kind_is_not_read(place: Place) -> None:
+    place.write("small.json", b"12345")
+    assert place.read("small.json", limit_bytes=5) == b"12345"
+    with pytest.raises(UnfitFileError, match=r"small\.json: wanted a file of at most 4 bytes, got 5: move it away"):
+        place.read("small.json", limit_bytes=4)
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    place = Place.at(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "device", "folder"):
+        with pytest.raises(UnfitFileError, match=rf"{tmp_path}/{name}: wanted a regular file, got a folder, pipe"):
+            place.read(name)
+
+
+def test_a_sparse_file_larger_than_memory_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "sparse.json").open("wb") as file:
+        file.truncate(1 << 42)
+    with pytest.raises(UnfitFileError, match="at most 10 bytes, got 4,398,046,511,104"):
+        Place.at(tmp_path).read("sparse.json", limit_bytes=10)
+
+
+def test_a_mark_that_is_a_pipe_is_told_when_a_place_is_prepared_and_afterwards(tmp_path: Path) -> None:
+    prepared = Place.at(tmp_path / "place").prepared()
+    mark = tmp_path / "place" / MARK
+    mark.unlink()
+    os.mkfifo(mark)
+    with pytest.raises(PlaceError, match="wanted a regular file"):
+        Place.at(tmp_path / "place").prepared()
+    with pytest.raises(PlaceError, match="the folder is gone or is another one"):
+        prepared.write("a/b", b"x")
 
 
 def test_names_are_sorted_and_relative_and_a_missing_folder_has_none(place: Place) -> None:

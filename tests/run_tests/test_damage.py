@@ -1,6 +1,7 @@
 """Files of a study that were torn, changed, or written by a Lethe of another version, and what the next run does."""
 
 import json
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
@@ -195,8 +196,83 @@ def test_a_broken_journal_costs_nothing(
     study: Path, whole: Path, finished: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(whole / "optuna/tiny.journal")
+    shutil.rmtree(min((whole / "pool" / "saliency").iterdir()))
     run(study, whole)
     assert found_in(whole) == found_in(finished)
+
+
+def test_a_journal_whose_last_line_is_torn_is_set_aside_and_written_anew(
+    study: Path, whole: Path, finished: Path
+) -> None:
+    journal = whole / "optuna/tiny.journal"
+    whole_bytes = journal.read_bytes()
+    cut_short(journal)
+    shutil.rmtree(min((whole / "pool" / "saliency").iterdir()))
+    said = run(study, whole)
+    assert f"the broken journal {journal} was set aside as" in said.replace("\n", " ")
+    assert found_in(whole) == found_in(finished)
+    assert len(journal.read_bytes().splitlines()) == len(whole_bytes.splitlines())
+    assert "set aside" not in run(study, whole)
+
+
+def seal(manifest: dict[str, Any]) -> str:
+    said = {name: value for name, value in manifest.items() if name != "sha256"}
+    return json.dumps(said | {"sha256": digest(json.dumps(said, sort_keys=True).encode())})
+
+
+def reseal(**changes: object) -> Callable[[Path], None]:
+    """Makes what changes a manifest and its own checksum with it."""
+
+    def change(path: Path) -> None:
+        path.write_text(seal(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+def put(content: bytes) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(content) and None
+
+
+STRANGE = {
+    "null": put(b"null"),
+    "list": put(b"[]"),
+    "nested": put(b"[" * 100_000),
+    "no files": reseal(files={}),
+    "a list of files": reseal(files=[]),
+    "a text as format": reseal(format="1"),
+    "no facts": reseal(facts={}),
+}
+
+
+@pytest.mark.parametrize("damage", STRANGE.values(), ids=STRANGE)
+def test_a_strange_manifest_of_a_finished_study(
+    study: Path, whole: Path, finished: Path, damage: Callable[[Path], None]
+) -> None:
+    check_artefact_is_made_again(study, whole, "saliency/*/manifest.json", damage, finished)
+
+
+def test_a_manifest_that_is_a_pipe_is_set_aside_and_not_waited_for(study: Path, whole: Path, finished: Path) -> None:
+    manifest = min((whole / "pool" / "saliency").glob("*/manifest.json"))
+    manifest.unlink()
+    os.mkfifo(manifest)
+    said = run(study, whole)
+    assert "a broken saliency was set aside as" in said
+    assert found_in(whole) == found_in(finished)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"pid": "x"}', b"[" * 10_000])
+def test_a_lease_that_cannot_be_read_is_named_and_taken_over(
+    study: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    for name, seconds in (("LOOK_S", 0.05), ("DEAD_S", 0.2)):
+        monkeypatch.setattr(f"lethe.lease.{name}", seconds)
+    lease = whole / "leases" / "tiny.json"
+    lease.parent.mkdir(exist_ok=True)
+    lease.write_bytes(content)
+    said = run(study, whole)
+    assert f"a run whose lease {lease} cannot be read" in said.replace("\n", " ")
+    assert "Everything is there already" in said
+    assert not lease.exists()
 
 
 def test_an_artefact_that_breaks_while_a_study_runs_ends_it_and_no_trial_is_blamed(
@@ -252,10 +328,7 @@ def make_parts_newer(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def make_a_manifest_newer(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = min((results / "pool" / "original").glob("*/manifest.json"))
     manifest = json.loads(path.read_text())
-    del manifest["sha256"]
-    manifest["format"] += 1
-    manifest["sha256"] = digest(json.dumps(manifest, sort_keys=True).encode())
-    path.write_text(json.dumps(manifest))
+    path.write_text(seal(manifest | {"format": manifest["format"] + 1}))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lethe.lease import Holder, holding_study
-from lethe.place import Place
+from lethe.lease import Holder, StudyHeldError, holding_study
+from lethe.place import Place, PlaceError
 from lethe.results import query
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
@@ -60,9 +60,7 @@ class Witness:
 
 
 def lease(place: Place) -> Holder:
-    holder = Holder.read(place.read("leases/s.json"))
-    assert holder is not None
-    return holder
+    return Holder.read(place.read("leases/s.json"))
 
 
 def eventually(fact: Callable[[], object]) -> None:
@@ -151,7 +149,7 @@ def test_a_zombie_is_dead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None
     [
         replace(Holder.here(), id="far", host="far", machine="another boot").text(),
         replace(Holder.here(), id="far", host="far", machine="", pid=2**22 + 1).text(),
-        json.dumps({**asdict(Holder.here()), "id": "far", "new": 1}).encode(),
+        json.dumps({**asdict(Holder.here()), "id": "far", "host": "far", "new": 1}).encode(),
         b"",
     ],
     ids=["another machine", "a machine that cannot tell", "a newer Lethe", "torn"],
@@ -164,7 +162,78 @@ def test_a_holder_that_counts_no_more_is_dead_after_a_while_and_not_before(place
         assert time.monotonic() - began >= DEAD_S
         assert lease(place).pid == os.getpid()
     assert len(said) == 1
-    assert ("far" in said[0]) == (b'"far"' in left and b'"new"' not in left)
+    assert ("far" in said[0]) == (b'"far"' in left)
+
+
+def lease_with(**changes: object) -> bytes:
+    """The lease of a run elsewhere, with something wrong in it."""
+    return json.dumps({**asdict(Holder.here()), "id": "far", "host": "far", "machine": "", **changes}).encode()
+
+
+HOSTILE = {
+    "empty": b"",
+    "null": b"null",
+    "list": b"[]",
+    "object": b"{}",
+    "text": b'"x"',
+    "number": b"1",
+    "binary": b"\xff\xfe\x00",
+    "torn": lease_with()[:-5],
+    "nested": b"[" * 10_000,
+    "text as pid": lease_with(pid="1"),
+    "huge pid": lease_with(pid=10**30),
+    "pid of a group": lease_with(pid=-1),
+    "pid of all": lease_with(pid=0),
+    "truth as pid": lease_with(pid=True),
+    "list as count": lease_with(count=[]),
+    "null as host": lease_with(host=None),
+    "escapes as host": lease_with(host="\x1b]0;x\x07"),
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_a_lease_that_cannot_be_read_is_told_at_once_with_what_to_do_and_taken_over(
+    tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    place = Place.at(tmp_path / "results").prepared()
+    monkeypatch.setattr("lethe.lease.DEAD_S", 0.3)
+    place.write("leases/s.json", content)
+    told_at: list[float] = []
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        told_at.append(time.monotonic())
+        said.append(text)
+
+    began = time.monotonic()
+    with holding_study(place, "s", say=say, on_lost=pytest.fail):
+        assert lease(place).pid == os.getpid()
+    assert told_at[0] - began < 0.3
+    assert f"a run whose lease {place}/leases/s.json cannot be read (" in said[0]
+    assert "delete that file" in said[0]
+    assert "\x1b" not in said[0]
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_who_does_not_wait_names_the_lease_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
+    place = Place.at(tmp_path)
+    place.write("leases/s.json", content)
+    with (
+        pytest.raises(StudyHeldError, match=rf"a run whose lease {tmp_path}/leases/s\.json cannot be read"),
+        holding_study(place, "s", on_lost=pytest.fail),
+    ):
+        pass
+
+
+def test_a_lease_that_is_no_file_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "leases").mkdir()
+    for number, make in enumerate((os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir)):
+        make(tmp_path / "leases" / f"{number}.json")
+        with (
+            pytest.raises(PlaceError, match=rf"leases/{number}\.json: wanted a regular file"),
+            holding_study(Place.at(tmp_path), str(number), say=pytest.fail, on_lost=pytest.fail),
+        ):
+            pass
 
 
 def test_of_several_that_wait_for_a_dead_holder_one_keeps_the_study(place: Place) -> None:
@@ -195,7 +264,8 @@ def test_a_holder_writes_a_broken_lease_again(place: Place) -> None:
     first = Witness(place)
     eventually(first.holds.is_set)
     place.write("leases/s.json", b"torn")
-    eventually(lambda: Holder.read(place.read("leases/s.json")) is not None)
+    eventually(lambda: place.read("leases/s.json") != b"torn")
+    assert lease(place).pid == os.getpid()
     first.leave()
     assert first.lost == []
 
@@ -307,4 +377,4 @@ def test_ctrl_c_ends_the_wait(lethe: Lethe, write_study: WriteStudy, tmp_path: P
         code, output = rest(process)
         assert code == 130, output
         assert "the same command goes on from here" in output
-        assert Holder.read(results.read("leases/tiny.json")) is not None
+        assert Holder.read(results.read("leases/tiny.json")).pid == os.getpid()

@@ -339,13 +339,14 @@ def test_a_file_that_is_not_yaml_is_refused_with_the_line(tmp_path: Path) -> Non
         read_study(written(tmp_path, "name: a\ndata: ]\n"))
 
 
-@pytest.mark.parametrize(("name", "why"), [("nowhere.yaml", "No such file"), (".", "Is a directory")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("nowhere.yaml", "there is no such study"), (".", "wanted a regular file as study, got a folder")]
+)
 def test_a_file_that_cannot_be_read_is_told_with_its_path(tmp_path: Path, name: str, why: str) -> None:
     path = tmp_path / name
     with pytest.raises(StudyError) as caught:
         read_study(path)
-    assert str(caught.value) == f"{path}: cannot be read: {caught.value.__cause__.strerror}"  # type: ignore[union-attr]
-    assert why in str(caught.value)
+    assert str(caught.value) == f"{path}: {why}"
 
 
 def test_an_arm_that_comes_twice_and_a_file_of_another_encoding_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Training originals and oracles: a recipe, and a run of it that can be stopped after any epoch."""
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -110,7 +111,12 @@ class Training:
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from a checkpoint of the same training."""
+        """Continue from a checkpoint of the same training.
+
+        Raises:
+            ValueError: the state is that of another training or none; nothing was changed.
+        """
+        self._check(state)
         self.model.load_state_dict(
             {name.removeprefix("model/"): value for name, value in state.items() if name.startswith("model/")}
         )
@@ -119,3 +125,14 @@ class Training:
         self.epoch = int(state["epoch"])
         self.loss = float(state["loss"])
         self.seconds = float(state["seconds"])
+
+    def _check(self, state: dict[str, Tensor]) -> None:
+        wanted = {name: (value.shape, value.dtype) for name, value in self.checkpoint().items()}
+        found = {name: (value.shape, value.dtype) for name, value in state.items()}
+        if found != wanted:
+            unfit = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+            raise ValueError(f"wanted a checkpoint of this training, got other tensors for {', '.join(unfit[:3])}")
+        epoch, loss, seconds = int(state["epoch"]), float(state["loss"]), float(state["seconds"])
+        measured = math.isfinite(loss) or epoch == 0
+        if not (0 <= epoch <= self.recipe.epochs and measured and 0 <= seconds < math.inf):
+            raise ValueError(f"wanted a checkpoint of this training, got epoch {epoch}, loss {loss}, {seconds} seconds")

@@ -2,6 +2,7 @@
 
 from lethe.pool._claims import Claims, LocalClaims, RayClaims
 from lethe.pool._jobs import TrainingJob, jobs_for
+from lethe.pool._manifest import Facts, Manifest
 from lethe.pool._store import Artefact, CorruptArtefactError, Pool
 from lethe.pool._trainer import DivergedError, Made, Trainer
 
@@ -10,8 +11,10 @@ __all__ = [
     "Claims",
     "CorruptArtefactError",
     "DivergedError",
+    "Facts",
     "LocalClaims",
     "Made",
+    "Manifest",
     "Pool",
     "RayClaims",
     "Trainer",

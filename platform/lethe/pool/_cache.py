@@ -6,6 +6,7 @@ over, and nothing that stands here can change a result. Without a cache everythi
 
 import logging
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from shutil import disk_usage
 from typing import Final
 
 from lethe.fingerprint import digest
-from lethe.place import Place, PlaceError
+from lethe.place import Place, PlaceError, UnfitFileError
 
 FOLDER_VARIABLE: Final = "LETHE_CACHE"
 LIMIT_BYTES: Final = 10 << 30
@@ -41,7 +42,7 @@ class NodeCache:
         try:
             os.utime(folder / sha256)
             content = Place.at(folder).read(sha256)
-        except FileNotFoundError:
+        except (FileNotFoundError, UnfitFileError):
             return None
         return content if digest(content) == sha256 else None
 
@@ -65,6 +66,8 @@ class NodeCache:
             try:
                 status = path.stat()
             except FileNotFoundError:
+                continue
+            if not stat.S_ISREG(status.st_mode):
                 continue
             found.append((status.st_mtime_ns, status.st_size, path))
         held = sum(size for _, size, _ in found)

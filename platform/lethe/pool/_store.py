@@ -5,10 +5,9 @@ the checksum of each file and one of its own. The manifest is written last: with
 pickle is ever read.
 """
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from safetensors import SafetensorError
@@ -16,14 +15,15 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from lethe.documents import MalformedError
 from lethe.fingerprint import digest
-from lethe.place import Place, PlaceError
+from lethe.place import Place, PlaceError, UnfitFileError
 from lethe.pool._cache import NodeCache
-from lethe.study import ArtefactKey
+from lethe.pool._manifest import FORMAT, MANIFEST_LIMIT_BYTES, Facts, FileEntry, Manifest, read_manifest
+from lethe.study import ArtefactKey, ArtefactKind
 from lethe.versions import SchemaError
 
 MANIFEST = "manifest.json"
-FORMAT = 1
 
 Tensors = dict[str, Tensor]
 
@@ -38,11 +38,10 @@ class Artefact:
 
     Attributes:
         files: tensors by name, by file: ``weights`` and ``logits`` of a model, ``scores`` of saliency.
-        manifest: inputs, facts (seconds, loss, ...) and provenance.
     """
 
     files: dict[str, Tensors]
-    manifest: dict[str, Any]
+    manifest: Manifest
 
 
 class Pool:
@@ -55,29 +54,28 @@ class Pool:
         self.place = place
         self._cache = None if place.is_local else NodeCache()
 
-    def manifest(self, key: ArtefactKey) -> dict[str, Any] | None:
+    def manifest(self, key: ArtefactKey) -> Manifest | None:
         """Read an artefact's manifest; None if the artefact does not exist.
 
         Raises:
-            CorruptArtefactError: the manifest is not one, or was changed.
+            CorruptArtefactError: the manifest is not one, was changed, or is another artefact's.
             SchemaError: a newer Lethe wrote it.
         """
-        folder = self._folder(key)
+        return self.manifest_of(key.kind, key.fingerprint)
+
+    def manifest_of(self, kind: ArtefactKind, fingerprint: str) -> Manifest | None:
+        """As `manifest`, of an artefact whose inputs are not known yet."""
+        folder = self.place.child("pool", kind, fingerprint)
         try:
-            manifest: dict[str, Any] = json.loads(folder.read(MANIFEST))
+            manifest = read_manifest(folder.read(MANIFEST, MANIFEST_LIMIT_BYTES))
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise CorruptArtefactError(f"{folder}: {MANIFEST} is not JSON: {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("sha256") != _own_checksum(manifest):
-            raise CorruptArtefactError(f"{folder}: {MANIFEST} has changed since it was written")
-        if manifest["format"] > FORMAT:
-            raise SchemaError(
-                f"cannot read {folder}/{MANIFEST}: it has format {manifest['format']}, this Lethe knows formats up to "
-                f"{FORMAT}. Upgrade lethe."
-            )
-        if manifest["fingerprint"] != key.fingerprint:
-            raise CorruptArtefactError(f"{folder}: {MANIFEST} is that of another artefact, {manifest['fingerprint']}")
+        except (MalformedError, UnfitFileError) as error:
+            raise CorruptArtefactError(f"{folder}: {MANIFEST} cannot be read: {error}") from error
+        except SchemaError as error:
+            raise SchemaError(f"cannot read {folder}/{MANIFEST}: {error}. Upgrade lethe.") from error
+        if (manifest.kind, manifest.fingerprint) != (kind, fingerprint):
+            raise CorruptArtefactError(f"{folder}: {MANIFEST} is that of another artefact, {manifest.fingerprint}")
         return manifest
 
     def load(self, key: ArtefactKey) -> Artefact | None:
@@ -89,13 +87,13 @@ class Pool:
         manifest = self.manifest(key)
         if manifest is None:
             return None
-        contents = {name: self._content(key, entry) for name, entry in manifest["files"].items()}
+        contents = {name: self._content(key, entry) for name, entry in manifest.files.items()}
         try:
             return Artefact({name: load_tensors(content) for name, content in contents.items()}, manifest)
         except SafetensorError as error:
             raise CorruptArtefactError(f"{self._folder(key)}: is not safetensors: {error}") from error
 
-    def verify(self, key: ArtefactKey) -> dict[str, Any] | None:
+    def verify(self, key: ArtefactKey) -> Manifest | None:
         """Check every checksum of an artefact in its place, nothing decoded; give its manifest, None if there is none.
 
         Raises:
@@ -103,11 +101,11 @@ class Pool:
         """
         manifest = self.manifest(key)
         if manifest is not None:
-            for entry in manifest["files"].values():
+            for entry in manifest.files.values():
                 self._fetch(key, entry)
         return manifest
 
-    def save(self, key: ArtefactKey, files: Mapping[str, Tensors], facts: Mapping[str, Any]) -> dict[str, Any]:
+    def save(self, key: ArtefactKey, files: Mapping[str, Tensors], facts: Facts) -> Manifest:
         """Write an artefact, manifest last, and drop its checkpoint; if somebody was faster, theirs stays."""
         folder = self._folder(key)
         entries = {}
@@ -115,32 +113,27 @@ class Pool:
             content = save_tensors({part: tensor.contiguous() for part, tensor in tensors.items()})
             file_name = f"{name}-{uuid4().hex[:8]}.safetensors"
             folder.write(file_name, content)
-            entries[name] = {"file": file_name, "sha256": digest(content), "size_bytes": len(content)}
+            entries[name] = FileEntry(file=file_name, sha256=digest(content), size_bytes=len(content))
         faster = self.manifest(key)
         if faster is not None:
             for entry in entries.values():
-                folder.delete(str(entry["file"]))
+                folder.delete(entry.file)
             return faster
-        manifest = {
-            "format": FORMAT,
-            "fingerprint": key.fingerprint,
-            "kind": key.kind,
-            "inputs": dict(key.inputs),
-            "files": entries,
-            "facts": dict(facts),
-        }
-        manifest["sha256"] = _own_checksum(manifest)
-        folder.write(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
+        manifest = Manifest(
+            format=FORMAT,
+            fingerprint=key.fingerprint,
+            kind=key.kind,
+            inputs=dict(key.inputs),
+            files=entries,
+            facts=facts,
+        )
+        folder.write(MANIFEST, manifest.text())
         self._drop_checkpoints(key, keep=None)
         return manifest
 
     def set_aside(self, key: ArtefactKey) -> str:
         """Move a broken artefact out of the way; give where it lies now."""
         return self.place.set_aside(self._path(key))
-
-    def size_bytes(self, manifest: Mapping[str, Any]) -> int:
-        """Sum the sizes of an artefact's files."""
-        return sum(int(entry["size_bytes"]) for entry in manifest["files"].values())
 
     def uri(self, key: ArtefactKey) -> str:
         """Name the place of an artefact."""
@@ -159,29 +152,36 @@ class Pool:
         for name in folder.names(suffix=".safetensors"):
             content = folder.read(name)
             if name == f"{digest(content)[:32]}.safetensors":
-                state: Tensors = load_tensors(content)
-                return state
+                with suppress(SafetensorError):
+                    state: Tensors = load_tensors(content)
+                    return state
             folder.delete(name)
         return None
 
-    def _content(self, key: ArtefactKey, entry: Mapping[str, Any]) -> bytes:
-        cached = self._cache.get(entry["sha256"]) if self._cache else None
+    def drop_checkpoint(self, key: ArtefactKey) -> None:
+        """Forget the state of an unfinished training."""
+        self._drop_checkpoints(key, keep=None)
+
+    def _content(self, key: ArtefactKey, entry: FileEntry) -> bytes:
+        cached = self._cache.get(entry.sha256) if self._cache else None
         return self._fetch(key, entry) if cached is None else cached
 
-    def _fetch(self, key: ArtefactKey, entry: Mapping[str, Any]) -> bytes:
+    def _fetch(self, key: ArtefactKey, entry: FileEntry) -> bytes:
         """Read a file from its place, verify it, and keep it for this machine's next reader."""
         folder = self._folder(key)
         try:
-            content = folder.read(entry["file"])
+            content = folder.read(entry.file, entry.size_bytes)
         except FileNotFoundError as error:
-            raise CorruptArtefactError(f"{folder}: {entry['file']} is missing") from error
-        if digest(content) != entry["sha256"]:
+            raise CorruptArtefactError(f"{folder}: {entry.file} is missing") from error
+        except UnfitFileError as error:
+            raise CorruptArtefactError(f"{folder}: {entry.file} is not what was written: {error}") from error
+        if len(content) != entry.size_bytes or digest(content) != entry.sha256:
             raise CorruptArtefactError(
-                f"{folder}: {entry['file']} has {len(content)} bytes of another checksum than its manifest "
-                f"promises ({entry['size_bytes']} bytes)"
+                f"{folder}: {entry.file} has {len(content)} bytes of another checksum than its manifest "
+                f"promises ({entry.size_bytes} bytes)"
             )
         if self._cache:
-            self._cache.keep(entry["sha256"], content)
+            self._cache.keep(entry.sha256, content)
         return content
 
     def _drop_checkpoints(self, key: ArtefactKey, keep: str | None) -> None:
@@ -198,9 +198,3 @@ class Pool:
 
     def _checkpoints(self, key: ArtefactKey) -> Place:
         return self.place.child("pool", "checkpoints", key.fingerprint)
-
-
-def _own_checksum(manifest: Mapping[str, Any]) -> str:
-    """Hash what a manifest says, the checksum itself left out; the same in every format, so that damage is none."""
-    said = {name: value for name, value in manifest.items() if name != "sha256"}
-    return digest(json.dumps(said, sort_keys=True, allow_nan=False).encode())

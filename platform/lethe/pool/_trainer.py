@@ -11,6 +11,7 @@ from torch import nn
 from lethe.cluster import Shelf, Steps, claim_device
 from lethe.pool._claims import Claims, holder_here, renewing, waiting_for
 from lethe.pool._jobs import TrainingJob
+from lethe.pool._manifest import Facts, Manifest
 from lethe.pool._store import CorruptArtefactError, Pool, Tensors
 from lethe.provenance import Provenance, Stopwatch, reset_peak_memory
 from lethe.study import ArtefactKey, Question, Share
@@ -41,7 +42,7 @@ class Made:
     key: ArtefactKey
     question: Question
     seed: int
-    manifest: dict[str, Any]
+    manifest: Manifest
     new: bool
     set_aside: str | None
 
@@ -89,23 +90,21 @@ class Trainer:
             manifest = self._pool.save(key, files, facts)
             return Made(key, question, seed, manifest, new=True, set_aside=moved)
 
-    def _train(
-        self, key: ArtefactKey, question: Question, seed: int
-    ) -> Steps[tuple[dict[str, Tensors], dict[str, Any]]]:
+    def _train(self, key: ArtefactKey, question: Question, seed: int) -> Steps[tuple[dict[str, Tensors], Facts]]:
         stopwatch = Stopwatch()
         data = self._datasets[question.data_hash]
         training = self._training(key, question, seed, data)
         yield from self._finish(key, training)
         images = {name: getattr(data, name).images_NCHW.to(self._device) for name in get_args(SplitName)}
         logits = {name: training.engine.predict(split) for name, split in images.items()}
-        facts = {
-            "seconds_train": training.seconds,
-            "seconds_total": stopwatch.seconds,
-            "epochs": training.epoch,
-            "loss": training.loss,
+        facts = Facts(
+            seconds_train=training.seconds,
+            seconds_total=stopwatch.seconds,
+            epochs=training.epoch,
+            loss=training.loss,
             **_accuracies(question, key, data, logits),
             **self._provenance(stopwatch),
-        }
+        )
         weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
         return {"weights": weights, "logits": logits}, facts
 
@@ -123,7 +122,10 @@ class Trainer:
         )
         checkpoint = self._pool.checkpoint(key)
         if checkpoint is not None:
-            training.restore(checkpoint)
+            try:
+                training.restore(checkpoint)
+            except ValueError:
+                self._pool.drop_checkpoint(key)
         return training
 
     def _finish(self, key: ArtefactKey, training: Training) -> Steps[None]:
@@ -146,7 +148,7 @@ class Trainer:
                     self._pool.save_checkpoint(key, training.checkpoint())
                 raise
 
-    def _score(self, question: Question, seed: int) -> tuple[dict[str, Tensors], dict[str, Any]]:
+    def _score(self, question: Question, seed: int) -> tuple[dict[str, Tensors], Facts]:
         stopwatch = Stopwatch()
         original = self._pool.load(question.original(seed))
         if original is None:
@@ -159,16 +161,12 @@ class Trainer:
         scores = saliency_scores(
             model, train.images_NCHW[forget_F].to(self._device), train.labels_N[forget_F].to(self._device)
         )
-        facts = {
-            "seconds_train": time.perf_counter() - begun,
-            "seconds_total": stopwatch.seconds,
-            "epochs": 0,
-            "loss": None,
-            "ua": None,
-            "va": None,
-            "ta": None,
+        facts = Facts(
+            seconds_train=time.perf_counter() - begun,
+            seconds_total=stopwatch.seconds,
+            epochs=0,
             **self._provenance(stopwatch),
-        }
+        )
         return {"scores": scores}, facts
 
     def _fresh_model(self, question: Question, seed: int) -> nn.Sequential:
@@ -176,7 +174,7 @@ class Trainer:
         return model.to(self._device)
 
     def _provenance(self, stopwatch: Stopwatch) -> dict[str, Any]:
-        times = {"started_at": stopwatch.started_at.isoformat(), "ended_at": stopwatch.ended_at.isoformat()}
+        times = {"started_at": stopwatch.started_at, "ended_at": stopwatch.ended_at}
         return times | asdict(Provenance.here(self._device, self._share.cpu, self._share.gpu))
 
 

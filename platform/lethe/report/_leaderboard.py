@@ -1,6 +1,5 @@
 """How the leaderboard looks in a terminal of 100 columns or more."""
 
-import json
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -11,6 +10,7 @@ from rich.text import Text
 from lethe.report._board import Board
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import difference, excess, gap_interval, missing, p_value, percent, row_title
+from lethe.results.columns import json_column
 from lethe.results.views import ContrastRow, LeaderboardRow
 
 
@@ -63,7 +63,7 @@ def _choices(board: Board) -> list[Text]:
 
 def setting_in_words(setting: str) -> str:
     """Write the JSON of a setting as people read it, the method's name left out."""
-    options = {name: value for name, value in json.loads(setting).items() if name != "name"}
+    options = {name: value for name, value in json_column("setting", setting).items() if name != "name"}
     return ", ".join(
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items()
     )

@@ -1,7 +1,6 @@
 """All that is known of one trial, confirmation or artefact, as a person reads it: where a number comes from."""
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from lethe.place import Place
 from lethe.results import Results
+from lethe.results.columns import json_column
 
 _MEASURES: Final = ("ua", "ra", "va", "ta", "mia")
 _NAMES: Final = {"trials": "trial_id", "confirmations": "confirmation_id", "artifacts": "artifact_id"}
@@ -58,10 +58,10 @@ def print_unit(place: Place, name: str, console: Console) -> None:
     results = Results(place)
     table, row = _find(results, name)
     console.print(Text(f"{_NAMES[table].removesuffix('_id')} {name}", style="bold"), Text(_standing(row)))
-    setting = json.loads(row.get("setting") or "{}")
+    setting = json_column("setting", row.get("setting") or "{}")
     _print_values(console, "setting", setting)
     if row.get("search_space"):
-        _print_values(console, "searched", json.loads(row["search_space"]))
+        _print_values(console, "searched", json_column("search_space", row["search_space"]))
     if table != "artifacts":
         _print_measures(console, row)
     own = Results(place, row["study"])

@@ -1,15 +1,21 @@
-"""Rows and columns that are filled from a study, a question or a method."""
+"""Rows and columns that are filled from a study, a question or a method, and what is read back from them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lethe.documents import MalformedError, read_json_object
 from lethe.fingerprint import fingerprint
+from lethe.place import PlaceError
 from lethe.provenance import Provenance
-from lethe.results.rows import SettingColumns, StudyRow
-from lethe.study import Question, Study, write_study
+from lethe.results.rows import SettingColumns, StudyRow, TrialRow
+from lethe.study import Cell, Question, Study, write_study
 from unlearning.engine import Precision
 from unlearning.methods import Method
+
+
+class CorruptRowError(PlaceError):
+    """A row of a whole part that holds what no Lethe writes; the message names the column and what was found."""
 
 
 def specification(study: Study, rates: Mapping[Precision, float] | None = None) -> StudyRow:
@@ -56,6 +62,34 @@ def setting_columns(method: Method) -> dict[str, Any]:
     options = method.model_dump(exclude={"name"})
     typed = {name: value for name, value in options.items() if name in SettingColumns.__dataclass_fields__}
     return {"method": method.name, "setting": method.model_dump_json(), **typed}
+
+
+def json_column(name: str, text: str) -> dict[str, Any]:
+    """Read what a column holds as JSON: a setting's options by name, or what was searched.
+
+    Raises:
+        CorruptRowError: it is no JSON object.
+    """
+    try:
+        return read_json_object(text)
+    except MalformedError as error:
+        shown = ascii(text[:80])
+        raise CorruptRowError(
+            f"the column {name} of a row holds {shown}: {error}\n"
+            f"Lethe wrote no such row. Find its study with: select study, {name} from trials; and move its file away."
+        ) from error
+
+
+def setting_of(row: TrialRow, cell: Cell) -> dict[str, Any]:
+    """Read the searched options back from a row.
+
+    Raises:
+        CorruptRowError: the row holds no setting of this cell.
+    """
+    options = json_column("setting", row.setting)
+    if missing := cell.choice.search.keys() - options.keys():
+        raise CorruptRowError(f"the setting of {row.trial_id} lacks {', '.join(sorted(missing))}: {row.setting}")
+    return {name: options[name] for name in cell.choice.search}
 
 
 def _network(question: Question) -> str:

@@ -7,21 +7,32 @@ A copy is never the record. A study whose files are others by now is read from t
 of another version is passed over.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
+from lethe.documents import Document, MalformedError, read_json
 from lethe.fingerprint import digest
-from lethe.place import Place
+from lethe.place import Place, UnfitFileError
 from lethe.results.part import CorruptPartError, decode, encode
 from lethe.versions import SchemaError
 
 FOLDER: Final = "copies"
+
+INDEX_LIMIT_BYTES: Final = 1 << 28
+"""Room for the names of the files of a million studies."""
+
+
+class Index(Document):
+    """Which file a table's copy is, and the files of each study that it repeats."""
+
+    file: Annotated[str, Field(pattern=r"^[a-z]+-[0-9a-f]{16}\.parquet$")]
+    studies: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ def write_copy(place: Place, table: str, files: Mapping[str, pa.Table]) -> None:
     folder, data = place.child(FOLDER), encode(pa.concat_tables(files.values()))
     name = f"{table}-{digest(data)[:16]}.parquet"
     folder.write(name, data)
-    folder.write(f"{table}.json", json.dumps({"file": name, "studies": _by_study(files)}).encode())
+    folder.write(f"{table}.json", Index(file=name, studies=_by_study(files)).model_dump_json().encode())
     for other in folder.names(".parquet"):
         if other.startswith(f"{table}-") and other != name:
             folder.delete(other)
@@ -55,15 +66,15 @@ def read_copy(place: Place, table: str, schema: pa.Schema, names: Iterable[str])
     """
     folder = place.child(FOLDER)
     try:
-        index = json.loads(folder.read(f"{table}.json"))
+        index = read_json(Index, folder.read(f"{table}.json", INDEX_LIMIT_BYTES))
         now = _by_study(names)
-        studies = frozenset(study for study, files in index["studies"].items() if now.get(study) == files)
+        studies = frozenset(study for study, files in index.studies.items() if now.get(study) == files)
         if not studies:
             return None
-        rows = decode(folder.read(index["file"]), schema)
-    except (FileNotFoundError, ValueError, KeyError, CorruptPartError, SchemaError):
+        rows = decode(folder.read(index.file), schema)
+    except (FileNotFoundError, UnfitFileError, MalformedError, CorruptPartError, SchemaError):
         return None
-    if len(studies) < len(index["studies"]):
+    if len(studies) < len(index.studies):
         rows = rows.filter(pc.is_in(rows["study"], value_set=pa.array(sorted(studies))))
     return Copy(rows, studies)
 

@@ -28,13 +28,13 @@ _REACH_90_N: Final = stdtrit(_SEEDS_N - 1, 0.95) / np.sqrt(_SEEDS_N)
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the functions known to a connection."""
-    arrow, doubles = PythonUDFType.ARROW, ["double", "double", "bigint", "double"]
+    arrow = PythonUDFType.ARROW
     connection.create_function("t_quantile", _t_quantile, ["bigint", "double"], "double", type=arrow)
-    connection.create_function("t_pvalue", _t_pvalue, doubles[:3], "double", type=arrow)
+    connection.create_function("t_pvalue", _t_pvalue, ["double", "double", "bigint"], "double", type=arrow)
     connection.create_function(
         "seeds_to_decide",
         _seeds_to_decide,
-        doubles,
+        ["double", "double", "bigint", "double"],
         "bigint",
         type=arrow,
         null_handling=FunctionNullHandling.SPECIAL,

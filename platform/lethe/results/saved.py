@@ -1,11 +1,15 @@
 """Queries that users keep beside the results: ``queries/<name>.sql`` in the results place, each a view by its name."""
 
 import re
+import warnings
 from typing import Final
 
-from lethe.place import Place
+from lethe.place import Place, UnfitFileError
 from lethe.results.rows import TABLES
+from lethe.results.store import CorruptPartWarning
 from lethe.results.views import VIEWS
+
+QUERY_LIMIT_BYTES: Final = 1 << 20
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _SUFFIX: Final = ".sql"
@@ -34,10 +38,27 @@ def write_saved(place: Place, name: str, sql: str) -> str:
 
 
 def read_saved(place: Place) -> dict[str, str]:
-    """Read the queries that were kept, by name; files whose names cannot be a query's are passed over."""
+    """Read the queries that were kept, by name; files whose names cannot be a query's are passed over.
+
+    One that cannot be read is left out with a `CorruptPartWarning`.
+    """
     folder = _folder(place)
     names = [name for name in folder.names(_SUFFIX) if _NAME.fullmatch(name.removesuffix(_SUFFIX))]
-    return {name.removesuffix(_SUFFIX): folder.read(name).decode() for name in names}
+    read = {name.removesuffix(_SUFFIX): _read(folder, name) for name in names}
+    return {name: sql for name, sql in read.items() if sql is not None}
+
+
+def _read(folder: Place, name: str) -> str | None:
+    try:
+        return folder.read(name, QUERY_LIMIT_BYTES).decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        why = f"{folder}/{name}: is not UTF-8 text: {error}"
+    except UnfitFileError as error:
+        why = str(error)
+    warnings.warn(CorruptPartWarning(f"left out the saved query {why}"), stacklevel=4)
+    return None
 
 
 def _folder(place: Place) -> Place:

@@ -53,7 +53,7 @@ _OWNERS: Final[Mapping[TableName, TableName]] = {"epochs": "trials", "prediction
 
 
 class CorruptPartWarning(UserWarning):
-    """A part is torn or changed: its rows are left out of what was read."""
+    """A part, or a saved query, is torn or changed: it is left out of what was read."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from lethe.cluster import Cause, given_up, told
 from lethe.results import EpochRow, Store, TrialRow, to_rows
+from lethe.results.columns import setting_of
 from lethe.search._cell import CellSearch, Ending, Proposal
 from lethe.search._journal import Journal
 from lethe.search._report import Report, Status
-from lethe.search._rows import epoch_rows, repeated_row, setting_of, trial_row
+from lethe.search._rows import epoch_rows, repeated_row, trial_row
 from lethe.search._space import Setting
 from lethe.study import Cell
 

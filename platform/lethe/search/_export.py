@@ -4,16 +4,18 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import optuna
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from lethe.place import Place
 from lethe.results import EpochRow, TrialRow, load, to_rows
+from lethe.results.columns import json_column
 from lethe.search._cell import as_optuna_learns
+from lethe.search._journal import open_journal
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def _open(storage: str) -> BaseStorage:
     try:
         if "://" in storage:
             return optuna.storages.get_storage(storage)
-        return JournalStorage(JournalFileBackend(storage))
+        return open_journal(Path(storage))
     except Exception as error:
         raise ValueError(f"cannot open the Optuna storage {storage}: {error}") from error
 
@@ -79,9 +81,9 @@ def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage
 def _trial(row: TrialRow, epochs: Sequence[EpochRow]) -> FrozenTrial:
     space: dict[str, BaseDistribution] = {
         name: json_to_distribution(json.dumps(distribution))
-        for name, distribution in json.loads(row.search_space or "{}").items()
+        for name, distribution in json_column("search_space", row.search_space or "{}").items()
     }
-    setting = json.loads(row.setting)
+    setting = json_column("setting", row.setting)
     state, gap = as_optuna_learns(row.status, row.gap)
     trial = optuna.create_trial(
         state=state,

@@ -12,9 +12,11 @@ from pathlib import Path
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
+from pydantic_core import from_json
 
-from lethe.place import Place
+from lethe.place import Place, UnfitFileError
 from lethe.study import Cell
 
 UPLOAD_S = 10.0
@@ -23,12 +25,22 @@ UPLOAD_S = 10.0
 UPLOAD_SHARE = 0.05
 """Of the time, at most, goes into uploads: a journal of many trials is sent less often."""
 
+RECORD_LIMIT_BYTES = 1 << 20
+"""A line of a journal is no longer."""
+
+
+class BrokenJournalError(Exception):
+    """A journal that Optuna cannot replay, or could not write on; the message says why."""
+
 
 class Journal:
     """Appends ended trials to the journal of a study.
 
     On an object store the file lags behind by some seconds, until `upload`; what it lacks after a kill is written with
     the next run.
+
+    Attributes:
+        problem: what was wrong with the journal that was found and where it lies now, for people; empty if nothing.
     """
 
     def __init__(self, place: Place, study: str) -> None:
@@ -38,11 +50,13 @@ class Journal:
         self._clock: Callable[[], float] = time.monotonic
         self._upload_due = -math.inf
         self._uploaded = True
-        self._file = self._local_file()
+        self.problem = ""
         try:
+            self._file = self._local_file()
             self._storage = self._open()
-        except (ValueError, KeyError):
-            self._place.set_aside(self._name)
+        except (BrokenJournalError, UnfitFileError) as error:
+            aside = self._place.set_aside(self._name)
+            self.problem = f"the broken journal {self._place}/{self._name} was set aside as {aside}: {error}"
             self._file = self._local_file()
             self._storage = self._open()
 
@@ -55,7 +69,8 @@ class Journal:
                 direction="minimize",
                 load_if_exists=True,
             )
-        present = {trial.user_attrs["number"] for trial in study.get_trials(deepcopy=False)}
+        numbers = [trial.user_attrs.get("number") for trial in study.get_trials(deepcopy=False)]
+        present = {number for number in numbers if isinstance(number, int)}
 
         def record(trial: FrozenTrial) -> None:
             if trial.number in present:
@@ -97,4 +112,45 @@ class Journal:
 
     def _open(self) -> JournalStorage:
         with self._place.telling(f"open {self._name} in"):
-            return JournalStorage(JournalFileBackend(str(self._file)))
+            storage = open_journal(self._file)
+        for study in storage.get_all_studies():
+            if study.directions != [StudyDirection.MINIMIZE]:
+                raise BrokenJournalError(f"its study {study.study_name!a} does not minimise one value")
+        return storage
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """Open a journal file, or begin one.
+
+    Raises:
+        BrokenJournalError: it is no regular file, its last line is torn, or Optuna cannot replay a record.
+        OSError: it cannot be read.
+    """
+    if path.exists():
+        _check_lines(path)
+    try:
+        storage = JournalStorage(JournalFileBackend(str(path)))
+    except OSError:
+        raise
+    except Exception as error:  # a strange record may meet any line of Optuna's
+        raise BrokenJournalError(f"Optuna cannot replay it ({ascii(error)[:200]})") from error
+    for study in storage.get_all_studies():
+        if not all(isinstance(trial.user_attrs, dict) for trial in storage.get_all_trials(study._study_id, False)):
+            raise BrokenJournalError(f"a trial of {study.study_name!a} has attributes without names")
+    return storage
+
+
+def _check_lines(path: Path) -> None:
+    """See that each line is JSON and ended: Optuna would write on behind a torn one, and never read either again."""
+    if not path.is_file():
+        raise BrokenJournalError("it is no regular file")
+    with path.open("rb") as lines:
+        number = 0
+        while line := lines.readline(RECORD_LIMIT_BYTES):
+            number += 1
+            if not line.endswith(b"\n"):
+                raise BrokenJournalError(f"line {number} is torn, or longer than {RECORD_LIMIT_BYTES:,} bytes")
+            try:
+                from_json(line)
+            except ValueError as error:
+                raise BrokenJournalError(f"line {number} is not JSON: {error}") from error

@@ -1,4 +1,4 @@
-"""From what workers report to the rows of a trial, and back from a row to what Optuna must learn of it."""
+"""From what workers report to the rows of a trial."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from lethe.results import EpochRow, TrialRow
 from lethe.results.columns import question_columns, setting_columns
 from lethe.search._cell import Proposal
 from lethe.search._report import Report, Status
-from lethe.search._space import Setting, distributions_of
+from lethe.search._space import distributions_of
 from lethe.study import Cell
 from unlearning.yardstick import Measures
 
@@ -106,12 +106,6 @@ def repeated_row(proposal: Proposal, first: TrialRow, epochs: Sequence[EpochRow]
     )
     del free["seconds_load"]
     return row, [replace(epoch, trial_id=name, **cast(Any, free)) for epoch in epochs]
-
-
-def setting_of(row: TrialRow, cell: Cell) -> Setting:
-    """Read the searched options back from a row."""
-    options = json.loads(row.setting)
-    return {name: options[name] for name in cell.choice.search}
 
 
 def _search_space(cell: Cell) -> str:

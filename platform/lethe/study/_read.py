@@ -2,15 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from lethe.study._model import Study, number_hint
+from lethe.study._yaml import YamlError, read_yaml
+from unlearning.data import DataError
+from unlearning.data._files import read_regular
+
+STUDY_LIMIT_BYTES: Final = 1 << 20
+"""A study's file is no larger."""
 
 _UNION_TAGS = {"range", "choices", "share", "auto"}
+MAX_PARTS: Final = 16
+"""Of an override's dotted key."""
+
+_SHOWN = 200
+"""Characters of a wrong value that a message shows."""
 
 
 class StudyError(Exception):
@@ -41,9 +51,9 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         StudyError: the file cannot be read, or an override has no place.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
+        text = read_regular(path, STUDY_LIMIT_BYTES, "study").decode()
+    except DataError as error:
+        raise StudyError(str(error)) from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: is not UTF-8 text: {error}") from error
     content = _options(text, str(path))
@@ -77,9 +87,9 @@ def parse_study(content: Mapping[str, Any], origin: str) -> Study:
 
 def _options(text: str, origin: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise StudyError(f"{origin}: is not YAML: {error}") from error
+        content = read_yaml(text)
+    except YamlError as error:
+        raise StudyError(f"{origin}: {error}") from error
     if not isinstance(content, dict):
         raise StudyError(f"{origin}: wanted a mapping of options such as 'name:' and 'data:', got {_kind(content)}")
     return content
@@ -88,12 +98,14 @@ def _options(text: str, origin: str) -> dict[str, Any]:
 def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise StudyError(f"{override!r}: wanted KEY=VALUE, such as search.trials=40")
+        raise StudyError(f"{_shown(override)}: wanted KEY=VALUE, such as search.trials=40")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise StudyError(f"{override!r}: the value is not YAML: {error}") from error
+        value = read_yaml(text)
+    except YamlError as error:
+        raise StudyError(f"{_shown(override)}: the value {error}") from error
     *parents, last = key.split(".")
+    if len(parents) >= MAX_PARTS:
+        raise StudyError(f"{_shown(override)}: the key has more parts than the {MAX_PARTS} that any option has")
     place: Any = content
     for parent in parents:
         place = _step(place, parent, override)
@@ -103,19 +115,21 @@ def _apply(content: dict[str, Any], override: str) -> None:
     elif isinstance(place, dict):
         place[last] = value
     else:
-        raise StudyError(f"{override!r}: {parents[-1]!r} holds {place!r}, which has no parts")
+        raise StudyError(f"{_shown(override)}: {_shown(parents[-1])} holds {_shown(place)}, which has no parts")
 
 
 def _step(place: Any, part: str, override: str) -> Any:
     if isinstance(place, list):
-        if not part.isdigit() or int(part) >= len(place):
-            raise StudyError(f"{override!r}: wanted a position 0 ... {len(place) - 1} in a list, got {part!r}")
+        if part not in map(str, range(len(place))):
+            raise StudyError(
+                f"{_shown(override)}: wanted a position 0 ... {len(place) - 1} in a list, got {_shown(part)}"
+            )
         return place[int(part)]
     if isinstance(place, dict):
         if place.get(part) is None:
             place[part] = {}
         return place[part]
-    raise StudyError(f"{override!r}: {part!r} is sought in {place!r}, which has no parts")
+    raise StudyError(f"{_shown(override)}: {_shown(part)} is sought in {_shown(place)}, which has no parts")
 
 
 def _explain(detail: ErrorDetails) -> list[str]:
@@ -131,8 +145,8 @@ def _explain(detail: ErrorDetails) -> list[str]:
     if detail["type"] == "extra_forbidden":
         return [f"{place}: no such option here"]
     if detail["type"] in ("float_type", "int_type") and isinstance(got, str):
-        return [f"{place}: wanted a number, got the text {got!r}{number_hint(got)}"]
-    shown = "" if isinstance(got, dict | list) else f", got {got!r}"
+        return [f"{place}: wanted a number, got the text {_shown(got)}{number_hint(got)}"]
+    shown = "" if isinstance(got, dict | list) else f", got {_shown(got)}"
     return [f"{place}: {_lower(str(detail['msg']))}{shown}"]
 
 
@@ -162,6 +176,11 @@ def _without_tags(location: tuple[int | str, ...]) -> list[int | str]:
 
 def _lower(message: str) -> str:
     return message[:1].lower() + message[1:]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _kind(content: object) -> str:

@@ -19,6 +19,7 @@ import plotly.graph_objects as go
 
 from lethe.report.page._gather import Retrained, Searched, Tried
 from lethe.report.page._wording import count, duration, method_title, percent
+from lethe.results.columns import json_column
 
 Measure = Literal["ua", "ra", "va", "mia"]
 
@@ -133,7 +134,7 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
 def parallel(search: Searched) -> str | None:
     """Draw each trial as a line through its options to its gap; None where nothing was searched or finished."""
     done = sorted(search.finished, key=lambda trial: trial.measured or 0.0)
-    settings = {trial.trial_id: json.loads(trial.setting) for trial in done[:LINES]}
+    settings = {trial.trial_id: json_column("setting", trial.setting) for trial in done[:LINES]}
     options = _varied(list(settings.values()))
     if not options:
         return None
@@ -332,7 +333,11 @@ def _varied(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _told(trial: Tried) -> str:
     """Say what hovering over a trial shows."""
-    options = {name: value for name, value in json.loads(trial.setting).items() if name in ("lr", "density", "epochs")}
+    options = {
+        name: value
+        for name, value in json_column("setting", trial.setting).items()
+        if name in ("lr", "density", "epochs")
+    }
     shown = [
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items()
     ]

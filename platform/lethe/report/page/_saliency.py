@@ -4,7 +4,6 @@ It needs no images: which scores belong to a trial follows from its originals, a
 manifest of its oracles.
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from torch import nn
 from lethe.place import Place, PlaceError
 from lethe.pool import CorruptArtefactError, Pool
 from lethe.report.page._gather import Searched, Tried
+from lethe.results.columns import json_column
 from lethe.study import ArtefactKey, Study
 from lethe.versions import SchemaError
 from unlearning.models import Network
@@ -66,16 +66,19 @@ def layers_of(search: Searched, study: Study | None, place: Place) -> Layers | N
 
 
 def _by_saliency(trial: Tried) -> bool:
-    setting = json.loads(trial.setting)
-    return bool(setting.get("mask") == "saliency" and setting["density"] < 1)
+    setting = json_column("setting", trial.setting)
+    return setting.get("mask") == "saliency" and trial.density is not None and trial.density < 1
 
 
 @lru_cache(maxsize=KEPT)
 def _layers(place: Place, original: str, oracle: str, density: float, network: Network) -> list[tuple[str, int, int]]:
     """Give the name of each parameter's layer, its trainable weights and all of them; what has a fingerprint stays."""
     pool = Pool(place)
-    inputs = json.loads(place.child("pool", "oracle", oracle).read("manifest.json"))["inputs"]
-    key = ArtefactKey("saliency", {"original": original, "forget": inputs["forget"], "version": SALIENCY_VERSION})
+    manifest = pool.manifest_of("oracle", oracle)
+    if manifest is None:
+        raise FileNotFoundError(f"{place}: no oracle {oracle}")
+    forget = manifest.inputs["forget"]
+    key = ArtefactKey("saliency", {"original": original, "forget": forget, "version": SALIENCY_VERSION})
     artefact = pool.load(key)
     if artefact is None:
         raise FileNotFoundError(pool.uri(key))
