@@ -1,8 +1,9 @@
 """SQL over the result store, through DuckDB: tables, views and saved queries. It only reads, and nothing else."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +14,18 @@ from duckdb.func import PythonUDFType
 from scipy.special import stdtrit
 
 from lethe.place import Place
+from lethe.results.limits import TIMEOUT_S, half_of_memory, in_words, parse_memory, within
 from lethe.results.rows import TABLES, TableName
 from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
-from lethe.results.store import Store
+from lethe.results.store import ResultsWarning, Store
 from lethe.results.views import VIEWS
 
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 _SETTINGS: Final = (
     "SET TimeZone = 'UTC'",
+    "SET temp_directory = ''",  # DuckDB lets SQL read the files in it, and by default it lies in the working folder
     "SET threads = 1",  # several add floats in another order each time, and the last digits differ
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -36,18 +39,39 @@ class QueryError(Exception):
     """SQL that cannot be answered; the message says why and names the tables and views."""
 
 
+class SameNameWarning(ResultsWarning):
+    """Columns of an answer had one name: all but the first of them have a number now."""
+
+
 class Results:
     """The results of a place, of one study or of all: each table is read once, when a question first needs it.
 
     Args:
         where: the results place.
         study: the one study whose rows are seen; all if not given.
+        memory: what a table that is read, the work on an answer and the answer may each take, such as ``4GB``; half of
+            the machine's if not given.
+        timeout_s: what the work on an answer may take.
+
+    Raises:
+        ValueError: the memory is no size, or the time is not above zero.
     """
 
-    def __init__(self, where: Place | str | Path, study: str | None = None) -> None:
+    def __init__(
+        self,
+        where: Place | str | Path,
+        study: str | None = None,
+        *,
+        memory: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        if not timeout_s > 0:
+            raise ValueError(f"wanted a time above 0 s for a query, got {timeout_s:g} s")
         self.place = Place.at(where)
         self.study = study
-        self._store = Store(self.place)
+        self._memory_bytes = parse_memory(memory) if memory else half_of_memory()
+        self._timeout_s = timeout_s
+        self._store = Store(self.place, self._memory_bytes)
         self._saved = read_saved(self.place)
         self._tables: dict[TableName, pa.Table] = {}
 
@@ -72,12 +96,29 @@ class Results:
     def _answer(self, sql: str, saved: Mapping[str, str]) -> pa.Table:
         _only_statement(sql, saved)
         names = _needed_by(sql, saved)
-        with _connected(self._read(names), names, saved) as connection:
-            try:
-                answer: pa.Table = connection.sql(sql).to_arrow_table()
-            except duckdb.Error as error:
-                raise _told(str(error), saved) from error
-        return answer
+        tables = self._read(names)
+        connection = duckdb.connect(":memory:", config={"memory_limit": f"{self._memory_bytes}B"})
+
+        def work() -> pa.Table:
+            with connection:
+                _prepare(connection, tables, names, saved)
+                return _fetch(connection, sql, self._memory_bytes)
+
+        try:
+            answer = within(self._timeout_s, work, connection.interrupt)
+        except TimeoutError:
+            raise QueryError(
+                f"no answer within {self._timeout_s:g} s; ask for less, or allow more "
+                "(`lethe query --timeout`, timeout_s= in Python)"
+            ) from None
+        except (duckdb.OutOfMemoryException, MemoryError) as error:
+            raise QueryError(
+                f"the answer takes more memory than the {in_words(self._memory_bytes)} that it may; ask for less, or allow "
+                "more (`lethe query --memory`, memory= in Python)"
+            ) from error
+        except duckdb.Error as error:
+            raise _told(str(error), saved) from error
+        return _with_own_names(answer)
 
     def _read(self, names: Sequence[str]) -> dict[TableName, pa.Table]:
         """Give the tables of these names."""
@@ -92,21 +133,35 @@ class Results:
         return tables
 
 
-def query(sql: str, where: Place | str | Path, study: str | None = None) -> pa.Table:
+def query(
+    sql: str,
+    where: Place | str | Path,
+    study: str | None = None,
+    *,
+    memory: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> pa.Table:
     """Answer one reading statement over the tables, the views (`VIEWS`) and the saved queries of a results place.
 
-    A further table, ``columns``, tells of each column of these its type, unit and meaning.
+    A further table, ``columns``, tells of each column of these its type, unit and meaning. Where columns of the answer
+    have one name, as after ``select *`` from a join, all but the first get a number (``gap``, ``gap_1``), and a
+    `SameNameWarning` says so.
 
     Args:
         sql: SELECT, FROM, WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN, in DuckDB's dialect.
         where: the results place.
         study: the one study whose rows are seen; all if not given.
+        memory: what a table that is read, the work on the answer and the answer may each take, such as ``4GB``; half of
+            the machine's if not given.
+        timeout_s: what the work on the answer may take.
 
     Raises:
-        QueryError: no single reading statement, wrong SQL, or no results in the place.
+        QueryError: no single reading statement, wrong SQL, no results in the place, or too little memory or time.
+        TooLargeError: a table takes more memory than it may.
+        ValueError: the memory is no size, or the time is not above zero.
         SchemaError: a newer Lethe wrote a part.
     """
-    return Results(where, study).query(sql)
+    return Results(where, study, memory=memory, timeout_s=timeout_s).query(sql)
 
 
 def load(where: Place | str | Path, name: str = "trials", study: str | None = None) -> pa.Table:
@@ -169,22 +224,55 @@ def _only_statement(sql: str, saved: Mapping[str, str]) -> str:
     return sql.encode()[:end].decode().strip()
 
 
-@contextmanager
-def _connected(
-    tables: Mapping[TableName, pa.Table], names: Sequence[str], saved: Mapping[str, str]
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database that holds the tables, views and saved queries of these names, and no way out of it."""
-    with duckdb.connect(":memory:") as connection:
-        for table, rows in tables.items():
-            connection.register(table, rows)
-        connection.register("columns", columns())
-        connection.create_function("student_t", _student_t, ["bigint"], "double", type=PythonUDFType.ARROW)
-        for setting in _SETTINGS:
-            connection.execute(setting)
-        for name in names:
-            if name in VIEWS or name in saved:
-                _create_view(connection, name, VIEWS[name].sql if name in VIEWS else saved[name])
-        yield connection
+def _prepare(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[TableName, pa.Table],
+    names: Sequence[str],
+    saved: Mapping[str, str],
+) -> None:
+    """Put the tables, views and saved queries of these names into a database, and leave no way out of it."""
+    for table, rows in tables.items():
+        connection.register(table, rows)
+    connection.register("columns", columns())
+    connection.create_function("student_t", _student_t, ["bigint"], "double", type=PythonUDFType.ARROW)
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    for name in names:
+        if name in VIEWS or name in saved:
+            _create_view(connection, name, VIEWS[name].sql if name in VIEWS else saved[name])
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, limit_bytes: int) -> pa.Table:
+    """Fetch an answer batch by batch, since what it takes outside the database is not counted there.
+
+    Raises:
+        MemoryError: it takes more than it may.
+    """
+    reader = pa.RecordBatchReader.from_stream(connection.sql(sql))
+    batches, held_bytes = [], 0
+    for batch in reader:
+        batches.append(batch)
+        held_bytes += batch.nbytes
+        if held_bytes > limit_bytes:
+            raise MemoryError
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def _with_own_names(answer: pa.Table) -> pa.Table:
+    """Number the columns that have the name of an earlier one, as DuckDB does in a view."""
+    names: list[str] = []
+    for name in answer.column_names:
+        taken, number, own = {*names, *answer.column_names}, 1, name
+        while own in (names if own == name else taken):
+            own, number = f"{name}_{number}", number + 1
+        names.append(own)
+    if names == answer.column_names:
+        return answer
+    repeated = [name for name, count in Counter(answer.column_names).items() if count > 1]
+    renamed = [own for own, name in zip(names, answer.column_names, strict=True) if own != name]
+    warning = f"several columns are named {', '.join(repeated)}: the later ones are {', '.join(renamed)} in the answer"
+    warnings.warn(SameNameWarning(warning), stacklevel=4)
+    return answer.rename_columns(names)
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
