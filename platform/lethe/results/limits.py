@@ -20,6 +20,7 @@ _GRACE_S: Final = 2.0
 """So long an interrupted query is waited for; one long step of DuckDB's does not look for an interruption."""
 _ASIDE_BYTES: Final = 1 << 30
 """Address space for threads and libraries, beside what a query takes."""
+_PAGES: Final = Path("/proc/self/statm")
 _UNITS: Final = {unit + "B": 1000**power for power, unit in enumerate(("", "K", "M", "G", "T"))} | {
     unit + "iB": 1024**power for power, unit in enumerate(("", "K", "M", "G", "T")) if power
 }
@@ -123,17 +124,12 @@ def address_space(extra_bytes: int) -> Iterator[None]:
     What DuckDB does not count, such as one value of gigabytes, and what Python makes of an answer then end in an error
     rather than in a killed process.
     """
-    status = Path("/proc/self/status")
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    if status.exists():
-        held = int(re.search(r"VmSize:\s*(\d+) kB", status.read_text())[1]) * 1024  # type: ignore[index]
-        soft = held + extra_bytes + _ASIDE_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (_lower(soft, before[1]), before[1]))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if _PAGES.exists():
+        held_bytes = int(_PAGES.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        limits = [one for one in (soft, hard) if one != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([held_bytes + extra_bytes + _ASIDE_BYTES, *limits]), hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
-
-
-def _lower(soft: int, hard: int) -> int:
-    return soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -276,7 +276,7 @@ def _by_folder(foreign: Mapping[str, str]) -> dict[str, str]:
     """Put what is said of the files of one folder together."""
     said: defaultdict[str, set[str]] = defaultdict(set)
     for name, why in foreign.items():
-        said[name.rpartition("/")[0] or name].add(why)
+        said[name.partition("/")[0]].add(why)
     return {folder: "; ".join(sorted(reasons)) for folder, reasons in said.items()}
 
 
