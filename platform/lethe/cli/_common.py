@@ -115,9 +115,13 @@ def errors_told() -> Iterator[None]:
 def _warn(otherwise: Callable[..., None]) -> Callable[..., None]:
     from lethe.results import ResultsWarning
 
+    said: set[str] = set()
+
     def show(message: Warning | str, category: type[Warning], *rest: object) -> None:
         if issubclass(category, ResultsWarning):
-            stderr(str(message))
+            if str(message) not in said:
+                stderr(str(message))
+            said.add(str(message))
         else:
             otherwise(message, category, *rest)
 

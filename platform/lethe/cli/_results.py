@@ -44,7 +44,9 @@ def query(
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(help="What the query may take, tables and answer with it, such as 4GB; else half of the machine's."),
+        typer.Option(
+            help="What the query may take, tables and answer with it, such as 4GB; else half of the machine's."
+        ),
     ] = None,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="What DuckDB may take for the answer.")] = 60,
 ) -> None:
@@ -52,8 +54,8 @@ def query(
 
     The guide lists views, tables and their columns with units, and queries that have an answer in these results.
 
-    Control characters in texts are written as escapes such as \\x1b, and in CSV a text that begins with =, +, - or @ gets
-    an apostrophe in front, so that no spreadsheet takes it for a formula; JSON and Parquet give every text exactly.
+    Control characters in texts are written as escapes such as \\x1b, and in CSV a text that begins with =, +, - or @
+    gets an apostrophe in front, so that no spreadsheet takes it for a formula; JSON and Parquet hold the exact text.
 
     Exit code 0: answered; 2: no answer, as told; 130: interrupted.
     """

@@ -82,7 +82,7 @@ def decode(data: bytes, schema: pa.Schema, budget: Budget | None = None, most_ro
 
 
 def first_study(data: bytes) -> str | None:
-    """Read from a part's first row the study that it belongs to; None where that cannot be read. No checksum is verified."""
+    """Read the study of a part's first row, with no checksum verified; None where that cannot be read."""
     try:
         batch = next(pq.ParquetFile(pa.BufferReader(data)).iter_batches(batch_size=1, columns=["study"]))
         study: str | None = batch.column(0)[0].as_py()

@@ -113,8 +113,8 @@ class Results:
             ) from None
         except (duckdb.OutOfMemoryException, MemoryError) as error:
             raise QueryError(
-                f"the answer takes more memory than the {in_words(self._memory_bytes)} that it may; ask for less, or allow "
-                "more (`lethe query --memory`, memory= in Python)"
+                f"the answer takes more memory than the {in_words(self._memory_bytes)} that it may; ask for less, or "
+                "allow more (`lethe query --memory`, memory= in Python)"
             ) from error
         except duckdb.Error as error:
             raise _told(str(error), saved) from error

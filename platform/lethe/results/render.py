@@ -1,7 +1,7 @@
 """A table as text: for a terminal, or as CSV, JSON, Markdown or LaTeX for what comes next.
 
 Names may come from anybody's results. Control characters are written as escapes (``lethe.visible``), and in CSV a text
-that a spreadsheet would take for a formula gets an apostrophe in front. JSON, and Parquet, give every text exactly.
+that a spreadsheet would take for a formula gets an apostrophe in front. JSON, and Parquet, hold the exact text.
 """
 
 import csv
@@ -128,7 +128,11 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _markdown(names: list[str], cells: list[list[str]]) -> str:
-    rows = [map(_markdown_cell, map(visible, names)), ["---"] * len(names), *(map(_markdown_cell, row) for row in cells)]
+    rows = [
+        map(_markdown_cell, map(visible, names)),
+        ["---"] * len(names),
+        *(map(_markdown_cell, row) for row in cells),
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

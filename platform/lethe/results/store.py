@@ -214,9 +214,7 @@ class Store:
         else:
             budget = Budget(self.memory_bytes)
         with ThreadPoolExecutor(_READERS["disk" if self.place.is_local else "object store"]) as pool:
-            read = dict(
-                zip(names, pool.map(lambda name: self._read_file(table, name, budget), names), strict=True)
-            )
+            read = dict(zip(names, pool.map(lambda name: self._read_file(table, name, budget), names), strict=True))
         whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
         return Scan(
             {**_newest(whole, UNITS[table]), **({FOLDER: copied.rows} if copied else {})},
@@ -233,9 +231,7 @@ class Store:
         path = "/".join([_checked("study", study), *([folder] if folder else [])])
         return [f"{path}/{name}" for name in tables.child(path).names(SUFFIX)]
 
-    def _read_file(
-        self, table: TableName, name: str, budget: Budget
-    ) -> pa.Table | CorruptPartError | ForeignFileError:
+    def _read_file(self, table: TableName, name: str, budget: Budget) -> pa.Table | CorruptPartError | ForeignFileError:
         folder = self.place.child("tables", table)
         most_rows = None if is_merged(name) else UNIT_ROWS[table]
         try:
