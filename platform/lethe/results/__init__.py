@@ -3,7 +3,7 @@
 from lethe.results.compaction import compact, copy_tables
 from lethe.results.limits import TooLargeError
 from lethe.results.part import CorruptPartError
-from lethe.results.query import QueryError, Results, load, query, save_query
+from lethe.results.query import QueryError, Results, SameNameWarning, load, query, save_query
 from lethe.results.rows import (
     TABLES,
     ArtifactRow,
@@ -36,6 +36,7 @@ __all__ = [
     "Results",
     "ResultsWarning",
     "Row",
+    "SameNameWarning",
     "SchemaError",
     "Store",
     "StudyRow",

@@ -46,12 +46,13 @@ class Budget:
             TooLargeError: it is more than what is left.
         """
         with self._lock:
-            self._taken_bytes += wanted_bytes
-            if self._taken_bytes > self._limit_bytes:
+            taken_bytes = self._taken_bytes + wanted_bytes
+            if taken_bytes > self._limit_bytes:
                 raise TooLargeError(
-                    f"with it the table takes {in_words(self._taken_bytes)} of memory, and it may take "
+                    f"with it the table takes {in_words(taken_bytes)} of memory, and it may take "
                     f"{in_words(self._limit_bytes)}; allow more (`lethe query --memory`, memory= in Python)"
                 )
+            self._taken_bytes = taken_bytes
 
 
 def half_of_memory() -> int:
