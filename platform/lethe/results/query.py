@@ -4,6 +4,8 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -104,8 +106,12 @@ class Results:
                 _prepare(connection, tables, names, saved)
                 return _fetch(connection, sql, self._memory_bytes)
 
+        def interrupt() -> None:
+            with suppress(duckdb.ConnectionException):  # the work has ended meanwhile
+                connection.interrupt()
+
         try:
-            answer = within(self._timeout_s, work, connection.interrupt)
+            answer = within(self._timeout_s, work, interrupt)
         except TimeoutError:
             raise QueryError(
                 f"no answer within {self._timeout_s:g} s; ask for less, or allow more "
@@ -260,15 +266,14 @@ def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, limit_bytes: int) ->
 
 def _with_own_names(answer: pa.Table) -> pa.Table:
     """Number the columns that have the name of an earlier one, as DuckDB does in a view."""
+    repeated = [name for name, times in Counter(answer.column_names).items() if times > 1]
+    if not repeated:
+        return answer
     names: list[str] = []
     for name in answer.column_names:
-        taken, number, own = {*names, *answer.column_names}, 1, name
-        while own in (names if own == name else taken):
-            own, number = f"{name}_{number}", number + 1
-        names.append(own)
-    if names == answer.column_names:
-        return answer
-    repeated = [name for name, count in Counter(answer.column_names).items() if count > 1]
+        numbered = (f"{name}_{number}" for number in count(1))
+        free = (one for one in numbered if one not in names and one not in answer.column_names)
+        names.append(next(free) if name in names else name)
     renamed = [own for own, name in zip(names, answer.column_names, strict=True) if own != name]
     warning = f"several columns are named {', '.join(repeated)}: the later ones are {', '.join(renamed)} in the answer"
     warnings.warn(SameNameWarning(warning), stacklevel=4)

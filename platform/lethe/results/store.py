@@ -19,6 +19,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
@@ -168,7 +169,7 @@ class Store:
             for name in names:
                 if _why_foreign(name) is None:
                     found[name.partition("/")[0]].append((table, name))
-        return sorted(study for study, files in found.items() if any(self._is_own(*file) for file in files))
+        return sorted(study for study, files in found.items() if self._is_study(study, files))
 
     def files(self, table: TableName, study: str) -> Place:
         """Give the folder of a study's parts and merged files of a table."""
@@ -244,13 +245,16 @@ class Store:
             raise TooLargeError(f"cannot read {folder}/{name}: {error}") from error
         return _of_its_study(rows, UNITS[table], name)
 
-    def _is_own(self, table: TableName, name: str) -> bool:
-        """Whether a file's rows name the study that its folder is named after; one that cannot be read may."""
-        study = name.partition("/")[0]
-        try:
-            return first_study(self.place.child("tables", table).read(name)) in (study, None)
-        except FileNotFoundError:
-            return False
+    def _is_study(self, folder: str, files: Iterable[tuple[TableName, str]]) -> bool:
+        """Whether one of a folder's files holds rows of the study that it is named after, or none can be read."""
+        others = False
+        for table, name in files:
+            with suppress(FileNotFoundError):
+                study = first_study(self.place.child("tables", table).read(name))
+                if study == folder:
+                    return True
+                others = others or study is not None
+        return not others
 
 
 def is_merged(name: str) -> bool:
