@@ -12,14 +12,14 @@ _NAMED: Final = 5
 
 
 def check_ownership(place: Place) -> None:
-    """See that a place holds no files of another tool; hidden ones do not count.
+    """See that a place holds no files of another tool; hidden files and YAML, which may be the study's, do not count.
 
     A place that was prepared once is Lethe's, and so is one with a table in it, whatever else lies there.
 
     Raises:
         PlaceError: it holds files of something else, and no results.
     """
-    others = [name for name in place.entries() if not (name in _OWN | _NOBODYS or name.startswith("."))]
+    others = [name for name in place.entries() if not _may_stay(name)]
     if not others or place.exists(MARK) or any(place.exists(f"tables/{table}") for table in TABLES):
         return
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
@@ -27,3 +27,7 @@ def check_ownership(place: Place) -> None:
         f"{place} holds no results, but files of something else: {', '.join(others[:_NAMED])}{more}; name another "
         f"results place, such as {place}/lethe, or write into this one with --force"
     )
+
+
+def _may_stay(name: str) -> bool:
+    return name in _OWN | _NOBODYS or name.startswith(".") or name.endswith((".yaml", ".yml"))
