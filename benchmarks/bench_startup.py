@@ -19,7 +19,8 @@ from scipy.interpolate import RBFInterpolator
 from timing import Row, parser, show
 
 from lethe.results import query
-from lethe.search._cell import CellSearch, Ending, Proposal, 
+from lethe.search._cell import CellSearch, Ending, Proposal
+from lethe.search._space import Setting
 from lethe.study import expand, read_study
 from unlearning.data import load
 

@@ -224,6 +224,12 @@ class Place:
         """
         return sorted(self.stamps(suffix, recursive))
 
+    def entries(self) -> list[str]:
+        """List the names of the files and folders in the folder itself, sorted; none where it does not exist."""
+        with self.telling("list the files of"):
+            found = self._filesystem.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+        return sorted(info.base_name for info in found)
+
     def stamps(self, suffix: str = "", recursive: bool = False) -> dict[str, str]:
         """List files as `names` does, each with a stamp that changes when the file does (size and time of change)."""
         selector = fs.FileSelector(self._path, recursive=recursive, allow_not_found=True)

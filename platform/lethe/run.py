@@ -20,6 +20,7 @@ from lethe.pool import Claims, LocalClaims, Pool, RayClaims, Trainer
 from lethe.progress import Progress
 from lethe.results import Store, TrialRow, compact
 from lethe.results.columns import specification
+from lethe.results.ownership import check_ownership
 from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune
 from lethe.study import Cell, Share, Study
 from lethe.workbench import Workbench
@@ -52,18 +53,21 @@ class StudyRun:
         self._progress = progress
         self._place = place
 
-    def run(self, address: str | None = None, *, local: bool = False) -> None:
+    def run(self, address: str | None = None, *, local: bool = False, force: bool = False) -> None:
         """Do what is left of the study.
 
         Args:
             address: of a Ray cluster; None starts Ray on this machine.
             local: run in this process instead, without Ray.
+            force: write into a folder that holds files of another tool, too.
 
         Raises:
             InterruptedStudyError: the run was stopped: by a signal once the running epochs had ended, by the second
                 one at once.
             ClusterError, DataError, PlaceError: what the study needs cannot be had.
         """
+        if not force:
+            check_ownership(self._place)
         self._place = self._place.prepared()
         self._pool, self._store = Pool(self._place), Store(self._place)
         try:

@@ -394,7 +394,7 @@ def test_only_a_live_page_asks_its_server(store: Store, confirm: Callable[..., N
 
 def test_the_command_writes_the_page_and_warns_of_its_images(ran: Callable[..., Place], tmp_path: Path) -> None:
     place = ran("tiny")
-    output = tmp_path / "new" / "page.html"
+    output = tmp_path / "page.html"
     done = CliRunner().invoke(app, ["report", "--results", place.address, "-o", str(output)])
     assert done.exit_code == 0, done.output
     assert "It holds 24 images that were asked to be forgotten" in done.output

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 from lethe.cli import app
 from lethe.lease import holding_study
-from lethe.results import EpochRow, Store, TrialRow, load, query
+from lethe.results import ConfirmationRow, EpochRow, Store, TrialRow, load, query
 
 
 def lethe(*arguments: object) -> Result:
@@ -67,6 +70,12 @@ def test_the_leaderboard_is_written_in_every_format(form: str, real: Path, tmp_p
         (["from nothing"], "Table with name nothing does not exist"),
         (["from trials", "--save", "trials"], "the name of a table or view"),
         (["copy trials to 'x.csv'"], "wanted one statement that only reads"),
+        (["from trials", "-o", "missing/answer.csv"], "cannot write missing/answer.csv: there is no folder missing"),
+        (["from trials", "-o", "."], ". is a folder: name a file in it, such as answer.txt"),
+        (["from trials", "--memory", "much"], "wanted a size of memory such as 500MB or 4GB, got 'much'"),
+        (["from trials", "--timeout", "0"], "wanted a time above 0 s"),
+        (["select * from range(10000000)", "--memory", "20MB"], "more memory than the 20.0MB"),
+        (["select length(repeat('x', 4000000000)) from trials", "--memory", "100MB"], "more memory than"),
     ],
 )
 def test_a_wrong_query_is_told_with_exit_code_2(arguments: list[str], told: str, real: Path) -> None:
@@ -195,3 +204,97 @@ def test_a_storage_that_cannot_be_opened_is_told(real: Path) -> None:
     done = lethe("export", "optuna", "sqlite:////nowhere/at/all/x.db", "--results", real)
     assert done.exit_code == 2
     assert "cannot open the Optuna storage sqlite:////nowhere/at/all/x.db" in done.output
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "markdown", "latex", "parquet"])
+def test_columns_of_one_name_are_all_written_in_every_format_and_said(form: str, real: Path, tmp_path: Path) -> None:
+    path = tmp_path / "answer"
+    sql = "select 17 as a, 23 as a"
+    done = CliRunner().invoke(app, ["query", sql, "--format", form, "-o", str(path), "--results", str(real)])
+    assert (done.exit_code, done.output) == (
+        0,
+        "several columns are named a: the later ones are a_1 in the answer\n",
+    )
+    if form == "json":
+        assert json.loads(path.read_text()) == [{"a": 17, "a_1": 23}]
+    elif form == "parquet":
+        assert pq.read_table(path).to_pylist() == [{"a": 17, "a_1": 23}]
+    else:
+        text = path.read_text().replace("\\", "")
+        assert all(word in text for word in ("a_1", "17", "23"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "missing/page.html"], "cannot write missing/page.html: there is no folder missing"),
+        (["-o", "."], ". is a folder: name a file in it, such as report.html"),
+        (["--latex", "missing/tables"], "cannot write missing/tables: there is no folder missing"),
+        (["--latex", "file"], "file is a file: name a folder for the tables"),
+    ],
+)
+def test_a_report_that_cannot_be_written_where_it_should_is_told(
+    arguments: list[str], told: str, real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    done = lethe("report", *arguments, "--results", real)
+    assert (done.exit_code, len(done.output.splitlines())) == (2, 1)
+    assert told in done.output
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("storage", ["missing/x.journal", ".", "sqlite:///missing/x.db"])
+def test_an_export_that_cannot_be_written_where_it_should_is_told(
+    storage: str, real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = lethe("export", "optuna", storage, "--results", real)
+    assert done.exit_code == 2
+    assert f"cannot open the Optuna storage {storage}" in done.output
+
+
+def test_an_answer_goes_into_a_link_or_a_pipe_as_it_is(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "goal").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "goal")
+    for path in (tmp_path / "link", Path("/dev/null")):
+        done = lethe("query", "select 1 as a", "--format", "csv", "-o", path, "--results", real)
+        assert (done.exit_code, done.output) == (0, "")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "goal").read_text() == "a\n1\n"
+
+
+def test_an_answer_that_cannot_be_written_is_told_and_the_older_one_stays(real: Path, tmp_path: Path) -> None:
+    done = lethe("query", "select 1", "-o", "/proc/answer.csv", "--results", real)
+    assert done.exit_code == 2
+    assert "cannot write answer.csv" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_control_characters_of_names_reach_no_terminal(store: Store, make: Callable[..., Any]) -> None:
+    evil = "\x1b]0;owned\x9b2J\u202ex"
+    own = {"dataset": evil, "arm": evil, "error": evil}
+    store.append([make(TrialRow, epochs_done=0, method=evil, **own)])
+    store.append([make(ConfirmationRow, row=evil, gap=0.5, ua=0.5, **own)])
+    store.place.write("tables/trials/..\x1b/t1.parquet", b"")
+    for command in (
+        ["query", "from trials"],
+        ["query", "select dataset from trials", "--format", "csv"],
+        ["query", f'select "{evil}" from trials'],
+        ["leaderboard"],
+        ["show", "t0"],
+        ["show", "k0"],
+        ["show", evil],
+    ):
+        done = lethe(*command, "--results", store.place)
+        assert r"\x1b" in done.output
+        assert not set("\x1b\x9b\u202e") & set(done.output)
+
+
+def test_ctrl_c_ends_a_query_with_a_sentence(store: Store, make: Callable[..., Any]) -> None:
+    store.append([make(TrialRow, epochs_done=0)])
+    sql = "select count(*) from range(1000000) a, range(1000000) b where a.range * b.range = 7"
+    lethe("query", "from trials", "--results", store.place)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    done = lethe("query", sql, "--results", store.place)
+    assert (done.exit_code, done.output) == (130, "Interrupted: the query has no answer.\n")

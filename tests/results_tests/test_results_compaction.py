@@ -202,6 +202,7 @@ def test_a_broken_merged_file_is_told_set_aside_and_costs_its_own_rows(store: St
     assert numbers(store) == [2]
 
 
+@pytest.mark.filterwarnings("ignore::lethe.results.ForeignFolderWarning")
 def test_files_that_somebody_put_beside_ours_are_passed_over(store: Store, add: Callable[..., None]) -> None:
     add(0, 1)
     compact(store, "s")

@@ -1,6 +1,7 @@
 """SQL over the results: everything that reads is answered, everything else is refused."""
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lethe.results import EpochRow, QueryError, Store, TrialRow, query
+from lethe.results import EpochRow, QueryError, SameNameWarning, Store, TrialRow, query
+from lethe.results.limits import parse_memory
 
 
 @pytest.fixture
@@ -130,3 +132,68 @@ def test_times_stay_in_utc_and_the_setting_is_json(filled: Store) -> None:
     (row,) = query("select started_at, setting ->> 'lr' as lr, setting from trials limit 1", filled.place).to_pylist()
     assert row["started_at"] == datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC)
     assert float(row["lr"]) == json.loads(row["setting"])["lr"] == 0.013
+
+
+def test_sql_reads_no_file_through_a_temporary_folder(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".tmp").mkdir()
+    (tmp_path / ".tmp" / "secret").write_text("secret")
+    (tmp_path / ".tmp" / "root").symlink_to("/")
+    (tmp_path / "secret").write_text("secret")
+    for path in (".tmp/secret", ".tmp/root/etc/hostname", "secret", f"{tmp_path}/.tmp/secret", ".tmp/../secret"):
+        with pytest.raises(QueryError, match="Cannot access file"):
+            query(f"select content from read_text('{path}')", filled.place)
+    settings = query(
+        "select current_setting('temp_directory') t, current_setting('allowed_directories') a", filled.place
+    )
+    assert settings.to_pylist() == [{"t": "", "a": []}]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from range(10000000) order by hash(range)",
+        "select * from range(10000000)",
+        "select list(range) from range(10000000)",
+    ],
+)
+def test_what_takes_more_memory_than_it_may_ends_in_a_sentence(sql: str, filled: Store) -> None:
+    with pytest.raises(QueryError, match=r"more memory than the 20.0MB that it may; .*--memory"):
+        query(sql, filled.place, memory="20MB")
+    assert len(query("select 1", filled.place, memory="20MB")) == 1
+
+
+def test_what_takes_longer_than_it_may_ends_in_a_sentence(filled: Store) -> None:
+    sql = "select count(*) from range(1000000) a, range(1000000) b where a.range * b.range = 7"
+    began = time.monotonic()
+    with pytest.raises(QueryError, match=r"no answer within 0.1 s; .*--timeout"):
+        query(sql, filled.place, timeout_s=0.1)
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(("text", "size"), [("4GB", 4 * 10**9), ("1.5 GiB", 3 << 29), ("500MB", 5 * 10**8), ("7B", 7)])
+def test_a_size_of_memory_is_read(text: str, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["4", "much", "-1GB", "0GB", "4XB", "iB", ""])
+def test_what_is_no_size_of_memory_is_refused(text: str, filled: Store) -> None:
+    with pytest.raises(ValueError, match="wanted a size of memory such as 500MB or 4GB, got"):
+        parse_memory(text)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
+def test_a_time_that_is_none_is_refused(timeout_s: float, filled: Store) -> None:
+    with pytest.raises(ValueError, match="wanted a time above 0 s"):
+        query("select 1", filled.place, timeout_s=timeout_s)
+
+
+def test_columns_of_one_name_are_numbered_and_said(filled: Store) -> None:
+    with pytest.warns(SameNameWarning, match="several columns are named a, b: the later ones are a_2, a_3, b_1"):
+        answer = query("select 1 a, 2 a, 3 a_1, 4 a, 5 b, 6 b", filled.place)
+    assert answer.to_pylist() == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4, "b": 5, "b_1": 6}]
+    with pytest.warns(SameNameWarning, match="study"):
+        joined = query("select * from trials join epochs using (trial_id)", filled.place)
+    assert len(set(joined.column_names)) == len(joined.column_names)

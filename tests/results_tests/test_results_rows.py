@@ -4,13 +4,29 @@ import math
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from lethe.results import TABLES, ConfirmationRow, EpochRow, Row, Store, TableName, TrialRow, describe, to_rows
-from lethe.results.schema import Column, schema_of
+from lethe.results import (
+    TABLES,
+    ConfirmationRow,
+    EpochRow,
+    Row,
+    Store,
+    TableName,
+    TrialRow,
+    compact,
+    describe,
+    query,
+    to_rows,
+)
+from lethe.results.part import encode
+from lethe.results.schema import Column, schema_of, to_table
 
 UNITS = {"", "s", "bytes", "fraction", "images", "epochs", "trials", "1/h", "1/s"}
 
@@ -94,6 +110,63 @@ def test_a_value_that_does_not_fit_its_column_is_refused_and_nothing_is_written(
     assert store.studies() == []
 
 
-def test_a_loss_that_is_not_finite_can_be_recorded(store: Store, make: Callable[..., Any]) -> None:
-    store.append_trial(make(TrialRow), [make(EpochRow, loss=math.nan)])
-    assert math.isnan(store.read("epochs")["loss"][0].as_py())
+@pytest.mark.parametrize("nan", [math.nan, np.float32("nan")])
+def test_a_nan_is_stored_as_null_alone_and_in_a_list(nan: float, store: Store, make: Callable[..., Any]) -> None:
+    store.append_trial(make(TrialRow), [make(EpochRow, loss=nan)])
+    store.append([make(ConfirmationRow, auc=nan, recall_per_class=[0.9, nan, None])])
+    assert store.read("epochs")["loss"].to_pylist() == [None]
+    [row] = to_rows(store.read("confirmations"), ConfirmationRow)
+    assert (row.auc, row.recall_per_class) == (None, [0.9, None, None])
+    answer = query(
+        "select count(*) n from confirmations where recall_per_class[2] is null and auc is null", store.place
+    )
+    assert answer["n"].to_pylist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("row_type", "wrong"),
+    [
+        (TrialRow, {"seconds_load": math.nan}),
+        (TrialRow, {"gap_per_seed": [0.1, math.nan]}),
+        (TrialRow, {"gap": math.inf}),
+        (ConfirmationRow, {"recall_per_class": [-math.inf]}),
+        (EpochRow, {"loss": np.float64("inf")}),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_by_its_column(
+    row_type: type[Row], wrong: dict[str, Any], store: Store, make: Callable[..., Any]
+) -> None:
+    with pytest.raises(ValueError, match=f"column {next(iter(wrong))}: wanted a finite number.*, got -?(nan|inf)"):
+        store.append([make(row_type, **wrong)])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_float_column_of_any_table_holds_a_nan(table: TableName, make: Callable[..., Any]) -> None:
+    row_type = TABLES[table]
+    floats = [one for one in describe(row_type) if one.type in (pa.float64(), pa.list_(pa.float64()))]
+    for column in floats:
+        nan = [math.nan] if pa.types.is_list(column.type) else math.nan
+        row = make(row_type, **{column.name: nan})
+        if column.nullable or column.nullable_items:
+            assert to_table([row], row_type)[column.name].to_pylist() in ([None], [[None]])
+        else:
+            with pytest.raises(ValueError, match=f"column {column.name}: wanted a finite number, got nan"):
+                to_table([row], row_type)
+
+
+def test_a_nan_that_an_earlier_version_stored_is_read_as_null_and_compacted_away(
+    store: Store, make: Callable[..., Any]
+) -> None:
+    row = make(ConfirmationRow, gap=0.5, recall_per_class=[0.5, 0.25])
+    table = to_table([row], ConfirmationRow)
+    for name, values in (("auc", [math.nan]), ("recall_per_class", [[0.5, math.nan]])):
+        number = table.schema.get_field_index(name)
+        field = table.schema.field(number)
+        table = table.set_column(number, field, pa.array(values, field.type))
+    store.place.write("tables/confirmations/s/k0.parquet", encode(table))
+    for _ in range(2):
+        [read] = to_rows(store.read("confirmations"), ConfirmationRow)
+        assert (read.auc, read.gap, read.recall_per_class) == (None, 0.5, [0.5, None])
+        compact(store, "s")
+    [merged] = Path(store.place.address).glob("tables/confirmations/s/merged/*.parquet")
+    assert pq.read_table(merged)["recall_per_class"].to_pylist() == [[0.5, None]]

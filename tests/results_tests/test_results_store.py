@@ -1,5 +1,7 @@
 """The store: parts become visible whole, once, and a broken one costs its own rows only."""
 
+import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +19,18 @@ from lethe.results import (
     CorruptPartError,
     CorruptPartWarning,
     EpochRow,
+    ForeignFolderWarning,
     PredictionRow,
     SchemaError,
     Store,
+    TooLargeError,
     TrialRow,
     compact,
+    copy_tables,
+    query,
 )
+from lethe.results.copies import write_copy
+from lethe.results.limits import Budget
 from lethe.results.part import decode, encode
 from lethe.results.rows import SCHEMA_VERSION
 from lethe.results.schema import schema_of, to_rows, to_table
@@ -141,7 +149,7 @@ def test_a_foreign_parquet_file_is_left_out(three: Store) -> None:
 
 def test_a_part_in_another_tables_folder_is_left_out(three: Store) -> None:
     part_path(three, "t1").write_bytes(part_path(three, "t1", "epochs").read_bytes())
-    with pytest.warns(CorruptPartWarning, match="unknown .*epoch"):
+    with pytest.warns(CorruptPartWarning, match="t1.parquet: it holds 2 rows, and one unit has at most 1"):
         assert trial_ids(three) == ["t0", "t2"]
 
 
@@ -223,3 +231,103 @@ def test_an_artefact_that_two_studies_recorded_counts_once_as_it_was_made_last(
     rows = to_rows(store.read("artifacts"), ArtifactRow)
     assert sorted((row.artifact_id, row.study) for row in rows) == [("a", "other"), ("b", "other")]
     assert [row.study for row in to_rows(store.read("artifacts", "s"), ArtifactRow)] == ["s"]
+
+
+def two_of_one_study(store: Store, make: Callable[..., Any]) -> None:
+    """Two studies, one of them compacted, so that there are parts and merged files."""
+    for study in ("s", "other"):
+        for number in range(2):
+            name = f"{study}{number}"
+            store.append_trial(make(TrialRow, study=study, trial_id=name), [make(EpochRow, study=study, trial_id=name)])
+    compact(store, "other")
+
+
+@pytest.mark.parametrize("study", ["s", "other"])
+@pytest.mark.parametrize("copy", ["s.bak", "..evil", ".hidden", "a b", "s/copy", "new/deeper", "zzz"])
+def test_a_copy_of_a_studys_folder_is_named_and_counts_for_nothing(
+    study: str, copy: str, store: Store, make: Callable[..., Any]
+) -> None:
+    two_of_one_study(store, make)
+    tables = Path(store.place.address) / "tables"
+    for table in ("trials", "epochs"):
+        shutil.copytree(tables / table / study, tables / table / copy)
+    copies = {path: path.read_bytes() for path in (tables / "trials" / copy).rglob("*.parquet")}
+    assert store.studies() == ["other", "s"]
+    for _ in range(2):
+        named = rf"left out files of {tables}/trials/{re.escape(copy.partition('/')[0])}: "
+        with pytest.warns(ForeignFolderWarning, match=named):
+            assert trial_ids(store) == ["other0", "other1", "s0", "s1"]
+        with pytest.warns(ForeignFolderWarning):
+            assert len(store.read("epochs")) == 4
+        assert [compact(store, name) for name in store.studies()] == [[], []]
+        copy_tables(store)
+    assert {path: path.read_bytes() for path in copies} == copies
+
+
+def test_a_copy_of_all_studies_that_holds_rows_twice_is_not_read(store: Store, make: Callable[..., Any]) -> None:
+    two_of_one_study(store, make)
+    compact(store, "s")
+    files = {name: rows for name, rows in store.scan("trials").files.items() if name.startswith("s/")}
+    [(name, rows)] = files.items()
+    twin = name.replace("s/", "s.bak/")
+    store.place.write(f"tables/trials/{twin}", encode(rows))
+    write_copy(store.place, "trials", {name: rows, twin: rows})
+    with pytest.warns(ForeignFolderWarning, match="are of study s; move them out"):
+        assert trial_ids(store) == ["other0", "other1", "s0", "s1"]
+
+
+def test_a_file_of_another_study_in_a_studys_folder_is_left_out_alone(three: Store, make: Callable[..., Any]) -> None:
+    three.append([make(TrialRow, study="other", trial_id="t9")])
+    shutil.move(str(three.place.local_path("tables/trials/other/t9.parquet")), part_path(three, "t9"))
+    for study in (None, "s"):
+        with pytest.warns(ForeignFolderWarning, match=r"tables/trials/s: their rows are of study other"):
+            assert trial_ids(three, study) == ["t0", "t1", "t2"]
+    compact(three, "s")
+    assert part_path(three, "t9").exists()
+    assert three.studies() == ["s"]
+
+
+def many_rows(make: Callable[..., Any], count: int) -> bytes:
+    """A small part of many rows that are all alike, with nulls wherever there can be."""
+    schema = schema_of(TrialRow)
+    row = to_table([make(TrialRow)], TrialRow)
+    columns = [
+        pa.nulls(count, field.type) if field.nullable else pa.repeat(row[field.name][0], count) for field in schema
+    ]
+    return encode(pa.Table.from_arrays(columns, schema=schema))
+
+
+def test_a_small_part_of_many_rows_is_left_out_unread(three: Store, make: Callable[..., Any]) -> None:
+    data = many_rows(make, 100_000)
+    assert len(data) < 200_000
+    part_path(three, "t0").write_bytes(data)
+    with pytest.warns(CorruptPartWarning, match="t0.parquet: it holds 100,000 rows, and one unit has at most 1"):
+        assert trial_ids(three) == ["t1", "t2"]
+
+
+def test_a_table_that_takes_more_memory_than_it_may_is_an_error_before_it_is_read(
+    three: Store, make: Callable[..., Any]
+) -> None:
+    name = "tables/trials/s/merged/00000001-0123abcd.parquet"
+    three.place.write(name, many_rows(make, 100_000))
+    limited = Store(three.place, memory_bytes=10_000_000)
+    with pytest.raises(TooLargeError, match=r"cannot read .*/00000001-0123abcd.parquet: with it the table takes \d+"):
+        limited.read("trials")
+    with pytest.raises(TooLargeError, match=r"may take 10.0MB; allow more \(`lethe query --memory`"):
+        query("select count(*) from trials", three.place, memory="10MB")
+    assert trial_ids(Store(three.place)) == ["t0", "t1", "t2"]
+
+
+def test_a_part_with_a_dictionary_is_none_of_lethes(make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    table = to_table([make(TrialRow)], TrialRow)
+    writer = pq.ParquetWriter
+    with monkeypatch.context() as other:
+        other.setattr(pq, "ParquetWriter", lambda *a, **k: writer(*a, **k | {"use_dictionary": True}))
+        data = encode(table)
+    with pytest.raises(CorruptPartError, match="a column has a dictionary"):
+        decode(data, schema_of(TrialRow), Budget(1 << 30))
+
+
+def test_more_rows_than_a_unit_can_have_are_not_written(store: Store, make: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="wanted at most 1 rows of 't0' in trials, got 2"):
+        store.append([make(TrialRow), make(TrialRow)])

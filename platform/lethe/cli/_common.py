@@ -1,4 +1,4 @@
-"""What the commands share: options of several, the console, and how errors are told."""
+"""What the commands share: options of several, the console, files for answers, and how errors are told."""
 
 import sys
 import warnings
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from lethe.cli._console import VisibleConsole
+from lethe.visible import visible
 
 RESULTS_HELP = "Results place: a folder or a URI such as s3://bucket/results."
 StudyFile = Annotated[
@@ -30,14 +32,20 @@ OneSpecification = Annotated[
 OneStudy = Annotated[str | None, typer.Option("--study", help="One study; all if not given.")]
 
 
-def console() -> Console:
+def console() -> VisibleConsole:
     width = None if sys.stdout.isatty() else 120
-    return Console(width=width, highlight=False)
+    return VisibleConsole(width=width, highlight=False)
+
+
+def echo(line: str) -> None:
+    """Print a line that may hold names from rows or files."""
+    typer.echo(visible(line))
 
 
 def stderr(*lines: str) -> None:
+    """Print lines that may hold names from rows or files, beside the answer."""
     for line in lines:
-        typer.echo(line, err=True)
+        typer.echo(visible(line), err=True)
 
 
 def fail(message: str) -> None:
@@ -45,17 +53,60 @@ def fail(message: str) -> None:
     raise typer.Exit(2)
 
 
+def check_output(path: Path | None, example: str) -> None:
+    """See, before an answer is made, that a file for it can be written; no folder is made for it.
+
+    Args:
+        path: None where no file was asked for.
+        example: a name for the file, should a folder be named.
+
+    Raises:
+        ValueError: its folder is missing, or a folder has its name.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it, such as {path / example}")
+    check_folder_of(path)
+
+
+def check_folder_of(path: Path) -> None:
+    """See that the folder that a file or folder is to lie in exists.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not path.parent.is_dir():
+        raise ValueError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file in one step, or into a link, pipe or device that is there.
+
+    Raises:
+        PlaceError: it could not be written; an older file stays as it was.
+    """
+    from lethe.place import Place
+
+    place = Place.at(path.parent)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        with place.telling(f"write {path.name} in"):
+            path.write_bytes(data)
+    else:
+        place.write(path.name, data)
+
+
 @contextmanager
 def errors_told() -> Iterator[None]:
-    """Turn what a user can get wrong into a message and exit code 2, and warnings of broken parts into lines."""
+    """Turn what a user can get wrong into a message and exit code 2, and warnings about the results into lines."""
     from lethe.cluster import ClusterError, DeviceError
     from lethe.place import PlaceError
-    from lethe.results import CorruptPartWarning, QueryError, SchemaError
+    from lethe.results import QueryError, ResultsWarning, SchemaError
     from lethe.study import StudyError
     from unlearning.data import DataError
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", CorruptPartWarning)
+        warnings.simplefilter("always", ResultsWarning)
         warnings.showwarning = _warn(warnings.showwarning)
         try:
             yield
@@ -68,11 +119,15 @@ def errors_told() -> Iterator[None]:
 
 
 def _warn(otherwise: Callable[..., None]) -> Callable[..., None]:
-    from lethe.results import CorruptPartWarning
+    from lethe.results import ResultsWarning
+
+    said: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *rest: object) -> None:
-        if issubclass(category, CorruptPartWarning):
-            stderr(str(message))
+        if issubclass(category, ResultsWarning):
+            if str(message) not in said:
+                stderr(str(message))
+            said.add(str(message))
         else:
             otherwise(message, category, *rest)
 

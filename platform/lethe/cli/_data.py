@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from lethe.cli._common import console, errors_told, fail
+from lethe.cli._common import console, echo, errors_told, fail
 
 data = typer.Typer(help="MedMNIST's sets: what exists, fetching a file, checking it.", no_args_is_help=True)
 
@@ -41,7 +41,7 @@ def data_fetch(name: SetName, size: Size = 28, root: Root = None) -> None:
     from unlearning.data.catalogue import fetch
 
     with errors_told():
-        typer.echo(fetch(name, size, root))
+        echo(f"{fetch(name, size, root)}")
 
 
 @data.command("check")
@@ -53,4 +53,4 @@ def data_check(name: SetName, size: Size = 28, root: Root = None) -> None:
         found = check(name, size, root)
         if found.verdict != "whole":
             fail(found.advice)
-        typer.echo(found.advice)
+        echo(found.advice)

@@ -9,7 +9,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from lethe.cli._common import Overrides, Results, StudyFile, console, errors_told, stderr
+from lethe.cli._common import Overrides, Results, StudyFile, console, echo, errors_told, stderr
 
 if TYPE_CHECKING:
     from lethe.submit import JobServer
@@ -44,8 +44,8 @@ def submit(
             server = JobServer(address)
             job_id = server.submit(parcel, python)
         for note in parcel.notes:
-            typer.echo(note)
-        typer.echo(f"Submitted as {job_id}; it goes on without this machine.")
+            echo(note)
+        echo(f"Submitted as {job_id}; it goes on without this machine.")
         if follow:
             raise typer.Exit(_follow(server, job_id))
         _print_job_commands(server, job_id)
@@ -90,7 +90,7 @@ def stop(job: JobId, address: Server = JOB_SERVER) -> None:
                 f"{job} was told to stop. What had finished is kept; submitting the study again goes on from there."
             )
         else:
-            typer.echo(f"{job} had ended already: {server.job(job).status}.")
+            echo(f"{job} had ended already: {server.job(job).status}.")
 
 
 def _follow(server: "JobServer", job_id: str) -> int:

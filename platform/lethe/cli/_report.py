@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from lethe.cli._common import OneSpecification, OneStudy, Where, errors_told
+from lethe.cli._common import (
+    OneSpecification,
+    OneStudy,
+    Where,
+    check_folder_of,
+    check_output,
+    echo,
+    errors_told,
+    write_output,
+)
 
 
 def report(
@@ -27,18 +36,31 @@ def report(
 
     with errors_told():
         place = Place.at(results)
+        page_file = output or (Path("report.html") if latex is None else None)
+        check_output(page_file, "report.html")
         if latex is not None:
             from lethe.report import write_latex
 
+            _check_folder(latex)
             for path in write_latex(place, study, latex, specification):
-                typer.echo(f"{path}")
-        if latex is None or output is not None:
+                echo(f"{path}")
+        if page_file is not None:
             from lethe.report.page import render_page
 
-            path = output or Path("report.html")
             page = render_page(place, study, specification=specification, images=images)
-            Place.at(path.parent).write(path.name, page.html.encode())
-            typer.echo(f"{path}: {len(page.html) / 1e6:.1f} MB, whole in itself")
+            write_output(page_file, page.html.encode())
+            echo(f"{page_file}: {len(page.html) / 1e6:.1f} MB, self-contained")
             if page.images:
                 held = "1 image that was" if page.images == 1 else f"{page.images} images that were"
                 typer.echo(f"It holds {held} asked to be forgotten: hand it on with care, or use --no-images.")
+
+
+def _check_folder(folder: Path) -> None:
+    """See that a folder is there or can be made.
+
+    Raises:
+        ValueError: a file has its name, or the folder around it is missing.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: name a folder for the tables")
+    check_folder_of(folder)

@@ -1,5 +1,6 @@
 """Commands that ask the results, and keep them in order."""
 
+import io
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,10 +10,24 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from lethe.cli._common import OneSpecification, OneStudy, Where, console, errors_told, fail, stderr
+from lethe.cli._common import (
+    OneSpecification,
+    OneStudy,
+    Where,
+    check_output,
+    console,
+    echo,
+    errors_told,
+    fail,
+    stderr,
+    write_output,
+)
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lethe.place import Place
+    from lethe.results.render import TextFormat
 
 
 def query(
@@ -29,16 +44,26 @@ def query(
         str | None, typer.Option(metavar="NAME", help="Keep the query beside the results, to be read as a view.")
     ] = None,
     specification: OneSpecification = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="What the query may take, tables and answer with it, such as 4GB; else half of the machine's."
+        ),
+    ] = None,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="What DuckDB may take for the answer.")] = 60,
 ) -> None:
-    """Ask the results with SQL (DuckDB's dialect, read-only); without SQL, tell what can be asked.
+    """Ask the results with SQL (DuckDB's dialect, read-only); without SQL, list what can be asked.
 
     The guide lists views, tables and their columns with units, and queries that have an answer in these results.
-    """
-    import pyarrow.parquet as pq
 
+    Control characters in texts are written as escapes such as \\x1b, and in CSV a text that begins with =, +, - or @
+    gets an apostrophe in front, so that no spreadsheet takes it for a formula; JSON and Parquet hold the exact text.
+
+    Exit code 0: answered; 2: no answer, as told; 130: interrupted.
+    """
     from lethe.place import Place
     from lethe.results import Results
-    from lethe.results.render import render
+    from lethe.results.limits import address_space, half_of_memory, parse_memory
 
     if form == "parquet" and output is None:
         fail("--format parquet is for files: name one with --output")
@@ -49,17 +74,23 @@ def query(
                 fail('--save, --output and --format go with a query: give one, such as "from leaderboard"')
             _print_guide(place)
             return
-        asked = Results(place, specification=specification)
-        answer = asked.query(sql)
-        if save:
-            where = asked.save(sql, save)
-            typer.echo(f'Kept as {where}; ask it again with: lethe query "from {save}"', err=True)
-        if form == "parquet":
-            pq.write_table(answer, output)
-        elif output:
-            output.write_text(render(answer, form) + "\n", encoding="utf-8")
+        check_output(output, "answer.txt" if form == "table" else f"answer.{form}")
+        asked = Results(place, specification=specification, memory=memory, timeout_s=timeout)
+        try:
+            with address_space(parse_memory(memory) if memory else half_of_memory()):
+                answer = asked.query(sql)
+                if save:
+                    stderr(f'Kept as {asked.save(sql, save)}; ask it again with: lethe query "from {save}"')
+                data = _written(answer, form)
+        except MemoryError:
+            fail("the answer takes more memory than it may: ask for less, or allow more with --memory")
+        except KeyboardInterrupt:
+            stderr("Interrupted: the query has no answer.")
+            raise typer.Exit(130) from None
+        if output:
+            write_output(output, data)
         else:
-            typer.echo(render(answer, form))
+            typer.echo(data, nl=False)
 
 
 def leaderboard(results: Where = "results", study: OneStudy = None, specification: OneSpecification = None) -> None:
@@ -109,9 +140,9 @@ def compact(results: Where = "results", study: OneStudy = None) -> None:
             try:
                 with holding_study(store.place, name, on_lost=told.append):
                     told += compact_study(store, name)
-                typer.echo(f"{name}: compacted.")
+                echo(f"{name}: compacted.")
             except StudyHeldError as error:
-                typer.echo(f"{name}: left to its run, {error.holder}.")
+                echo(f"{name}: left to its run, {error.holder}.")
         if study is None:
             copy_tables(store)
         if told:
@@ -135,7 +166,20 @@ def export_optuna(
     with errors_told():
         for exported in export_searches(Place.at(results), storage, study):
             unfit = f", {exported.unfit} of an early version left out" if exported.unfit else ""
-            typer.echo(f"{exported.name}: {exported.new} trials written, {exported.known} there already{unfit}")
+            echo(f"{exported.name}: {exported.new} trials written, {exported.known} there already{unfit}")
+
+
+def _written(answer: "pa.Table", form: "TextFormat | Literal['parquet']") -> bytes:
+    """Write an answer out as a file has it."""
+    if form != "parquet":
+        from lethe.results.render import render
+
+        return (render(answer, form) + "\n").encode()
+    import pyarrow.parquet as pq
+
+    file = io.BytesIO()
+    pq.write_table(answer, file)
+    return file.getvalue()
 
 
 def _nothing_of(study: str | None, place: "Place", studies: list[str], what: str = "") -> str:

@@ -16,6 +16,9 @@ def run(
     results: Results = None,
     address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or its head's address.")] = None,
     local: Annotated[bool, typer.Option("--local", help="In this process, one thing at a time, without Ray.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Use a results folder that holds files of another tool, too.")
+    ] = False,
 ) -> None:
     """Run a study, or continue it: the same command takes up what was stopped, killed or given more trials.
 
@@ -39,7 +42,7 @@ def run(
         with Progress(out) as progress:
             study_run = StudyRun(study, place, progress)
             try:
-                study_run.run(address, local=local)
+                study_run.run(address, local=local, force=force)
             except InterruptedStudyError as interruption:
                 why = str(interruption) or "Interrupted."
                 progress.say(f"{why} What had finished is kept; the same command goes on from here.")

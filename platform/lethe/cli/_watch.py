@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lethe.cli._common import OneStudy, Where, errors_told
+from lethe.cli._common import OneStudy, Where, echo, errors_told
 
 
 def watch(
@@ -38,7 +38,7 @@ def watch(
         with ReportServer(LiveReport(place, study, images=images), host, port, token) as server:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
-                typer.echo(f"The report of {place}: {server.url}\nCtrl-C ends it.")
+                echo(f"The report of {place}: {server.url}\nCtrl-C ends it.")
                 server.serve_forever()
             except KeyboardInterrupt:
-                typer.echo("No longer served.")
+                echo("No longer served.")

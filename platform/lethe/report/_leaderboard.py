@@ -12,6 +12,7 @@ from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import difference, excess, gap_interval, missing, p_value, percent, row_title
 from lethe.results.columns import json_column
 from lethe.results.views import ContrastRow, LeaderboardRow
+from lethe.visible import visible
 
 
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
@@ -38,7 +39,8 @@ def _table(board: Board) -> Table:
     for line in board.lines:
         shown = f"{percent(line.gap)} {gap_interval(line)}".rstrip() if line.gap is not None else missing(line)
         measures = map(percent, (line.ua, line.ra, line.ta, line.mia))
-        table.add_row(row_title(line.row, untuned=line.untuned), *measures, shown, excess(line), line.verdict or "")
+        title = Text(visible(row_title(line.row, untuned=line.untuned)))
+        table.add_row(title, *measures, shown, excess(line), line.verdict or "")
     return table
 
 
@@ -49,7 +51,7 @@ def _costs(board: Board) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for line in board.lines:
         share = "" if line.compute_share is None else f"{percent(line.compute_share)} %"
-        table.add_row(line.row, _seconds(line.seconds_unlearn), share, _tuning(line))
+        table.add_row(Text(visible(line.row)), _seconds(line.seconds_unlearn), share, _tuning(line))
     return table
 
 

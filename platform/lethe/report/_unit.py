@@ -14,6 +14,7 @@ from rich.text import Text
 from lethe.place import Place
 from lethe.results import Results
 from lethe.results.columns import json_column
+from lethe.visible import visible
 
 _MEASURES: Final = ("ua", "ra", "va", "ta", "mia")
 _NAMES: Final = {"trials": "trial_id", "confirmations": "confirmation_id", "artifacts": "artifact_id"}
@@ -57,7 +58,7 @@ def print_unit(place: Place, name: str, console: Console) -> None:
     """
     results = Results(place)
     table, row = _find(results, name)
-    console.print(Text(f"{_NAMES[table].removesuffix('_id')} {name}", style="bold"), Text(_standing(row)))
+    console.print(Text(f"{_NAMES[table].removesuffix('_id')} {name}", style="bold"), Text(visible(_standing(row))))
     setting = json_column("setting", row.get("setting") or "{}")
     _print_values(console, "setting", setting)
     if row.get("search_space"):
@@ -134,7 +135,7 @@ def _print_artefacts(console: Console, results: Results, row: Mapping[str, Any])
     artefacts = _rows_where(results.load("artifacts"), "artifact_id", wanted)
     _print_rows(console, "compared with", artefacts, _ARTEFACT)
     if gone := sorted(set(wanted) - {artefact["artifact_id"] for artefact in artefacts}):
-        console.print(Text(f"not recorded in these results: {', '.join(gone)}"))
+        console.print(Text(visible(f"not recorded in these results: {', '.join(gone)}")))
 
 
 def _rows_where(rows: pa.Table, column: str, values: Sequence[str]) -> list[dict[str, Any]]:
@@ -158,11 +159,11 @@ def _print_values(console: Console, title: str, values: Mapping[str, Any]) -> No
         return
     table = Table(title, "", box=SIMPLE_HEAD, pad_edge=False)
     for name, value in values.items():
-        table.add_row(Text(name), Text(_shown(value)))
+        table.add_row(Text(visible(name)), Text(_shown(value)))
     console.print(table)
 
 
 def _shown(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else visible(str(value))

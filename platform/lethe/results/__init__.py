@@ -1,8 +1,9 @@
 """The record of every study: Parquet parts, read as tables, queried with SQL."""
 
 from lethe.results.compaction import compact, copy_tables
+from lethe.results.limits import TooLargeError
 from lethe.results.part import CorruptPartError
-from lethe.results.query import QueryError, Results, load, query, save_query
+from lethe.results.query import QueryError, Results, SameNameWarning, load, query, save_query
 from lethe.results.rows import (
     TABLES,
     ArtifactRow,
@@ -17,7 +18,7 @@ from lethe.results.rows import (
     TrialRow,
 )
 from lethe.results.schema import describe, to_rows
-from lethe.results.store import CorruptPartWarning, Store
+from lethe.results.store import CorruptPartWarning, ForeignFolderWarning, ResultsWarning, Store
 from lethe.results.views import VIEWS
 from lethe.versions import SchemaError
 
@@ -30,15 +31,19 @@ __all__ = [
     "CorruptPartError",
     "CorruptPartWarning",
     "EpochRow",
+    "ForeignFolderWarning",
     "PackingRow",
     "PredictionRow",
     "QueryError",
     "Results",
+    "ResultsWarning",
     "Row",
+    "SameNameWarning",
     "SchemaError",
     "Store",
     "StudyRow",
     "TableName",
+    "TooLargeError",
     "TrialRow",
     "compact",
     "copy_tables",

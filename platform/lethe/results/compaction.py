@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from lethe.results.copies import write_copy
 from lethe.results.part import encode
 from lethe.results.rows import TABLES, UNITS, TableName
+from lethe.results.schema import without_nan
 from lethe.results.store import MERGED, SUFFIX, Scan, Store, is_merged, units_of
 
 FULL_UNITS: Final = 10_000
@@ -73,7 +74,7 @@ def _compact(store: Store, study: str, table: TableName, scan: Scan, lost: pa.Ar
     growing = {name: rows for name, rows in merged.items() if _may_grow(rows, key) or _holds(rows, key, lost)}
     if not parts and not len(lost) and len(growing) < 2 and all(map(len, growing.values())):
         return []
-    rows = pa.concat_tables([*parts.values(), *growing.values()])
+    rows = without_nan(pa.concat_tables([*parts.values(), *growing.values()]))
     is_lost = pc.is_in(rows[key], value_set=lost)
     told = [_keep_lost(store, table, study, unit, rows) for unit in lost.to_pylist()]
     kept = rows.filter(pc.invert(is_lost)).combine_chunks()

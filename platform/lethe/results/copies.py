@@ -19,6 +19,7 @@ from pydantic import Field
 from lethe.documents import Document, MalformedError, read_json
 from lethe.fingerprint import digest
 from lethe.place import Place, UnfitFileError
+from lethe.results.limits import Budget
 from lethe.results.part import CorruptPartError, decode, encode
 from lethe.versions import SchemaError
 
@@ -58,11 +59,18 @@ def write_copy(place: Place, table: str, files: Mapping[str, pa.Table]) -> None:
             folder.delete(other)
 
 
-def read_copy(place: Place, table: str, schema: pa.Schema, names: Iterable[str]) -> Copy | None:
+def read_copy(place: Place, table: str, schema: pa.Schema, names: Iterable[str], budget: Budget) -> Copy | None:
     """Read what is true of a table's copy; None if there is nothing.
+
+    A copy that an earlier version made of a study's folder and of another folder with rows of the same study is not
+    true: it holds them twice.
 
     Args:
         names: the table's files now, as ``<study>/<file>``.
+        budget: the memory that may be taken.
+
+    Raises:
+        TooLargeError: the rows take more.
     """
     folder = place.child(FOLDER)
     try:
@@ -71,7 +79,9 @@ def read_copy(place: Place, table: str, schema: pa.Schema, names: Iterable[str])
         studies = frozenset(study for study, files in index.studies.items() if now.get(study) == files)
         if not studies:
             return None
-        rows = decode(folder.read(index.file), schema)
+        rows = decode(folder.read(index.file), schema, budget)
+        if set(pc.unique(rows["study"]).to_pylist()) != set(index.studies):
+            return None
     except (FileNotFoundError, UnfitFileError, MalformedError, CorruptPartError, SchemaError):
         return None
     if len(studies) < len(index.studies):

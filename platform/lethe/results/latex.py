@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from lethe.visible import visible
+
 _ESCAPED: Final = str.maketrans(
     {character: "\\" + character for character in "&%$#_{}"}
     | {
@@ -15,13 +17,14 @@ _ESCAPED: Final = str.maketrans(
         '"': "''",
         "≈": r"$\approx$",
         "\n": " ",
+        "\t": " ",
     }
 )
 
 
 def escaped(text: str) -> str:
-    """Write text so that LaTeX prints it as it is."""
-    return text.translate(_ESCAPED)
+    """Write text so that LaTeX prints it as it is, control characters as their escapes."""
+    return visible(text).translate(_ESCAPED)
 
 
 def tabular(columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

@@ -10,12 +10,15 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lethe.results.limits import Budget
 from lethe.results.rows import SCHEMA_VERSION
 from lethe.versions import SchemaError
 
 _VERSION: Final = b"lethe.schema_version"
 _DIGEST: Final = b"lethe.sha256"
 _BLANK: Final = b"0" * 64
+_VALUE_BYTES: Final = 8
+"""What a value takes at least, null or not: a number, a time, or where a text begins and that it is there."""
 _COMPRESSED_ROWS: Final = 16
 """Below it, compressing takes longer than all the rest of writing, and of reading, and saves no space."""
 
@@ -47,12 +50,17 @@ def encode(table: pa.Table) -> bytes:
     return _replaced(data, _BLANK, _digest(data))
 
 
-def decode(data: bytes, schema: pa.Schema) -> pa.Table:
+def decode(data: bytes, schema: pa.Schema, budget: Budget | None = None, most_rows: int | None = None) -> pa.Table:
     """Read a part's rows, with every checksum verified.
 
+    Args:
+        budget: the memory that may be taken; all if not given. What the rows take is known from the footer.
+        most_rows: as many as such a part can have.
+
     Raises:
-        CorruptPartError: the bytes are torn or changed, or hold other columns than the schema.
+        CorruptPartError: the bytes are torn or changed, or hold more rows or other columns than they may.
         SchemaError: a newer Lethe wrote the part.
+        TooLargeError: the rows take more memory than is left.
     """
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
@@ -62,11 +70,40 @@ def decode(data: bytes, schema: pa.Schema) -> pa.Table:
         version = int(notes[_VERSION])
         if version > SCHEMA_VERSION:
             raise SchemaError(f"its schema has version {version}, this Lethe knows versions up to {SCHEMA_VERSION}")
+        if most_rows is not None and file.metadata.num_rows > most_rows:
+            raise CorruptPartError(f"it holds {file.metadata.num_rows:,} rows, and one unit has at most {most_rows:,}")
+        if budget:
+            budget.take(_memory(file.metadata))
         return _upgrade(file.read(use_threads=False).replace_schema_metadata(), schema)
     except KeyError as error:
         raise CorruptPartError(f"it is no part of Lethe's: {error} is not in its metadata") from error
     except (OSError, ValueError, pa.ArrowException) as error:
         raise CorruptPartError(str(error)) from error
+
+
+def first_study(data: bytes) -> str | None:
+    """Read the study of a part's first row, with no checksum verified; None where that cannot be read."""
+    try:
+        batch = next(pq.ParquetFile(pa.BufferReader(data)).iter_batches(batch_size=1, columns=["study"]))
+        study: str | None = batch.column(0)[0].as_py()
+    except (OSError, ValueError, IndexError, StopIteration, pa.ArrowException):
+        return None
+    return study
+
+
+def _memory(footer: pq.FileMetaData) -> int:
+    """Return the bytes that a file's rows take in memory, at most, without reading them.
+
+    Raises:
+        CorruptPartError: a column is encoded in a way that hides how much it holds, which no part of Lethe's is.
+    """
+    total_bytes = 0
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.has_dictionary_page:
+                raise CorruptPartError("it is no part of Lethe's: a column has a dictionary")
+            total_bytes += max(column.total_uncompressed_size, _VALUE_BYTES * column.num_values)
+    return total_bytes
 
 
 def _digest(data: bytes) -> bytes:

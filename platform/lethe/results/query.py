@@ -1,8 +1,11 @@
 """SQL over the result store, through DuckDB: tables, views and saved queries. It only reads, and nothing else."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -11,16 +14,18 @@ import pyarrow as pa
 
 from lethe.place import Place
 from lethe.results import functions
+from lethe.results.limits import TIMEOUT_S, half_of_memory, in_words, parse_memory, within
 from lethe.results.rows import TABLES, TableName
 from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
-from lethe.results.store import Store
+from lethe.results.store import ResultsWarning, Store
 from lethe.results.views import VIEWS
 
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 _SETTINGS: Final = (
     "SET TimeZone = 'UTC'",
+    "SET temp_directory = ''",  # DuckDB lets SQL read the files in it, and by default it lies in the working folder
     "SET threads = 1",  # several add floats in another order each time, and the last digits differ
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -34,6 +39,10 @@ class QueryError(Exception):
     """SQL that cannot be answered; the message says why and names the tables and views."""
 
 
+class SameNameWarning(ResultsWarning):
+    """Columns of an answer had one name: all but the first of them have a number now."""
+
+
 class Results:
     """The results of a place, of one study or of all: each table is read once, when a question first needs it.
 
@@ -42,16 +51,32 @@ class Results:
         study: the one study whose rows are seen; all if not given.
         specification: the one specification whose boards are seen, by its fingerprint or the beginning of it; if not
             given, of each study the one that was run last.
+        memory: what a table that is read, the work on an answer and the answer may each take, such as ``4GB``; half of
+            the machine's if not given.
+        timeout_s: what the work on an answer may take.
 
     Raises:
         QueryError: no specification, or several, have such a fingerprint.
+        ValueError: the memory is no size, or the time is not above zero.
     """
 
-    def __init__(self, where: Place | str | Path, study: str | None = None, specification: str | None = None) -> None:
+    def __init__(
+        self,
+        where: Place | str | Path,
+        study: str | None = None,
+        specification: str | None = None,
+        *,
+        memory: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        if not timeout_s > 0:
+            raise ValueError(f"wanted a time above 0 s for a query, got {timeout_s:g} s")
         self.place = Place.at(where)
         self.study = study
         self.specification = ""
-        self._store = Store(self.place)
+        self._memory_bytes = parse_memory(memory) if memory else half_of_memory()
+        self._timeout_s = timeout_s
+        self._store = Store(self.place, self._memory_bytes)
         self._saved = read_saved(self.place)
         self._tables: dict[TableName, pa.Table] = {}
         if specification is not None:
@@ -78,12 +103,33 @@ class Results:
     def _answer(self, sql: str, saved: Mapping[str, str]) -> pa.Table:
         _only_statement(sql, saved)
         names = _needed_by(sql, saved)
-        with connected(self._read(names), names, saved, self.specification) as connection:
-            try:
-                answer: pa.Table = connection.sql(sql).to_arrow_table()
-            except duckdb.Error as error:
-                raise _told(str(error), saved) from error
-        return answer
+        tables = self._read(names)
+        connection = duckdb.connect(":memory:", config={"memory_limit": f"{self._memory_bytes}B"})
+
+        def work() -> pa.Table:
+            with connection:
+                prepare(connection, tables, names, saved, self.specification)
+                return _fetch(connection, sql, self._memory_bytes)
+
+        def interrupt() -> None:
+            with suppress(duckdb.ConnectionException):  # the work has ended meanwhile
+                connection.interrupt()
+
+        try:
+            answer = within(self._timeout_s, work, interrupt)
+        except TimeoutError:
+            raise QueryError(
+                f"no answer within {self._timeout_s:g} s; ask for less, or allow more "
+                "(`lethe query --timeout`, timeout_s= in Python)"
+            ) from None
+        except (duckdb.OutOfMemoryException, MemoryError) as error:
+            raise QueryError(
+                f"the answer takes more memory than the {in_words(self._memory_bytes)} that it may; ask for less, or "
+                "allow more (`lethe query --memory`, memory= in Python)"
+            ) from error
+        except duckdb.Error as error:
+            raise _told(str(error), saved) from error
+        return _with_own_names(answer)
 
     def _find(self, beginning: str) -> str:
         """Return the fingerprint of the specification that begins so."""
@@ -110,21 +156,35 @@ class Results:
         return tables
 
 
-def query(sql: str, where: Place | str | Path, study: str | None = None) -> pa.Table:
+def query(
+    sql: str,
+    where: Place | str | Path,
+    study: str | None = None,
+    *,
+    memory: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> pa.Table:
     """Answer one reading statement over the tables, the views (`VIEWS`) and the saved queries of a results place.
 
-    A further table, ``columns``, tells of each column of these its type, unit and meaning.
+    A further table, ``columns``, tells of each column of these its type, unit and meaning. Where columns of the answer
+    have one name, as after ``select *`` from a join, all but the first get a number (``gap``, ``gap_1``), and a
+    `SameNameWarning` says so.
 
     Args:
         sql: SELECT, FROM, WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN, in DuckDB's dialect.
         where: the results place.
         study: the one study whose rows are seen; all if not given.
+        memory: what a table that is read, the work on the answer and the answer may each take, such as ``4GB``; half of
+            the machine's if not given.
+        timeout_s: what the work on the answer may take.
 
     Raises:
-        QueryError: no single reading statement, wrong SQL, or no results in the place.
+        QueryError: no single reading statement, wrong SQL, no results in the place, or too little memory or time.
+        TooLargeError: a table takes more memory than it may.
+        ValueError: the memory is no size, or the time is not above zero.
         SchemaError: a newer Lethe wrote a part.
     """
-    return Results(where, study).query(sql)
+    return Results(where, study, memory=memory, timeout_s=timeout_s).query(sql)
 
 
 def load(where: Place | str | Path, name: str = "trials", study: str | None = None) -> pa.Table:
@@ -187,27 +247,60 @@ def _only_statement(sql: str, saved: Mapping[str, str]) -> str:
     return sql.encode()[:end].decode().strip()
 
 
-@contextmanager
-def connected(
-    tables: Mapping[TableName, pa.Table], names: Sequence[str], saved: Mapping[str, str], specification: str = ""
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database that holds the tables, views and saved queries of these names, and no way out of it.
+def prepare(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[TableName, pa.Table],
+    names: Sequence[str],
+    saved: Mapping[str, str],
+    specification: str = "",
+) -> None:
+    """Put the tables, views and saved queries of these names into a database, and leave no way out of it.
 
     Args:
         specification: whose boards the views show; empty: of each study the one that was run last.
     """
-    with duckdb.connect(":memory:") as connection:
-        for table, rows in tables.items():
-            connection.register(table, rows)
-        connection.register("columns", columns())
-        functions.register(connection)
-        connection.execute("SET VARIABLE specification = $1", [specification])
-        for setting in _SETTINGS:
-            connection.execute(setting)
-        for name in names:
-            if name in VIEWS or name in saved:
-                _create_view(connection, name, VIEWS[name].sql if name in VIEWS else saved[name])
-        yield connection
+    for table, rows in tables.items():
+        connection.register(table, rows)
+    connection.register("columns", columns())
+    functions.register(connection)
+    connection.execute("SET VARIABLE specification = $1", [specification])
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    for name in names:
+        if name in VIEWS or name in saved:
+            _create_view(connection, name, VIEWS[name].sql if name in VIEWS else saved[name])
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, limit_bytes: int) -> pa.Table:
+    """Fetch an answer batch by batch, since what it takes outside the database is not counted there.
+
+    Raises:
+        MemoryError: it takes more than it may.
+    """
+    reader = pa.RecordBatchReader.from_stream(connection.sql(sql))
+    batches, held_bytes = [], 0
+    for batch in reader:
+        batches.append(batch)
+        held_bytes += batch.nbytes
+        if held_bytes > limit_bytes:
+            raise MemoryError
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def _with_own_names(answer: pa.Table) -> pa.Table:
+    """Number the columns that have the name of an earlier one, as DuckDB does in a view."""
+    repeated = [name for name, times in Counter(answer.column_names).items() if times > 1]
+    if not repeated:
+        return answer
+    names: list[str] = []
+    for name in answer.column_names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        free = (one for one in numbered if one not in names and one not in answer.column_names)
+        names.append(next(free) if name in names else name)
+    renamed = [own for own, name in zip(names, answer.column_names, strict=True) if own != name]
+    warning = f"several columns are named {', '.join(repeated)}: the later ones are {', '.join(renamed)} in the answer"
+    warnings.warn(SameNameWarning(warning), stacklevel=4)
+    return answer.rename_columns(names)
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:

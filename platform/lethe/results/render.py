@@ -1,9 +1,14 @@
-"""A table as text: for a terminal, or as CSV, JSON, Markdown or LaTeX for what comes next."""
+"""A table as text: for a terminal, or as CSV, JSON, Markdown or LaTeX for what comes next.
+
+Names may come from anybody's results. Control characters are written as escapes (``lethe.visible``), and in CSV a text
+that a spreadsheet would take for a formula gets an apostrophe in front. JSON, and Parquet, hold the exact text.
+"""
 
 import csv
 import io
 import json
 import math
+from collections import Counter
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -16,25 +21,33 @@ from rich.table import Table
 from rich.text import Text
 
 from lethe.results.latex import escaped, tabular
+from lethe.visible import visible, visible_in_json
 
 TextFormat = Literal["table", "csv", "json", "markdown", "latex"]
 
 
 _ENDLESS: Final = 10_000_000
+_FORMULA: Final = ("=", "+", "-", "@")
 
 
 def render(table: pa.Table, form: TextFormat, width: int | None = None) -> str:
-    """Write a table out.
+    """Write a table out; JSON has null for a number that is not finite, the other formats write ``nan`` or ``inf``.
 
     Args:
         width: columns of the terminal, for ``table``; None: as wide as the text.
+
+    Raises:
+        ValueError: two columns have one name, of which JSON could keep one.
     """
     names = table.column_names
+    if repeated := [name for name, count in Counter(names).items() if count > 1 and form == "json"]:
+        raise ValueError(f"several columns are named {', '.join(repeated)}: JSON needs a name for each")
     rows = [
         [_plain(value) for value in row] for row in zip(*(column.to_pylist() for column in table.columns), strict=True)
     ]
     if form == "json":
-        return json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=1, ensure_ascii=False)
+        records = [dict(zip(names, map(_in_json, row), strict=True)) for row in rows]
+        return visible_in_json(json.dumps(records, indent=1, ensure_ascii=False))
     if form == "csv":
         return _csv(names, rows)
     cells = [[_short(value) for value in row] for row in rows]
@@ -49,14 +62,12 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Turn a value into one that JSON has; what is not finite has no place there."""
+    """Turn a value into a number, a text, a list or a dictionary."""
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int() | float() | str():
             return value
         case Decimal():
-            return _plain(int(value) if value == value.to_integral_value() else float(value))
-        case float():
-            return value if math.isfinite(value) else None
+            return int(value) if value == value.to_integral_value() else float(value)
         case list():
             return [_plain(item) for item in value]
         case dict():
@@ -67,12 +78,25 @@ def _plain(value: Any) -> Any:
             return str(value)
 
 
+def _in_json(value: Any) -> Any:
+    """Put null in the place of what is not finite, which JSON does not have."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case list():
+            return [_in_json(item) for item in value]
+        case dict():
+            return {key: _in_json(item) for key, item in value.items()}
+        case _:
+            return value
+
+
 def _short(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return _digits(value)
-    return _nested(value) if isinstance(value, list | dict) else str(value)
+    return _nested(value) if isinstance(value, list | dict) else visible(str(value))
 
 
 def _digits(value: float) -> str:
@@ -83,20 +107,32 @@ def _digits(value: float) -> str:
 
 
 def _nested(value: list[Any] | dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return visible_in_json(json.dumps(_in_json(value), ensure_ascii=False))
 
 
 def _csv(names: list[str], rows: list[list[Any]]) -> str:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(map(_csv_cell, names))
     for row in rows:
-        writer.writerow(_nested(value) if isinstance(value, list | dict) else value for value in row)
+        writer.writerow(map(_csv_cell, row))
     return lines.getvalue().rstrip("\n")
 
 
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return _nested(value)
+    if not isinstance(value, str):
+        return value
+    return ("'" if value.lstrip().startswith(_FORMULA) else "") + visible(value)
+
+
 def _markdown(names: list[str], cells: list[list[str]]) -> str:
-    rows = [map(_markdown_cell, names), ["---"] * len(names), *(map(_markdown_cell, row) for row in cells)]
+    rows = [
+        map(_markdown_cell, map(visible, names)),
+        ["---"] * len(names),
+        *(map(_markdown_cell, row) for row in cells),
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -105,7 +141,7 @@ def _markdown_cell(text: str) -> str:
 
 
 def _for_terminal(names: list[str], cells: list[list[str]], width: int | None) -> str:
-    grid = Table(*map(escape, names), box=SIMPLE_HEAD)
+    grid = Table(*(escape(visible(name)) for name in names), box=SIMPLE_HEAD)
     for row in cells:
         grid.add_row(*map(Text, row))
     console = Console(width=width or _ENDLESS, file=io.StringIO(), highlight=False)

@@ -229,7 +229,10 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, QuestionColumns):
         Column("fraction", "unlearning accuracy of each class's forget images; null for a class without any"),
     ] = None
     auc: Annotated[float | None, Column("fraction", "area under the ROC curve on the test split, as MedMNIST")] = None
-    recall_per_class: Annotated[list[float], Column("fraction", "recall of each class on the test split")]
+    recall_per_class: Annotated[
+        list[float | None],
+        Column("fraction", "recall of each class on the test split; an item is null for a class without images there"),
+    ]
     tow: Annotated[float | None, Column("fraction", "tug of war: (1-|dFA|)(1-|dRA|)(1-|dTA|) to the oracle")] = None
     oracle_ta: Annotated[float | None, Column("fraction", "TA of the paired oracle")] = None
     seconds_unlearn: Annotated[float | None, Column("s", "time to unlearn, saliency included")] = None
@@ -418,3 +421,14 @@ UNITS: Final[dict[TableName, str]] = {
     "studies": "specification_id",
 }
 """The column that names the unit of work that a row belongs to; the rows of a unit are written together."""
+
+UNIT_ROWS: Final[dict[TableName, int]] = {
+    "trials": 1,
+    "epochs": 100_000,
+    "confirmations": 1,
+    "predictions": 5_000_000,
+    "artifacts": 1,
+    "packings": 1_000,
+    "studies": 1,
+}
+"""As many rows as a unit can have: one, or far more than any study makes of its epochs, images or workers."""

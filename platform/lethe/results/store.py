@@ -8,6 +8,9 @@ Where several files hold rows of one unit, as after a compaction that was killed
 the merged file with the highest number; so no row is ever seen twice. A reader lists the parts before the merged files,
 and looks again if a file is gone that it has listed; so none is missed either. Readers need no lock and no server.
 
+Rows belong to the study that they name. What lies in the folder of another one, such as a copy of a study's folder made
+beside it, is named and left out, and no compaction touches it.
+
 Each study has one writer, who alone compacts it (``compaction.py``). What the rows mean is told in ``rows.py``.
 """
 
@@ -16,7 +19,9 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Final
 
 import pyarrow as pa
@@ -24,9 +29,11 @@ import pyarrow.compute as pc
 
 from lethe.place import Place, PlaceError
 from lethe.results.copies import FOLDER, read_copy
-from lethe.results.part import CorruptPartError, decode, encode
+from lethe.results.limits import Budget, TooLargeError, half_of_memory
+from lethe.results.part import CorruptPartError, decode, encode, first_study
 from lethe.results.rows import (
     TABLES,
+    UNIT_ROWS,
     UNITS,
     ConfirmationRow,
     EpochRow,
@@ -35,7 +42,7 @@ from lethe.results.rows import (
     TableName,
     TrialRow,
 )
-from lethe.results.schema import schema_of, to_table
+from lethe.results.schema import schema_of, to_table, without_nan
 from lethe.versions import SchemaError
 
 MERGED: Final = "merged"
@@ -52,8 +59,20 @@ _OWNERS: Final[Mapping[TableName, TableName]] = {"epochs": "trials", "prediction
 """Rows that are seen once the row that they belong to is there."""
 
 
-class CorruptPartWarning(UserWarning):
+class ResultsWarning(UserWarning):
+    """Something about the results that whoever asks them must know."""
+
+
+class CorruptPartWarning(ResultsWarning):
     """A part, or a saved query, is torn or changed: it is left out of what was read."""
+
+
+class ForeignFolderWarning(ResultsWarning):
+    """A folder among the studies' holds rows of another study, or is none's: it is left out of what was read."""
+
+
+class ForeignFileError(Exception):
+    """A file whose rows name another study than the folder that it lies in; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +81,32 @@ class Scan:
 
     Attributes:
         files: the rows of each file that count, by its name; the files of a study newest first.
-        broken: what is wrong with the other files, by name.
+        broken: what is wrong with those that are no whole parts, by name.
+        foreign: why the rest belongs to no study of the table, by name.
     """
 
     files: Mapping[str, pa.Table]
     broken: Mapping[str, str]
+    foreign: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Store:
-    """The tables of a results place."""
+    """The tables of a results place.
+
+    Attributes:
+        memory_bytes: what the rows of one table may take.
+    """
 
     place: Place
+    memory_bytes: int = field(default_factory=half_of_memory)
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write rows of one unit (`UNITS`) of one table and study as its part; an older part of it is replaced.
 
         Raises:
-            ValueError: no rows, rows of several tables, studies or units, or a name that cannot be a file's.
+            ValueError: no rows, too many (`UNIT_ROWS`), rows of several tables, studies or units, or a name that cannot
+                be a file's.
             ValueError, TypeError: a value does not fit its column, or is null where there must be one.
             PlaceError: the part could not be written.
         """
@@ -88,7 +115,10 @@ class Store:
             found = sorted(f"{row_type.__name__} '{unit}' of study '{study}'" for row_type, study, unit in kinds)
             raise ValueError(f"wanted rows of one table, study and unit, got {', '.join(found) or 'no rows'}")
         ((row_type, study, unit),) = kinds
-        folder = self.files(_table_of(row_type), study)
+        table = _table_of(row_type)
+        if len(rows) > UNIT_ROWS[table]:
+            raise ValueError(f"wanted at most {UNIT_ROWS[table]:,} rows of '{unit}' in {table}, got {len(rows):,}")
+        folder = self.files(table, study)
         folder.write(_checked("unit", unit) + SUFFIX, encode(to_table(list(rows), row_type)))
 
     def append_trial(self, trial: TrialRow, epochs: Sequence[EpochRow]) -> None:
@@ -115,10 +145,12 @@ class Store:
         """Read the rows of a table, of one study or of all, in no particular order.
 
         Epochs are those of trials that are there, and predictions those of confirmations; of an artefact that several
-        studies recorded, it is the latest. A broken part is left out with a `CorruptPartWarning`.
+        studies recorded, it is the latest. A broken part is left out with a `CorruptPartWarning`, and rows that lie in
+        the folder of another study with a `ForeignFolderWarning`.
 
         Raises:
             SchemaError: a newer Lethe wrote a part.
+            TooLargeError: the rows take more memory than they may.
             PlaceError: the place cannot be read.
         """
         rows = self._whole(table, study)
@@ -130,8 +162,14 @@ class Store:
         return rows
 
     def studies(self) -> list[str]:
-        """Name the studies that have rows in any table."""
-        return sorted({name.split("/")[1] for name in self.place.child("tables").names(SUFFIX, recursive=True)})
+        """Name the studies that have rows in any table; a folder that holds only rows of others is none."""
+        tables = {table: self._names(table, None) for table in TABLES}
+        found: defaultdict[str, list[tuple[TableName, str]]] = defaultdict(list)
+        for table, names in tables.items():
+            for name in names:
+                if _why_foreign(name) is None:
+                    found[name.partition("/")[0]].append((table, name))
+        return sorted(study for study, files in found.items() if self._is_study(study, files))
 
     def files(self, table: TableName, study: str) -> Place:
         """Give the folder of a study's parts and merged files of a table."""
@@ -149,10 +187,13 @@ class Store:
     def _whole(self, table: TableName, study: str | None) -> pa.Table:
         """Read what is readable of a table, and warn of the rest."""
         scan = self._scan(table, study, use_copy=study is None)
+        where = f"{self.place}/tables/{table}"
         for name, why in scan.broken.items():
-            warning = CorruptPartWarning(f"left out the broken part {self.place}/tables/{table}/{name}: {why}")
-            warnings.warn(warning, stacklevel=3)
-        return pa.concat_tables([_SCHEMAS[table].empty_table(), *scan.files.values()]).combine_chunks()
+            warnings.warn(CorruptPartWarning(f"left out the broken part {where}/{name}: {why}"), stacklevel=3)
+        for folder, why in _by_folder(scan.foreign).items():
+            warnings.warn(ForeignFolderWarning(f"left out files of {where}/{folder}: {why}"), stacklevel=3)
+        rows = pa.concat_tables([_SCHEMAS[table].empty_table(), *scan.files.values()])
+        return without_nan(rows).combine_chunks()
 
     def _scan(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
         for _ in range(_LOOKS):
@@ -163,17 +204,25 @@ class Store:
         raise PlaceError(f"cannot read {self.place}/tables/{table}: its files change faster than they can be read")
 
     def _look(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
-        parts = [name for name in self._names(table, study) if name.count("/") == 1]
-        merged = [name for name in self._names(table, study, MERGED) if is_merged(name)]
+        listed = self._names(table, study)
+        parts = [name for name in listed if _why_foreign(name) is None and not is_merged(name)]
+        merged = [name for name in self._names(table, study, MERGED) if _why_foreign(name) is None and is_merged(name)]
         names = [*parts, *sorted(merged, reverse=True)]
-        copied = read_copy(self.place, table, _SCHEMAS[table], names) if use_copy else None
+        budget = Budget(self.memory_bytes)
+        copied = read_copy(self.place, table, _SCHEMAS[table], names, budget) if use_copy else None
         if copied:
             names = [name for name in names if name.partition("/")[0] not in copied.studies]
+        else:
+            budget = Budget(self.memory_bytes)
         with ThreadPoolExecutor(_READERS["disk" if self.place.is_local else "object store"]) as pool:
-            read = dict(zip(names, pool.map(lambda name: self._read_file(table, name), names), strict=True))
+            read = dict(zip(names, pool.map(lambda name: self._read_file(table, name, budget), names), strict=True))
         whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
-        broken = {name: str(error) for name, error in read.items() if isinstance(error, CorruptPartError)}
-        return Scan({**_newest(whole, UNITS[table]), **({FOLDER: copied.rows} if copied else {})}, broken)
+        return Scan(
+            {**_newest(whole, UNITS[table]), **({FOLDER: copied.rows} if copied else {})},
+            broken={name: str(error) for name, error in read.items() if isinstance(error, CorruptPartError)},
+            foreign={name: why for name in listed if (why := _why_foreign(name))}
+            | {name: str(error) for name, error in read.items() if isinstance(error, ForeignFileError)},
+        )
 
     def _names(self, table: TableName, study: str | None, folder: str | None = None) -> list[str]:
         """List a table's files as ``<study>/<file>``; of one study those in its folder alone."""
@@ -183,15 +232,29 @@ class Store:
         path = "/".join([_checked("study", study), *([folder] if folder else [])])
         return [f"{path}/{name}" for name in tables.child(path).names(SUFFIX)]
 
-    def _read_file(self, table: TableName, name: str) -> pa.Table | CorruptPartError:
+    def _read_file(self, table: TableName, name: str, budget: Budget) -> pa.Table | CorruptPartError | ForeignFileError:
         folder = self.place.child("tables", table)
+        most_rows = None if is_merged(name) else UNIT_ROWS[table]
         try:
-            rows = decode(folder.read(name), _SCHEMAS[table])
+            rows = decode(folder.read(name), _SCHEMAS[table], budget, most_rows)
         except CorruptPartError as error:
             return error
         except SchemaError as error:
             raise SchemaError(f"cannot read {folder}/{name}: {error}. Upgrade lethe.") from error
-        return rows if is_merged(name) else _of_one_unit(rows, UNITS[table], name)
+        except TooLargeError as error:
+            raise TooLargeError(f"cannot read {folder}/{name}: {error}") from error
+        return _of_its_study(rows, UNITS[table], name)
+
+    def _is_study(self, folder: str, files: Iterable[tuple[TableName, str]]) -> bool:
+        """Whether one of a folder's files holds rows of the study that it is named after, or none can be read."""
+        others = False
+        for table, name in files:
+            with suppress(FileNotFoundError):
+                study = first_study(self.place.child("tables", table).read(name))
+                if study == folder:
+                    return True
+                others = others or study is not None
+        return not others
 
 
 def is_merged(name: str) -> bool:
@@ -199,8 +262,38 @@ def is_merged(name: str) -> bool:
     return _MERGED_FILE.fullmatch(name) is not None
 
 
+def _why_foreign(name: str) -> str | None:
+    """Say why a table's file can be none of a study's; None if it can be."""
+    *folders, _ = PurePosixPath(name).parts
+    if not folders:
+        return "they lie in no study's folder"
+    if not _NAME.fullmatch(folders[0]):
+        return "no study can have this name"
+    return None if len(folders) == 1 or is_merged(name) else "no study has such files"
+
+
+def _by_folder(foreign: Mapping[str, str]) -> dict[str, str]:
+    """Put what is said of the files of one folder together."""
+    said: defaultdict[str, set[str]] = defaultdict(set)
+    for name, why in foreign.items():
+        said[name.partition("/")[0]].add(why)
+    return {folder: "; ".join(sorted(reasons)) for folder, reasons in said.items()}
+
+
+def _of_its_study(rows: pa.Table, key: str, name: str) -> pa.Table | CorruptPartError | ForeignFileError:
+    """See that a file holds rows of the study that its folder is named after, and a part those of its own unit.
+
+    A copy of a study under another name would count its rows twice, and so would a copy of a part.
+    """
+    study = name.partition("/")[0]
+    studies = pc.unique(rows["study"]).to_pylist()
+    if studies and studies != [study]:
+        return ForeignFileError(f"their rows are of study {', '.join(studies)}; move them out of tables/")
+    return rows if is_merged(name) else _of_one_unit(rows, key, name)
+
+
 def _of_one_unit(rows: pa.Table, key: str, name: str) -> pa.Table | CorruptPartError:
-    """See that a part holds its own unit: a copy under another name would count its rows twice."""
+    """See that a part holds its own unit."""
     unit = name.rpartition("/")[2].removesuffix(SUFFIX)
     found = pc.unique(rows[key]).to_pylist()
     return rows if found == [unit] else CorruptPartError(f"it holds {', '.join(found) or 'no rows'}, not {unit}")

@@ -1,0 +1,16 @@
+"""The console of all commands: it obeys its own styles, and shows the control characters of what it is given."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from lethe.visible import visible
+
+
+class VisibleConsole(Console):
+    """A console on which a name from a row moves no cursor and sets no title, wherever in a table it stands."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
