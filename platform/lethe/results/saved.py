@@ -1,10 +1,12 @@
 """Queries that users keep beside the results: ``queries/<name>.sql`` in the results place, each a view by its name."""
 
 import re
+import warnings
 from typing import Final
 
 from lethe.place import Place
 from lethe.results.rows import TABLES
+from lethe.results.store import CorruptPartWarning
 from lethe.results.views import VIEWS
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -34,10 +36,22 @@ def write_saved(place: Place, name: str, sql: str) -> str:
 
 
 def read_saved(place: Place) -> dict[str, str]:
-    """Read the queries that were kept, by name; files whose names cannot be a query's are passed over."""
+    """Read the queries that were kept, by name; files whose names cannot be a query's are passed over.
+
+    One that is no text is left out with a `CorruptPartWarning`.
+    """
     folder = _folder(place)
     names = [name for name in folder.names(_SUFFIX) if _NAME.fullmatch(name.removesuffix(_SUFFIX))]
-    return {name.removesuffix(_SUFFIX): folder.read(name).decode() for name in names}
+    return {name.removesuffix(_SUFFIX): sql for name in names if (sql := _text(folder, name)) is not None}
+
+
+def _text(folder: Place, name: str) -> str | None:
+    try:
+        return folder.read(name).decode()
+    except UnicodeDecodeError as error:
+        warning = f"left out the saved query {folder}/{name}, which is not UTF-8 text: {error}"
+        warnings.warn(CorruptPartWarning(warning), stacklevel=4)
+        return None
 
 
 def _folder(place: Place) -> Place:

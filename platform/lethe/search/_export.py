@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from lethe.credentials import cut_credentials, without_credentials
 from lethe.place import Place
 from lethe.results import EpochRow, TrialRow, load, to_rows
 
@@ -60,7 +61,9 @@ def _open(storage: str) -> BaseStorage:
             return optuna.storages.get_storage(storage)
         return JournalStorage(JournalFileBackend(storage))
     except Exception as error:
-        raise ValueError(f"cannot open the Optuna storage {storage}: {error}") from error
+        raise ValueError(
+            f"cannot open the Optuna storage {without_credentials(storage)}: {cut_credentials(str(error), storage)}"
+        ) from None
 
 
 def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage: BaseStorage) -> Exported:
