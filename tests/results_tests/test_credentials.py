@@ -1,11 +1,13 @@
 """Credentials in URIs are cut from whatever is shown or kept."""
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from lethe.credentials import cut_credentials, without_credentials
 from lethe.place import Place, PlaceError
+from lethe.results import Store, TrialRow
 from lethe.search import export
 from lethe.submit import JobServer
 
@@ -48,9 +50,10 @@ def test_a_places_name_for_logs_has_no_password() -> None:
     assert "PASSWORD" not in f"{place!r} {place} {place.address} {place.child('x')!r}"
 
 
-def test_an_optuna_storage_that_cannot_be_opened_shows_no_password(tmp_path: Path) -> None:
+def test_an_optuna_storage_that_cannot_be_opened_shows_no_password(store: Store, make: Callable[..., Any]) -> None:
+    store.append([make(TrialRow)])
     with pytest.raises(ValueError, match="cannot open the Optuna storage nope://host/db") as raised:
-        list(export(Place.at(tmp_path), "nope://user:PASSWORD@host/db"))
+        list(export(store.place, "nope://user:PASSWORD@host/db"))
     assert "PASSWORD" not in str(raised.value)
 
 

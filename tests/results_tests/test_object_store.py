@@ -11,7 +11,10 @@ from lethe import object_store
 from lethe.cli import app
 from lethe.place import Place, PlaceError, StoreUnavailableError
 
-BUSY = (503, "<html>503 Service Unavailable</html>")
+BUSY = (429, "<Error><Code>Busy</Code><Message>no</Message></Error>")
+"""Not now, in words that pyarrow's own few seconds of patience do not cover, so that ours shows."""
+
+UNAVAILABLE = (503, "<Error><Code>SlowDown</Code><Message>no</Message></Error>")
 DENIED = (403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
 NO_BUCKET = (404, "<Error><Code>NoSuchBucket</Code><Message>no</Message></Error>")
 LISTING = (
@@ -50,6 +53,12 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = answer
 
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -64,10 +73,17 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         server.shutdown()
 
 
-def test_a_store_that_says_not_now_is_asked_again(store: Store) -> None:
-    store.answers = [BUSY, BUSY, BUSY, LISTING]
+@pytest.mark.parametrize("not_now", [BUSY, UNAVAILABLE])
+def test_a_store_that_says_not_now_is_asked_again(store: Store, not_now: tuple[int, str]) -> None:
+    store.answers = [not_now, not_now, not_now, LISTING]
     assert Place.at(store.uri).names() == ["a.txt"]
     assert store.asked == 4
+
+
+def test_a_file_whose_bytes_the_store_cannot_give_now_is_read_again(store: Store) -> None:
+    """Once its size is known, pyarrow does not try again by itself."""
+    store.answers = [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, (200, "bytes")]
+    assert Place.at(store.uri).read("a") == b"bytes"
 
 
 def test_a_store_that_stays_out_of_reach_is_reported_after_a_named_time(

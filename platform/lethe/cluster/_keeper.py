@@ -1,7 +1,8 @@
 """Keeps the Ray node of one study, as a program: `python _keeper.py`, with a pipe from its parent as standard input.
 
 It prints ``up ADDRESS`` once the node is up, or ``failed REASON``. It ends, and the node with it, when the pipe closes
-(its parent has ended), when it is told to by SIGTERM, or when a service of the node ends.
+(its parent has ended), or on SIGTERM. Whether a service of the node died is seen from outside, where the interpreter is
+not held by Ray's code.
 
 A program of its own, since Ray's own code waits for a service that died while it starts, deaf to signals, until it ends
 the process or for ever. It imports nothing of Lethe's, which would take seconds.
@@ -11,20 +12,13 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Final, NoReturn
-
-SERVICES: Final = ("gcs_server", "raylet")
-LOOK_S: Final = 0.2
+from typing import NoReturn
 
 
 def main() -> None:
     """Start the node and keep it."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_watch_parent, daemon=True).start()
-    threading.Thread(target=_watch_services, daemon=True).start()
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
@@ -49,31 +43,6 @@ def _watch_parent() -> None:
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _watch_services() -> None:
-    while True:
-        for name, state in _children():
-            if name in SERVICES and state in "ZX":
-                _end(f"failed Ray's {name} died")
-        time.sleep(LOOK_S)
-
-
-def _children() -> Iterator[tuple[str, str]]:
-    """Read the name and the state of each child of this process, which its threads have started."""
-    for task in Path("/proc/self/task").iterdir():
-        for pid in _read(task / "children").split():
-            head, _, tail = _read(Path("/proc") / pid / "stat").rpartition(")")
-            if head:
-                yield head.partition("(")[2], tail.split()[0]
-
-
-def _read(path: Path) -> str:
-    """Read what the kernel tells; nothing of a process or thread that is gone."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
 
 
 def _end(word: str) -> NoReturn:

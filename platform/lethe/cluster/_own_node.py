@@ -23,6 +23,11 @@ START_S: Final = 120.0
 
 TRIES: Final = 3
 
+SERVICES: Final = ("gcs_server", "raylet")
+
+LOOK_S: Final = 0.2
+"""Between two looks at the services while they start."""
+
 END_S: Final = 10.0
 """How long a node may take to end by itself."""
 
@@ -65,10 +70,10 @@ class OwnNode:
 
     def fault(self) -> str | None:
         """Return what ended the node; None while it is up."""
-        if self._keeper.poll() is None:
-            return None
-        word, _, reason = self._hear(0.0).partition(" ")
-        return reason if word == "failed" else "the process that keeps Ray on this machine died"
+        if self._keeper.poll() is not None:
+            return "the process that keeps Ray on this machine died"
+        name = _dead_service(self._keeper.pid)
+        return f"Ray's {name} died" if name else None
 
     def _start(self, say: Callable[[str], None]) -> str:
         for count in range(1, TRIES + 1):
@@ -80,7 +85,7 @@ class OwnNode:
                 start_new_session=True,
             )
             try:
-                word, _, rest = self._hear(START_S).partition(" ")
+                word, _, rest = self._hear().partition(" ")
             except BaseException:
                 self._end()
                 raise
@@ -91,18 +96,21 @@ class OwnNode:
                 say(f"Ray did not start on this machine: {rest}. Trying again ({count + 1} of {TRIES}).")
         raise ClusterFailedError(f"Ray did not start on this machine in {TRIES} attempts; the last time: {rest}")
 
-    def _hear(self, patience_s: float) -> str:
-        """Read what the keeper says next, or say what it should have said."""
+    def _hear(self) -> str:
+        """Read what the keeper says of the start, or say what it should have said."""
         assert self._keeper.stdout is not None
-        until, said = time.monotonic() + patience_s, b""
+        until, said = time.monotonic() + START_S, b""
         while not said.endswith(b"\n"):
-            readable, _, _ = select.select([self._keeper.stdout], [], [], max(0.0, until - time.monotonic()))
-            if not readable:
-                return f"failed it was not up in {patience_s:g} s"
-            read = os.read(self._keeper.stdout.fileno(), 1)
-            if not read:
-                return "failed the process that starts it died"
-            said += read
+            readable, _, _ = select.select([self._keeper.stdout], [], [], LOOK_S)
+            if readable:
+                read = os.read(self._keeper.stdout.fileno(), 1)
+                if not read:
+                    return "failed the process that starts it died"
+                said += read
+            elif name := _dead_service(self._keeper.pid):
+                return f"failed Ray's {name} died"
+            elif time.monotonic() > until:
+                return f"failed it was not up in {START_S:g} s"
         return said.decode().strip()
 
     def _end(self) -> None:
@@ -117,6 +125,25 @@ class OwnNode:
         self._keeper.stdin.close()
         self._keeper.stdout.close()
         self._mark.end_processes()
+
+
+def _dead_service(keeper: int) -> str | None:
+    """Name a service of Ray's that the keeper has started and that has ended."""
+    for task in Path(f"/proc/{keeper}/task").glob("*"):
+        for child in _read(task / "children").split():
+            head, _, tail = _read(Path("/proc") / child / "stat").rpartition(")")
+            name = head.partition("(")[2]
+            if name in SERVICES and tail.split()[0] in "ZX":
+                return name
+    return None
+
+
+def _read(path: Path) -> str:
+    """Read what the kernel says; nothing of a process or thread that is gone."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def check_folder() -> None:
