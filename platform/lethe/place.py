@@ -340,9 +340,9 @@ class Place:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            if not self.is_local:
-                raise _of_store(f"cannot {action} {self}", error, self.uri) from error
             known = _ADVICE.get(getattr(error, "errno", None) or 0)
+            if not (self.is_local or known):
+                raise _of_store(f"cannot {action} {self}", error, self.uri) from error
             advice = known or "See that the place exists and that this user may write to it"
             raise PlaceError(f"cannot {action} {self}: {error}\n{advice}, or choose another place.") from error
 

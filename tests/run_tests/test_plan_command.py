@@ -27,8 +27,9 @@ def everything(folder: Path) -> dict[str, int]:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """All that a command could write to by itself lies in the test's folder."""
-    for variable, name in {"HOME": "home", "TMPDIR": "tmp", "LETHE_CACHE": "cache", "LETHE_DATA": "data"}.items():
+    for variable, name in {"HOME": "home", "TMPDIR": "tmp", "LETHE_CACHE": "cache"}.items():
         monkeypatch.setenv(variable, str(tmp_path / name))
+    monkeypatch.delenv("LETHE_DATA", raising=False)
     (tmp_path / "home").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -90,6 +90,7 @@ def _join(head: str, **options: Any) -> None:
             ray.init(address=head, logging_level="ERROR", log_to_driver=False, **options)
             ended.append(None)
         except BaseException as error:
+            ray.shutdown()
             ended.append(error)
 
     thread = threading.Thread(target=join, name="lethe-join", daemon=True)

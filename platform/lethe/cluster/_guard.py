@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 import grpc
 
 from lethe.cluster._address import ask_version
-from lethe.cluster._causes import ClusterFailedError
+from lethe.cluster._causes import ClusterError, ClusterFailedError
 
 LOOK_S: Final = 0.5
 INTERRUPT_S: Final = 3.0
@@ -27,7 +27,10 @@ LEAVE_S: Final = 10.0
 """After the interrupt."""
 
 CONFIRM_S: Final = 3.0
-"""How long an error that ended the run waits for the news that the cluster has failed."""
+"""How long an error of Ray's that ended the run waits for the news that the cluster has failed."""
+
+HEAD_LOOK_S: Final = 5.0
+"""Between two calls to a head, which has other work."""
 
 HEAD_PATIENCE_S: Final = 30.0
 """How long a head may be out of reach; Ray itself ends the process after a minute."""
@@ -56,12 +59,8 @@ def guarding(signs: list[Sign], on_failure: Callable[[str], None]) -> Iterator[N
     guard.start()
     try:
         yield
-    except Exception as error:
-        if guard.has_failed(CONFIRM_S):
-            raise guard.error from error
-        raise
     except BaseException as error:
-        if guard.has_failed(0.0):
+        if guard.has_failed(CONFIRM_S if _is_rays(error) else 0.0):
             raise guard.error from error
         raise
     else:
@@ -69,6 +68,11 @@ def guarding(signs: list[Sign], on_failure: Callable[[str], None]) -> Iterator[N
             raise guard.error
     finally:
         guard.end()
+
+
+def _is_rays(error: BaseException) -> bool:
+    """Whether an error may come of a cluster that has failed."""
+    return isinstance(error, ClusterError) or type(error).__module__.partition(".")[0] == "ray"
 
 
 class _Guard:
@@ -122,10 +126,13 @@ class _Guard:
 
 def head_gone(head: str) -> Sign:
     """Make the sign that a cluster's head has been out of reach for too long."""
-    seen_at = time.monotonic()
+    seen_at = looked_at = time.monotonic()
 
     def sign() -> str | None:
-        nonlocal seen_at
+        nonlocal seen_at, looked_at
+        if time.monotonic() - looked_at < HEAD_LOOK_S:
+            return None
+        looked_at = time.monotonic()
         try:
             ask_version(head)
         except grpc.RpcError as error:

@@ -92,8 +92,13 @@ def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder
 
 
 def _on_head(results: str) -> str:
-    """Say where a results place is for a study that runs on the head: a relative folder lies in the home folder."""
-    return results if "://" in results or results.startswith(("/", "~")) else f"~/{results}"
+    """Return a results place for a study that runs on the head: a relative folder lies in the home folder.
+
+    Credentials stay here, since a cluster keeps and shows what its jobs are given; the head has its own.
+    """
+    if "://" in results:
+        return without_credentials(results)
+    return results if results.startswith(("/", "~")) else f"~/{results}"
 
 
 def _items(study: Study) -> Iterator[_Item]:
@@ -161,7 +166,7 @@ def _notes(items: Sequence[_Item]) -> Iterator[str]:
 def _note_on_results(results: str | None, of_study: str) -> str:
     where = results or of_study
     if "://" in where and not where.startswith("file:"):
-        told = f"{without_credentials(where).partition('?')[0]}, with the head's own credentials"
+        told = f"{where.partition('?')[0]}, with the head's own credentials"
     else:
         told = f"the folder {where} of the head"
     return f"Results go to {told}." if results else f"Results go to {told}, or where its LETHE_RESULTS says."
