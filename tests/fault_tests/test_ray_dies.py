@@ -12,6 +12,7 @@ import pytest
 
 from lethe.cluster import ClusterError, ClusterFailedError, connect
 from lethe.cluster import _own_node as own_node
+from lethe.cluster import _rehearsal as rehearsal
 from lethe.cluster._own_node import OwnNode
 
 Start = Callable[..., Any]
@@ -114,3 +115,37 @@ def test_a_study_whose_running_cluster_loses_its_head_says_so(
     assert run.code() == 3, run.said
     assert "The Ray cluster failed: " in run.said
     assert "Traceback" not in run.said
+
+
+@pytest.mark.slow
+def test_a_running_cluster_whose_first_workers_die_is_joined_at_the_second_attempt(
+    nodes: Any, machine_here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray answers the first who joins once a worker is up, and these never are."""
+    monkeypatch.setattr(rehearsal, "JOIN_S", 20.0)
+    nodes.add()
+    over = threading.Event()
+
+    def kill_workers() -> None:
+        while not over.wait(0.01):
+            nodes.machine.kill_all(nodes.machine.starting_workers())
+
+    killer = threading.Thread(target=kill_workers)
+    killer.start()
+    said: list[str] = []
+    try:
+        rehearsal.rehearse(nodes.address, said.append)
+    finally:
+        over.set()
+        killer.join()
+    assert len(said) <= 1
+
+
+def test_a_cluster_that_cannot_be_joined_ends_with_one_error(
+    machine_here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "JOIN_S", 0.05)
+    said: list[str] = []
+    with pytest.raises(ClusterFailedError, match=r"could not be joined in 3 attempts: that took longer than 0\.05 s"):
+        rehearsal.rehearse("127.0.0.1:1", said.append)
+    assert len(said) == 2

@@ -17,12 +17,10 @@ from lethe.cluster._guard import Sign, guarding, head_gone, raylet_gone
 from lethe.cluster._luggage import luggage
 from lethe.cluster._muster import muster
 from lethe.cluster._own_node import OwnNode
+from lethe.cluster._rehearsal import JOIN_S, rehearse
 from lethe.place import Place
 
 _LOG: Final = logging.getLogger(__name__)
-
-JOIN_S: Final = 120.0
-"""How long joining a cluster that answers may take; it takes a second, and the code travels meanwhile."""
 
 
 @contextmanager
@@ -54,7 +52,7 @@ def connect(
         yield Local()
         return
     ray._private.worker.print_to_stdstream = _pass_over
-    with _own(say) if address is None else _running(address) as signs, guarding(signs, on_failure):
+    with _own(say) if address is None else _running(address, say) as signs, guarding(signs, on_failure):
         try:
             if address is not None and place is not None:
                 muster(place)
@@ -73,16 +71,17 @@ def _own(say: Callable[[str], None]) -> Iterator[list[Sign]]:
 
 
 @contextmanager
-def _running(address: str) -> Iterator[list[Sign]]:
+def _running(address: str, say: Callable[[str], None]) -> Iterator[list[Sign]]:
     """Join a running cluster; the code that runs here travels to its workers."""
     head = find_head(address)
+    rehearse(head, say)
     _join(head, runtime_env=luggage())
     with raylet_gone(ray._private.worker._global_node.raylet_socket_name) as sign:
         yield [sign, head_gone(head)]
 
 
 def _join(head: str, **options: Any) -> None:
-    """Join a cluster in a thread, where Ray's code may wait for ever: this one hears signals and looks at the clock."""
+    """Join a cluster in a thread: while Ray's code waits there, this one hears signals and looks at the clock."""
     ended: list[BaseException | None] = []
 
     def join() -> None:
