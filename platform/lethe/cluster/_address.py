@@ -123,7 +123,7 @@ def _see_that_it_is_ray(error: grpc.RpcError, shown: str) -> None:
 
 
 def _hint(port: int) -> str:
-    """Say that a port is hardly a head's: ``ray start`` refuses one that it keeps for workers."""
+    """Return a clause on a port that is hardly a head's: ``ray start`` refuses one that it keeps for workers."""
     if port not in WORKER_PORTS:
         return ""
     return f"; ports {WORKER_PORTS[0]} to {WORKER_PORTS[-1]} are those of Ray's workers, where no head is started"

@@ -46,7 +46,7 @@ def _watch_parent() -> None:
 
 
 def _end(word: str) -> NoReturn:
-    """Say why, and end at once; the kernel ends the services with this process."""
+    """Print why and end at once; the kernel ends the services with this process."""
     _print(word)
     os._exit(1)
 
