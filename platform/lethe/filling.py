@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from lethe.cluster import Crew
+from lethe.cluster import Crew, Stop
 from lethe.place import PlaceError
 from lethe.plan import Plan
 from lethe.pool import Made, Pool, TrainingJob, jobs_for
@@ -13,6 +13,9 @@ from lethe.results import ArtifactRow, Store
 from lethe.results.columns import question_columns
 from lethe.search import StudySearch
 from lethe.study import Cell
+
+AT_ONCE_S = 2.0
+"""How long a second Ctrl-C, which waits for no running step, waits for the thread that fills."""
 
 
 class Filling:
@@ -62,10 +65,15 @@ class Filling:
             self._progress.models(count, len(missing))
 
     @contextmanager
-    def beside(self, crew: Crew) -> Iterator[None]:
+    def beside(self, crew: Crew, stop: Stop) -> Iterator[None]:
         """Fill in a thread beside what runs inside, and wait for both.
 
         If the filling itself fails, every cell is given up, which ends the search, and the error is raised at the end.
+        If what runs inside fails, the filling ends with its running steps; should it fail too, that is a problem told.
+
+        Args:
+            crew: of trainers.
+            stop: what the crew looks at; asked for when what runs inside raises.
         """
         errors: list[Exception] = []
 
@@ -77,9 +85,16 @@ class Filling:
                 for cell in self._plan.cells:
                     self._search.give_up(cell)
 
-        filler = threading.Thread(target=fill, daemon=True)
+        filler = threading.Thread(target=fill, name="lethe-filling", daemon=True)
         filler.start()
-        yield
+        try:
+            yield
+        except BaseException as error:
+            stop.request()
+            filler.join(None if isinstance(error, Exception) else AT_ONCE_S)
+            for other in errors:
+                self._problem(f"beside that, the artefacts could not be made: {other}")
+            raise
         filler.join()
         if errors:
             raise errors[0]

@@ -9,19 +9,23 @@ share, a folder that was moved, or another machine's folder under the same path 
 
 import errno
 import os
-import re
 import socket
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
 from pyarrow import fs
+
+from lethe.credentials import cut_credentials, without_credentials
+from lethe.object_store import ADVICE, PATIENCE_S, patiently, trouble_of
+
+Answer = TypeVar("Answer")
 
 SET_ASIDE: Final = "set-aside"
 MARK: Final = ".lethe-place"
@@ -52,6 +56,10 @@ class UnfitFileError(PlaceError):
     """What bears a file's name is no regular file, or is larger than any file of its kind; nothing of it was read."""
 
 
+class StoreUnavailableError(PlaceError):
+    """An object store that stayed out of reach; what had finished is kept."""
+
+
 @dataclass(frozen=True)
 class Place:
     """One folder under a ``pyarrow.fs`` URI; cheap to copy, picklable, safe to share between threads.
@@ -75,19 +83,17 @@ class Place:
             where: such as ``results``, ``~/results``, ``s3://bucket/results?region=eu-west-1``, ``gs://bucket/results``.
 
         Raises:
-            PlaceError: the URI is of no kind that pyarrow knows, or its store cannot be reached.
+            PlaceError: the URI is of no kind that pyarrow knows, or its store refuses to be opened.
+            StoreUnavailableError: its store cannot be reached.
         """
         if isinstance(where, Place):
             return where
         if isinstance(where, Path) or "://" not in where:
             return cls._local(Path(where))
         try:
-            filesystem, path = fs.FileSystem.from_uri(where)
+            filesystem, path = patiently(lambda: fs.FileSystem.from_uri(where))
         except (OSError, ValueError, ImportError, NotImplementedError) as error:
-            raise PlaceError(
-                f"cannot open the place {_without_secrets(where)}: {error}\n"
-                "Give a local folder or a URI that pyarrow knows (file://, s3://, gs://, abfs://, hdfs://)."
-            ) from error
+            raise _not_opened(where, error) from None
         if isinstance(filesystem, fs.LocalFileSystem):
             return cls._local(Path(path))
         return cls(where, filesystem, path)
@@ -103,7 +109,10 @@ class Place:
     @property
     def address(self) -> str:
         """What names the place to a command: its path, or its URI without secrets."""
-        return self._path if self.is_local else _without_secrets(self.uri)
+        return self._path if self.is_local else without_credentials(self.uri)
+
+    def __repr__(self) -> str:
+        return f"Place({self.address!r})"
 
     @property
     def is_local(self) -> bool:
@@ -161,14 +170,7 @@ class Place:
         with self.telling(f"read {name} from"):
             try:
                 self._check_regular(name)
-                with self._filesystem.open_input_file(self._full(name)) as stream:
-                    if limit_bytes is not None and stream.size() > limit_bytes:
-                        raise UnfitFileError(
-                            f"{self}/{name}: wanted a file of at most {limit_bytes:,} bytes, got {stream.size():,}: "
-                            "move it away"
-                        )
-                    data: bytes = stream.read()
-                return data
+                return self._call(lambda: self._get(name, limit_bytes))
             except FileNotFoundError:
                 self._check_root()
         raise FileNotFoundError(errno.ENOENT, "There is no such file", f"{self}/{name}")
@@ -182,7 +184,7 @@ class Place:
         with self.telling(f"write {name} ({len(data)} bytes) to"):
             path = self.local_path(name)
             if path is None:
-                self._put(name, data)
+                self._call(lambda: self._put(name, data))
             else:
                 self._make_folder(path.parent)
                 with _temporary(path, data) as whole:
@@ -203,7 +205,7 @@ class Place:
             if path is None:
                 if self.exists(name):
                     return False
-                self._put(name, data)
+                self._call(lambda: self._put(name, data))
                 return True
             self._make_folder(path.parent)
             with _temporary(path, data) as whole:
@@ -212,7 +214,8 @@ class Place:
     def exists(self, name: str) -> bool:
         """Say whether there is a file or folder of that name."""
         with self.telling(f"look for {name} in"):
-            found = bool(self._filesystem.get_file_info(self._full(name)).type != fs.FileType.NotFound)
+            info = self._call(lambda: self._filesystem.get_file_info(self._full(name)))
+            found = bool(info.type != fs.FileType.NotFound)
             if not found:
                 self._check_root()
         return found
@@ -235,7 +238,7 @@ class Place:
         selector = fs.FileSelector(self._path, recursive=recursive, allow_not_found=True)
         base = len(self._path.rstrip("/")) + 1
         with self.telling("list the files of"):
-            found = self._filesystem.get_file_info(selector)
+            found = self._call(lambda: self._filesystem.get_file_info(selector))
             if not found:
                 self._check_root()
         return {
@@ -252,11 +255,7 @@ class Place:
         """
         path = self._full(name)
         with self.telling(f"delete {name} from"):
-            kind = self._filesystem.get_file_info(path).type
-            if kind == fs.FileType.Directory:
-                self._filesystem.delete_dir(path)
-            elif kind == fs.FileType.File:
-                self._filesystem.delete_file(path)
+            self._call(lambda: self._delete(path))
 
     def set_aside(self, name: str) -> str:
         """Move a broken file or folder into this place's ``set-aside`` folder, under a name of its own.
@@ -275,7 +274,7 @@ class Place:
                 self._make_folder(goal.parent)
                 path.rename(goal)
             else:
-                self._move_objects(name, target)
+                self._call(lambda: self._move_objects(name, target))
         return f"{self}/{target}"
 
     def keep_aside(self, name: str, data: bytes) -> str:
@@ -308,6 +307,27 @@ class Place:
 
     def _full(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"
+
+    def _call(self, call: Callable[[], Answer]) -> Answer:
+        """Ask the file system; an object store that is out of reach again and again, for a while."""
+        return call() if self.is_local else patiently(call)
+
+    def _get(self, name: str, limit_bytes: int | None) -> bytes:
+        with self._filesystem.open_input_file(self._full(name)) as stream:
+            if limit_bytes is not None and stream.size() > limit_bytes:
+                raise UnfitFileError(
+                    f"{self}/{name}: wanted a file of at most {limit_bytes:,} bytes, got {stream.size():,}: "
+                    "move it away"
+                )
+            data: bytes = stream.read()
+        return data
+
+    def _delete(self, path: str) -> None:
+        kind = self._filesystem.get_file_info(path).type
+        if kind == fs.FileType.Directory:
+            self._filesystem.delete_dir(path)
+        elif kind == fs.FileType.File:
+            self._filesystem.delete_file(path)
 
     def _move_objects(self, name: str, target: str) -> None:
         """Move a file, or a folder file by file: object stores cannot rename a folder."""
@@ -352,6 +372,8 @@ class Place:
             yield
         except (OSError, pa.ArrowException) as error:
             known = _ADVICE.get(getattr(error, "errno", None) or 0)
+            if not (self.is_local or known):
+                raise _of_store(f"cannot {action} {self}", error, self.uri) from error
             advice = known or "See that the place exists and that this user may write to it"
             raise PlaceError(f"cannot {action} {self}: {error}\n{advice}, or choose another place.") from error
 
@@ -439,8 +461,23 @@ def _is_hidden(name: str) -> bool:
     return (base.startswith(".") and base.endswith(".tmp")) or name.startswith(f"{SET_ASIDE}/")
 
 
-def _without_secrets(uri: str) -> str:
-    """Leave out a URI's ``key:secret@``, and options whose names say that they are secret."""
-    head, _, options = uri.partition("?")
-    shown = [option for option in options.split("&") if not re.match("[^=]*(secret|key|token|password)", option)]
-    return re.sub(r"//[^/@]*:[^/@]*@", "//", head) + "?" * any(shown) + "&".join(shown)
+def _not_opened(where: str, error: Exception) -> PlaceError:
+    """Word the error of a place that could not be opened."""
+    what = f"cannot open the place {without_credentials(where)}"
+    if trouble_of(error):
+        return _of_store(what, error, where)
+    return PlaceError(
+        f"{what}: {cut_credentials(str(error), where)}\n"
+        "Give a local folder or a URI that pyarrow knows (file://, s3://, gs://, abfs://, hdfs://)."
+    )
+
+
+def _of_store(what: str, error: Exception, uri: str) -> PlaceError:
+    """Word an object store's error, by what kind it is of."""
+    trouble = trouble_of(error)
+    said = cut_credentials(str(error), uri)
+    if trouble is None:
+        return PlaceError(f"{what}: {said}\nSee that the place exists and that this user may write to it.")
+    tried = f" (tried for {PATIENCE_S:g} s)" if trouble == "network" else ""
+    kind = StoreUnavailableError if trouble == "network" else PlaceError
+    return kind(f"{what}{tried}: {said}\n{ADVICE[trouble]}.")

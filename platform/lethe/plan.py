@@ -9,7 +9,7 @@ from lethe.pool import CorruptArtefactError, Pool, TrainingJob, jobs_for
 from lethe.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.study import Cell, Study, expand, questions_of
-from unlearning.data import ImageData, Source, load
+from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
 
 
@@ -75,13 +75,16 @@ class Plan:
         return not (self.missing or self.trials_left or self.unconfirmed or self.unrecorded)
 
 
-def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
+def make_plan(study: Study, pool: Pool, store: Store, *, download: bool = True) -> Plan:
     """Load a study's data, choose its precision, spread it out, and look up what exists.
+
+    Args:
+        download: whether data that is not on this machine is fetched, where the study says so.
 
     Raises:
         DataError: the data cannot be had, or a forget request does not fit it.
     """
-    datasets = {source: load(source) for source in dict.fromkeys(study.data)}
+    datasets = {source: load(source if download else _here(source)) for source in dict.fromkeys(study.data)}
     precision = choose_precision(study, tuple(datasets.values()), store)
     study = study.in_precision(precision.precision)
     cells = expand(study, datasets)
@@ -106,6 +109,23 @@ def make_plan(study: Study, pool: Pool, store: Store) -> Plan:
         tuple(unconfirmed),
         present - set(store.read("artifacts")["artifact_id"].to_pylist()),
     )
+
+
+def _here(source: AnySource) -> AnySource:
+    """Return the source with its data on this machine.
+
+    Raises:
+        DataError: it is not, and a run would download it.
+    """
+    if not (isinstance(source, MedMNIST) and source.download):
+        return source
+    if catalogue.check(source.name, source.size, source.root).verdict == "missing":
+        folder = f" --root {source.root}" if source.root else ""
+        raise DataError(
+            f"{source.name}: its file is not on this machine, and a plan downloads nothing: `lethe run` will, or fetch "
+            f"it now by `lethe data fetch {source.name} --size {source.size}{folder}`"
+        )
+    return source.model_copy(update={"download": False})
 
 
 def _fingerprints(jobs: Sequence[TrainingJob]) -> frozenset[str]:

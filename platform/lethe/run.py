@@ -13,6 +13,7 @@ from lethe.cluster import Connection, Crew, OnRay, Room, Shelf, Stop, Watch, con
 from lethe.confirm import Confirmer, confirmations, missing_from
 from lethe.filling import Filling
 from lethe.lease import holding_study
+from lethe.leftovers import sweep
 from lethe.packing import Packer
 from lethe.place import Place, PlaceError
 from lethe.plan import Plan, make_plan
@@ -65,7 +66,9 @@ class StudyRun:
             InterruptedStudyError: the run was stopped: by a signal once the running epochs had ended, by the second
                 one at once.
             ClusterError, DataError, PlaceError: what the study needs cannot be had.
+            ClusterFailedError: the cluster did not start, or failed under the run.
         """
+        sweep()
         if not force:
             check_ownership(self._place)
         self._place = self._place.prepared()
@@ -85,7 +88,14 @@ class StudyRun:
         if plan.complete:
             self._progress.say("Everything is there already: nothing to train, try or confirm.")
             return
-        joined = connect(address, local=local, workers=self._study.resources.workers, place=self._place)
+        joined = connect(
+            address,
+            local=local,
+            workers=self._study.resources.workers,
+            place=self._place,
+            say=self._progress.say,
+            on_failure=self._stop.request,
+        )
         with joined as connection, stopping_on_signals(self._stop):
             self._progress.say(f"Running on {connection.title}.")
             if isinstance(connection, OnRay):
@@ -128,7 +138,7 @@ class StudyRun:
         make = partial(Trainer, self._pool, shelf, claims, share)
         trainers = connection.crew(make, Room.of(share), self._watch, claims.bury)
         if isinstance(connection, OnRay):
-            with filling.beside(trainers):
+            with filling.beside(trainers, self._stop):
                 share, room = self._search_on_ray(plan, search, shelf, connection)
         else:
             filling.fill(trainers)

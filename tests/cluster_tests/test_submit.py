@@ -220,7 +220,7 @@ def test_folders_and_medmnist_files_travel_too(
     assert folder.model_dump()["path"] == Path("data.0.path/mine")
     assert found.model_dump()["root"] == Path("data.1.root")
     assert missing.model_dump()["root"] is None
-    assert parcel.results == "s3://key:secret@bucket/lethe?region=eu-west-1"
+    assert parcel.results == "s3://bucket/lethe?region=eu-west-1"
     assert parcel.notes[-1] == "Results go to s3://bucket/lethe, with the head's own credentials."
 
 

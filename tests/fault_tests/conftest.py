@@ -116,7 +116,10 @@ class Machine:
         return {pid for pid, _ in self._own()}
 
     def raylets(self) -> set[int]:
-        return {pid for pid, words in self._own() if words[0].endswith("/raylet")}
+        return self.services("raylet")
+
+    def services(self, name: str) -> set[int]:
+        return {pid for pid, words in self._own() if words[0].endswith(f"/{name}")}
 
     def workers(self, title: str = "", raylet: int | None = None) -> set[int]:
         """Find the workers whose title, which Ray makes of the class and what it does, has this in it."""
@@ -125,6 +128,15 @@ class Machine:
             pid
             for pid, words in _processes()
             if words[0].startswith("ray::") and title in words[0] and parent_of(pid) in raylets
+        }
+
+    def starting_workers(self) -> set[int]:
+        """Find the workers that have no title yet."""
+        raylets = self.raylets()
+        return {
+            pid
+            for pid, words in _processes()
+            if any(word.endswith("default_worker.py") for word in words[:3]) and parent_of(pid) in raylets
         }
 
     def trial_workers(self) -> set[int]:
@@ -236,6 +248,16 @@ class Run:
 
     def _read(self) -> None:
         self._said.extend(self._process.stdout)
+
+
+@pytest.fixture
+def machine_here(ray_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A temporary folder of its own for the Ray that this process starts."""
+    machine = Machine(tempfile.mkdtemp(prefix="lr-"))
+    for name, value in (ray_environment | {"RAY_TMPDIR": machine.folder}).items():
+        monkeypatch.setenv(name, value)
+    settings.set_mode("token")
+    return machine
 
 
 Start = Callable[..., Run]

@@ -20,7 +20,7 @@ from selenium import webdriver
 import lethe.report.watch
 from lethe.place import Place
 from lethe.report.watch import LiveReport, ReportServer
-from lethe.results import ConfirmationRow, Row, Store, TrialRow
+from lethe.results import ConfirmationRow, CorruptPartWarning, Row, Store, TrialRow
 
 PATIENCE_S = 60.0
 
@@ -375,3 +375,26 @@ def test_a_browser_that_came_before_the_results_gets_them(
     assert "Nothing to show yet" in browser.page_source
     confirm("gradient_ascent")
     until(lambda: "gradient_ascent" in browser.page_source)
+
+
+@pytest.mark.parametrize("target", ["//[", "http://[::1", "/?token=%ff%fe", "/[", "*", "//"])
+def test_a_malformed_request_target_has_a_clean_answer(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None], capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    confirm("original")
+    for server in (serve(), serve(token="secret")):
+        with socket.create_connection(("127.0.0.1", server.server_port), PATIENCE_S) as client:
+            client.sendall(f"GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{server.server_port}\r\n\r\n".encode())
+            status = int(client.makefile("rb").readline().split()[1])
+        assert status in (200, 400, 403, 404)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_saved_query_that_is_no_text_is_left_out_with_a_warning(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None], store: Store
+) -> None:
+    confirm("original")
+    store.place.write("queries/broken.sql", b"\xff\xfe")
+    server = serve()
+    with pytest.warns(CorruptPartWarning, match=r"queries/broken\.sql.* is not UTF-8 text"):
+        assert ask(server).status == 200

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lethe.place import Place
 from lethe.study import Choices, Range, Study, StudyError, parse_study, read_study
 from unlearning.data import SOURCES, Synthetic
 from unlearning.data.augment import ARMS
@@ -375,3 +376,10 @@ def test_a_methods_example_and_longest_run_know_the_types_of_what_is_searched() 
     assert choice.longest == 8
     [fixed] = parse_study(searching(batch_size={"low": 32, "high": 256}), "study.yaml").methods
     assert fixed.longest == SalUn().epochs
+
+
+def test_a_name_that_leaves_no_room_for_those_of_its_files_is_refused(tmp_path: Path) -> None:
+    """The longest file is a confirmation's, while it is written: a file system takes 255 bytes."""
+    assert "at most 160 characters" in complaint_at("name", name="x" * 205)
+    longest = Study.model_validate(content(name="x" * 160)).name
+    Place.at(tmp_path).write(f"{longest}-12345678-12345678-{2**63}.parquet", b"")

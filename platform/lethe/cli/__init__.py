@@ -1,4 +1,8 @@
-"""The `lethe` command: parse, call, print. Exit codes: 0 done, 1 done with problems, 2 wrong input, 130 interrupted."""
+"""The `lethe` command: parse, call, print.
+
+Exit codes: 0 done; 1 done, with problems (listed); 2 wrong input; 3 the cluster failed and 4 the object store is out of
+reach, where in both cases what had finished is kept and the same command goes on; 130 interrupted.
+"""
 
 import typer
 

@@ -48,9 +48,19 @@ def stderr(*lines: str) -> None:
         typer.echo(visible(line), err=True)
 
 
-def fail(message: str) -> None:
+def fail(message: str, code: int = 2) -> None:
     stderr(message)
-    raise typer.Exit(2)
+    raise typer.Exit(code)
+
+
+def exit_code_of(error: Exception) -> int:
+    """Return the exit code that an error ends a command with."""
+    from lethe.cluster import ClusterFailedError
+    from lethe.place import StoreUnavailableError
+
+    if isinstance(error, ClusterFailedError):
+        return 3
+    return 4 if isinstance(error, StoreUnavailableError) else 2
 
 
 def check_output(path: Path | None, example: str) -> None:
@@ -98,7 +108,7 @@ def write_output(path: Path, data: bytes) -> None:
 
 @contextmanager
 def errors_told() -> Iterator[None]:
-    """Turn what a user can get wrong into a message and exit code 2, and warnings about the results into lines."""
+    """Turn errors that a user should read into a message and an exit code, and warnings about results into lines."""
     from lethe.cluster import ClusterError, DeviceError
     from lethe.place import PlaceError
     from lethe.results import QueryError, ResultsWarning, SchemaError
@@ -111,7 +121,7 @@ def errors_told() -> Iterator[None]:
         try:
             yield
         except (ClusterError, DataError, DeviceError, PlaceError, QueryError, SchemaError, StudyError) as error:
-            fail(str(error))
+            fail(str(error), exit_code_of(error))
         except ValueError as error:
             if type(error) is not ValueError:
                 raise

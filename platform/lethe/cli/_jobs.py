@@ -1,8 +1,6 @@
 """Commands for studies that run on a cluster as jobs."""
 
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,11 +34,12 @@ def submit(
     The code and the data files that are here travel along; a results folder is one of the head. Submitting a study
     again continues it. Ctrl-C ends the following, not the study. Exit code: that of `lethe run` on the head.
     """
+    from lethe.leftovers import temporary_folder
     from lethe.submit import JobServer, pack
 
     with errors_told():
-        with TemporaryDirectory(prefix="lethe-") as folder:
-            parcel = pack(study_file, overrides or [], results, Path(folder))
+        with temporary_folder() as folder:
+            parcel = pack(study_file, overrides or [], results, folder)
             server = JobServer(address)
             job_id = server.submit(parcel, python)
         for note in parcel.notes:

@@ -22,8 +22,8 @@ def run(
 ) -> None:
     """Run a study, or continue it: the same command takes up what was stopped, killed or given more trials.
 
-    Ends with the confirmed table. Exit code 0: complete; 1: complete but for problems told; 2: wrong input; 130:
-    interrupted.
+    Ends with the confirmed table. Exit code 0: complete; 1: complete but for problems told; 2: wrong input; 3: the
+    cluster failed; 4: the object store is out of reach; 130: interrupted. After 3, 4 and 130 the same command goes on.
     """
     from lethe.place import Place
     from lethe.progress import Progress
@@ -64,7 +64,7 @@ def plan(
 ) -> None:
     """Show what a study will do: what exists already, what must run, how much at once where, and about how long.
 
-    The machines are those of the cluster at --address, else this one.
+    The machines are those of the cluster at --address, else this one. Nothing is written or downloaded.
     """
     from lethe.cluster import connect, kinds_of
     from lethe.estimate import estimate
@@ -79,7 +79,7 @@ def plan(
         study = read_study(study_file, overrides or [])
         place = Place.at(results or study.results)
         store = Store(place)
-        made = make_plan(study, Pool(place), store)
+        made = make_plan(study, Pool(place, keep=False), store, download=False)
         with connect(address, local=address is None) as connection:
             machines = kinds_of(connection.nodes())
         print_plan(made, place, estimate(made, store, machines), console())

@@ -1,6 +1,15 @@
 """Where work runs: this process or a Ray cluster, its warm workers, and the data that they share."""
 
-from lethe.cluster._causes import LIMITS, Cause, ClusterError, LostWorkError, cause_of, given_up, told
+from lethe.cluster._causes import (
+    LIMITS,
+    Cause,
+    ClusterError,
+    ClusterFailedError,
+    LostWorkError,
+    cause_of,
+    given_up,
+    told,
+)
 from lethe.cluster._connect import connect
 from lethe.cluster._connection import Connection, Local, OnRay
 from lethe.cluster._crew import Crew, Done, Steps, Watch
@@ -16,6 +25,7 @@ __all__ = [
     "LIMITS",
     "Cause",
     "ClusterError",
+    "ClusterFailedError",
     "Connection",
     "Crew",
     "DeviceError",

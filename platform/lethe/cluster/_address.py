@@ -19,6 +19,9 @@ from lethe.cluster._causes import ClusterError
 
 KNOCK_S = 5.0
 
+WORKER_PORTS = range(10002, 20000)
+"""Where Ray's workers listen unless `ray start` is told otherwise."""
+
 CHECK = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 """What `ray health-check` asks of a head; the answer names its Ray version."""
 
@@ -62,14 +65,17 @@ def _of_this_machine() -> str:
 
 def _knock(head: str, shown: str) -> None:
     host, colon, port = head.rpartition(":")
-    if not (colon and port.isdecimal()):
-        raise ClusterError(f"cannot join the Ray cluster {shown}: wanted auto or HOST:PORT, such as 10.0.0.1:6379")
+    if not (colon and port.isdecimal() and 0 < int(port) < 1 << 16):
+        raise ClusterError(
+            f"cannot join the Ray cluster {shown}: wanted auto or HOST:PORT, such as 10.0.0.1:6379, with a port of at "
+            "most 65535"
+        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
     except OSError as error:
         raise ClusterError(
             f"cannot join the Ray cluster {shown}: nobody answers ({error}); see that the head runs and that its port "
-            "is open"
+            f"is open{_hint(int(port))}"
         ) from error
 
 
@@ -77,7 +83,7 @@ def _ask(head: str, shown: str) -> str:
     """Ask the head for its Ray version, first without a token: that tells an open cluster from a closed one."""
     ray_environment.set_mode("disabled")
     try:
-        version = _version(head)
+        version = ask_version(head)
     except grpc.RpcError as error:
         _see_that_it_is_ray(error, shown)
     else:
@@ -89,13 +95,13 @@ def _ask(head: str, shown: str) -> str:
     if not ray_environment.has_token():
         raise ClusterError(f"the Ray cluster {shown} demands its token, and there is none here: {GIVE_TOKEN}")
     try:
-        return _version(head)
+        return ask_version(head)
     except grpc.RpcError as error:
         _see_that_it_is_ray(error, shown)
         raise ClusterError(f"the Ray cluster {shown} has another token than is given here: {GIVE_TOKEN}") from error
 
 
-def _version(head: str) -> str:
+def ask_version(head: str) -> str:
     with init_grpc_channel(head, options=[("grpc.enable_http_proxy", 0)]) as channel:
         call = channel.unary_unary(
             CHECK,
@@ -112,4 +118,12 @@ def _see_that_it_is_ray(error: grpc.RpcError, shown: str) -> None:
         raise ClusterError(
             f"cannot join the Ray cluster {shown}: what answers there is no Ray head ({error.details()}); wanted the "
             "head's own port, 6379 unless it was started with another, not the dashboard's"
+            f"{_hint(int(shown.partition(' ')[0].rpartition(':')[2]))}"
         ) from error
+
+
+def _hint(port: int) -> str:
+    """Return a clause on a port that is hardly a head's: ``ray start`` refuses one that it keeps for workers."""
+    if port not in WORKER_PORTS:
+        return ""
+    return f"; ports {WORKER_PORTS[0]} to {WORKER_PORTS[-1]} are those of Ray's workers, where no head is started"

@@ -31,6 +31,10 @@ class ClusterError(Exception):
     """A cluster that cannot be reached or does not hold what a study asks for."""
 
 
+class ClusterFailedError(ClusterError):
+    """A cluster that did not start, or that failed under a run; what had finished is kept."""
+
+
 class LostWorkError(Exception):
     """Work that was given up because it lost its worker too often; the message tells how often, and why."""
 

@@ -1,24 +1,37 @@
 """Connects to a Ray cluster (a new one on this machine, or one by address), or to none at all."""
 
-from collections.abc import Iterator
+import logging
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import ray
 import ray._private.worker
 
 from lethe import ray_environment
 from lethe.cluster._address import find_head
-from lethe.cluster._causes import ClusterError
+from lethe.cluster._causes import ClusterError, ClusterFailedError
 from lethe.cluster._connection import Connection, Local, OnRay
+from lethe.cluster._guard import Sign, guarding, head_gone, raylet_gone
 from lethe.cluster._luggage import luggage
 from lethe.cluster._muster import muster
+from lethe.cluster._own_node import OwnNode
+from lethe.cluster._rehearsal import JOIN_S, rehearse
 from lethe.place import Place
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @contextmanager
 def connect(
-    address: str | None = None, *, local: bool = False, workers: int | None = None, place: Place | None = None
+    address: str | None = None,
+    *,
+    local: bool = False,
+    workers: int | None = None,
+    place: Place | None = None,
+    say: Callable[[str], None] = _LOG.warning,
+    on_failure: Callable[[str], None] = lambda fault: None,
 ) -> Iterator[Connection]:
     """Join what the study runs on, and leave it afterwards.
 
@@ -27,42 +40,65 @@ def connect(
         local: run in this process, without Ray.
         workers: the most workers of a kind on Ray; None: as many as it holds.
         place: the results place; with it the nodes of a running cluster are mustered first.
+        say: called with a sentence when a start is tried again.
+        on_failure: called, in another thread, when the cluster fails while inside; what runs should stop. Where it does
+            not, it is interrupted, and if Ray's own code does not return either, the process ends with exit code 3.
 
     Raises:
         ClusterError: the cluster cannot be reached, or its nodes are not as this one; see `muster`.
+        ClusterFailedError: it did not start, or it failed while inside.
     """
     if local:
         yield Local()
         return
     ray._private.worker.print_to_stdstream = _pass_over
-    try:
-        if address is None:
-            _start()
-        else:
-            _join(address)
-            if place is not None:
+    with _own(say) if address is None else _running(address, say) as signs, guarding(signs, on_failure):
+        try:
+            if address is not None and place is not None:
                 muster(place)
-        yield OnRay(workers)
-    finally:
-        ray.shutdown()
+            yield OnRay(workers)
+        finally:
+            ray.shutdown()
 
 
-def _start() -> None:
-    """Start Ray on this machine, closed to everybody else."""
+@contextmanager
+def _own(say: Callable[[str], None]) -> Iterator[list[Sign]]:
+    """Start Ray on this machine, closed to everybody else, and join it."""
     ray_environment.demand_token()
-    try:
-        ray.init(address="local", include_dashboard=False, logging_level="ERROR", log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"cannot start Ray on this machine: {error}") from error
+    with OwnNode(say) as node:
+        _join(node.address)
+        yield [node.fault]
 
 
-def _join(address: str) -> None:
+@contextmanager
+def _running(address: str, say: Callable[[str], None]) -> Iterator[list[Sign]]:
     """Join a running cluster; the code that runs here travels to its workers."""
     head = find_head(address)
-    try:
-        ray.init(address=head, runtime_env=luggage(), logging_level="ERROR", log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ClusterError(f"cannot join the Ray cluster {head}: {error}") from error
+    rehearse(head, say)
+    _join(head, runtime_env=luggage())
+    with raylet_gone(ray._private.worker._global_node.raylet_socket_name) as sign:
+        yield [sign, head_gone(head)]
+
+
+def _join(head: str, **options: Any) -> None:
+    """Join a cluster in a thread: while Ray's code waits there, this one hears signals and looks at the clock."""
+    ended: list[BaseException | None] = []
+
+    def join() -> None:
+        try:
+            ray.init(address=head, logging_level="ERROR", log_to_driver=False, **options)
+            ended.append(None)
+        except BaseException as error:
+            ray.shutdown()
+            ended.append(error)
+
+    thread = threading.Thread(target=join, name="lethe-join", daemon=True)
+    thread.start()
+    thread.join(JOIN_S)
+    if not ended:
+        raise ClusterFailedError(f"the Ray cluster {head} answers, and could not be joined in {JOIN_S:g} s")
+    if ended[0] is not None:
+        raise ClusterError(f"cannot join the Ray cluster {head}: {ended[0]}") from ended[0]
 
 
 def _pass_over(data: dict[str, Any], ignore_prefix: bool) -> None:

@@ -48,11 +48,14 @@ class Pool:
     """Artefacts under one place; safe for many readers and writers.
 
     What lies in an object store is read from there once a machine, see `NodeCache`.
+
+    Args:
+        keep: whether what is read from an object store is kept on this machine.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, keep: bool = True) -> None:
         self.place = place
-        self._cache = None if place.is_local else NodeCache()
+        self._cache = NodeCache() if keep and not place.is_local else None
 
     def manifest(self, key: ArtefactKey) -> Manifest | None:
         """Read an artefact's manifest; None if the artefact does not exist.

@@ -231,8 +231,12 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        token = parse_qs(url.query).get("token", [None])[0]
+        try:
+            url = urlsplit(self.path)
+            token = parse_qs(url.query).get("token", [None])[0]
+        except ValueError:
+            self._say(HTTPStatus.BAD_REQUEST, "This is no address: there are / and /state here.")
+            return
         if not self._host_is_ours():
             self._say(HTTPStatus.FORBIDDEN, _OTHER_NAME)
         elif token is not None and self.server.token and _same(token, self.server.token):

@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from lethe.credentials import cut_credentials, without_credentials
 from lethe.place import Place
 from lethe.results import EpochRow, TrialRow, load, to_rows
 from lethe.results.columns import json_column
@@ -61,7 +62,9 @@ def _open(storage: str) -> BaseStorage:
             return optuna.storages.get_storage(storage)
         return open_journal(Path(storage))
     except Exception as error:
-        raise ValueError(f"cannot open the Optuna storage {storage}: {error}") from error
+        raise ValueError(
+            f"cannot open the Optuna storage {without_credentials(storage)}: {cut_credentials(str(error), storage)}"
+        ) from None
 
 
 def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage: BaseStorage) -> Exported:

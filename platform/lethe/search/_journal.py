@@ -4,7 +4,6 @@ The journal is written for people; the rows are the record, and a lost or broken
 """
 
 import math
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from pydantic_core import from_json
 
+from lethe.leftovers import owned_folder
 from lethe.place import Place, UnfitFileError
 from lethe.study import Cell
 
@@ -105,7 +105,7 @@ class Journal:
         if path is not None:
             self._place.make()
             return path
-        path = Path(tempfile.mkdtemp(prefix="lethe-journal-")) / self._name
+        path = owned_folder() / self._name
         if self._place.exists(self._name):
             path.write_bytes(self._place.read(self._name))
         return path

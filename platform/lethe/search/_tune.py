@@ -7,8 +7,6 @@ while (the slots go to those who train), or until a worker needs more room; then
 
 import logging
 import math
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +22,7 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from lethe.cluster import Cause, ClusterError, OnRay, Room, Watch, cap_memory, cause_of, given_up, told
+from lethe.leftovers import temporary_folder
 from lethe.search._cell import Proposal
 from lethe.search._deal import StudySearch
 from lethe.search._report import Report
@@ -438,12 +437,11 @@ def run_on_tune(
 
 
 def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk) -> None:
-    folder = tempfile.mkdtemp(prefix="lethe-tune-")
     searcher = _Searcher(desk)
     attendant = _Attendant(searcher, desk.watch)
     questions = {question.fingerprint: ray.put(question) for question in questions_of(desk.search.cells)}
     trainable = tune.with_parameters(_Trainable, make_worker=make_worker, room=desk.room, questions=questions)
-    try:
+    with temporary_folder() as folder:
         tune.Tuner(
             tune.with_resources(trainable, {"cpu": desk.room.cpu, "gpu": desk.room.gpu}),
             tune_config=tune.TuneConfig(
@@ -457,7 +455,7 @@ def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk)
             ),
             run_config=tune.RunConfig(
                 name=study.name,
-                storage_path=folder,
+                storage_path=str(folder),
                 verbose=0,
                 stop=_WhenOver(desk, searcher, attendant),
                 callbacks=[attendant],
@@ -466,8 +464,6 @@ def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk)
             ),
         ).fit()
         searcher.take_back()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _scheduler(study: Study) -> TrialScheduler:

@@ -255,10 +255,14 @@ class Resources(Options):
     hung_after_s: Annotated[float, Gt(0)] = 3600.0
 
 
+LONGEST_NAME = 160
+"""Characters of a study's name; those of its files are up to 85 longer, and a file system takes 255."""
+
+
 class Study(Options):
     """One study: every question is data x arm x forget request; every method is asked every question."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)]
     seed: int = 0
     data: Annotated[tuple[AnySource, ...], MinLen(1), Listed]
     arms: Annotated[tuple[ArmName, ...], MinLen(1), Listed] = ("none",)

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import urlsplit
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import yaml
 from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE
 
+from lethe.credentials import without_credentials
 from lethe.study import Study, StudyError, parse_study, read_options
 from unlearning.data import Folder, MedMNIST, Npz, SplitName, catalogue
 from unlearning.data.forget import Indices
@@ -92,8 +92,13 @@ def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder
 
 
 def _on_head(results: str) -> str:
-    """Say where a results place is for a study that runs on the head: a relative folder lies in the home folder."""
-    return results if "://" in results or results.startswith(("/", "~")) else f"~/{results}"
+    """Return a results place for a study that runs on the head: a relative folder lies in the home folder.
+
+    Credentials stay here, since a cluster keeps and shows what its jobs are given; the head has its own.
+    """
+    if "://" in results:
+        return without_credentials(results)
+    return results if results.startswith(("/", "~")) else f"~/{results}"
 
 
 def _items(study: Study) -> Iterator[_Item]:
@@ -161,8 +166,7 @@ def _notes(items: Sequence[_Item]) -> Iterator[str]:
 def _note_on_results(results: str | None, of_study: str) -> str:
     where = results or of_study
     if "://" in where and not where.startswith("file:"):
-        parts = urlsplit(where)
-        told = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}, with the head's own credentials"
+        told = f"{where.partition('?')[0]}, with the head's own credentials"
     else:
         told = f"the folder {where} of the head"
     return f"Results go to {told}." if results else f"Results go to {told}, or where its LETHE_RESULTS says."

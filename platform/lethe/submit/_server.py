@@ -20,6 +20,7 @@ from ray.job_submission import JobDetails, JobSubmissionClient
 
 from lethe import ray_environment
 from lethe.cluster import ClusterError, luggage
+from lethe.credentials import without_credentials
 from lethe.submit._parcel import STUDY_FILE, Parcel
 
 Answer = TypeVar("Answer")
@@ -94,16 +95,16 @@ class JobServer:
     """
 
     def __init__(self, address: str) -> None:
-        self.address = address.rstrip("/")
-        _knock(self.address)
+        self.address = without_credentials(address.rstrip("/"))
+        _knock(address, self.address)
         for module in ("dashboard_sdk", "job.sdk"):
             logging.getLogger(f"ray.dashboard.modules.{module}").setLevel("ERROR")
         logging.getLogger("ray").setLevel("ERROR")
         if not ray_environment.has_token():
             ray_environment.set_mode("disabled")
-        os.environ["RAY_API_SERVER_ADDRESS"] = self.address  # Ray prefers it to the address that it is given
+        os.environ["RAY_API_SERVER_ADDRESS"] = address.rstrip("/")  # Ray prefers it to the address that it is given
         with self._told():
-            self._client = JobSubmissionClient(self.address)
+            self._client = JobSubmissionClient(address.rstrip("/"))
 
     def submit(self, parcel: Parcel, python: str) -> str:
         """Send a study and have the head run it.
@@ -215,16 +216,19 @@ class _Reader:
                 self._shown = passed
 
 
-def _knock(address: str) -> None:
-    parts = urlsplit(address)
+def _knock(address: str, shown: str) -> None:
+    try:
+        parts = urlsplit(address)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        parts, port = urlsplit(""), 0
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ClusterError(f"{address} is no job server: wanted http://HOST:PORT, such as http://127.0.0.1:8265")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+        raise ClusterError(f"{shown} is no job server: wanted http://HOST:PORT, such as http://127.0.0.1:8265")
     try:
         socket.create_connection((parts.hostname, port), KNOCK_S).close()
     except OSError as error:
         raise ClusterError(
-            f"no job server answers at {address} ({error}); see that the head runs with its dashboard, and where it is "
+            f"no job server answers at {shown} ({error}); see that the head runs with its dashboard, and where it is "
             "another machine, that a tunnel leads there: ssh -L 8265:127.0.0.1:8265 HEAD"
         ) from error
 

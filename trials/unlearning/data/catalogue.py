@@ -4,11 +4,13 @@ The sets, their addresses and checksums are those of the installed `medmnist`. I
 they hand out one PIL image at a time.
 """
 
+import ast
 import hashlib
 import os
 import zipfile
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -234,7 +236,15 @@ def _is_3d(info: dict[str, Any]) -> bool:
     return str(info["python_class"]).endswith("3D")
 
 
+@cache
 def _info() -> dict[str, dict[str, Any]]:
-    from medmnist import INFO  # takes seconds to import
+    """Read medmnist's table out of its source: importing it takes seconds, and makes a folder in the user's home."""
+    package = find_spec("medmnist")
+    for folder in package.submodule_search_locations or () if package else ():
+        for statement in ast.parse((Path(folder) / "info.py").read_text(encoding="utf-8")).body:
+            match statement:
+                case ast.Assign(targets=[ast.Name(id="INFO")], value=table):
+                    return dict(ast.literal_eval(table))
+    from medmnist import INFO
 
     return dict(INFO)

@@ -1,0 +1,60 @@
+"""Keeps the Ray node of one study, as a program: `python _keeper.py`, with a pipe from its parent as standard input.
+
+It prints ``up ADDRESS`` once the node is up, or ``failed REASON``. It ends, and the node with it, when the pipe closes
+(its parent has ended), or on SIGTERM. Whether a service of the node died is seen from outside, where the interpreter is
+not held by Ray's code.
+
+A program of its own, since Ray's own code waits for a service that died while it starts, deaf to signals, until it ends
+the process or for ever. It imports nothing of Lethe's, which would take seconds.
+"""
+
+import os
+import signal
+import sys
+import threading
+from typing import NoReturn
+
+
+def main() -> None:
+    """Start the node and keep it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_watch_parent, daemon=True).start()
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+
+    try:
+        node = Node(
+            RayParams(include_dashboard=False),
+            head=True,
+            shutdown_at_exit=False,
+            spawn_reaper=True,
+            ray_init_cluster=True,
+        )
+    except Exception as error:
+        _end(f"failed {' '.join(str(error).split())}")
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    _print(f"up {node.address}")
+    ended.wait()
+    node.kill_all_processes(check_alive=False, allow_graceful=True)
+
+
+def _watch_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end(word: str) -> NoReturn:
+    """Print why and end at once; the kernel ends the services with this process."""
+    _print(word)
+    os._exit(1)
+
+
+def _print(word: str) -> None:
+    sys.stdout.write(word + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
