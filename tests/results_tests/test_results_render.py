@@ -55,7 +55,7 @@ def test_markdown_keeps_bars_and_line_breaks_inside_their_cell() -> None:
 def test_a_table_for_the_terminal_has_readable_numbers() -> None:
     text = render(ANSWER, "table")
     assert "0.1235" in text
-    assert "98765.4321" in text
+    assert "98765" in text
     assert "1.2e-07" in text
     assert "2026-11-23T09:30:00+00:00" in text
 
@@ -140,3 +140,24 @@ def test_latex_is_a_booktabs_table_whose_text_prints_as_it_is() -> None:
         r"\bottomrule",
         r"\end{tabular}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.00104, "0.00104"),
+        (0.000123456, "0.0001235"),
+        (0.0000123456, "1.235e-05"),
+        (0.98765, "0.9877"),
+        (1.0, "1"),
+        (12.3456, "12.35"),
+        (100.0, "100"),
+        (12345.67, "12346"),
+        (-0.001049, "-0.001049"),
+        (0.0, "0"),
+        (2.5e12, "2.5e+12"),
+    ],
+)
+def test_numbers_are_shown_by_significant_digits(value: float, shown: str) -> None:
+    text = render(pa.table({"lr": [value]}), "markdown")
+    assert text.splitlines()[-1] == f"| {shown} |"

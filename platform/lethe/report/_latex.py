@@ -8,7 +8,7 @@ from typing import Final
 from lethe.place import Place
 from lethe.report._board import Board, boards_of, is_choice
 from lethe.report._notes import notes_of
-from lethe.report._numbers import METRICS, difference, excess, gap_interval, missing, percent, row_title
+from lethe.report._numbers import METRICS, difference, excess, gap_interval, missing, percent, row_title, seconds
 from lethe.results import QueryError, Results, to_rows
 from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
@@ -76,7 +76,7 @@ def _line(line: LeaderboardRow) -> list[str]:
         f"{percent(line.gap)} {gap_interval(line)}".rstrip() if line.gap is not None else escaped(missing(line)),
         _minus(excess(line)),
         line.verdict or "",
-        "" if line.seconds_unlearn is None else f"{line.seconds_unlearn:.1f}",
+        seconds(line.seconds_unlearn),
         percent(line.compute_share),
         "" if line.tuning_trials is None else str(line.tuning_trials),
     ]

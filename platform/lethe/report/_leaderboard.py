@@ -9,7 +9,7 @@ from rich.text import Text
 
 from lethe.report._board import Board
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
-from lethe.report._numbers import difference, excess, gap_interval, missing, p_value, percent, row_title
+from lethe.report._numbers import difference, excess, gap_interval, missing, p_value, percent, row_title, seconds
 from lethe.results.columns import json_column
 from lethe.results.views import ContrastRow, LeaderboardRow
 from lethe.visible import visible
@@ -51,7 +51,7 @@ def _costs(board: Board) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for line in board.lines:
         share = "" if line.compute_share is None else f"{percent(line.compute_share)} %"
-        table.add_row(Text(visible(line.row)), _seconds(line.seconds_unlearn), share, _tuning(line))
+        table.add_row(Text(visible(line.row)), seconds(line.seconds_unlearn), share, _tuning(line))
     return table
 
 
@@ -94,7 +94,3 @@ def _tuning(line: LeaderboardRow) -> str:
     if line.tuning_trials is None or line.tuning_seconds is None:
         return ""
     return f"{line.tuning_trials} trials in {line.tuning_seconds:.0f} s"
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"

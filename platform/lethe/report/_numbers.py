@@ -31,6 +31,11 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def seconds(value: float | None) -> str:
+    """Write a time in seconds, with three significant digits; nothing where there is none."""
+    return "" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
 def gap_interval(line: LeaderboardRow) -> str:
     """Write the interval of a gap; nothing where there is none."""
     if line.gap_low is None or line.gap_high is None:

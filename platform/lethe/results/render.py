@@ -7,10 +7,10 @@ that a spreadsheet would take for a formula gets an apostrophe in front. JSON, a
 import csv
 import io
 import json
-import math
 from collections import Counter
 from datetime import date
 from decimal import Decimal
+from math import floor, isfinite, log10
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -82,7 +82,7 @@ def _in_json(value: Any) -> Any:
     """Put null in the place of what is not finite, which JSON does not have."""
     match value:
         case float():
-            return value if math.isfinite(value) else None
+            return value if isfinite(value) else None
         case list():
             return [_in_json(item) for item in value]
         case dict():
@@ -100,10 +100,12 @@ def _short(value: Any) -> str:
 
 
 def _digits(value: float) -> str:
-    """Write four decimals, and only what lies far from 1 with an exponent."""
-    if value == 0 or 1e-3 <= abs(value) < 1e9:
-        return f"{value:.4f}".rstrip("0").rstrip(".")
-    return f"{value:.4g}"
+    """Write four significant digits, all those before the point, and what lies far from 1 with an exponent."""
+    if value == 0 or not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.4g}"
+    decimals = max(0, 3 - floor(log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def _nested(value: list[Any] | dict[str, Any]) -> str:

@@ -427,6 +427,7 @@ UNIT_ROWS: Final[dict[TableName, int]] = {
     "epochs": 100_000,
     "confirmations": 1,
     "predictions": 5_000_000,
+    "boards": 1_000_000,
     "artifacts": 1,
     "packings": 1_000,
     "studies": 1,
