@@ -390,7 +390,7 @@ def test_the_joint_test_finds_what_differs_and_says_where_seeds_are_too_few(stor
     confirm("original", (0.5, 0.52, 0.5), study="few")
     [few] = leaderboard(store.place, "few")
     assert [test.verdict for test in few.tests] == ["too few seeds"]
-    assert "too few seeds to decide; the smallest p that they allow is 0.1" in " ".join(notes_of(few))
+    assert "too few seeds to decide; the smallest p that they allow is 0.10" in " ".join(notes_of(few))
 
 
 def test_deviations_are_signed_and_free_of_the_bias_of_absolute_values(store: Store, confirm: Confirm) -> None:

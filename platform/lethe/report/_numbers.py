@@ -27,13 +27,19 @@ def signed(fraction: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Write a p-value with two significant digits."""
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+    """Write a p-value with two digits."""
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
 def seconds(value: float | None) -> str:
     """Write a time in seconds, with three significant digits; nothing where there is none."""
-    return "" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    if value is None:
+        return ""
+    if value < 0.01:
+        return "< 0.01"
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
 def gap_interval(line: LeaderboardRow) -> str:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from lethe.place import Place
+from lethe.report._notes import notes_of
 from lethe.report.page import _figures as draw
 from lethe.report.page import _tables as tables
 from lethe.report.page import _wording as wording
@@ -110,6 +111,7 @@ def _template() -> Any:
         "style": Markup(_file("style.css")),
         "script": Markup(_file("page.js")),
         "plotly": Markup(get_plotlyjs()),
+        "notes_of": notes_of,
         "tables": tables,
         "wording": wording,
     }
