@@ -26,12 +26,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Reach:
-    """Where a gap, its interval and the noise floor lie on the scale of a table's gaps, in percent of its width."""
+    """Where an excess, its interval and the noise floor lie on the scale of a table's, in percent of its width."""
 
-    gap: float
+    excess: float
     low: float
     high: float
-    floor: float | None
+    floor: float
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Line:
     Attributes:
         kind: 'original', 'oracle', 'method' or 'control'.
         measures: UA, RA, TA, MIA.
-        reach: None where there is no gap, and for the oracle.
+        reach: None where there is no excess.
         excess: over the noise floor, with its interval.
     """
 
@@ -61,12 +61,12 @@ class Line:
 
 def lines_of(board: Board) -> list[Line]:
     """Give the rows of a leaderboard."""
-    ends = [end for line in board.lines for end in (line.gap_high, line.gap, line.noise_floor) if end is not None]
-    widest = max(ends, default=0.0) or 1.0
-    return [_line(line, widest) for line in board.lines]
+    known = [(line.excess_low, line.excess, line.excess_high) for line in board.lines]
+    ends = [0.0, *(end for ends in known for end in ends if end is not None)]
+    return [_line(line, (min(ends), max(ends))) for line in board.lines]
 
 
-def _line(line: LeaderboardRow, widest: float) -> Line:
+def _line(line: LeaderboardRow, scale: tuple[float, float]) -> Line:
     kind = line.row if line.row in ("original", "oracle") else "method" if is_choice(line) else "control"
     tuned = line.tuning_trials is not None and line.tuning_seconds is not None
     return Line(
@@ -75,7 +75,7 @@ def _line(line: LeaderboardRow, widest: float) -> Line:
         measures=tuple(Number(percent(value), value) for value in (line.ua, line.ra, line.ta, line.mia)),
         gap=Number(percent(line.gap) if line.gap is not None else missing(line), line.gap),
         interval=gap_interval(line),
-        reach=_reach(line, widest) if line.row != "oracle" else None,
+        reach=_reach(line, scale),
         excess=Number(
             "" if line.excess is None else difference(line.excess, line.excess_low, line.excess_high), line.excess
         ),
@@ -87,13 +87,14 @@ def _line(line: LeaderboardRow, widest: float) -> Line:
     )
 
 
-def _reach(line: LeaderboardRow, widest: float) -> Reach | None:
-    if line.gap is None:
+def _reach(line: LeaderboardRow, scale: tuple[float, float]) -> Reach | None:
+    if line.excess is None:
         return None
-    low = line.gap if line.gap_low is None else line.gap_low
-    high = line.gap if line.gap_high is None else line.gap_high
-    floor = None if line.noise_floor is None else 100 * line.noise_floor / widest
-    return Reach(100 * line.gap / widest, 100 * low / widest, 100 * high / widest, floor)
+    first, last = scale
+    width = (last - first) or 1.0
+    low = line.excess if line.excess_low is None else line.excess_low
+    high = line.excess if line.excess_high is None else line.excess_high
+    return Reach(*(100 * (value - first) / width for value in (line.excess, low, high, 0.0)))
 
 
 @dataclass(frozen=True)

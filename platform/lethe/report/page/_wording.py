@@ -128,7 +128,11 @@ def _verdict(contrast: ContrastRow | None) -> tuple[Mood, str]:
     if contrast is None:
         return "unclear", "not compared"
     moods: dict[str, Mood] = {"closer": "closer", "farther": "farther"}
-    words = {"closer": "closer than doing nothing", "farther": "farther than doing nothing"}
+    words = {
+        "closer": "closer than doing nothing",
+        "farther": "farther than doing nothing",
+        "inconclusive": "inconclusive against doing nothing",
+    }
     return moods.get(contrast.verdict, "unclear"), words.get(contrast.verdict, contrast.verdict)
 
 
