@@ -168,7 +168,7 @@ def test_files_that_never_hold_still_are_told(
 ) -> None:
     add(0)
 
-    def gone(place: Place, name: str) -> bytes:
+    def gone(place: Place, name: str, limit_bytes: int | None = None) -> bytes:
         raise FileNotFoundError(name)
 
     monkeypatch.setattr(Place, "read", gone)
