@@ -357,9 +357,11 @@ def test_a_question_that_two_studies_share_is_drawn_for_those_within_the_limit(
     for study in ("one", "two"):
         for number in range(15):
             about = {"study": study, "question": f"q{number}"}
+            confirm("original", (0.1,), cell=f"c{number}", **about)
             store.append([make(TrialRow, trial_id=f"{study}-t{number}", cell=f"c{number}", epochs_done=0, **about)])
-        for row in ("original", "oracle", "salun"):
+        for row in ("oracle", "salun"):
             confirm(row, (0.1,), study=study, question="q14", cell="c14")
+        for row in ("original", "oracle", "salun"):
             told = {"study": study, "question": "q14", "confirmation_id": f"{row}-q14-1", "row": row}
             store.append([make(PredictionRow, **told)])
     page = render_page(store.place, None)
