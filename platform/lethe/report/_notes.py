@@ -11,7 +11,8 @@ HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
     "interval over seeds (Student's t); it holds the noise of seeds, so that not even a perfect method reaches 0. "
     "Noise floor: the gap between oracles of different seeds. Over the floor: gap to the oracles of the other seeds, "
-    "minus that of the seed's own oracle; 0 for retraining itself. 'above the floor': its 95 % interval lies above 0. "
+    "minus that of the seed's own oracle; 0 for retraining itself; its interval and the floor's are jackknives over "
+    "seeds. 'above the floor': its 95 % interval lies above 0. "
     "'equivalent': its 90 % interval ends below the margin, and the gap is smaller than that of doing nothing. Each "
     "row at its own level."
 )

@@ -4,6 +4,9 @@ The *gap* of a row is paired: each model against the oracle of its own seed, wit
 order. The noise floor is a gap between oracles of different seeds, so no paired gap may be held against it. The
 *excess* may: for each seed, how far the model is from the oracles of the other seeds, minus how far its own oracle is
 from them. It is zero in expectation for a model that is distributed as the oracles are.
+
+Excess and floor are means over pairs of seeds, and pairs that share a seed are not independent. So their intervals are
+jackknives: every seed is left out in turn, with the model and the oracle that it has.
 """
 
 from dataclasses import dataclass
@@ -58,7 +61,7 @@ class _Line:
         Column("fraction", "gap to the oracles of the other seeds, minus the paired oracle's own; 0 for retraining"),
     ]
     excess_low: Annotated[
-        float | None, Column("fraction", f"lower end of its 95 % interval; null below {FEWEST} seeds")
+        float | None, Column("fraction", f"lower end of its 95 % interval (jackknife); null below {FEWEST} seeds")
     ]
     excess_high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
     excess_upper: Annotated[float | None, Column("fraction", "upper end of its 90 % interval, which margin is held to")]
@@ -104,23 +107,48 @@ LEADERBOARD: Final = View(
     "The table of each question: gaps to retraining, the noise floor and the excess over it, doing nothing, controls.",
     LeaderboardRow,
     f"""
-with away as (
-    select m.study, m.question, m.row, m.training_seed,
-        avg((abs(m.ua - o.ua) + abs(m.ra - o.ra) + abs(m.ta - o.ta) + abs(m.mia - o.mia)) / 4) as away
+with distances as (
+    select m.study, m.question, m.row, m.training_seed, o.training_seed as other,
+        (abs(m.ua - o.ua) + abs(m.ra - o.ra) + abs(m.ta - o.ta) + abs(m.mia - o.mia)) / 4 as distance
     from compared m join compared o using (study, question, mia_nonmembers)
     where o.row = 'oracle' and m.training_seed <> o.training_seed
+),
+pairs as (
+    select m.study, m.question, m.row, m.training_seed, other,
+        if(m.row = 'oracle', o.distance, m.distance - o.distance) as value
+    from distances m join distances o using (study, question, training_seed, other)
+    where o.row = 'oracle' and m.distance is not null and o.distance is not null
+),
+totals as (
+    select study, question, row, sum(value) as total, count(*) as pairs, count(distinct training_seed) as models
+    from pairs group by all
+),
+touched as (
+    select study, question, row, seed, sum(value) as total, count(*) as pairs
+    from (
+        select study, question, row, training_seed as seed, value from pairs
+        union all
+        select study, question, row, other as seed, value from pairs
+    )
     group by all
 ),
+estimates as (
+    select study, question, row, any_value(a.total / a.pairs) as mean, any_value(models) as models, count(*) as oracles,
+        case when count(*) >= {FEWEST} and any_value(models) >= {FEWEST} then
+            (count(*) - 1) / sqrt(count(*)) * stddev_samp((a.total - t.total) / nullif(a.pairs - t.pairs, 0))
+        end as error
+    from totals a join touched t using (study, question, row)
+    group by study, question, row
+),
 excesses as (
-    select m.study, m.question, m.row, m.training_seed, m.away - o.away as excess
-    from away m join away o using (study, question, training_seed)
-    where o.row = 'oracle' and m.row <> 'oracle'
+    select study, question, row, mean as excess, models as excess_seeds, oracles as excess_oracles,
+        error as excess_error, t_quantile(oracles, 0.975) * error as excess_reach
+    from estimates where row <> 'oracle'
 ),
 jackknifed as (
-    select study, question, count(away) as noise_floor_seeds, avg(away) as noise_floor,
-        case when count(away) >= {FEWEST} then t_quantile(count(away), 0.975) * stddev_samp(away)
-            * 2 * (count(away) - 1) / (count(away) - 2) / sqrt(count(away)) end as floor_reach
-    from away where row = 'oracle' group by all
+    select study, question, oracles as noise_floor_seeds, mean as noise_floor,
+        t_quantile(oracles, 0.975) * error as floor_reach
+    from estimates where row = 'oracle'
 ),
 floors as (
     select *,
@@ -141,8 +169,6 @@ lines as (
         avg(mia_balanced_accuracy) as mia_balanced_accuracy, avg(auc) as auc, avg(tow) as tow,
         count(gap) = max(seeds_wanted) as whole,
         avg(gap) as gap, {half_width("gap")} as reach,
-        avg(excess) as excess, stddev_samp(excess) as excess_sd, count(excess) as excess_seeds,
-        {half_width("excess")} as excess_reach,
         any_value(margin) as margin,
         avg(seconds_unlearn) as seconds_unlearn,
         avg(retrain_share) as retrain_share,
@@ -156,17 +182,16 @@ lines as (
         any_value(training) as training,
         list(training_seed order by training_seed) as reporting_seeds,
         any_value(tuning_seeds) as tuning_seeds
-    from confirmed left join excesses using (study, question, row, training_seed)
+    from confirmed
     group by {QUESTION}, row
 ),
 judged as (
     select *,
         {clipped("excess - excess_reach", -1, 1)} as excess_low,
         {clipped("excess + excess_reach", -1, 1)} as excess_high,
-        case when excess_seeds >= {FEWEST}
-            then excess + t_quantile(excess_seeds, 0.95) * excess_sd / sqrt(excess_seeds) end as excess_upper,
+        excess + t_quantile(excess_oracles, 0.95) * excess_error as excess_upper,
         max(gap) filter (row = 'original' and whole) over (partition by study, question) as untouched
-    from lines
+    from lines left join excesses using (study, question, row)
 )
 select {QUESTION}, specification_id, row, method, row <> method as untuned, seeds, seeds_wanted, status,
     ua, ra, ta, mia, mia_balanced_accuracy, auc, tow,
@@ -186,7 +211,9 @@ select {QUESTION}, specification_id, row, method, row <> method as untuned, seed
         when excess_upper < margin and gap < untouched then 'equivalent'
         else 'inconclusive' end as verdict,
     case when whole and not coalesce(excess_low > 0 or (excess_upper < margin and gap < untouched), false)
-        then seeds_to_decide(excess, excess_sd, excess_seeds, if(gap < untouched, margin, null)) end as seeds_to_decide,
+        then excess_seeds - excess_oracles + seeds_to_decide(
+            excess, excess_error * sqrt(excess_oracles), excess_oracles, if(gap < untouched, margin, null)
+        ) end as seeds_to_decide,
     seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_seconds, cell, trial_id, setting,
     mia_nonmembers, training, reporting_seeds, tuning_seeds
 from judged left join floors using (study, question)
