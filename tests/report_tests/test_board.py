@@ -13,7 +13,7 @@ from scipy.special import stdtr, stdtrit
 
 from lethe.report import Board, leaderboard, print_leaderboard
 from lethe.report._notes import notes_of
-from lethe.results import ConfirmationRow, Store, StudyRow, TrialRow, load
+from lethe.results import BoardRow, ConfirmationRow, Store, StudyRow, TrialRow, load, to_rows
 from lethe.results.views import ContrastRow, LeaderboardRow
 
 Confirm = Callable[..., None]
@@ -294,6 +294,32 @@ def test_a_seed_that_became_a_tuning_seed_leaves_every_row_but_counts_for_the_fl
     assert lines["oracle"].gap == pytest.approx((0.30 + 0.24 + 0.06) / 3)
 
 
+def test_a_margin_that_was_changed_is_told_though_every_model_is_the_same(store: Store, confirm: Confirm) -> None:
+    for name, run_at, margin in (("old0", EARLIER, 0.01), ("new0", datetime(2026, 11, 24, tzinfo=UTC), 0.2)):
+        confirm("oracle", ORACLES[:3], specification_id=name, run_at=run_at, margin=margin)
+        confirm("salun", (0.1, 0.1, 0.1), specification_id=name, run_at=run_at, margin=margin)
+    assert [other.specification_id for other in board_of(store).others] == ["old0"]
+
+
+def test_of_specifications_run_in_the_same_microsecond_one_has_the_board(store: Store, confirm: Confirm) -> None:
+    for name in ("a", "b"):
+        confirm("oracle", ORACLES, specification_id=name)
+        confirm("original", (0.3, 0.3, 0.3, 0.3, 0.4), specification_id=name)
+    board = board_of(store)
+    assert {line.seeds for line in board.lines} == {5}
+    assert [test.models for test in board.tests] == [5]
+
+
+def test_a_question_whose_data_were_renamed_meanwhile_keeps_one_row(store: Store, confirm: Confirm) -> None:
+    later = datetime(2026, 11, 24, tzinfo=UTC)
+    confirm("oracle", ORACLES)
+    confirm("salun", (0.1, 0.1, 0.1))
+    confirm("salun", (0.1, 0.1), seeds=[4, 5], dataset="renamed", forget="other.csv", ended_at=later)
+    line = lines_of(store)["salun"]
+    assert (line.dataset, line.forget, line.seeds, line.gap) == ("renamed", "other.csv", 5, pytest.approx(0.1))
+    assert len(board_of(store).lines) == 2
+
+
 def test_results_of_before_boards_were_kept_are_read_and_fix_no_margin(
     store: Store, make: Make, confirm: Confirm
 ) -> None:
@@ -399,6 +425,40 @@ def test_the_joint_test_finds_what_differs_and_says_where_seeds_are_too_few(stor
     [few] = leaderboard(store.place, "few")
     assert [test.verdict for test in few.tests] == ["too few seeds"]
     assert "too few seeds to decide; the smallest p that they allow is 0.10" in " ".join(notes_of(few))
+
+
+def test_a_row_with_a_seed_that_diverged_has_no_joint_test_of_the_seeds_that_are_left(
+    store: Store, confirm: Confirm
+) -> None:
+    confirm("oracle", ORACLES)
+    confirm("salun", (0.01, 0.01, 0.01, 0.01, None), status="diverged")
+    assert board_of(store).tests == ()
+    assert "energy test" not in notes(store)
+
+
+def test_a_method_none_of_whose_trials_finished_is_told_of(store: Store, confirm: Confirm, make: Make) -> None:
+    confirm("oracle", ORACLES)
+    awaited = make(BoardRow, confirmation_id=None, cell="c")
+    store.append([*to_rows(store.read("boards", "s"), BoardRow), awaited])
+    store.append([make(TrialRow, status="diverged", gap=None)])
+    assert "Search of salun: none of 1 trials finished" in notes(store)
+
+
+def test_a_search_is_told_of_as_far_as_the_specification_that_is_shown_asks_for_it(
+    store: Store, confirm: Confirm, make: Make
+) -> None:
+    for number, gap in enumerate((0.1, 0.2, 0.05)):
+        choose(store, make, gap, trial_id=f"t{number}", number=number, dataset="ab"[number % 2])
+    confirm("salun", (0.1, 0.1, 0.1), cell="c", trial_id="t0", tuning_trials=2)
+    [search] = board_of(store).searches
+    assert (search.trials, search.best_trial) == (2, "t0")
+
+
+def test_the_floor_names_tuning_seeds_only_where_it_has_any(store: Store, confirm: Confirm) -> None:
+    confirm("oracle", ORACLES[:4])
+    assert "every pair of 4 oracles." in notes(store)
+    confirm("oracle", ORACLES[4:], seeds=[9], role="tuning")
+    assert "every pair of 5 oracles, of tuning seeds too." in notes(store)
 
 
 def test_deviations_are_signed_and_free_of_the_bias_of_absolute_values(store: Store, confirm: Confirm) -> None:

@@ -11,7 +11,7 @@ from lethe.cli import app
 from lethe.report import write_latex
 from lethe.results import QueryError, Store
 
-EVIL = r"50 % of_{a}&b#c$d\e~f^g<h>|i"
+EVIL = r"50 % of_{a}&b#c$d\e~f^g<h>|i`j --k"
 
 
 def body(text: str) -> list[list[str]]:
@@ -52,6 +52,7 @@ def test_what_latex_would_read_as_a_command_is_escaped(
     text = path.read_text(encoding="utf-8")
     assert EVIL not in text
     assert r"50 \% of\_\{a\}\&b\#c\$d\textbackslash{}e\textasciitilde{}f\textasciicircum{}g" in text
+    assert r"i\textasciigrave{}j -{}-k" in text
     bare = re.sub(r"\\.", "", text)
     assert bare.count("{") == bare.count("}")
 

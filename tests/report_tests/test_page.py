@@ -303,6 +303,14 @@ def test_a_study_of_which_nothing_ended_gives_a_page_that_says_so(
     assert "Nothing was spent yet." in text
 
 
+def test_the_page_of_a_specification_says_nothing_of_other_studies(store: Store, confirm: Callable[..., None]) -> None:
+    for study in ("s", "z"):
+        confirm("oracle", (0.0, 0.1, 0.2), study=study, specification_id=f"of-{study}")
+    text = text_of(render_page(store.place, None, specification="of-s"))
+    assert "No trial has ended yet" not in text
+    assert "of-z" not in text
+
+
 def test_a_place_without_results_or_without_the_study_is_an_error(store: Store, confirm: Callable[..., None]) -> None:
     with pytest.raises(QueryError, match="no results"):
         render_page(store.place, None)

@@ -88,7 +88,7 @@ def boards_of(results: Results) -> list[Board]:
     contrasts = _by_question(to_rows(results.load("contrasts"), ContrastRow))
     tests = _by_question(to_rows(results.load("joint_tests"), JointTestRow))
     choices = _by_question(row for row in to_rows(results.load("chosen"), ChosenRow) if row.current)
-    cells = {choice.cell for rows in choices.values() for choice in rows}
+    cells = set(results.query("select distinct cell from asked where cell is not null")["cell"].to_pylist())
     searches = _by_question(
         row for row in to_rows(results.load("search_quality"), SearchQualityRow) if row.cell in cells
     )

@@ -58,7 +58,8 @@ def _floor(board: Board) -> Iterator[str]:
     elif oracles:
         of = board.lines[0]
         interval = f" [{percent(of.noise_floor_low)}, {percent(of.noise_floor_high)}]"
-        yield f"Noise floor {percent(of.noise_floor)}{interval}: every pair of {oracles} oracles, of tuning seeds too."
+        tuned = ", of tuning seeds too" if oracles > max(line.seeds for line in board.lines) else ""
+        yield f"Noise floor {percent(of.noise_floor)}{interval}: every pair of {oracles} oracles{tuned}."
     else:
         yield "No noise floor: it takes the oracles of two seeds."
 

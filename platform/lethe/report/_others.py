@@ -39,23 +39,28 @@ class Other:
 
 
 def others_of(results: Results) -> dict[str, tuple[Other, ...]]:
-    """Find, by study, the specifications whose boards hold confirmations that are not shown, newest first."""
+    """Find, by study, the specifications whose boards hold other confirmations or another margin, newest first."""
     boards = results.query(_BOARDS).to_pylist()
     texts = {row["specification_id"]: row["specification"] for row in results.query(_TEXTS).to_pylist()}
     shown = {row["study"]: row for row in boards if row["shown"]}
     found: defaultdict[str, list[Other]] = defaultdict(list)
     for row in boards:
         here = shown.get(row["study"])
-        if here is None or row["shown"] or set(row["confirmations"]) <= set(here["confirmations"]):
+        if here is None or row["shown"] or _is_told_by(row, here):
             continue
         differences = _differences(texts.get(row["specification_id"]), texts.get(here["specification_id"]))
         found[row["study"]].append(Other(row["study"], row["specification_id"], row["run_at"], tuple(differences)))
     return {study: tuple(others) for study, others in found.items()}
 
 
+def _is_told_by(board: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
+    """Tell whether a table says nothing that the one that is shown does not say: no other model, no other margin."""
+    return bool(set(board["confirmations"]) <= set(shown["confirmations"]) and board["margin"] == shown["margin"])
+
+
 _BOARDS: Final = """
 select study, specification_id, max(run_at) as run_at,
-    list(distinct confirmation_id) filter (confirmation_id is not null) as confirmations,
+    any_value(margin) as margin, list(distinct confirmation_id) filter (confirmation_id is not null) as confirmations,
     specification_id in (select distinct specification_id from compared where specification_id is not null) as shown
 from boards group by study, specification_id
 having confirmations is not null

@@ -1,5 +1,6 @@
 """Tables for LaTeX's package booktabs."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -15,6 +16,7 @@ _ESCAPED: Final = str.maketrans(
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
         '"': "''",
+        "`": r"\textasciigrave{}",
         "≈": r"$\approx$",
         "\n": " ",
         "\t": " ",
@@ -23,8 +25,8 @@ _ESCAPED: Final = str.maketrans(
 
 
 def escaped(text: str) -> str:
-    """Write text so that LaTeX prints it as it is, control characters as their escapes."""
-    return visible(text).translate(_ESCAPED)
+    """Write text so that LaTeX prints it as it is, control characters as their escapes, and makes no dash of ``--``."""
+    return re.sub("-(?=-)", "-{}", visible(text).translate(_ESCAPED))
 
 
 def tabular(columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

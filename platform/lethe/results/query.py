@@ -50,7 +50,7 @@ class Results:
         where: the results place.
         study: the one study whose rows are seen; all if not given.
         specification: the one specification whose boards are seen, by its fingerprint or the beginning of it; if not
-            given, of each study the one that was run last.
+            given, of each study the one that was run last. It belongs to one study, whose rows alone are seen.
         memory: what a table that is read, the work on an answer and the answer may each take, such as ``4GB``; half of
             the machine's if not given.
         timeout_s: what the work on an answer may take.
@@ -80,7 +80,8 @@ class Results:
         self._saved = read_saved(self.place)
         self._tables: dict[TableName, pa.Table] = {}
         if specification is not None:
-            self.specification = self._find(specification)
+            self.study, self.specification = self._find(specification)
+            self._tables.clear()
 
     def query(self, sql: str) -> pa.Table:
         """As `query`."""
@@ -131,17 +132,19 @@ class Results:
             raise _told(str(error), saved) from error
         return _with_own_names(answer)
 
-    def _find(self, beginning: str) -> str:
-        """Return the fingerprint of the specification that begins so."""
-        known = self.query("select distinct specification_id as id from boards order by id")["id"].to_pylist()
-        found = [one for one in known if beginning and one.startswith(beginning)]
+    def _find(self, beginning: str) -> tuple[str, str]:
+        """Return the study and the fingerprint of the specification that begins so."""
+        rows = self.query("select distinct study, specification_id as id from boards order by id, study").to_pylist()
+        known = [row["id"] for row in rows]
+        found = [row for row in rows if beginning and row["id"].startswith(beginning)]
         if len(found) != 1:
             of = f" of study {self.study}" if self.study else ""
             raise QueryError(
                 f"{'several specifications' if found else 'no specification'}{of} in {self.place} whose fingerprint "
-                f"begins with '{beginning}'; there are {', '.join(found or known) or 'none'}"
+                f"begins with '{beginning}'; there are "
+                f"{', '.join([row['id'] for row in found] or known) or 'none'}"
             )
-        return str(found[0])
+        return found[0]["study"], found[0]["id"]
 
     def _read(self, names: Sequence[str]) -> dict[TableName, pa.Table]:
         """Give the tables of these names."""

@@ -12,11 +12,16 @@ class AskedRow(BoardRow):
     """A model that a table is made of, or that it waits for."""
 
 
+CURRENT_CELLS: Final = """
+select study, cell, max(tuning_trials) as budget from asked where cell is not null group by all
+"""
+"""SQL: the cells that these specifications search, and of how many of its trials each has chosen."""
+
 ASKED: Final = View(
     "The models that the tables of each study's specification that was run last are made of, or wait for.",
     AskedRow,
     """
 select * from boards where getvariable('specification') in ('', specification_id)
-qualify run_at = max(run_at) over (partition by study)
+qualify specification_id = arg_max(specification_id, (run_at, specification_id)) over (partition by study)
 """,
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, PRECISION, View, clipped, half_width, holm
+from lethe.results.views._base import FEWEST, LEVEL, PRECISION, WHOLE, View, clipped, half_width, holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +56,14 @@ with base as (
     select {_SAME}, case when bool_or(arm = 'none') then 'none' else min(arm) end as against
     from confirmed group by all
 ),
+whole as ({WHOLE}),
 measured as (
     select {_SAME}, dataset, network, precision, forget, arm, row, training_seed,
         ua, ra, ta, mia, auc, gap, untouched - gap as gap_closed
     from confirmed left join (
         select study, question, training_seed, gap as untouched from confirmed where row = 'original'
     ) using (study, question, training_seed)
+    semi join whole using (study, question, row)
 ),
 long as (
     unpivot measured on ua, ra, ta, mia, auc, gap, gap_closed into name metric value value

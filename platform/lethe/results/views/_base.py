@@ -72,7 +72,21 @@ def holm(p: str, family: str, order: str) -> str:
     return f"case when {p} is not null then least(1.0, {step}) end"
 
 
-PRECISION_OF_QUESTION = "max(precision) over (partition by question) as precision"
-"""SQL: the precision of a question, for its rows of an early version too, which do not say it."""
+LABELS_OF_QUESTION = ", ".join(
+    [
+        *(
+            f"arg_max({name}, (ended_at, {name})) over (partition by study, question) as {name}"
+            for name in ("dataset", "network", "forget")
+        ),
+        "max(precision) over (partition by question) as precision",
+    ]
+)
+"""SQL: how a question is called in its newest row, in all of them: a file that was renamed makes no other question.
+
+The precision is that of any row that says it; those of an early version do not.
+"""
+
+WHOLE = "select study, question, row from confirmed group by all having count(gap) = max(seeds_wanted)"
+"""SQL: the rows that have a gap on every reporting seed; of the others, the seeds that are left are no fair sample."""
 
 QUESTION = "study, dataset, arm, network, precision, forget, question"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
+from lethe.results.views._asked import CURRENT_CELLS
 from lethe.results.views._base import QUESTION, QuestionOf, View
 
 
@@ -49,8 +50,7 @@ CHOSEN: Final = View(
     ChosenRow,
     f"""
 with current_cells as (
-    select study, cell, max(tuning_trials) as budget from asked where cell is not null group by all
-),
+{CURRENT_CELLS}),
 confirmed_rows as (
     select study, cell, trial_id, count(gap) as seeds,
         case when count(gap) = max(seeds_wanted) then avg(gap) end as gap

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.rows import ConfirmationRow
 from lethe.results.schema import Column
-from lethe.results.views._base import PRECISION_OF_QUESTION, View
+from lethe.results.views._base import LABELS_OF_QUESTION, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ before_boards as (
         ) = 1
     )
 )
-select * replace ({PRECISION_OF_QUESTION}) from (from on_board union all by name from before_boards)
+select * replace ({LABELS_OF_QUESTION}) from (from on_board union all by name from before_boards)
 """,
 )
 

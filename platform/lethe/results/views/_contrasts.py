@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, QUESTION, QuestionOf, View, clipped, half_width, holm
+from lethe.results.views._base import FEWEST, LEVEL, QUESTION, WHOLE, QuestionOf, View, clipped, half_width, holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,7 @@ CONTRASTS: Final = View(
     "Each method against doing nothing, other methods and its own controls: gaps paired by seed, Holm over a board.",
     ContrastRow,
     f"""
-with whole as (
-    select study, question, row from confirmed group by all having count(gap) = max(seeds_wanted)
-),
+with whole as ({WHOLE}),
 gaps as (
     select {QUESTION}, row, method, training_seed, gap from confirmed semi join whole using (study, question, row)
 ),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import LEVEL, QUESTION, QuestionOf, View, holm
+from lethe.results.views._base import LEVEL, QUESTION, WHOLE, QuestionOf, View, holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,8 @@ JOINT_TESTS: Final = View(
     "All four measures at once: an energy test, by label permutation, of each row's models against the oracles.",
     JointTestRow,
     f"""
-with vectors as (
+with whole as ({WHOLE}),
+vectors as (
     select {QUESTION}, row, role, training_seed, mia_nonmembers, [ua, ra, ta, mia] as vector
     from compared where ua is not null and ra is not null and ta is not null and mia is not null
 ),
@@ -44,7 +45,7 @@ oracles as (
 ),
 models as (
     select {QUESTION}, row, mia_nonmembers, list(vector order by training_seed) as models
-    from vectors where row <> 'oracle' group by all
+    from vectors semi join whole using (study, question, row) where row <> 'oracle' group by all
 ),
 measured as (
     select {QUESTION}, row, len(models) as models, len(oracles) as oracles, energy_test(models, oracles) as found

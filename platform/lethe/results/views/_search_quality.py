@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import PRECISION_OF_QUESTION, QUESTION, QuestionOf, View
+from lethe.results.views._asked import CURRENT_CELLS
+from lethe.results.views._base import LABELS_OF_QUESTION, QUESTION, QuestionOf, View
 
 NEAR_END: Final = 0.02
 """A value within this share of its range from an end lies at that end; on a logarithmic range, of its logarithm."""
@@ -14,7 +15,7 @@ NEAR_END: Final = 0.02
 class _Quality:
     cell: Annotated[str, Column("", "fingerprint of the cell: question, method and search")]
     method: Annotated[str, Column("", "unlearning method")]
-    trials: Annotated[int, Column("trials", "trials of the search that ended")]
+    trials: Annotated[int, Column("trials", "trials of the search that ended, of those that its choice is from")]
     settings: Annotated[int, Column("", "different settings among them")]
     stopped: Annotated[int, Column("trials", "trials that were stopped early")]
     diverged: Annotated[int, Column("trials", "trials whose loss was not finite")]
@@ -49,8 +50,10 @@ SEARCH_QUALITY: Final = View(
     "How good each search was: different settings, failures, who proposed them, ranges whose end holds the best.",
     SearchQualityRow,
     f"""
-with dated as (
-    select * replace ({PRECISION_OF_QUESTION}) from trials
+with current_cells as ({CURRENT_CELLS}),
+dated as (
+    select trials.* replace ({LABELS_OF_QUESTION}) from trials left join current_cells using (study, cell)
+    where budget is null or number < budget
 ),
 counted as (
     select {QUESTION}, cell,
@@ -67,7 +70,7 @@ counted as (
     from dated group by {QUESTION}, cell
 ),
 best as (
-    select study, cell, gap, trial_id as best_trial, setting from trials
+    select study, cell, gap, trial_id as best_trial, setting from dated
     where status = 'done' and gap is not null
     qualify row_number() over (partition by study, cell order by gap, number) = 1
 ),

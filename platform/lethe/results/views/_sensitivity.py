@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import PRECISION_OF_QUESTION, QUESTION, QuestionOf, View
+from lethe.results.views._base import LABELS_OF_QUESTION, QUESTION, QuestionOf, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ SENSITIVITY: Final = View(
     SensitivityRow,
     f"""
 with placed as (
-    select * replace ({PRECISION_OF_QUESTION}),
+    select * replace ({LABELS_OF_QUESTION}),
         floor(log10(nullif(lr, 0)) * 4) as step,
         if(density < 1, floor(density * 10), 9 * density) as tenth,
         if(status = 'done', gap, null) as done_gap
