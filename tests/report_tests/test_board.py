@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime
+from html import unescape
 from itertools import combinations
 from math import sqrt
 from statistics import mean, stdev
@@ -11,8 +12,9 @@ import pytest
 from rich.console import Console
 from scipy.special import stdtr, stdtrit
 
-from lethe.report import Board, leaderboard, print_leaderboard
+from lethe.report import Board, earlier_tables, leaderboard, print_leaderboard
 from lethe.report._notes import notes_of
+from lethe.report.page import render_page
 from lethe.results import BoardRow, ConfirmationRow, Store, StudyRow, TrialRow, load, to_rows
 from lethe.results.views import ContrastRow, LeaderboardRow
 
@@ -301,6 +303,16 @@ def test_a_margin_that_was_changed_is_told_though_every_model_is_the_same(store:
     assert [other.specification_id for other in board_of(store).others] == ["old0"]
 
 
+def test_a_specification_without_a_table_yet_names_the_earlier_ones(store: Store, confirm: Confirm, make: Make) -> None:
+    confirm("oracle", ORACLES[:3], specification_id="old0", run_at=EARLIER)
+    store.append([make(BoardRow, specification_id="new0", confirmation_id="to-come")])
+    assert leaderboard(store.place) == []
+    [told] = earlier_tables(store.place, None, [])
+    assert told.startswith("s: nothing is confirmed yet of the specification that was run last. Also stored")
+    assert told.endswith("lethe leaderboard --study s --specification old0")
+    assert told.partition("last. ")[2] in unescape(render_page(store.place, None).html)
+
+
 def test_of_specifications_run_in_the_same_microsecond_one_has_the_board(store: Store, confirm: Confirm) -> None:
     for name in ("a", "b"):
         confirm("oracle", ORACLES, specification_id=name)
@@ -486,6 +498,14 @@ def test_a_setting_that_does_not_carry_over_is_named_with_both_gaps(store: Store
         3,
     )
     assert "a gap of 5.8 on the tuning seeds 0, 1, of 22.9 on the reporting seeds. More tuning seeds" in notes(store)
+
+
+def test_a_larger_gap_whose_interval_holds_the_tuning_gap_is_not_called_lost(
+    store: Store, confirm: Confirm, make: Make
+) -> None:
+    choose(store, make, 0.05)
+    confirm("salun", (0.02, 0.12, 0.25), cell="c", trial_id="t0", tuning_trials=1)
+    assert "carry over" not in notes(store)
 
 
 def test_a_setting_that_carries_over_is_not_complained_of(store: Store, confirm: Confirm, make: Make) -> None:

@@ -96,16 +96,18 @@ def query(
 def leaderboard(results: Where = "results", study: OneStudy = None, specification: OneSpecification = None) -> None:
     """Print the confirmed table of every question, with intervals and the noise floor."""
     from lethe.place import Place
+    from lethe.report import earlier_tables, print_leaderboard
     from lethe.report import leaderboard as read
-    from lethe.report import print_leaderboard
     from lethe.results import Store
 
     with errors_told():
         place = Place.at(results)
         boards = read(place, study, specification)
+        earlier = [] if specification else earlier_tables(place, study, boards)
         if not boards:
-            fail(_nothing_of(study, place, Store(place).studies(), "confirmed "))
+            fail("\n".join(earlier) or _nothing_of(study, place, Store(place).studies(), "confirmed "))
         print_leaderboard(boards, console())
+        stderr(*earlier)
 
 
 def show(

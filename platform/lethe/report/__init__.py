@@ -1,10 +1,19 @@
 """What a person reads: a study's plan before it runs, and the confirmed comparison of each question after it."""
 
-from lethe.report._board import Board, leaderboard
+from lethe.report._board import Board, earlier_tables, leaderboard
 from lethe.report._latex import write_latex
 from lethe.report._leaderboard import print_leaderboard
 from lethe.report._plan import print_plan
 from lethe.report._search_notes import search_notes
 from lethe.report._unit import print_unit
 
-__all__ = ["Board", "leaderboard", "print_leaderboard", "print_plan", "print_unit", "search_notes", "write_latex"]
+__all__ = [
+    "Board",
+    "earlier_tables",
+    "leaderboard",
+    "print_leaderboard",
+    "print_plan",
+    "print_unit",
+    "search_notes",
+    "write_latex",
+]

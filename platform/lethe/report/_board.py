@@ -82,6 +82,17 @@ def leaderboard(place: Place, study: str | None = None, specification: str | Non
     return boards_of(Results(place, study, specification))
 
 
+def earlier_tables(place: Place, study: str | None, boards: Iterable[Board]) -> list[str]:
+    """Say of each study without a board whether earlier specifications have one, and which command shows it."""
+    with_board = {board.key[0] for board in boards}
+    return [
+        f"{name}: nothing is confirmed yet of the specification that was run last. {other.sentence}"
+        for name, others in others_of(Results(place, study)).items()
+        for other in others
+        if name not in with_board
+    ]
+
+
 def boards_of(results: Results) -> list[Board]:
     """Read the confirmed comparisons of results that are at hand."""
     lines = _by_question(to_rows(results.load("leaderboard"), LeaderboardRow))

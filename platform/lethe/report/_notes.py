@@ -36,8 +36,8 @@ def notes_of(board: Board) -> list[str]:
 def undecided(line: LeaderboardRow) -> str:
     """Say how many seeds would decide on a row."""
     if line.seeds_to_decide is None:
-        return "not even 100 seeds would decide, by the spread seen"
-    return f"about {line.seeds_to_decide} seeds would decide, by the spread seen"
+        return "not even 100 seeds would decide, if mean and spread are what they seem"
+    return f"about {line.seeds_to_decide} seeds would decide, if mean and spread are what they seem"
 
 
 def _margin(board: Board) -> Iterator[str]:
@@ -96,9 +96,9 @@ def _controls(board: Board) -> Iterator[str]:
 
 
 def _not_carried_over(board: Board) -> Iterator[str]:
-    margin = board.lines[0].margin or 0.0
+    confirmed = {line.row: line for line in board.lines if line.gap is not None}
     for choice in board.choices:
-        if choice.confirmed_gap is not None and _is_lost(choice, margin):
+        if choice.method in confirmed and _is_lost(choice, confirmed[choice.method]):
             yield (
                 f"{choice.method}: the setting does not carry over: a gap of {percent(choice.tuning_gap)} on the "
                 f"tuning {listed('seed', choice.tuning_seeds)}, of {percent(choice.confirmed_gap)} on the reporting "
@@ -106,10 +106,11 @@ def _not_carried_over(board: Board) -> Iterator[str]:
             )
 
 
-def _is_lost(choice: ChosenRow, margin: float) -> bool:
-    """Tell whether the confirmed gap is twice the tuning gap, and more than a margin above it."""
-    confirmed = choice.confirmed_gap or 0.0
-    return confirmed > 2 * choice.tuning_gap and confirmed - choice.tuning_gap > margin
+def _is_lost(choice: ChosenRow, line: LeaderboardRow) -> bool:
+    """Tell whether the confirmed gap is twice the tuning gap, more than a margin above it, and no noise of seeds."""
+    confirmed, low = choice.confirmed_gap or 0.0, line.gap_low or 0.0
+    above = confirmed - choice.tuning_gap > (line.margin or 0.0)
+    return confirmed > 2 * choice.tuning_gap and above and low > choice.tuning_gap
 
 
 def _searches(board: Board) -> Iterator[str]:

@@ -46,7 +46,7 @@ def others_of(results: Results) -> dict[str, tuple[Other, ...]]:
     found: defaultdict[str, list[Other]] = defaultdict(list)
     for row in boards:
         here = shown.get(row["study"])
-        if here is None or row["shown"] or _is_told_by(row, here):
+        if here is None or row["shown"] or not row["confirmations"] or _is_told_by(row, here):
             continue
         differences = _differences(texts.get(row["specification_id"]), texts.get(here["specification_id"]))
         found[row["study"]].append(Other(row["study"], row["specification_id"], row["run_at"], tuple(differences)))
@@ -59,11 +59,10 @@ def _is_told_by(board: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
 
 
 _BOARDS: Final = """
-select study, specification_id, max(run_at) as run_at,
-    any_value(margin) as margin, list(distinct confirmation_id) filter (confirmation_id is not null) as confirmations,
-    specification_id in (select distinct specification_id from compared where specification_id is not null) as shown
-from boards group by study, specification_id
-having confirmations is not null
+select study, specification_id, max(run_at) as run_at, any_value(margin) as margin,
+    coalesce(list(distinct confirmation_id) filter (c.confirmation_id is not null), []) as confirmations,
+    specification_id in (select specification_id from asked) as shown
+from boards b left join confirmations c using (study, confirmation_id) group by study, specification_id
 order by run_at desc, specification_id
 """
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from lethe.place import SET_ASIDE, Place
 from lethe.report._board import Board, Key, boards_of, is_choice
+from lethe.report._others import Other, others_of
 from lethe.report.page._wording import (
     Answer,
     Progress,
@@ -177,6 +178,7 @@ class StudyPart:
         specifications: how many the study was run with.
         study: the specification, read; None where there is none or this version cannot read it.
         models: models and saliency scores that were made.
+        earlier: specifications that have a table, where the one that is shown has none yet.
     """
 
     name: str
@@ -188,6 +190,7 @@ class StudyPart:
     cost: tuple[CostRow, ...]
     failures: tuple[FailureRow, ...]
     made: tuple[Made, ...]
+    earlier: tuple[Other, ...]
 
     @property
     def models(self) -> int:
@@ -255,6 +258,7 @@ class _Gathering:
         failures = _by_study(self._view("failures", FailureRow))
         made = _by_study(self._ask(_MADE, Made))
         asked = _by_study(self._asked)
+        others, with_board = others_of(self._results), {study for study, _ in self._boards}
         parts = []
         for name in names:
             shown = _shown(specifications[name], boards.get(name))
@@ -270,6 +274,7 @@ class _Gathering:
                     cost=tuple(cost[name]),
                     failures=tuple(failures[name]),
                     made=tuple(made[name]),
+                    earlier=() if name in with_board else others.get(name, ()),
                 )
             )
         return Report(tuple(parts), len(self._asked) - len(self._drawn), _set_aside(self._results.place))

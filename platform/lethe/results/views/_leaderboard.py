@@ -78,7 +78,7 @@ class _Line:
     ]
     seeds_to_decide: Annotated[
         int | None,
-        Column("", "seeds that would decide, by the spread seen; null if decided, or where 100 would not do"),
+        Column("", "seeds that would decide, if mean and spread are what they seem; null if decided, or above 100"),
     ]
     seconds_unlearn: Annotated[float | None, Column("s", "time of one unlearning, for the oracle of one retraining")]
     retrain_share: Annotated[
