@@ -7,6 +7,7 @@ from html import unescape
 from itertools import combinations
 from math import sqrt
 from statistics import mean, stdev
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -19,7 +20,7 @@ from lethe.results import BoardRow, ConfirmationRow, Store, StudyRow, TrialRow, 
 from lethe.results.views import ContrastRow, LeaderboardRow
 
 Confirm = Callable[..., None]
-Make = Callable[..., object]
+Make = Callable[..., Any]
 
 ORACLES = (0.00, 0.01, 0.03, 0.06, 0.10)
 
