@@ -110,7 +110,7 @@ class Noop(TrialWorker):
                 seconds_attack=0.0,
                 started_at=now,
                 ended_at=now,
-                reference=Reference(oracle, 0.15, None, 0.001, *names),
+                reference=Reference(oracle, 0.15, 0.001, *names),
                 provenance=Provenance.here(torch.device("cpu"), 1.0, 0.0),
             )
 

@@ -40,6 +40,7 @@ def board_rows(cells: Sequence[Cell], trials: Sequence[TrialRow]) -> list[BoardR
             role=one.role,
             confirmation_id=one.confirmation_id,
             cell=one.cell.fingerprint if one.cell else None,
+            planned_trials=one.cell.trials if one.cell else None,
         )
         for one in chosen
     ]
@@ -61,6 +62,7 @@ def _awaited(cells: Iterable[Cell], study: Study, common: dict[str, Any]) -> Ite
                     training_seed=seed,
                     role="reporting",
                     cell=cell.fingerprint,
+                    planned_trials=cell.trials,
                 )
 
 

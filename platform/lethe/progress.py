@@ -25,7 +25,6 @@ class State:
     failed: int = 0
     best_gap: float | None = None
     untouched_gap: float | None = None
-    floor: float | None = None
     began: float | None = field(default_factory=time.monotonic)
     already: int = 0
     models_made: int = 0
@@ -43,9 +42,8 @@ class State:
         if self.failed:
             parts.append(f"{self.failed} failed or diverged")
         if self.best_gap is not None:
-            beside = {"doing nothing": self.untouched_gap, "noise floor": self.floor}
-            known = [f"{name} {100 * gap:.1f} %" for name, gap in beside.items() if gap is not None]
-            parts.append(f"best gap {100 * self.best_gap:.1f} %" + (f" ({', '.join(known)})" if known else ""))
+            untouched = "" if self.untouched_gap is None else f" (doing nothing {100 * self.untouched_gap:.1f} %)"
+            parts.append(f"best gap {100 * self.best_gap:.1f} %{untouched}")
         if left := self._seconds_left():
             parts.append(f"about {duration(left)} left")
         return " · ".join(parts)

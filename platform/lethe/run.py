@@ -211,7 +211,6 @@ class StudyRun:
             failed=search.failed,
             best_gap=best.gap if best else None,
             untouched_gap=best.original_gap if best else None,
-            floor=search.noise_floor(best.cell) if best else None,
             began=search.began,
         )
 

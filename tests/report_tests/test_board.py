@@ -346,6 +346,25 @@ def test_results_of_before_boards_were_kept_are_read_and_fix_no_margin(
     assert "of a version that fixed no margin" in notes(store)
 
 
+def test_confirmations_that_no_table_holds_are_counted(store: Store, make: Make, confirm: Confirm) -> None:
+    store.append([make(ConfirmationRow, confirmation_id="early", training_seed=1, gap=0.1)])
+    confirm("original", (0.1, 0.2, 0.3))
+    assert "1 confirmations of an earlier version of Lethe are stored under this name" in notes(store)
+
+
+def test_a_search_that_goes_on_is_named(store: Store, confirm: Confirm, make: Make) -> None:
+    choose(store, make, 0.19)
+    confirm("salun", (0.2, 0.25, 0.237), cell="c", trial_id="t0", tuning_trials=1, planned_trials=7)
+    assert "Search of salun: 1 of 7 trials have ended, so its row may still change." in notes(store)
+
+
+def test_a_row_that_is_not_whole_shows_no_means(store: Store, confirm: Confirm) -> None:
+    confirm("original", (0.3, 0.3, 0.3))
+    confirm("salun", (0.1, 0.2))
+    line = lines_of(store)["salun"]
+    assert (line.ua, line.ra, line.ta, line.mia, line.tow) == (None,) * 5
+
+
 def test_of_early_rows_confirmed_again_the_newest_of_each_seed_and_the_longest_searchs_choice_count(
     store: Store, make: Make
 ) -> None:
@@ -462,7 +481,7 @@ def test_a_search_is_told_of_as_far_as_the_specification_that_is_shown_asks_for_
 ) -> None:
     for number, gap in enumerate((0.1, 0.2, 0.05)):
         choose(store, make, gap, trial_id=f"t{number}", number=number, dataset="ab"[number % 2])
-    confirm("salun", (0.1, 0.1, 0.1), cell="c", trial_id="t0", tuning_trials=2)
+    confirm("salun", (0.1, 0.1, 0.1), cell="c", trial_id="t0", tuning_trials=2, planned_trials=2)
     [search] = board_of(store).searches
     assert (search.trials, search.best_trial) == (2, "t0")
 
@@ -491,7 +510,7 @@ def choose(store: Store, make: Make, gap: float, **changes: object) -> None:
 
 def test_a_setting_that_does_not_carry_over_is_named_with_both_gaps(store: Store, confirm: Confirm, make: Make) -> None:
     choose(store, make, 0.058)
-    confirm("salun", (0.2, 0.25, 0.237), cell="c", trial_id="t0", tuning_trials=1)
+    confirm("salun", (0.2, 0.25, 0.237), cell="c", trial_id="t0", tuning_trials=1, planned_trials=1)
     [chosen] = load(store.place, "chosen").to_pylist()
     assert (chosen["tuning_gap"], chosen["confirmed_gap"], chosen["confirmed_seeds"]) == (
         pytest.approx(0.058),
@@ -505,13 +524,13 @@ def test_a_larger_gap_whose_interval_holds_the_tuning_gap_is_not_called_lost(
     store: Store, confirm: Confirm, make: Make
 ) -> None:
     choose(store, make, 0.05)
-    confirm("salun", (0.02, 0.12, 0.25), cell="c", trial_id="t0", tuning_trials=1)
+    confirm("salun", (0.02, 0.12, 0.25), cell="c", trial_id="t0", tuning_trials=1, planned_trials=1)
     assert "carry over" not in notes(store)
 
 
 def test_a_setting_that_carries_over_is_not_complained_of(store: Store, confirm: Confirm, make: Make) -> None:
     choose(store, make, 0.19)
-    confirm("salun", (0.2, 0.25, 0.237), cell="c", trial_id="t0", tuning_trials=1)
+    confirm("salun", (0.2, 0.25, 0.237), cell="c", trial_id="t0", tuning_trials=1, planned_trials=1)
     assert "carry over" not in notes(store)
 
 

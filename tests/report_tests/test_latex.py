@@ -31,8 +31,11 @@ def test_each_question_gets_a_table_of_its_own(store: Store, confirm: Callable[.
     assert [row[0] for row in rows] == ["original (do nothing)", "oracle (noise floor)", r"\textbf{salun}"]
     assert rows[0][5] == "31.0 [28.5, 33.5]"
     assert rows[1][5] == "3.3 [0.0, 13.7]"
-    assert rows[2][5:8] == ["3.0 [0.5, 5.5]", "$+$3.2 [$-$0.4, $+$6.7]", "inconclusive"]
+    assert rows[2][5:8] == ["3.0 [0.5, 5.5]", "$+$3.2 [$+$0.7, $+$5.7]", "above the floor"]
     assert rows[2][1] == "10.0"
+    [contrast] = body(paths[0].read_text(encoding="utf-8").split(r"\end{table}")[1])
+    assert contrast[0] == "salun - original"
+    assert contrast[3] == "closer"
 
 
 def test_arms_get_a_table_of_what_they_change(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:

@@ -14,10 +14,9 @@ def said(console: Console) -> list[str]:
 
 
 def test_a_line_tells_stage_counts_and_the_best_gap_beside_what_it_is_measured_against() -> None:
-    state = State("search", done=3, total=24, running=2, failed=1, best_gap=0.081, untouched_gap=0.12, floor=0.01)
+    state = State("search", done=3, total=24, running=2, failed=1, best_gap=0.081, untouched_gap=0.12)
     assert state.line() == (
-        "search · 3/24 done · 2 running · 1 failed or diverged · "
-        "best gap 8.1 % (doing nothing 12.0 %, noise floor 1.0 %) · about 0 s left"
+        "search · 3/24 done · 2 running · 1 failed or diverged · best gap 8.1 % (doing nothing 12.0 %) · about 0 s left"
     )
 
 

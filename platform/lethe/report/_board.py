@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from lethe.place import Place
 from lethe.report._numbers import listed, model_title
-from lethe.report._others import Other, others_of
+from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
 from lethe.results.views import ChosenRow, ContrastRow, JointTestRow, LeaderboardRow, SearchQualityRow
 
@@ -28,6 +28,7 @@ class Board:
         choices: the settings that the searches of this specification chose.
         searches: how good these searches were.
         others: what else is stored under the study's name.
+        unlisted: confirmations stored under the study's name that no specification's tables hold any more.
         twin: whether another board has the same title.
     """
 
@@ -37,6 +38,7 @@ class Board:
     choices: tuple[ChosenRow, ...]
     searches: tuple[SearchQualityRow, ...]
     others: tuple[Other, ...]
+    unlisted: int = 0
     twin: bool = False
 
     @property
@@ -103,7 +105,7 @@ def boards_of(results: Results) -> list[Board]:
     searches = _by_question(
         row for row in to_rows(results.load("search_quality"), SearchQualityRow) if row.cell in cells
     )
-    others = others_of(results)
+    others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
             tuple(rows),
@@ -112,6 +114,7 @@ def boards_of(results: Results) -> list[Board]:
             tuple(choices[key]),
             tuple(searches[key]),
             others.get(key[0], ()),
+            unlisted.get(key[0], 0),
         )
         for key, rows in lines.items()
     ]

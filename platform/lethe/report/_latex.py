@@ -7,8 +7,19 @@ from typing import Final
 
 from lethe.place import Place
 from lethe.report._board import Board, boards_of, is_choice
+from lethe.report._leaderboard import second
 from lethe.report._notes import notes_of
-from lethe.report._numbers import METRICS, difference, excess, gap_interval, missing, percent, row_title, seconds
+from lethe.report._numbers import (
+    METRICS,
+    difference,
+    excess,
+    gap_interval,
+    missing,
+    p_value,
+    percent,
+    row_title,
+    seconds,
+)
 from lethe.results import QueryError, Results, to_rows
 from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
@@ -33,7 +44,7 @@ def write_latex(place: Place, study: str | None, folder: Path, specification: st
         raise QueryError(
             f"no confirmed results{f' of study {study}' if study else ''} in {place}, so there is no table"
         )
-    tables = {_file_name(board): _leaderboard(board) for board in boards}
+    tables = {_file_name(board): _leaderboard(board) + _contrasts(board) for board in boards}
     effects: dict[str, list[AugmentationRow]] = {}
     for row in to_rows(results.load("augmentation"), AugmentationRow):
         effects.setdefault(row.study, []).append(row)
@@ -61,10 +72,33 @@ def _leaderboard(board: Board) -> str:
     return _table(caption, label, "lrrrrrrlrrr", head, [_line(line) for line in board.lines])
 
 
+def _contrasts(board: Board) -> str:
+    """Write how the rows compare, as a second table; nothing where there is nothing to compare."""
+    if not board.contrasts:
+        return ""
+    of = board.lines[0]
+    caption = (
+        f"{escaped(board.title)}: differences of the gaps in points, paired by seed, each with its own 95\\,\\% interval; "
+        "below zero the first is closer to the oracle. $p$ and verdict are adjusted for all rows (Holm)."
+    )
+    body = [
+        [
+            escaped(f"{one.first} - {second(one)}"),
+            _minus(difference(one.difference, one.low, one.high)),
+            "" if one.p_holm is None else p_value(one.p_holm).replace("<", "$<$"),
+            one.verdict,
+        ]
+        for one in board.contrasts
+    ]
+    label = f"tab:lethe-{of.study}-{of.question[:8]}-contrasts"
+    head = ["Rows", "Difference [95\\,\\%]", "$p$ (Holm)", "Verdict"]
+    return "\n" + _table(caption, label, "lrrl", head, body)
+
+
 _LEGEND: Final = (
     "Percent and points. Gap: mean absolute difference to the oracle of the same seed over UA, RA, TA and MIA, with "
     "its 95\\,\\% interval (Student's $t$). Noise floor: the gap between oracles of different seeds. Over the floor: "
-    "gap to the oracles of the other seeds, minus that of the seed's own oracle."
+    "gap to the oracles of the other seeds, minus that of the seed's own oracle; both with jackknife intervals."
 )
 
 

@@ -93,4 +93,5 @@ def verdict(contrast: ContrastRow) -> str:
 def _tuning(line: LeaderboardRow) -> str:
     if line.tuning_trials is None or line.tuning_seconds is None:
         return ""
-    return f"{line.tuning_trials} trials in {line.tuning_seconds:.0f} s"
+    plural = "" if line.tuning_trials == 1 else "s"
+    return f"{line.tuning_trials} trial{plural} in {line.tuning_seconds:.0f} s"

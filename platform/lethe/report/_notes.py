@@ -26,10 +26,12 @@ def notes_of(board: Board) -> list[str]:
         *_undecided(board),
         *_joint(board),
         *_controls(board),
+        *_unfinished(board),
         *_searches(board),
         *_not_carried_over(board),
         *_attack(board),
         *(other.sentence for other in board.others),
+        *_unlisted(board),
     ]
 
 
@@ -111,6 +113,23 @@ def _is_lost(choice: ChosenRow, line: LeaderboardRow) -> bool:
     confirmed, low = choice.confirmed_gap or 0.0, line.gap_low or 0.0
     above = confirmed - choice.tuning_gap > (line.margin or 0.0)
     return confirmed > 2 * choice.tuning_gap and above and low > choice.tuning_gap
+
+
+def _unfinished(board: Board) -> Iterator[str]:
+    for choice in board.choices:
+        if choice.planned_trials is not None and choice.tuning_trials < choice.planned_trials:
+            yield (
+                f"Search of {choice.method}: {choice.tuning_trials} of {choice.planned_trials} trials have ended, so "
+                "its row may still change."
+            )
+
+
+def _unlisted(board: Board) -> Iterator[str]:
+    if board.unlisted:
+        yield (
+            f"{board.unlisted} confirmations of an earlier version of Lethe are stored under this name and stand in no "
+            'table; `lethe query "from confirmations"` has them.'
+        )
 
 
 def _searches(board: Board) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from lethe.results.views import LeaderboardRow
+from lethe.results.views import LEVEL, LeaderboardRow
 
 METRICS: Final = {
     "gap": "gap",
@@ -27,10 +27,11 @@ def signed(fraction: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Write a p-value with two digits."""
+    """Write a p-value with two digits, with more where these hide on which side of the level it lies."""
     if p < 0.001:
         return "< 0.001"
-    return f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+    near = abs(p - LEVEL) < 0.005
+    return f"{p:.4f}" if near else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
 def seconds(value: float | None) -> str:

@@ -53,6 +53,11 @@ def others_of(results: Results) -> dict[str, tuple[Other, ...]]:
     return {study: tuple(others) for study, others in found.items()}
 
 
+def unlisted_of(results: Results) -> dict[str, int]:
+    """Count, by study, the confirmations that no board names: those of versions before boards, and files they ran."""
+    return {row["study"]: row["unlisted"] for row in results.query(_UNLISTED).to_pylist()}
+
+
 def _is_told_by(board: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
     """Tell whether a table says nothing that the one that is shown does not say: no other model, no other margin."""
     return bool(set(board["confirmations"]) <= set(shown["confirmations"]) and board["margin"] == shown["margin"])
@@ -64,6 +69,13 @@ select study, specification_id, max(run_at) as run_at, any_value(margin) as marg
     specification_id in (select specification_id from asked) as shown
 from boards b left join confirmations c using (study, confirmation_id) group by study, specification_id
 order by run_at desc, specification_id
+"""
+
+_UNLISTED: Final = """
+select study, count(*) as unlisted
+from confirmations anti join (select study, confirmation_id from boards) using (study, confirmation_id)
+where study in (select study from boards)
+group by study
 """
 
 _TEXTS: Final = "select specification_id, specification from studies"

@@ -336,6 +336,9 @@ class BoardRow:
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
+    planned_trials: Annotated[
+        int | None, Column("trials", "trials that the specification asks for; null for rows without a search")
+    ] = None
     tuning_seeds: Annotated[list[int], Column("", "training seeds that the search saw")]
 
 

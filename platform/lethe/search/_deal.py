@@ -47,7 +47,6 @@ class StudySearch:
         self._given_up: set[str] = set()
         self._reports: dict[TrialKey, dict[int, Report]] = {}
         self._repeats: defaultdict[TrialKey, list[Proposal]] = defaultdict(list)
-        self._noise_floors: dict[str, float | None] = {}
         self.began: float | None = None
 
     @property
@@ -90,10 +89,6 @@ class StudySearch:
         """The finished trial of the smallest gap, then of the smallest number; None before one has finished."""
         return self._best
 
-    def noise_floor(self, cell: str) -> float | None:
-        """Give the noise floor on a cell's tuning seeds; None with one seed, or before its first report."""
-        return self._noise_floors.get(cell)
-
     def open_cell(self, cell: Cell) -> None:
         """Deal from this cell from now on: its artefacts exist."""
         if cell.fingerprint not in self._turns:
@@ -129,8 +124,6 @@ class StudySearch:
             self.end(proposal, "failed", report.error, report.cause)
             return
         reports[report.epoch] = report
-        if report.reference is not None:
-            self._noise_floors[proposal.cell.fingerprint] = report.reference.noise_floor
         if report.status != "running":
             self.end(proposal, report.status, report.error)
 

@@ -24,7 +24,6 @@ class Reference:
 
     oracle: Measures
     original_gap: float
-    noise_floor: float | None
     threshold: float | None
     originals: tuple[str, ...]
     oracles: tuple[str, ...]

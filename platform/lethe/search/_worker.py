@@ -15,7 +15,7 @@ from lethe.study import Question
 from lethe.workbench import Bench, Workbench
 from unlearning.data import SplitName
 from unlearning.methods import Method
-from unlearning.metrics import SEARCH_METRICS, average_gap, noise_floor
+from unlearning.metrics import SEARCH_METRICS, average_gap
 from unlearning.trial import EpochResult
 from unlearning.yardstick import Measures
 
@@ -154,7 +154,6 @@ def _reference(benches: Sequence[Bench], method: Method) -> Reference:
     return Reference(
         oracle=mean_of(oracles),
         original_gap=fmean(gap_of(bench.original, bench.oracle) for bench in benches),
-        noise_floor=fmean(noise_floor([asdict(one) for one in oracles], SEARCH_METRICS)) if len(oracles) > 1 else None,
         threshold=fmean(known) if known else None,
         originals=tuple(bench.question.original(bench.seed).fingerprint for bench in benches),
         oracles=tuple(bench.question.oracle(bench.seed).fingerprint for bench in benches),

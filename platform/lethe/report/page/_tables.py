@@ -1,6 +1,6 @@
 """The page's tables as text: each cell with what it shows and the number that it sorts by."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -157,14 +157,23 @@ def arms_of(lines: Iterable[AugmentationRow]) -> list[Arms]:
     groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
     for line in lines:
         groups[line.data_hash, line.forget_hash, line.recipe, line.arm, line.against].append(line)
+    titles = Counter((_of_what(rows[0]), rows[0].arm) for rows in groups.values())
     return [
-        Arms(_of_what(rows[0]), rows[0].arm, rows[0].against, rows[0].seeds, tuple(map(_effect, rows)))
+        Arms(
+            _of_what(rows[0], exactly=titles[_of_what(rows[0]), rows[0].arm] > 1),
+            rows[0].arm,
+            rows[0].against,
+            max(row.seeds for row in rows),
+            tuple(map(_effect, rows)),
+        )
         for rows in groups.values()
     ]
 
 
-def _of_what(line: AugmentationRow) -> str:
-    return f"{line.dataset}, forget {line.forget}, {model_title(line.network, line.precision)}"
+def _of_what(line: AugmentationRow, *, exactly: bool = False) -> str:
+    named = f"{line.dataset}, forget {line.forget}, {model_title(line.network, line.precision)}"
+    hashes = (line.data_hash[:6], line.forget_hash[:6], line.recipe[:6])
+    return f"{named} (data {hashes[0]}, forget set {hashes[1]}, recipe {hashes[2]})" if exactly else named
 
 
 def _effect(line: AugmentationRow) -> Effect:

@@ -165,7 +165,10 @@ def _floor(line: LeaderboardRow) -> str:
         case "above the floor":
             return f"{floor}: above what retraining on another seed changes."
         case "equivalent":
-            return f"{floor}: equivalent to retraining within the margin of {percent(line.margin)} points."
+            return (
+                f"{floor}: equivalent, no more than the margin of {percent(line.margin)} points farther from oracles "
+                "than these are from each other."
+            )
         case "inconclusive":
             return f"{floor}: inconclusive; {undecided(line)}."
         case _:

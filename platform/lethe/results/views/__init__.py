@@ -4,7 +4,7 @@ from typing import Final
 
 from lethe.results.views._asked import ASKED
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
-from lethe.results.views._base import View
+from lethe.results.views._base import LEVEL, View
 from lethe.results.views._chosen import CHOSEN, ChosenRow
 from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
@@ -33,6 +33,7 @@ VIEWS: Final[dict[str, View]] = {
 }
 
 __all__ = [
+    "LEVEL",
     "VIEWS",
     "AugmentationRow",
     "ChosenRow",

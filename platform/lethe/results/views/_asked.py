@@ -13,7 +13,7 @@ class AskedRow(BoardRow):
 
 
 CURRENT_CELLS: Final = """
-select study, cell, max(tuning_trials) as budget from asked where cell is not null group by all
+select study, cell, max(planned_trials) as budget from asked where cell is not null group by all
 """
 """SQL: the cells that these specifications search, and of how many of its trials each has chosen."""
 

@@ -36,7 +36,11 @@ class _Choice:
     va: Annotated[float, Column("fraction", "its accuracy on the validation split there")]
     mia: Annotated[float, Column("fraction", "its MIA-efficacy there")]
     tuning_seeds: Annotated[list[int], Column("", "training seeds that the setting was chosen on")]
-    tuning_trials: Annotated[int, Column("trials", "trials of the search")]
+    tuning_trials: Annotated[int, Column("trials", "trials of the search that have ended")]
+    planned_trials: Annotated[
+        int | None,
+        Column("trials", "trials that the specification asks for; null where none does so"),
+    ]
     tuning_seconds: Annotated[float, Column("s", "time of the search, its trials' seconds added")]
 
 
@@ -57,7 +61,7 @@ confirmed_rows as (
     from confirmed where row = method and cell is not null group by all
 ),
 ranked as (
-    select trials.*, current_cells.cell is not null as current,
+    select trials.*, budget, current_cells.cell is not null as current,
         row_number() over (partition by study, cell order by status <> 'done' or gap is null, gap, number) as place,
         count(*) over (partition by study, cell) as tuning_trials,
         sum(seconds_total) over (partition by study, cell) as tuning_seconds
@@ -67,7 +71,7 @@ ranked as (
 select {QUESTION}, cell, current, method, trial_id, setting, lr, density, threshold,
     ranked.gap as tuning_gap, original_gap as tuning_original_gap,
     confirmed_rows.gap as confirmed_gap, coalesce(confirmed_rows.seeds, 0) as confirmed_seeds,
-    ua, ra, va, mia, training_seeds as tuning_seeds, tuning_trials, tuning_seconds
+    ua, ra, va, mia, training_seeds as tuning_seeds, tuning_trials, budget as planned_trials, tuning_seconds
 from ranked left join confirmed_rows using (study, cell, trial_id)
 where place = 1 and status = 'done' and ranked.gap is not null
 order by {QUESTION}, method

@@ -103,6 +103,8 @@ class LeaderboardRow(_Line, QuestionOf):
     """One row of one question's table."""
 
 
+_MEASURES: Final = ("ua", "ra", "ta", "mia", "mia_balanced_accuracy", "auc", "tow")
+
 LEADERBOARD: Final = View(
     "The table of each question: gaps to retraining, the noise floor and the excess over it, doing nothing, controls.",
     LeaderboardRow,
@@ -194,7 +196,7 @@ judged as (
     from lines left join excesses using (study, question, row)
 )
 select {QUESTION}, specification_id, row, method, row <> method as untuned, seeds, seeds_wanted, status,
-    ua, ra, ta, mia, mia_balanced_accuracy, auc, tow,
+    {", ".join(f"case when whole then {name} end as {name}" for name in _MEASURES)},
     case when row = 'oracle' then noise_floor when whole then gap end as gap,
     case when row = 'oracle' then noise_floor_low when whole then {clipped("gap - reach", 0, 1)} end as gap_low,
     case when row = 'oracle' then noise_floor_high when whole then {clipped("gap + reach", 0, 1)} end as gap_high,
