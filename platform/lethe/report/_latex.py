@@ -78,8 +78,8 @@ def _contrasts(board: Board) -> str:
         return ""
     of = board.lines[0]
     caption = (
-        f"{escaped(board.title)}: differences of the gaps in points, paired by seed, each with its own 95\\,\\% interval; "
-        "below zero the first is closer to the oracle. $p$ and verdict are adjusted for all rows (Holm)."
+        f"{escaped(board.title)}: differences of the gaps in points, paired by seed, each with its own 95\\,\\% "
+        "interval; below zero the first is closer to the oracle. $p$ and verdict are adjusted for all rows (Holm)."
     )
     body = [
         [
