@@ -85,7 +85,7 @@ def leaderboard(place: Place, study: str | None = None, specification: str | Non
 
 
 def earlier_tables(place: Place, study: str | None, boards: Iterable[Board]) -> list[str]:
-    """Say of each study without a board whether earlier specifications have one, and which command shows it."""
+    """Return of each study without a board whether earlier specifications have one, and which command shows it."""
     with_board = {board.key[0] for board in boards}
     return [
         f"{name}: nothing is confirmed yet of the specification that was run last. {other.sentence}"

@@ -72,7 +72,7 @@ def setting_in_words(setting: str) -> str:
 
 
 def _contrasts(board: Board) -> list[Text]:
-    """Say of each pair of rows whether these seeds can distinguish them."""
+    """Describe of each pair of rows whether these seeds can distinguish them."""
     if not board.contrasts:
         return []
     head = Text("Difference of the gaps, paired by seed; below zero the first is closer to the oracle; p by Holm:")

@@ -19,7 +19,7 @@ HOW_TO_READ = (
 
 
 def notes_of(board: Board) -> list[str]:
-    """Say what the table of a board leaves open, and what its reader must not miss."""
+    """Return what the table of a board leaves open, and what its reader must not miss, a sentence each."""
     return [
         *_margin(board),
         *_floor(board),
@@ -36,7 +36,7 @@ def notes_of(board: Board) -> list[str]:
 
 
 def undecided(line: LeaderboardRow) -> str:
-    """Say how many seeds would decide on a row."""
+    """Return how many seeds would decide on a row, in words."""
     if line.seeds_to_decide is None:
         return "not even 100 seeds would decide, if mean and spread are what they seem"
     return f"about {line.seeds_to_decide} seeds would decide, if mean and spread are what they seem"
@@ -75,7 +75,7 @@ def _undecided(board: Board) -> Iterator[str]:
 
 
 def _joint(board: Board) -> Iterator[str]:
-    """Say what the test of all four measures at once found."""
+    """Describe what the test of all four measures at once found."""
     if not board.tests:
         return
     if all(test.verdict == "too few seeds" for test in board.tests):
@@ -109,7 +109,7 @@ def _not_carried_over(board: Board) -> Iterator[str]:
 
 
 def _is_lost(choice: ChosenRow, line: LeaderboardRow) -> bool:
-    """Tell whether the confirmed gap is twice the tuning gap, more than a margin above it, and no noise of seeds."""
+    """Whether the confirmed gap is twice the tuning gap, more than a margin above it, and no noise of seeds."""
     confirmed, low = choice.confirmed_gap or 0.0, line.gap_low or 0.0
     above = confirmed - choice.tuning_gap > (line.margin or 0.0)
     return confirmed > 2 * choice.tuning_gap and above and low > choice.tuning_gap
@@ -139,7 +139,7 @@ def _searches(board: Board) -> Iterator[str]:
 
 
 def _attack(board: Board) -> Iterator[str]:
-    """Say how good the attack behind MIA is, and which images it takes for never trained on."""
+    """Describe how good the attack behind MIA is, and which images it takes for never trained on."""
     known = {line.row: line.mia_balanced_accuracy for line in board.lines if line.mia_balanced_accuracy is not None}
     right = [f"{percent(known[row])} % on the {row}s" for row in ("original", "oracle") if row in known]
     if right:

@@ -79,7 +79,7 @@ def listed(thing: str, values: Sequence[int], *, counted: bool = False) -> str:
 
 
 def missing(line: LeaderboardRow) -> str:
-    """Say why a row has no gap; nothing where it has one."""
+    """Return why a row has no gap; nothing where it has one."""
     if line.gap is not None or line.status == "done":
         return ""
     return f"{line.seeds} of {line.seeds_wanted} seeds" if line.status == "incomplete" else line.status

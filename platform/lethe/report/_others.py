@@ -29,7 +29,7 @@ class Other:
 
     @property
     def sentence(self) -> str:
-        """Say that it is there, in what it differs, and which command shows it."""
+        """That it is there, in what it differs, and which command shows it."""
         named = "; ".join(f"{key} {there} (shown: {here})" for key, there, here in self.differences[:NAMED])
         more = f" and {len(self.differences) - NAMED} more" if len(self.differences) > NAMED else ""
         return (
@@ -59,7 +59,7 @@ def unlisted_of(results: Results) -> dict[str, int]:
 
 
 def _is_told_by(board: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
-    """Tell whether a table says nothing that the one that is shown does not say: no other model, no other margin."""
+    """Whether a table says nothing that the one that is shown does not say: no other model, no other margin."""
     return bool(set(board["confirmations"]) <= set(shown["confirmations"]) and board["margin"] == shown["margin"])
 
 

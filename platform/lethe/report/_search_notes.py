@@ -72,7 +72,7 @@ def _losses(row: SearchQualityRow) -> list[str]:
 
 
 def _proposals(row: SearchQualityRow) -> list[str]:
-    """Say who proposed the settings of a search that has a model."""
+    """Describe who proposed the settings of a search that has a model."""
     if row.by_model is None or row.by_startup is None or row.by_model + row.by_startup == 0:
         return []
     if row.by_model == 0:

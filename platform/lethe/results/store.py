@@ -263,7 +263,7 @@ def is_merged(name: str) -> bool:
 
 
 def _why_foreign(name: str) -> str | None:
-    """Say why a table's file can be none of a study's; None if it can be."""
+    """Return why a table's file can be none of a study's; None if it can be."""
     *folders, _ = PurePosixPath(name).parts
     if not folders:
         return "they lie in no study's folder"

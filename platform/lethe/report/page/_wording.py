@@ -137,7 +137,7 @@ def _verdict(contrast: ContrastRow | None) -> tuple[Mood, str]:
 
 
 def _why(line: LeaderboardRow) -> str:
-    """Say why a row has no gap."""
+    """Return why a row has no gap."""
     if line.status == "incomplete":
         return f"{line.seeds} of {count(line.seeds_wanted, 'reporting seed')} are confirmed"
     if line.status == "done":
@@ -156,7 +156,7 @@ def _against(original: LeaderboardRow | None, contrast: ContrastRow | None) -> s
 
 
 def _floor(line: LeaderboardRow) -> str:
-    """Say where a row lies over the noise floor, and what its verdict amounts to."""
+    """Describe where a row lies over the noise floor, and what its verdict amounts to."""
     if line.excess is None:
         return "There is no noise floor to hold it against: it takes oracles of two seeds."
     shown = difference(line.excess, line.excess_low, line.excess_high)
