@@ -145,7 +145,7 @@ def test_a_wrong_or_missing_token_is_told(
 
 def complaint(output: str) -> str:
     """What is said beside the description of the data: one line."""
-    [line] = [line for line in output.splitlines() if not line.startswith("synthetic: ")]
+    [line] = [line for line in output.splitlines() if not line.startswith("synthetic")]
     return line
 
 
