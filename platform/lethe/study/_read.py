@@ -146,8 +146,31 @@ def _explain(detail: ErrorDetails) -> list[str]:
         return [f"{place}: no such option here"]
     if detail["type"] in ("float_type", "int_type") and isinstance(got, str):
         return [f"{place}: wanted a number, got the text {_shown(got)}{number_hint(got)}"]
+    if told := _plainly(detail):
+        return [f"{place}{told}"]
     shown = "" if isinstance(got, dict | list) else f", got {_shown(got)}"
     return [f"{place}: {_lower(str(detail['msg']))}{shown}"]
+
+
+def _plainly(detail: ErrorDetails) -> str | None:
+    """Say in Lethe's words what pydantic says in its own; None for what it says plainly."""
+    got, context = detail["input"], detail.get("ctx", {})
+    option = str(context.get("discriminator", "")).strip("'")
+    match detail["type"]:
+        case "union_tag_invalid":
+            return f".{option}: wanted one of {context['expected_tags']}, got {_shown(context['tag'])}"
+        case "union_tag_not_found" if isinstance(got, dict):
+            return f".{option}: is needed"
+        case "too_short":
+            return f": wanted at least {context['min_length']}, got {len(got)}"
+        case "tuple_type":
+            return f": wanted a list, as in [1, 2], got {_shown(got)}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f": wanted a mapping of options, got {_shown(got)}"
+        case "string_pattern_mismatch":
+            return f": wanted letters (a to z), digits and . _ -, beginning with a letter or digit, got {_shown(got)}"
+        case _:
+            return None
 
 
 def _inside(place: str, line: str) -> str:
