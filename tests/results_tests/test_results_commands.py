@@ -108,6 +108,8 @@ def test_a_trial_is_shown_with_its_setting_curve_models_cost_and_versions(real: 
     said = " ".join(done.output.split())
     for text in ("density", f"{best['density']:.5g}", "curve", f"{trial['gap']:.5g}", "compared with", "confirmed as"):
         assert text in said
+    assert "density 0.1 ... 0.9" in said.partition("searched")[2]
+    assert "Distribution" not in said
     for name in (*trial["originals"], *trial["oracles"]):
         assert name in done.output
     for text in (trial["torch_version"], trial["device"], f"{trial['seconds_unlearn']:.5g}", "salun random mask"):

@@ -62,7 +62,8 @@ def print_unit(place: Place, name: str, console: Console) -> None:
     setting = json_column("setting", row.get("setting") or "{}")
     _print_values(console, "setting", setting)
     if row.get("search_space"):
-        _print_values(console, "searched", json_column("search_space", row["search_space"]))
+        space = json_column("search_space", row["search_space"])
+        _print_values(console, "searched", {option: _range(of) for option, of in space.items()})
     if table != "artifacts":
         _print_measures(console, row)
     own = Results(place, row["study"])
@@ -111,6 +112,17 @@ def _standing(row: Mapping[str, Any]) -> str:
     method = f", {row.get('row') or row['method']}" if row.get("method") else f", {row.get('kind')}"
     ended = f" · {row['status']}" if row.get("status") else ""
     return of + asked + method + ended + (f": {row['error']}" if row.get("error") else "")
+
+
+def _range(distribution: Any) -> Any:
+    """Write a distribution of Optuna's as a study's file does: its values, or from where to where."""
+    match distribution:
+        case {"attributes": {"choices": choices}}:
+            return choices
+        case {"attributes": {"low": low, "high": high, **more}}:
+            return f"{low} ... {high}" + (", log" if more.get("log") else "")
+        case _:
+            return distribution
 
 
 def _print_measures(console: Console, row: Mapping[str, Any]) -> None:
