@@ -38,3 +38,13 @@ def test_a_pipe_a_device_a_folder_and_a_missing_file_are_refused_at_once(tmp_pat
     ):
         with pytest.raises(DataError, match=f"^{path}: {got}"):
             read_regular(path, 1000, "list")
+
+
+def test_a_relative_path_that_leads_nowhere_is_told_with_the_folder_it_counts_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as caught:
+        read_regular(Path("list.csv"), 100, "list")
+    said = f"list.csv: there is no such list; a relative path counts from the current folder, {Path.cwd()}"
+    assert str(caught.value) == said

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from unlearning.data._base import DataError, Split, SplitName
+from unlearning.data._files import sought
 from unlearning.data._limit import check_limit
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -100,7 +101,7 @@ def read_npz(path: Path, limit_gib: float | None = None) -> Archive:
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise DataError(f"{path}: there is no such file")
+        raise DataError(f"{path}: there is no such file{sought(path)}")
     if not path.is_file():
         raise DataError(f"{path}: wanted an .npz archive in a regular file, got a folder, a pipe or a device")
     if not zipfile.is_zipfile(path):

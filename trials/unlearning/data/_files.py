@@ -15,6 +15,11 @@ KINDS = (
 )
 
 
+def sought(path: Path) -> str:
+    """Say where a path that leads nowhere was sought; nothing where it says so itself."""
+    return "" if path.is_absolute() else f"; a relative path counts from the current folder, {Path.cwd()}"
+
+
 def read_regular(path: Path, limit_bytes: int, what: str = "file") -> bytes:
     """Read a regular file whole, links followed.
 
@@ -33,7 +38,7 @@ def read_regular(path: Path, limit_bytes: int, what: str = "file") -> bytes:
             _check(path, os.fstat(descriptor), limit_bytes, what)
             content = file.read(limit_bytes + 1)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such {what}") from error
+        raise DataError(f"{path}: there is no such {what}{sought(path)}") from error
     except OSError as error:
         raise DataError(f"{path}: the {what} cannot be read ({error.strerror})") from error
     _check_size(path, len(content), limit_bytes, what)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from unlearning.data._base import DataError, PathOption, RawData, Source, Split, SplitName, Task
 from unlearning.data._clutter import is_clutter
+from unlearning.data._files import sought
 from unlearning.data._images import Colour, read_image
 from unlearning.data._limit import DEFAULT_LIMIT_GIB, LimitGib, check_limit
 from unlearning.data._listed import listed
@@ -68,7 +69,7 @@ class Folder(Source):
         folder = self.path / split
         if not folder.is_dir():
             wanted = ", ".join(get_args(SplitName))
-            raise DataError(f"{folder}: there is no such folder; wanted {wanted} in {self.path}")
+            raise DataError(f"{folder}: there is no such folder; wanted {wanted} in {self.path}{sought(folder)}")
         return folder
 
     def _files(self, split: SplitName, class_names: tuple[str, ...]) -> list[tuple[Path, int]]:
