@@ -78,7 +78,7 @@ def _share_of_trials(plan: Plan, store: Store, kinds: Sequence[Kind]) -> tuple[S
     """Give the share of a trial, and where it comes from."""
     asked = plan.study.resources.trial
     if asked != "auto":
-        return asked, "the study says so"
+        return asked, "as the study says"
     on_gpu = packs_gpus(plan.study)
     rows = {kind: known(store, plan.cells, kind) for kind in kinds if kind.gpus or not on_gpu}
     found = {kind: row for kind, row in rows.items() if row is not None}

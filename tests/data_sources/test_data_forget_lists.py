@@ -63,7 +63,7 @@ def test_a_file_ending_in_tsv_is_a_table_and_text_may_have_decimals_of_zero(tmp_
 @pytest.mark.parametrize("column", ["split", "Set", "subset", " fold ", "data_split"])
 def test_rows_of_other_splits_are_refused_with_their_counts(tmp_path: Path, data: ImageData, column: str) -> None:
     rows = "3,train\n5,val\n7,Test\n8,val\n9,\n"
-    with pytest.raises(DataError, match=r"of 5 rows the column \w+ says 2 x val, 1 x Test, 1 x nothing; keep the rows"):
+    with pytest.raises(DataError, match=r"of 5 rows the column \w+ says 2 x val, 1 x Test, 1 x an empty cell; keep"):
         chosen(written(tmp_path / "list.csv", f"index,{column}\n{rows}"), data)
 
 
@@ -82,10 +82,10 @@ def test_folds_by_number_are_refused_since_no_number_means_train(tmp_path: Path,
         ('patient,index\n"A,1\nB,2\nC",3\nD,4\n', r"list\.csv:2: wanted one row a line, .* ends in line 4"),
         ('patient,index\nA,1\n"B,2\nC,3\n', r"list\.csv:3: wanted one row a line, .*unexpected end of data"),
         ('patient,index\n"A"x,1\n', r"list\.csv:2: wanted one row a line"),
-        ("index,Index\n3,4\n", "wanted a column named index, and one alone, got the columns index, index"),
-        ("index, index \n3,3\n", "wanted a column named index, and one alone, got the columns index, index"),
+        ("index,Index\n3,4\n", "wanted exactly one column named index, got the columns index, index"),
+        ("index, index \n3,3\n", "wanted exactly one column named index, got the columns index, index"),
         ("patient,index\nMüller, Anna,3\n", r"list\.csv:2: wanted at most 2 cells as in the head, got 3"),
-        ("patient;number\nA;3\n", "wanted a column named index.* got the columns patient, number"),
+        ("patient;number\nA;3\n", "wanted exactly one column named index.* got the columns patient, number"),
         ("index\n1.000\n", r"list\.csv:2: .*got '1\.000'; write whole numbers, without separators of thousands"),
         ("index;x\n1,000;\n", r"list\.csv:2: .*got '1,000'; write whole numbers"),
         ("index\n1e1\n", r"list\.csv:2: .*got '1e1'; write whole numbers, .*without exponents"),

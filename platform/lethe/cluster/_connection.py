@@ -43,7 +43,7 @@ class Connection(ABC):
 class Local(Connection):
     """This process: one worker, no Ray."""
 
-    title = "this process"
+    title = "this machine, without Ray"
 
     def nodes(self) -> list[Mapping[str, float]]:
         """Give those of this machine."""

@@ -14,7 +14,7 @@ HOW_TO_READ = (
     "minus that of the seed's own oracle; 0 for retraining itself; its interval and the floor's are jackknives over "
     "seeds. 'above the floor': its 95 % interval lies above 0. "
     "'equivalent': its 90 % interval ends below the margin, and the gap is smaller than that of doing nothing. Each "
-    "row at its own level."
+    "row is judged by itself: these verdicts are not adjusted for the number of rows."
 )
 
 

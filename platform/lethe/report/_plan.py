@@ -32,7 +32,7 @@ def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -
     for told in (*plan.requests, plan.precision.told, *plan.broken):
         if told:
             console.print(Text(told), soft_wrap=True)
-    console.print(Text(f"Share of a trial: {estimate.reason}."), soft_wrap=True)
+    console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
 
 

@@ -130,7 +130,7 @@ class _Table:
         columns = heads[separator]
         if columns.count("index") != 1:
             got = shortened(", ".join(filter(None, columns)), 200) or "none"
-            raise DataError(f"{path}: wanted a column named index, and one alone, got the columns {got}")
+            raise DataError(f"{path}: wanted exactly one column named index, got the columns {got}")
         return cls(path, rest, separator, above, columns)
 
     def entries(self) -> Iterator[Entry]:
@@ -175,7 +175,7 @@ class _Table:
 
     def _refuse(self, outside: Counter[tuple[str, str]], count: int) -> None:
         column = next(iter(outside))[0]
-        found = [(cell or "nothing", number) for (name, cell), number in outside.most_common() if name == column]
+        found = [(cell or "an empty cell", number) for (name, cell), number in outside.most_common() if name == column]
         counts = shortened(", ".join(f"{number:,} x {cell}" for cell, number in found), 200)
         raise DataError(
             f"{self.path}: wanted only images of train, which alone can be forgotten; of {count:,} rows the column "
