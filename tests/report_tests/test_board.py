@@ -534,6 +534,11 @@ def test_a_setting_that_carries_over_is_not_complained_of(store: Store, confirm:
     assert "carry over" not in notes(store)
 
 
+def test_a_forget_set_of_a_few_images_is_named_with_its_steps(store: Store, confirm: Confirm) -> None:
+    confirm("original", (0.1, 0.2, 0.3), forget_images=4)
+    assert "Only 4 images are to be forgotten: UA and MIA move in steps of 25.0 points" in notes(store)
+
+
 def test_nonmembers_of_the_validation_split_are_named(store: Store, confirm: Confirm) -> None:
     confirm("salun", (0.1, 0.1, 0.1), mia_nonmembers="val")
     assert "the search used that split too" in notes(store)

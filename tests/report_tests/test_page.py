@@ -209,8 +209,8 @@ def test_a_method_closer_than_doing_nothing_is_called_so_with_its_interval(
     confirm("salun", (0.10, 0.11, 0.12))
     assert (
         "closer than doing nothing SalUn's gap to retraining is 11.0 points [8.5, 13.5] over 3 seeds, against 31.3 for "
-        "doing nothing (closer: -20.3 [-21.8, -18.9], p < 0.001). Over the noise floor of 0.0 it is +11.0 "
-        "[+8.5, +13.5]: above what retraining on another seed changes." in page()
+        "doing nothing (closer: -20.3 [-21.8, -18.9], p < 0.001). Its excess over the noise floor of 0.0 is "
+        "+11.0 [+8.5, +13.5]: above what retraining on another seed changes." in page()
     )
 
 

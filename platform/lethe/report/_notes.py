@@ -23,6 +23,7 @@ def notes_of(board: Board) -> list[str]:
     return [
         *_margin(board),
         *_floor(board),
+        *_coarse(board),
         *_undecided(board),
         *_joint(board),
         *_controls(board),
@@ -64,6 +65,16 @@ def _floor(board: Board) -> Iterator[str]:
         yield f"Noise floor {percent(of.noise_floor)}{interval}: every pair of {oracles} oracles{tuned}."
     else:
         yield "No noise floor: it takes the oracles of two seeds."
+
+
+def _coarse(board: Board) -> Iterator[str]:
+    """Name a forget set so small that one image moves UA and MIA by more than the margin."""
+    images, margin = board.lines[0].forget_images, board.lines[0].margin
+    if margin is not None and 0 < images < 1 / margin:
+        yield (
+            f"Only {images} images are to be forgotten: UA and MIA move in steps of {percent(1 / images)} points, more "
+            "than the margin, so that a verdict rests on single images."
+        )
 
 
 def _undecided(board: Board) -> Iterator[str]:

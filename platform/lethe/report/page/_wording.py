@@ -160,7 +160,7 @@ def _floor(line: LeaderboardRow) -> str:
     if line.excess is None:
         return "There is no noise floor to hold it against: it takes oracles of two seeds."
     shown = difference(line.excess, line.excess_low, line.excess_high)
-    floor = f"Over the noise floor of {percent(line.noise_floor)} it is {shown}"
+    floor = f"Its excess over the noise floor of {percent(line.noise_floor)} is {shown}"
     match line.verdict:
         case "above the floor":
             return f"{floor}: above what retraining on another seed changes."

@@ -93,6 +93,7 @@ class _Line:
     trial_id: Annotated[str | None, Column("", "trial that chose the setting")]
     setting: Annotated[str, Column("", "the setting, as JSON")]
     mia_nonmembers: Annotated[str, Column("", "split that the attack takes non-members from")]
+    forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
     training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")]
     reporting_seeds: Annotated[list[int], Column("", "the reporting seeds that are confirmed")]
     tuning_seeds: Annotated[list[int] | None, Column("", "training seeds that the search saw")]
@@ -181,6 +182,7 @@ lines as (
         any_value(trial_id) as trial_id,
         arg_min(setting, training_seed) as setting,
         any_value(mia_nonmembers) as mia_nonmembers,
+        max(forget_images) as forget_images,
         any_value(training) as training,
         list(training_seed order by training_seed) as reporting_seeds,
         any_value(tuning_seeds) as tuning_seeds
@@ -217,7 +219,7 @@ select {QUESTION}, specification_id, row, method, row <> method as untuned, seed
             excess, excess_error * sqrt(excess_oracles), excess_oracles, if(gap < untouched, margin, null)
         ) end as seeds_to_decide,
     seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_seconds, cell, trial_id, setting,
-    mia_nonmembers, training, reporting_seeds, tuning_seeds
+    mia_nonmembers, forget_images, training, reporting_seeds, tuning_seeds
 from judged left join floors using (study, question)
 order by study, dataset, arm, forget, question, row <> 'original', row <> 'oracle', row
 """,
