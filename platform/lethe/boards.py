@@ -5,6 +5,7 @@ study's name: the rows of other files that were run under it would stand in it t
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +47,13 @@ def board_rows(cells: Sequence[Cell], trials: Sequence[TrialRow]) -> list[BoardR
     ]
     having = {one.cell.fingerprint for one in chosen if one.cell}
     return [*found, *_awaited((cell for cell in cells if cell.fingerprint not in having), study, common)]
+
+
+def are_current(rows: Sequence[BoardRow], stored: Sequence[BoardRow]) -> bool:
+    """Return whether a study's stored boards show these rows already: its last run had these."""
+    latest = max((row.run_at for row in stored), default=None)
+    shown = [replace(row, run_at=rows[0].run_at) for row in stored if row.run_at == latest]
+    return sorted(map(str, shown)) == sorted(map(str, rows))
 
 
 def _awaited(cells: Iterable[Cell], study: Study, common: dict[str, Any]) -> Iterable[BoardRow]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lethe.boards import board_rows
+from lethe.boards import are_current, board_rows
 from lethe.cluster import Connection, Crew, OnRay, Room, Shelf, Stop, Watch, connect, kinds_of, stopping_on_signals
 from lethe.confirm import Confirmer, confirmations, missing_from
 from lethe.filling import Filling
@@ -19,7 +19,7 @@ from lethe.place import Place, PlaceError
 from lethe.plan import Plan, make_plan
 from lethe.pool import Claims, LocalClaims, Pool, RayClaims, Trainer
 from lethe.progress import Progress
-from lethe.results import Store, TrialRow, compact
+from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
 from lethe.results.columns import specification
 from lethe.results.ownership import check_ownership
 from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune
@@ -114,8 +114,13 @@ class StudyRun:
         self._compose(plan.cells, plan.trials)
 
     def _compose(self, cells: Sequence[Cell], trials: Sequence[TrialRow]) -> None:
-        """Keep which confirmations the tables of this specification are made of, as far as settings are chosen."""
-        self._store.append(board_rows(cells, trials))
+        """Keep which confirmations the tables of this specification are made of, as far as settings are chosen.
+
+        Nothing is written where the last run has left just these boards.
+        """
+        rows = board_rows(cells, trials)
+        if not are_current(rows, to_rows(self._store.read("boards", self._study.name), BoardRow)):
+            self._store.append(rows)
 
     def _tell(self, plan: Plan) -> None:
         for data in plan.datasets:

@@ -142,7 +142,7 @@ def test_plan_query_and_leaderboard_answer_on_the_results_of_a_run(
     code, output = ended(lethe("plan", study, "--results", results))
     assert "About 0 s" in output
     rows = [line.split()[-3:] for line in output.splitlines() if line.split()[:1] in (["trials"], ["confirmations"])]
-    assert rows == [["5", "5", "0"], ["10", "10", "0"]]
+    assert rows == [["5", "5", "0"], ["11", "11", "0"]]
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
     sql = "select method, count(*) n, min(gap) best from trials group by method"
     code, output = ended(lethe("query", sql, "--results", results, "--format", "csv"))

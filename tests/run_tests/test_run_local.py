@@ -96,7 +96,7 @@ def test_every_confirmed_row_says_what_the_attack_can_tell_and_how_each_class_fa
 def test_reporting_seeds_never_meet_a_tuning_trial(write_study: WriteStudy, tmp_path: Path) -> None:
     results = tmp_path / "results"
     run(write_study(), results)
-    reported = rows("select distinct original, oracle from confirmations", results)
+    reported = rows("select distinct original, oracle from confirmed", results)
     tuned = rows("select distinct unnest(originals) o, unnest(oracles) r from trials", results)
     assert not {row["original"] for row in reported} & {row["o"] for row in tuned}
     assert not {row["oracle"] for row in reported} & {row["r"] for row in tuned}
