@@ -17,8 +17,8 @@ from typing import Final
 from rich.console import Console
 
 from lethe.place import Place
-from lethe.report import Board, leaderboard, print_leaderboard
-from lethe.report._leaderboard import print_rows
+from lethe.report import Board, leaderboard
+from lethe.report._leaderboard import print_board, print_rows
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -30,10 +30,7 @@ def text_of(board: Board, *, rows_alone: bool) -> str:
     """Return a board as Markdown quotes it: indented, without what a terminal adds at the ends of lines."""
     console = Console(file=io.StringIO(), width=WIDTH, highlight=False)
     with console.capture() as capture:
-        if rows_alone:
-            print_rows(board, console)
-        else:
-            print_leaderboard([board], console)
+        (print_rows if rows_alone else print_board)(board, console)
     lines = [f"    {line}".rstrip() for line in capture.get().strip("\n").splitlines()]
     return "\n" + "\n".join(lines) + "\n\n"
 

@@ -16,13 +16,18 @@ from lethe.visible import visible
 
 
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
-    """Print of each board its table, what it cost, how the rows compare, and what to know beside them."""
+    """Print the boards, and how to read them."""
     for board in boards:
-        print_rows(board, console)
-        console.print(Group(*_contrasts(board), _costs(board), *_choices(board)))
-        console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
+        print_board(board, console)
     if boards:
         console.print(Text(HOW_TO_READ, style="dim"))
+
+
+def print_board(board: Board, console: Console) -> None:
+    """Print the table of a board, what it cost, how the rows compare, and what to know beside them."""
+    print_rows(board, console)
+    console.print(Group(*_contrasts(board), _costs(board), *_choices(board)))
+    console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
 
 
 def print_rows(board: Board, console: Console) -> None:
