@@ -23,7 +23,7 @@ from lethe.report._leaderboard import print_board, print_rows
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 QUOTED: Final = re.compile(r"<!-- table: (\S+)( rows)? -->\n(.*?)<!-- end -->", re.DOTALL)
-WIDTH: Final = 104
+WIDTH: Final = 112
 
 
 def text_of(board: Board, *, rows_alone: bool) -> str:
