@@ -18,7 +18,6 @@ class Reference:
     Attributes:
         oracle: measures of the paired oracles.
         original_gap: the gap of doing nothing, on the same seeds.
-        noise_floor: the gap between oracles of different tuning seeds; None with one tuning seed.
         threshold: mean gamma that the setting's density means; None where no score decides.
     """
 

@@ -293,7 +293,7 @@ class _Gathering:
 
     def _answers(self, key: Key, board: Board | None, study: Study | None) -> Iterable[Answer]:
         lines = {line.method: line for line in board.lines if is_choice(line)} if board else {}
-        original = next((line for line in board.lines if line.row == "original"), None) if board else None
+        original = board.original if board else None
         against = {one.first: one for one in board.contrasts if one.second == "original"} if board else {}
         progress = {one.method: one for one in self._progress[key]}
         planned = [choice.name for choice in study.methods] if study else []
