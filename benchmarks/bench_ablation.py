@@ -18,9 +18,9 @@ from network import network_named
 from timing import Row, parser, seconds, show, timed
 from torch import nn
 
-from unlearning.allocator import keep_freed_memory
 from unlearning.data import Synthetic, load
-from unlearning.data.augment import ARMS
+from unlearning.data.augment import AUGMENTATIONS
+from unlearning.engine.allocator import keep_freed_memory
 from unlearning.models._base import MeanOverPixels
 from unlearning.training import Recipe, Training
 
@@ -39,9 +39,9 @@ def with_torchs_pooling(model: nn.Sequential) -> nn.Sequential:
     """Put ``nn.AdaptiveAvgPool2d`` in the place of the mean over the pixels."""
     body = model[1]
     assert isinstance(body, nn.Sequential)
-    for place, module in enumerate(body):
+    for root, module in enumerate(body):
         if isinstance(module, MeanOverPixels):
-            body[place] = nn.AdaptiveAvgPool2d(1)
+            body[root] = nn.AdaptiveAvgPool2d(1)
     return model
 
 
@@ -61,7 +61,9 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         model[1].compile(dynamic=False)
     recipe = Recipe(epochs=1000, batch_size=64, precision=options.precision)
     images_NCHW, everything = data.train.images_NCHW, torch.arange(len(data.train))
-    training = Training(model, images_NCHW, data.train.labels_N, everything, recipe=recipe, arm=ARMS["none"], seed=0)
+    training = Training(
+        model, images_NCHW, data.train.labels_N, everything, recipe=recipe, augmentation=AUGMENTATIONS["none"], seed=0
+    )
     batch_size = 1024 if variant == "evaluation in batches of 1,024" else None
     first = timed(training.advance)
     epoch = seconds(training.advance, EPOCHS)

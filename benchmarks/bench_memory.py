@@ -17,13 +17,13 @@ import torch
 from network import network_named
 from timing import Row, parser, show
 
-from unlearning.allocator import keep_freed_memory
 from unlearning.data import Split, SplitName, Synthetic, load
-from unlearning.data.augment import ARMS
+from unlearning.data.augment import AUGMENTATIONS
 from unlearning.data.forget import RandomShare, select
-from unlearning.engine import Engine, Sweep
+from unlearning.engine import DataPass, Engine
+from unlearning.engine.allocator import keep_freed_memory
+from unlearning.evaluation import Evaluator
 from unlearning.saliency import Saliency, saliency_scores
-from unlearning.yardstick import Yardstick
 
 STEPS = 3
 
@@ -57,7 +57,7 @@ def main() -> None:
         engine.begin(momentum=0.9, weight_decay=5e-4, masks=masks)
         model.train()
         rates = iter([1e-3] * STEPS)
-        engine.train_epoch([sweep], batch_size=chosen.batch, learning_rates=rates, random=torch.Generator())
+        engine.train_epoch([data_pass], batch_size=chosen.batch, learning_rates=rates, random=torch.Generator())
 
     with stage("data, generated"):
         data = load(Synthetic(like=chosen.like))
@@ -65,9 +65,9 @@ def main() -> None:
     with stage("images and network in place"):
         images_NCHW = data.train.images_NCHW.to(device)
         model = network_named(chosen.network).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
-        engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=chosen.precision)
+        engine = Engine(model, images_NCHW, augmentation=AUGMENTATIONS["standard"], precision=chosen.precision)
     few = torch.arange(STEPS * chosen.batch)
-    sweep = Sweep(few, data.train.labels_N[few])
+    data_pass = DataPass(few, data.train.labels_N[few])
     with stage(f"training, {STEPS} steps of {chosen.batch}"):
         train(None)
     with stage("saliency of as many, and sort"):
@@ -81,7 +81,7 @@ def main() -> None:
     with stage(f"evaluation of {sum(map(len, parts.values())):,} images"):
         logits = {name: engine.predict(part.images_NCHW.to(device)) for name, part in parts.items()}
     with stage("attack, every feature"):
-        Yardstick(data, forget, seed=0).report(logits)
+        Evaluator(data, forget, seed=0).report(logits)
     show(f"{chosen.like}'s shape, {chosen.network}, {chosen.precision}, {device}", rows, chosen.out)
 
 

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from timing import Row, parser, show
 
 from unlearning.data import ImageData, MedMNIST, load
-from unlearning.data.augment import ARMS
+from unlearning.data.augment import AUGMENTATIONS
 from unlearning.data.forget import RandomShare, select
 from unlearning.metrics import FEATURES, Predictions, accuracy, draw_members, membership_scores
 from unlearning.models import Network
@@ -30,7 +30,13 @@ def unseen_and_retained(data: ImageData, network: Network, recipe: Recipe, seed:
     model = network.build(data.train.images_NCHW.shape[1], data.classes, derive(seed, "weights"))
     train = data.train
     training = Training(
-        model, train.images_NCHW, train.labels_N, forget.retain_R, recipe=recipe, arm=ARMS["none"], seed=seed
+        model,
+        train.images_NCHW,
+        train.labels_N,
+        forget.retain_R,
+        recipe=recipe,
+        augmentation=AUGMENTATIONS["none"],
+        seed=seed,
     )
     for _ in range(recipe.epochs):
         training.advance()

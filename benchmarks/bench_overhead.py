@@ -3,7 +3,8 @@
     make demo
     python benchmarks/bench_overhead.py configs/quickstart.yaml results
 
-Compute is unlearning, evaluation and attack. The first table runs the first cell's first trial again and again on one
+Compute is unlearning, evaluation and attack. The first table runs the first method search's first trial again and
+again on one
 worker: cold is its first time, from asking Ray for the process to the result in hand, with imports and loading; warm
 are the others. The second table reads what stands in the results about the trials that Ray Tune dealt out: the overhead
 inside a trial, and the wait of a worker between two of them.
@@ -16,16 +17,19 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from lethe.cluster import Room, Shelf, Steps, Stop, Watch, connect
-from lethe.cluster._crew import RayCrew
-from lethe.place import Place
-from lethe.plan import make_plan
-from lethe.pool import Pool
+from lethe.artifacts import ArtifactStore
+from lethe.artifacts.context import TrialContexts
+from lethe.execution.connect import connect
+from lethe.execution.resources import Room
+from lethe.execution.shared_data import SharedData
+from lethe.execution.stop import Stop
+from lethe.execution.worker_pool import RayWorkerPool, Steps, Watch
+from lethe.pipeline.plan import make_plan
 from lethe.results import Store, query
 from lethe.results.render import render
 from lethe.search import TrialTask, TrialWorker
+from lethe.storage.root import StorageRoot
 from lethe.study import Share, read_study
-from lethe.workbench import Workbench
 
 SQL = """
 with timed as (
@@ -43,8 +47,8 @@ from timed group by all order by all
 class ComputeSeconds:
     """A worker that runs a trial and tells how long its compute took."""
 
-    def __init__(self, pool: Pool, shelf: Shelf, share: Share) -> None:
-        self._worker = TrialWorker(Workbench(pool, shelf, share))
+    def __init__(self, artifacts: ArtifactStore, shared_data: SharedData, share: Share) -> None:
+        self._worker = TrialWorker(TrialContexts(artifacts, shared_data, share))
 
     def __call__(self, task: TrialTask) -> Steps[float]:
         """Run the trial; a step is an epoch."""
@@ -57,20 +61,26 @@ class ComputeSeconds:
 
 def overheads(study_file: Path, results: str, repeats: int) -> list[float]:
     """Give the overhead of each run of one trial on one worker."""
-    study, place = read_study(study_file), Place.at(results)
-    plan = make_plan(study, Pool(place), Store(place))
-    cell, first = plan.cells[0], min(plan.trials, key=lambda row: (row.cell != plan.cells[0].fingerprint, row.number))
+    study, root = read_study(study_file), StorageRoot.at(results)
+    plan = make_plan(study, ArtifactStore(root), Store(root))
+    method_search, first = (
+        plan.method_searches[0],
+        min(plan.trials, key=lambda row: (row.method_search != plan.method_searches[0].fingerprint, row.number)),
+    )
     options = json.loads(first.setting)
-    method = cell.method_at({name: options[name] for name in cell.choice.search})
-    task = TrialTask(cell.question, method, study.seeds.tuning)
+    method = method_search.method_at({name: options[name] for name in method_search.choice.search})
+    task = TrialTask(method_search.scenario, method, study.seeds.tuning)
     found = []
     with connect():
         if isinstance(share := study.resources.trial, str):
             raise SystemExit(f"resources.trial: wanted a share of a worker, got {share}")
-        make, watch = partial(ComputeSeconds, Pool(place), Shelf(plan.datasets), share), Watch(Stop(), 3600, print)
-        crew = RayCrew(make, Room.of(share), lambda room: 1, watch)
+        make, watch = (
+            partial(ComputeSeconds, ArtifactStore(root), SharedData(plan.datasets), share),
+            Watch(Stop(), 3600, print),
+        )
+        worker_pool = RayWorkerPool(make, Room.of(share), lambda room: 1, watch)
         started = time.perf_counter()
-        for done in crew.do([task] * repeats):
+        for done in worker_pool.do([task] * repeats):
             if done.result is None:
                 raise SystemExit(f"the trial failed: {done.error}")
             ended = time.perf_counter()

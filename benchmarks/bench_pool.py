@@ -16,25 +16,28 @@ from typing import get_args
 
 from timing import Row, parser, show, timed
 
-from lethe.cluster import Room, Shelf, Stop, Watch, connect
-from lethe.cluster._crew import RayCrew
-from lethe.place import Place
-from lethe.plan import Plan, make_plan
-from lethe.pool import Pool, RayClaims, Trainer
+from lethe.artifacts import ArtifactStore, RayClaims, Trainer
+from lethe.execution.connect import connect
+from lethe.execution.resources import Room
+from lethe.execution.shared_data import SharedData
+from lethe.execution.stop import Stop
+from lethe.execution.worker_pool import RayWorkerPool, Watch
+from lethe.pipeline.plan import Plan, make_plan
 from lethe.results import Store
+from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 from unlearning.engine import Precision
 
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 
 
-def fill(plan: Plan, place: Place) -> list[float]:
+def fill(plan: Plan, root: StorageRoot) -> list[float]:
     """Make all that is missing; give the seconds of each training."""
     share = plan.study.resources.training
-    make = partial(Trainer, Pool(place), Shelf(plan.datasets), RayClaims(), share)
-    crew = RayCrew(make, Room.of(share), lambda room: len(plan.missing), Watch(Stop(), 3600, print))
+    make = partial(Trainer, ArtifactStore(root), SharedData(plan.datasets), RayClaims(), share)
+    worker_pool = RayWorkerPool(make, Room.of(share), lambda room: len(plan.missing), Watch(Stop(), 3600, print))
     made = []
-    for done in crew.do(plan.missing):
+    for done in worker_pool.do(plan.missing):
         if done.result is None:
             raise SystemExit(f"a training failed: {done.error}")
         made += done.result
@@ -54,9 +57,9 @@ def main() -> None:
         for _ in range(chosen.repeats):
             for one in precisions:
                 with tempfile.TemporaryDirectory() as folder:
-                    place = Place.at(folder).prepared()
-                    plan = make_plan(study.in_precision(one), Pool(place), Store(place))
-                    spent[one].append(timed(lambda: alone[one].extend(fill(plan, place))))  # noqa: B023
+                    root = StorageRoot.at(folder).prepared()
+                    plan = make_plan(study.in_precision(one), ArtifactStore(root), Store(root))
+                    spent[one].append(timed(lambda: alone[one].extend(fill(plan, root))))  # noqa: B023
     rows: list[Row] = [
         {
             "precision": one,

@@ -1,10 +1,10 @@
-"""How long questions take over many trials, before compaction and after it.
+"""How long scenarios take over many trials, before compaction and after it.
 
     python benchmarks/bench_query.py --studies 100 --trials 100
     python benchmarks/bench_query.py --studies 1000 --trials 100
 
 Every trial leaves a part and another for its epochs, and every study eighteen confirmations, as a run writes them. Each
-time after it is the median over the repeats of a question asked anew from the files, in a process that has its imports;
+time after it is the median over the repeats of a scenario asked anew from the files, in a process that has its imports;
 before it two of them are asked once.
 """
 
@@ -22,17 +22,17 @@ from typing import Any
 import numpy as np
 from timing import seconds
 
-from lethe.place import Place
 from lethe.results import ConfirmationRow, EpochRow, Row, Store, TrialRow, compact, copy_tables, query
 from lethe.results.part import encode
 from lethe.results.rows import TABLES, UNITS
 from lethe.results.schema import to_table
+from lethe.storage.root import StorageRoot
 
 EPOCHS = 3
 SEEDS = (1, 2, 3)
 ROWS = ("original", "oracle", "fine_tune", "salun", "salun density 1.0", "salun random mask")
 
-QUESTIONS = {
+SCENARIOS = {
     "leaderboard": "from leaderboard",
     "best setting": "from chosen",
     "cost": "from cost",
@@ -42,7 +42,7 @@ QUESTIONS = {
 
 
 BEFORE = ("leaderboard", "best setting")
-"""Questions that are asked before compaction too: one reads the confirmations, the other all trials."""
+"""Scenarios that are asked before compaction too: one reads the confirmations, the other all trials."""
 
 
 def rows_of(study: int, trials: int, random: np.random.Generator) -> Iterator[list[Row]]:
@@ -52,17 +52,17 @@ def rows_of(study: int, trials: int, random: np.random.Generator) -> Iterator[li
     common: dict[str, Any] = {
         "study": name,
         "dataset": "bloodmnist",
-        "arm": "none",
+        "augmentation": "none",
         "network": "resnet18 width 64",
-        "train_twins": 0,
+        "train_duplicates": 0,
         "val_dropped": 0,
         "test_dropped": 0,
-        "question": f"{study:020x}",
+        "scenario": f"{study:020x}",
         "forget": "random 10 %",
         "forget_kind": "random",
         "forget_fraction": 0.1,
         "forget_images": 1196,
-        "forget_twins": 0,
+        "forget_duplicates": 0,
         "device": "cpu: a processor",
         "worker": "node:1234",
         "node": "node",
@@ -78,7 +78,11 @@ def rows_of(study: int, trials: int, random: np.random.Generator) -> Iterator[li
         lr, density = float(10 ** random.uniform(-3, -1)), float(random.uniform(0.1, 0.9))
         ua, ra, va, mia, gap, spent = map(float, random.uniform(0, 1, 6))
         measured: dict[str, Any] = {"ua": ua, "ra": ra, "va": va, "mia": mia, "gap": gap}
-        unit: dict[str, Any] = {"study": name, "trial_id": f"{name}-0123abcd-{number:04d}", "cell": f"{study:020x}"}
+        unit: dict[str, Any] = {
+            "study": name,
+            "trial_id": f"{name}-0123abcd-{number:04d}",
+            "method_search": f"{study:020x}",
+        }
         took: dict[str, Any] = {"seconds_unlearn": spent, "seconds_evaluate": spent, "seconds_attack": spent}
         yield [EpochRow(**unit, **measured, **took, epoch=epoch, gap_per_seed=[gap]) for epoch in range(1, EPOCHS + 1)]
         yield [
@@ -142,25 +146,25 @@ def once(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def ask(place: Place, repeats: int) -> dict[str, float]:
-    return {name: seconds(partial(query, sql, place), repeats) for name, sql in QUESTIONS.items()}
+def ask(root: StorageRoot, repeats: int) -> dict[str, float]:
+    return {name: seconds(partial(query, sql, root), repeats) for name, sql in SCENARIOS.items()}
 
 
-def bench(studies: int, trials: int, repeats: int) -> None:
+def trial_context(studies: int, trials: int, repeats: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="lethe-bench-query-"))
     try:
-        place = Place.at(folder)
+        root = StorageRoot.at(folder)
         parts = write(folder, studies, trials)
-        loose = {name: once(partial(query, QUESTIONS[name], place)) for name in BEFORE}
+        loose = {name: once(partial(query, SCENARIOS[name], root)) for name in BEFORE}
         started = time.perf_counter()
-        for study in Store(place).studies():
-            compact(Store(place), study)
-        copy_tables(Store(place))
+        for study in Store(root).studies():
+            compact(Store(root), study)
+        copy_tables(Store(root))
         spent = time.perf_counter() - started
-        compacted = ask(place, repeats)
+        compacted = ask(root, repeats)
         files = sum(path.is_file() for path in folder.rglob("*"))
         print(f"{studies} studies x {trials} trials: {parts} parts; compacted to {files} files in {spent:.1f} s")
-        print(f"{'question':<16}{'parts [s]':>12}{'compacted [s]':>16}{'ratio':>8}")
+        print(f"{'scenario':<16}{'parts [s]':>12}{'compacted [s]':>16}{'ratio':>8}")
         for name, after in compacted.items():
             before = f"{loose[name]:>12.2f}{after:>16.3f}{loose[name] / after:>8.0f}" if name in loose else ""
             print(f"{name:<16}{before or f'{after:>28.3f}'}")
@@ -173,4 +177,4 @@ if __name__ == "__main__":
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
-    bench(**vars(parser.parse_args()))
+    trial_context(**vars(parser.parse_args()))

@@ -1,7 +1,7 @@
 """What the platform itself costs in a study of thousands of trials: a real search whose workers answer at once.
 
     python benchmarks/bench_scale.py
-    python benchmarks/bench_scale.py --trials 1000 5000 --samplers random tpe --cells 1 --out scale.json
+    python benchmarks/bench_scale.py --trials 1000 5000 --samplers random tpe --method searches 1 --out scale.json
 
 Everything is what `lethe run` uses (Tune, our searcher, Optuna, journal, store, progress), over a new folder on the
 disk; only the workers do no unlearning. The first table has milliseconds a trial, on average over the first window of
@@ -36,20 +36,24 @@ import torch
 from ray import cloudpickle
 from rich.console import Console
 
-import lethe.run
-from lethe.cluster import OnRay, Room, Stop, Watch, connect
-from lethe.place import Place
-from lethe.plan import make_plan
-from lethe.pool import Pool
-from lethe.progress import Progress
-from lethe.provenance import Provenance
+import lethe.pipeline.run
+from lethe.artifacts import ArtifactStore
+from lethe.execution.connect import connect
+from lethe.execution.connection import OnRay
+from lethe.execution.resources import Room
+from lethe.execution.stop import Stop
+from lethe.execution.worker_pool import Watch
+from lethe.pipeline.plan import make_plan
+from lethe.pipeline.progress import Progress
+from lethe.pipeline.run import StudyRun
 from lethe.results import Store, compact, query
+from lethe.results.provenance import Provenance
 from lethe.results.render import render
-from lethe.run import StudyRun
 from lethe.search import Journal, StudySearch, TrialTask, TrialWorker, run_on_tune
-from lethe.search._report import Reference, Report
+from lethe.search._epoch_report import Reference, Report
+from lethe.storage.root import StorageRoot
 from lethe.study import Study, parse_study
-from unlearning.yardstick import Measures
+from unlearning.evaluation import Measures
 
 WINDOW = 500
 LEADERS = "select method, forget, count(*) as trials, min(gap) as gap from trials group by all order by gap limit 10"
@@ -58,7 +62,7 @@ PARTS: dict[str, tuple[Any, str]] = {
     "tell": (optuna.Study, "tell"),
     "journal": (optuna.Study, "add_trial"),
     "store": (Store, "append_trial"),
-    "compact": (lethe.run, "compact"),
+    "compact": (lethe.pipeline.run, "compact"),
     "deal": (StudySearch, "next_proposal"),
     "report": (StudySearch, "report"),
     "show": (StudyRun, "_show_search"),
@@ -66,17 +70,20 @@ PARTS: dict[str, tuple[Any, str]] = {
 """Our parts of the driver's loop; each is charged without the parts that it calls."""
 
 
-def study_of(trials: int, cells: int, sampler: str, epochs: int) -> Study:
-    """Give a study of this many trials, shared out evenly to the cells."""
+def study_of(trials: int, method_searches: int, sampler: str, epochs: int) -> Study:
+    """Give a study of this many trials, shared out evenly to the method searches."""
     search = {"lr": {"low": 1e-3, "high": 1e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
     return parse_study(
         {
             "name": "scale",
             "data": [{"source": "synthetic", "train": 1000, "val": 50, "test": 50, "size": 8, "classes": 2}],
-            "forget": [{"kind": "random", "fraction": (cell + 1) / (cells + 1)} for cell in range(cells)],
+            "forget": [
+                {"kind": "random", "fraction": (method_search + 1) / (method_searches + 1)}
+                for method_search in range(method_searches)
+            ],
             "network": {"name": "cnn", "width": 4},
             "methods": [{"name": "salun", "epochs": epochs, "search": search}],
-            "search": {"trials": trials // cells, "sampler": sampler},
+            "search": {"trials": trials // method_searches, "sampler": sampler},
             "seeds": {"tuning": [0], "reporting": [1, 2]},
         },
         "bench_scale.py",
@@ -87,13 +94,13 @@ class Noop(TrialWorker):
     """A worker that tells at once what a trial of its setting might come to."""
 
     def __init__(self) -> None:
-        """Need no workbench."""
+        """Need no trial context."""
 
     def run(self, task: TrialTask) -> Iterator[Report]:
         """Report each epoch."""
         seed, lr = task.seeds[0], task.method.lr  # type: ignore[attr-defined]
         oracle = Measures(ua=0.2, ra=0.99, va=0.8, mia=0.3)
-        names = (task.question.original(seed).fingerprint,), (task.question.oracle(seed).fingerprint,)
+        names = (task.scenario.original(seed).fingerprint,), (task.scenario.oracle(seed).fingerprint,)
         for epoch in range(1, task.method.epochs + 1):
             now = datetime.now(UTC)
             gap = 0.02 + 0.1 * abs(math.log10(lr) + 2) / epoch
@@ -146,13 +153,13 @@ class Stopwatch:
 
 def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any]]:
     """Run the whole search; give what its first trials, its last ones, and all of them cost on average."""
-    place = Place.at(folder)
-    cells = make_plan(study, Pool(place), Store(place)).cells
-    search = StudySearch(cells, Store(place), Journal(place, study.name))
-    for cell in cells:
-        search.open_cell(cell)
-    run = StudyRun(study, place, Progress(Console(file=StringIO())))
-    run._store = Store(place)
+    root = StorageRoot.at(folder)
+    method_searches = make_plan(study, ArtifactStore(root), Store(root)).method_searches
+    search = StudySearch(method_searches, Store(root), Journal(root, study.name))
+    for method_search in method_searches:
+        search.open_search(method_search)
+    run = StudyRun(study, root, Progress(Console(file=StringIO())))
+    run._store = Store(root)
     room, watch = Room.of(study.resources.training), Watch(Stop(), study.resources.hung_after_s, print)
     stopwatch = Stopwatch()
     marks: list[tuple[float, float, defaultdict[str, float]]] = []
@@ -175,7 +182,7 @@ def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any
     assert len(marks) == search.planned
     common = {
         "sampler": study.search.sampler,
-        "cells": len(cells),
+        "method_searches": len(method_searches),
         "planned": search.planned,
         "fixed_s": ended - started - (marks[-1][0] - marks[0][0]),
         "driver_before_mb": resident_before,
@@ -198,7 +205,7 @@ def _per_trial(span: list[tuple[float, float, defaultdict[str, float]]]) -> dict
 
 def measure_return(study: Study, folder: str, which: str) -> dict[str, Any]:
     """Come back to a study whose trials are all done: what each step of `lethe run` takes, and a query."""
-    place = Place.at(folder)
+    root = StorageRoot.at(folder)
     seconds: dict[str, float] = {}
 
     def step(name: str, work: Callable[[], Any]) -> Any:
@@ -207,19 +214,19 @@ def measure_return(study: Study, folder: str, which: str) -> dict[str, Any]:
         seconds[name] = time.perf_counter() - started
         return done
 
-    step("compact_s", lambda: compact(Store(place), study.name))
-    plan = step("plan_s", lambda: make_plan(study, Pool(place), Store(place)))
-    journal = step("journal_s", lambda: Journal(place, study.name))
-    search = step("rows_s", lambda: StudySearch(plan.cells, Store(place), journal))
-    for cell in plan.cells:
-        search.open_cell(cell)
+    step("compact_s", lambda: compact(Store(root), study.name))
+    plan = step("plan_s", lambda: make_plan(study, ArtifactStore(root), Store(root)))
+    journal = step("journal_s", lambda: Journal(root, study.name))
+    search = step("rows_s", lambda: StudySearch(plan.method_searches, Store(root), journal))
+    for method_search in plan.method_searches:
+        search.open_search(method_search)
     step("replay_s", search.next_proposal)
     assert search.finished
     seconds["whole_s"] = sum(seconds.values())
-    step("query_s", lambda: query(LEADERS, place))
+    step("query_s", lambda: query(LEADERS, root))
     return {
         "sampler": study.search.sampler,
-        "cells": len(plan.cells),
+        "method_searches": len(plan.method_searches),
         "trials": len(plan.trials),
         "return": which,
         **seconds,
@@ -236,8 +243,8 @@ def _memory(name: str) -> int:
 def _alone(work: Callable[..., Any], *arguments: Any) -> Any:
     """Do work in a new process."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(work, *arguments).result()
+    with ProcessPoolExecutor(1, mp_context=context) as artifacts:
+        return artifacts.submit(work, *arguments).result()
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -256,14 +263,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="+", default=[1000, 5000])
     parser.add_argument("--samplers", nargs="+", default=["random", "tpe"])
-    parser.add_argument("--cells", type=int, default=1, help="cells that share the trials")
+    parser.add_argument("--method_searches", type=int, default=1, help="method_searches that share the trials")
     parser.add_argument("--epochs", type=int, default=1, help="reports of a trial")
     parser.add_argument("--window", type=int, default=WINDOW, help="trials of the first and of the last window")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
     figures: dict[str, list[dict[str, Any]]] = {"searches": [], "returns": []}
     for sampler, trials in itertools.product(options.samplers, options.trials):
-        study = study_of(trials, options.cells, sampler, options.epochs)
+        study = study_of(trials, options.method_searches, sampler, options.epochs)
         with tempfile.TemporaryDirectory(prefix="lethe-scale-") as folder:
             figures["searches"] += _alone(measure_search, study, folder, options.window)
             figures["returns"] += [_alone(measure_return, study, folder, which) for which in ("first", "second")]

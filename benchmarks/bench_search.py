@@ -29,10 +29,10 @@ import numpy as np
 import torch
 from timing import Row, parser, show
 
-from lethe.place import Place
-from lethe.plan import make_plan
-from lethe.pool import Pool
+from lethe.artifacts import ArtifactStore
+from lethe.pipeline.plan import make_plan
 from lethe.results import Store, query
+from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
 BENCHMARKS = Path(__file__).parent
@@ -72,10 +72,10 @@ def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
     """Run the study once, so that its models exist, and write the plain loop's files."""
     results = folder / "first"
     lethe(trials, precision, gpu, results)
-    study, place = read_study(QUICKSTART, overrides(trials, precision, gpu)), Place.at(results)
-    plan = make_plan(study, Pool(place), Store(place))
-    question, [data] = plan.cells[0].question, plan.datasets
-    original = Pool(place).load(question.original(study.seeds.tuning[0]))
+    study, root = read_study(QUICKSTART, overrides(trials, precision, gpu)), StorageRoot.at(results)
+    plan = make_plan(study, ArtifactStore(root), Store(root))
+    scenario, [data] = plan.method_searches[0].scenario, plan.datasets
+    original = ArtifactStore(root).load(scenario.original(study.seeds.tuning[0]))
     assert original is not None
     torch.save(original.files["weights"], folder / "original.pt")
     np.savez(
@@ -84,12 +84,12 @@ def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
         train_labels=data.train.labels_N.numpy(),
         val_images=data.val.images_NCHW.numpy(),
         val_labels=data.val.labels_N.numpy(),
-        forget=question.forget.indices_F.numpy(),
+        forget=scenario.forget.indices_F.numpy(),
     )
-    model = {"network": question.network.model_dump(), "channels": question.channels, "classes": question.classes}
+    model = {"network": scenario.network.model_dump(), "channels": scenario.channels, "classes": scenario.classes}
     (folder / "model.json").write_text(json.dumps(model))
     sql = "select oracle_ua ua, oracle_ra ra, oracle_va va, oracle_mia mia from trials limit 1"
-    [oracle] = query(sql, place).to_pylist()
+    [oracle] = query(sql, root).to_pylist()
     (folder / "oracle.json").write_text(json.dumps(oracle))
     return results
 
@@ -131,8 +131,8 @@ def by_processes(folder: Path, settings: list[dict[str, Any]], precision: str, g
         return setting["number"], json.loads(said)[-1]
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(at_a_time(gpu)) as pool:
-        found = dict(pool.map(one, settings))
+    with ThreadPoolExecutor(at_a_time(gpu)) as artifacts:
+        found = dict(artifacts.map(one, settings))
     return time.perf_counter() - began, found
 
 

@@ -19,14 +19,14 @@ from scipy.interpolate import RBFInterpolator
 from timing import Row, parser, show
 
 from lethe.results import query
-from lethe.search._cell import CellSearch, Ending, Proposal
+from lethe.search._optuna import OptunaSearch, Outcome, Proposal
 from lethe.search._space import Setting
 from lethe.study import expand, read_study
 from unlearning.data import load
 
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 
-Objective = Callable[[Setting], Ending]
+Objective = Callable[[Setting], Outcome]
 
 
 def surface(results: str, diverge_above: float) -> Objective:
@@ -35,36 +35,43 @@ def surface(results: str, diverge_above: float) -> Objective:
     points = np.column_stack([np.log10(found["lr"].to_numpy()), found["density"].to_numpy()])
     between = RBFInterpolator(points, found["gap"].to_numpy(), kernel="linear")
 
-    def ending(setting: Setting) -> Ending:
+    def outcome(setting: Setting) -> Outcome:
         if setting["lr"] > diverge_above:
-            return Ending("diverged", ())
-        return Ending("done", (float(between([[math.log10(setting["lr"]), setting["density"]]])[0]),))
+            return Outcome("diverged", ())
+        return Outcome("done", (float(between([[math.log10(setting["lr"]), setting["density"]]])[0]),))
 
-    return ending
+    return outcome
 
 
-def search(seed: int, options: dict[str, object], ending: Objective) -> tuple[list[Proposal], list[Ending]]:
+def search(seed: int, options: dict[str, object], outcome: Objective) -> tuple[list[Proposal], list[Outcome]]:
     """Run one search with as many trials at a time as its window allows."""
     changes = [f"seed={seed}", *(f"search.{name}={value}" for name, value in options.items())]
     study = read_study(QUICKSTART, changes)
-    cell = next(one for one in expand(study, {source: load(source) for source in study.data}) if one.choice.search)
-    cell_search, running, ended, endings = CellSearch(cell, {}), list[Proposal](), list[Proposal](), list[Ending]()
+    method_search = next(
+        one for one in expand(study, {source: load(source) for source in study.data}) if one.choice.search
+    )
+    cell_search, running, ended, outcomes = (
+        OptunaSearch(method_search, {}),
+        list[Proposal](),
+        list[Proposal](),
+        list[Outcome](),
+    )
     while running or not cell_search.finished:
         running += iter(cell_search.propose, None)
         ended.append(running.pop(0))
-        endings.append(ending(ended[-1].setting))
-        cell_search.settle(ended[-1].number, endings[-1])
-    return ended, endings
+        outcomes.append(outcome(ended[-1].setting))
+        cell_search.settle(ended[-1].number, outcomes[-1])
+    return ended, outcomes
 
 
-def summary(name: str, chosen: argparse.Namespace, options: dict[str, object], ending: Objective) -> Row:
+def summary(name: str, chosen: argparse.Namespace, options: dict[str, object], outcome: Objective) -> Row:
     """Run the search with every seed."""
-    found = [search(seed, {"trials": chosen.trials, **options}, ending) for seed in range(chosen.searches)]
-    best = [min(one.gaps[-1] for one in endings if one.gaps) for _, endings in found]
+    found = [search(seed, {"trials": chosen.trials, **options}, outcome) for seed in range(chosen.searches)]
+    best = [min(one.gaps[-1] for one in outcomes if one.gaps) for _, outcomes in found]
     return {
         "start-up": name,
         "by model": fmean(sum(one.proposed_by == "model" for one in proposals) for proposals, _ in found),
-        "diverged": fmean(sum(not one.gaps for one in endings) for _, endings in found),
+        "diverged": fmean(sum(not one.gaps for one in outcomes) for _, outcomes in found),
         "best gap, points": 100 * fmean(best),
         "standard error": 100 * stdev(best) / math.sqrt(len(best)),
     }
@@ -78,9 +85,9 @@ def main() -> None:
     options.add_argument("--startup", nargs="+", type=int, default=[2, 3, 4, 6, 8])
     options.add_argument("--diverge-above", type=float, default=math.inf, help="learning rate")
     chosen = options.parse_args()
-    ending = surface(chosen.results, chosen.diverge_above)
-    rows = [summary("random", chosen, {"sampler": "random"}, ending)]
-    rows += [summary(str(number), chosen, {"startup": number}, ending) for number in chosen.startup]
+    outcome = surface(chosen.results, chosen.diverge_above)
+    rows = [summary("random", chosen, {"sampler": "random"}, outcome)]
+    rows += [summary(str(number), chosen, {"startup": number}, outcome) for number in chosen.startup]
     show(f"{chosen.searches} searches of {chosen.trials} trials", rows, chosen.out)
 
 

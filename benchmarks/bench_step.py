@@ -22,10 +22,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from unlearning.allocator import keep_freed_memory
 from unlearning.data import ImageData, Synthetic, load
-from unlearning.data.augment import ARMS
-from unlearning.engine import Engine, Precision, Sweep
+from unlearning.data.augment import AUGMENTATIONS
+from unlearning.engine import DataPass, Engine, Precision
+from unlearning.engine.allocator import keep_freed_memory
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 STEPS = {"cpu": 1, "cuda": 50}
@@ -68,16 +68,16 @@ def works_of(
     steps = STEPS[device.type]
     images_NCHW = data.train.images_NCHW[:batch_size].to(device)
     model = network_named(network).build(images_NCHW.shape[1], data.classes, seed=0).to(device)
-    engine = Engine(model, images_NCHW, arm=ARMS["standard"], precision=precision)
+    engine = Engine(model, images_NCHW, augmentation=AUGMENTATIONS["standard"], precision=precision)
     labels_M = data.train.labels_N[:batch_size].repeat(steps)
-    sweep, random = Sweep(torch.arange(batch_size).repeat(steps), labels_M), torch.Generator()
+    data_pass, random = DataPass(torch.arange(batch_size).repeat(steps), labels_M), torch.Generator()
     evaluated_NCHW = images_NCHW.repeat(steps, 1, 1, 1)
     masks = [torch.rand_like(parameter) < 0.5 for parameter in model.parameters()]
 
     def step(masks: list[Tensor] | None) -> None:
         engine.begin(momentum=0.9, weight_decay=5e-4, masks=masks)
         model.train()
-        engine.train_epoch([sweep], batch_size=batch_size, learning_rates=repeat(1e-4), random=random)
+        engine.train_epoch([data_pass], batch_size=batch_size, learning_rates=repeat(1e-4), random=random)
 
     return {
         "training": lambda: step(None),

@@ -31,9 +31,9 @@ from trials
 def search(folder: Path, seed: int, trials: int, epochs: int, halving: dict[str, int] | None) -> dict[str, float]:
     """Search, with the models of the seed's other search if there was one."""
     results = Path(tempfile.mkdtemp(dir=folder))
-    pool = folder / f"pool-{seed}"
-    pool.mkdir(exist_ok=True)
-    (results / "pool").symlink_to(pool)
+    artifacts = folder / f"pool-{seed}"
+    artifacts.mkdir(exist_ok=True)
+    (results / "pool").symlink_to(artifacts)
     space = {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
     method = {"name": "salun", "epochs": epochs, "batch_size": 64, "search": space}
     options = {"trials": trials, "sampler": "random"} | ({"early_stopping": halving} if halving else {})

@@ -26,16 +26,16 @@ import torch
 from network import network_named
 from timing import Row, parser, show
 
-from unlearning.allocator import keep_freed_memory
 from unlearning.data import SplitName, Synthetic, load
-from unlearning.data.augment import ARMS
+from unlearning.data.augment import AUGMENTATIONS
 from unlearning.data.forget import RandomShare, select
 from unlearning.engine import Engine
-from unlearning.methods import ForgetTask, SalUn, Subject
+from unlearning.engine.allocator import keep_freed_memory
+from unlearning.evaluation import Evaluator
+from unlearning.methods import ForgetTask, SalUn, UnlearningContext
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.training import Recipe, Training
 from unlearning.trial import unlearn
-from unlearning.yardstick import Yardstick
 
 ONCE = ("start and imports", "data", "network and weights", "saliency and sort")
 TRIAL = ("reset", "mask", "optimiser at rest", "epochs", "evaluation", "attack", "other metrics", "rows")
@@ -56,22 +56,22 @@ class Phases(dict[str, float]):
         self[name] = self.get(name, 0.0) + time.perf_counter() - started
 
 
-def trial(subject: Subject, weights: dict[str, torch.Tensor], yardstick: Yardstick, method: SalUn) -> Phases:
+def trial(context: UnlearningContext, weights: dict[str, torch.Tensor], evaluator: Evaluator, method: SalUn) -> Phases:
     """Run one trial as a search does: measured on train and val after each epoch."""
     phases = Phases()
     with phases.timing("reset"):
-        subject.model.load_state_dict(weights)
+        context.model.load_state_dict(weights)
     with phases.timing("mask"):
-        masks = method.masks(subject, seed=0)
+        masks = method.masks(context, seed=0)
     with phases.timing("optimiser at rest"):
-        subject.engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
-    val_NCHW = yardstick.data.val.images_NCHW.to(subject.engine.device)
-    images: dict[SplitName, torch.Tensor] = {"train": subject.engine.images_NCHW, "val": val_NCHW}
-    for result in unlearn(subject, weights, method, seed=0, images=images):
+        context.engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
+    val_NCHW = evaluator.data.val.images_NCHW.to(context.engine.device)
+    images: dict[SplitName, torch.Tensor] = {"train": context.engine.images_NCHW, "val": val_NCHW}
+    for result in unlearn(context, weights, method, seed=0, images=images):
         phases["epochs"] = phases.get("epochs", 0.0) + result.seconds_unlearn
         phases["evaluation"] = phases.get("evaluation", 0.0) + result.seconds_evaluate
         started = time.perf_counter()
-        _, attack = yardstick.measure(result.logits)
+        _, attack = evaluator.measure(result.logits)
         phases["attack"] = phases.get("attack", 0.0) + attack
         phases["other metrics"] = phases.get("other metrics", 0.0) + time.perf_counter() - started - attack
     return phases
@@ -93,36 +93,38 @@ def worker(options: argparse.Namespace) -> list[Phases]:
             recipe = Recipe(epochs=1, batch_size=options.batch, lr=0.01, precision=options.precision)
             everything = torch.arange(len(data.train))
             labels_N = data.train.labels_N
-            Training(model, images_NCHW, labels_N, everything, recipe=recipe, arm=ARMS["none"], seed=0).advance()
+            Training(
+                model, images_NCHW, labels_N, everything, recipe=recipe, augmentation=AUGMENTATIONS["none"], seed=0
+            ).advance()
             torch.save(model.state_dict(), options.original)
         weights = torch.load(options.original, weights_only=True, map_location=device)
         model.load_state_dict(weights)
-        engine = Engine(model, images_NCHW, arm=ARMS["none"], precision=options.precision)
+        engine = Engine(model, images_NCHW, augmentation=AUGMENTATIONS["none"], precision=options.precision)
     with phases.timing("saliency and sort"):
         forget_F = forget.indices_F.to(device)
         scores = saliency_scores(model, images_NCHW[forget_F], data.train.labels_N[forget.indices_F].to(device))
         saliency = Saliency({name: score.to(device) for name, score in scores.items()})
     forget_N = torch.zeros(len(data.train), dtype=torch.bool).index_fill_(0, forget.indices_F, True)
-    subject = Subject(engine, ForgetTask(data.train.labels_N, forget_N, data.classes), saliency)
-    yardstick = Yardstick(data, forget, seed=0)
+    context = UnlearningContext(engine, ForgetTask(data.train.labels_N, forget_N, data.classes), saliency)
+    evaluator = Evaluator(data, forget, seed=0)
     settings = [0.1 + 0.8 * number / (1 + options.repeats) for number in range(1 + options.repeats)]
     methods = [SalUn(epochs=options.epochs, batch_size=options.batch, lr=0.005, density=one) for one in settings]
-    first, *later = [trial(subject, weights, yardstick, method) for method in methods]
+    first, *later = [trial(context, weights, evaluator, method) for method in methods]
     return [Phases(phases | first), *later]
 
 
 def seconds_of_rows(results: str, repeats: int) -> float:
     """Give the median seconds of appending a finished trial with its epochs to a store."""
-    from lethe.place import Place
     from lethe.results import EpochRow, Store, TrialRow, to_rows
+    from lethe.storage.root import StorageRoot
 
-    kept = Store(Place.at(results))
+    kept = Store(StorageRoot.at(results))
     row = to_rows(kept.read("trials"), TrialRow)[0]
     epochs = [one for one in to_rows(kept.read("epochs"), EpochRow) if one.trial_id == row.trial_id]
     spent = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1 + repeats):
-            store = Store(Place.at(f"{folder}/{number}").prepared())
+            store = Store(StorageRoot.at(f"{folder}/{number}").prepared())
             started = time.perf_counter()
             store.append_trial(row, epochs)
             spent.append(time.perf_counter() - started)

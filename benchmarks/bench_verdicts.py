@@ -30,13 +30,13 @@ from lethe.results import BoardRow, ConfirmationRow
 from lethe.results.query import prepare
 from lethe.results.schema import to_table
 from unlearning.data import ImageData, Synthetic, load
-from unlearning.data.augment import ARMS
+from unlearning.data.augment import AUGMENTATIONS
 from unlearning.data.forget import RandomShare, select
+from unlearning.evaluation import Evaluator
 from unlearning.models import CNN
 from unlearning.schedules import OneCycle
 from unlearning.seeds import derive
 from unlearning.training import Recipe, Training
-from unlearning.yardstick import Yardstick
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -54,31 +54,31 @@ def measure_seed(seed: int) -> dict[str, list[float]]:
     data = load(Synthetic())
     request = RandomShare(fraction=0.1)
     forget = select(request, data, derive(0, "forget"))
-    yardstick = Yardstick(data, forget, derive(0, "unlearning", seed))
+    evaluator = Evaluator(data, forget, derive(0, "unlearning", seed))
     everything = torch.arange(len(data.train))
     trained = {"original": everything, "oracle": everything[forget.retain_R]}
-    return {name: _measured(data, yardstick, indices, seed) for name, indices in trained.items()}
+    return {name: _measured(data, evaluator, indices, seed) for name, indices in trained.items()}
 
 
-def _measured(data: ImageData, yardstick: Yardstick, indices_M: torch.Tensor, seed: int) -> list[float]:
+def _measured(data: ImageData, evaluator: Evaluator, indices_M: torch.Tensor, seed: int) -> list[float]:
     training = Training(
         CNN(width=8).build(data.train.images_NCHW.shape[1], data.classes, seed=derive(0, "training", seed)),
         data.train.images_NCHW,
         data.train.labels_N,
         indices_M,
         recipe=RECIPE,
-        arm=ARMS["none"],
+        augmentation=AUGMENTATIONS["none"],
         seed=derive(0, "training", seed),
     )
     for _ in range(RECIPE.epochs):
         training.advance()
     splits = {"train": data.train, "val": data.val, "test": data.test}
     logits: Any = {name: training.engine.predict(split.images_NCHW) for name, split in splits.items()}
-    found = yardstick.report(logits)
+    found = evaluator.report(logits)
     return [getattr(found, name) for name in MEASURES]
 
 
-def pool(path: Path | None) -> dict[str, Array]:
+def artifacts(path: Path | None) -> dict[str, Array]:
     """Return the measures of originals and oracles, (POOL, 4) each; trained unless a file has them."""
     if path is None or not path.exists():
         with ProcessPoolExecutor(2) as workers:
@@ -115,7 +115,7 @@ def share_at_margin(originals_NM: Array, oracles_NM: Array) -> float:
 
 
 def tables(measures: Mapping[str, Array], seeds: int, count: int) -> Iterator[ConfirmationRow | BoardRow]:
-    """Draw so many tables, each a question of its own."""
+    """Draw so many tables, each a scenario of its own."""
     random = np.random.default_rng(seeds)
     originals, oracles = measures["original"], measures["oracle"]
     towards_M = (originals - oracles).mean(0)
@@ -137,10 +137,10 @@ def tables(measures: Mapping[str, Array], seeds: int, count: int) -> Iterator[Co
 
 
 def _model(
-    question: str, row: str, seed: int, model_M: Array, oracle_M: Array, role: str
+    scenario: str, row: str, seed: int, model_M: Array, oracle_M: Array, role: str
 ) -> Iterator[ConfirmationRow | BoardRow]:
-    name = f"{question}-{row}-{seed}"
-    shared: dict[str, Any] = {"study": "s", "question": question, "row": row, "method": row, "training_seed": seed}
+    name = f"{scenario}-{row}-{seed}"
+    shared: dict[str, Any] = {"study": "s", "scenario": scenario, "row": row, "method": row, "training_seed": seed}
     measured: dict[str, Any] = dict(zip(MEASURES, map(float, model_M), strict=True))
     yield ConfirmationRow(
         **shared,
@@ -166,9 +166,11 @@ def _model(
 
 _NOW: Final = datetime.now(UTC)
 _FILLING: Final[dict[str, Any]] = {
-    **dict.fromkeys(("dataset", "arm", "network", "forget", "forget_kind", "setting", "original", "oracle"), ""),
+    **dict.fromkeys(
+        ("dataset", "augmentation", "network", "forget", "forget_kind", "setting", "original", "oracle"), ""
+    ),
     **dict.fromkeys(("device", "worker", "node", "lethe_version", "python_version", "torch_version"), ""),
-    **dict.fromkeys(("train_twins", "val_dropped", "test_dropped", "forget_images", "forget_twins"), 0),
+    **dict.fromkeys(("train_duplicates", "val_dropped", "test_dropped", "forget_images", "forget_duplicates"), 0),
     "forget_fraction": 0.1,
     "seconds_total": 0.0,
     "started_at": _NOW,
@@ -196,7 +198,7 @@ def verdicts(rows: Sequence[ConfirmationRow | BoardRow]) -> dict[str, list[tuple
 
 
 def main(count: int, path: Path | None) -> None:
-    measures = pool(path)
+    measures = artifacts(path)
     floor = gap(measures["oracle"], measures["oracle"])[~np.eye(POOL, dtype=bool)].mean()
     nothing = np.diag(gap(measures["original"], measures["oracle"])).mean()
     print(f"{POOL} seeds: noise floor {100 * floor:.2f} points, gap of doing nothing {100 * nothing:.2f}")

@@ -16,9 +16,9 @@ from typing import Final
 
 from rich.console import Console
 
-from lethe.place import Place
 from lethe.report import Board, leaderboard
 from lethe.report._leaderboard import print_board, print_rows
+from lethe.storage.root import StorageRoot
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -37,7 +37,7 @@ def text_of(board: Board, *, rows_alone: bool) -> str:
 
 def main(results: str) -> None:
     """Rewrite every quoted table of the studies in a results place, whose boards are one each."""
-    boards = {board.key[0]: board for board in leaderboard(Place.at(results))}
+    boards = {board.key[0]: board for board in leaderboard(StorageRoot.at(results))}
     for page in PAGES:
         text = QUOTED.sub(partial(_quoted, boards), page.read_text(encoding="utf-8"))
         page.write_text(text, encoding="utf-8")

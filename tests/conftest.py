@@ -15,19 +15,19 @@ import pytest
 import torch
 import yaml
 
-from lethe.place import Place
 from lethe.results import (
     ArtifactRow,
     BoardRow,
+    CalibrationRow,
     ConfirmationRow,
     EpochRow,
-    PackingRow,
     PredictionRow,
     Row,
     Store,
     StudyRow,
     TrialRow,
 )
+from lethe.storage.root import StorageRoot
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores Ctrl-C
 torch.set_num_threads(1)  # networks this small lose time to a second thread, and see LOG.md
@@ -91,17 +91,17 @@ def lethe(ray_environment: dict[str, str]) -> Callable[..., "subprocess.Popen[st
     return start
 
 
-ROW_STUDY = {"study": "s", "dataset": "bloodmnist", "arm": "none", "network": "resnet18"} | dict.fromkeys(
-    ("train_twins", "val_dropped", "test_dropped"), 0
+ROW_STUDY = {"study": "s", "dataset": "bloodmnist", "augmentation": "none", "network": "resnet18"} | dict.fromkeys(
+    ("train_duplicates", "val_dropped", "test_dropped"), 0
 )
 
-ROW_QUESTION = ROW_STUDY | {
-    "question": "q",
+ROW_SCENARIO = ROW_STUDY | {
+    "scenario": "q",
     "forget": "random 10 %",
     "forget_kind": "random",
     "forget_fraction": 0.1,
     "forget_images": 1196,
-    "forget_twins": 0,
+    "forget_duplicates": 0,
 }
 
 ROW_PROVENANCE = {
@@ -128,13 +128,13 @@ ROW_SETTING = {
 ROW_SECONDS = {"seconds_unlearn": 3.0, "seconds_evaluate": 1.0, "seconds_attack": 0.5}
 
 ROW_VALUES: dict[type[Row], dict[str, Any]] = {
-    TrialRow: ROW_QUESTION
+    TrialRow: ROW_SCENARIO
     | ROW_SETTING
     | ROW_PROVENANCE
     | ROW_SECONDS
     | {
         "trial_id": "t0",
-        "cell": "c",
+        "method_search": "c",
         "number": 0,
         "study_seed": 0,
         "training_seeds": [0, 1],
@@ -148,8 +148,9 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
         "oracles": ["d", "e"],
         "seconds_load": 0.5,
     },
-    EpochRow: ROW_SECONDS | {"study": "s", "trial_id": "t0", "cell": "c", "epoch": 1, "loss": 0.7, "gap_per_seed": []},
-    ConfirmationRow: ROW_QUESTION
+    EpochRow: ROW_SECONDS
+    | {"study": "s", "trial_id": "t0", "method_search": "c", "epoch": 1, "loss": 0.7, "gap_per_seed": []},
+    ConfirmationRow: ROW_SCENARIO
     | ROW_SETTING
     | ROW_PROVENANCE
     | {
@@ -164,7 +165,7 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
     },
     PredictionRow: {
         "study": "s",
-        "question": "q",
+        "scenario": "q",
         "confirmation_id": "k0",
         "row": "salun",
         "training_seed": 1,
@@ -180,7 +181,7 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
         "specification_id": "y",
         "run_at": datetime(2026, 11, 23, 9, 30, tzinfo=UTC),
         "margin": 0.01,
-        "question": "q",
+        "scenario": "q",
         "data_hash": "d",
         "forget_hash": "f",
         "recipe": "r",
@@ -202,11 +203,11 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
     ArtifactRow: ROW_STUDY
     | ROW_PROVENANCE
     | {"artifact_id": "a", "kind": "original", "training_seed": 1, "uri": "pool/a", "bytes": 10},
-    PackingRow: ROW_PROVENANCE
+    CalibrationRow: ROW_PROVENANCE
     | {
         "study": "s",
         "packing_id": "p",
-        "cell": "c",
+        "method_search": "c",
         "machine": "1 x H100, 16 CPU",
         "workers": 4,
         "threads": 4,
@@ -233,7 +234,7 @@ def make() -> Callable[..., Any]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(Place.at(tmp_path / "results"))
+    return Store(StorageRoot.at(tmp_path / "results"))
 
 
 @pytest.fixture
@@ -247,17 +248,17 @@ def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
     oracles: dict[tuple[str, int], float] = {}
 
     def record(row: str, gaps: Sequence[float | None], *, seeds: Sequence[int] = range(1, 100), **changes: Any) -> None:
-        question = changes.get("question", "q")
+        scenario = changes.get("scenario", "q")
         for seed, gap in zip(seeds, gaps, strict=False):
             if row == "oracle":
-                oracles[question, seed] = gap or 0.0
-            base = oracles.get((question, seed), 0.0)
+                oracles[scenario, seed] = gap or 0.0
+            base = oracles.get((scenario, seed), 0.0)
             at = base if row == "oracle" else base + (gap or 0.0)
             measures = _measures(at) if gap is not None else {}
             measures |= {f"oracle_{name}": value for name, value in _measures(base).items()}
-            common = {"row": row, "method": row.split()[0], "training_seed": seed, "question": question}
+            common = {"row": row, "method": row.split()[0], "training_seed": seed, "scenario": scenario}
             setting = [changes["setting"]] if "setting" in changes else []
-            name = "-".join(map(str, (*row.split(), question, *setting, seed)))
+            name = "-".join(map(str, (*row.split(), scenario, *setting, seed)))
             common["confirmation_id"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
             values = {"gap": gap, "setting": '{"name": ""}'} | measures | common | changes
             store.append([make(ConfirmationRow, **_of(ConfirmationRow, values))])

@@ -1,5 +1,5 @@
 """Lethe: which unlearning setting forgets, how close it comes to retraining, and at what cost."""
 
-from lethe import ray_environment
+from lethe.execution import ray_settings
 
-ray_environment.prepare()
+ray_settings.prepare()

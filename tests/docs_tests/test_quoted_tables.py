@@ -45,7 +45,7 @@ def test_a_quoted_table_has_the_columns_that_are_printed_today(
     page: str, study: str, rows: bool, text: str, store: Store, confirm: Callable[..., None]
 ) -> None:
     confirm("original", (0.1, 0.2, 0.3))
-    [board] = leaderboard(store.place)
+    [board] = leaderboard(store.root)
     printed = rows_of(quote.text_of(board, rows_alone=rows))[0]  # type: ignore[attr-defined]
     assert rows_of(text)[0].split() == printed.split(), f"python docs/quote_tables.py RESULTS ({page}, {study})"
 

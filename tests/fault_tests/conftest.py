@@ -19,19 +19,20 @@ import ray
 from rich.console import Console
 from safetensors.torch import load
 
-from lethe import ray_environment as settings
-from lethe.cluster import Stop, Watch
-from lethe.place import Place
-from lethe.progress import Progress
+from lethe.execution import ray_settings as settings
+from lethe.execution.stop import Stop
+from lethe.execution.worker_pool import Watch
+from lethe.pipeline.progress import Progress
+from lethe.pipeline.run import StudyRun
 from lethe.results import Store, query
-from lethe.run import StudyRun
+from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
 PATIENCE_S = 240.0
 
 NUMBERS = """
-select cell, number, setting, status, epochs_done, threshold, ua, ra, va, mia, gap, gap_per_seed, error
-from trials order by cell, number
+select method_search, number, setting, status, epochs_done, threshold, ua, ra, va, mia, gap, gap_per_seed, error
+from trials order by method_search, number
 """
 
 CONFIRMED = """
@@ -55,7 +56,7 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._store = Store(Place.at(folder))
+        self._store = Store(StorageRoot.at(folder))
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         records: list[dict[str, Any]] = query(sql, self.folder).to_pylist()
@@ -97,7 +98,7 @@ class Results:
         return len(self._store.read("confirmations"))
 
     def lend_pool(self, other: "Results", but: str = "false") -> set[str]:
-        """Copy the pool to another place but for the artefacts of which a condition holds, and name these."""
+        """Copy the pool to another place but for the artifacts of which a condition holds, and name these."""
         left_out = {row["artifact_id"] for row in self.ask(f"select artifact_id from artifacts where {but}")}
         for folder in self.folder.glob("pool/*/*"):
             if folder.name not in left_out:
@@ -296,7 +297,7 @@ def undisturbed(tmp_path: Path) -> Callable[[Path], Results]:
     def run(study: Path, *changes: str) -> Results:
         results = tmp_path / "undisturbed"
         with Progress(Console(quiet=True)) as progress:
-            StudyRun(read_study(study, changes), Place.at(results), progress).run(local=True)
+            StudyRun(read_study(study, changes), StorageRoot.at(results), progress).run(local=True)
         return Results(results)
 
     return run

@@ -21,7 +21,8 @@ def workers_of_trials(results: Any) -> set[int]:
 LOSE_A_NODE = """
 import os, signal, sys
 import ray
-from lethe.cluster import cause_of, connect
+from lethe.execution.connect import connect
+from lethe.execution.failures import cause_of
 
 class Worker:
     def raylet(self):

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from lethe.cluster import ClusterError, ClusterFailedError, connect
-from lethe.cluster import _own_node as own_node
-from lethe.cluster import _rehearsal as rehearsal
-from lethe.cluster._own_node import OwnNode
+from lethe.execution import _own_node as own_node
+from lethe.execution import _rehearsal as rehearsal
+from lethe.execution._own_node import OwnNode
+from lethe.execution.connect import connect
+from lethe.execution.failures import ClusterError, ClusterFailedError
 
 Start = Callable[..., Any]
 WriteStudy = Callable[..., Path]

@@ -12,16 +12,19 @@ import pytest
 import ray
 import torch
 
-from lethe.cluster import LIMITS, OnRay, Room, Stop
-from lethe.place import Place, PlaceError
-from lethe.provenance import Provenance, Stopwatch
+from lethe.execution.connection import OnRay
+from lethe.execution.failures import LIMITS
+from lethe.execution.resources import Room
+from lethe.execution.stop import Stop
 from lethe.results import Store, TrialRow
+from lethe.results.provenance import Provenance, Stopwatch
 from lethe.search import Journal, StudySearch, run_here, run_on_tune
-from lethe.search._report import Report, Status
+from lethe.search._epoch_report import Report, Status
 from lethe.search._worker import TrialTask
-from lethe.study import Cell, expand, read_study
+from lethe.storage.root import StorageError, StorageRoot
+from lethe.study import MethodSearch, expand, read_study
 from unlearning.data import load
-from unlearning.yardstick import Measures
+from unlearning.evaluation import Measures
 
 EPOCHS = 2
 TRIALS = 6
@@ -33,12 +36,12 @@ Searched = Callable[..., StudySearch]
 
 
 @pytest.fixture
-def make_cell(write_study: Callable[..., Path]) -> Callable[[int], Cell]:
-    def make(trials: int) -> Cell:
+def make_cell(write_study: Callable[..., Path]) -> Callable[[int], MethodSearch]:
+    def make(trials: int) -> MethodSearch:
         method = {"name": "salun", "epochs": EPOCHS, "search": {"lr": {"low": 0.001, "high": 0.1, "log": True}}}
         study = read_study(write_study(methods=[method], search={"trials": trials, "window": 3, "sampler": "random"}))
-        [cell] = expand(study, {source: load(source) for source in study.data})
-        return cell
+        [method_search] = expand(study, {source: load(source) for source in study.data})
+        return method_search
 
     return make
 
@@ -81,8 +84,8 @@ def no_fault(task: TrialTask, epoch: int) -> None:
 
 
 @pytest.fixture
-def search(make_cell: Callable[[int], Cell], witness: Callable[..., Any]) -> Searched:
-    """Searches a cell from what a store holds, with workers that suffer a fault."""
+def search(make_cell: Callable[[int], MethodSearch], witness: Callable[..., Any]) -> Searched:
+    """Searches a method search from what a store holds, with workers that suffer a fault."""
 
     def run(
         fault: Fault,
@@ -93,12 +96,18 @@ def search(make_cell: Callable[[int], Cell], witness: Callable[..., Any]) -> Sea
         workers: int | None = None,
         trials: int = TRIALS,
     ) -> StudySearch:
-        cell = make_cell(trials)
-        begun = StudySearch([cell], store, Journal(store.place, cell.study.name))
-        begun.open_cell(cell)
+        method_search = make_cell(trials)
+        begun = StudySearch([method_search], store, Journal(store.root, method_search.study.name))
+        begun.open_search(method_search)
         by = by or witness()
         run_on_tune(
-            cell.study, begun, make or making(fault), OnRay(workers), room or Room(1, 0), by.watch, lambda: None
+            method_search.study,
+            begun,
+            make or making(fault),
+            OnRay(workers),
+            room or Room(1, 0),
+            by.watch,
+            lambda: None,
         )
         return begun
 
@@ -106,11 +115,11 @@ def search(make_cell: Callable[[int], Cell], witness: Callable[..., Any]) -> Sea
 
 
 @pytest.fixture
-def undisturbed(make_cell: Callable[[int], Cell], tmp_path: Path) -> StudySearch:
+def undisturbed(make_cell: Callable[[int], MethodSearch], tmp_path: Path) -> StudySearch:
     """The search without Tune and without faults."""
-    cell, store = make_cell(TRIALS), Store(Place.at(tmp_path / "undisturbed"))
-    begun = StudySearch([cell], store, Journal(store.place, cell.study.name))
-    begun.open_cell(cell)
+    method_search, store = make_cell(TRIALS), Store(StorageRoot.at(tmp_path / "undisturbed"))
+    begun = StudySearch([method_search], store, Journal(store.root, method_search.study.name))
+    begun.open_search(method_search)
     run_here(begun, making(no_fault)(), Stop(), lambda: None)
     return begun
 
@@ -242,9 +251,9 @@ def test_a_trial_that_no_device_holds_fails_for_memory_and_the_next_run_tries_it
 
 def test_what_making_a_worker_raises_ends_the_run_with_that_very_error(search: Searched, store: Store) -> None:
     def make() -> Any:
-        raise PlaceError("the pool is gone")
+        raise StorageError("the pool is gone")
 
-    with pytest.raises(PlaceError, match="the pool is gone"):
+    with pytest.raises(StorageError, match="the pool is gone"):
         search(no_fault, store, make=make)
 
 
@@ -253,10 +262,10 @@ def test_what_keeping_a_trial_raises_ends_the_run_with_that_very_error(search: S
         """A store on a disk that is full."""
 
         def append_trial(self, *rows: Any) -> None:
-            raise PlaceError("the disk is full")
+            raise StorageError("the disk is full")
 
-    with pytest.raises(PlaceError, match="the disk is full"):
-        search(no_fault, Full(Place.at(tmp_path / "full")))
+    with pytest.raises(StorageError, match="the disk is full"):
+        search(no_fault, Full(StorageRoot.at(tmp_path / "full")))
 
 
 def test_a_wish_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_come(

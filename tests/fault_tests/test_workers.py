@@ -49,8 +49,8 @@ def test_trial_workers_killed_again_and_again_cost_time_alone(
 CLAIMS_THAT_NEVER_LAPSE = """
 import sys
 import ray
-from lethe.cluster import connect
-from lethe.pool._claims import LocalClaims
+from lethe.execution.connect import connect
+from lethe.artifacts._claims import LocalClaims
 
 with connect(sys.argv[1]):
     kept = {"name": "lethe-claims", "namespace": "lethe", "lifetime": "detached", "num_cpus": 0}
@@ -97,7 +97,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint_to_the_same_weights(
 def test_a_cluster_of_one_slot_whose_trainer_dies_while_trials_run_goes_on(
     start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
 ) -> None:
-    """The trials of one cell take the slot of the dead trainer, and give it back for the training of the other."""
+    """The trials of one search take the slot of the dead trainer, and give it back for the training of the other."""
     study = write_study(
         forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
         training={"epochs": 10, "batch_size": 2, "lr": 0.01},

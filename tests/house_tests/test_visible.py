@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lethe.cli._common import console
-from lethe.visible import visible, visible_in_json
+from lethe.results.visible import visible, visible_in_json
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unlearning.data.augment import ARMS, ArmName
+from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.seeds import generator
 
 PADDING = 4
@@ -33,13 +33,15 @@ def which_view(image_CHW: Tensor, seen_CHW: Tensor) -> list[tuple[int, int, bool
     return [chosen for chosen in VIEWS if torch.equal(view(image_CHW, *chosen), seen_CHW)]
 
 
-def augmented(images_NCHW: Tensor, seed: int = 0, arm: ArmName = "standard") -> Tensor:
+def augmented(images_NCHW: Tensor, seed: int = 0, augmentation: AugmentationName = "standard") -> Tensor:
     count = len(images_NCHW)
-    return ARMS[arm].apply(images_NCHW, ARMS[arm].draw(count, generator(seed, "augment")))
+    return AUGMENTATIONS[augmentation].apply(
+        images_NCHW, AUGMENTATIONS[augmentation].draw(count, generator(seed, "augment"))
+    )
 
 
 def test_every_arm_that_a_study_may_name_exists() -> None:
-    assert tuple(ARMS) == get_args(ArmName)
+    assert tuple(AUGMENTATIONS) == get_args(AugmentationName)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -53,8 +55,8 @@ def test_crops_and_flips_are_spread_over_all_that_are_possible() -> None:
     """A picture with one bright pixel in its middle tells by where it is found which view was taken."""
     images_NCHW = torch.zeros(4000, 1, 9, 9, dtype=torch.uint8)
     images_NCHW[:, :, 4, 4] = 255
-    places = augmented(images_NCHW).flatten(1).argmax(1)
-    assert set(places.tolist()) == set(range(81))
+    roots = augmented(images_NCHW).flatten(1).argmax(1)
+    assert set(roots.tolist()) == set(range(81))
     left_NCHW = torch.zeros(4000, 1, 1, 20, dtype=torch.uint8)
     left_NCHW[..., 10:] = 255
     bright_left = augmented(left_NCHW.expand(-1, -1, 9, -1).contiguous())[:, 0, 4].float()
@@ -62,24 +64,26 @@ def test_crops_and_flips_are_spread_over_all_that_are_possible() -> None:
     assert 0.45 < float(flipped.float().mean()) < 0.55
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_shape_and_type_stay_and_the_images_given_are_left_alone(arm: ArmName, channels: int) -> None:
+def test_shape_and_type_stay_and_the_images_given_are_left_alone(augmentation: AugmentationName, channels: int) -> None:
     images_NCHW = noise(channels=channels)
     before = images_NCHW.clone()
-    seen_NCHW = augmented(images_NCHW, arm=arm)
+    seen_NCHW = augmented(images_NCHW, augmentation=augmentation)
     assert seen_NCHW.shape == images_NCHW.shape
     assert seen_NCHW.dtype == torch.uint8
     assert torch.equal(images_NCHW, before)
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_sample_gets_the_same_view_in_whatever_batch_it_comes(arm: ArmName) -> None:
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_a_sample_gets_the_same_view_in_whatever_batch_it_comes(augmentation: AugmentationName) -> None:
     images_NCHW = noise()
-    drawn_ND = ARMS[arm].draw(len(images_NCHW), generator(0, "augment"))
-    whole = ARMS[arm].apply(images_NCHW, drawn_ND)
+    drawn_ND = AUGMENTATIONS[augmentation].draw(len(images_NCHW), generator(0, "augment"))
+    whole = AUGMENTATIONS[augmentation].apply(images_NCHW, drawn_ND)
     for indices_B in (torch.tensor([3]), torch.tensor([5, 5, 2]), torch.arange(len(images_NCHW)).flip(0)):
-        assert torch.equal(ARMS[arm].apply(images_NCHW[indices_B], drawn_ND[indices_B]), whole[indices_B])
+        assert torch.equal(
+            AUGMENTATIONS[augmentation].apply(images_NCHW[indices_B], drawn_ND[indices_B]), whole[indices_B]
+        )
 
 
 def test_the_layout_of_the_images_does_not_matter() -> None:
@@ -96,4 +100,4 @@ def test_a_seed_gives_its_views_again_and_another_seed_gives_others() -> None:
 
 def test_the_arm_none_gives_the_images_as_they_are() -> None:
     images_NCHW = noise()
-    assert torch.equal(augmented(images_NCHW, arm="none"), images_NCHW)
+    assert torch.equal(augmented(images_NCHW, augmentation="none"), images_NCHW)

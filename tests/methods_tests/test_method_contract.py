@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearning.data import SplitName, Synthetic, load
-from unlearning.data.augment import ARMS, ArmName
+from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import RandomShare, select
 from unlearning.engine import Engine
 from unlearning.methods import (
@@ -19,7 +19,7 @@ from unlearning.methods import (
     Nothing,
     RandomLabel,
     SalUn,
-    Subject,
+    UnlearningContext,
 )
 from unlearning.models import CNN
 from unlearning.saliency import Saliency, saliency_scores
@@ -73,7 +73,7 @@ def weights() -> Weights:
         DATA.train.labels_N,
         torch.arange(COUNT),
         recipe=Recipe(epochs=2, batch_size=32),
-        arm=ARMS["none"],
+        augmentation=AUGMENTATIONS["none"],
         seed=0,
     )
     training.advance()
@@ -89,15 +89,19 @@ def saliency(weights: Weights) -> Saliency:
     return Saliency(saliency_scores(model, DATA.train.images_NCHW[forget_F], DATA.train.labels_N[forget_F]))
 
 
-def subject_of(saliency: Saliency | None, arm: ArmName = "none", task: ForgetTask = TASK) -> Subject:
+def context_of(
+    saliency: Saliency | None, augmentation: AugmentationName = "none", task: ForgetTask = TASK
+) -> UnlearningContext:
     """A subject whose model has weights of its own until a trial puts the original's there."""
     model = CNN(width=4).build(1, DATA.classes, seed=5)
-    engine = Engine(model, DATA.train.images_NCHW, arm=ARMS[arm], precision="float32")
-    return Subject(engine, task, saliency)
+    engine = Engine(model, DATA.train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
+    return UnlearningContext(engine, task, saliency)
 
 
-def run(subject: Subject, weights: Weights, method: Method, seed: int = 3, **options: bool) -> list[EpochResult]:
-    return list(unlearn(subject, weights, method, seed, IMAGES, **options))
+def run(
+    context: UnlearningContext, weights: Weights, method: Method, seed: int = 3, **options: bool
+) -> list[EpochResult]:
+    return list(unlearn(context, weights, method, seed, IMAGES, **options))
 
 
 def same(ours: list[EpochResult], theirs: list[EpochResult]) -> bool:
@@ -113,7 +117,7 @@ def same(ours: list[EpochResult], theirs: list[EpochResult]) -> bool:
 def test_a_method_gives_its_epochs_in_order_with_finite_losses_and_logits_of_every_split(
     method: Method, weights: Weights, saliency: Saliency
 ) -> None:
-    results = run(subject_of(saliency), weights, method)
+    results = run(context_of(saliency), weights, method)
     assert [result.epoch for result in results] == (list(range(1, method.epochs + 1)) or [0])
     for result in results:
         assert not result.diverged
@@ -128,35 +132,35 @@ def test_a_method_gives_its_epochs_in_order_with_finite_losses_and_logits_of_eve
 def test_a_second_run_of_the_same_seed_in_the_same_model_is_bit_identical(
     method: Method, weights: Weights, saliency: Saliency
 ) -> None:
-    subject = subject_of(saliency)
+    context = context_of(saliency)
     before = {name: value.clone() for name, value in weights.items()}
-    first = run(subject, weights, method)
-    run(subject, weights, GradientAscent(epochs=1, lr=0.1), seed=8)
-    assert same(run(subject, weights, method), first)
+    first = run(context, weights, method)
+    run(context, weights, GradientAscent(epochs=1, lr=0.1), seed=8)
+    assert same(run(context, weights, method), first)
     assert all(torch.equal(weights[name], before[name]) for name in before)
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
 def test_augmented_views_are_drawn_from_the_seed_as_well(name: str, weights: Weights, saliency: Saliency) -> None:
-    subject = subject_of(saliency, arm="standard")
-    first = run(subject, weights, small(name))
-    assert same(run(subject, weights, small(name)), first)
-    assert not same(run(subject_of(saliency), weights, small(name)), first)
+    context = context_of(saliency, augmentation="standard")
+    first = run(context, weights, small(name))
+    assert same(run(context, weights, small(name)), first)
+    assert not same(run(context_of(saliency), weights, small(name)), first)
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
 def test_another_seed_gives_another_run(name: str, weights: Weights, saliency: Saliency) -> None:
-    subject, method = subject_of(saliency, arm="standard"), small(name)
-    assert not same(run(subject, weights, method, seed=3), run(subject, weights, method, seed=4))
+    context, method = context_of(saliency, augmentation="standard"), small(name)
+    assert not same(run(context, weights, method, seed=3), run(context, weights, method, seed=4))
 
 
 @every_method
 def test_a_run_that_is_evaluated_at_its_end_alone_ends_the_same(
     method: Method, weights: Weights, saliency: Saliency
 ) -> None:
-    subject = subject_of(saliency)
-    each = run(subject, weights, method)
-    *before, last = run(subject, weights, method, every_epoch=False)
+    context = context_of(saliency)
+    each = run(context, weights, method)
+    *before, last = run(context, weights, method, every_epoch=False)
     assert same([last], each[-1:])
     assert not any(result.evaluated or result.diverged for result in before)
 
@@ -165,11 +169,11 @@ def test_a_run_that_is_evaluated_at_its_end_alone_ends_the_same(
 def test_a_run_that_diverges_ends_with_an_epoch_that_says_so_and_leaves_no_trace(
     name: str, weights: Weights, saliency: Saliency
 ) -> None:
-    subject, epochs = subject_of(saliency), 40
-    results = run(subject, weights, method_of(name, epochs=epochs, batch_size=8, lr=1e6))
+    context, epochs = context_of(saliency), 40
+    results = run(context, weights, method_of(name, epochs=epochs, batch_size=8, lr=1e6))
     assert [result.diverged for result in results] == [False] * (len(results) - 1) + [True]
     assert len(results) < epochs
-    assert same(run(subject, weights, small(name)), run(subject_of(saliency), weights, small(name)))
+    assert same(run(context, weights, small(name)), run(context_of(saliency), weights, small(name)))
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
@@ -177,15 +181,15 @@ def test_a_run_that_diverges_says_so_when_only_its_end_was_asked_for(
     name: str, weights: Weights, saliency: Saliency
 ) -> None:
     method = method_of(name, epochs=40, batch_size=8, lr=1e6)
-    *before, last = run(subject_of(saliency), weights, method, every_epoch=False)
+    *before, last = run(context_of(saliency), weights, method, every_epoch=False)
     assert last.diverged
     assert not any(result.diverged for result in before)
 
 
 def test_doing_nothing_leaves_the_original(weights: Weights, saliency: Saliency) -> None:
-    subject = subject_of(saliency)
-    (result,) = run(subject, weights, Nothing())
-    assert all(torch.equal(value, weights[name]) for name, value in subject.model.state_dict().items())
+    context = context_of(saliency)
+    (result,) = run(context, weights, Nothing())
+    assert all(torch.equal(value, weights[name]) for name, value in context.model.state_dict().items())
     assert result.loss is None
 
 
@@ -205,12 +209,12 @@ def images_with_gradients(model: nn.Module) -> list[int]:
 def test_the_images_that_are_counted_are_those_that_passed_through_the_network_with_gradients(
     method: Method, weights: Weights, saliency: Saliency
 ) -> None:
-    subject = subject_of(saliency)
-    passed = images_with_gradients(subject.model)
-    counted = [result.images_unlearn for result in run(subject, weights, method, every_epoch=False)]
+    context = context_of(saliency)
+    passed = images_with_gradients(context.model)
+    counted = [result.images_unlearn for result in run(context, weights, method, every_epoch=False)]
     assert sum(counted) == sum(passed)
-    sweeps = {"fine_tune": len(FORGET.retain_R), "gradient_ascent": len(FORGET.indices_F), "nothing": 0}
-    assert counted == [sweeps.get(method.name, COUNT)] * max(1, method.epochs)
+    data_passes = {"fine_tune": len(FORGET.retain_R), "gradient_ascent": len(FORGET.indices_F), "nothing": 0}
+    assert counted == [data_passes.get(method.name, COUNT)] * max(1, method.epochs)
 
 
 def test_saliency_scores_pass_each_image_of_the_forget_set_through_the_network_once(weights: Weights) -> None:
@@ -226,7 +230,9 @@ def test_a_training_passes_its_images_through_the_network_once_an_epoch() -> Non
     passed = images_with_gradients(model)
     recipe = Recipe(epochs=3, batch_size=32)
     labels_N, retain_R = DATA.train.labels_N, FORGET.retain_R
-    training = Training(model, DATA.train.images_NCHW, labels_N, retain_R, recipe=recipe, arm=ARMS["standard"], seed=0)
+    training = Training(
+        model, DATA.train.images_NCHW, labels_N, retain_R, recipe=recipe, augmentation=AUGMENTATIONS["standard"], seed=0
+    )
     for _ in range(recipe.epochs):
         training.advance()
     assert sum(passed) == training.engine.images_trained == 3 * len(retain_R)
@@ -241,12 +247,12 @@ def test_a_method_is_named_as_in_the_table() -> None:
 def test_saluns_frozen_weights_are_the_originals_to_the_bit_and_the_others_move(
     options: dict[str, Any], density: float, weights: Weights, saliency: Saliency
 ) -> None:
-    subject, method, seed = subject_of(saliency), SalUn(**SMALL, **options, density=density), 3
-    run(subject, weights, method, seed)
-    masks = method.masks(subject, seed)
+    context, method, seed = context_of(saliency), SalUn(**SMALL, **options, density=density), 3
+    run(context, weights, method, seed)
+    masks = method.masks(context, seed)
     assert masks is not None
     moved = 0
-    for (name, parameter), mask in zip(subject.model.named_parameters(), masks, strict=True):
+    for (name, parameter), mask in zip(context.model.named_parameters(), masks, strict=True):
         assert torch.equal(parameter[~mask], weights[name][~mask])
         moved += int((parameter != weights[name]).sum())
     assert moved > 0.9 * saliency.trainable(density)
@@ -254,9 +260,9 @@ def test_saluns_frozen_weights_are_the_originals_to_the_bit_and_the_others_move(
 
 @pytest.mark.parametrize("mask", ["saliency", "random"])
 def test_salun_without_a_frozen_weight_is_plain_random_labels(mask: Any, weights: Weights, saliency: Saliency) -> None:
-    subject = subject_of(saliency)
-    salun = run(subject, weights, SalUn(**SMALL, density=1.0, mask=mask))
-    assert same(salun, run(subject, weights, RandomLabel(**SMALL)))
+    context = context_of(saliency)
+    salun = run(context, weights, SalUn(**SMALL, density=1.0, mask=mask))
+    assert same(salun, run(context, weights, RandomLabel(**SMALL)))
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
@@ -264,9 +270,9 @@ def test_salun_without_a_frozen_weight_is_plain_random_labels(mask: Any, weights
 def test_running_statistics_stay_when_frozen_and_move_when_not(
     name: str, batch_norm: str, weights: Weights, saliency: Saliency
 ) -> None:
-    subject = subject_of(saliency)
-    run(subject, weights, method_of(name, **SMALL, batch_norm=batch_norm))
-    statistics = {name: value for name, value in subject.model.named_buffers() if "running" in name}
+    context = context_of(saliency)
+    run(context, weights, method_of(name, **SMALL, batch_norm=batch_norm))
+    statistics = {name: value for name, value in context.model.named_buffers() if "running" in name}
     assert len(statistics) == 6
     assert all(torch.equal(value, weights[key]) is (batch_norm == "freeze") for key, value in statistics.items())
 
@@ -280,8 +286,8 @@ def test_labels_are_drawn_for_the_forget_set_alone_and_anew_every_epoch(
     method, true_F, drawn = kind(loop=loop, relabel=relabel), TASK.labels_N[TASK.forget_N], []
     for epoch in range(1, 40):
         labels_N = torch.full((COUNT,), -1)
-        for sweep in method.sweeps(TASK, epoch_order(0, epoch, COUNT), generator(0, "labels", epoch)):
-            labels_N[sweep.indices_M] = sweep.labels_M
+        for data_pass in method.data_passes(TASK, epoch_order(0, epoch, COUNT), generator(0, "labels", epoch)):
+            labels_N[data_pass.indices_M] = data_pass.labels_M
         assert torch.equal(labels_N[~TASK.forget_N], TASK.labels_N[~TASK.forget_N])
         drawn.append(labels_N[TASK.forget_N])
     draws_EF = torch.stack(drawn)
@@ -294,19 +300,19 @@ def test_labels_are_drawn_for_the_forget_set_alone_and_anew_every_epoch(
 def test_with_two_classes_another_label_is_the_flipped_one() -> None:
     labels_N = torch.tensor([0, 1, 1, 0])
     task = ForgetTask(labels_N, torch.tensor([True, True, False, False]), classes=2)
-    forget, _ = RandomLabel(relabel="other").sweeps(task, torch.arange(4), generator(0, "labels"))
+    forget, _ = RandomLabel(relabel="other").data_passes(task, torch.arange(4), generator(0, "labels"))
     assert torch.equal(forget.labels_M, 1 - labels_N[:2])
 
 
 def test_the_mixed_loop_sweeps_every_image_once_in_the_epochs_order() -> None:
     order_N = epoch_order(0, 1, COUNT)
-    (sweep,) = RandomLabel(loop="mixed").sweeps(TASK, order_N, generator(0, "labels"))
-    assert torch.equal(sweep.indices_M, order_N)
+    (data_pass,) = RandomLabel(loop="mixed").data_passes(TASK, order_N, generator(0, "labels"))
+    assert torch.equal(data_pass.indices_M, order_N)
 
 
 def test_the_sequential_loop_sweeps_the_forget_set_and_then_the_retain_set_in_the_epochs_order() -> None:
     order_N = epoch_order(0, 1, COUNT)
-    forget, retain = RandomLabel(loop="sequential").sweeps(TASK, order_N, generator(0, "labels"))
+    forget, retain = RandomLabel(loop="sequential").data_passes(TASK, order_N, generator(0, "labels"))
     assert torch.equal(forget.indices_M, order_N[torch.isin(order_N, FORGET.indices_F)])
     assert torch.equal(retain.indices_M, order_N[torch.isin(order_N, FORGET.retain_R)])
 
@@ -325,13 +331,13 @@ def spoilt_at(indices_M: Tensor) -> ForgetTask:
 def test_fine_tuning_does_not_use_the_forget_set_nor_gradient_ascent_the_retain_set(
     method: Method, unused_M: Tensor, weights: Weights
 ) -> None:
-    honest = run(subject_of(None), weights, method)
-    assert same(run(subject_of(None, task=spoilt_at(unused_M)), weights, method), honest)
-    assert not same(run(subject_of(None, task=spoilt_at(torch.arange(COUNT))), weights, method), honest)
+    honest = run(context_of(None), weights, method)
+    assert same(run(context_of(None, task=spoilt_at(unused_M)), weights, method), honest)
+    assert not same(run(context_of(None, task=spoilt_at(torch.arange(COUNT))), weights, method), honest)
 
 
 def test_gradient_ascent_climbs_the_loss_of_the_forget_set(weights: Weights) -> None:
-    results = run(subject_of(None), weights, GradientAscent(epochs=3, batch_size=32, lr=0.01))
+    results = run(context_of(None), weights, GradientAscent(epochs=3, batch_size=32, lr=0.01))
     losses = [-(result.loss or 0) for result in results]
     assert losses == sorted(losses)
 
@@ -341,10 +347,10 @@ def test_gradient_ascent_climbs_the_loss_of_the_forget_set(weights: Weights) -> 
 def test_a_mask_leaves_exactly_its_density_trainable(
     density: float, mask: Any, weights: Weights, saliency: Saliency
 ) -> None:
-    masks = SalUn(density=density, mask=mask).masks(subject_of(saliency), seed=0)
+    masks = SalUn(density=density, mask=mask).masks(context_of(saliency), seed=0)
     assert masks is not None
     assert [tuple(part.shape) for part in masks] == [
-        tuple(parameter.shape) for parameter in subject_of(None).model.parameters()
+        tuple(parameter.shape) for parameter in context_of(None).model.parameters()
     ]
     total = sum(part.numel() for part in masks)
     assert sum(int(part.sum()) for part in masks) == int(density * total)
@@ -359,7 +365,7 @@ def test_a_saliency_mask_keeps_the_highest_scores_and_its_threshold_is_the_lowes
     random = torch.Generator().manual_seed(0)
     scores = {"a": torch.rand(10, 3, generator=random), "b": torch.rand(70, generator=random)}
     saliency, method = Saliency(scores), SalUn(density=0.3)
-    masks = method.masks(subject_of(saliency), seed=0)
+    masks = method.masks(context_of(saliency), seed=0)
     assert masks is not None
     kept = torch.cat([score[mask] for score, mask in zip(scores.values(), masks, strict=True)])
     frozen = torch.cat([score[~mask] for score, mask in zip(scores.values(), masks, strict=True)])
@@ -369,9 +375,9 @@ def test_a_saliency_mask_keeps_the_highest_scores_and_its_threshold_is_the_lowes
 
 def test_a_random_mask_depends_on_the_seed_and_needs_no_scores(saliency: Saliency) -> None:
     method = SalUn(density=0.3, mask="random")
-    first = method.masks(subject_of(saliency), seed=1) or []
-    second = method.masks(subject_of(None), seed=1) or []
-    third = method.masks(subject_of(None), seed=2) or []
+    first = method.masks(context_of(saliency), seed=1) or []
+    second = method.masks(context_of(None), seed=1) or []
+    third = method.masks(context_of(None), seed=2) or []
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
     assert not all(torch.equal(one, other) for one, other in zip(first, third, strict=True))
 
@@ -386,7 +392,7 @@ def test_salun_needs_scores_and_has_a_threshold_only_where_scores_choose_what_is
     assert method.needs_saliency is needs
     assert (method.threshold(saliency) is not None) is needs
     if not needs:
-        assert same(run(subject_of(None), weights, method), run(subject_of(saliency), weights, method))
+        assert same(run(context_of(None), weights, method), run(context_of(saliency), weights, method))
 
 
 def test_masks_of_one_ranking_are_nested(saliency: Saliency) -> None:
@@ -396,7 +402,7 @@ def test_masks_of_one_ranking_are_nested(saliency: Saliency) -> None:
 
 def test_salun_without_scores_is_refused(weights: Weights) -> None:
     with pytest.raises(ValueError, match="SalUn needs the saliency scores"):
-        run(subject_of(None), weights, SalUn(**SMALL))
+        run(context_of(None), weights, SalUn(**SMALL))
 
 
 def test_saluns_controls_differ_from_it_in_the_mask_alone() -> None:

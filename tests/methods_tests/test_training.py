@@ -9,20 +9,20 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
 
 from unlearning.data import ImageData, Synthetic, load
-from unlearning.data.augment import ARMS, Arm, ArmName
+from unlearning.data.augment import AUGMENTATIONS, Augmentation, AugmentationName
 from unlearning.data.forget import RandomShare, select
-from unlearning.engine import Engine, Sweep
+from unlearning.engine import DataPass, Engine
+from unlearning.engine._sgd import SGD
 from unlearning.metrics import Predictions, unlearning_accuracy
 from unlearning.models import CNN, Normalise
 from unlearning.schedules import Constant, Cosine, MultiStep, OneCycle, Schedule
-from unlearning.sgd import SGD
 from unlearning.training import Recipe, Training, epoch_order
 
 SMALL = load(Synthetic(train=120, val=30, test=30, size=12, classes=3))
 EVERY = torch.arange(len(SMALL.train))
 
 
-class Noting(Arm):
+class Noting(Augmentation):
     """Changes no image and notes which ones come by."""
 
     numbers = 1
@@ -41,7 +41,7 @@ class Noting(Arm):
 def training(
     data: ImageData = SMALL,
     indices_M: Tensor = EVERY,
-    arm: Arm = ARMS["standard"],
+    augmentation: Augmentation = AUGMENTATIONS["standard"],
     seed: int = 0,
     width: int = 4,
     **recipe: Any,
@@ -52,7 +52,7 @@ def training(
         data.train.labels_N,
         indices_M,
         recipe=Recipe(**{"epochs": 2, "batch_size": 32, **recipe}),
-        arm=arm,
+        augmentation=augmentation,
         seed=seed,
     )
 
@@ -74,12 +74,14 @@ def test_a_seed_gives_the_same_weights_again_and_another_seed_gives_others() -> 
     assert not identical(first, finished(training(seed=1)))
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_training_that_goes_on_from_a_checkpoint_ends_at_bit_identical_weights(arm: ArmName) -> None:
-    whole = finished(training(arm=ARMS[arm], epochs=3))
-    stopped = training(arm=ARMS[arm], epochs=3)
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_a_training_that_goes_on_from_a_checkpoint_ends_at_bit_identical_weights(
+    augmentation: AugmentationName,
+) -> None:
+    whole = finished(training(augmentation=AUGMENTATIONS[augmentation], epochs=3))
+    stopped = training(augmentation=AUGMENTATIONS[augmentation], epochs=3)
     stopped.advance()
-    continued = training(arm=ARMS[arm], epochs=3)
+    continued = training(augmentation=AUGMENTATIONS[augmentation], epochs=3)
     continued.restore(stopped.checkpoint())
     assert (continued.epoch, continued.loss, continued.seconds) == (1, stopped.loss, stopped.seconds)
     assert identical(finished(continued), whole)
@@ -88,8 +90,8 @@ def test_a_training_that_goes_on_from_a_checkpoint_ends_at_bit_identical_weights
 
 def test_a_training_on_a_part_visits_its_images_in_the_order_of_a_training_on_all() -> None:
     part, whole_notes, part_notes = EVERY[::3], Noting(), Noting()
-    finished(training(arm=whole_notes))
-    finished(training(arm=part_notes, indices_M=part))
+    finished(training(augmentation=whole_notes))
+    finished(training(augmentation=part_notes, indices_M=part))
     whole_order = torch.cat(whole_notes.seen)
     assert torch.equal(torch.cat(part_notes.seen), whole_order[torch.isin(whole_order, part)])
     assert torch.equal(whole_order[: len(EVERY)].sort().values, EVERY)
@@ -207,10 +209,10 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_samples_in_every_sweep() -> N
     model = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
     images_NCHW, labels_N = SMALL.train.images_NCHW[:10], SMALL.train.labels_N[:10]
     parts = [torch.tensor([0, 1, 2]), torch.tensor([3, 4, 5, 6, 7, 8, 9])]
-    engine = Engine(model, images_NCHW, arm=ARMS["none"], precision="float32")
+    engine = Engine(model, images_NCHW, augmentation=AUGMENTATIONS["none"], precision="float32")
     engine.begin(momentum=0.0, weight_decay=0.0)
-    sweeps = [Sweep(part, labels_N[part]) for part in parts]
-    loss = engine.train_epoch(sweeps, batch_size=4, learning_rates=repeat(0.0), random=torch.Generator())
+    data_passes = [DataPass(part, labels_N[part]) for part in parts]
+    loss = engine.train_epoch(data_passes, batch_size=4, learning_rates=repeat(0.0), random=torch.Generator())
     with torch.no_grad():
         expected = float(cross_entropy(model(images_NCHW / 255), labels_N))
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -241,7 +243,9 @@ def test_an_original_knows_the_forget_set_by_heart_and_its_oracle_does_not() -> 
 
     def unlearning_accuracy_of(indices_M: Tensor) -> float:
         trained = finished(
-            training(data, indices_M, ARMS["none"], width=16, epochs=25, lr=0.1, schedule=OneCycle(), batch_size=32)
+            training(
+                data, indices_M, AUGMENTATIONS["none"], width=16, epochs=25, lr=0.1, schedule=OneCycle(), batch_size=32
+            )
         )
         logits_FK = trained.engine.predict(data.train.images_NCHW[forget.indices_F])
         return unlearning_accuracy(Predictions(logits_FK, data.train.labels_N[forget.indices_F]))

@@ -26,7 +26,7 @@ ORACLES = (0.00, 0.01, 0.03, 0.06, 0.10)
 
 
 def board_of(store: Store) -> Board:
-    [board] = leaderboard(store.place)
+    [board] = leaderboard(store.root)
     return board
 
 
@@ -154,7 +154,7 @@ def test_the_margin_of_the_study_decides_what_is_equivalent(store: Store, confir
     assert verdicts(store)["salun"] == "inconclusive"
     for row, gaps in {"oracle": (0.0, 0.001, 0.002), "original": (0.2, 0.3, 0.2), "salun": (0.02, 0.0, -0.02)}.items():
         confirm(row, gaps, margin=0.5, study="wide")
-    [wide] = leaderboard(store.place, "wide")
+    [wide] = leaderboard(store.root, "wide")
     assert {line.row: line.verdict for line in wide.lines}["salun"] == "equivalent"
 
 
@@ -204,7 +204,7 @@ def test_the_original_and_the_oracle_come_first_and_controls_follow_their_method
     lines = lines_of(store)
     assert list(lines) == ["original", "oracle", "fine_tune", "salun", "salun density 1.0", "salun random mask"]
     assert [line.untuned for line in lines.values()] == [False] * 4 + [True] * 2
-    text = printed(leaderboard(store.place), 120)
+    text = printed(leaderboard(store.root), 120)
     assert "salun density 1.0, untuned" in text
     assert "salun - salun random mask (untuned)" in text
     assert "Untuned: salun density 1.0, salun random mask run at their method's learning rate" in " ".join(text.split())
@@ -214,7 +214,7 @@ def test_a_row_with_a_seed_that_diverged_has_no_gap_and_says_so(store: Store, co
     confirm("salun", (0.1, 0.2))
     confirm("salun", (None,), seeds=[3], status="diverged")
     assert lines_of(store)["salun"].gap is None
-    assert "diverged" in printed(leaderboard(store.place), 120)
+    assert "diverged" in printed(leaderboard(store.root), 120)
 
 
 def test_a_row_that_waits_for_seeds_has_no_gap_and_says_how_many_it_has(store: Store, confirm: Confirm) -> None:
@@ -222,33 +222,33 @@ def test_a_row_that_waits_for_seeds_has_no_gap_and_says_how_many_it_has(store: S
     confirm("salun", (0.1, 0.2))
     line = lines_of(store)["salun"]
     assert (line.gap, line.verdict, line.status, line.seeds, line.seeds_wanted) == (None, None, "incomplete", 2, 3)
-    assert "2 of 3 seeds" in printed(leaderboard(store.place), 120)
+    assert "2 of 3 seeds" in printed(leaderboard(store.root), 120)
 
 
 def test_the_table_says_which_seeds_it_is_over(store: Store, confirm: Confirm) -> None:
     confirm("salun", (0.1, 0.1, 0.2), seeds=[4, 7, 9], tuning_seeds=[0, 2])
-    text = printed(leaderboard(store.place), 120)
+    text = printed(leaderboard(store.root), 120)
     assert "Means over 3 training seeds (4, 7, 9); settings were chosen on seeds 0, 2." in text
 
 
-def test_each_question_and_each_study_has_its_own_board(store: Store, confirm: Confirm) -> None:
+def test_each_scenario_and_each_study_has_its_own_board(store: Store, confirm: Confirm) -> None:
     confirm("salun", (0.1, 0.1, 0.1))
-    confirm("salun", (0.2, 0.2, 0.2), question="other", arm="flip")
+    confirm("salun", (0.2, 0.2, 0.2), scenario="other", augmentation="flip")
     confirm("salun", (0.3, 0.3, 0.3), study="other")
-    assert [board.title.split(", forget")[0] for board in leaderboard(store.place)] == [
+    assert [board.title.split(", forget")[0] for board in leaderboard(store.root)] == [
         "other · bloodmnist, augmentation none",
         "s · bloodmnist, augmentation flip",
         "s · bloodmnist, augmentation none",
     ]
-    assert len(leaderboard(store.place, "other")) == 1
-    assert leaderboard(store.place, "nothing") == []
+    assert len(leaderboard(store.root, "other")) == 1
+    assert leaderboard(store.root, "nothing") == []
 
 
-def test_boards_that_names_do_not_distinguish_say_which_question_they_are(store: Store, confirm: Confirm) -> None:
-    confirm("salun", (0.1, 0.1, 0.1), question="0123456789abcdef")
-    confirm("salun", (0.2, 0.2, 0.2), question="fedcba9876543210")
-    titles = [board.title for board in leaderboard(store.place)]
-    assert [title.rpartition(" · ")[2] for title in titles] == ["question 01234567", "question fedcba98"]
+def test_boards_that_names_do_not_distinguish_say_which_scenario_they_are(store: Store, confirm: Confirm) -> None:
+    confirm("salun", (0.1, 0.1, 0.1), scenario="0123456789abcdef")
+    confirm("salun", (0.2, 0.2, 0.2), scenario="fedcba9876543210")
+    titles = [board.title for board in leaderboard(store.root)]
+    assert [title.rpartition(" · ")[2] for title in titles] == ["scenario 01234567", "scenario fedcba98"]
     assert all("20 epochs, batch 64" in title for title in titles)
 
 
@@ -267,7 +267,7 @@ def test_a_board_is_of_the_specification_that_was_run_last_and_names_the_others(
     assert (line.specification_id, line.seeds, line.gap) == ("new0", 2, pytest.approx(0.1))
     told = "with methods.salun.epochs 3 (shown: 1): lethe leaderboard --study s --specification old0"
     assert told in notes(store)
-    [old] = leaderboard(store.place, "s", "old")
+    [old] = leaderboard(store.root, "s", "old")
     assert {one.row: one.gap for one in old.lines} == {"salun": pytest.approx(0.5)}
     assert "methods.salun.epochs 1 (shown: 3)" in " ".join(notes_of(old))
 
@@ -307,11 +307,11 @@ def test_a_margin_that_was_changed_is_told_though_every_model_is_the_same(store:
 def test_a_specification_without_a_table_yet_names_the_earlier_ones(store: Store, confirm: Confirm, make: Make) -> None:
     confirm("oracle", ORACLES[:3], specification_id="old0", run_at=EARLIER)
     store.append([make(BoardRow, specification_id="new0", confirmation_id="to-come")])
-    assert leaderboard(store.place) == []
-    [told] = earlier_tables(store.place, None, [])
+    assert leaderboard(store.root) == []
+    [told] = earlier_tables(store.root, None, [])
     assert told.startswith("s: nothing is confirmed yet of the specification that was run last. Also stored")
     assert told.endswith("lethe leaderboard --study s --specification old0")
-    assert told.partition("last. ")[2] in unescape(render_page(store.place, None).html)
+    assert told.partition("last. ")[2] in unescape(render_page(store.root, None).html)
 
 
 def test_of_specifications_run_in_the_same_microsecond_one_has_the_board(store: Store, confirm: Confirm) -> None:
@@ -323,7 +323,7 @@ def test_of_specifications_run_in_the_same_microsecond_one_has_the_board(store: 
     assert [test.models for test in board.tests] == [5]
 
 
-def test_a_question_whose_data_were_renamed_meanwhile_keeps_one_row(store: Store, confirm: Confirm) -> None:
+def test_a_scenario_whose_data_were_renamed_meanwhile_keeps_one_row(store: Store, confirm: Confirm) -> None:
     later = datetime(2026, 11, 24, tzinfo=UTC)
     confirm("oracle", ORACLES)
     confirm("salun", (0.1, 0.1, 0.1))
@@ -354,7 +354,7 @@ def test_confirmations_that_no_table_holds_are_counted(store: Store, make: Make,
 
 def test_a_search_that_goes_on_is_named(store: Store, confirm: Confirm, make: Make) -> None:
     choose(store, make, 0.19)
-    confirm("salun", (0.2, 0.25, 0.237), cell="c", trial_id="t0", tuning_trials=1, planned_trials=7)
+    confirm("salun", (0.2, 0.25, 0.237), method_search="c", trial_id="t0", tuning_trials=1, planned_trials=7)
     assert "Search of salun: 1 of 7 trials have ended, so its row may still change." in notes(store)
 
 
@@ -454,7 +454,7 @@ def test_the_joint_test_finds_what_differs_and_says_where_seeds_are_too_few(stor
     assert "original differs (p 0.0079)" in notes(store)
     confirm("oracle", ORACLES[:3], study="few")
     confirm("original", (0.5, 0.52, 0.5), study="few")
-    [few] = leaderboard(store.place, "few")
+    [few] = leaderboard(store.root, "few")
     assert [test.verdict for test in few.tests] == ["too few seeds"]
     assert "too few seeds to decide; the smallest p that they allow is 0.10" in " ".join(notes_of(few))
 
@@ -470,7 +470,7 @@ def test_a_row_with_a_seed_that_diverged_has_no_joint_test_of_the_seeds_that_are
 
 def test_a_method_none_of_whose_trials_finished_is_told_of(store: Store, confirm: Confirm, make: Make) -> None:
     confirm("oracle", ORACLES)
-    awaited = make(BoardRow, confirmation_id=None, cell="c")
+    awaited = make(BoardRow, confirmation_id=None, method_search="c")
     store.append([*to_rows(store.read("boards", "s"), BoardRow), awaited])
     store.append([make(TrialRow, status="diverged", gap=None)])
     assert "Search of salun: none of 1 trials finished" in notes(store)
@@ -481,7 +481,7 @@ def test_a_search_is_told_of_as_far_as_the_specification_that_is_shown_asks_for_
 ) -> None:
     for number, gap in enumerate((0.1, 0.2, 0.05)):
         choose(store, make, gap, trial_id=f"t{number}", number=number, dataset="ab"[number % 2])
-    confirm("salun", (0.1, 0.1, 0.1), cell="c", trial_id="t0", tuning_trials=2, planned_trials=2)
+    confirm("salun", (0.1, 0.1, 0.1), method_search="c", trial_id="t0", tuning_trials=2, planned_trials=2)
     [search] = board_of(store).searches
     assert (search.trials, search.best_trial) == (2, "t0")
 
@@ -496,7 +496,7 @@ def test_the_floor_names_tuning_seeds_only_where_it_has_any(store: Store, confir
 def test_deviations_are_signed_and_free_of_the_bias_of_absolute_values(store: Store, confirm: Confirm) -> None:
     confirm("oracle", ORACLES[:3])
     confirm("salun", (-0.02, 0.00, 0.02))
-    rows = {(row["row"], row["metric"]): row for row in load(store.place, "deviations").to_pylist()}
+    rows = {(row["row"], row["metric"]): row for row in load(store.root, "deviations").to_pylist()}
     ua = rows["salun", "ua"]
     assert (ua["difference"], ua["seeds"]) == (pytest.approx(0, abs=1e-12), 3)
     assert ua["high"] == pytest.approx(half([-0.02, 0.0, 0.02]))
@@ -504,14 +504,14 @@ def test_deviations_are_signed_and_free_of_the_bias_of_absolute_values(store: St
 
 
 def choose(store: Store, make: Make, gap: float, **changes: object) -> None:
-    values = {"trial_id": "t0", "cell": "c", "epochs_done": 0, "status": "done", "gap": gap}
+    values = {"trial_id": "t0", "method_search": "c", "epochs_done": 0, "status": "done", "gap": gap}
     store.append([make(TrialRow, **values | {"ra": 1.0, "va": 1.0, "mia": 0.0} | changes)])
 
 
 def test_a_setting_that_does_not_carry_over_is_named_with_both_gaps(store: Store, confirm: Confirm, make: Make) -> None:
     choose(store, make, 0.058)
-    confirm("salun", (0.2, 0.25, 0.237), cell="c", trial_id="t0", tuning_trials=1, planned_trials=1)
-    [chosen] = load(store.place, "chosen").to_pylist()
+    confirm("salun", (0.2, 0.25, 0.237), method_search="c", trial_id="t0", tuning_trials=1, planned_trials=1)
+    [chosen] = load(store.root, "chosen").to_pylist()
     assert (chosen["tuning_gap"], chosen["confirmed_gap"], chosen["confirmed_seeds"]) == (
         pytest.approx(0.058),
         pytest.approx(0.229),
@@ -524,13 +524,13 @@ def test_a_larger_gap_whose_interval_holds_the_tuning_gap_is_not_called_lost(
     store: Store, confirm: Confirm, make: Make
 ) -> None:
     choose(store, make, 0.05)
-    confirm("salun", (0.02, 0.12, 0.25), cell="c", trial_id="t0", tuning_trials=1, planned_trials=1)
+    confirm("salun", (0.02, 0.12, 0.25), method_search="c", trial_id="t0", tuning_trials=1, planned_trials=1)
     assert "carry over" not in notes(store)
 
 
 def test_a_setting_that_carries_over_is_not_complained_of(store: Store, confirm: Confirm, make: Make) -> None:
     choose(store, make, 0.19)
-    confirm("salun", (0.2, 0.25, 0.237), cell="c", trial_id="t0", tuning_trials=1, planned_trials=1)
+    confirm("salun", (0.2, 0.25, 0.237), method_search="c", trial_id="t0", tuning_trials=1, planned_trials=1)
     assert "carry over" not in notes(store)
 
 
@@ -543,7 +543,7 @@ def test_nonmembers_of_the_validation_split_are_named(store: Store, confirm: Con
     confirm("salun", (0.1, 0.1, 0.1), mia_nonmembers="val")
     assert "the search used that split too" in notes(store)
     confirm("salun", (0.1, 0.1, 0.1), mia_nonmembers="test", study="other")
-    [other] = leaderboard(store.place, "other")
+    [other] = leaderboard(store.root, "other")
     assert "validation split" not in " ".join(notes_of(other))
 
 
@@ -555,7 +555,7 @@ def test_the_print_fits_the_terminal_and_cuts_no_number(width: int, store: Store
     confirm("original", (0.30, 0.31, 0.32), **measures)
     for name in ("salun", "salun density 1.0", "salun random mask"):
         confirm(name, (0.1, 0.2, 0.25), trial_id="s-0123-0014", **measures, **cost)
-    text = printed(leaderboard(store.place), width)
+    text = printed(leaderboard(store.root), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     for shown in ("oracle", "floor)", "18.3 [0.0, 37.3]", "98.8", "12.5 %", "50 trials in 4321 s", "s-0123-0014"):

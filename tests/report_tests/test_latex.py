@@ -20,12 +20,12 @@ def body(text: str) -> list[list[str]]:
     return [row.removesuffix(r" \\").split(" & ") for row in rows]
 
 
-def test_each_question_gets_a_table_of_its_own(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:
-    for question in ("q1", "q2"):
-        confirm("original", (0.30, 0.31, 0.32), question=question, forget=question)
-        confirm("oracle", (0.01, 0.02, 0.06), question=question, forget=question)
-        confirm("salun", (0.02, 0.03, 0.04), question=question, forget=question, ua=0.1)
-    paths = write_latex(store.place, None, tmp_path / "tables")
+def test_each_scenario_gets_a_table_of_its_own(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:
+    for scenario in ("q1", "q2"):
+        confirm("original", (0.30, 0.31, 0.32), scenario=scenario, forget=scenario)
+        confirm("oracle", (0.01, 0.02, 0.06), scenario=scenario, forget=scenario)
+        confirm("salun", (0.02, 0.03, 0.04), scenario=scenario, forget=scenario, ua=0.1)
+    paths = write_latex(store.root, None, tmp_path / "tables")
     assert [path.name for path in paths] == ["leaderboard-s-q1.tex", "leaderboard-s-q2.tex"]
     rows = body(paths[0].read_text(encoding="utf-8"))
     assert [row[0] for row in rows] == ["original (do nothing)", "oracle (noise floor)", r"\textbf{salun}"]
@@ -39,9 +39,9 @@ def test_each_question_gets_a_table_of_its_own(store: Store, confirm: Callable[.
 
 
 def test_arms_get_a_table_of_what_they_change(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:
-    confirm("original", (0.30, 0.31, 0.32), question="q1", arm="none")
-    confirm("original", (0.20, 0.21, 0.22), question="q2", arm="standard")
-    path = write_latex(store.place, None, tmp_path)[-1]
+    confirm("original", (0.30, 0.31, 0.32), scenario="q1", augmentation="none")
+    confirm("original", (0.20, 0.21, 0.22), scenario="q2", augmentation="standard")
+    path = write_latex(store.root, None, tmp_path)[-1]
     assert path.name == "augmentation-s.tex"
     [gap] = [row for row in body(path.read_text(encoding="utf-8")) if row[4] == "gap"]
     assert gap[5:] == ["standard", "21.0", "31.0", "$-$10.0 [$-$10.0, $-$10.0]", "lower"]
@@ -51,7 +51,7 @@ def test_what_latex_would_read_as_a_command_is_escaped(
     store: Store, confirm: Callable[..., None], tmp_path: Path
 ) -> None:
     confirm("original", (0.30, 0.31, 0.32), dataset=EVIL)
-    [path] = write_latex(store.place, None, tmp_path)
+    [path] = write_latex(store.root, None, tmp_path)
     text = path.read_text(encoding="utf-8")
     assert EVIL not in text
     assert r"50 \% of\_\{a\}\&b\#c\$d\textbackslash{}e\textasciitilde{}f\textasciicircum{}g" in text
@@ -62,7 +62,7 @@ def test_what_latex_would_read_as_a_command_is_escaped(
 
 def test_every_row_has_a_cell_a_column(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:
     confirm("original", (0.30, None, 0.32), status="diverged")
-    [path] = write_latex(store.place, None, tmp_path)
+    [path] = write_latex(store.root, None, tmp_path)
     text = path.read_text(encoding="utf-8")
     columns = re.search(r"\\begin{tabular}{(\w+)}", text)
     assert columns
@@ -72,7 +72,7 @@ def test_every_row_has_a_cell_a_column(store: Store, confirm: Callable[..., None
 
 def test_a_place_without_confirmed_rows_is_an_error(store: Store, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="no results"):
-        write_latex(store.place, None, tmp_path)
+        write_latex(store.root, None, tmp_path)
 
 
 def test_the_command_writes_the_tables_and_no_page(
@@ -80,7 +80,7 @@ def test_the_command_writes_the_tables_and_no_page(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     confirm("original", (0.30, 0.31, 0.32))
-    done = CliRunner().invoke(app, ["report", "--results", store.place.address, "--latex", "tables"])
+    done = CliRunner().invoke(app, ["report", "--results", store.root.address, "--latex", "tables"])
     assert done.exit_code == 0, done.output
     assert done.output.strip() == "tables/leaderboard-s-q.tex"
     assert not (tmp_path / "report.html").exists()

@@ -1,4 +1,4 @@
-"""The HTML report: honest sentences, one table a question, everything escaped, and a page whatever the results hold."""
+"""The HTML report: honest sentences, one table a scenario, everything escaped, and a page whatever the results hold."""
 
 import base64
 import io
@@ -16,16 +16,16 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from lethe.cli import app
-from lethe.place import Place
-from lethe.progress import Progress
+from lethe.pipeline.progress import Progress
+from lethe.pipeline.run import StudyRun
 from lethe.report.page import Page, render_page
 from lethe.results import EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow
-from lethe.run import StudyRun
+from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 from unlearning.data import Synthetic
 
 ARMS_AND_REQUESTS = {
-    "arms": ["none", "standard"],
+    "augmentations": ["none", "standard"],
     "forget": [{"kind": "random", "fraction": 0.2}, {"kind": "class", "class_index": 1}],
 }
 
@@ -35,23 +35,23 @@ EVIL = "<script>alert(1)</script>&\"'"
 
 
 @pytest.fixture(scope="module")
-def _ran() -> dict[str, Place]:
+def _ran() -> dict[str, StorageRoot]:
     """Places of studies that were run already: a run takes seconds, and no test changes its results."""
     return {}
 
 
 @pytest.fixture
 def ran(
-    _ran: dict[str, Place], write_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Place]:
+    _ran: dict[str, StorageRoot], write_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., StorageRoot]:
     """Runs the tiny study in this process, once a module for the same changes; gives its place."""
 
-    def run(name: str, **changes: Any) -> Place:
+    def run(name: str, **changes: Any) -> StorageRoot:
         if name not in _ran:
-            place = Place.at(tmp_path_factory.mktemp(name))
+            root = StorageRoot.at(tmp_path_factory.mktemp(name))
             with Progress(Console(quiet=True)) as progress:
-                StudyRun(read_study(write_study(name=name, **changes)), place, progress).run(local=True)
-            _ran[name] = place
+                StudyRun(read_study(write_study(name=name, **changes)), root, progress).run(local=True)
+            _ran[name] = root
         return _ran[name]
 
     return run
@@ -60,7 +60,7 @@ def ran(
 @pytest.fixture
 def page(store: Store) -> Callable[..., str]:
     """Renders the page of the store, and gives what a reader sees of it."""
-    return lambda: text_of(render_page(store.place, None))
+    return lambda: text_of(render_page(store.root, None))
 
 
 def text_of(page: Page) -> str:
@@ -80,7 +80,7 @@ def titles(page: Page) -> list[str]:
     return re.findall(r"<h6>(.*?)</h6>", page.html)
 
 
-def test_a_study_has_all_its_sections_and_every_figure_has_traces(ran: Callable[..., Place]) -> None:
+def test_a_study_has_all_its_sections_and_every_figure_has_traces(ran: Callable[..., StorageRoot]) -> None:
     page = render_page(ran("tiny"), None)
     text = text_of(page)
     for heading in ("What was asked, and the answer", "Leaderboard", "Tuning", "Epoch by epoch", "Forget samples"):
@@ -102,7 +102,7 @@ def test_a_study_has_all_its_sections_and_every_figure_has_traces(ran: Callable[
     assert all(figure["data"] for figure in figures(page))
 
 
-def test_the_page_names_no_address_that_a_browser_would_fetch(ran: Callable[..., Place]) -> None:
+def test_the_page_names_no_address_that_a_browser_would_fetch(ran: Callable[..., StorageRoot]) -> None:
     page = render_page(ran("tiny"), None)
     markup = re.sub(r"<(script|style)\b.*?</\1>", " ", page.html, flags=re.DOTALL)
     addresses = re.findall(r'(?:src|href)="([^"]*)"', markup)
@@ -112,7 +112,7 @@ def test_the_page_names_no_address_that_a_browser_would_fetch(ran: Callable[...,
     assert "@import" not in page.html.split("</style>")[0]
 
 
-def test_each_question_has_a_table_and_each_method_a_sentence(ran: Callable[..., Place]) -> None:
+def test_each_scenario_has_a_table_and_each_method_a_sentence(ran: Callable[..., StorageRoot]) -> None:
     page = render_page(ran("both", **ARMS_AND_REQUESTS), None)
     assert len(re.findall(r"<article ", page.html)) == 4
     assert len(re.findall(r'<p class="asked">', page.html)) == 4
@@ -120,25 +120,25 @@ def test_each_question_has_a_table_and_each_method_a_sentence(ran: Callable[...,
     assert "standard against none" in text_of(page)
 
 
-def test_the_saliency_of_each_layer_adds_up_to_the_chosen_density(ran: Callable[..., Place]) -> None:
+def test_the_saliency_of_each_layer_adds_up_to_the_chosen_density(ran: Callable[..., StorageRoot]) -> None:
     page = render_page(ran("tiny"), None)
     figure = figures(page)[titles(page).index("Trainable weights by layer")]
     counts = [re.findall(r"[\d,]+", told) for told in figure["data"][0]["customdata"]]
-    trainable, weights = (sum(int(pair[place].replace(",", "")) for pair in counts) for place in (0, 1))
+    trainable, weights = (sum(int(pair[root].replace(",", "")) for pair in counts) for root in (0, 1))
     density = float(re.findall(r"lr [\d.]+, density ([\d.]+), with a gap", text_of(page))[0])
     assert trainable / weights == pytest.approx(density, abs=0.01)
     assert [name.split()[1] for name in figure["data"][0]["y"]][0::6] == ["Conv2d", "Linear"]
 
 
 def test_a_pool_without_the_scores_is_told(write_study: Callable[..., Path], tmp_path: Path) -> None:
-    place = Place.at(tmp_path / "emptied")
+    root = StorageRoot.at(tmp_path / "emptied")
     with Progress(Console(quiet=True)) as progress:
-        StudyRun(read_study(write_study()), place, progress).run(local=True)
-    place.delete("pool")
-    assert "the scores are not in the pool" in text_of(render_page(place, None))
+        StudyRun(read_study(write_study()), root, progress).run(local=True)
+    root.delete("pool")
+    assert "the scores are not in the pool" in text_of(render_page(root, None))
 
 
-def test_the_forget_samples_are_the_ones_that_the_data_holds(ran: Callable[..., Place]) -> None:
+def test_the_forget_samples_are_the_ones_that_the_data_holds(ran: Callable[..., StorageRoot]) -> None:
     page = render_page(ran("tiny"), None)
     pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="train image (\d+)', page.html)
     assert len(pictures) == 24 == page.images
@@ -181,20 +181,20 @@ def test_data_that_is_gone_leaves_a_table_without_pictures(write_study: Callable
     for split, count in (("train", 120), ("val", 40), ("test", 40)):
         arrays[f"{split}_images"] = random.integers(0, 256, (count, 12, 12, 3), dtype=np.uint8)
         arrays[f"{split}_labels"] = np.arange(count) % 3
-    archive, place = tmp_path / "mine.npz", Place.at(tmp_path / "results")
+    archive, root = tmp_path / "mine.npz", StorageRoot.at(tmp_path / "results")
     np.savez(archive, **arrays)
     with Progress(Console(quiet=True)) as progress:
         study = read_study(write_study(data=[{"source": "npz", "path": str(archive)}]))
-        StudyRun(study, place, progress).run(local=True)
-    assert render_page(place, None).images == 24
+        StudyRun(study, root, progress).run(local=True)
+    assert render_page(root, None).images == 24
     archive.unlink()
-    page = render_page(place, None)
+    page = render_page(root, None)
     assert page.images == 0
     assert f"No pictures: {archive}: there is no such file." in text_of(page)
     assert "24 of 24 forget samples" in text_of(page)
 
 
-def test_pictures_can_be_left_out(ran: Callable[..., Place]) -> None:
+def test_pictures_can_be_left_out(ran: Callable[..., StorageRoot]) -> None:
     page = render_page(ran("tiny"), None, images=False)
     assert page.images == 0
     assert "<img" not in page.html
@@ -266,19 +266,19 @@ def test_a_confirmed_setting_that_diverged_has_no_gap(confirm: Callable[..., Non
     assert "SalUn has no gap: a run of the chosen setting diverged on at least one of 2 reporting seeds." in page()
 
 
-def test_a_search_of_which_all_trials_diverged_is_told(ran: Callable[..., Place]) -> None:
-    place = ran(
+def test_a_search_of_which_all_trials_diverged_is_told(ran: Callable[..., StorageRoot]) -> None:
+    root = ran(
         "diverged",
         methods=[{"name": "salun", "epochs": 1, "lr": 1.0e9, "search": {"density": {"low": 0.1, "high": 0.9}}}],
     )
-    page = render_page(place, None)
+    page = render_page(root, None)
     text = text_of(page)
     assert "SalUn has no answer: none of its 5 trials finished (5 diverged), so there is no setting to confirm." in text
     assert "5 runs diverged or failed" in text
     assert "No trial was chosen" in text
 
 
-def test_one_trial_gives_a_page(ran: Callable[..., Place]) -> None:
+def test_one_trial_gives_a_page(ran: Callable[..., StorageRoot]) -> None:
     page = render_page(ran("single", search={"trials": 1, "window": 1}), None)
     assert "1 trial: 1 done. Chosen: trial 0" in text_of(page)
     assert "Searched options" not in titles(page)
@@ -306,25 +306,25 @@ def test_a_study_of_which_nothing_ended_gives_a_page_that_says_so(
 def test_the_page_of_a_specification_says_nothing_of_other_studies(store: Store, confirm: Callable[..., None]) -> None:
     for study in ("s", "z"):
         confirm("oracle", (0.0, 0.1, 0.2), study=study, specification_id=f"of-{study}")
-    text = text_of(render_page(store.place, None, specification="of-s"))
+    text = text_of(render_page(store.root, None, specification="of-s"))
     assert "No trial has ended yet" not in text
     assert "of-z" not in text
 
 
 def test_a_place_without_results_or_without_the_study_is_an_error(store: Store, confirm: Callable[..., None]) -> None:
     with pytest.raises(QueryError, match="no results"):
-        render_page(store.place, None)
+        render_page(store.root, None)
     confirm("salun", (0.1,))
     with pytest.raises(QueryError, match=r"no results of study other .* studies there: s"):
-        render_page(store.place, "other")
+        render_page(store.root, "other")
 
 
 def test_markup_in_names_is_shown_and_never_run(
     store: Store, confirm: Callable[..., None], make: Callable[..., Any]
 ) -> None:
     for row in ("original", "oracle", "salun"):
-        named = dict.fromkeys(("dataset", "forget", "arm", "network", "device", "node"), EVIL)
-        confirm(row, (0.1, 0.2), cell="c", **named)
+        named = dict.fromkeys(("dataset", "forget", "augmentation", "network", "device", "node"), EVIL)
+        confirm(row, (0.1, 0.2), method_search="c", **named)
         for seed in (1, 2):
             told = {"row": row, "training_seed": seed, "confirmation_id": f"{row}-q-{seed}"}
             store.append([make(PredictionRow, **told, label_name=EVIL, predicted_name=EVIL)])
@@ -335,7 +335,7 @@ def test_markup_in_names_is_shown_and_never_run(
     store.append_trial(make(TrialRow, trial_id="t1", number=1, setting=other), [])
     store.append_trial(make(TrialRow, trial_id="t2", number=2, status="failed", gap=None, error=EVIL), [])
     store.append([make(StudyRow, specification=EVIL)])
-    page = render_page(store.place, None)
+    page = render_page(store.root, None)
     assert "alert(1)" in page.html
     assert "<script>alert" not in page.html
     for figure in figures(page):
@@ -344,35 +344,37 @@ def test_markup_in_names_is_shown_and_never_run(
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;" in page.html
 
 
-def test_a_page_of_many_questions_draws_the_first_and_says_so(
+def test_a_page_of_many_scenarios_draws_the_first_and_says_so(
     store: Store, confirm: Callable[..., None], make: Callable[..., Any]
 ) -> None:
     for number in range(22):
-        question = f"q{number:02}"
-        confirm("original", (0.1, 0.2), question=question, forget=question, cell=question)
-        trial = {"trial_id": f"t{number}", "cell": question, "question": question, "forget": question}
+        scenario = f"q{number:02}"
+        confirm("original", (0.1, 0.2), scenario=scenario, forget=scenario, method_search=scenario)
+        trial = {"trial_id": f"t{number}", "cell": scenario, "scenario": scenario, "forget": scenario}
         store.append([make(TrialRow, **trial)])
-    page = render_page(store.place, None)
+    page = render_page(store.root, None)
     assert len(re.findall(r"<article ", page.html)) == 22
     assert titles(page).count("Best gap against trials") == 20
-    assert "drawn for the first 20 of 22 questions" in text_of(page)
+    assert "drawn for the first 20 of 22 scenarios" in text_of(page)
     assert "--study NAME" in text_of(page)
 
 
-def test_a_question_that_two_studies_share_is_drawn_for_those_within_the_limit(
+def test_a_scenario_that_two_studies_share_is_drawn_for_those_within_the_limit(
     store: Store, confirm: Callable[..., None], make: Callable[..., Any]
 ) -> None:
     for study in ("one", "two"):
         for number in range(15):
-            about = {"study": study, "question": f"q{number}"}
-            confirm("original", (0.1,), cell=f"c{number}", **about)
-            store.append([make(TrialRow, trial_id=f"{study}-t{number}", cell=f"c{number}", epochs_done=0, **about)])
+            about = {"study": study, "scenario": f"q{number}"}
+            confirm("original", (0.1,), method_search=f"c{number}", **about)
+            store.append(
+                [make(TrialRow, trial_id=f"{study}-t{number}", method_search=f"c{number}", epochs_done=0, **about)]
+            )
         for row in ("oracle", "salun"):
-            confirm(row, (0.1,), study=study, question="q14", cell="c14")
+            confirm(row, (0.1,), study=study, scenario="q14", method_search="c14")
         for row in ("original", "oracle", "salun"):
-            told = {"study": study, "question": "q14", "confirmation_id": f"{row}-q14-1", "row": row}
+            told = {"study": study, "scenario": "q14", "confirmation_id": f"{row}-q14-1", "row": row}
             store.append([make(PredictionRow, **told)])
-    page = render_page(store.place, None)
+    page = render_page(store.root, None)
     assert titles(page).count("Best gap against trials") == 20
     assert text_of(page).count("1 of 1 forget sample") == 1
 
@@ -380,7 +382,7 @@ def test_a_question_that_two_studies_share_is_drawn_for_those_within_the_limit(
 def test_studies_are_told_apart_and_can_be_asked_for_alone(store: Store, confirm: Callable[..., None]) -> None:
     for study in ("one", "two"):
         confirm("original", (0.1, 0.2), study=study)
-    both, alone = render_page(store.place, None), render_page(store.place, "two")
+    both, alone = render_page(store.root, None), render_page(store.root, "two")
     assert "Report of 2 studies" in text_of(both)
     assert len(re.findall(r"<section ", both.html)) == 2
     assert len(re.findall(r"<section ", alone.html)) == 1
@@ -388,28 +390,28 @@ def test_studies_are_told_apart_and_can_be_asked_for_alone(store: Store, confirm
 
 def test_what_was_set_aside_is_named(store: Store, confirm: Callable[..., None], page: Callable[..., str]) -> None:
     confirm("original", (0.1, 0.2))
-    store.place.write("pool/oracle/abc/manifest.json", b"{}")
-    store.place.write("pool/oracle/abc/weights.safetensors", b"broken")
-    store.place.set_aside("pool/oracle/abc")
+    store.root.write("pool/oracle/abc/manifest.json", b"{}")
+    store.root.write("pool/oracle/abc/weights.safetensors", b"broken")
+    store.root.quarantine("pool/oracle/abc")
     assert page().count("pool/oracle/abc.") == 1
 
 
 def test_only_a_live_page_asks_its_server(store: Store, confirm: Callable[..., None]) -> None:
     confirm("original", (0.1, 0.2))
-    live, dead = (render_page(store.place, None, live=live) for live in (True, False))
+    live, dead = (render_page(store.root, None, live=live) for live in (True, False))
     assert '<meta name="lethe-live">' in live.html
     assert "connect-src 'self'" in live.html
     assert '<meta name="lethe-live">' not in dead.html
 
 
-def test_the_command_writes_the_page_and_warns_of_its_images(ran: Callable[..., Place], tmp_path: Path) -> None:
-    place = ran("tiny")
+def test_the_command_writes_the_page_and_warns_of_its_images(ran: Callable[..., StorageRoot], tmp_path: Path) -> None:
+    root = ran("tiny")
     output = tmp_path / "page.html"
-    done = CliRunner().invoke(app, ["report", "--results", place.address, "-o", str(output)])
+    done = CliRunner().invoke(app, ["report", "--results", root.address, "-o", str(output)])
     assert done.exit_code == 0, done.output
     assert "It holds 24 images that were asked to be forgotten" in done.output
     assert output.read_text(encoding="utf-8").startswith("<!doctype html>")
-    done = CliRunner().invoke(app, ["report", "--results", place.address, "-o", str(output), "--no-images"])
+    done = CliRunner().invoke(app, ["report", "--results", root.address, "-o", str(output), "--no-images"])
     assert "asked to be forgotten" not in done.output
     assert "<img" not in output.read_text(encoding="utf-8")
 

@@ -13,10 +13,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from lethe.place import Place
-from lethe.progress import Progress
+from lethe.pipeline.progress import Progress
+from lethe.pipeline.run import StudyRun
 from lethe.report.page import render_page
-from lethe.run import StudyRun
+from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
 PATIENCE_S = 30.0
@@ -50,12 +50,12 @@ def write(write_study: Callable[..., Path], folder: Path) -> Path:
     density = {"low": 0.1, "high": 0.9}
     salun = {"name": "salun", "epochs": 2, "search": {"lr": fine_tune["search"]["lr"], "density": density}}
     requests = [{"kind": "random", "fraction": 0.2}, {"kind": "class", "class_index": 1}]
-    place = Place.at(folder / "results")
+    root = StorageRoot.at(folder / "results")
     with Progress(Console(quiet=True)) as progress:
         study = read_study(write_study(methods=[salun, fine_tune], forget=requests))
-        StudyRun(study, place, progress).run(local=True)
+        StudyRun(study, root, progress).run(local=True)
     path = folder / "report.html"
-    path.write_text(render_page(place, None).html, encoding="utf-8")
+    path.write_text(render_page(root, None).html, encoding="utf-8")
     return path
 
 
@@ -71,11 +71,11 @@ def draw_all(browser: webdriver.Chrome) -> None:
     """Unfold everything and scroll through it, as a reader would."""
     browser.execute_script(UNFOLD)
     deadline = time.monotonic() + PATIENCE_S
-    place = 0
+    root = 0
     while browser.execute_script(DRAWN) < browser.execute_script(CANVASES):
         assert time.monotonic() < deadline, "figures were not drawn"
-        place = 0 if place > browser.execute_script("return document.body.scrollHeight") else place + 600
-        browser.execute_script(f"scrollTo(0, {place})")
+        root = 0 if root > browser.execute_script("return document.body.scrollHeight") else root + 600
+        browser.execute_script(f"scrollTo(0, {root})")
         time.sleep(0.05)
 
 

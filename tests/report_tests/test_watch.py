@@ -18,9 +18,9 @@ import pytest
 from selenium import webdriver
 
 import lethe.report.watch
-from lethe.place import Place
 from lethe.report.watch import LiveReport, ReportServer
 from lethe.results import ConfirmationRow, CorruptPartWarning, Row, Store, TrialRow
+from lethe.storage.root import StorageRoot
 
 PATIENCE_S = 60.0
 
@@ -73,9 +73,9 @@ def serve(store: Store) -> Iterator[Callable[..., ReportServer]]:
     started: list[tuple[ReportServer, threading.Thread]] = []
 
     def start(
-        host: str = "127.0.0.1", token: str | None = None, study: str | None = None, place: Place = store.place
+        host: str = "127.0.0.1", token: str | None = None, study: str | None = None, root: StorageRoot = store.root
     ) -> ReportServer:
-        server = ReportServer(LiveReport(place, study), host, 0, token)
+        server = ReportServer(LiveReport(root, study), host, 0, token)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         started.append((server, thread))
@@ -136,8 +136,8 @@ def test_many_who_ask_at_once_cost_one_rendering_a_state(
     monkeypatch.setattr(lethe.report.watch, "render_page", counted)
     confirm("original")
     server = serve()
-    with ThreadPoolExecutor(8) as pool:
-        pages = list(pool.map(lambda _: ask(server), range(8)))
+    with ThreadPoolExecutor(8) as artifacts:
+        pages = list(artifacts.map(lambda _: ask(server), range(8)))
     assert {page.status for page in pages} == {200}
     assert len({page.body for page in pages}) == len(rendered) == 1
     state = ask(server, "/state").body
@@ -182,7 +182,7 @@ def test_a_page_that_cannot_be_made_is_told_and_does_not_end_the_server(
 
 def test_a_place_that_cannot_be_read_is_told(serve: Callable[..., ReportServer], tmp_path: Path) -> None:
     (tmp_path / "tables").touch()
-    server = serve(place=Place.at(tmp_path))
+    server = serve(root=StorageRoot.at(tmp_path))
     assert (ask(server).status, ask(server, "/state").status) == (503, 503)
     assert "cannot list the files of" in ask(server, "/state").body
 
@@ -280,12 +280,12 @@ def test_a_host_that_others_reach_gets_a_token_of_its_own(serve: Callable[..., R
 
 def test_an_empty_token_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="the token is empty"):
-        ReportServer(LiveReport(store.place), "127.0.0.1", 0, "")
+        ReportServer(LiveReport(store.root), "127.0.0.1", 0, "")
 
 
 def test_a_host_that_is_not_here_is_told(store: Store) -> None:
     with pytest.raises(ValueError, match=r"cannot listen on port 0 of 192\.0\.2\.1: "):
-        ReportServer(LiveReport(store.place), "192.0.2.1", 0, None)
+        ReportServer(LiveReport(store.root), "192.0.2.1", 0, None)
 
 
 def test_nothing_is_written(
@@ -295,17 +295,17 @@ def test_nothing_is_written(
     before = files_of(tmp_path)
     server = serve()
     assert ask(server).status == ask(server, "/state").status == 200
-    assert ask(serve(place=Place.at(tmp_path / "nowhere"))).status == 503
+    assert ask(serve(root=StorageRoot.at(tmp_path / "nowhere"))).status == 503
     assert files_of(tmp_path) == before
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("outcome", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_names_its_free_port_and_ends_cleanly_in_the_middle_of_a_page(
-    ending: signal.Signals, store: Store, confirm: Callable[..., None], lethe: Callable[..., "subprocess.Popen[str]"]
+    outcome: signal.Signals, store: Store, confirm: Callable[..., None], lethe: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
     confirm("original")
-    with lethe("watch", "--results", store.place, "--port", 0) as process:
+    with lethe("watch", "--results", store.root, "--port", 0) as process:
         assert process.stdout is not None
         found = re.fullmatch(r"The report of .*: http://127\.0\.0\.1:(\d+)/\n", process.stdout.readline())
         assert found
@@ -314,7 +314,7 @@ def test_the_command_names_its_free_port_and_ends_cleanly_in_the_middle_of_a_pag
         assert connection.getresponse().read()
         connection.request("GET", "/")
         time.sleep(0.1)
-        process.send_signal(ending)
+        process.send_signal(outcome)
         said = process.stdout.read()
         connection.close()
     assert (process.returncode, said) == (0, "Ctrl-C ends it.\nNo longer served.\n")
@@ -323,7 +323,7 @@ def test_the_command_names_its_free_port_and_ends_cleanly_in_the_middle_of_a_pag
 def test_the_command_refuses_a_port_that_is_taken(store: Store, lethe: Callable[..., "subprocess.Popen[str]"]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with lethe("watch", "--results", store.place, "--port", port) as process:
+        with lethe("watch", "--results", store.root, "--port", port) as process:
             said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert said == f"port {port} of 127.0.0.1 is taken: choose another with --port, or --port 0 for a free one\n"
@@ -394,7 +394,7 @@ def test_a_saved_query_that_is_no_text_is_left_out_with_a_warning(
     serve: Callable[..., ReportServer], confirm: Callable[..., None], store: Store
 ) -> None:
     confirm("original")
-    store.place.write("queries/broken.sql", b"\xff\xfe")
+    store.root.write("queries/broken.sql", b"\xff\xfe")
     server = serve()
     with pytest.warns(CorruptPartWarning, match=r"queries/broken\.sql.* is not UTF-8 text"):
         assert ask(server).status == 200

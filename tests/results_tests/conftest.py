@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lethe.place import Place
-from lethe.progress import Progress
-from lethe.run import StudyRun
+from lethe.pipeline.progress import Progress
+from lethe.pipeline.run import StudyRun
+from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
 LR = {"low": 1.0e-3, "high": 1.0e-1, "log": True}
@@ -22,7 +22,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def real(finished: Path, write_study: Callable[..., Path]) -> Path:
-    """A finished study of two arms, two forget requests and two methods; not to be changed."""
+    """A finished study of two augmentations, two forget requests and two methods; not to be changed."""
     if not finished.exists():
         salun = {
             "name": "salun",
@@ -31,10 +31,10 @@ def real(finished: Path, write_study: Callable[..., Path]) -> Path:
             "search": {"lr": LR, "density": {"low": 0.1, "high": 0.9}},
         }
         study = write_study(
-            arms=["none", "standard"],
+            augmentations=["none", "standard"],
             forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
             methods=[salun, {"name": "fine_tune", "epochs": 2, "search": {"lr": LR}}],
         )
         with Progress(Console(quiet=True)) as progress:
-            StudyRun(read_study(study), Place.at(finished), progress).run(local=True)
+            StudyRun(read_study(study), StorageRoot.at(finished), progress).run(local=True)
     return finished

@@ -19,8 +19,8 @@ from optuna.trial import TrialState
 from typer.testing import CliRunner, Result
 
 from lethe.cli import app
-from lethe.lease import holding_study
 from lethe.results import ConfirmationRow, EpochRow, Store, TrialRow, load, query
+from lethe.storage.writer_lock import writing_study
 
 
 def lethe(*arguments: object) -> Result:
@@ -88,15 +88,15 @@ def test_a_wrong_query_is_told_with_exit_code_2(arguments: list[str], told: str,
 @pytest.mark.parametrize("command", [["query"], ["query", "from trials"], ["leaderboard"], ["show", "t0"], ["compact"]])
 @pytest.mark.parametrize("kind", ["missing", "empty", "foreign"])
 def test_a_place_without_results_is_told_and_left_as_it_is(command: list[str], kind: str, tmp_path: Path) -> None:
-    place = tmp_path / "place"
+    root = tmp_path / "root"
     if kind != "missing":
-        place.mkdir()
+        root.mkdir()
     if kind == "foreign":
-        (place / "notes.txt").write_text("no results of Lethe's")
+        (root / "notes.txt").write_text("no results of Lethe's")
     before = sorted(tmp_path.rglob("*"))
-    done = lethe(*command, "--results", place)
+    done = lethe(*command, "--results", root)
     assert done.exit_code == 2
-    assert f"no results in {place}" in " ".join(done.output.split())
+    assert f"no results in {root}" in " ".join(done.output.split())
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -116,7 +116,7 @@ def test_a_trial_is_shown_with_its_setting_curve_models_cost_and_versions(real: 
         assert text in said
 
 
-def test_a_confirmation_and_an_artefact_are_shown(real: Path) -> None:
+def test_a_confirmation_and_an_artifact_are_shown(real: Path) -> None:
     [one] = query("select * from confirmed where row = 'salun' limit 1", real).to_pylist()
     shown = lethe("show", one["confirmation_id"], "--results", real)
     assert one["oracle"] in shown.output
@@ -139,30 +139,30 @@ def test_compact_merges_each_study_and_leaves_the_rows_as_they_were(store: Store
             name = f"{study}{number}"
             store.append_trial(make(TrialRow, study=study, trial_id=name), [make(EpochRow, study=study, trial_id=name)])
     before = store.read("trials").sort_by("trial_id").to_pylist()
-    done = lethe("compact", "--study", "other", "--results", store.place)
+    done = lethe("compact", "--study", "other", "--results", store.root)
     assert (done.exit_code, done.output) == (0, "other: compacted.\n")
-    assert len(store.place.child("tables", "trials", "s").names(recursive=True)) == 3
-    done = lethe("compact", "--results", store.place)
+    assert len(store.root.child("tables", "trials", "s").names(recursive=True)) == 3
+    done = lethe("compact", "--results", store.root)
     assert done.output == "other: compacted.\ns: compacted.\n"
     assert store.read("trials").sort_by("trial_id").to_pylist() == before
-    assert len(store.place.child("tables").names(recursive=True)) == 4
-    assert lethe("compact", "--study", "nope", "--results", store.place).exit_code == 2
+    assert len(store.root.child("tables").names(recursive=True)) == 4
+    assert lethe("compact", "--study", "nope", "--results", store.root).exit_code == 2
 
 
 def test_compact_leaves_a_running_study_to_its_run(store: Store, make: Callable[..., Any]) -> None:
     store.append([make(TrialRow, epochs_done=0)])
-    before = store.place.child("tables").stamps(recursive=True)
-    with holding_study(store.place, "s", on_lost=print):
-        done = lethe("compact", "--results", store.place)
+    before = store.root.child("tables").stamps(recursive=True)
+    with writing_study(store.root, "s", on_lost=print):
+        done = lethe("compact", "--results", store.root)
     assert done.exit_code == 0
     assert done.output.startswith("s: left to its run, process ")
-    assert store.place.child("tables").stamps(recursive=True) == before
+    assert store.root.child("tables").stamps(recursive=True) == before
 
 
 def test_compact_tells_of_what_it_set_aside_with_exit_code_1(store: Store, make: Callable[..., Any]) -> None:
     store.append([make(TrialRow, epochs_done=0)])
-    store.place.write("tables/trials/s/t1.parquet", b"torn")
-    done = lethe("compact", "--results", store.place)
+    store.root.write("tables/trials/s/t1.parquet", b"torn")
+    done = lethe("compact", "--results", store.root)
     assert done.exit_code == 1
     assert "broken part" in done.output
     assert "set aside as" in done.output
@@ -198,7 +198,7 @@ def test_trials_of_an_early_version_are_left_out_of_an_export_and_told(
     store: Store, make: Callable[..., Any], tmp_path: Path
 ) -> None:
     store.append([make(TrialRow, epochs_done=0)])
-    done = lethe("export", "optuna", f"sqlite:///{tmp_path}/optuna.db", "--results", store.place)
+    done = lethe("export", "optuna", f"sqlite:///{tmp_path}/optuna.db", "--results", store.root)
     assert "0 trials written, 0 there already, 1 of an early version left out" in done.output
 
 
@@ -275,10 +275,10 @@ def test_an_answer_that_cannot_be_written_is_told_and_the_older_one_stays(real: 
 
 def test_control_characters_of_names_reach_no_terminal(store: Store, make: Callable[..., Any]) -> None:
     evil = "\x1b]0;owned\x9b2J\u202ex"
-    own = {"dataset": evil, "arm": evil, "error": evil}
+    own = {"dataset": evil, "augmentation": evil, "error": evil}
     store.append([make(TrialRow, epochs_done=0, method=evil, **own)])
     store.append([make(ConfirmationRow, row=evil, gap=0.5, ua=0.5, **own)])
-    store.place.write("tables/trials/..\x1b/t1.parquet", b"")
+    store.root.write("tables/trials/..\x1b/t1.parquet", b"")
     for command in (
         ["query", "from trials"],
         ["query", "select dataset from trials", "--format", "csv"],
@@ -288,7 +288,7 @@ def test_control_characters_of_names_reach_no_terminal(store: Store, make: Calla
         ["show", "k0"],
         ["show", evil],
     ):
-        done = lethe(*command, "--results", store.place)
+        done = lethe(*command, "--results", store.root)
         assert r"\x1b" in done.output
         assert not set("\x1b\x9b\u202e") & set(done.output)
 
@@ -296,7 +296,7 @@ def test_control_characters_of_names_reach_no_terminal(store: Store, make: Calla
 def test_ctrl_c_ends_a_query_with_a_sentence(store: Store, make: Callable[..., Any]) -> None:
     store.append([make(TrialRow, epochs_done=0)])
     sql = "select count(*) from range(1000000) a, range(1000000) b where a.range * b.range = 7"
-    lethe("query", "from trials", "--results", store.place)
+    lethe("query", "from trials", "--results", store.root)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    done = lethe("query", sql, "--results", store.place)
+    done = lethe("query", sql, "--results", store.root)
     assert (done.exit_code, done.output) == (130, "Interrupted: the query has no answer.\n")

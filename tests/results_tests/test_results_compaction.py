@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lethe.place import Place, PlaceError
 from lethe.results import CorruptPartWarning, EpochRow, Store, TrialRow, compact
 from lethe.results.compaction import FULL_UNITS
 from lethe.results.part import encode
 from lethe.results.schema import to_table
+from lethe.storage.root import StorageError, StorageRoot
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def add(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
 
 
 def files(store: Store, table: str = "trials") -> list[Path]:
-    folder = store.place.local_path(f"tables/{table}/s")
+    folder = store.root.local_path(f"tables/{table}/s")
     assert folder is not None
     return sorted(folder.rglob("*.parquet"))
 
@@ -52,7 +52,7 @@ def test_new_parts_are_seen_beside_merged_files_and_merged_into_them(store: Stor
     add(0, 1)
     compact(store, "s")
     add(2)
-    assert numbers(store) == numbers(Store(store.place)) == [0, 1, 2]
+    assert numbers(store) == numbers(Store(store.root)) == [0, 1, 2]
     assert len(store.read("epochs")) == 6
     compact(store, "s")
     assert numbers(store) == [0, 1, 2]
@@ -62,17 +62,17 @@ def test_new_parts_are_seen_beside_merged_files_and_merged_into_them(store: Stor
 def test_nothing_is_written_where_all_is_merged(store: Store, add: Callable[..., None]) -> None:
     add(0, 1)
     compact(store, "s")
-    before = store.place.stamps(recursive=True)
+    before = store.root.stamps(recursive=True)
     compact(store, "s")
-    assert store.place.stamps(recursive=True) == before
+    assert store.root.stamps(recursive=True) == before
 
 
 def test_studies_are_compacted_apart(store: Store, add: Callable[..., None], make: Callable[..., Any]) -> None:
     add(0)
     store.append([make(TrialRow, study="other", trial_id="o0")])
-    before = store.place.child("tables", "trials", "other").stamps(recursive=True)
+    before = store.root.child("tables", "trials", "other").stamps(recursive=True)
     compact(store, "s")
-    assert store.place.child("tables", "trials", "other").stamps(recursive=True) == before
+    assert store.root.child("tables", "trials", "other").stamps(recursive=True) == before
     assert len(store.read("trials")) == 2
 
 
@@ -92,7 +92,7 @@ def test_a_full_file_stays_as_it_is_and_later_rows_still_count(
 ) -> None:
     rows = [make(TrialRow, trial_id=f"t{number}", number=number, epochs_done=0) for number in range(FULL_UNITS + 1)]
     full = to_table(rows, TrialRow)
-    store.place.write("tables/trials/s/merged/00000001-0123abcd.parquet", encode(full))
+    store.root.write("tables/trials/s/merged/00000001-0123abcd.parquet", encode(full))
     add(7, status="failed", gap=None, error="replaced")
     add(FULL_UNITS + 1)
     compact(store, "s")
@@ -115,16 +115,16 @@ def test_a_compaction_killed_at_any_point_hides_and_doubles_nothing(
     add(1, status="failed", gap=None, error="replaced")
     add(2)
     left = [calls]
-    real = getattr(Place, operation)
+    real = getattr(StorageRoot, operation)
 
-    def dying(place: Place, *arguments: Any) -> Any:
+    def dying(root: StorageRoot, *arguments: Any) -> Any:
         if not left[0]:
             raise _KilledError
         left[0] -= 1
-        return real(place, *arguments)
+        return real(root, *arguments)
 
     with monkeypatch.context() as killing:
-        killing.setattr(Place, operation, dying)
+        killing.setattr(StorageRoot, operation, dying)
         with suppress(_KilledError):
             compact(store, "s")
     for _ in range(2):
@@ -140,7 +140,7 @@ def test_readers_beside_a_writer_that_compacts_see_every_row_once(store: Store, 
     written, over, seen, problems = [1], threading.Event(), [0], []
 
     def read() -> None:
-        reader = Store(store.place)
+        reader = Store(store.root)
         while not over.is_set():
             least = written[0]
             with warnings.catch_warnings():
@@ -168,11 +168,11 @@ def test_files_that_never_hold_still_are_told(
 ) -> None:
     add(0)
 
-    def gone(place: Place, name: str, limit_bytes: int | None = None) -> bytes:
+    def gone(root: StorageRoot, name: str, limit_bytes: int | None = None) -> bytes:
         raise FileNotFoundError(name)
 
-    monkeypatch.setattr(Place, "read", gone)
-    with pytest.raises(PlaceError, match="files change faster than they can be read"):
+    monkeypatch.setattr(StorageRoot, "read", gone)
+    with pytest.raises(StorageError, match="files change faster than they can be read"):
         store.read("trials")
 
 
@@ -208,7 +208,7 @@ def test_files_that_somebody_put_beside_ours_are_passed_over(store: Store, add: 
     compact(store, "s")
     whole = files(store)[0].read_bytes()
     for name in ("merged/copy.parquet", "merged/00000009.parquet", "mine/00000009-0123abcd.parquet"):
-        store.place.write(f"tables/trials/s/{name}", whole)
+        store.root.write(f"tables/trials/s/{name}", whole)
     add(2)
     for _ in range(2):
         assert store.read("trials").num_rows == store.read("trials", "s").num_rows == 3
@@ -235,11 +235,11 @@ def test_a_trial_that_lost_its_epochs_is_set_aside_with_them(
     trial = files(store)[-1].read_bytes()
     damage(files(store, "epochs")[-1])
     if merged:
-        store.place.delete("tables/trials/s/t1.parquet")
-        store.place.write("tables/trials/s/merged/00000002-0123abcd.parquet", trial)
+        store.root.delete("tables/trials/s/t1.parquet")
+        store.root.write("tables/trials/s/merged/00000002-0123abcd.parquet", trial)
     told = compact(store, "s")
     assert any("trial t1 has lost its epochs" in line for line in told)
     assert numbers(store) == [0, 2]
     assert compact(store, "s") == []
-    [kept] = store.place.child("set-aside", "tables", "trials").names(recursive=True)
+    [kept] = store.root.child("quarantine", "tables", "trials").names(recursive=True)
     assert kept.startswith("s/t1.parquet")

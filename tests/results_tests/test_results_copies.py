@@ -41,7 +41,7 @@ def trials(store: Store) -> list[str]:
 
 def damage_all_files(store: Store) -> None:
     """Make the studies' own files unreadable, so that only a copy can have given what is read."""
-    for path in Path(str(store.place)).glob("tables/**/*.parquet"):
+    for path in Path(str(store.root)).glob("tables/**/*.parquet"):
         path.write_bytes(b"torn")
 
 
@@ -53,7 +53,7 @@ def test_a_copy_is_read_instead_of_the_files_that_it_repeats(copied: Store) -> N
     damage_all_files(copied)
     assert trials(copied) == ALL
     assert copied.read("epochs").sort_by("trial_id").to_pylist() == before
-    assert query("select count(*) n from trials", copied.place).to_pylist() == [{"n": 6}]
+    assert query("select count(*) n from trials", copied.root).to_pylist() == [{"n": 6}]
 
 
 def test_a_study_that_has_gone_on_is_read_from_its_own_files(copied: Store, add: Callable[..., None]) -> None:
@@ -70,7 +70,7 @@ def test_a_study_that_has_gone_on_is_read_from_its_own_files(copied: Store, add:
 
 def test_a_study_that_was_deleted_is_gone_from_what_is_read(copied: Store) -> None:
     for table in ("trials", "epochs"):
-        copied.place.delete(f"tables/{table}/a")
+        copied.root.delete(f"tables/{table}/a")
     assert trials(copied) == [name for name in ALL if name[0] != "a"]
 
 
@@ -79,7 +79,7 @@ def test_a_study_that_was_deleted_is_gone_from_what_is_read(copied: Store) -> No
 def test_a_copy_that_is_torn_or_gone_costs_nothing(
     copied: Store, pattern: str, damage: Callable[[Path], object]
 ) -> None:
-    for path in (Path(str(copied.place)) / "copies").glob(pattern):
+    for path in (Path(str(copied.root)) / "copies").glob(pattern):
         damage(path)
     assert trials(copied) == ALL
 
@@ -103,7 +103,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 def test_whatever_stands_in_the_place_of_a_copys_index_costs_nothing(copied: Store, content: bytes) -> None:
-    for path in (Path(str(copied.place)) / "copies").glob("*.json"):
+    for path in (Path(str(copied.root)) / "copies").glob("*.json"):
         path.write_bytes(content)
     assert trials(copied) == ALL
     copy_tables(copied)
@@ -112,7 +112,7 @@ def test_whatever_stands_in_the_place_of_a_copys_index_costs_nothing(copied: Sto
 
 
 def test_a_copys_index_that_is_a_pipe_is_not_waited_for(copied: Store) -> None:
-    path = Path(str(copied.place)) / "copies" / "trials.json"
+    path = Path(str(copied.root)) / "copies" / "trials.json"
     path.unlink()
     os.mkfifo(path)
     assert trials(copied) == ALL
@@ -123,7 +123,7 @@ def test_there_is_one_copy_a_table_however_often_they_are_made(copied: Store, ad
         add("a", number)
         compact(copied, "a")
         copy_tables(copied)
-    names = [path.name.partition("-")[0] for path in (Path(str(copied.place)) / "copies").glob("*.parquet")]
+    names = [path.name.partition("-")[0] for path in (Path(str(copied.root)) / "copies").glob("*.parquet")]
     assert sorted(names) == ["epochs", "trials"]
     assert len(trials(copied)) == 8
 

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lethe.cli import app
-from lethe.place import Place, PlaceError
 from lethe.results import Store, TrialRow
 from lethe.results.ownership import check_ownership
+from lethe.storage.root import StorageError, StorageRoot
 
 
 def run(study: Path, folder: Path, *options: str) -> Result:
@@ -18,36 +18,38 @@ def run(study: Path, folder: Path, *options: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    "names", [[], [".git", ".DS_Store", "lost+found", "study.yaml"], ["pool", "leases"], ["queries", "set-aside"]]
+    "names", [[], [".git", ".DS_Store", "lost+found", "study.yaml"], ["pool", "locks"], ["queries", "quarantine"]]
 )
 def test_a_folder_that_is_missing_empty_or_lethes_is_taken(names: list[str], tmp_path: Path) -> None:
     for name in names:
         (tmp_path / "place" / name).mkdir(parents=True)
-    check_ownership(Place.at(tmp_path / "place"))
+    check_ownership(StorageRoot.at(tmp_path / "place"))
 
 
 def test_results_of_an_early_version_beside_other_files_are_taken(
     store: Store, make: Callable[..., Any], tmp_path: Path
 ) -> None:
     store.append([make(TrialRow)])
-    store.place.write("notes.txt", b"mine")
-    check_ownership(store.place)
+    store.root.write("notes.txt", b"mine")
+    check_ownership(store.root)
 
 
 def test_a_place_that_was_prepared_stays_lethes_whatever_is_put_there(tmp_path: Path) -> None:
-    Place.at(tmp_path).prepared()
+    StorageRoot.at(tmp_path).prepared()
     (tmp_path / "notes.txt").touch()
-    check_ownership(Place.at(tmp_path))
+    check_ownership(StorageRoot.at(tmp_path))
 
 
 @pytest.mark.parametrize("where", ["folder", "fsspec+memory://ownership-test"])
 def test_a_place_with_files_of_something_else_is_refused_with_their_names(where: str, tmp_path: Path) -> None:
-    place = Place.at(where if "://" in where else tmp_path / where)
+    root = StorageRoot.at(where if "://" in where else tmp_path / where)
     for number in range(7):
-        place.write(f"other{number}/file", b"x")
-    place.write("tables/figures.tex", b"x")
-    with pytest.raises(PlaceError, match=r"files of something else: other0, other1, .*, other4 and 2 more; .*--force"):
-        check_ownership(place)
+        root.write(f"other{number}/file", b"x")
+    root.write("tables/figures.tex", b"x")
+    with pytest.raises(
+        StorageError, match=r"files of something else: other0, other1, .*, other4 and 2 more; .*--force"
+    ):
+        check_ownership(root)
 
 
 def test_a_run_leaves_another_tools_folder_as_it_is_unless_it_is_forced(

@@ -26,20 +26,20 @@ def test_tables_are_joined_and_counted(filled: Store) -> None:
         "with best as (select * from trials order by gap limit 1) "
         "select trial_id, epoch from chosen join epochs using (trial_id) order by epoch"
     )
-    assert query(sql, filled.place).to_pylist() == [{"trial_id": "t1", "epoch": 1}, {"trial_id": "t1", "epoch": 2}]
+    assert query(sql, filled.root).to_pylist() == [{"trial_id": "t1", "epoch": 1}, {"trial_id": "t1", "epoch": 2}]
 
 
 def test_every_column_of_every_table_is_documented_by_a_view_of_its_own(filled: Store) -> None:
-    documented = query("select table_name, column_name, unit, meaning from columns", filled.place).to_pylist()
+    documented = query("select table_name, column_name, unit, meaning from columns", filled.root).to_pylist()
     for table in ("trials", "epochs", "confirmations", "artifacts"):
-        names = query(f"describe {table}", filled.place)["column_name"].to_pylist()
+        names = query(f"describe {table}", filled.root)["column_name"].to_pylist()
         assert [row["column_name"] for row in documented if row["table_name"] == table] == names
     assert all(row["meaning"] for row in documented)
     assert {row["unit"] for row in documented if row["column_name"] == "seconds_unlearn"} == {"s"}
 
 
 def test_a_place_can_be_given_by_its_path_or_uri(filled: Store) -> None:
-    for where in (str(filled.place), Path(str(filled.place)), filled.place.uri):
+    for where in (str(filled.root), Path(str(filled.root)), filled.root.uri):
         assert query("select count(*) n from trials", where).to_pylist() == [{"n": 3}]
 
 
@@ -59,7 +59,7 @@ def test_a_place_can_be_given_by_its_path_or_uri(filled: Store) -> None:
     ],
 )
 def test_whatever_reads_is_answered(sql: str, rows: int | None, filled: Store) -> None:
-    answer = query(sql, filled.place)
+    answer = query(sql, filled.root)
     assert len(answer) == rows if rows is not None else len(answer) > 0
 
 
@@ -84,7 +84,7 @@ def test_whatever_reads_is_answered(sql: str, rows: int | None, filled: Store) -
         "select * from read_csv('/etc/passwd')",
         "select * from read_text('/etc/passwd')",
         "select * from '/etc/passwd'",
-        "select * from read_parquet('{place}/tables/trials/*/*.parquet')",
+        "select * from read_parquet('{root}/tables/trials/*/*.parquet')",
         "select * from glob('/etc/*')",
         "",
         "-- nothing",
@@ -92,17 +92,17 @@ def test_whatever_reads_is_answered(sql: str, rows: int | None, filled: Store) -
 )
 def test_whatever_writes_or_reads_other_files_is_refused(sql: str, filled: Store, tmp_path: Path) -> None:
     goal = tmp_path / "out"
-    before = filled.place.stamps(recursive=True)
+    before = filled.root.stamps(recursive=True)
     with pytest.raises(QueryError, match="Tables: trials, epochs, confirmations, predictions, boards, artifacts"):
-        query(sql.format(path=goal, place=filled.place), filled.place)
+        query(sql.format(path=goal, root=filled.root), filled.root)
     assert not goal.exists()
-    assert filled.place.stamps(recursive=True) == before
+    assert filled.root.stamps(recursive=True) == before
 
 
 def test_variables_of_the_calling_code_are_out_of_reach(filled: Store) -> None:
     private = filled.read("trials")
     with pytest.raises(QueryError, match="private does not exist"):
-        query("select * from private", filled.place)
+        query("select * from private", filled.root)
     assert len(private) == 3
 
 
@@ -118,7 +118,7 @@ def test_variables_of_the_calling_code_are_out_of_reach(filled: Store) -> None:
 )
 def test_wrong_sql_is_told_in_duckdbs_words_with_the_tables(sql: str, told: str, filled: Store) -> None:
     with pytest.raises(QueryError, match=told) as raised:
-        query(sql, filled.place)
+        query(sql, filled.root)
     assert "Tables: trials, epochs, confirmations, predictions, boards, artifacts" in str(raised.value)
 
 
@@ -129,7 +129,7 @@ def test_a_place_without_results_is_told_and_not_created(tmp_path: Path) -> None
 
 
 def test_times_stay_in_utc_and_the_setting_is_json(filled: Store) -> None:
-    (row,) = query("select started_at, setting ->> 'lr' as lr, setting from trials limit 1", filled.place).to_pylist()
+    (row,) = query("select started_at, setting ->> 'lr' as lr, setting from trials limit 1", filled.root).to_pylist()
     assert row["started_at"] == datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC)
     assert float(row["lr"]) == json.loads(row["setting"])["lr"] == 0.013
 
@@ -144,9 +144,9 @@ def test_sql_reads_no_file_through_a_temporary_folder(
     (tmp_path / "secret").write_text("secret")
     for path in (".tmp/secret", ".tmp/root/etc/hostname", "secret", f"{tmp_path}/.tmp/secret", ".tmp/../secret"):
         with pytest.raises(QueryError, match="Cannot access file"):
-            query(f"select content from read_text('{path}')", filled.place)
+            query(f"select content from read_text('{path}')", filled.root)
     settings = query(
-        "select current_setting('temp_directory') t, current_setting('allowed_directories') a", filled.place
+        "select current_setting('temp_directory') t, current_setting('allowed_directories') a", filled.root
     )
     assert settings.to_pylist() == [{"t": "", "a": []}]
 
@@ -161,15 +161,15 @@ def test_sql_reads_no_file_through_a_temporary_folder(
 )
 def test_what_takes_more_memory_than_it_may_ends_in_a_sentence(sql: str, filled: Store) -> None:
     with pytest.raises(QueryError, match=r"more memory than the 20.0MB that it may; .*--memory"):
-        query(sql, filled.place, memory="20MB")
-    assert len(query("select 1", filled.place, memory="20MB")) == 1
+        query(sql, filled.root, memory="20MB")
+    assert len(query("select 1", filled.root, memory="20MB")) == 1
 
 
 def test_what_takes_longer_than_it_may_ends_in_a_sentence(filled: Store) -> None:
     sql = "select count(*) from range(1000000) a, range(1000000) b where a.range * b.range = 7"
     began = time.monotonic()
     with pytest.raises(QueryError, match=r"no answer within 0.1 s; .*--timeout"):
-        query(sql, filled.place, timeout_s=0.1)
+        query(sql, filled.root, timeout_s=0.1)
     assert time.monotonic() - began < 30
 
 
@@ -187,13 +187,13 @@ def test_what_is_no_size_of_memory_is_refused(text: str, filled: Store) -> None:
 @pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])
 def test_a_time_that_is_none_is_refused(timeout_s: float, filled: Store) -> None:
     with pytest.raises(ValueError, match="wanted a time above 0 s"):
-        query("select 1", filled.place, timeout_s=timeout_s)
+        query("select 1", filled.root, timeout_s=timeout_s)
 
 
 def test_columns_of_one_name_are_numbered_and_said(filled: Store) -> None:
     with pytest.warns(SameNameWarning, match="several columns are named a, b: the later ones are a_2, a_3, b_1"):
-        answer = query("select 1 a, 2 a, 3 a_1, 4 a, 5 b, 6 b", filled.place)
+        answer = query("select 1 a, 2 a, 3 a_1, 4 a, 5 b, 6 b", filled.root)
     assert answer.to_pylist() == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4, "b": 5, "b_1": 6}]
     with pytest.warns(SameNameWarning, match="study"):
-        joined = query("select * from trials join epochs using (trial_id)", filled.place)
+        joined = query("select * from trials join epochs using (trial_id)", filled.root)
     assert len(set(joined.column_names)) == len(joined.column_names)

@@ -117,9 +117,7 @@ def test_a_nan_is_stored_as_null_alone_and_in_a_list(nan: float, store: Store, m
     assert store.read("epochs")["loss"].to_pylist() == [None]
     [row] = to_rows(store.read("confirmations"), ConfirmationRow)
     assert (row.auc, row.recall_per_class) == (None, [0.9, None, None])
-    answer = query(
-        "select count(*) n from confirmations where recall_per_class[2] is null and auc is null", store.place
-    )
+    answer = query("select count(*) n from confirmations where recall_per_class[2] is null and auc is null", store.root)
     assert answer["n"].to_pylist() == [1]
 
 
@@ -163,10 +161,10 @@ def test_a_nan_that_an_earlier_version_stored_is_read_as_null_and_compacted_away
         number = table.schema.get_field_index(name)
         field = table.schema.field(number)
         table = table.set_column(number, field, pa.array(values, field.type))
-    store.place.write("tables/confirmations/s/k0.parquet", encode(table))
+    store.root.write("tables/confirmations/s/k0.parquet", encode(table))
     for _ in range(2):
         [read] = to_rows(store.read("confirmations"), ConfirmationRow)
         assert (read.auc, read.gap, read.recall_per_class) == (None, 0.5, [0.5, None])
         compact(store, "s")
-    [merged] = Path(store.place.address).glob("tables/confirmations/s/merged/*.parquet")
+    [merged] = Path(store.root.address).glob("tables/confirmations/s/merged/*.parquet")
     assert pq.read_table(merged)["recall_per_class"].to_pylist() == [[0.5, None]]

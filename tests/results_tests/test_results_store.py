@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lethe.place import Place, PlaceError
 from lethe.results import (
     ArtifactRow,
     ConfirmationRow,
@@ -34,6 +33,7 @@ from lethe.results.limits import Budget
 from lethe.results.part import decode, encode
 from lethe.results.rows import SCHEMA_VERSION
 from lethe.results.schema import schema_of, to_rows, to_table
+from lethe.storage.root import StorageError, StorageRoot
 
 
 def trial_ids(store: Store, study: str | None = None) -> list[str]:
@@ -41,7 +41,7 @@ def trial_ids(store: Store, study: str | None = None) -> list[str]:
 
 
 def part_path(store: Store, name: str, table: str = "trials") -> Path:
-    path = store.place.local_path(f"tables/{table}/s/{name}.parquet")
+    path = store.root.local_path(f"tables/{table}/s/{name}.parquet")
     assert path is not None
     return path
 
@@ -100,7 +100,7 @@ def test_a_trial_that_failed_at_once_has_no_epochs(store: Store, make: Callable[
 def test_other_parquet_readers_see_the_same_rows(three: Store, make: Callable[..., Any]) -> None:
     compact(three, "s")
     three.append([make(TrialRow, trial_id="t3")])
-    glob = str(three.place.local_path("tables/trials/**/*.parquet"))
+    glob = str(three.root.local_path("tables/trials/**/*.parquet"))
     answer = duckdb.sql(f"select count(*), epoch_us(min(started_at)) from read_parquet('{glob}')").fetchall()
     started = datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC)
     assert answer == [(4, (started - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1))]
@@ -170,7 +170,7 @@ def test_a_part_of_a_newer_schema_is_refused_with_what_to_do(three: Store, monke
     with monkeypatch.context() as newer:
         newer.setattr("lethe.results.part.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         rewrite(part_path(three, "t1"), add=("new_column",))
-    with pytest.raises(SchemaError, match=r"tables/trials/s/t1\.parquet.*version 6.*up to 5.*Upgrade lethe"):
+    with pytest.raises(SchemaError, match=r"tables/trials/s/t1\.parquet.*version 7.*up to 6.*Upgrade lethe"):
         three.read("trials")
     assert len(three.read("artifacts")) == 0
 
@@ -207,21 +207,21 @@ def test_predictions_are_invisible_until_their_confirmation_is_there(store: Stor
 
 def test_an_unwritable_place_is_told(tmp_path: Path, make: Callable[..., Any]) -> None:
     (tmp_path / "tables").write_text("a file")
-    with pytest.raises(PlaceError, match=r"cannot write t0\.parquet"):
-        Store(Place.at(tmp_path)).append([make(TrialRow)])
+    with pytest.raises(StorageError, match=r"cannot write t0\.parquet"):
+        Store(StorageRoot.at(tmp_path)).append([make(TrialRow)])
 
 
 def test_the_store_works_on_an_object_store(make: Callable[..., Any]) -> None:
-    store = Store(Place.at("fsspec+memory://store-test"))
+    store = Store(StorageRoot.at("fsspec+memory://store-test"))
     for name in ("t0", "t1"):
         store.append_trial(make(TrialRow, trial_id=name), [make(EpochRow, trial_id=name)])
-    store.place.write("tables/trials/s/t2.parquet", b"torn")
-    assert "set aside as fsspec+memory://store-test/set-aside/tables/trials/s/t2" in compact(store, "s")[0]
+    store.root.write("tables/trials/s/t2.parquet", b"torn")
+    assert "set aside as fsspec+memory://store-test/quarantine/tables/trials/s/t2" in compact(store, "s")[0]
     assert trial_ids(store) == ["t0", "t1"]
     assert len(store.read("epochs")) == 2
 
 
-def test_an_artefact_that_two_studies_recorded_counts_once_as_it_was_made_last(
+def test_an_artifact_that_two_studies_recorded_counts_once_as_it_was_made_last(
     store: Store, make: Callable[..., Any]
 ) -> None:
     early, late = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC)
@@ -248,7 +248,7 @@ def test_a_copy_of_a_studys_folder_is_named_and_counts_for_nothing(
     study: str, copy: str, store: Store, make: Callable[..., Any]
 ) -> None:
     two_of_one_study(store, make)
-    tables = Path(store.place.address) / "tables"
+    tables = Path(store.root.address) / "tables"
     for table in ("trials", "epochs"):
         shutil.copytree(tables / table / study, tables / table / copy)
     copies = {path: path.read_bytes() for path in (tables / "trials" / copy).rglob("*.parquet")}
@@ -269,16 +269,16 @@ def test_a_copy_of_all_studies_that_holds_rows_twice_is_not_read(store: Store, m
     compact(store, "s")
     files = {name: rows for name, rows in store.scan("trials").files.items() if name.startswith("s/")}
     [(name, rows)] = files.items()
-    twin = name.replace("s/", "s.bak/")
-    store.place.write(f"tables/trials/{twin}", encode(rows))
-    write_copy(store.place, "trials", {name: rows, twin: rows})
+    duplicate = name.replace("s/", "s.bak/")
+    store.root.write(f"tables/trials/{duplicate}", encode(rows))
+    write_copy(store.root, "trials", {name: rows, duplicate: rows})
     with pytest.warns(ForeignFolderWarning, match="are of study s; move them out"):
         assert trial_ids(store) == ["other0", "other1", "s0", "s1"]
 
 
 def test_a_file_of_another_study_in_a_studys_folder_is_left_out_alone(three: Store, make: Callable[..., Any]) -> None:
     three.append([make(TrialRow, study="other", trial_id="t9")])
-    shutil.move(str(three.place.local_path("tables/trials/other/t9.parquet")), part_path(three, "t9"))
+    shutil.move(str(three.root.local_path("tables/trials/other/t9.parquet")), part_path(three, "t9"))
     for study in (None, "s"):
         with pytest.warns(ForeignFolderWarning, match=r"tables/trials/s: their rows are of study other"):
             assert trial_ids(three, study) == ["t0", "t1", "t2"]
@@ -309,13 +309,13 @@ def test_a_table_that_takes_more_memory_than_it_may_is_an_error_before_it_is_rea
     three: Store, make: Callable[..., Any]
 ) -> None:
     name = "tables/trials/s/merged/00000001-0123abcd.parquet"
-    three.place.write(name, many_rows(make, 100_000))
-    limited = Store(three.place, memory_bytes=10_000_000)
+    three.root.write(name, many_rows(make, 100_000))
+    limited = Store(three.root, memory_bytes=10_000_000)
     with pytest.raises(TooLargeError, match=r"cannot read .*/00000001-0123abcd.parquet: with it the table takes \d+"):
         limited.read("trials")
     with pytest.raises(TooLargeError, match=r"may take 10.0MB; allow more \(`lethe query --memory`"):
-        query("select count(*) from trials", three.place, memory="10MB")
-    assert trial_ids(Store(three.place)) == ["t0", "t1", "t2"]
+        query("select count(*) from trials", three.root, memory="10MB")
+    assert trial_ids(Store(three.root)) == ["t0", "t1", "t2"]
 
 
 def test_a_part_with_a_dictionary_is_none_of_lethes(make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

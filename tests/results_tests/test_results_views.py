@@ -1,4 +1,4 @@
-"""The views: what each answers by hand-made rows, and on a real study of two arms and two forget requests."""
+"""The views: what each answers by hand-made rows, and on a real study of two augmentations and two forget requests."""
 
 import json
 from collections.abc import Callable
@@ -9,13 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lethe.confirm import choose
-from lethe.place import Place
+from lethe.pipeline.confirm import choose
 from lethe.results import (
     VIEWS,
     ArtifactRow,
+    CalibrationRow,
     ConfirmationRow,
-    PackingRow,
     QueryError,
     Store,
     TrialRow,
@@ -27,6 +26,7 @@ from lethe.results import (
 from lethe.results.guide import EXAMPLES, data_model, examples, sources
 from lethe.results.render import render
 from lethe.results.schema import schema_of
+from lethe.storage.root import StorageRoot
 
 T_975_AT_2 = 4.302652729911275
 """Student's t, 97.5 %, two degrees of freedom, from a table."""
@@ -47,7 +47,7 @@ def test_every_view_of_an_unfinished_study_is_empty_or_answers(
     name: str, store: Store, make: Callable[..., Any]
 ) -> None:
     store.append([make(ArtifactRow)])
-    assert load(store.place, name).schema.names == schema_of(VIEWS[name].row_type).names
+    assert load(store.root, name).schema.names == schema_of(VIEWS[name].row_type).names
 
 
 def test_the_chosen_setting_is_the_one_that_was_confirmed(real: Path) -> None:
@@ -56,17 +56,25 @@ def test_the_chosen_setting_is_the_one_that_was_confirmed(real: Path) -> None:
     assert len(chosen) == 8
     assert all(row["current"] for row in chosen)
     confirmed = query(
-        "select cell, any_value(trial_id) trial_id from confirmed"
-        " where row = method and cell is not null group by cell",
+        "select method_search, any_value(trial_id) trial_id from confirmed"
+        " where row = method and method_search is not null group by method_search",
         real,
     )
-    assert {row["cell"]: row["trial_id"] for row in chosen} == dict(zip(*confirmed.to_pydict().values(), strict=True))
-    gaps = query("select cell, avg(gap) gap from confirmed where row = method group by cell", real).to_pydict()
-    assert {row["cell"]: row["confirmed_gap"] for row in chosen} == pytest.approx(
-        {cell: gap for cell, gap in zip(gaps["cell"], gaps["gap"], strict=True) if cell}
+    assert {row["method_search"]: row["trial_id"] for row in chosen} == dict(
+        zip(*confirmed.to_pydict().values(), strict=True)
+    )
+    gaps = query(
+        "select method_search, avg(gap) gap from confirmed where row = method group by method_search", real
+    ).to_pydict()
+    assert {row["method_search"]: row["confirmed_gap"] for row in chosen} == pytest.approx(
+        {
+            method_search: gap
+            for method_search, gap in zip(gaps["method_search"], gaps["gap"], strict=True)
+            if method_search
+        }
     )
     for row in chosen:
-        own = [trial for trial in rows if trial.cell == row["cell"]]
+        own = [trial for trial in rows if trial.method_search == row["method_search"]]
         assert min(trial.gap for trial in own if trial.gap is not None) == row["tuning_gap"]
         assert row["tuning_seconds"] == pytest.approx(sum(trial.seconds_total for trial in own))
 
@@ -78,22 +86,22 @@ def test_of_equal_gaps_the_earlier_trial_is_chosen_and_what_failed_never(
     for number, (gap, status) in gaps.items():
         measures = {"gap": gap, "status": status, "ra": 1.0, "va": 1.0, "mia": 0.0}
         store.append([make(TrialRow, trial_id=f"t{number}", number=number, epochs_done=0, **measures)])
-    [row] = load(store.place, "chosen").to_pylist()
+    [row] = load(store.root, "chosen").to_pylist()
     assert (row["trial_id"], row["tuning_trials"], row["tuning_seconds"]) == ("t2", 5, 27.5)
 
 
 @pytest.fixture
 def confirm_arm(confirm: Callable[..., None]) -> Callable[..., None]:
-    """Records one row of a comparison with the gaps of an arm, on boards that differ in the arm alone."""
+    """Records one row of a comparison with the gaps of an augmentation, on boards that differ in it alone."""
 
-    def record(row: str, arm: str, gaps: tuple[float, ...], **changes: Any) -> None:
-        confirm(row, gaps, **{"arm": arm, "question": arm} | changes)
+    def record(row: str, augmentation: str, gaps: tuple[float, ...], **changes: Any) -> None:
+        confirm(row, gaps, **{"augmentation": augmentation, "scenario": augmentation} | changes)
 
     return record
 
 
 def effects(store: Store) -> dict[tuple[str, str], dict[str, Any]]:
-    return {(row["row"], row["metric"]): row for row in load(store.place, "augmentation").to_pylist()}
+    return {(row["row"], row["metric"]): row for row in load(store.root, "augmentation").to_pylist()}
 
 
 def test_the_effect_of_an_arm_is_paired_by_seed_with_its_interval(
@@ -107,7 +115,7 @@ def test_the_effect_of_an_arm_is_paired_by_seed_with_its_interval(
     assert {metric for _, metric in rows} == {"gap", "gap_closed", "ua", "ra", "ta", "mia"}
     gap = rows["salun", "gap"]
     reach = T_975_AT_2 * sqrt((0.04**2 + 0.04**2) / 2) / sqrt(3)
-    assert (gap["arm"], gap["against"], gap["seeds"]) == ("standard", "none", 3)
+    assert (gap["augmentation"], gap["against"], gap["seeds"]) == ("standard", "none", 3)
     assert (gap["mean"], gap["mean_against"]) == pytest.approx((0.07, 0.15))
     assert (gap["difference"], gap["low"], gap["high"]) == pytest.approx((-0.08, -0.08 - reach, -0.08 + reach))
     closed = rows["salun", "gap_closed"]
@@ -129,10 +137,10 @@ def test_arms_are_compared_by_what_was_forgotten_from_what_and_how_never_by_name
 ) -> None:
     """Two recipes, two deletion files or two folders of one name were once joined crosswise: 8 seeds for 2."""
     for value, shift in (("one", 0.0), ("other", 0.3)):
-        for arm, gaps in (("none", (0.10, 0.20, 0.12)), ("standard", (0.12, 0.17, 0.13))):
+        for augmentation, gaps in (("none", (0.10, 0.20, 0.12)), ("standard", (0.12, 0.17, 0.13))):
             moved = tuple(gap + shift for gap in gaps)
-            confirm_arm("salun", arm, moved, question=f"{arm}-{value}", **{identity: value})
-    gaps = [row for row in load(store.place, "augmentation").to_pylist() if row["metric"] == "gap"]
+            confirm_arm("salun", augmentation, moved, scenario=f"{augmentation}-{value}", **{identity: value})
+    gaps = [row for row in load(store.root, "augmentation").to_pylist() if row["metric"] == "gap"]
     assert [(row[identity], row["seeds"], row["verdict"]) for row in gaps] == [
         ("one", 3, "inconclusive"),
         ("other", 3, "inconclusive"),
@@ -141,10 +149,10 @@ def test_arms_are_compared_by_what_was_forgotten_from_what_and_how_never_by_name
 
 
 def test_arms_of_different_forget_requests_are_never_compared(store: Store, confirm_arm: Callable[..., None]) -> None:
-    confirm_arm("salun", "none", (0.10, 0.20), forget="random 10 %", forget_hash="a", question="a")
-    confirm_arm("salun", "standard", (0.06, 0.08), forget="random 50 %", forget_hash="b", question="b")
-    assert len(load(store.place, "augmentation")) == 0
-    assert [row["question"] for row in load(store.place, "leaderboard").to_pylist()] == ["a", "b"]
+    confirm_arm("salun", "none", (0.10, 0.20), forget="random 10 %", forget_hash="a", scenario="a")
+    confirm_arm("salun", "standard", (0.06, 0.08), forget="random 50 %", forget_hash="b", scenario="b")
+    assert len(load(store.root, "augmentation")) == 0
+    assert [row["scenario"] for row in load(store.root, "leaderboard").to_pylist()] == ["a", "b"]
 
 
 @pytest.mark.parametrize("view", ["leaderboard", "contrasts", "sensitivity"])
@@ -152,19 +160,19 @@ def test_rows_of_before_precision_was_recorded_count_with_those_that_say_it(
     view: str, store: Store, make: Callable[..., Any]
 ) -> None:
     def add(row: str, seed: int, **changes: Any) -> None:
-        values = {"row": row, "method": row, "question": "none", "training_seed": seed, "gap": 0.1}
+        values = {"row": row, "method": row, "scenario": "none", "training_seed": seed, "gap": 0.1}
         store.append([make(ConfirmationRow, confirmation_id=f"{row}-{seed}", **values | changes)])
 
     for row in ("oracle", "original"):
         add(row, 1)
         add(row, 2)
     add("salun", 1)
-    store.append([make(TrialRow, trial_id="early", question="none", epochs_done=0)])
-    early = load(store.place, view).to_pylist()
+    store.append([make(TrialRow, trial_id="early", scenario="none", epochs_done=0)])
+    early = load(store.root, view).to_pylist()
     assert {row["precision"] for row in early} <= {None}
     add("salun", 2, precision="float32")
-    store.append([make(TrialRow, trial_id="later", question="none", epochs_done=0, precision="float32")])
-    later = load(store.place, view).to_pylist()
+    store.append([make(TrialRow, trial_id="later", scenario="none", epochs_done=0, precision="float32")])
+    later = load(store.root, view).to_pylist()
     assert {row["precision"] for row in later} == {"float32"}
 
 
@@ -176,12 +184,12 @@ def test_the_noise_floor_of_an_arm_claims_no_interval(store: Store, confirm_arm:
 
 
 def test_the_cost_of_two_recipes_under_one_name_is_kept_apart(store: Store, make: Callable[..., Any]) -> None:
-    for question, seconds in (("a", 10.0), ("b", 30.0)):
-        store.append([make(TrialRow, trial_id=question, question=question, epochs_done=0, seconds_total=seconds)])
-        made = {"artifact_id": question, "question": question, "forget": "random 10 %", "seconds_total": seconds}
+    for scenario, seconds in (("a", 10.0), ("b", 30.0)):
+        store.append([make(TrialRow, trial_id=scenario, scenario=scenario, epochs_done=0, seconds_total=seconds)])
+        made = {"artifact_id": scenario, "scenario": scenario, "forget": "random 10 %", "seconds_total": seconds}
         store.append([make(ArtifactRow, kind="oracle", **made)])
-    rows = load(store.place, "cost").to_pylist()
-    assert {(row["stage"], row["question"]): row["seconds"] for row in rows} == {
+    rows = load(store.root, "cost").to_pylist()
+    assert {(row["stage"], row["scenario"]): row["seconds"] for row in rows} == {
         ("oracles", "a"): 10.0,
         ("oracles", "b"): 30.0,
         ("search", "a"): 10.0,
@@ -195,8 +203,8 @@ def test_the_cost_adds_up_what_workers_held(store: Store, make: Callable[..., An
         store.append([make(TrialRow, trial_id=f"t{number}", epochs_done=0, **quarter)])
     store.append([make(ArtifactRow, seconds_total=100.0, cpus=4.0, gpus=1.0)])
     store.append([make(ArtifactRow, artifact_id="old", kind="oracle", forget="random 10 %", seconds_total=50.0)])
-    store.append([make(PackingRow, seconds_total=10.0, cpus=4.0, gpus=0.25)])
-    rows = {row["stage"]: row for row in load(store.place, "cost").to_pylist()}
+    store.append([make(CalibrationRow, seconds_total=10.0, cpus=4.0, gpus=0.25)])
+    rows = {row["stage"]: row for row in load(store.root, "cost").to_pylist()}
     shown = {
         stage: tuple(row[name] for name in ("units", "seconds", "cpu_seconds", "gpu_seconds"))
         for stage, row in rows.items()
@@ -230,7 +238,7 @@ def test_the_grid_of_sensitivity_counts_every_new_setting_once(real: Path) -> No
 def test_the_grid_of_sensitivity_holds_its_ends(store: Store, make: Callable[..., Any]) -> None:
     for number, (lr, density) in enumerate(((0.01, 0.3), (0.0177, 0.39), (0.0178, 1.0), (None, None))):
         store.append([make(TrialRow, trial_id=f"t{number}", lr=lr, density=density, epochs_done=0)])
-    squares = load(store.place, "sensitivity").to_pylist()
+    squares = load(store.root, "sensitivity").to_pylist()
     shown = [(one["trials"], one["lr_low"], one["density_low"], one["density_high"]) for one in squares]
     assert shown == [
         (2, pytest.approx(10**-2), pytest.approx(0.3), pytest.approx(0.4)),
@@ -243,7 +251,7 @@ def test_failures_name_what_diverged_or_failed_and_why(store: Store, make: Calla
     store.append([make(TrialRow, trial_id="good", epochs_done=0)])
     store.append([make(TrialRow, trial_id="bad", status="failed", cause="code", error="boom", epochs_done=0, losses=2)])
     store.append([make(ConfirmationRow, status="diverged")])
-    rows = load(store.place, "failures").to_pylist()
+    rows = load(store.root, "failures").to_pylist()
     assert [(row["kind"], row["id"], row["cause"], row["error"], row["losses"]) for row in rows] == [
         ("trial", "bad", "code", "boom", 2),
         ("confirmation", "k0", None, None, None),
@@ -253,8 +261,8 @@ def test_failures_name_what_diverged_or_failed_and_why(store: Store, make: Calla
 def test_one_study_alone_can_be_asked(store: Store, make: Callable[..., Any]) -> None:
     store.append([make(TrialRow, epochs_done=0)])
     store.append([make(TrialRow, study="other", trial_id="o0", epochs_done=0)])
-    assert query("select count(*) n from trials", store.place, "other").to_pylist() == [{"n": 1}]
-    assert len(load(store.place, "sensitivity", "other")) == 1
+    assert query("select count(*) n from trials", store.root, "other").to_pylist() == [{"n": 1}]
+    assert len(load(store.root, "sensitivity", "other")) == 1
 
 
 def test_results_load_as_arrow_pandas_and_polars(real: Path) -> None:
@@ -273,13 +281,13 @@ def test_a_name_that_is_nothing_is_told_with_those_that_are(real: Path) -> None:
 
 def test_a_saved_query_is_a_view_and_may_rest_on_others(store: Store, make: Callable[..., Any]) -> None:
     store.append([make(TrialRow, epochs_done=0)])
-    where = save_query("select trial_id, gap from trials; -- mine", "mine", store.place)
+    where = save_query("select trial_id, gap from trials; -- mine", "mine", store.root)
     assert Path(where).read_text() == "select trial_id, gap from trials\n"
-    save_query("select count(*) n from mine", "counted", store.place)
-    assert query("from counted", store.place).to_pylist() == [{"n": 1}]
-    assert load(store.place, "mine").to_pylist() == [{"trial_id": "t0", "gap": 0.1}]
-    save_query("select 7 as n", "mine", store.place)
-    assert query("from mine", store.place).to_pylist() == [{"n": 7}]
+    save_query("select count(*) n from mine", "counted", store.root)
+    assert query("from counted", store.root).to_pylist() == [{"n": 1}]
+    assert load(store.root, "mine").to_pylist() == [{"trial_id": "t0", "gap": 0.1}]
+    save_query("select 7 as n", "mine", store.root)
+    assert query("from mine", store.root).to_pylist() == [{"n": 7}]
 
 
 @pytest.mark.parametrize(
@@ -301,30 +309,30 @@ def test_a_query_that_cannot_be_a_view_is_not_saved(
 ) -> None:
     store.append([make(TrialRow, epochs_done=0)])
     with pytest.raises((QueryError, ValueError), match=told):
-        save_query(sql, name, store.place)
-    assert not store.place.exists("queries")
+        save_query(sql, name, store.root)
+    assert not store.root.exists("queries")
 
 
 def test_a_saved_file_that_was_tampered_with_reads_nothing_else(store: Store, make: Callable[..., Any]) -> None:
     store.append([make(TrialRow, epochs_done=0)])
     for sql in (b"select * from read_text('/etc/passwd')", b"select 1; create table t as select 2", b"from mine"):
-        store.place.write("queries/mine.sql", sql)
+        store.root.write("queries/mine.sql", sql)
         with pytest.raises(QueryError, match="the saved query 'mine' has no answer"):
-            query("from mine", store.place)
+            query("from mine", store.root)
 
 
 def test_the_guide_lists_every_source_and_examples_that_answer(
     real: Path, store: Store, make: Callable[..., Any]
 ) -> None:
-    listed = {source.name: source for source in sources(Place.at(real))}
+    listed = {source.name: source for source in sources(StorageRoot.at(real))}
     assert {*VIEWS, "trials", "epochs", "predictions", "studies"} <= listed.keys()
     assert all(source.meaning and source.columns for source in listed.values())
-    assert [len(query(sql, real)) > 0 for sql in examples(Place.at(real))] == [True] * 3
-    assert examples(Place.at(real)) == list(EXAMPLES[:3])
+    assert [len(query(sql, real)) > 0 for sql in examples(StorageRoot.at(real))] == [True] * 3
+    assert examples(StorageRoot.at(real)) == list(EXAMPLES[:3])
     store.append([make(ArtifactRow)])
-    assert len(examples(store.place)) == 2
-    save_query("select 1 as one", "mine", store.place)
-    assert {source.name: source.kind for source in sources(store.place)}["mine"] == "saved query"
+    assert len(examples(store.root)) == 2
+    save_query("select 1 as one", "mine", store.root)
+    assert {source.name: source.kind for source in sources(store.root)}["mine"] == "saved query"
 
 
 def test_an_answer_of_thousands_of_columns_is_written_in_every_format(real: Path) -> None:
@@ -336,7 +344,7 @@ def test_an_answer_of_thousands_of_columns_is_written_in_every_format(real: Path
 def test_a_setting_of_thousands_of_options_is_kept_and_asked(store: Store, make: Callable[..., Any]) -> None:
     options = {f"option{number}": number for number in range(5000)}
     store.append([make(TrialRow, setting=json.dumps(options), epochs_done=0)])
-    answer = query("select (setting ->> 'option4999')::int n from trials", store.place)
+    answer = query("select (setting ->> 'option4999')::int n from trials", store.root)
     assert answer.to_pylist() == [{"n": 4999}]
 
 
@@ -345,7 +353,7 @@ def test_the_choice_of_a_run_is_that_of_the_view(real: Path) -> None:
     for best in load(real, "chosen").to_pylist():
 
         class OneCell:
-            fingerprint = best["cell"]
+            fingerprint = best["method_search"]
             trials = 5
 
         chosen = choose(OneCell, rows)  # type: ignore[arg-type]

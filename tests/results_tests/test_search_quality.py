@@ -31,7 +31,7 @@ MIDDLE = {"lr": 0.01, "density": 0.5, "epochs": 3, "relabel": "any"}
 
 @pytest.fixture
 def search(store: Store, make: Callable[..., Any]) -> Callable[..., SearchQualityRow]:
-    """Records the trials of one cell and reads what the view says of it."""
+    """Records the trials of one method search and reads what the view says of it."""
     space = json.dumps({name: json.loads(distribution_to_json(one)) for name, one in SPACE.items()})
 
     def record(*trials: dict[str, Any], **common: Any) -> SearchQualityRow:
@@ -45,7 +45,7 @@ def search(store: Store, make: Callable[..., Any]) -> Callable[..., SearchQualit
             values |= {"trial_id": f"t{number}", "number": number, "epochs_done": 3}
             values |= {"setting": json.dumps(setting), "search_space": space}
             store.append([make(TrialRow, **values)])
-        [row] = to_rows(load(store.place, "search_quality"), SearchQualityRow)
+        [row] = to_rows(load(store.root, "search_quality"), SearchQualityRow)
         return row
 
     return record
@@ -88,11 +88,13 @@ def test_the_best_lies_at_an_end_within_two_percent_of_the_range_on_its_scale(
 
 
 def test_each_search_has_its_own_row(store: Store, make: Callable[..., Any]) -> None:
-    for study, question, cell in (("a", "q", "c"), ("b", "q", "c"), ("b", "r", "d")):
-        name = f"{study}{cell}"
-        store.append([make(TrialRow, trial_id=name, study=study, question=question, cell=cell, epochs_done=1)])
-    rows = load(store.place, "search_quality").to_pylist()
-    assert [(row["study"], row["question"], row["cell"], row["trials"]) for row in rows] == [
+    for study, scenario, method_search in (("a", "q", "c"), ("b", "q", "c"), ("b", "r", "d")):
+        name = f"{study}{method_search}"
+        store.append(
+            [make(TrialRow, trial_id=name, study=study, scenario=scenario, method_search=method_search, epochs_done=1)]
+        )
+    rows = load(store.root, "search_quality").to_pylist()
+    assert [(row["study"], row["scenario"], row["method_search"], row["trials"]) for row in rows] == [
         ("a", "q", "c", 1),
         ("b", "q", "c", 1),
         ("b", "r", "d", 1),
@@ -104,7 +106,7 @@ def test_results_of_an_early_version_say_nothing_of_what_they_did_not_record(
 ) -> None:
     for number in range(3):
         store.append([make(TrialRow, trial_id=f"t{number}", number=number, lr=number, epochs_done=1)])
-    [row] = to_rows(load(store.place, "search_quality"), SearchQualityRow)
+    [row] = to_rows(load(store.root, "search_quality"), SearchQualityRow)
     assert (row.by_model, row.by_startup, row.at_low_end, row.at_high_end) == (None, None, [], [])
     assert search_notes(replace(row, settings=3)) == []
 

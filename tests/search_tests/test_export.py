@@ -26,7 +26,7 @@ def test_a_diverged_trial_is_exported_as_optuna_learnt_of_it_and_its_row_stays(
         epochs = [make(EpochRow, trial_id=name, gap=gap)] if gap is not None else []
         store.append_trial(row, epochs)
     path = str(tmp_path / "optuna.journal")
-    [exported] = export(store.place, path)
+    [exported] = export(store.root, path)
     study = optuna.load_study(study_name=exported.name, storage=JournalStorage(JournalFileBackend(path)))
     assert [(trial.state, trial.value, trial.user_attrs["status"]) for trial in study.trials] == [
         (TrialState.COMPLETE, 0.2, "done"),
@@ -34,4 +34,4 @@ def test_a_diverged_trial_is_exported_as_optuna_learnt_of_it_and_its_row_stays(
         (TrialState.PRUNED, None, "stopped"),
         (TrialState.FAIL, None, "failed"),
     ]
-    assert load(store.place, "trials").sort_by("number")["gap"].to_pylist() == [0.2, None, 0.3, None]
+    assert load(store.root, "trials").sort_by("number")["gap"].to_pylist() == [0.2, None, 0.3, None]

@@ -11,19 +11,19 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from lethe.place import Place
 from lethe.results import Store, TrialRow
 from lethe.search import Journal, export
 from lethe.search._journal import UPLOAD_S
-from lethe.study import Cell, expand, read_study
+from lethe.storage.root import StorageRoot
+from lethe.study import MethodSearch, expand, read_study
 from unlearning.data import load
 
 
 @pytest.fixture
-def cell(write_study: Callable[..., Path]) -> Cell:
+def method_search(write_study: Callable[..., Path]) -> MethodSearch:
     study = read_study(write_study())
-    [cell] = expand(study, {source: load(source) for source in study.data})
-    return cell
+    [method_search] = expand(study, {source: load(source) for source in study.data})
+    return method_search
 
 
 def ended(number: int) -> optuna.trial.FrozenTrial:
@@ -40,9 +40,9 @@ def recorded(path: Path) -> list[int]:
     return [trial.user_attrs["number"] for trial in trials]
 
 
-def test_a_trial_is_written_once_however_often_it_is_told(cell: Cell, tmp_path: Path) -> None:
+def test_a_trial_is_written_once_however_often_it_is_told(method_search: MethodSearch, tmp_path: Path) -> None:
     for _ in range(2):
-        record = Journal(Place.at(tmp_path), "tiny").recorder(cell)
+        record = Journal(StorageRoot.at(tmp_path), "tiny").recorder(method_search)
         for number in range(3):
             record(ended(number))
     assert recorded(tmp_path / "optuna" / "tiny.journal") == [0, 1, 2]
@@ -70,48 +70,52 @@ RECORDS = {
 }
 
 
-def check_is_written_anew(place: Place, cell: Cell, broken: bytes) -> None:
+def check_is_written_anew(root: StorageRoot, method_search: MethodSearch, broken: bytes) -> None:
     """The journal is set aside as it was, which is told, and holds what is recorded from then on."""
-    journal = Journal(place, "tiny")
-    [aside] = (Path(str(place)) / "optuna" / "set-aside").iterdir()
+    journal = Journal(root, "tiny")
+    [aside] = (Path(str(root)) / "optuna" / "quarantine").iterdir()
     assert aside.read_bytes() == broken
-    assert f"the broken journal {place}/optuna/tiny.journal was set aside as {aside}: " in journal.problem
-    record = journal.recorder(cell)
+    assert f"the broken journal {root}/optuna/tiny.journal was set aside as {aside}: " in journal.problem
+    record = journal.recorder(method_search)
     for number in range(3):
         record(ended(number))
-    assert recorded(Path(str(place)) / "optuna" / "tiny.journal") == [0, 1, 2]
-    assert Journal(place, "tiny").problem == ""
+    assert recorded(Path(str(root)) / "optuna" / "tiny.journal") == [0, 1, 2]
+    assert Journal(root, "tiny").problem == ""
 
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 @pytest.mark.parametrize("where", ["first", "last"])
-def test_a_strange_record_has_the_journal_set_aside(cell: Cell, tmp_path: Path, record: bytes, where: str) -> None:
-    place, path = Place.at(tmp_path), tmp_path / "optuna" / "tiny.journal"
-    Journal(place, "tiny").recorder(cell)(ended(0))
+def test_a_strange_record_has_the_journal_set_aside(
+    method_search: MethodSearch, tmp_path: Path, record: bytes, where: str
+) -> None:
+    root, path = StorageRoot.at(tmp_path), tmp_path / "optuna" / "tiny.journal"
+    Journal(root, "tiny").recorder(method_search)(ended(0))
     good = path.read_bytes()
     broken = record + good if where == "first" else good + record
     path.write_bytes(broken)
-    check_is_written_anew(place, cell, broken)
+    check_is_written_anew(root, method_search, broken)
 
 
 @pytest.mark.parametrize("lost", [1, 2, 20])
-def test_a_journal_whose_last_line_is_torn_is_set_aside(cell: Cell, tmp_path: Path, lost: int) -> None:
-    place, path = Place.at(tmp_path), tmp_path / "optuna" / "tiny.journal"
-    Journal(place, "tiny").recorder(cell)(ended(0))
+def test_a_journal_whose_last_line_is_torn_is_set_aside(method_search: MethodSearch, tmp_path: Path, lost: int) -> None:
+    root, path = StorageRoot.at(tmp_path), tmp_path / "optuna" / "tiny.journal"
+    Journal(root, "tiny").recorder(method_search)(ended(0))
     broken = path.read_bytes()[:-lost]
     path.write_bytes(broken)
-    check_is_written_anew(place, cell, broken)
+    check_is_written_anew(root, method_search, broken)
 
 
 @pytest.mark.parametrize(
     "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir], ids=["pipe", "device", "folder"]
 )
-def test_a_journal_that_is_no_file_is_set_aside(cell: Cell, tmp_path: Path, make: Callable[[Path], object]) -> None:
+def test_a_journal_that_is_no_file_is_set_aside(
+    method_search: MethodSearch, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
     (tmp_path / "optuna").mkdir()
     make(tmp_path / "optuna" / "tiny.journal")
-    journal = Journal(Place.at(tmp_path), "tiny")
+    journal = Journal(StorageRoot.at(tmp_path), "tiny")
     assert "it is no regular file" in journal.problem
-    journal.recorder(cell)(ended(0))
+    journal.recorder(method_search)(ended(0))
     assert recorded(tmp_path / "optuna" / "tiny.journal") == [0]
 
 
@@ -119,20 +123,20 @@ def test_a_sparse_journal_larger_than_memory_is_set_aside_unread(tmp_path: Path)
     (tmp_path / "optuna").mkdir()
     with (tmp_path / "optuna" / "tiny.journal").open("wb") as file:
         file.truncate(1 << 42)
-    assert "line 1 is torn, or longer than 1,048,576 bytes" in Journal(Place.at(tmp_path), "tiny").problem
+    assert "line 1 is torn, or longer than 1,048,576 bytes" in Journal(StorageRoot.at(tmp_path), "tiny").problem
 
 
-def test_trials_that_others_add_to_a_journal_are_left_alone(cell: Cell, tmp_path: Path) -> None:
+def test_trials_that_others_add_to_a_journal_are_left_alone(method_search: MethodSearch, tmp_path: Path) -> None:
     """Somebody tries a setting by hand, or notes something, in optuna-dashboard."""
-    place, path = Place.at(tmp_path), tmp_path / "optuna" / "tiny.journal"
-    Journal(place, "tiny").recorder(cell)(ended(0))
+    root, path = StorageRoot.at(tmp_path), tmp_path / "optuna" / "tiny.journal"
+    Journal(root, "tiny").recorder(method_search)(ended(0))
     storage = JournalStorage(JournalFileBackend(str(path)))
     [name] = optuna.get_all_study_names(storage)
     study = optuna.load_study(study_name=name, storage=storage)
     for number in (None, "x", [1]):
         attributes = {} if number is None else {"number": number}
         study.add_trial(optuna.create_trial(value=0.5, user_attrs=attributes))
-    record = Journal(place, "tiny").recorder(cell)
+    record = Journal(root, "tiny").recorder(method_search)
     for number in range(2):
         record(ended(number))
     numbers = [trial.user_attrs.get("number") for trial in optuna.load_study(study_name=name, storage=storage).trials]
@@ -147,23 +151,25 @@ def test_searches_are_not_exported_into_a_broken_journal(
     goal = tmp_path / "goal.journal"
     goal.write_bytes(content)
     with pytest.raises(ValueError, match=f"cannot open the Optuna storage {goal}: "):
-        list(export(store.place, str(goal)))
+        list(export(store.root, str(goal)))
     assert goal.read_bytes() == content
 
 
-def test_an_object_store_gets_the_journal_now_and_then_and_at_the_end(cell: Cell, tmp_path: Path) -> None:
-    place = Place.at("mock:///results")
-    place._filesystem.create_dir("results/optuna")
-    journal = Journal(place, "tiny")
+def test_an_object_store_gets_the_journal_now_and_then_and_at_the_end(
+    method_search: MethodSearch, tmp_path: Path
+) -> None:
+    root = StorageRoot.at("mock:///results")
+    root._filesystem.create_dir("results/optuna")
+    journal = Journal(root, "tiny")
     now = 0.0
     journal._clock = lambda: now
 
     def sent() -> list[int]:
         path = tmp_path / f"{now}.journal"
-        path.write_bytes(place.read("optuna/tiny.journal"))
+        path.write_bytes(root.read("optuna/tiny.journal"))
         return recorded(path)
 
-    record = journal.recorder(cell)
+    record = journal.recorder(method_search)
     record(ended(0))
     assert sent() == [0]
     for number in (1, 2):

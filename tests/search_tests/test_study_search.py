@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from lethe.provenance import Provenance
 from lethe.results import Store, TrialRow
+from lethe.results.provenance import Provenance
 from lethe.search import Journal, StudySearch
-from lethe.search._cell import Proposal
-from lethe.search._report import Report, Status
-from lethe.study import Cell, expand, read_study
+from lethe.search._epoch_report import Report, Status
+from lethe.search._optuna import Proposal
+from lethe.study import MethodSearch, expand, read_study
 from unlearning.data import load
-from unlearning.yardstick import Measures
+from unlearning.evaluation import Measures
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 @pytest.fixture
-def cells(write_study: Callable[..., Path]) -> list[Cell]:
-    """Two cells of six trials in which one setting in three comes again."""
+def method_searches(write_study: Callable[..., Path]) -> list[MethodSearch]:
+    """Two method searches of six trials in which one setting in three comes again."""
     study = read_study(
         write_study(
             forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
@@ -33,13 +33,13 @@ def cells(write_study: Callable[..., Path]) -> list[Cell]:
 
 
 @pytest.fixture
-def begin(cells: list[Cell], store: Store) -> Callable[[], StudySearch]:
-    """Begins the search, or continues it, with all cells open."""
+def begin(method_searches: list[MethodSearch], store: Store) -> Callable[[], StudySearch]:
+    """Begins the search, or continues it, with all method searches open."""
 
     def search() -> StudySearch:
-        begun = StudySearch(cells, store, Journal(store.place, cells[0].study.name))
-        for cell in cells:
-            begun.open_cell(cell)
+        begun = StudySearch(method_searches, store, Journal(store.root, method_searches[0].study.name))
+        for method_search in method_searches:
+            begun.open_search(method_search)
         return begun
 
     return search
@@ -99,7 +99,7 @@ def run(search: StudySearch, trials: int | None = None) -> None:
 
 
 def settings(search: StudySearch) -> set[tuple[str, int, str, str | None]]:
-    return {(row.cell, row.number, row.setting, row.copied_from) for row in search.rows}
+    return {(row.method_search, row.number, row.setting, row.copied_from) for row in search.rows}
 
 
 def test_what_is_told_of_all_trials_agrees_with_their_rows(begin: Callable[[], StudySearch]) -> None:
@@ -114,17 +114,17 @@ def test_what_is_told_of_all_trials_agrees_with_their_rows(begin: Callable[[], S
 
 @pytest.mark.parametrize("trials", [1, 4])
 def test_a_continued_search_counts_what_it_found_and_ends_as_an_undisturbed_one(
-    begin: Callable[[], StudySearch], cells: list[Cell], tmp_path: Path, trials: int
+    begin: Callable[[], StudySearch], method_searches: list[MethodSearch], tmp_path: Path, trials: int
 ) -> None:
     run(begin(), trials)
     continued = begin()
     assert continued.ended >= trials
     assert_counts(continued)
     run(continued)
-    elsewhere = Store(continued._store.place.at(tmp_path / "elsewhere"))
-    undisturbed = StudySearch(cells, elsewhere, Journal(elsewhere.place, "tiny"))
-    for cell in cells:
-        undisturbed.open_cell(cell)
+    elsewhere = Store(continued._store.root.at(tmp_path / "elsewhere"))
+    undisturbed = StudySearch(method_searches, elsewhere, Journal(elsewhere.root, "tiny"))
+    for method_search in method_searches:
+        undisturbed.open_search(method_search)
     run(undisturbed)
     assert settings(continued) == settings(undisturbed)
 
@@ -137,9 +137,9 @@ def test_every_row_says_what_proposed_it_a_repeated_setting_too(
     assert {row.proposed_by for row in search.rows} == {"random"}
     choice = {"name": "salun", "epochs": 1, "search": {"relabel": ["any", "other"]}}
     study = read_study(write_study(methods=[choice], search={"trials": 8, "window": 2, "startup": 2}))
-    [cell] = expand(study, {source: load(source) for source in study.data})
-    modelled = StudySearch([cell], store, Journal(store.place, "modelled"))
-    modelled.open_cell(cell)
+    [method_search] = expand(study, {source: load(source) for source in study.data})
+    modelled = StudySearch([method_search], store, Journal(store.root, "modelled"))
+    modelled.open_search(method_search)
     run(modelled)
     rows = sorted(modelled.rows, key=lambda row: row.number)
     assert rows[0].copied_from is None

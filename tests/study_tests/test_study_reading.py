@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lethe.place import Place
+from lethe.storage.root import StorageRoot
 from lethe.study import Choices, Range, Study, StudyError, parse_study, read_study
 from unlearning.data import SOURCES, Synthetic
-from unlearning.data.augment import ARMS
+from unlearning.data.augment import AUGMENTATIONS
 from unlearning.methods import METHODS, SalUn
 from unlearning.models import NETWORKS
 
@@ -46,11 +46,11 @@ def complaints(**options: Any) -> list[str]:
     return [line.strip() for line in str(caught.value).splitlines()[1:]]
 
 
-def complaint_at(place: str, **options: Any) -> str:
+def complaint_at(root: str, **options: Any) -> str:
     """What is said of one place."""
     lines = complaints(**options)
-    said = [line.removeprefix(f"{place}: ") for line in lines if line.startswith(f"{place}: ")]
-    assert len(said) == 1, f"wanted one line about {place}, got {lines}"
+    said = [line.removeprefix(f"{root}: ") for line in lines if line.startswith(f"{root}: ")]
+    assert len(said) == 1, f"wanted one line about {root}, got {lines}"
     return said[0]
 
 
@@ -129,8 +129,8 @@ def test_errors_within_lists_name_their_position() -> None:
         forget=[{"kind": "random", "fraction": 0.1}, {"kind": "class", "class_index": -1}],
         methods=[{"name": "salun", "density": 2.0}, {"name": "fine_tune", "lr": 0.0, "density": 0.5}],
     )
-    places = {line.partition(":")[0] for line in lines}
-    assert {"data.1.size", "forget.1.class_index", "methods.0.density", "methods.1.lr", "methods.1.density"} <= places
+    roots = {line.partition(":")[0] for line in lines}
+    assert {"data.1.size", "forget.1.class_index", "methods.0.density", "methods.1.lr", "methods.1.density"} <= roots
 
 
 def test_a_class_to_forget_is_named_by_a_text_or_a_position_and_else_refused_at_its_place() -> None:
@@ -179,8 +179,8 @@ def test_an_unknown_option_of_a_method_is_answered_with_its_options(method: dict
 
 
 def test_an_unknown_arm_is_answered_with_the_valid_ones() -> None:
-    said = complaint_at("arms.0", arms=["nome"])
-    assert all(repr(name) in said for name in (*ARMS, "nome"))
+    said = complaint_at("augmentations.0", augmentations=["nome"])
+    assert all(repr(name) in said for name in (*AUGMENTATIONS, "nome"))
 
 
 def test_an_unknown_network_is_answered_with_the_valid_ones() -> None:
@@ -189,7 +189,7 @@ def test_an_unknown_network_is_answered_with_the_valid_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "options"),
+    ("root", "options"),
     [
         ("training.lr", {"training": {"lr": "1e-3"}}),
         ("methods.0.search.lr.low", searching(lr={"low": "1e-3", "high": 0.1})),
@@ -197,9 +197,9 @@ def test_an_unknown_network_is_answered_with_the_valid_ones() -> None:
     ids=["training", "range"],
 )
 def test_a_number_that_yaml_read_as_text_is_told_as_such_with_the_right_spelling(
-    place: str, options: dict[str, Any]
+    root: str, options: dict[str, Any]
 ) -> None:
-    said = complaint_at(place, **options)
+    said = complaint_at(root, **options)
     assert "got the text '1e-3'" in said
     assert "1.0e-03" in said
 
@@ -283,7 +283,7 @@ def test_a_whole_gpu_more_than_one_is_not_cut() -> None:
         ("search.trials=40", lambda study: study.search.trials == 40),
         ("data.0.size=64", lambda study: study.data == (Synthetic(size=64),)),
         ("data.0={source: synthetic, size: 32}", lambda study: study.data == (Synthetic(size=32),)),
-        ("arms=[none, standard]", lambda study: study.arms == ("none", "standard")),
+        ("augmentations=[none, standard]", lambda study: study.augmentations == ("none", "standard")),
         ("seeds.reporting=[4, 5]", lambda study: study.seeds.reporting == (4, 5)),
         ("methods.0.search.lr={low: 0.1, high: 0.2}", lambda study: "lr" in study.methods[0].search),
         ("training.schedule.kind=constant", lambda study: study.training.schedule.factor(0.9) == 1),
@@ -351,8 +351,8 @@ def test_a_file_that_cannot_be_read_is_told_with_its_path(tmp_path: Path, name: 
 
 
 def test_an_arm_that_comes_twice_and_a_file_of_another_encoding_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="arms: named twice: none"):
-        parse_study(content(arms=["none", "none"]), "study.yaml")
+    with pytest.raises(StudyError, match="augmentations: named twice: none"):
+        parse_study(content(augmentations=["none", "none"]), "study.yaml")
     path = tmp_path / "latin.yaml"
     path.write_bytes("name: Zürich".encode("latin-1"))
     with pytest.raises(StudyError, match="is not UTF-8 text"):
@@ -361,7 +361,7 @@ def test_an_arm_that_comes_twice_and_a_file_of_another_encoding_are_refused(tmp_
 
 def test_a_wrong_item_of_a_list_is_one_error() -> None:
     with pytest.raises(StudyError, match="1 error\n"):
-        parse_study(content(arms=["fancy"]), "study.yaml")
+        parse_study(content(augmentations=["fancy"]), "study.yaml")
 
 
 def test_a_number_as_text_among_a_methods_options_is_told_as_such() -> None:
@@ -382,7 +382,7 @@ def test_a_name_that_leaves_no_room_for_those_of_its_files_is_refused(tmp_path: 
     """The longest file is a confirmation's, while it is written: a file system takes 255 bytes."""
     assert "at most 160 characters" in complaint_at("name", name="x" * 205)
     longest = Study.model_validate(content(name="x" * 160)).name
-    Place.at(tmp_path).write(f"{longest}-12345678-12345678-{2**63}.parquet", b"")
+    StorageRoot.at(tmp_path).write(f"{longest}-12345678-12345678-{2**63}.parquet", b"")
 
 
 @pytest.mark.parametrize(

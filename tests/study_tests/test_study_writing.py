@@ -30,7 +30,7 @@ def test_every_study_of_ours_reads_back(path: Path) -> None:
         {"methods": [{"name": "fine_tune", "lr": 0.01}, {"name": "gradient_ascent", "epochs": 1, "search": {}}]},
         {
             "forget": [{"kind": "class", "class_index": 1}, {"kind": "random", "fraction": 0.5}],
-            "arms": ["none", "standard"],
+            "augmentations": ["none", "standard"],
         },
         {"forget": [{"kind": "class", "class": "10"}, {"kind": "class", "class": "no", "fraction": 0.5}]},
         {"training": {"epochs": 2, "schedule": {"kind": "one-cycle"}, "precision": "bfloat16"}},

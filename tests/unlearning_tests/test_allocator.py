@@ -10,7 +10,7 @@ HELD_AFTER_FREEING = """
 import sys
 from pathlib import Path
 import torch
-from unlearning.allocator import keep_freed_memory
+from unlearning.engine.allocator import keep_freed_memory
 
 def held():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

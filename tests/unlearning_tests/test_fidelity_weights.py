@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unlearning.data.augment import ARMS
-from unlearning.engine import Engine, Sweep
-from unlearning.methods import FineTune, ForgetTask, GradientAscent, RandomLabel, SalUn, Subject, SweepingMethod
+from unlearning.data.augment import AUGMENTATIONS
+from unlearning.engine import DataPass, Engine
+from unlearning.methods import FineTune, ForgetTask, GradientAscent, RandomLabel, SalUn, SGDMethod, UnlearningContext
 from unlearning.saliency import Saliency, saliency_scores
 
 REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "weights.npz")
@@ -73,11 +73,11 @@ def test_masks_are_exactly_those_of_the_authors_code(density: float) -> None:
         assert torch.equal(mask, theirs)
 
 
-def with_labels(sweeps: Sequence[Sweep], labels: Iterator[Tensor] | None) -> list[Sweep]:
+def with_labels(data_passes: Sequence[DataPass], labels: Iterator[Tensor] | None) -> list[DataPass]:
     """Puts the labels that the authors' code drew in the place of ours."""
     if labels is None:
-        return list(sweeps)
-    return [replace(sweeps[0], labels_M=next(labels)), *sweeps[1:]]
+        return list(data_passes)
+    return [replace(data_passes[0], labels_M=next(labels)), *data_passes[1:]]
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def with_labels(sweeps: Sequence[Sweep], labels: Iterator[Tensor] | None) -> lis
     ],
 )
 def test_weights_after_two_epochs_are_those_of_the_authors_code(
-    group: str, method: SweepingMethod, drawn: str | None
+    group: str, method: SGDMethod, drawn: str | None
 ) -> None:
     x_retain, y_retain = images_and_labels("retain")
     x_forget, y_forget = images_and_labels("forget")
     images, labels = torch.cat([x_retain, x_forget]), torch.cat([y_retain, y_forget])
     task = ForgetTask(labels, torch.arange(len(labels)) >= len(y_retain), classes=8)
     model = original()
-    engine = Engine(model, images, arm=ARMS["none"], precision="float32")
-    masks = method.masks(Subject(engine, task, Saliency(scores())), seed=0)
+    engine = Engine(model, images, augmentation=AUGMENTATIONS["none"], precision="float32")
+    masks = method.masks(UnlearningContext(engine, task, Saliency(scores())), seed=0)
     engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
     labels_by_epoch = None if drawn is None else iter(torch.from_numpy(REFERENCE[drawn]).view(2, -1))
     random = torch.Generator()
@@ -106,7 +106,7 @@ def test_weights_after_two_epochs_are_those_of_the_authors_code(
     for _ in range(method.epochs):
         model.train()
         engine.train_epoch(
-            with_labels(method.sweeps(task, order, random), labels_by_epoch),
+            with_labels(method.data_passes(task, order, random), labels_by_epoch),
             batch_size=method.batch_size,
             learning_rates=repeat(method.lr),
             random=random,

@@ -16,17 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from lethe.study import Question, expand, read_study
+from lethe.study import Scenario, expand, read_study
 from unlearning.data import ImageData, SplitName, load
-from unlearning.data.augment import ARMS
+from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
-from unlearning.methods import ForgetTask, SalUn, Subject
+from unlearning.evaluation import Evaluator
+from unlearning.methods import ForgetTask, SalUn, UnlearningContext
 from unlearning.models._base import MeanOverPixels
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.seeds import derive, generator
 from unlearning.training import Training, epoch_order
 from unlearning.trial import unlearn
-from unlearning.yardstick import Yardstick
 
 QUICKSTART = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
 TRAINING_EPOCHS = 1
@@ -47,40 +47,48 @@ class Outcome:
 
 
 @cache
-def quickstart() -> tuple[Question, ImageData]:
+def quickstart() -> tuple[Scenario, ImageData]:
     study = read_study(QUICKSTART, [f"training.epochs={TRAINING_EPOCHS}"])
     data = load(study.data[0])
-    return expand(study, {study.data[0]: data})[0].question, data
+    return expand(study, {study.data[0]: data})[0].scenario, data
 
 
 @cache
 def ours() -> Outcome:
-    question, data = quickstart()
-    seed = question.training_seed(SEED)
-    model = question.network.build(question.channels, question.classes, derive(seed, "weights"))
+    scenario, data = quickstart()
+    seed = scenario.training_seed(SEED)
+    model = scenario.network.build(scenario.channels, scenario.classes, derive(seed, "weights"))
     images_NCHW, labels_N, everything = data.train.images_NCHW, data.train.labels_N, torch.arange(len(data.train))
     training = Training(
-        model, images_NCHW, labels_N, everything, recipe=question.recipe, arm=ARMS[question.arm], seed=seed
+        model,
+        images_NCHW,
+        labels_N,
+        everything,
+        recipe=scenario.recipe,
+        augmentation=AUGMENTATIONS[scenario.augmentation],
+        seed=seed,
     )
     for _ in range(TRAINING_EPOCHS):
         training.advance()
     original = {name: value.clone() for name, value in model.state_dict().items()}
-    forget_F = question.forget.indices_F
+    forget_F = scenario.forget.indices_F
     scores = saliency_scores(model, images_NCHW[forget_F], labels_N[forget_F])
     forget_N = torch.zeros(len(labels_N), dtype=torch.bool).index_fill_(0, forget_F, True)
-    engine = Engine(model, images_NCHW, arm=ARMS[question.arm], precision=question.recipe.precision)
-    subject = Subject(engine, ForgetTask(labels_N, forget_N, data.classes), Saliency(scores))
+    engine = Engine(
+        model, images_NCHW, augmentation=AUGMENTATIONS[scenario.augmentation], precision=scenario.recipe.precision
+    )
+    context = UnlearningContext(engine, ForgetTask(labels_N, forget_N, data.classes), Saliency(scores))
     splits: dict[SplitName, Tensor] = {"train": images_NCHW, "val": data.val.images_NCHW}
-    results = list(unlearn(subject, original, SETTING, question.unlearning_seed(SEED), splits))
+    results = list(unlearn(context, original, SETTING, scenario.unlearning_seed(SEED), splits))
     losses = [training.loss, *(cast(float, result.loss) for result in results)]
     return Outcome(original, list(scores.values()), losses, dict(results[-1].logits))
 
 
 def with_torchs_pooling(model: nn.Sequential) -> nn.Sequential:
     body = cast(nn.Sequential, model[1])
-    for place, module in enumerate(body):
+    for root, module in enumerate(body):
         if isinstance(module, MeanOverPixels):
-            body[place] = nn.AdaptiveAvgPool2d(1)
+            body[root] = nn.AdaptiveAvgPool2d(1)
     return model
 
 
@@ -88,7 +96,7 @@ def scaled(images_NCHW: Tensor) -> Tensor:
     return images_NCHW.float() / 255
 
 
-def sweep(
+def data_pass(
     model: nn.Module, optimizer: torch.optim.SGD, masks: list[Tensor], indices_M: Tensor, labels_N: Tensor
 ) -> float:
     """Train on these images in this order; give the sum of the losses."""
@@ -114,11 +122,11 @@ def sweep(
 @cache
 def plain(layout: torch.memory_format = torch.contiguous_format) -> Outcome:
     """Train the original; run the trial from *our* original, so that it stands for itself."""
-    question, data = quickstart()
-    recipe, seed = question.recipe, question.training_seed(SEED)
+    scenario, data = quickstart()
+    recipe, seed = scenario.recipe, scenario.training_seed(SEED)
     images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
     count = len(labels_N)
-    model = with_torchs_pooling(question.network.build(question.channels, question.classes, derive(seed, "weights")))
+    model = with_torchs_pooling(scenario.network.build(scenario.channels, scenario.classes, derive(seed, "weights")))
     model = model.to(memory_format=layout)  # type: ignore[call-overload]
     pixels = images_NCHW.double() / 255
     model[0].mean_1C11.fill_(pixels.mean())  # type: ignore[operator, union-attr]
@@ -131,14 +139,14 @@ def plain(layout: torch.memory_format = torch.contiguous_format) -> Outcome:
         for number, indices_B in enumerate(epoch_order(seed, epoch, count).split(64)):
             done = ((epoch - 1) * steps + number) / (TRAINING_EPOCHS * steps)
             optimizer.param_groups[0]["lr"] = recipe.lr * recipe.schedule.factor(done)
-            total += sweep(model, optimizer, every, indices_B, labels_N)
+            total += data_pass(model, optimizer, every, indices_B, labels_N)
     losses.append(total / count)
     original = {name: value.clone() for name, value in model.state_dict().items()}
 
     model.load_state_dict(ours().original)
     model.eval()
     optimizer.zero_grad()
-    forget_F = question.forget.indices_F
+    forget_F = scenario.forget.indices_F
     cross_entropy(model(scaled(images_NCHW[forget_F])), labels_N[forget_F]).backward()
     scores = [cast(Tensor, parameter.grad).abs() for parameter in model.parameters()]
     flat = torch.cat([score.flatten() for score in scores])
@@ -146,7 +154,7 @@ def plain(layout: torch.memory_format = torch.contiguous_format) -> Outcome:
     masks = [score >= threshold for score in scores]
 
     is_forget = torch.isin(torch.arange(count), forget_F)
-    unlearning_seed = question.unlearning_seed(SEED)
+    unlearning_seed = scenario.unlearning_seed(SEED)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=SETTING.lr, momentum=SETTING.momentum, weight_decay=SETTING.weight_decay
     )
@@ -155,8 +163,8 @@ def plain(layout: torch.memory_format = torch.contiguous_format) -> Outcome:
         drawn = labels_N.clone()
         random = generator(unlearning_seed, "labels", epoch)
         drawn[is_forget] = torch.randint(0, data.classes, (int(is_forget.sum()),), generator=random)
-        total = sweep(model, optimizer, masks, order_N[is_forget[order_N]], drawn)
-        total += sweep(model, optimizer, masks, order_N[~is_forget[order_N]], labels_N)
+        total = data_pass(model, optimizer, masks, order_N[is_forget[order_N]], drawn)
+        total += data_pass(model, optimizer, masks, order_N[~is_forget[order_N]], labels_N)
         losses.append(total / count)
     model.eval()
     with torch.inference_mode():
@@ -195,7 +203,7 @@ def test_the_unlearned_model_is_the_same() -> None:
 
 
 def test_what_is_measured_of_it_is_the_same() -> None:
-    question, data = quickstart()
-    yardstick = Yardstick(data, question.forget, question.unlearning_seed(SEED))
-    mine, theirs = (asdict(yardstick.measure(outcome.logits)[0]) for outcome in (ours(), plain()))
+    scenario, data = quickstart()
+    evaluator = Evaluator(data, scenario.forget, scenario.unlearning_seed(SEED))
+    mine, theirs = (asdict(evaluator.measure(outcome.logits)[0]) for outcome in (ours(), plain()))
     assert mine == pytest.approx(theirs, abs=0.02)

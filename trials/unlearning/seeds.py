@@ -1,7 +1,7 @@
 """Seeds by name: every random stream of a study derives from one seed and the stream's own name.
 
-A stream depends on its name alone, so a new cell, seed or epoch never changes the numbers of another. Numbers are drawn
-on the CPU and moved to the device: the same seed gives the same numbers on every kind of device.
+A stream depends on its name alone, so a new method search, seed or epoch never changes the numbers of another. Numbers
+are drawn on the CPU and moved to the device: the same seed gives the same numbers on every kind of device.
 """
 
 import hashlib

@@ -9,15 +9,15 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
-from unlearning.data.augment import Arm
-from unlearning.engine import Engine, Precision, Sweep
+from unlearning.data.augment import Augmentation
+from unlearning.engine import DataPass, Engine, Precision
 from unlearning.models import Normalise
 from unlearning.options import Options
 from unlearning.schedules import AnySchedule, Cosine
 from unlearning.seeds import generator
 
 RECIPE_VERSION = 1
-"""Raised when the meaning of the loop changes, so that artefacts of another meaning are not taken for ours."""
+"""Raised when the meaning of the loop changes, so that artifacts of another meaning are not taken for ours."""
 
 
 class Recipe(Options):
@@ -59,10 +59,10 @@ class Training:
         indices_M: Tensor,
         *,
         recipe: Recipe,
-        arm: Arm,
+        augmentation: Augmentation,
         seed: int,
     ) -> None:
-        self.engine = Engine(model, images_NCHW, arm=arm, precision=recipe.precision)
+        self.engine = Engine(model, images_NCHW, augmentation=augmentation, precision=recipe.precision)
         self.engine.begin(momentum=recipe.momentum, weight_decay=recipe.weight_decay)
         self.labels_N = labels_N
         self.used_N = torch.zeros(len(labels_N), dtype=torch.bool).index_fill_(0, indices_M, True)
@@ -85,12 +85,12 @@ class Training:
         self.epoch += 1
         order_N = epoch_order(self.seed, self.epoch, len(self.labels_N))
         indices_M = order_N[self.used_N[order_N]]
-        sweep = Sweep(indices_M, self.labels_N[indices_M])
+        data_pass = DataPass(indices_M, self.labels_N[indices_M])
         self.model.train()
         self.loss = self.engine.train_epoch(
-            [sweep],
+            [data_pass],
             batch_size=self.recipe.batch_size,
-            learning_rates=self._learning_rates(sweep.steps(self.recipe.batch_size)),
+            learning_rates=self._learning_rates(data_pass.steps(self.recipe.batch_size)),
             random=generator(self.seed, "augment", self.epoch),
         )
         self.seconds += time.perf_counter() - started

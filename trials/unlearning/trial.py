@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from unlearning.data import SplitName
-from unlearning.methods import Method, Subject
+from unlearning.methods import Method, UnlearningContext
 
 Logits = Mapping[SplitName, Tensor]
 """Float32 logits (N, K) on the CPU of all images of a split, by split."""
@@ -42,7 +42,7 @@ class EpochResult:
 
 
 def unlearn(
-    subject: Subject,
+    context: UnlearningContext,
     weights: Mapping[str, Tensor],
     method: Method,
     seed: int,
@@ -59,25 +59,25 @@ def unlearn(
         images: the splits to evaluate, uint8, on the model's device.
         every_epoch: evaluate after each epoch; else after the last alone.
     """
-    subject.model.load_state_dict(dict(weights))
-    losses = method.unlearn(subject, seed)
+    context.model.load_state_dict(dict(weights))
+    losses = method.unlearn(context, seed)
     for epoch in range(min(1, method.epochs), method.epochs + 1):
-        started, trained = time.perf_counter(), subject.engine.images_trained
+        started, trained = time.perf_counter(), context.engine.images_trained
         loss = next(losses, None)
-        spent, passes = time.perf_counter() - started, subject.engine.images_trained - trained
+        spent, passes = time.perf_counter() - started, context.engine.images_trained - trained
         finite = loss is None or math.isfinite(loss)
         if finite and not every_epoch and epoch < method.epochs:
             yield EpochResult(epoch, loss, {}, spent, 0.0, passes, evaluated=False)
             continue
         begun = time.perf_counter()
-        logits = _evaluate(subject, images) if finite else {}
+        logits = _evaluate(context, images) if finite else {}
         result = EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun, passes)
         yield result
         if result.diverged:
             return
 
 
-def _evaluate(subject: Subject, images: Mapping[SplitName, Tensor]) -> Logits:
+def _evaluate(context: UnlearningContext, images: Mapping[SplitName, Tensor]) -> Logits:
     """Compute the logits of each split; none at all if any is not finite."""
-    logits = {split: subject.engine.predict(images_NCHW) for split, images_NCHW in images.items()}
+    logits = {split: context.engine.predict(images_NCHW) for split, images_NCHW in images.items()}
     return logits if all(values.isfinite().all() for values in logits.values()) else {}

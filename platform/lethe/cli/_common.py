@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lethe.cli._console import VisibleConsole
-from lethe.visible import visible
+from lethe.results.visible import visible
 
 RESULTS_HELP = "Results place: a folder or a URI such as s3://bucket/results."
 StudyFile = Annotated[
@@ -55,8 +55,8 @@ def fail(message: str, code: int = 2) -> None:
 
 def exit_code_of(error: Exception) -> int:
     """Return the exit code that an error ends a command with."""
-    from lethe.cluster import ClusterFailedError
-    from lethe.place import StoreUnavailableError
+    from lethe.execution.failures import ClusterFailedError
+    from lethe.storage.root import StoreUnavailableError
 
     if isinstance(error, ClusterFailedError):
         return 3
@@ -94,24 +94,25 @@ def write_output(path: Path, data: bytes) -> None:
     """Write a file in one step, or into a link, pipe or device that is there.
 
     Raises:
-        PlaceError: it could not be written; an older file stays as it was.
+        StorageError: it could not be written; an older file stays as it was.
     """
-    from lethe.place import Place
+    from lethe.storage.root import StorageRoot
 
-    place = Place.at(path.parent)
+    root = StorageRoot.at(path.parent)
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        with place.telling(f"write {path.name} in"):
+        with root.telling(f"write {path.name} in"):
             path.write_bytes(data)
     else:
-        place.write(path.name, data)
+        root.write(path.name, data)
 
 
 @contextmanager
 def errors_told() -> Iterator[None]:
     """Turn errors that a user should read into a message and an exit code, and warnings about results into lines."""
-    from lethe.cluster import ClusterError, DeviceError
-    from lethe.place import PlaceError
+    from lethe.execution.device import DeviceError
+    from lethe.execution.failures import ClusterError
     from lethe.results import QueryError, ResultsWarning, SchemaError
+    from lethe.storage.root import StorageError
     from lethe.study import StudyError
     from unlearning.data import DataError
 
@@ -120,7 +121,7 @@ def errors_told() -> Iterator[None]:
         warnings.showwarning = _warn(warnings.showwarning)
         try:
             yield
-        except (ClusterError, DataError, DeviceError, PlaceError, QueryError, SchemaError, StudyError) as error:
+        except (ClusterError, DataError, DeviceError, StorageError, QueryError, SchemaError, StudyError) as error:
             fail(str(error), exit_code_of(error))
         except ValueError as error:
             if type(error) is not ValueError:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from lethe.visible import visible
+from lethe.results.visible import visible
 
 
 class VisibleConsole(Console):

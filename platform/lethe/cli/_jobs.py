@@ -34,15 +34,15 @@ def submit(
     The code and the data files that are here travel along; a results folder is one of the head. Submitting a study
     again continues it. Ctrl-C ends the following, not the study. Exit code: that of `lethe run` on the head.
     """
-    from lethe.leftovers import temporary_folder
+    from lethe.execution.leftovers import temporary_folder
     from lethe.submit import JobServer, pack
 
     with errors_told():
         with temporary_folder() as folder:
-            parcel = pack(study_file, overrides or [], results, folder)
+            bundle = pack(study_file, overrides or [], results, folder)
             server = JobServer(address)
-            job_id = server.submit(parcel, python)
-        for note in parcel.notes:
+            job_id = server.submit(bundle, python)
+        for note in bundle.notes:
             echo(note)
         echo(f"Submitted as {job_id}; it goes on without this machine.")
         if follow:
@@ -52,7 +52,7 @@ def submit(
 
 def jobs(address: Server = JOB_SERVER) -> None:
     """List the studies that were submitted to a Ray cluster."""
-    from lethe.progress import duration
+    from lethe.pipeline.progress import duration
     from lethe.submit import JobServer
 
     with errors_told():

@@ -32,22 +32,22 @@ def report(
     ] = True,
 ) -> None:
     """Write the report: one HTML page that needs no network, or the tables as LaTeX."""
-    from lethe.place import Place
+    from lethe.storage.root import StorageRoot
 
     with errors_told():
-        place = Place.at(results)
+        root = StorageRoot.at(results)
         page_file = output or (Path("report.html") if latex is None else None)
         check_output(page_file, "report.html")
         if latex is not None:
             from lethe.report import write_latex
 
             _check_folder(latex)
-            for path in write_latex(place, study, latex, specification):
+            for path in write_latex(root, study, latex, specification):
                 echo(f"{path}")
         if page_file is not None:
             from lethe.report.page import render_page
 
-            page = render_page(place, study, specification=specification, images=images)
+            page = render_page(root, study, specification=specification, images=images)
             write_output(page_file, page.html.encode())
             echo(f"{page_file}: {len(page.html) / 1e6:.1f} MB, self-contained")
             if page.images:

@@ -26,8 +26,8 @@ from lethe.cli._common import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lethe.place import Place
     from lethe.results.render import TextFormat
+    from lethe.storage.root import StorageRoot
 
 
 def query(
@@ -61,21 +61,21 @@ def query(
 
     Exit code 0: answered; 2: no answer, as told; 130: interrupted.
     """
-    from lethe.place import Place
     from lethe.results import Results
     from lethe.results.limits import address_space, half_of_memory, parse_memory
+    from lethe.storage.root import StorageRoot
 
     if form == "parquet" and output is None:
         fail("--format parquet is for files: name one with --output")
     with errors_told():
-        place = Place.at(results)
+        root = StorageRoot.at(results)
         if sql is None:
             if save or output or form != "table":
                 fail('--save, --output and --format go with a query: give one, such as "from leaderboard"')
-            _print_guide(place)
+            _print_guide(root)
             return
         check_output(output, "answer.txt" if form == "table" else f"answer.{form}")
-        asked = Results(place, specification=specification, memory=memory, timeout_s=timeout)
+        asked = Results(root, specification=specification, memory=memory, timeout_s=timeout)
         try:
             with address_space(parse_memory(memory) if memory else half_of_memory()):
                 answer = asked.query(sql)
@@ -94,32 +94,32 @@ def query(
 
 
 def leaderboard(results: Where = "results", study: OneStudy = None, specification: OneSpecification = None) -> None:
-    """Print the confirmed table of every question, with intervals and the noise floor."""
-    from lethe.place import Place
+    """Print the confirmed table of every scenario, with intervals and the noise floor."""
     from lethe.report import earlier_tables, print_leaderboard
     from lethe.report import leaderboard as read
     from lethe.results import Store
+    from lethe.storage.root import StorageRoot
 
     with errors_told():
-        place = Place.at(results)
-        boards = read(place, study, specification)
-        earlier = [] if specification else earlier_tables(place, study, boards)
+        root = StorageRoot.at(results)
+        boards = read(root, study, specification)
+        earlier = [] if specification else earlier_tables(root, study, boards)
         if not boards:
-            fail("\n".join(earlier) or _nothing_of(study, place, Store(place).studies(), "confirmed "))
+            fail("\n".join(earlier) or _nothing_of(study, root, Store(root).studies(), "confirmed "))
         print_leaderboard(boards, console())
         stderr(*earlier)
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A trial, a confirmation or an artefact, by its name.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="A trial, a confirmation or an artifact, by its name.")],
     results: Where = "results",
 ) -> None:
-    """Show all that is known of a trial, a confirmation or an artefact: where its numbers come from, what it cost."""
-    from lethe.place import Place
+    """Show all that is known of a trial, a confirmation or an artifact: where its numbers come from, what it cost."""
     from lethe.report import print_unit
+    from lethe.storage.root import StorageRoot
 
     with errors_told():
-        print_unit(Place.at(results), name, console())
+        print_unit(StorageRoot.at(results), name, console())
 
 
 def compact(results: Where = "results", study: OneStudy = None) -> None:
@@ -127,20 +127,20 @@ def compact(results: Where = "results", study: OneStudy = None) -> None:
 
     A study that is being run is left to its run. Exit code 0: done; 1: something broken was set aside, as told.
     """
-    from lethe.lease import StudyHeldError, holding_study
-    from lethe.place import Place
     from lethe.results import Store, copy_tables
     from lethe.results import compact as compact_study
+    from lethe.storage.root import StorageRoot
+    from lethe.storage.writer_lock import StudyHeldError, writing_study
 
     with errors_told():
-        store = Store(Place.at(results))
+        store = Store(StorageRoot.at(results))
         studies = store.studies()
         if not studies or (study and study not in studies):
-            fail(_nothing_of(study, store.place, studies))
+            fail(_nothing_of(study, store.root, studies))
         told: list[str] = []
         for name in [study] if study else studies:
             try:
-                with holding_study(store.place, name, on_lost=told.append):
+                with writing_study(store.root, name, on_lost=told.append):
                     told += compact_study(store, name)
                 echo(f"{name}: compacted.")
             except StudyHeldError as error:
@@ -162,11 +162,11 @@ def export_optuna(
     study: OneStudy = None,
 ) -> None:
     """Write each search as an Optuna study into a storage that optuna-dashboard opens; what is there is left out."""
-    from lethe.place import Place
     from lethe.search import export as export_searches
+    from lethe.storage.root import StorageRoot
 
     with errors_told():
-        for exported in export_searches(Place.at(results), storage, study):
+        for exported in export_searches(StorageRoot.at(results), storage, study):
             unfit = f", {exported.unfit} of an early version left out" if exported.unfit else ""
             echo(f"{exported.name}: {exported.new} trials written, {exported.known} there already{unfit}")
 
@@ -184,17 +184,17 @@ def _written(answer: "pa.Table", form: "TextFormat | Literal['parquet']") -> byt
     return file.getvalue()
 
 
-def _nothing_of(study: str | None, place: "Place", studies: list[str], what: str = "") -> str:
+def _nothing_of(study: str | None, root: "StorageRoot", studies: list[str], what: str = "") -> str:
     of = f" of study {study}" if study else ""
-    return f"no {what}results{of} in {place}; studies there: {', '.join(studies) or 'none'}"
+    return f"no {what}results{of} in {root}; studies there: {', '.join(studies) or 'none'}"
 
 
-def _print_guide(place: "Place") -> None:
+def _print_guide(root: "StorageRoot") -> None:
     from lethe.results.guide import examples, sources
 
-    asked = examples(place)
+    asked = examples(root)
     out = console()
-    for source in sources(place):
+    for source in sources(root):
         out.print(Text(f"{source.name}", style="bold"), Text(f"({source.kind})", style="dim"), Text(source.meaning))
         if source.columns:
             table = Table("column", "type", "unit", "meaning", box=SIMPLE_HEAD, pad_edge=False)
@@ -203,4 +203,4 @@ def _print_guide(place: "Place") -> None:
             out.print(table)
     out.print(Text("Queries that have an answer here:", style="bold"))
     for sql in asked:
-        out.print(Text(f'  lethe query "{sql}" --results {shlex.quote(place.address)}'), soft_wrap=True)
+        out.print(Text(f'  lethe query "{sql}" --results {shlex.quote(root.address)}'), soft_wrap=True)

@@ -25,10 +25,10 @@ def run(
     Ends with the confirmed table. Exit code 0: complete; 1: complete but for problems told; 2: wrong input; 3: the
     cluster failed; 4: the object store is out of reach; 130: interrupted. After 3, 4 and 130 the same command goes on.
     """
-    from lethe.place import Place
-    from lethe.progress import Progress
+    from lethe.pipeline.progress import Progress
+    from lethe.pipeline.run import InterruptedStudyError, StudyRun
     from lethe.report import leaderboard, print_leaderboard
-    from lethe.run import InterruptedStudyError, StudyRun
+    from lethe.storage.root import StorageRoot
     from lethe.study import read_study
 
     if local and address:
@@ -37,18 +37,18 @@ def run(
         study = read_study(study_file, overrides or [])
         if local and study.search.early_stopping:
             fail("search.early_stopping is Ray Tune's: leave it out, or run without --local")
-        place = Place.at(results or study.results)
+        root = StorageRoot.at(results or study.results)
         out = console()
         with Progress(out) as progress:
-            study_run = StudyRun(study, place, progress)
+            study_run = StudyRun(study, root, progress)
             try:
                 study_run.run(address, local=local, force=force)
             except InterruptedStudyError as interruption:
                 why = str(interruption) or "Interrupted."
                 progress.say(f"{why} What had finished is kept; the same command goes on from here.")
                 raise typer.Exit(130) from None
-        print_leaderboard(leaderboard(place, study.name), out)
-        _print_next_steps(out, study.name, shlex.quote(place.address))
+        print_leaderboard(leaderboard(root, study.name), out)
+        _print_next_steps(out, study.name, shlex.quote(root.address))
     if study_run.problems:
         stderr(f"The study ended with {len(study_run.problems)} problem(s):", *study_run.problems)
         raise typer.Exit(1)
@@ -66,25 +66,26 @@ def plan(
 
     The machines are those of the cluster at --address, else this one. Nothing is written or downloaded.
     """
-    from lethe.cluster import connect, kinds_of
-    from lethe.estimate import estimate
-    from lethe.place import Place
-    from lethe.plan import make_plan
-    from lethe.pool import Pool
+    from lethe.artifacts import ArtifactStore
+    from lethe.execution.connect import connect
+    from lethe.execution.node_types import node_types_of
+    from lethe.pipeline.estimate import estimate
+    from lethe.pipeline.plan import make_plan
     from lethe.report import print_plan
     from lethe.results import Store
+    from lethe.storage.root import StorageRoot
     from lethe.study import read_study
 
     with errors_told():
         study = read_study(study_file, overrides or [])
-        place = Place.at(results or study.results)
-        store = Store(place)
-        made = make_plan(study, Pool(place, keep=False), store, download=False)
+        root = StorageRoot.at(results or study.results)
+        store = Store(root)
+        made = make_plan(study, ArtifactStore(root, keep=False), store, download=False)
         with connect(address, local=address is None) as connection:
-            machines = kinds_of(connection.nodes())
-        print_plan(made, place, estimate(made, store, machines), console())
+            machines = node_types_of(connection.nodes())
+        print_plan(made, root, estimate(made, store, machines), console())
 
 
-def _print_next_steps(out: Console, study: str, place: str) -> None:
+def _print_next_steps(out: Console, study: str, root: str) -> None:
     commands = (f"lethe report --study {study}", "lethe query", f"lethe leaderboard --study {study}")
-    out.print(Text("\nNext: " + "\n      ".join(f"{one} --results {place}" for one in commands)), soft_wrap=True)
+    out.print(Text("\nNext: " + "\n      ".join(f"{one} --results {root}" for one in commands)), soft_wrap=True)

@@ -30,15 +30,15 @@ def watch(
     """
     import signal
 
-    from lethe.place import Place
     from lethe.report.watch import LiveReport, ReportServer
+    from lethe.storage.root import StorageRoot
 
     with errors_told():
-        place = Place.at(results)
-        with ReportServer(LiveReport(place, study, images=images), host, port, token) as server:
+        root = StorageRoot.at(results)
+        with ReportServer(LiveReport(root, study, images=images), host, port, token) as server:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
-                echo(f"The report of {place}: {server.url}\nCtrl-C ends it.")
+                echo(f"The report of {root}: {server.url}\nCtrl-C ends it.")
                 server.serve_forever()
             except KeyboardInterrupt:
                 echo("No longer served.")

@@ -1,4 +1,4 @@
-"""The tables of a results place: for each question every row of its comparison, and how the rows compare.
+"""The tables of a results place: for each scenario every row of its comparison, and how the rows compare.
 
 The numbers are those of the views; ``_leaderboard.py`` prints them, ``_notes.py`` says what to know beside them.
 """
@@ -8,19 +8,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from lethe.place import Place
 from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
 from lethe.results.views import ChosenRow, ContrastRow, JointTestRow, LeaderboardRow, SearchQualityRow
+from lethe.storage.root import StorageRoot
 
 Key = tuple[str, str]
-"""A study's name and a question's fingerprint."""
+"""A study's name and a scenario's fingerprint."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """The table of one question, as one specification of a study asked it.
+    """The table of one scenario, as one specification of a study asked it.
 
     Attributes:
         contrasts: each method against doing nothing, the other methods and its own controls.
@@ -29,7 +29,7 @@ class Board:
         searches: how good these searches were.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
-        twin: whether another board has the same title.
+        duplicate: whether another board has the same title.
     """
 
     lines: tuple[LeaderboardRow, ...]
@@ -39,17 +39,17 @@ class Board:
     searches: tuple[SearchQualityRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
-    twin: bool = False
+    duplicate: bool = False
 
     @property
     def key(self) -> Key:
         """Which board it is."""
-        return self.lines[0].study, self.lines[0].question
+        return self.lines[0].study, self.lines[0].scenario
 
     @property
     def title(self) -> str:
-        """How reports name the question and its study; with the question's fingerprint where names do not suffice."""
-        return f"{self._named} · question {self.lines[0].question[:8]}" if self.twin else self._named
+        """How reports name the scenario and its study; with the scenario's fingerprint where names do not suffice."""
+        return f"{self._named} · scenario {self.lines[0].scenario[:8]}" if self.duplicate else self._named
 
     @property
     def seeds(self) -> str:
@@ -68,11 +68,11 @@ class Board:
         of = self.lines[0]
         model = model_title(of.network, of.precision)
         training = f", {of.training}" if of.training else ""
-        return f"{of.study} · {of.dataset}, augmentation {of.arm}, forget {of.forget} · {model}{training}"
+        return f"{of.study} · {of.dataset}, augmentation {of.augmentation}, forget {of.forget} · {model}{training}"
 
 
-def leaderboard(place: Place, study: str | None = None, specification: str | None = None) -> list[Board]:
-    """Read the confirmed comparison of each question, of one study or of all.
+def leaderboard(root: StorageRoot, study: str | None = None, specification: str | None = None) -> list[Board]:
+    """Read the confirmed comparison of each scenario, of one study or of all.
 
     Args:
         specification: whose comparisons; if not given, of each study the specification that was run last.
@@ -81,15 +81,15 @@ def leaderboard(place: Place, study: str | None = None, specification: str | Non
         QueryError: no results in the place, or no such specification.
         SchemaError: a newer Lethe wrote a part.
     """
-    return boards_of(Results(place, study, specification))
+    return boards_of(Results(root, study, specification))
 
 
-def earlier_tables(place: Place, study: str | None, boards: Iterable[Board]) -> list[str]:
+def earlier_tables(root: StorageRoot, study: str | None, boards: Iterable[Board]) -> list[str]:
     """Return of each study without a board whether earlier specifications have one, and which command shows it."""
     with_board = {board.key[0] for board in boards}
     return [
         f"{name}: nothing is confirmed yet of the specification that was run last. {other.sentence}"
-        for name, others in others_of(Results(place, study)).items()
+        for name, others in others_of(Results(root, study)).items()
         for other in others
         if name not in with_board
     ]
@@ -97,13 +97,17 @@ def earlier_tables(place: Place, study: str | None, boards: Iterable[Board]) -> 
 
 def boards_of(results: Results) -> list[Board]:
     """Read the confirmed comparisons of results that are at hand."""
-    lines = _by_question(to_rows(results.load("leaderboard"), LeaderboardRow))
-    contrasts = _by_question(to_rows(results.load("contrasts"), ContrastRow))
-    tests = _by_question(to_rows(results.load("joint_tests"), JointTestRow))
-    choices = _by_question(row for row in to_rows(results.load("chosen"), ChosenRow) if row.current)
-    cells = set(results.query("select distinct cell from asked where cell is not null")["cell"].to_pylist())
-    searches = _by_question(
-        row for row in to_rows(results.load("search_quality"), SearchQualityRow) if row.cell in cells
+    lines = _by_scenario(to_rows(results.load("leaderboard"), LeaderboardRow))
+    contrasts = _by_scenario(to_rows(results.load("contrasts"), ContrastRow))
+    tests = _by_scenario(to_rows(results.load("joint_tests"), JointTestRow))
+    choices = _by_scenario(row for row in to_rows(results.load("chosen"), ChosenRow) if row.current)
+    method_searches = set(
+        results.query("select distinct method_search from asked where method_search is not null")[
+            "method_search"
+        ].to_pylist()
+    )
+    searches = _by_scenario(
+        row for row in to_rows(results.load("search_quality"), SearchQualityRow) if row.method_search in method_searches
     )
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
@@ -119,7 +123,7 @@ def boards_of(results: Results) -> list[Board]:
         for key, rows in lines.items()
     ]
     titles = Counter(board.title for board in boards)
-    return [replace(board, twin=titles[board.title] > 1) for board in boards]
+    return [replace(board, duplicate=titles[board.title] > 1) for board in boards]
 
 
 def is_choice(line: LeaderboardRow) -> bool:
@@ -127,11 +131,11 @@ def is_choice(line: LeaderboardRow) -> bool:
     return not line.untuned and line.row not in ("original", "oracle")
 
 
-QuestionRowT = TypeVar("QuestionRowT", LeaderboardRow, ContrastRow, JointTestRow, ChosenRow, SearchQualityRow)
+ScenarioRowT = TypeVar("ScenarioRowT", LeaderboardRow, ContrastRow, JointTestRow, ChosenRow, SearchQualityRow)
 
 
-def _by_question(rows: Iterable[QuestionRowT]) -> defaultdict[Key, list[QuestionRowT]]:
-    sorted_rows: defaultdict[Key, list[QuestionRowT]] = defaultdict(list)
+def _by_scenario(rows: Iterable[ScenarioRowT]) -> defaultdict[Key, list[ScenarioRowT]]:
+    sorted_rows: defaultdict[Key, list[ScenarioRowT]] = defaultdict(list)
     for row in rows:
-        sorted_rows[row.study, row.question].append(row)
+        sorted_rows[row.study, row.scenario].append(row)
     return sorted_rows

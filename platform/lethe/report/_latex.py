@@ -1,11 +1,10 @@
-"""The tables for a paper: one booktabs table a question, and one of what augmentation changes, each in its own file."""
+"""The tables for a paper: one booktabs table a scenario, and one of what augmentation changes, each in its own file."""
 
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from lethe.place import Place
 from lethe.report._board import Board, boards_of, is_choice
 from lethe.report._leaderboard import second
 from lethe.report._notes import notes_of
@@ -23,10 +22,11 @@ from lethe.report._numbers import (
 from lethe.results import QueryError, Results, to_rows
 from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
+from lethe.storage.root import StorageRoot
 
 
-def write_latex(place: Place, study: str | None, folder: Path, specification: str | None = None) -> list[Path]:
-    """Write the leaderboard of each question, and the effects of augmentation where there are any, as LaTeX.
+def write_latex(root: StorageRoot, study: str | None, folder: Path, specification: str | None = None) -> list[Path]:
+    """Write the leaderboard of each scenario, and the effects of augmentation where there are any, as LaTeX.
 
     A table needs the package ``booktabs``.
 
@@ -35,21 +35,19 @@ def write_latex(place: Place, study: str | None, folder: Path, specification: st
 
     Raises:
         QueryError: no results in the place, or none that were confirmed.
-        PlaceError: the folder cannot be written to.
+        StorageError: the folder cannot be written to.
         SchemaError: a newer Lethe wrote a part.
     """
-    results = Results(place, study, specification)
+    results = Results(root, study, specification)
     boards = boards_of(results)
     if not boards:
-        raise QueryError(
-            f"no confirmed results{f' of study {study}' if study else ''} in {place}, so there is no table"
-        )
+        raise QueryError(f"no confirmed results{f' of study {study}' if study else ''} in {root}, so there is no table")
     tables = {_file_name(board): _leaderboard(board) + _contrasts(board) for board in boards}
     effects: dict[str, list[AugmentationRow]] = {}
     for row in to_rows(results.load("augmentation"), AugmentationRow):
         effects.setdefault(row.study, []).append(row)
     tables |= {f"augmentation-{name}.tex": _augmentation(name, rows) for name, rows in effects.items()}
-    target = Place.at(folder)
+    target = StorageRoot.at(folder)
     for name, text in tables.items():
         target.write(name, text.encode())
     return [folder / name for name in tables]
@@ -57,7 +55,7 @@ def write_latex(place: Place, study: str | None, folder: Path, specification: st
 
 def _file_name(board: Board) -> str:
     of = board.lines[0]
-    return f"leaderboard-{of.study}-{of.question[:8]}.tex"
+    return f"leaderboard-{of.study}-{of.scenario[:8]}.tex"
 
 
 def _leaderboard(board: Board) -> str:
@@ -68,7 +66,7 @@ def _leaderboard(board: Board) -> str:
     first = board.lines[0]
     notes = " ".join(escaped(note) for note in notes_of(board))
     caption = f"{escaped(board.title)}. {escaped(board.seeds)} {_LEGEND} {notes}"
-    label = f"tab:lethe-{first.study}-{first.question[:8]}"
+    label = f"tab:lethe-{first.study}-{first.scenario[:8]}"
     return _table(caption, label, "lrrrrrrlrrr", head, [_line(line) for line in board.lines])
 
 
@@ -90,7 +88,7 @@ def _contrasts(board: Board) -> str:
         ]
         for one in board.contrasts
     ]
-    label = f"tab:lethe-{of.study}-{of.question[:8]}-contrasts"
+    label = f"tab:lethe-{of.study}-{of.scenario[:8]}-contrasts"
     head = ["Rows", "Difference [95\\,\\%]", "$p$ (Holm)", "Verdict"]
     return "\n" + _table(caption, label, "lrrl", head, body)
 
@@ -117,16 +115,28 @@ def _line(line: LeaderboardRow) -> list[str]:
 
 
 def _augmentation(study: str, rows: Sequence[AugmentationRow]) -> str:
-    head = ["Data", "Precision", "Forget", "Row", "Measure", "Arm", "With", "Without", "Difference [95\\,\\%]", ""]
+    head = [
+        "Data",
+        "Precision",
+        "Forget",
+        "Row",
+        "Measure",
+        "Augmentation",
+        "With",
+        "Without",
+        "Difference [95\\,\\%]",
+        "",
+    ]
     caption = (
-        f"{escaped(study)}: what augmentation changes, paired by training seed. Percent and points; the arm without is "
+        f"{escaped(study)}: what augmentation changes, paired by training seed. Percent and points; "
+        "the augmentation without is "
         f"{escaped(', '.join(sorted({row.against for row in rows})))}."
     )
     body = [
         [
             *(escaped(text) for text in (row.dataset, row.precision or "", row.forget, row.row)),
             METRICS.get(row.metric, row.metric),
-            escaped(row.arm),
+            escaped(row.augmentation),
             _minus(percent(row.mean)),
             _minus(percent(row.mean_against)),
             _minus(difference(row.difference, row.low, row.high)),

@@ -12,7 +12,7 @@ from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import difference, excess, gap_interval, missing, p_value, percent, row_title, seconds
 from lethe.results.columns import json_column
 from lethe.results.views import ContrastRow, LeaderboardRow
-from lethe.visible import visible
+from lethe.results.visible import visible
 
 
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:

@@ -7,19 +7,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lethe.estimate import Estimate
-from lethe.place import Place
-from lethe.plan import Plan
-from lethe.progress import duration
-from lethe.study import Share, questions_of
+from lethe.pipeline.estimate import Estimate
+from lethe.pipeline.plan import Plan
+from lethe.pipeline.progress import duration
+from lethe.storage.root import StorageRoot
+from lethe.study import Share, scenarios_of
 from unlearning.data import facts
 
 
-def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -> None:
+def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Console) -> None:
     """Print what exists, what is to do, what is broken, what runs at once where, and about how long it takes."""
     table = Table("", "planned", "there already", "to do", box=SIMPLE_HEAD)
-    table.add_row("questions", str(len(questions_of(plan.cells))), "", "")
-    table.add_row("cells (question x method)", str(len(plan.cells)), "", "")
+    table.add_row("scenarios", str(len(scenarios_of(plan.method_searches))), "", "")
+    table.add_row("method searches (scenario x method)", str(len(plan.method_searches)), "", "")
     units = {
         "trainings": (len(plan.jobs), len(plan.missing)),
         "trials": (plan.trials_planned, plan.trials_left),
@@ -27,7 +27,7 @@ def print_plan(plan: Plan, place: Place, estimate: Estimate, console: Console) -
     }
     for name, (planned, left) in units.items():
         table.add_row(name, str(planned), str(planned - left), str(left))
-    console.print(Text(f"{plan.study.name} in {place}"), table, _where(estimate))
+    console.print(Text(f"{plan.study.name} in {root}"), table, _where(estimate))
     _print_data(plan, console)
     for told in (*plan.requests, plan.precision.told, *plan.broken):
         if told:

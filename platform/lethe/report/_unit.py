@@ -1,4 +1,4 @@
-"""All that is known of one trial, confirmation or artefact, as a person reads it: where a number comes from."""
+"""All that is known of one trial, confirmation or artifact, as a person reads it: where a number comes from."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lethe.place import Place
 from lethe.results import Results
 from lethe.results.columns import json_column
-from lethe.visible import visible
+from lethe.results.visible import visible
+from lethe.storage.root import StorageRoot
 
 _MEASURES: Final = ("ua", "ra", "va", "ta", "mia")
 _NAMES: Final = {"trials": "trial_id", "confirmations": "confirmation_id", "artifacts": "artifact_id"}
@@ -49,14 +49,14 @@ _COST: Final = (
 _ORIGIN: Final = ("worker", "node", "lethe_", "code_", "python_", "torch_", "ray_", "optuna_", "started_at", "ended_at")
 
 
-def print_unit(place: Place, name: str, console: Console) -> None:
-    """Print a trial (setting, curve, what it was compared with, cost, versions), a confirmation or an artefact.
+def print_unit(root: StorageRoot, name: str, console: Console) -> None:
+    """Print a trial (setting, curve, what it was compared with, cost, versions), a confirmation or an artifact.
 
     Raises:
         ValueError: nothing has this name; the message gives names that are like it.
         QueryError: no results in the place.
     """
-    results = Results(place)
+    results = Results(root)
     table, row = _find(results, name)
     console.print(Text(f"{_NAMES[table].removesuffix('_id')} {name}", style="bold"), Text(visible(_standing(row))))
     setting = json_column("setting", row.get("setting") or "{}")
@@ -66,7 +66,7 @@ def print_unit(place: Place, name: str, console: Console) -> None:
         _print_values(console, "searched", {option: _range(of) for option, of in space.items()})
     if table != "artifacts":
         _print_measures(console, row)
-    own = Results(place, row["study"])
+    own = Results(root, row["study"])
     if table == "trials":
         curve = _rows_where(own.load("epochs"), "trial_id", [name])
         _print_rows(console, "curve", sorted(curve, key=lambda epoch: int(epoch["epoch"])), _CURVE)
@@ -75,7 +75,7 @@ def print_unit(place: Place, name: str, console: Console) -> None:
         used = [*_rows_where(confirmations, "original", [name]), *_rows_where(confirmations, "oracle", [name])]
         _print_rows(console, "used by", used, _CONFIRMED)
     else:
-        _print_artefacts(console, results, row)
+        _print_artifacts(console, results, row)
     if table == "trials":
         confirmed = _rows_where(own.load("confirmations"), "trial_id", [name])
         _print_rows(console, "confirmed as", confirmed, _CONFIRMED)
@@ -89,7 +89,7 @@ def print_unit(place: Place, name: str, console: Console) -> None:
 
 _CURVE: Final = ("epoch", "loss", "ua", "ra", "va", "mia", "gap", "seconds_unlearn", "seconds_evaluate")
 _CONFIRMED: Final = ("confirmation_id", "row", "training_seed", "ua", "ra", "ta", "mia", "gap", "status")
-_ARTEFACT: Final = ("artifact_id", "kind", "training_seed", "study", "seconds_train", "va", "ta", "uri")
+_ARTIFACT: Final = ("artifact_id", "kind", "training_seed", "study", "seconds_train", "va", "ta", "uri")
 
 
 def _find(results: Results, name: str) -> tuple[str, dict[str, Any]]:
@@ -101,13 +101,13 @@ def _find(results: Results, name: str) -> tuple[str, dict[str, Any]]:
         known += rows[key].to_pylist()
     like = difflib.get_close_matches(name, known, 5, cutoff=0.3)
     raise ValueError(
-        f"no trial, confirmation or artefact '{name}' in {results.place}; names like it: {', '.join(like) or 'none'}"
+        f"no trial, confirmation or artifact '{name}' in {results.root}; names like it: {', '.join(like) or 'none'}"
     )
 
 
 def _standing(row: Mapping[str, Any]) -> str:
     """Say what a row belongs to and how it ended."""
-    of = f"of {row['study']}: {row['dataset']}, augmentation {row['arm']}, {row['network']}"
+    of = f"of {row['study']}: {row['dataset']}, augmentation {row['augmentation']}, {row['network']}"
     asked = f", forget {row['forget']} ({row['forget_images']} images)" if row.get("forget") else ""
     method = f", {row.get('row') or row['method']}" if row.get("method") else f", {row.get('kind')}"
     ended = f" · {row['status']}" if row.get("status") else ""
@@ -140,13 +140,13 @@ def _print_measures(console: Console, row: Mapping[str, Any]) -> None:
         console.print(table)
 
 
-def _print_artefacts(console: Console, results: Results, row: Mapping[str, Any]) -> None:
+def _print_artifacts(console: Console, results: Results, row: Mapping[str, Any]) -> None:
     """List the models that a unit started from and was compared with."""
     single = [row.get("original"), row.get("oracle")]
     wanted = [*(row.get("originals") or ()), *(row.get("oracles") or ()), *filter(None, single)]
-    artefacts = _rows_where(results.load("artifacts"), "artifact_id", wanted)
-    _print_rows(console, "compared with", artefacts, _ARTEFACT)
-    if gone := sorted(set(wanted) - {artefact["artifact_id"] for artefact in artefacts}):
+    artifacts = _rows_where(results.load("artifacts"), "artifact_id", wanted)
+    _print_rows(console, "compared with", artifacts, _ARTIFACT)
+    if gone := sorted(set(wanted) - {artifact["artifact_id"] for artifact in artifacts}):
         console.print(Text(visible(f"not recorded in these results: {', '.join(gone)}")))
 
 

@@ -27,9 +27,9 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
-from lethe.place import Place, PlaceError
 from lethe.report.page import render_page
 from lethe.results import QueryError, SchemaError
+from lethe.storage.root import StorageError, StorageRoot
 
 _LIVE: Final = '<meta name="lethe-live">'
 _SHOWING: Final = '<meta name="lethe-live" content="{state}">'
@@ -94,8 +94,8 @@ class LiveReport:
         images: whether the forget samples are shown with their pictures.
     """
 
-    def __init__(self, place: Place, study: str | None = None, *, images: bool = True) -> None:
-        self.place = place
+    def __init__(self, root: StorageRoot, study: str | None = None, *, images: bool = True) -> None:
+        self.root = root
         self.study = study
         self.images = images
         self._looking = threading.Lock()
@@ -113,7 +113,7 @@ class LiveReport:
         the one that the study runs on.
 
         Raises:
-            PlaceError: the place cannot be read.
+            StorageError: the place cannot be read.
             ClosedError: the report was closed.
         """
         with self._looking:
@@ -130,7 +130,7 @@ class LiveReport:
         Raises:
             QueryError: there are no results yet.
             SchemaError: a newer Lethe wrote a part.
-            PlaceError: the place cannot be read.
+            StorageError: the place cannot be read.
             ClosedError: the report was closed.
         """
         with self._rendering:
@@ -150,12 +150,12 @@ class LiveReport:
             self._closed = True
 
     def _render(self, state: str) -> LivePage:
-        page = render_page(self.place, self.study, images=self.images, live=True).html
+        page = render_page(self.root, self.study, images=self.images, live=True).html
         plain = page.replace(_LIVE, _SHOWING.format(state=state), 1).encode()
         return LivePage(plain, gzip.compress(plain, _GZIP_LEVEL))
 
     def _look(self) -> str:
-        stamps = self.place.child("tables").stamps(recursive=True)
+        stamps = self.root.child("tables").stamps(recursive=True)
         seen = sha256()
         for name, stamp in sorted(stamps.items()):
             if self.study is None or self.study in name.split("/")[1:2]:
@@ -268,7 +268,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_page(self) -> None:
         try:
             page = self.server.report.page()
-        except (ClosedError, PlaceError, QueryError, SchemaError) as error:
+        except (ClosedError, StorageError, QueryError, SchemaError) as error:
             self._say_why(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         except Exception as error:
             traceback.print_exc()
@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_state(self) -> None:
         try:
             self._say(HTTPStatus.OK, self.server.report.state())
-        except (ClosedError, PlaceError) as error:
+        except (ClosedError, StorageError) as error:
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
     def _say_why(self, status: HTTPStatus, why: str) -> None:

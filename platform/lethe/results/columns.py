@@ -1,20 +1,20 @@
-"""Rows and columns that are filled from a study, a question or a method, and what is read back from them."""
+"""Rows and columns that are filled from a study, a scenario or a method, and what is read back from them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lethe.documents import MalformedError, read_json_object
-from lethe.fingerprint import fingerprint
-from lethe.place import PlaceError
-from lethe.provenance import Provenance
+from lethe.results.provenance import Provenance
 from lethe.results.rows import SettingColumns, StudyRow, TrialRow
-from lethe.study import Cell, Question, Study, write_study
+from lethe.storage.documents import MalformedError, read_json_object
+from lethe.storage.hashing import fingerprint
+from lethe.storage.root import StorageError
+from lethe.study import MethodSearch, Scenario, Study, write_study
 from unlearning.engine import Precision
 from unlearning.methods import Method
 
 
-class CorruptRowError(PlaceError):
+class CorruptRowError(StorageError):
     """A row of a whole part that holds what no Lethe writes; the message names the column and what was found."""
 
 
@@ -37,23 +37,23 @@ def specification(study: Study, rates: Mapping[Precision, float] | None = None) 
     )
 
 
-def question_columns(study: str, question: Question) -> dict[str, Any]:
-    """Fill the `QuestionColumns`."""
+def scenario_columns(study: str, scenario: Scenario) -> dict[str, Any]:
+    """Fill the `ScenarioColumns`."""
     return {
         "study": study,
-        "dataset": question.dataset,
-        "arm": question.arm,
-        "network": _network(question),
-        "precision": question.recipe.precision,
-        "train_twins": question.train_twins,
-        "val_dropped": question.dropped["val"],
-        "test_dropped": question.dropped["test"],
-        "question": question.fingerprint,
-        "forget": question.request.label,
-        "forget_kind": question.request.kind,
-        "forget_fraction": len(question.forget.indices_F) / question.train_count,
-        "forget_images": len(question.forget.indices_F),
-        "forget_twins": question.forget.twins_added,
+        "dataset": scenario.dataset,
+        "augmentation": scenario.augmentation,
+        "network": _network(scenario),
+        "precision": scenario.recipe.precision,
+        "train_duplicates": scenario.train_duplicates,
+        "val_dropped": scenario.dropped["val"],
+        "test_dropped": scenario.dropped["test"],
+        "scenario": scenario.fingerprint,
+        "forget": scenario.request.label,
+        "forget_kind": scenario.request.kind,
+        "forget_fraction": len(scenario.forget.indices_F) / scenario.train_count,
+        "forget_images": len(scenario.forget.indices_F),
+        "forget_duplicates": scenario.forget.duplicates_added,
     }
 
 
@@ -80,19 +80,19 @@ def json_column(name: str, text: str) -> dict[str, Any]:
         ) from error
 
 
-def setting_of(row: TrialRow, cell: Cell) -> dict[str, Any]:
+def setting_of(row: TrialRow, method_search: MethodSearch) -> dict[str, Any]:
     """Read the searched options back from a row.
 
     Raises:
-        CorruptRowError: the row holds no setting of this cell.
+        CorruptRowError: the row holds no setting of this method search.
     """
     options = json_column("setting", row.setting)
-    if missing := cell.choice.search.keys() - options.keys():
+    if missing := method_search.choice.search.keys() - options.keys():
         raise CorruptRowError(f"the setting of {row.trial_id} lacks {', '.join(sorted(missing))}: {row.setting}")
-    return {name: options[name] for name in cell.choice.search}
+    return {name: options[name] for name in method_search.choice.search}
 
 
-def _network(question: Question) -> str:
-    options = question.network.model_dump()
+def _network(scenario: Scenario) -> str:
+    options = scenario.network.model_dump()
     name = options.pop("name")
     return " ".join([name, *(f"{option} {value}" for option, value in options.items())])

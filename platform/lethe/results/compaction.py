@@ -29,7 +29,7 @@ _DELETERS: Final = 8
 def compact(store: Store, study: str) -> list[str]:
     """Set a study's broken files aside, and put the parts of each table into a merged file.
 
-    To be called by the study's one writer (``lease.py``), before it reads what is left to do and from time to time. A
+    To be called by the study's one writer (``lock.py``), before it reads what is left to do and from time to time. A
     trial whose epochs are broken or missing is set aside with them, since both are one unit.
 
     Returns:
@@ -37,11 +37,11 @@ def compact(store: Store, study: str) -> list[str]:
 
     Raises:
         SchemaError: a newer Lethe wrote a file.
-        PlaceError: a file could not be written, moved or deleted.
+        StorageError: a file could not be written, moved or deleted.
     """
     scans = {table: store.scan(table, study) for table in TABLES}
     told = [
-        f"broken part {store.place}/tables/{table}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
+        f"broken part {store.root}/tables/{table}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
         for table, scan in scans.items()
         for name, why in scan.broken.items()
     ]
@@ -53,18 +53,18 @@ def compact(store: Store, study: str) -> list[str]:
 
 
 def copy_tables(store: Store) -> None:
-    """Copy the merged files of all studies into one file a table, so that questions about all of them are quick.
+    """Copy the merged files of all studies into one file a table, so that scenarios about all of them are quick.
 
     Raises:
         SchemaError: a newer Lethe wrote a file.
-        PlaceError: a file could not be written.
+        StorageError: a file could not be written.
     """
     for table in TABLES:
         files = store.scan(table).files
         loose = {name.partition("/")[0] for name in files if not is_merged(name)}
         merged = {name: rows for name, rows in files.items() if name.partition("/")[0] not in loose}
         if len(merged) > 1:
-            write_copy(store.place, table, merged)
+            write_copy(store.root, table, merged)
 
 
 def _compact(store: Store, study: str, table: TableName, scan: Scan, lost: pa.Array) -> list[str]:
@@ -96,18 +96,18 @@ def _holds(rows: pa.Table, key: str, units: pa.Array) -> bool:
 def _keep_lost(store: Store, table: TableName, study: str, unit: str, rows: pa.Table) -> str:
     """Keep the row of a trial without epochs beside what was set aside."""
     name = f"tables/{table}/{study}/{unit}{SUFFIX}"
-    where = store.place.keep_aside(name, encode(rows.filter(pc.equal(rows[UNITS[table]], unit))))
+    where = store.root.quarantine_copy(name, encode(rows.filter(pc.equal(rows[UNITS[table]], unit))))
     return f"trial {unit} has lost its epochs; set aside as {where}"
 
 
 def _delete(store: Store, table: TableName, files: Mapping[str, pa.Table]) -> None:
-    folder = store.place.child("tables", table)
-    with ThreadPoolExecutor(_DELETERS) as pool:
-        list(pool.map(folder.delete, files))
+    folder = store.root.child("tables", table)
+    with ThreadPoolExecutor(_DELETERS) as artifacts:
+        list(artifacts.map(folder.delete, files))
 
 
 def _set_aside(store: Store, table: TableName, name: str) -> str:
-    return store.place.set_aside(f"tables/{table}/{name}")
+    return store.root.quarantine(f"tables/{table}/{name}")
 
 
 def _without_epochs(trials: Scan, epochs: Scan) -> pa.Array:

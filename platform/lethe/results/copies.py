@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from lethe.documents import Document, MalformedError, read_json
-from lethe.fingerprint import digest
-from lethe.place import Place, UnfitFileError
 from lethe.results.limits import Budget
 from lethe.results.part import CorruptPartError, decode, encode
+from lethe.storage.documents import Document, MalformedError, read_json
+from lethe.storage.hashing import digest
+from lethe.storage.root import StorageRoot, UnfitFileError
 from lethe.versions import SchemaError
 
 FOLDER: Final = "copies"
@@ -44,13 +44,13 @@ class Copy:
     studies: frozenset[str]
 
 
-def write_copy(place: Place, table: str, files: Mapping[str, pa.Table]) -> None:
+def write_copy(root: StorageRoot, table: str, files: Mapping[str, pa.Table]) -> None:
     """Copy merged files of a table, given by ``<study>/<file>``, into one; an older copy is replaced.
 
     Raises:
-        PlaceError: the copy could not be written.
+        StorageError: the copy could not be written.
     """
-    folder, data = place.child(FOLDER), encode(pa.concat_tables(files.values()))
+    folder, data = root.child(FOLDER), encode(pa.concat_tables(files.values()))
     name = f"{table}-{digest(data)[:16]}.parquet"
     folder.write(name, data)
     folder.write(f"{table}.json", Index(file=name, studies=_by_study(files)).model_dump_json().encode())
@@ -59,7 +59,7 @@ def write_copy(place: Place, table: str, files: Mapping[str, pa.Table]) -> None:
             folder.delete(other)
 
 
-def read_copy(place: Place, table: str, schema: pa.Schema, names: Iterable[str], budget: Budget) -> Copy | None:
+def read_copy(root: StorageRoot, table: str, schema: pa.Schema, names: Iterable[str], budget: Budget) -> Copy | None:
     """Read what is true of a table's copy; None if there is nothing.
 
     A copy that an earlier version made of a study's folder and of another folder with rows of the same study is not
@@ -72,7 +72,7 @@ def read_copy(place: Place, table: str, schema: pa.Schema, names: Iterable[str],
     Raises:
         TooLargeError: the rows take more.
     """
-    folder = place.child(FOLDER)
+    folder = root.child(FOLDER)
     try:
         index = read_json(Index, folder.read(f"{table}.json", INDEX_LIMIT_BYTES))
         now = _by_study(names)

@@ -7,26 +7,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from lethe.place import Place
 from lethe.results.query import Results
 from lethe.results.rows import TABLES, UNITS
 from lethe.results.saved import read_saved
 from lethe.results.schema import ColumnDescription, describe
 from lethe.results.views import VIEWS
+from lethe.storage.root import StorageRoot
 
 EXAMPLES: Final = (
-    "select study, dataset, arm, row, gap, gap_low, gap_high, excess, excess_upper, margin, verdict from leaderboard",
-    "select row, arm, against, mean, mean_against, difference, low, high from augmentation where metric = 'gap'",
+    "select study, dataset, augmentation, row, gap, gap_low, gap_high, excess, excess_upper, margin, verdict "
+    "from leaderboard",
+    "select row, augmentation, against, mean, mean_against, difference, low, high from augmentation "
+    "where metric = 'gap'",
     "select stage, method, units, seconds, cpu_seconds, gpu_seconds from cost",
-    "select dataset, arm, method, lr, density, tuning_gap, confirmed_gap, tuning_trials, trial_id from chosen",
-    "select dataset, arm, first, second, difference, low, high, p_holm, verdict from contrasts",
+    "select dataset, augmentation, method, lr, density, tuning_gap, confirmed_gap, tuning_trials, trial_id from chosen",
+    "select dataset, augmentation, first, second, difference, low, high, p_holm, verdict from contrasts",
     "select method, lr_low, lr_high, trials, gap_best, best_trial from sensitivity order by gap_best",
     "select trial_id, epoch, ua, ra, va, mia, gap from epochs order by all",
     "select kind, id, status, cause, error from failures",
-    "select kind, dataset, arm, training_seed, va, ta, seconds_train from artifacts",
+    "select kind, dataset, augmentation, training_seed, va, ta, seconds_train from artifacts",
     "select study, started_at, lethe_version, code_version from studies",
 )
-"""Questions that people ask, the commonest first; which of them have an answer depends on the results."""
+"""Scenarios that people ask, the commonest first; which of them have an answer depends on the results."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,21 @@ class Source:
     columns: tuple[ColumnDescription, ...]
 
 
-def sources(place: Place) -> Iterator[Source]:
+def sources(root: StorageRoot) -> Iterator[Source]:
     """List the views, the tables and the saved queries of a results place."""
     yield from _built_in()
-    for name, sql in read_saved(place).items():
+    for name, sql in read_saved(root).items():
         yield Source(name, "saved query", " ".join(sql.split()), ())
 
 
-def examples(place: Place, count: int = 3) -> list[str]:
+def examples(root: StorageRoot, count: int = 3) -> list[str]:
     """Give the first queries of `EXAMPLES` that have rows here; fewer where there is less to ask.
 
     Raises:
         QueryError: no results in the place.
         SchemaError: a newer Lethe wrote a part.
     """
-    results = Results(place)
+    results = Results(root)
     answered = (sql for sql in EXAMPLES if len(results.query(sql)))
     return [sql for sql, _ in zip(answered, range(count), strict=False)]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from lethe.visible import visible
+from lethe.results.visible import visible
 
 _ESCAPED: Final = str.maketrans(
     {character: "\\" + character for character in "&%$#_{}"}

@@ -1,4 +1,4 @@
-"""How much memory and time a question may take: counted from the footers of files before they are read, and in SQL."""
+"""How much memory and time a scenario may take: counted from the footers of files before they are read, and in SQL."""
 
 import os
 import re
@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Final, TypeVar
 
-from lethe.place import PlaceError
+from lethe.storage.root import StorageError
 
 Answer = TypeVar("Answer")
 
 TIMEOUT_S: Final = 60.0
-"""What a query may take unless it is given more; the largest questions of Lethe's own take seconds."""
+"""What a query may take unless it is given more; the largest scenarios of Lethe's own take seconds."""
 _GRACE_S: Final = 2.0
 """So long an interrupted query is waited for; one long step of DuckDB's does not look for an interruption."""
 _ASIDE_BYTES: Final = 1 << 30
@@ -27,7 +27,7 @@ _UNITS: Final = {unit + "B": 1000**power for power, unit in enumerate(("", "K", 
 _CGROUPS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-class TooLargeError(PlaceError):
+class TooLargeError(StorageError):
     """Rows that would take more memory than they may; the message names the file and how to allow more."""
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lethe.results.limits import Budget
-from lethe.results.rows import SCHEMA_VERSION
+from lethe.results.rows import RENAMED_COLUMNS, SCHEMA_VERSION
 from lethe.versions import SchemaError
 
 _VERSION: Final = b"lethe.schema_version"
@@ -117,12 +117,13 @@ def _replaced(data: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def _upgrade(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Bring the columns of an older version to today's: a column that it lacks is null.
+    """Bring the columns of an older version to today's: renamed ones get their new name, a missing one is null.
 
     This is the place for any other change between versions.
     """
     if table.schema.equals(schema):
         return table
+    table = table.rename_columns([RENAMED_COLUMNS.get(name, name) for name in table.column_names])
     names = table.column_names
     unknown = [str(field) for field in table.schema if names.count(field.name) > 1 or not _holds(schema, field)]
     missing = [str(field) for field in schema if field.name not in names and not field.nullable]

@@ -12,7 +12,6 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from lethe.place import Place
 from lethe.results import functions
 from lethe.results.limits import TIMEOUT_S, half_of_memory, in_words, parse_memory, within
 from lethe.results.rows import TABLES, TableName
@@ -20,6 +19,7 @@ from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
 from lethe.results.store import ResultsWarning, Store
 from lethe.results.views import VIEWS
+from lethe.storage.root import StorageRoot
 
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
@@ -44,7 +44,7 @@ class SameNameWarning(ResultsWarning):
 
 
 class Results:
-    """The results of a place, of one study or of all: each table is read once, when a question first needs it.
+    """The results of a place, of one study or of all: each table is read once, when a scenario first needs it.
 
     Args:
         where: the results place.
@@ -62,7 +62,7 @@ class Results:
 
     def __init__(
         self,
-        where: Place | str | Path,
+        where: StorageRoot | str | Path,
         study: str | None = None,
         specification: str | None = None,
         *,
@@ -71,13 +71,13 @@ class Results:
     ) -> None:
         if not timeout_s > 0:
             raise ValueError(f"wanted a time above 0 s for a query, got {timeout_s:g} s")
-        self.place = Place.at(where)
+        self.root = StorageRoot.at(where)
         self.study = study
         self.specification = ""
         self._memory_bytes = parse_memory(memory) if memory else half_of_memory()
         self._timeout_s = timeout_s
-        self._store = Store(self.place, self._memory_bytes)
-        self._saved = read_saved(self.place)
+        self._store = Store(self.root, self._memory_bytes)
+        self._saved = read_saved(self.root)
         self._tables: dict[TableName, pa.Table] = {}
         if specification is not None:
             self.study, self.specification = self._find(specification)
@@ -99,7 +99,7 @@ class Results:
         check_name(name)
         text = _only_statement(sql, self._saved)
         self._answer(f'from "{name}" limit 0', self._saved | {name: text})
-        return write_saved(self.place, name, text)
+        return write_saved(self.root, name, text)
 
     def _answer(self, sql: str, saved: Mapping[str, str]) -> pa.Table:
         _only_statement(sql, saved)
@@ -140,7 +140,7 @@ class Results:
         if len(found) != 1:
             of = f" of study {self.study}" if self.study else ""
             raise QueryError(
-                f"{'several specifications' if found else 'no specification'}{of} in {self.place} whose fingerprint "
+                f"{'several specifications' if found else 'no specification'}{of} in {self.root} whose fingerprint "
                 f"begins with '{beginning}'; there are "
                 f"{', '.join([row['id'] for row in found] or known) or 'none'}"
             )
@@ -155,13 +155,13 @@ class Results:
                     self._tables[table] = self._store.read(table, self.study)
                 tables[table] = self._tables[table]
         if not any(map(len, tables.values())) and not self._store.studies():
-            raise QueryError(f"no results in {self.place}: run a study there first, or name another results place.")
+            raise QueryError(f"no results in {self.root}: run a study there first, or name another results place.")
         return tables
 
 
 def query(
     sql: str,
-    where: Place | str | Path,
+    where: StorageRoot | str | Path,
     study: str | None = None,
     *,
     memory: str | None = None,
@@ -190,7 +190,7 @@ def query(
     return Results(where, study, memory=memory, timeout_s=timeout_s).query(sql)
 
 
-def load(where: Place | str | Path, name: str = "trials", study: str | None = None) -> pa.Table:
+def load(where: StorageRoot | str | Path, name: str = "trials", study: str | None = None) -> pa.Table:
     """Load a table, a view or a saved query of a results place; ``.to_pandas()`` and ``polars.from_arrow`` take it on.
 
     Args:
@@ -205,7 +205,7 @@ def load(where: Place | str | Path, name: str = "trials", study: str | None = No
     return Results(where, study).load(name)
 
 
-def save_query(sql: str, name: str, where: Place | str | Path) -> str:
+def save_query(sql: str, name: str, where: StorageRoot | str | Path) -> str:
     """Keep a query beside the results, where it can be read as a view of this name; an older one is replaced.
 
     Returns:
@@ -214,7 +214,7 @@ def save_query(sql: str, name: str, where: Place | str | Path) -> str:
     Raises:
         ValueError: the name cannot be a query's.
         QueryError: the query has no answer that a view could give.
-        PlaceError: it could not be written.
+        StorageError: it could not be written.
     """
     return Results(where).save(sql, name)
 

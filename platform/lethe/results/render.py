@@ -1,6 +1,7 @@
 """A table as text: for a terminal, or as CSV, JSON, Markdown or LaTeX for what comes next.
 
-Names may come from anybody's results. Control characters are written as escapes (``lethe.visible``), and in CSV a text
+Names may come from anybody's results. Control characters are written as escapes (``lethe.results.visible``), and in
+CSV a text
 that a spreadsheet would take for a formula gets an apostrophe in front. JSON, and Parquet, hold the exact text.
 """
 
@@ -21,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lethe.results.latex import escaped, tabular
-from lethe.visible import visible, visible_in_json
+from lethe.results.visible import visible, visible_in_json
 
 TextFormat = Literal["table", "csv", "json", "markdown", "latex"]
 

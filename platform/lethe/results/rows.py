@@ -10,8 +10,20 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Raised with every change of the columns; how an older part is read is told in ``part.py``."""
+
+RENAMED_COLUMNS: Final = {
+    "arm": "augmentation",
+    "cell": "method_search",
+    "forget_twins": "forget_duplicates",
+    "question": "scenario",
+    "train_twins": "train_duplicates",
+}
+"""Names that columns had before version 6, by today's."""
+
+RENAMED_TABLES: Final = {"calibrations": "packings"}
+"""Folders of tables that had another name before version 6; they keep it."""
 
 ProposedBy = Literal["startup", "model", "random", "fixed"]
 
@@ -22,27 +34,27 @@ class StudyColumns:
 
     study: Annotated[str, Column("", "name of the study")]
     dataset: Annotated[str, Column("", "name of the data set")]
-    arm: Annotated[str, Column("", "augmentation arm")]
+    augmentation: Annotated[str, Column("", "augmentation")]
     network: Annotated[str, Column("", "network")]
     precision: Annotated[
         Literal["float32", "bfloat16"] | None,
         Column("", "precision of training and unlearning; null in results of an early version"),
     ] = None
-    train_twins: Annotated[int, Column("images", "train images that repeat another byte for byte")]
+    train_duplicates: Annotated[int, Column("images", "train images that repeat another byte for byte")]
     val_dropped: Annotated[int, Column("images", "validation images left out because they also stand in train")]
     test_dropped: Annotated[int, Column("images", "test images left out because they also stand in train")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuestionColumns(StudyColumns):
-    """The question that a row helps to answer: which data must be forgotten, from which kind of model."""
+class ScenarioColumns(StudyColumns):
+    """The scenario that a row helps to answer: which data must be forgotten, from which kind of model."""
 
-    question: Annotated[str, Column("", "fingerprint of the question, shared by every method that answers it")]
+    scenario: Annotated[str, Column("", "fingerprint of the scenario, shared by every method that answers it")]
     forget: Annotated[str, Column("", "forget request, as reports call it")]
     forget_kind: Annotated[str, Column("", "kind of forget request")]
     forget_fraction: Annotated[float, Column("fraction", "share of the train images that is to be forgotten")]
     forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
-    forget_twins: Annotated[int, Column("images", "those of them that were not asked for but repeat one that was")]
+    forget_duplicates: Annotated[int, Column("images", "those of them that were not asked for but repeat one that was")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +140,10 @@ class ProvenanceColumns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TrialColumns(OutcomeColumns, SettingColumns, QuestionColumns):
+class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     trial_id: Annotated[str, Column("", "name of the trial, unique in the place")]
-    cell: Annotated[str, Column("", "fingerprint of the cell: question, method and search")]
-    number: Annotated[int, Column("", "number of the trial in its cell, from 0")]
+    method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
+    number: Annotated[int, Column("", "number of the trial in its method search, from 0")]
     study_seed: Annotated[int, Column("", "seed of the study")]
     training_seeds: Annotated[list[int], Column("", "training seeds that the measures are averaged over")]
     unlearning_seeds: Annotated[list[int], Column("", "unlearning seed of each run")]
@@ -184,7 +196,7 @@ class EpochRow:
 
     study: Annotated[str, Column("", "name of the study")]
     trial_id: Annotated[str, Column("", "the trial")]
-    cell: Annotated[str, Column("", "fingerprint of the cell")]
+    method_search: Annotated[str, Column("", "fingerprint of the method search")]
     epoch: Annotated[int, Column("", "number of the epoch, from 1")]
     loss: Annotated[float | None, Column("", "mean training loss of the epoch")] = None
     ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
@@ -199,9 +211,11 @@ class EpochRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ConfirmationColumns(OutcomeColumns, SettingColumns, QuestionColumns):
+class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     confirmation_id: Annotated[str, Column("", "name of the confirmation, unique in the place")]
-    cell: Annotated[str | None, Column("", "fingerprint of the cell; null for rows that belong to no search")] = None
+    method_search: Annotated[
+        str | None, Column("", "fingerprint of the method search; null for rows that belong to no search")
+    ] = None
     row: Annotated[
         str, Column("", "row of the comparison: 'original', 'oracle', a method, or a method's control by its name")
     ]
@@ -277,7 +291,7 @@ class PredictionRow:
     """What a confirmed model says of one image of the forget set; the originals and oracles have such rows too."""
 
     study: Annotated[str, Column("", "name of the study")]
-    question: Annotated[str, Column("", "fingerprint of the question")]
+    scenario: Annotated[str, Column("", "fingerprint of the scenario")]
     confirmation_id: Annotated[str, Column("", "the confirmation")]
     row: Annotated[str, Column("", "row of the comparison: 'original', 'oracle', a method, or a method's control")]
     training_seed: Annotated[int, Column("", "training seed of the model")]
@@ -319,7 +333,7 @@ class BoardRow:
     margin: Annotated[
         float, Column("fraction", "excess over the noise floor below which a row counts as equivalent to retraining")
     ]
-    question: Annotated[str, Column("", "fingerprint of the question")]
+    scenario: Annotated[str, Column("", "fingerprint of the scenario")]
     data_hash: Annotated[str, Column("", "hash of the images and labels")]
     forget_hash: Annotated[str, Column("", "hash of the indices of the forget set")]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
@@ -332,7 +346,9 @@ class BoardRow:
         Column("", "'reporting', or 'tuning' for oracles that only add to the noise floor"),
     ]
     confirmation_id: Annotated[str | None, Column("", "its confirmation; null until a setting is chosen")] = None
-    cell: Annotated[str | None, Column("", "fingerprint of the cell whose search chose the setting")] = None
+    method_search: Annotated[
+        str | None, Column("", "fingerprint of the method search whose search chose the setting")
+    ] = None
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
@@ -344,10 +360,10 @@ class BoardRow:
 
 @dataclass(frozen=True, kw_only=True)
 class _ArtifactColumns(StudyColumns):
-    artifact_id: Annotated[str, Column("", "fingerprint of the artefact")]
-    question: Annotated[
+    artifact_id: Annotated[str, Column("", "fingerprint of the artifact")]
+    scenario: Annotated[
         str | None,
-        Column("", "fingerprint of the question; null for an original, which serves several, and in early results"),
+        Column("", "fingerprint of the scenario; null for an original, which serves several, and in early results"),
     ] = None
     kind: Annotated[Literal["original", "oracle", "saliency"], Column("", "'original', 'oracle' or 'saliency'")]
     forget: Annotated[str | None, Column("", "forget request; null for an original")] = None
@@ -358,7 +374,7 @@ class _ArtifactColumns(StudyColumns):
     forget_images: Annotated[
         int | None, Column("images", "number of train images that are to be forgotten; null for an original")
     ] = None
-    forget_twins: Annotated[
+    forget_duplicates: Annotated[
         int | None, Column("images", "those of them that only repeat one that was asked for; null for an original")
     ] = None
     training_seed: Annotated[int, Column("", "training seed")]
@@ -380,8 +396,8 @@ class ArtifactRow(ProvenanceColumns, _ArtifactColumns):
 @dataclass(frozen=True, kw_only=True)
 class _PackingColumns:
     study: Annotated[str, Column("", "name of the study")]
-    packing_id: Annotated[str, Column("", "fingerprint of what was measured: cell, kind of machine, torch")]
-    cell: Annotated[str, Column("", "fingerprint of the cell whose trial was measured")]
+    packing_id: Annotated[str, Column("", "fingerprint of what was measured: method search, kind of machine, torch")]
+    method_search: Annotated[str, Column("", "fingerprint of the method search whose trial was measured")]
     machine: Annotated[str, Column("", "kind of machine, by what it holds")]
     workers: Annotated[int, Column("", "trials at a time on one device: a GPU, or all cores of the machine")]
     threads: Annotated[int, Column("", "torch threads of each")]
@@ -395,12 +411,14 @@ class _PackingColumns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackingRow(ProvenanceColumns, _PackingColumns):
+class CalibrationRow(ProvenanceColumns, _PackingColumns):
     """So many trials at a time on one device, as measured; ``peak_memory_bytes`` is that of one worker."""
 
 
-Row = TrialRow | EpochRow | ConfirmationRow | PredictionRow | BoardRow | ArtifactRow | PackingRow | StudyRow
-TableName = Literal["trials", "epochs", "confirmations", "predictions", "boards", "artifacts", "packings", "studies"]
+Row = TrialRow | EpochRow | ConfirmationRow | PredictionRow | BoardRow | ArtifactRow | CalibrationRow | StudyRow
+TableName = Literal[
+    "trials", "epochs", "confirmations", "predictions", "boards", "artifacts", "calibrations", "studies"
+]
 
 TABLES: Final[dict[TableName, type[Row]]] = {
     "trials": TrialRow,
@@ -409,7 +427,7 @@ TABLES: Final[dict[TableName, type[Row]]] = {
     "predictions": PredictionRow,
     "boards": BoardRow,
     "artifacts": ArtifactRow,
-    "packings": PackingRow,
+    "calibrations": CalibrationRow,
     "studies": StudyRow,
 }
 
@@ -420,7 +438,7 @@ UNITS: Final[dict[TableName, str]] = {
     "predictions": "confirmation_id",
     "boards": "specification_id",
     "artifacts": "artifact_id",
-    "packings": "packing_id",
+    "calibrations": "packing_id",
     "studies": "specification_id",
 }
 """The column that names the unit of work that a row belongs to; the rows of a unit are written together."""
@@ -432,7 +450,7 @@ UNIT_ROWS: Final[dict[TableName, int]] = {
     "predictions": 5_000_000,
     "boards": 1_000_000,
     "artifacts": 1,
-    "packings": 1_000,
+    "calibrations": 1_000,
     "studies": 1,
 }
 """As many rows as a unit can have: one, or far more than any study makes of its epochs, images or workers."""

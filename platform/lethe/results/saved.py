@@ -4,10 +4,10 @@ import re
 import warnings
 from typing import Final
 
-from lethe.place import Place, UnfitFileError
 from lethe.results.rows import TABLES
 from lethe.results.store import CorruptPartWarning
 from lethe.results.views import VIEWS
+from lethe.storage.root import StorageRoot, UnfitFileError
 
 QUERY_LIMIT_BYTES: Final = 1 << 20
 
@@ -27,28 +27,28 @@ def check_name(name: str) -> None:
         raise ValueError(f"'{name}' is the name of a table or view: choose another")
 
 
-def write_saved(place: Place, name: str, sql: str) -> str:
+def write_saved(root: StorageRoot, name: str, sql: str) -> str:
     """Keep a query, in the place of an older one of that name; say where it lies.
 
     Raises:
-        PlaceError: it could not be written.
+        StorageError: it could not be written.
     """
-    _folder(place).write(name + _SUFFIX, sql.encode() + b"\n")
-    return f"{_folder(place)}/{name}{_SUFFIX}"
+    _folder(root).write(name + _SUFFIX, sql.encode() + b"\n")
+    return f"{_folder(root)}/{name}{_SUFFIX}"
 
 
-def read_saved(place: Place) -> dict[str, str]:
+def read_saved(root: StorageRoot) -> dict[str, str]:
     """Read the queries that were kept, by name; files whose names cannot be a query's are passed over.
 
     One that cannot be read is left out with a `CorruptPartWarning`.
     """
-    folder = _folder(place)
+    folder = _folder(root)
     names = [name for name in folder.names(_SUFFIX) if _NAME.fullmatch(name.removesuffix(_SUFFIX))]
     read = {name.removesuffix(_SUFFIX): _read(folder, name) for name in names}
     return {name: sql for name, sql in read.items() if sql is not None}
 
 
-def _read(folder: Place, name: str) -> str | None:
+def _read(folder: StorageRoot, name: str) -> str | None:
     try:
         return folder.read(name, QUERY_LIMIT_BYTES).decode()
     except FileNotFoundError:
@@ -61,5 +61,5 @@ def _read(folder: Place, name: str) -> str | None:
     return None
 
 
-def _folder(place: Place) -> Place:
-    return place.child("queries")
+def _folder(root: StorageRoot) -> StorageRoot:
+    return root.child("queries")

@@ -27,11 +27,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lethe.place import Place, PlaceError
 from lethe.results.copies import FOLDER, read_copy
 from lethe.results.limits import Budget, TooLargeError, half_of_memory
 from lethe.results.part import CorruptPartError, decode, encode, first_study
 from lethe.results.rows import (
+    RENAMED_TABLES,
     TABLES,
     UNIT_ROWS,
     UNITS,
@@ -43,6 +43,7 @@ from lethe.results.rows import (
     TrialRow,
 )
 from lethe.results.schema import schema_of, to_table, without_nan
+from lethe.storage.root import StorageError, StorageRoot
 from lethe.versions import SchemaError
 
 MERGED: Final = "merged"
@@ -98,7 +99,7 @@ class Store:
         memory_bytes: what the rows of one table may take.
     """
 
-    place: Place
+    root: StorageRoot
     memory_bytes: int = field(default_factory=half_of_memory)
 
     def append(self, rows: Sequence[Row]) -> None:
@@ -108,7 +109,7 @@ class Store:
             ValueError: no rows, too many (`UNIT_ROWS`), rows of several tables, studies or units, or a name that cannot
                 be a file's.
             ValueError, TypeError: a value does not fit its column, or is null where there must be one.
-            PlaceError: the part could not be written.
+            StorageError: the part could not be written.
         """
         kinds = {(type(row), row.study, getattr(row, UNITS[_table_of(type(row))])) for row in rows}
         if len(kinds) != 1:
@@ -144,14 +145,14 @@ class Store:
     def read(self, table: TableName, study: str | None = None) -> pa.Table:
         """Read the rows of a table, of one study or of all, in no particular order.
 
-        Epochs are those of trials that are there, and predictions those of confirmations; of an artefact that several
+        Epochs are those of trials that are there, and predictions those of confirmations; of an artifact that several
         studies recorded, it is the latest. A broken part is left out with a `CorruptPartWarning`, and rows that lie in
         the folder of another study with a `ForeignFolderWarning`.
 
         Raises:
             SchemaError: a newer Lethe wrote a part.
             TooLargeError: the rows take more memory than they may.
-            PlaceError: the place cannot be read.
+            StorageError: the place cannot be read.
         """
         rows = self._whole(table, study)
         if owner := _OWNERS.get(table):
@@ -171,23 +172,23 @@ class Store:
                     found[name.partition("/")[0]].append((table, name))
         return sorted(study for study, files in found.items() if self._is_study(study, files))
 
-    def files(self, table: TableName, study: str) -> Place:
+    def files(self, table: TableName, study: str) -> StorageRoot:
         """Give the folder of a study's parts and merged files of a table."""
-        return self.place.child("tables", table, _checked("study", study))
+        return self._table(table).child(_checked("study", study))
 
     def scan(self, table: TableName, study: str | None = None) -> Scan:
         """Read the files of a table, of one study or of all; their names start with the study's.
 
         Raises:
             SchemaError: a newer Lethe wrote a file.
-            PlaceError: the place cannot be read.
+            StorageError: the place cannot be read.
         """
         return self._scan(table, study, use_copy=False)
 
     def _whole(self, table: TableName, study: str | None) -> pa.Table:
         """Read what is readable of a table, and warn of the rest."""
         scan = self._scan(table, study, use_copy=study is None)
-        where = f"{self.place}/tables/{table}"
+        where = self._table(table)
         for name, why in scan.broken.items():
             warnings.warn(CorruptPartWarning(f"left out the broken part {where}/{name}: {why}"), stacklevel=3)
         for folder, why in _by_folder(scan.foreign).items():
@@ -201,7 +202,7 @@ class Store:
                 return self._look(table, study, use_copy=use_copy)
             except FileNotFoundError:
                 continue
-        raise PlaceError(f"cannot read {self.place}/tables/{table}: its files change faster than they can be read")
+        raise StorageError(f"cannot read {self.root}/tables/{table}: its files change faster than they can be read")
 
     def _look(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
         listed = self._names(table, study)
@@ -209,13 +210,13 @@ class Store:
         merged = [name for name in self._names(table, study, MERGED) if _why_foreign(name) is None and is_merged(name)]
         names = [*parts, *sorted(merged, reverse=True)]
         budget = Budget(self.memory_bytes)
-        copied = read_copy(self.place, table, _SCHEMAS[table], names, budget) if use_copy else None
+        copied = read_copy(self.root, table, _SCHEMAS[table], names, budget) if use_copy else None
         if copied:
             names = [name for name in names if name.partition("/")[0] not in copied.studies]
         else:
             budget = Budget(self.memory_bytes)
-        with ThreadPoolExecutor(_READERS["disk" if self.place.is_local else "object store"]) as pool:
-            read = dict(zip(names, pool.map(lambda name: self._read_file(table, name, budget), names), strict=True))
+        with ThreadPoolExecutor(_READERS["disk" if self.root.is_local else "object store"]) as readers:
+            read = dict(zip(names, readers.map(lambda name: self._read_file(table, name, budget), names), strict=True))
         whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
         return Scan(
             {**_newest(whole, UNITS[table]), **({FOLDER: copied.rows} if copied else {})},
@@ -224,16 +225,19 @@ class Store:
             | {name: str(error) for name, error in read.items() if isinstance(error, ForeignFileError)},
         )
 
+    def _table(self, table: TableName) -> StorageRoot:
+        return self.root.child("tables", RENAMED_TABLES.get(table, table))
+
     def _names(self, table: TableName, study: str | None, folder: str | None = None) -> list[str]:
         """List a table's files as ``<study>/<file>``; of one study those in its folder alone."""
-        tables = self.place.child("tables", table)
+        tables = self._table(table)
         if study is None:
             return tables.names(SUFFIX, recursive=True)
         path = "/".join([_checked("study", study), *([folder] if folder else [])])
         return [f"{path}/{name}" for name in tables.child(path).names(SUFFIX)]
 
     def _read_file(self, table: TableName, name: str, budget: Budget) -> pa.Table | CorruptPartError | ForeignFileError:
-        folder = self.place.child("tables", table)
+        folder = self._table(table)
         most_rows = None if is_merged(name) else UNIT_ROWS[table]
         try:
             rows = decode(folder.read(name), _SCHEMAS[table], budget, most_rows)
@@ -250,7 +254,7 @@ class Store:
         others = False
         for table, name in files:
             with suppress(FileNotFoundError):
-                study = first_study(self.place.child("tables", table).read(name))
+                study = first_study(self._table(table).read(name))
                 if study == folder:
                     return True
                 others = others or study is not None

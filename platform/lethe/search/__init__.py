@@ -1,13 +1,13 @@
-"""The search: Optuna proposes settings cell by cell, warm workers try them, the store keeps what came of it."""
+"""The search: Optuna proposes each method's settings, warm workers try them, the store keeps the results."""
 
 from collections.abc import Callable
 
-from lethe.cluster import Stop
-from lethe.search._cell import Proposal
-from lethe.search._deal import StudySearch
+from lethe.execution.stop import Stop
+from lethe.search._epoch_report import Report
 from lethe.search._export import Exported, export
 from lethe.search._journal import Journal
-from lethe.search._report import Report
+from lethe.search._optuna import Proposal
+from lethe.search._study_search import StudySearch
 from lethe.search._tune import run_on_tune
 from lethe.search._worker import TrialTask, TrialWorker
 
@@ -19,7 +19,7 @@ def run_here(search: StudySearch, worker: TrialWorker, stop: Stop, show: Callabl
             search.report(proposal, report)
             show()
             if stop.requested and report.status == "running":
-                search.deal_again(proposal)
+                search.requeue(proposal)
                 break
 
 

@@ -11,12 +11,12 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from lethe.credentials import cut_credentials, without_credentials
-from lethe.place import Place
 from lethe.results import EpochRow, TrialRow, load, to_rows
 from lethe.results.columns import json_column
-from lethe.search._cell import as_optuna_learns
 from lethe.search._journal import open_journal
+from lethe.search._optuna import as_optuna_learns
+from lethe.storage.credentials import cut_credentials, without_credentials
+from lethe.storage.root import StorageRoot
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Exported:
     unfit: int
 
 
-def export(place: Place, storage: str, study: str | None = None) -> Iterator[Exported]:
+def export(root: StorageRoot, storage: str, study: str | None = None) -> Iterator[Exported]:
     """Write the searches of one study, or of all, into an Optuna storage; trials that it holds are not written again.
 
     Args:
@@ -46,13 +46,13 @@ def export(place: Place, storage: str, study: str | None = None) -> Iterator[Exp
         ValueError: the storage cannot be opened.
     """
     epochs: defaultdict[str, list[EpochRow]] = defaultdict(list)
-    for epoch in to_rows(load(place, "epochs", study), EpochRow):
+    for epoch in to_rows(load(root, "epochs", study), EpochRow):
         epochs[epoch.trial_id].append(epoch)
-    cells: defaultdict[tuple[str, str], list[TrialRow]] = defaultdict(list)
-    for row in to_rows(load(place, "trials", study), TrialRow):
-        cells[row.study, row.cell].append(row)
+    method_searches: defaultdict[tuple[str, str], list[TrialRow]] = defaultdict(list)
+    for row in to_rows(load(root, "trials", study), TrialRow):
+        method_searches[row.study, row.method_search].append(row)
     goal = _open(storage)
-    for rows in cells.values():
+    for rows in method_searches.values():
         yield _export(sorted(rows, key=lambda row: row.number), epochs, goal)
 
 
@@ -70,8 +70,8 @@ def _open(storage: str) -> BaseStorage:
 def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage: BaseStorage) -> Exported:
     first = rows[0]
     name = (
-        f"{first.study}: {first.dataset}, augmentation {first.arm}, forget {first.forget}, {first.method} "
-        f"({first.cell[:8]})"
+        f"{first.study}: {first.dataset}, augmentation {first.augmentation}, forget {first.forget}, {first.method} "
+        f"({first.method_search[:8]})"
     )
     study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
     present = {trial.user_attrs.get("trial_id") for trial in study.get_trials(deepcopy=False)}

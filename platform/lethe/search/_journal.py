@@ -1,4 +1,4 @@
-"""The search as optuna-dashboard shows it: a journal file in the results place, one Optuna study a cell.
+"""The search as optuna-dashboard shows it: a journal file in the results place, one Optuna study a method search.
 
 The journal is written for people; the rows are the record, and a lost or broken journal is written anew from them.
 """
@@ -15,9 +15,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from pydantic_core import from_json
 
-from lethe.leftovers import owned_folder
-from lethe.place import Place, UnfitFileError
-from lethe.study import Cell
+from lethe.execution.leftovers import owned_folder
+from lethe.storage.root import StorageRoot, UnfitFileError
+from lethe.study import MethodSearch
 
 UPLOAD_S = 10.0
 """Between two uploads to an object store, where a file cannot grow and is sent whole."""
@@ -43,10 +43,10 @@ class Journal:
         problem: what was wrong with the journal that was found and where it lies now, for people; empty if nothing.
     """
 
-    def __init__(self, place: Place, study: str) -> None:
-        self._place = place.child("optuna")
+    def __init__(self, root: StorageRoot, study: str) -> None:
+        self._root = root.child("optuna")
         self._name = f"{study}.journal"
-        self._remote = self._place.local_path(self._name) is None
+        self._remote = self._root.local_path(self._name) is None
         self._clock: Callable[[], float] = time.monotonic
         self._upload_due = -math.inf
         self._uploaded = True
@@ -55,17 +55,17 @@ class Journal:
             self._file = self._local_file()
             self._storage = self._open()
         except (BrokenJournalError, UnfitFileError) as error:
-            aside = self._place.set_aside(self._name)
-            self.problem = f"the broken journal {self._place}/{self._name} was set aside as {aside}: {error}"
+            aside = self._root.quarantine(self._name)
+            self.problem = f"the broken journal {self._root}/{self._name} was set aside as {aside}: {error}"
             self._file = self._local_file()
             self._storage = self._open()
 
-    def recorder(self, cell: Cell) -> Callable[[FrozenTrial], None]:
-        """Give what records the trials of a cell; one that stands in the journal already is not written again."""
-        with self._place.telling(f"write {self._name} to"):
+    def recorder(self, method_search: MethodSearch) -> Callable[[FrozenTrial], None]:
+        """Return what records a method search's trials; one that is in the journal already is not written again."""
+        with self._root.telling(f"write {self._name} to"):
             study = optuna.create_study(
                 storage=self._storage,
-                study_name=f"{cell.title} ({cell.fingerprint[:8]})",
+                study_name=f"{method_search.title} ({method_search.fingerprint[:8]})",
                 direction="minimize",
                 load_if_exists=True,
             )
@@ -83,7 +83,7 @@ class Journal:
                 intermediate_values=trial.intermediate_values,
                 user_attrs={**trial.user_attrs, "number": trial.number},
             )
-            with self._place.telling(f"write {self._name} to"):
+            with self._root.telling(f"write {self._name} to"):
                 study.add_trial(copy)
             self._uploaded = not self._remote
             if self._clock() >= self._upload_due:
@@ -96,22 +96,22 @@ class Journal:
         if self._uploaded:
             return
         began = self._clock()
-        self._place.write(self._name, self._file.read_bytes())
+        self._root.write(self._name, self._file.read_bytes())
         self._uploaded = True
         self._upload_due = self._clock() + max(UPLOAD_S, (self._clock() - began) / UPLOAD_SHARE)
 
     def _local_file(self) -> Path:
-        path = self._place.local_path(self._name)
+        path = self._root.local_path(self._name)
         if path is not None:
-            self._place.make()
+            self._root.make()
             return path
         path = owned_folder() / self._name
-        if self._place.exists(self._name):
-            path.write_bytes(self._place.read(self._name))
+        if self._root.exists(self._name):
+            path.write_bytes(self._root.read(self._name))
         return path
 
     def _open(self) -> JournalStorage:
-        with self._place.telling(f"open {self._name} in"):
+        with self._root.telling(f"open {self._name} in"):
             storage = open_journal(self._file)
         for study in storage.get_all_studies():
             if study.directions != [StudyDirection.MINIMIZE]:

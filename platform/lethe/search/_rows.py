@@ -8,20 +8,20 @@ from typing import Any, cast
 
 from optuna.distributions import distribution_to_json
 
-from lethe.cluster import Cause
-from lethe.provenance import Provenance
+from lethe.execution.failures import Cause
 from lethe.results import EpochRow, TrialRow
-from lethe.results.columns import question_columns, setting_columns
-from lethe.search._cell import Proposal
-from lethe.search._report import Report, Status
+from lethe.results.columns import scenario_columns, setting_columns
+from lethe.results.provenance import Provenance
+from lethe.search._epoch_report import Report, Status
+from lethe.search._optuna import Proposal
 from lethe.search._space import distributions_of
-from lethe.study import Cell
-from unlearning.yardstick import Measures
+from lethe.study import MethodSearch
+from unlearning.evaluation import Measures
 
 
-def trial_id(cell: Cell, number: int) -> str:
+def trial_id(method_search: MethodSearch, number: int) -> str:
     """Name a trial, the same in every run of its study."""
-    return f"{cell.study.name}-{cell.fingerprint[:8]}-{number:04d}"
+    return f"{method_search.study.name}-{method_search.fingerprint[:8]}-{number:04d}"
 
 
 def trial_row(
@@ -37,26 +37,30 @@ def trial_row(
     Args:
         losses: how many workers it lost before.
     """
-    cell, question, study = proposal.cell, proposal.cell.question, proposal.cell.study
+    method_search, scenario, study = (
+        proposal.method_search,
+        proposal.method_search.scenario,
+        proposal.method_search.study,
+    )
     now = datetime.now(UTC)
     last = reports[-1] if reports else None
     return TrialRow(
-        **question_columns(study.name, question),
-        **setting_columns(cell.method_at(proposal.setting)),
+        **scenario_columns(study.name, scenario),
+        **setting_columns(method_search.method_at(proposal.setting)),
         **asdict(last.provenance if last else Provenance()),
         **_compared(last),
         **_measured(last.measures if last else None),
-        trial_id=trial_id(cell, proposal.number),
-        cell=cell.fingerprint,
+        trial_id=trial_id(method_search, proposal.number),
+        method_search=method_search.fingerprint,
         number=proposal.number,
         study_seed=study.seed,
         training_seeds=list(study.seeds.tuning),
-        unlearning_seeds=[question.unlearning_seed(seed) for seed in study.seeds.tuning],
+        unlearning_seeds=[scenario.unlearning_seed(seed) for seed in study.seeds.tuning],
         status=cast(Any, status),
         error=error,
         cause=cause,
         losses=losses,
-        search_space=_search_space(cell),
+        search_space=_search_space(method_search),
         proposed_by=proposal.proposed_by,
         epochs_done=last.epoch if last else 0,
         gap=last.gap if last and last.measures else None,
@@ -77,7 +81,7 @@ def epoch_rows(trial: TrialRow, reports: Sequence[Report]) -> list[EpochRow]:
         EpochRow(
             study=trial.study,
             trial_id=trial.trial_id,
-            cell=trial.cell,
+            method_search=trial.method_search,
             epoch=report.epoch,
             loss=report.loss,
             gap=report.gap if report.measures else None,
@@ -93,7 +97,7 @@ def epoch_rows(trial: TrialRow, reports: Sequence[Report]) -> list[EpochRow]:
 
 def repeated_row(proposal: Proposal, first: TrialRow, epochs: Sequence[EpochRow]) -> tuple[TrialRow, list[EpochRow]]:
     """Make the rows of a trial whose setting was tried before: the first one's measures, at no cost."""
-    name = trial_id(proposal.cell, proposal.number)
+    name = trial_id(proposal.method_search, proposal.number)
     free = {"seconds_load": 0.0, "seconds_unlearn": 0.0, "seconds_evaluate": 0.0, "seconds_attack": 0.0}
     row = replace(
         first,
@@ -108,8 +112,8 @@ def repeated_row(proposal: Proposal, first: TrialRow, epochs: Sequence[EpochRow]
     return row, [replace(epoch, trial_id=name, **cast(Any, free)) for epoch in epochs]
 
 
-def _search_space(cell: Cell) -> str:
-    space = {name: json.loads(distribution_to_json(one)) for name, one in distributions_of(cell).items()}
+def _search_space(method_search: MethodSearch) -> str:
+    space = {name: json.loads(distribution_to_json(one)) for name, one in distributions_of(method_search).items()}
     return json.dumps(space)
 
 

@@ -1,4 +1,4 @@
-"""The searched options of a cell as Optuna knows them, and the quasi-random settings that a search starts with."""
+"""The searched options of a method as Optuna knows them, and the quasi-random settings that a search starts with."""
 
 from typing import Any
 
@@ -10,34 +10,34 @@ from optuna.distributions import (
 )
 from scipy.stats import qmc
 
-from lethe.study import Cell, Choices
+from lethe.study import Choices, MethodSearch
 from unlearning.seeds import derive
 
 Setting = dict[str, Any]
 """The searched options of a trial by name."""
 
 
-def distributions_of(cell: Cell) -> dict[str, BaseDistribution]:
-    """Return the searched options of a cell as Optuna's distributions, by name."""
-    choice = cell.choice
+def distributions_of(method_search: MethodSearch) -> dict[str, BaseDistribution]:
+    """Return the searched options of a method search as Optuna's distributions, by name."""
+    choice = method_search.choice
     return {name: _distribution(dimension, choice.is_whole(name)) for name, dimension in choice.search.items()}
 
 
-def startup_setting(cell: Cell, number: int) -> Setting:
-    """Return the ``number``-th start-up setting of a cell: a point of a Sobol' sequence, shifted by the cell's seed.
+def startup_setting(method_search: MethodSearch, number: int) -> Setting:
+    """Return the ``number``-th start-up setting of a method search: a point of a Sobol' sequence, shifted by its seed.
 
     The point depends on nothing else, and the first 2^k points put one into each 2^k-th of every option's range.
     """
-    space = distributions_of(cell)
+    space = distributions_of(method_search)
     point = qmc.Sobol(len(space), scramble=False).random_base2(number.bit_length())[number]
     return {
-        name: _value(distribution, (share + _shift(cell, name)) % 1.0)
+        name: _value(distribution, (share + _shift(method_search, name)) % 1.0)
         for (name, distribution), share in zip(space.items(), point.tolist(), strict=True)
     }
 
 
-def _shift(cell: Cell, name: str) -> float:
-    return derive(cell.study.seed, "startup", cell.fingerprint, name) % 2**32 / 2**32
+def _shift(method_search: MethodSearch, name: str) -> float:
+    return derive(method_search.study.seed, "startup", method_search.fingerprint, name) % 2**32 / 2**32
 
 
 def _value(distribution: BaseDistribution, share: float) -> Any:

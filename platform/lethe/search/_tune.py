@@ -1,8 +1,8 @@
 """Runs a study's search on Ray Tune: warm workers, our own searcher between Tune and Optuna.
 
 Tune schedules; it keeps nothing that a study needs later. Whatever it was doing when it died is asked for again from
-the rows in the store. A Tune run serves all cells, until the search is over, until there has been nothing to deal for a
-while (the slots go to those who train), or until a worker needs more room; then the next one begins.
+the rows in the store. A Tune run serves all method searches, until the search is over, until there has been nothing to
+deal for a while (the slots go to those who train), or until a worker needs more room; then the next one begins.
 """
 
 import logging
@@ -21,13 +21,17 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
-from lethe.cluster import Cause, ClusterError, OnRay, Room, Watch, cap_memory, cause_of, given_up, told
-from lethe.leftovers import temporary_folder
-from lethe.search._cell import Proposal
-from lethe.search._deal import StudySearch
-from lethe.search._report import Report
+from lethe.execution.connection import OnRay
+from lethe.execution.device import cap_memory
+from lethe.execution.failures import Cause, ClusterError, cause_of, given_up, told
+from lethe.execution.leftovers import temporary_folder
+from lethe.execution.resources import Room
+from lethe.execution.worker_pool import Watch
+from lethe.search._epoch_report import Report
+from lethe.search._optuna import Proposal
+from lethe.search._study_search import StudySearch
 from lethe.search._worker import TrialTask, TrialWorker
-from lethe.study import Question, Study, questions_of
+from lethe.study import Scenario, Study, scenarios_of
 
 IDLE_S = 5.0
 """After this long with nothing to deal and nothing running the workers give their room back."""
@@ -41,7 +45,7 @@ NO_LIMIT = 1_000_000
 class _Trainable(tune.Trainable):
     """A warm worker as Tune sees it: made once, then reset for one trial after another; a step is an epoch.
 
-    It is made in its first step, which is watched as every other, and which is that of a trial without a question: see
+    It is made in its first step, which is watched as every other, and which is that of a trial without a scenario: see
     `_Searcher`. What that raises is a report, the last one: Tune would hide it.
     """
 
@@ -50,11 +54,11 @@ class _Trainable(tune.Trainable):
         config: dict[str, Any],
         make_worker: Callable[[], TrialWorker],
         room: Room,
-        questions: dict[str, ObjectRef[Question]],
+        scenarios: dict[str, ObjectRef[Scenario]],
     ) -> None:
         self._make_worker = make_worker
         self._room = room
-        self._questions = questions
+        self._scenarios = scenarios
         self._reports = self._run(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -65,9 +69,9 @@ class _Trainable(tune.Trainable):
         try:
             report = next(self._reports)
         except Exception as error:
-            return _ending(error)
+            return _outcome(error)
         if report is None:
-            return _ending(None)
+            return _outcome(None)
         return {"gap": report.gap, "report": report, "done": report.status != "running"}
 
     @cached_property
@@ -76,16 +80,16 @@ class _Trainable(tune.Trainable):
         return self._make_worker()
 
     def _run(self, config: dict[str, Any]) -> Iterator[Report | None]:
-        """Run a trial; without a question, only have the worker made."""
+        """Run a trial; without a scenario, only have the worker made."""
         worker = self._worker
-        if config["question"] is None:
+        if config["scenario"] is None:
             yield None
             return
-        question = ray.get(self._questions[config["question"]])
-        yield from worker.run(TrialTask(question, config["method"], config["seeds"]))
+        scenario = ray.get(self._scenarios[config["scenario"]])
+        yield from worker.run(TrialTask(scenario, config["method"], config["seeds"]))
 
 
-def _ending(error: Exception | None) -> dict[str, Any]:
+def _outcome(error: Exception | None) -> dict[str, Any]:
     """Report what no trial is to blame for: an error, or that the worker is there."""
     return {"gap": math.inf, "report": error, "done": True}
 
@@ -132,7 +136,7 @@ class _Desk:
     def hear(self, proposal: Proposal, report: Report | Exception, room: Room) -> bool:
         """Take what a worker of this room says; tell whether the trial has ended with it."""
         if isinstance(report, Exception):
-            self.search.deal_again(proposal)
+            self.search.requeue(proposal)
             raise report
         if report.cause == "memory" and self._enlarge(room):
             self.search.lose(proposal, "memory", report.error or "")
@@ -195,7 +199,7 @@ def _cause(error: Exception | None, hung: bool) -> Cause:
 class _Searcher(Searcher):
     """Gives Tune the trials that the study deals, and the study what Tune hears of them; serves one Tune run.
 
-    A trial is dealt only to a worker that is there, and workers are called by trials without a question. Tune would
+    A trial is dealt only to a worker that is there, and workers are called by trials without a scenario. Tune would
     have a trial wait for a worker on its way, give it a free one meanwhile and send the other home: over and over,
     where trials are shorter than the start of a worker.
     """
@@ -235,7 +239,7 @@ class _Searcher(Searcher):
             return
         with self._desk.keeping_errors():
             if self._desk.over or result is None:
-                self._desk.search.deal_again(proposal)
+                self._desk.search.requeue(proposal)
             else:
                 self._desk.search.end(proposal, "stopped")
 
@@ -254,7 +258,7 @@ class _Searcher(Searcher):
         for trial_id in list(self._proposals):
             proposal = self._forget(trial_id)
             if proposal is not None:
-                self._desk.search.deal_again(proposal)
+                self._desk.search.requeue(proposal)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out of the pickles that Tune writes for a restore that never comes."""
@@ -276,7 +280,7 @@ class _Searcher(Searcher):
             self._here = min(self._here, len(self._proposals) + 1)  # Tune keeps one worker that has nothing to do
         elif self._here + len(self._called) < self._desk.capacity and self._desk.has_next():
             self._called.add(trial_id)
-            return {"question": None}
+            return {"scenario": None}
         return None
 
     def _is_idle(self) -> bool:
@@ -390,17 +394,17 @@ class _ToTheEnd(_InTurn, FIFOScheduler):
 
 
 class _Halving(_InTurn, ASHAScheduler):
-    """Stops a trial that is not among the best after so many epochs; one without a question is no trial."""
+    """Stops a trial that is not among the best after so many epochs; one without a scenario is no trial."""
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        if trial.config["question"] is not None:
+        if trial.config["scenario"] is not None:
             super().on_trial_complete(tune_controller, trial, result)
 
 
 def _config(proposal: Proposal) -> dict[str, Any]:
-    """Write a trial down for Tune, which copies, prints, keeps and saves all of it: so the question by name."""
+    """Write a trial down for Tune, which copies, prints, keeps and saves all of it: so the scenario by name."""
     task = TrialTask.of(proposal)
-    return {"question": task.question.fingerprint, "method": task.method, "seeds": task.seeds}
+    return {"scenario": task.scenario.fingerprint, "method": task.method, "seeds": task.seeds}
 
 
 def run_on_tune(
@@ -439,8 +443,8 @@ def run_on_tune(
 def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk) -> None:
     searcher = _Searcher(desk)
     attendant = _Attendant(searcher, desk.watch)
-    questions = {question.fingerprint: ray.put(question) for question in questions_of(desk.search.cells)}
-    trainable = tune.with_parameters(_Trainable, make_worker=make_worker, room=desk.room, questions=questions)
+    scenarios = {scenario.fingerprint: ray.put(scenario) for scenario in scenarios_of(desk.search.method_searches)}
+    trainable = tune.with_parameters(_Trainable, make_worker=make_worker, room=desk.room, scenarios=scenarios)
     with temporary_folder() as folder:
         tune.Tuner(
             tune.with_resources(trainable, {"cpu": desk.room.cpu, "gpu": desk.room.gpu}),

@@ -1,4 +1,4 @@
-"""The warm worker of a search: runs one trial after another on its workbench, all tuning seeds in step."""
+"""The warm worker of a search: runs one trial after another on its trial context, all tuning seeds in step."""
 
 import math
 import time
@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean
 
-from lethe.cluster import Cause, cause_of
-from lethe.place import PlaceError
-from lethe.provenance import Stopwatch, reset_peak_memory
-from lethe.search._cell import Proposal
-from lethe.search._report import Reference, Report, Status
-from lethe.study import Question
-from lethe.workbench import Bench, Workbench
+from lethe.artifacts.context import TrialContext, TrialContexts
+from lethe.execution.failures import Cause, cause_of
+from lethe.results.provenance import Stopwatch, reset_peak_memory
+from lethe.search._epoch_report import Reference, Report, Status
+from lethe.search._optuna import Proposal
+from lethe.storage.root import StorageError
+from lethe.study import Scenario
 from unlearning.data import SplitName
+from unlearning.evaluation import Measures
 from unlearning.methods import Method
 from unlearning.metrics import SEARCH_METRICS, average_gap
 from unlearning.trial import EpochResult
-from unlearning.yardstick import Measures
 
 SPLITS: tuple[SplitName, ...] = ("train", "val")
 """A search never sees test."""
@@ -27,36 +27,36 @@ SPLITS: tuple[SplitName, ...] = ("train", "val")
 class TrialTask:
     """A trial as a worker gets it."""
 
-    question: Question
+    scenario: Scenario
     method: Method
     seeds: tuple[int, ...]
 
     @classmethod
     def of(cls, proposal: Proposal) -> "TrialTask":
         """Make the task of a proposal."""
-        cell = proposal.cell
-        return cls(cell.question, cell.method_at(proposal.setting), cell.study.seeds.tuning)
+        method_search = proposal.method_search
+        return cls(method_search.scenario, method_search.method_at(proposal.setting), method_search.study.seeds.tuning)
 
 
 class TrialWorker:
     """Runs trials; what a trial raises is its result, unless the place fails it: that says nothing of a setting."""
 
-    def __init__(self, workbench: Workbench) -> None:
-        self._workbench = workbench
+    def __init__(self, contexts: TrialContexts) -> None:
+        self._contexts = contexts
 
     def run(self, task: TrialTask) -> Iterator[Report]:
         """Run a trial; report after each epoch, the last time with another status than ``running``.
 
         Raises:
-            PlaceError: what the trial starts from cannot be had.
+            StorageError: what the trial starts from cannot be had.
         """
         stopwatch, epoch = Stopwatch(), 0
-        reset_peak_memory(self._workbench.device)
+        reset_peak_memory(self._contexts.device)
         try:
             for report in self._run(task, stopwatch):
                 epoch = report.epoch
                 yield report
-        except PlaceError:
+        except StorageError:
             raise
         except Exception as error:
             yield self._report(
@@ -65,18 +65,18 @@ class TrialWorker:
 
     def _run(self, task: TrialTask, stopwatch: Stopwatch) -> Iterator[Report]:
         begun = time.perf_counter()
-        benches = [self._workbench.bench(task.question, seed) for seed in task.seeds]
-        reference = _reference(benches, task.method)
+        trial_contexts = [self._contexts.trial_context(task.scenario, seed) for seed in task.seeds]
+        reference = _reference(trial_contexts, task.method)
         seconds_load = time.perf_counter() - begun
-        runs = [bench.unlearn(task.method, SPLITS, every_epoch=True) for bench in benches]
+        runs = [trial_context.unlearn(task.method, SPLITS, every_epoch=True) for trial_context in trial_contexts]
         for results in zip(*runs, strict=False):
-            yield self._epoch(task, benches, results, reference, stopwatch, seconds_load)
+            yield self._epoch(task, trial_contexts, results, reference, stopwatch, seconds_load)
             seconds_load = 0.0
 
     def _epoch(
         self,
         task: TrialTask,
-        benches: Sequence[Bench],
+        trial_contexts: Sequence[TrialContext],
         results: Sequence[EpochResult],
         reference: Reference,
         stopwatch: Stopwatch,
@@ -92,7 +92,10 @@ class TrialWorker:
         loss = fmean(losses) if len(losses) == len(results) else None
         if any(result.diverged for result in results):
             return self._report(epoch, "diverged", stopwatch, loss=loss, reference=reference, costs=costs)
-        measured = [bench.yardstick.measure(result.logits) for bench, result in zip(benches, results, strict=True)]
+        measured = [
+            trial_context.evaluator.measure(result.logits)
+            for trial_context, result in zip(trial_contexts, results, strict=True)
+        ]
         measures = [one for one, _ in measured]
         return self._report(
             epoch,
@@ -102,7 +105,9 @@ class TrialWorker:
             reference=reference,
             costs={**costs, "seconds_attack": sum(seconds for _, seconds in measured)},
             measures=mean_of(measures),
-            gaps=tuple(gap_of(one, bench.oracle) for one, bench in zip(measures, benches, strict=True)),
+            gaps=tuple(
+                gap_of(one, trial_context.oracle) for one, trial_context in zip(measures, trial_contexts, strict=True)
+            ),
         )
 
     def _report(
@@ -131,7 +136,7 @@ class TrialWorker:
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
             reference=reference,
-            provenance=self._workbench.provenance,
+            provenance=self._contexts.provenance,
             error=error,
             cause=cause,
         )
@@ -147,14 +152,18 @@ def mean_of(measures: Sequence[Measures]) -> Measures:
     return Measures(**{field.name: fmean(getattr(one, field.name) for one in measures) for field in fields(Measures)})
 
 
-def _reference(benches: Sequence[Bench], method: Method) -> Reference:
-    oracles = [bench.oracle for bench in benches]
-    thresholds = [bench.threshold(method) for bench in benches]
+def _reference(trial_contexts: Sequence[TrialContext], method: Method) -> Reference:
+    oracles = [trial_context.oracle for trial_context in trial_contexts]
+    thresholds = [trial_context.threshold(method) for trial_context in trial_contexts]
     known = [threshold for threshold in thresholds if threshold is not None]
     return Reference(
         oracle=mean_of(oracles),
-        original_gap=fmean(gap_of(bench.original, bench.oracle) for bench in benches),
+        original_gap=fmean(gap_of(trial_context.original, trial_context.oracle) for trial_context in trial_contexts),
         threshold=fmean(known) if known else None,
-        originals=tuple(bench.question.original(bench.seed).fingerprint for bench in benches),
-        oracles=tuple(bench.question.oracle(bench.seed).fingerprint for bench in benches),
+        originals=tuple(
+            trial_context.scenario.original(trial_context.seed).fingerprint for trial_context in trial_contexts
+        ),
+        oracles=tuple(
+            trial_context.scenario.oracle(trial_context.seed).fingerprint for trial_context in trial_contexts
+        ),
     )

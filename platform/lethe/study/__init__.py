@@ -1,18 +1,18 @@
-"""A study: YAML read into checked options, spread out into questions and cells."""
+"""A study: YAML read into checked options, spread out into scenarios and method searches."""
 
-from lethe.study._cells import ArtefactKey, ArtefactKind, Cell, Question, expand, questions_of
 from lethe.study._model import Choices, MethodChoice, Range, Search, Seeds, Share, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text
+from lethe.study._scenarios import ArtifactKey, ArtifactKind, MethodSearch, Scenario, expand, scenarios_of
 from lethe.study._write import write_study
 
 __all__ = [
-    "ArtefactKey",
-    "ArtefactKind",
-    "Cell",
+    "ArtifactKey",
+    "ArtifactKind",
     "Choices",
     "MethodChoice",
-    "Question",
+    "MethodSearch",
     "Range",
+    "Scenario",
     "Search",
     "Seeds",
     "Share",
@@ -20,9 +20,9 @@ __all__ = [
     "StudyError",
     "expand",
     "parse_study",
-    "questions_of",
     "read_options",
     "read_study",
     "read_text",
+    "scenarios_of",
     "write_study",
 ]

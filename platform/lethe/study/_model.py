@@ -6,7 +6,7 @@ from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from unlearning.data import AnySource
-from unlearning.data.augment import ArmName
+from unlearning.data.augment import AugmentationName
 from unlearning.data.forget import AnyForgetRequest
 from unlearning.engine import Precision
 from unlearning.methods import METHODS, Method
@@ -170,9 +170,7 @@ class TrainingChoice(Recipe):
             ValueError: the precision is still ``auto``.
         """
         if self.precision == "auto":
-            raise ValueError(
-                "training.precision: wanted float32 or bfloat16, got auto; `lethe.precision.choose_precision` chooses"
-            )
+            raise ValueError("training.precision: wanted float32 or bfloat16, got auto; `choose_precision` chooses")
         return Recipe.model_validate(self.model_dump())
 
 
@@ -184,7 +182,7 @@ class EarlyStopping(Options):
 
 
 class Search(Options):
-    """How the settings of each method are searched; every searched method of a question has the same budget.
+    """How the settings of each method are searched; every searched method of a scenario has the same budget.
 
     Attributes:
         window: trials that may run, or wait to be learnt of, while the next one is proposed.
@@ -260,12 +258,12 @@ LONGEST_NAME = 160
 
 
 class Study(Options):
-    """One study: every question is data x arm x forget request; every method is asked every question."""
+    """One study: every scenario is data x augmentation x forget request; every method is asked every scenario."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)]
     seed: int = 0
     data: Annotated[tuple[AnySource, ...], MinLen(1), Listed]
-    arms: Annotated[tuple[ArmName, ...], MinLen(1), Listed] = ("none",)
+    augmentations: Annotated[tuple[AugmentationName, ...], MinLen(1), Listed] = ("none",)
     forget: Annotated[tuple[AnyForgetRequest, ...], MinLen(1), Listed]
     network: AnyNetwork = ResNet18()
     training: TrainingChoice = TrainingChoice()
@@ -291,7 +289,7 @@ class Study(Options):
     def _nothing_twice(self) -> Self:
         lists: dict[str, list[str]] = {
             "data": [source.model_dump_json(exclude_none=True) for source in self.data],
-            "arms": list(self.arms),
+            "augmentations": list(self.augmentations),
             "forget": [request.model_dump_json() for request in self.forget],
             "methods": [choice.name for choice in self.methods],
         }

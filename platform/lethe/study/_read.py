@@ -106,50 +106,50 @@ def _apply(content: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     if len(parents) >= MAX_PARTS:
         raise StudyError(f"{_shown(override)}: the key has more parts than the {MAX_PARTS} that any option has")
-    place: Any = content
+    root: Any = content
     for parent in parents:
-        place = _step(place, parent, override)
-    if isinstance(place, list):
-        _step(place, last, override)
-        place[int(last)] = value
-    elif isinstance(place, dict):
-        place[last] = value
+        root = _step(root, parent, override)
+    if isinstance(root, list):
+        _step(root, last, override)
+        root[int(last)] = value
+    elif isinstance(root, dict):
+        root[last] = value
     else:
-        raise StudyError(f"{_shown(override)}: {_shown(parents[-1])} holds {_shown(place)}, which has no parts")
+        raise StudyError(f"{_shown(override)}: {_shown(parents[-1])} holds {_shown(root)}, which has no parts")
 
 
-def _step(place: Any, part: str, override: str) -> Any:
-    if isinstance(place, list):
-        if part not in map(str, range(len(place))):
+def _step(root: Any, part: str, override: str) -> Any:
+    if isinstance(root, list):
+        if part not in map(str, range(len(root))):
             raise StudyError(
-                f"{_shown(override)}: wanted a position 0 ... {len(place) - 1} in a list, got {_shown(part)}"
+                f"{_shown(override)}: wanted a position 0 ... {len(root) - 1} in a list, got {_shown(part)}"
             )
-        return place[int(part)]
-    if isinstance(place, dict):
-        if place.get(part) is None:
-            place[part] = {}
-        return place[part]
-    raise StudyError(f"{_shown(override)}: {_shown(part)} is sought in {_shown(place)}, which has no parts")
+        return root[int(part)]
+    if isinstance(root, dict):
+        if root.get(part) is None:
+            root[part] = {}
+        return root[part]
+    raise StudyError(f"{_shown(override)}: {_shown(part)} is sought in {_shown(root)}, which has no parts")
 
 
 def _explain(detail: ErrorDetails) -> list[str]:
-    place = _place(detail["loc"])
+    root = _root(detail["loc"])
     got = detail["input"]
     if detail["type"] == "value_error":
         message = str(detail["msg"]).removeprefix("Value error, ")
-        return [_inside(place, line) for line in message.splitlines()]
+        return [_inside(root, line) for line in message.splitlines()]
     if detail["type"] == "too_short" and len(got) >= detail["ctx"]["min_length"]:
         return []  # pydantic counts only the items that are right; the wrong ones are told by themselves
     if detail["type"] == "missing":
-        return [f"{place}: is needed"]
+        return [f"{root}: is needed"]
     if detail["type"] == "extra_forbidden":
-        return [f"{place}: no such option here"]
+        return [f"{root}: no such option here"]
     if detail["type"] in ("float_type", "int_type") and isinstance(got, str):
-        return [f"{place}: wanted a number, got the text {_shown(got)}{number_hint(got)}"]
+        return [f"{root}: wanted a number, got the text {_shown(got)}{number_hint(got)}"]
     if told := _plainly(detail):
-        return [f"{place}{told}"]
+        return [f"{root}{told}"]
     shown = "" if isinstance(got, dict | list) else f", got {_shown(got)}"
-    return [f"{place}: {_lower(str(detail['msg']))}{shown}"]
+    return [f"{root}: {_lower(str(detail['msg']))}{shown}"]
 
 
 def _plainly(detail: ErrorDetails) -> str | None:
@@ -173,15 +173,15 @@ def _plainly(detail: ErrorDetails) -> str | None:
             return None
 
 
-def _inside(place: str, line: str) -> str:
+def _inside(root: str, line: str) -> str:
     """Join the place with a line that may begin with an option's own name."""
-    if not place:
+    if not root:
         return line
     name, colon, rest = line.partition(": ")
-    return f"{place}.{name}: {rest}" if colon and name.replace("_", "").isalnum() else f"{place}: {line}"
+    return f"{root}.{name}: {rest}" if colon and name.replace("_", "").isalnum() else f"{root}: {line}"
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _root(location: tuple[int | str, ...]) -> str:
     """Name the dotted place as the file has it, without the union tags that pydantic puts between."""
     return ".".join(str(part) for part in _without_tags(location))
 

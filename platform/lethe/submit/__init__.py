@@ -1,6 +1,6 @@
 """Studies as jobs of a Ray cluster, which go on after the machine that sent them is switched off."""
 
-from lethe.submit._parcel import Parcel, pack
+from lethe.submit._bundle import JobBundle, pack
 from lethe.submit._server import Job, JobServer
 
-__all__ = ["Job", "JobServer", "Parcel", "pack"]
+__all__ = ["Job", "JobBundle", "JobServer", "pack"]

@@ -18,10 +18,11 @@ import aiohttp
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
-from lethe import ray_environment
-from lethe.cluster import ClusterError, luggage
-from lethe.credentials import without_credentials
-from lethe.submit._parcel import STUDY_FILE, Parcel
+from lethe.execution import ray_settings
+from lethe.execution.failures import ClusterError
+from lethe.execution.runtime_env import runtime_env
+from lethe.storage.credentials import without_credentials
+from lethe.submit._bundle import STUDY_FILE, JobBundle
 
 Answer = TypeVar("Answer")
 
@@ -100,13 +101,13 @@ class JobServer:
         for module in ("dashboard_sdk", "job.sdk"):
             logging.getLogger(f"ray.dashboard.modules.{module}").setLevel("ERROR")
         logging.getLogger("ray").setLevel("ERROR")
-        if not ray_environment.has_token():
-            ray_environment.set_mode("disabled")
+        if not ray_settings.has_token():
+            ray_settings.set_mode("disabled")
         os.environ["RAY_API_SERVER_ADDRESS"] = address.rstrip("/")  # Ray prefers it to the address that it is given
         with self._told():
             self._client = JobSubmissionClient(address.rstrip("/"))
 
-    def submit(self, parcel: Parcel, python: str) -> str:
+    def submit(self, bundle: JobBundle, python: str) -> str:
         """Send a study and have the head run it.
 
         Args:
@@ -115,12 +116,12 @@ class JobServer:
         Returns:
             The job's name on the cluster.
         """
-        environment = luggage()
-        environment["working_dir"] = str(parcel.archive)
+        environment = runtime_env()
+        environment["working_dir"] = str(bundle.archive)
         environment["env_vars"] |= {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_PATIENCE_S)}
-        if parcel.results is not None:
-            environment["env_vars"] |= {"LETHE_RESULTS": parcel.results}
-        job_id = f"{parcel.study.name}-{secrets.token_hex(4)}"
+        if bundle.results is not None:
+            environment["env_vars"] |= {"LETHE_RESULTS": bundle.results}
+        job_id = f"{bundle.study.name}-{secrets.token_hex(4)}"
 
         def send() -> None:
             with self._told():
@@ -128,7 +129,7 @@ class JobServer:
                     entrypoint=f"exec {shlex.quote(python)} -m lethe run {STUDY_FILE} --address auto",
                     submission_id=job_id,
                     runtime_env=environment,
-                    metadata={"study": parcel.study.name},
+                    metadata={"study": bundle.study.name},
                 )
 
         _patiently(send, AGENT_PATIENCE_S, NO_AGENT)
@@ -187,7 +188,7 @@ class JobServer:
             yield
         except AuthenticationError as error:
             problem = "has another token than is given here"
-            if not ray_environment.has_token():
+            if not ray_settings.has_token():
                 problem = "demands its token, and there is none here"
             raise ClusterError(f"the job server {self.address} {problem}: {GIVE_TOKEN}") from error
         except (OSError, RuntimeError, KeyError) as error:

@@ -51,8 +51,8 @@ class ImageData:
         task: MedMNIST's word for the kind of labels.
         class_names: one per class, K of them.
         train, val, test: the splits; val and test hold no image that also stands in train.
-        twins_N: int64, (N,): for each train image the index of the first byte-identical train image (its own if none).
-        dropped: how many val and test images were dropped because they also stand in train.
+        duplicate_of_N: int64, (N,): for each train image the index of the first byte-identical train image (its own if
+        none). dropped: how many val and test images were dropped because they also stand in train.
         nonmembers: the split whose images a membership attack takes as non-members when it reports.
         content_hash: SHA-256 (hex) over the arrays of the three splits.
         notes: what a reader should know about how the data was read, a sentence each.
@@ -64,7 +64,7 @@ class ImageData:
     train: Split
     val: Split
     test: Split
-    twins_N: Tensor
+    duplicate_of_N: Tensor
     dropped: dict[Literal["val", "test"], int]
     nonmembers: Literal["val", "test"]
     content_hash: str
@@ -76,9 +76,9 @@ class ImageData:
         return len(self.class_names)
 
     @property
-    def twins(self) -> int:
+    def duplicates(self) -> int:
         """How many train images repeat an earlier train image byte for byte."""
-        return int((self.twins_N != torch.arange(len(self.twins_N))).sum())
+        return int((self.duplicate_of_N != torch.arange(len(self.duplicate_of_N))).sum())
 
 
 @dataclass(frozen=True)

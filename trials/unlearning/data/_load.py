@@ -16,7 +16,7 @@ from torch import Tensor
 from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName
 from unlearning.data._labels import check_labels, notes_on_absent_classes
 from unlearning.data._listed import listed
-from unlearning.data.duplicates import standing_in, twins
+from unlearning.data.duplicates import duplicates, standing_in
 
 
 def load(source: Source) -> ImageData:
@@ -37,7 +37,7 @@ def load(source: Source) -> ImageData:
         train=train,
         val=kept_val,
         test=kept_test,
-        twins_N=twins(train.images_NCHW),
+        duplicate_of_N=duplicates(train.images_NCHW),
         dropped={"val": int(in_val.sum()), "test": int(in_test.sum())},
         nonmembers=raw.nonmembers,
         content_hash=content_hash((train, kept_val, kept_test)),

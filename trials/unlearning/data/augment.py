@@ -1,7 +1,7 @@
-"""Augmentation arms: batched, seeded tensor code on the device, the same draw for a sample wherever it is used.
+"""Augmentations: batched, seeded tensor code on the device, the same draw for a sample wherever it is used.
 
-An arm draws once an epoch for every training image by index. An original and its oracle, trained from one seed,
-therefore see the same augmented view of a shared image in the same epoch.
+An augmentation draws once an epoch for every training image by index. An original and its oracle, trained from one
+seed, therefore see the same augmented view of a shared image in the same epoch.
 """
 
 from abc import ABC, abstractmethod
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-ArmName = Literal["none", "standard"]
+AugmentationName = Literal["none", "standard"]
 
 
-class Arm(ABC):
+class Augmentation(ABC):
     """One choice of augmentation.
 
     Attributes:
@@ -32,7 +32,7 @@ class Arm(ABC):
         """Augment a uint8 batch by what was drawn for its images, on the batch's device."""
 
 
-class NoAugmentation(Arm):
+class NoAugmentation(Augmentation):
     """Every image as it is."""
 
     numbers = 0
@@ -46,7 +46,7 @@ class NoAugmentation(Arm):
         return images_BCHW
 
 
-class CropAndFlip(Arm):
+class CropAndFlip(Augmentation):
     """Random crop at the image's own size after zero padding of 4 pixels, then a horizontal flip of every second image.
 
     The standard augmentation of the small-image literature (He et al., 2016, section 4.2).
@@ -77,4 +77,4 @@ class CropAndFlip(Arm):
         ]
 
 
-ARMS: dict[ArmName, Arm] = {"none": NoAugmentation(), "standard": CropAndFlip()}
+AUGMENTATIONS: dict[AugmentationName, Augmentation] = {"none": NoAugmentation(), "standard": CropAndFlip()}

@@ -1,6 +1,6 @@
 """Byte-identical images: which train images repeat an earlier one, and which other images also stand in train.
 
-Only exact repeats are found: two photographs of one patient are no twins here.
+Only exact repeats are found: two photographs of one patient are no duplicates here.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def twins(images_NCHW: Tensor) -> Tensor:
+def duplicates(images_NCHW: Tensor) -> Tensor:
     """Find for each image the first image that is equal to it byte for byte.
 
     Returns:

@@ -1,12 +1,12 @@
 """Unlearning methods, by name."""
 
-from unlearning.methods._base import ForgetTask, Method, Subject
+from unlearning.methods._base import ForgetTask, Method, UnlearningContext
 from unlearning.methods._fine_tune import FineTune
 from unlearning.methods._gradient_ascent import GradientAscent
 from unlearning.methods._nothing import Nothing
 from unlearning.methods._random_label import RandomLabel
 from unlearning.methods._salun import SalUn
-from unlearning.methods._sweeping import SweepingMethod
+from unlearning.methods._sgd import SGDMethod
 
 METHODS: dict[str, type[Method]] = {
     "salun": SalUn,
@@ -24,7 +24,7 @@ __all__ = [
     "Method",
     "Nothing",
     "RandomLabel",
+    "SGDMethod",
     "SalUn",
-    "Subject",
-    "SweepingMethod",
+    "UnlearningContext",
 ]

@@ -9,7 +9,7 @@ from annotated_types import Ge
 from pydantic import Field
 from torch import Tensor, nn
 
-from unlearning.engine import Engine, Sweep
+from unlearning.engine import DataPass, Engine
 from unlearning.options import Options
 from unlearning.saliency import Saliency
 
@@ -28,25 +28,25 @@ class ForgetTask:
     forget_N: Tensor
     classes: int
 
-    def forget_sweep(self, order_N: Tensor) -> Sweep:
+    def forget_pass(self, order_N: Tensor) -> DataPass:
         """Sweep D_f with its true labels, in this order."""
-        return self._sweep(order_N[self.forget_N[order_N]])
+        return self._pass(order_N[self.forget_N[order_N]])
 
-    def retain_sweep(self, order_N: Tensor) -> Sweep:
+    def retain_pass(self, order_N: Tensor) -> DataPass:
         """Sweep D_r with its true labels, in this order."""
-        return self._sweep(order_N[~self.forget_N[order_N]])
+        return self._pass(order_N[~self.forget_N[order_N]])
 
-    def _sweep(self, indices_M: Tensor) -> Sweep:
-        return Sweep(indices_M, self.labels_N[indices_M])
+    def _pass(self, indices_M: Tensor) -> DataPass:
+        return DataPass(indices_M, self.labels_N[indices_M])
 
 
 @dataclass(frozen=True)
-class Subject:
+class UnlearningContext:
     """The model that is to forget, and all that a method may use.
 
     Attributes:
         engine: its network is at the original's weights, and a method changes it in place; its images are the training
-            split, its arm and precision those that the original was trained with.
+            split, its augmentation and precision those that the original was trained with.
         task: what is to be forgotten.
         saliency: the ranked scores of the original on D_f, for settings that need them.
     """
@@ -75,7 +75,7 @@ class Method(Options, ABC):
     epochs: Annotated[int, Ge(0), Field(description="epochs of unlearning")]
 
     @abstractmethod
-    def unlearn(self, subject: Subject, seed: int) -> Iterator[float]:
+    def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
         """Unlearn for one epoch after another; give each epoch's mean loss once it is over."""
 
     @property

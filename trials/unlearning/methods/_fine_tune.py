@@ -7,18 +7,18 @@ from annotated_types import Gt
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.engine import Sweep
+from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
-from unlearning.methods._sweeping import SweepingMethod
+from unlearning.methods._sgd import SGDMethod
 
 
-class FineTune(SweepingMethod):
+class FineTune(SGDMethod):
     """Cross-entropy on D_r alone."""
 
     name: Literal["fine_tune"] = "fine_tune"
     title: ClassVar[str] = "fine-tuning"
     lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 0.01
 
-    def sweeps(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[Sweep]:
+    def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
         """Sweep D_r with its true labels."""
-        return [task.retain_sweep(order_N)]
+        return [task.retain_pass(order_N)]

@@ -9,9 +9,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from unlearning.engine import Sweep
+from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
-from unlearning.methods._sweeping import SweepingMethod
+from unlearning.methods._sgd import SGDMethod
 
 
 def negative_cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def negative_cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
     return -cross_entropy(logits_BK, labels_B)
 
 
-class GradientAscent(SweepingMethod):
+class GradientAscent(SGDMethod):
     """Climb the cross-entropy of D_f; D_r is never seen."""
 
     name: Literal["gradient_ascent"] = "gradient_ascent"
@@ -27,6 +27,6 @@ class GradientAscent(SweepingMethod):
     lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 1e-4
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 5
 
-    def sweeps(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[Sweep]:
+    def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
         """Sweep D_f with its true labels, uphill."""
-        return [replace(task.forget_sweep(order_N), loss=negative_cross_entropy)]
+        return [replace(task.forget_pass(order_N), loss=negative_cross_entropy)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
-from unlearning.methods._base import Method, Subject
+from unlearning.methods._base import Method, UnlearningContext
 
 
 class Nothing(Method):
@@ -13,6 +13,6 @@ class Nothing(Method):
     title: ClassVar[str] = "do nothing"
     epochs: Literal[0] = 0
 
-    def unlearn(self, subject: Subject, seed: int) -> Iterator[float]:
+    def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
         """Unlearn for no epoch at all."""
         return iter(())

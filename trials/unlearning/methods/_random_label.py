@@ -11,15 +11,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.engine import Sweep
+from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
-from unlearning.methods._sweeping import SweepingMethod
+from unlearning.methods._sgd import SGDMethod
 
 
-class RandomLabel(SweepingMethod):
+class RandomLabel(SGDMethod):
     """Cross-entropy to random labels on D_f while training on D_r with its true labels.
 
-    ``sequential`` sweeps D_f and then D_r in every epoch, ``mixed`` shuffles them together. Labels are redrawn every
+    ``sequential`` data_passes D_f and then D_r in every epoch, ``mixed`` shuffles them together. Labels are redrawn
+    every
     epoch, from ``any`` class (so 1/K of them are right, as in the authors' code) or from the ``other`` classes (the
     paper's formula; with two classes that is label flipping).
     """
@@ -33,14 +34,14 @@ class RandomLabel(SweepingMethod):
         Literal["any", "other"], Field(description="draw labels from any class or from the other ones")
     ] = "any"
 
-    def sweeps(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[Sweep]:
+    def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
         """Draw labels for all of D_f and sweep it before, or among, D_r."""
         labels_N = task.labels_N.clone()
         labels_N[task.forget_N] = self._draw(task, random)
         if self.loop == "mixed":
-            return [Sweep(order_N, labels_N[order_N])]
-        forget = task.forget_sweep(order_N)
-        return [replace(forget, labels_M=labels_N[forget.indices_M]), task.retain_sweep(order_N)]
+            return [DataPass(order_N, labels_N[order_N])]
+        forget = task.forget_pass(order_N)
+        return [replace(forget, labels_M=labels_N[forget.indices_M]), task.retain_pass(order_N)]
 
     def _draw(self, task: ForgetTask, random: torch.Generator) -> Tensor:
         true_F = task.labels_N[task.forget_N]

@@ -9,7 +9,7 @@ from annotated_types import Interval
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.methods._base import Method, Subject
+from unlearning.methods._base import Method, UnlearningContext
 from unlearning.methods._random_label import RandomLabel
 from unlearning.saliency import Ranking, Saliency
 from unlearning.seeds import generator
@@ -31,7 +31,7 @@ class SalUn(RandomLabel):
         """Whether scores decide which weights are frozen."""
         return self.mask == "saliency" and self.density < 1
 
-    def masks(self, subject: Subject, seed: int) -> list[Tensor] | None:
+    def masks(self, context: UnlearningContext, seed: int) -> list[Tensor] | None:
         """Cut the mask of this density from the ranked scores, or from a random order; none where all may move.
 
         Raises:
@@ -40,8 +40,8 @@ class SalUn(RandomLabel):
         if self.density == 1:
             return None
         if self.mask == "random":
-            return Ranking.by_chance(subject.model.parameters(), generator(seed, "mask")).masks(self.density)
-        return _needed(subject.saliency).masks(self.density)
+            return Ranking.by_chance(context.model.parameters(), generator(seed, "mask")).masks(self.density)
+        return _needed(context.saliency).masks(self.density)
 
     def controls(self) -> dict[str, Method]:
         """Give plain random labels and a random mask of the same density, all else equal."""

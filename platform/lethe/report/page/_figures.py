@@ -95,11 +95,11 @@ def landscape(search: Searched) -> str:
 def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
     """Draw the gap of each trial and the best so far, over trial numbers or over the seconds spent."""
     spent = list(accumulate(trial.seconds_total for trial in search.trials))
-    places = [float(trial.number) for trial in search.trials] if over == "trials" else spent
-    done = [(place, trial) for place, trial in zip(places, search.trials, strict=True) if trial.measured is not None]
+    roots = [float(trial.number) for trial in search.trials] if over == "trials" else spent
+    done = [(root, trial) for root, trial in zip(roots, search.trials, strict=True) if trial.measured is not None]
     figure = go.Figure()
     figure.add_scatter(
-        x=[place for place, _ in done],
+        x=[root for root, _ in done],
         y=[_points(trial.gap) for _, trial in done],
         mode="markers",
         name="trial",
@@ -108,14 +108,14 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
         marker={"size": 7, "color": UNLEARNED, "opacity": 0.55},
     )
     best = list(accumulate((_points(trial.gap) or 0.0 for _, trial in done), min))
-    ends = [place for place, _ in done]
+    ends = [root for root, _ in done]
     if best:
-        ends, best = [*ends, places[-1]], [*best, best[-1]]
+        ends, best = [*ends, roots[-1]], [*best, best[-1]]
     figure.add_scatter(
         x=ends, y=best, mode="lines", name="best so far", line={"shape": "hv", "width": 2, "color": UNLEARNED}
     )
     nothing = next((trial.original_gap for trial in search.trials if trial.original_gap is not None), None)
-    start, end = (-0.5, places[-1] + 0.5) if over == "trials" else (0.0, 1.03 * places[-1])
+    start, end = (-0.5, roots[-1] + 0.5) if over == "trials" else (0.0, 1.03 * roots[-1])
     if nothing is not None:
         figure.add_scatter(
             x=[start, end],
@@ -126,7 +126,7 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
         )
     figure.update_xaxes(title="trial" if over == "trials" else "seconds of trials", range=[start, end])
     if over == "trials":
-        figure.update_xaxes(**_whole_ticks(len(places)))
+        figure.update_xaxes(**_whole_ticks(len(roots)))
     figure.update_yaxes(title="gap, points", rangemode="tozero")
     return _json(figure)
 
@@ -147,7 +147,7 @@ def parallel(search: Searched) -> str | None:
         chosen = search.choice is not None and trial.trial_id == search.choice.trial_id
         figure.add_scatter(
             x=list(range(len(axes))),
-            y=[axis.place(value) for axis, value in zip(axes, row, strict=True)],
+            y=[axis.root(value) for axis, value in zip(axes, row, strict=True)],
             mode="lines",
             text=_told(trial),
             hoverinfo="text",
@@ -157,12 +157,12 @@ def parallel(search: Searched) -> str | None:
                 "color": INK if chosen else _colour(_share(_points(trial.gap), gaps)),
             },
         )
-    for place, axis in enumerate(axes):
-        figure.add_shape(type="line", x0=place, x1=place, y0=0, y1=1, line={"color": MUTED, "width": 1}, layer="below")
-        last = place == len(axes) - 1
+    for root, axis in enumerate(axes):
+        figure.add_shape(type="line", x0=root, x1=root, y0=0, y1=1, line={"color": MUTED, "width": 1}, layer="below")
+        last = root == len(axes) - 1
         for y, text in axis.ticks:
             figure.add_annotation(
-                x=place,
+                x=root,
                 y=y,
                 text=text,
                 showarrow=False,
@@ -172,12 +172,12 @@ def parallel(search: Searched) -> str | None:
                 bgcolor=SURFACE,
             )
         figure.add_annotation(
-            x=place,
+            x=root,
             y=1.13,
             text=f"<b>{html.escape(axis.name)}</b>",
             showarrow=False,
             font={"size": 11, "color": INK},
-            xanchor="right" if last else "center" if place else "left",
+            xanchor="right" if last else "center" if root else "left",
         )
     figure.update_xaxes(visible=False, range=[-0.08, len(axes) - 0.92])
     figure.update_yaxes(visible=False, range=[-0.08, 1.22])
@@ -307,7 +307,7 @@ class _Axis:
         self._log = _spans_decades(values)
         self._low, self._high = (self._scaled(end) for end in (min(values), max(values)))
 
-    def place(self, value: Any) -> float:
+    def root(self, value: Any) -> float:
         """Give the height of a value, from 0 to 1."""
         if self._words is not None:
             return self._words.index(str(value)) / max(len(self._words) - 1, 1)
@@ -317,9 +317,9 @@ class _Axis:
     def ticks(self) -> list[tuple[float, str]]:
         """Give what is written where beside the axis."""
         if self._words is not None:
-            return [(self.place(word), html.escape(word)) for word in self._words]
+            return [(self.root(word), html.escape(word)) for word in self._words]
         ends = {0.0: self._low, 0.5: (self._low + self._high) / 2, 1.0: self._high}
-        return [(place, f"{10**end if self._log else end:.2g}") for place, end in ends.items()]
+        return [(root, f"{10**end if self._log else end:.2g}") for root, end in ends.items()]
 
     def _scaled(self, value: float) -> float:
         return math.log10(value) if self._log else float(value)

@@ -1,7 +1,7 @@
 """The forget samples: what original, oracle and unlearned model say of them, those that still differ first.
 
 Images are read from the study's own data source where it can be had without a download, and are shown only where the
-data is the one that the question was asked of: its fingerprint covers every byte.
+data is the one that the scenario was asked of: its fingerprint covers every byte.
 """
 
 import base64
@@ -17,11 +17,11 @@ from torch import Tensor
 from lethe.report._board import Key
 from lethe.report.page._gather import Report, StudyPart, among
 from lethe.results import Results, to_rows
-from lethe.study import Study, expand, questions_of
+from lethe.study import Study, expand, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, load
 
 SHOWN: Final = 24
-"""Forget samples of a question and method that are shown."""
+"""Forget samples of a scenario and method that are shown."""
 
 SIDE: Final = 112
 """Longest side of an embedded image, pixels; a larger one is made smaller."""
@@ -30,7 +30,7 @@ SIDE: Final = 112
 @dataclass(frozen=True, kw_only=True)
 class _Sample:
     study: str
-    question: str
+    scenario: str
     method: str
     image: int
     label_name: str
@@ -65,7 +65,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The samples of one question and method that are shown, of so many, and how many of these differ on any seed."""
+    """The samples of one scenario and method that are shown, of so many, and how many of these differ on any seed."""
 
     method: str
     samples: tuple[Sample, ...]
@@ -78,30 +78,30 @@ class Galleries:
     """All galleries of a page.
 
     Attributes:
-        missing: why a question has no pictures.
+        missing: why a scenario has no pictures.
         images: different images that the page holds.
     """
 
-    by_question: Mapping[Key, tuple[Gallery, ...]]
+    by_scenario: Mapping[Key, tuple[Gallery, ...]]
     missing: Mapping[Key, str]
     images: int
 
 
 def galleries(results: Results, report: Report, *, images: bool) -> Galleries:
-    """Gather the galleries of every question that is drawn in detail.
+    """Gather the galleries of every scenario that is drawn in detail.
 
     Args:
         images: whether pictures are wanted.
     """
     drawn = {
-        (part.name, question.asked.question): part
+        (part.name, scenario.asked.scenario): part
         for part in report.studies
-        for question in part.questions
-        if question.detailed
+        for scenario in part.scenarios
+        if scenario.detailed
     }
     found = _samples(results, drawn)
     pictures = _Pictures(images)
-    by_question: dict[Key, list[Gallery]] = {}
+    by_scenario: dict[Key, list[Gallery]] = {}
     missing: dict[Key, str] = {}
     for (*key, method), samples in found.items():
         where = (key[0], key[1])
@@ -110,48 +110,48 @@ def galleries(results: Results, report: Report, *, images: bool) -> Galleries:
             missing[where] = why
         shown = tuple(_shown(sample, train_NCHW, pictures) for sample in samples)
         gallery = Gallery(method, shown, samples[0].samples, samples[0].differing_samples)
-        by_question.setdefault(where, []).append(gallery)
-    return Galleries({key: tuple(listed) for key, listed in by_question.items()}, missing, pictures.count)
+        by_scenario.setdefault(where, []).append(gallery)
+    return Galleries({key: tuple(listed) for key, listed in by_scenario.items()}, missing, pictures.count)
 
 
 def _samples(results: Results, drawn: Iterable[Key]) -> dict[tuple[str, str, str], list[_Sample]]:
     found: dict[tuple[str, str, str], list[_Sample]] = {}
     for row in to_rows(results.query(_SAMPLES.format(drawn=among(drawn))), _Sample):
-        found.setdefault((row.study, row.question, row.method), []).append(row)
+        found.setdefault((row.study, row.scenario, row.method), []).append(row)
     return found
 
 
 _SAMPLES: Final = f"""
 with said as (
-    select study, question, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted, p.predicted_name
-    from predictions p join confirmed c using (study, question, confirmation_id)
+    select study, scenario, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted, p.predicted_name
+    from predictions p join confirmed c using (study, scenario, confirmation_id)
     where {{drawn}}
 ),
 paired as (
-    select u.study, u.question, u.method, u.image, any_value(u.label_name) as label_name,
+    select u.study, u.scenario, u.method, u.image, any_value(u.label_name) as label_name,
         count(*) as seeds,
         count(*) filter (u.predicted <> o.predicted) as differing,
         list(r.predicted_name order by u.training_seed) as original,
         list(o.predicted_name order by u.training_seed) as oracle,
         list(u.predicted_name order by u.training_seed) as unlearned
     from said u
-    join said o on o.study = u.study and o.question = u.question and o.training_seed = u.training_seed
+    join said o on o.study = u.study and o.scenario = u.scenario and o.training_seed = u.training_seed
         and o.image = u.image and o.row = 'oracle'
-    join said r on r.study = u.study and r.question = u.question and r.training_seed = u.training_seed
+    join said r on r.study = u.study and r.scenario = u.scenario and r.training_seed = u.training_seed
         and r.image = u.image and r.row = 'original'
     where u.row = u.method and u.row not in ('original', 'oracle')
-    group by u.study, u.question, u.method, u.image
+    group by u.study, u.scenario, u.method, u.image
 )
 select *, count(*) over of_method as samples, count_if(differing > 0) over of_method as differing_samples
 from paired
-window of_method as (partition by study, question, method)
-qualify row_number() over (partition by study, question, method order by differing desc, image) <= {SHOWN}
-order by study, question, method, differing desc, image
+window of_method as (partition by study, scenario, method)
+qualify row_number() over (partition by study, scenario, method order by differing desc, image) <= {SHOWN}
+order by study, scenario, method, differing desc, image
 """
 
 
 class _Pictures:
-    """The training images of the studies' questions, each source read once, and the data URIs made of them."""
+    """The training images of the studies' scenarios, each source read once, and the data URIs made of them."""
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted
@@ -164,8 +164,8 @@ class _Pictures:
         """How many different images were made."""
         return len(self._made)
 
-    def of(self, part: StudyPart, question: str) -> tuple[Tensor | None, str]:
-        """Give the training images of a question, or why there are none."""
+    def of(self, part: StudyPart, scenario: str) -> tuple[Tensor | None, str]:
+        """Give the training images of a scenario, or why there are none."""
         if not self._wanted:
             return None, "Pictures were left out with --no-images."
         if part.study is None:
@@ -173,8 +173,8 @@ class _Pictures:
         if part.name not in self._read:
             self._read[part.name] = self._train_images(part.study)
         images, problems = self._read[part.name]
-        changed = "the newest specification does not ask this question of the data that is found here"
-        return images.get(question), f"No pictures: {problems or changed}."
+        changed = "the newest specification does not ask this scenario of the data that is found here"
+        return images.get(scenario), f"No pictures: {problems or changed}."
 
     def uri(self, train_NCHW: Tensor, image: int) -> str:
         """Make a PNG of an image, as a data URI."""
@@ -184,7 +184,7 @@ class _Pictures:
         return self._made[name]
 
     def _train_images(self, study: Study) -> tuple[dict[str, Tensor], str]:
-        """Give the training images of each question that can be had without a download, and what went wrong."""
+        """Give the training images of each scenario that can be had without a download, and what went wrong."""
         images: dict[str, Tensor] = {}
         problems = []
         for source in study.data:
@@ -194,7 +194,7 @@ class _Pictures:
             except (DataError, OSError) as error:
                 problems.append(str(error).rstrip("."))
             else:
-                images |= {question.fingerprint: data.train.images_NCHW for question in questions_of(alone)}
+                images |= {scenario.fingerprint: data.train.images_NCHW for scenario in scenarios_of(alone)}
         return images, "; ".join(problems)
 
     def _load(self, source: AnySource) -> ImageData:

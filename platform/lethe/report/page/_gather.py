@@ -1,7 +1,7 @@
-"""What the page says, read from a results place: one object a study, one a question, nothing of how it looks.
+"""What the page says, read from a results place: one object a study, one a scenario, nothing of how it looks.
 
-Every table is read a few times at most, however many questions there are. What a question's figures need is read for
-the first `DETAILED` questions alone, so that a page of a thousand questions stays one that a browser opens.
+Every table is read a few times at most, however many scenarios there are. What a scenario's figures need is read for
+the first `DETAILED` scenarios alone, so that a page of a thousand scenarios stays one that a browser opens.
 """
 
 import re
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from lethe.place import SET_ASIDE, Place
 from lethe.report._board import Board, Key, boards_of, is_choice
 from lethe.report._others import Other, others_of
 from lethe.report.page._wording import (
@@ -23,6 +22,7 @@ from lethe.report.page._wording import (
 )
 from lethe.results import QueryError, Results, Store, StudyRow, to_rows
 from lethe.results.views import AugmentationRow, ChosenRow, CostRow, FailureRow
+from lethe.storage.root import QUARANTINE, StorageRoot
 from lethe.study import Study, StudyError, read_text
 
 if TYPE_CHECKING:
@@ -33,21 +33,21 @@ _UNIT: Final = re.compile(r"^(.*?\.[0-9a-f]{32})(?:/.*)?$")
 """What was set aside, by the name of its own that it was given; a folder's files follow."""
 
 DETAILED: Final = 20
-"""Questions whose search, curves, saliency and samples are drawn."""
+"""Scenarios whose search, curves, saliency and samples are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What one question asks."""
+    """What one scenario asks."""
 
     study: str
-    question: str
+    scenario: str
     dataset: str
-    arm: str
+    augmentation: str
     network: str
     forget: str
     forget_images: int
-    forget_twins: int
+    forget_duplicates: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +55,9 @@ class Tried:
     """One trial, as the figures need it."""
 
     study: str
-    question: str
+    scenario: str
     method: str
-    cell: str
+    method_search: str
     trial_id: str
     number: int
     lr: float | None
@@ -98,7 +98,7 @@ class Retrained:
     """An oracle of a reporting seed."""
 
     study: str
-    question: str
+    scenario: str
     training_seed: int
     ua: float | None
     ra: float | None
@@ -128,14 +128,14 @@ class Made:
 
 @dataclass(frozen=True)
 class Searched:
-    """The search of one question with one method, and the epochs of the trial that it chose.
+    """The search of one scenario with one method, and the epochs of the trial that it chose.
 
     Attributes:
         choice: None where no trial finished.
     """
 
     method: str
-    cell: str
+    method_search: str
     trials: tuple[Tried, ...]
     choice: ChosenRow | None
     epochs: tuple[Epoch, ...]
@@ -152,13 +152,13 @@ class Searched:
 
 
 @dataclass(frozen=True)
-class QuestionPart:
-    """What there is to say of one question.
+class ScenarioPart:
+    """What there is to say of one scenario.
 
     Attributes:
         board: None where nothing was confirmed.
-        searches: empty where the question is not one of those that are drawn.
-        oracles: of the reporting seeds, of a question that is drawn.
+        searches: empty where the scenario is not one of those that are drawn.
+        oracles: of the reporting seeds, of a scenario that is drawn.
     """
 
     asked: Asked
@@ -185,7 +185,7 @@ class StudyPart:
     specification: StudyRow | None
     specifications: int
     study: Study | None
-    questions: tuple[QuestionPart, ...]
+    scenarios: tuple[ScenarioPart, ...]
     augmentation: tuple[AugmentationRow, ...]
     cost: tuple[CostRow, ...]
     failures: tuple[FailureRow, ...]
@@ -203,13 +203,13 @@ class Report:
     """What the page says.
 
     Attributes:
-        left_out: questions whose search, curves, saliency and samples are not drawn.
+        left_out: scenarios whose search, curves, saliency and samples are not drawn.
         set_aside: what was found broken and moved out of the way.
     """
 
     studies: tuple[StudyPart, ...]
     left_out: int
-    set_aside: tuple[str, ...]
+    quarantine: tuple[str, ...]
 
 
 def gather(results: Results) -> Report:
@@ -219,15 +219,15 @@ def gather(results: Results) -> Report:
         QueryError: no results in the place, or none of that study.
         SchemaError: a newer Lethe wrote a part.
     """
-    place, study = results.place, results.study
-    names = Store(place).studies()
+    root, study = results.root, results.study
+    names = Store(root).studies()
     if study is not None and study not in names:
-        raise QueryError(f"no results of study {study} in {place}; studies there: {', '.join(names) or 'none'}")
+        raise QueryError(f"no results of study {study} in {root}; studies there: {', '.join(names) or 'none'}")
     return _Gathering(results).report([study] if study is not None else names)
 
 
 class _Gathering:
-    """One reading of a place, its rows sorted by study and question.
+    """One reading of a place, its rows sorted by study and scenario.
 
     Rows may come meanwhile, but each table is read once, trials before epochs, so that a choice has its trial.
     """
@@ -235,15 +235,15 @@ class _Gathering:
     def __init__(self, results: Results) -> None:
         self._results = results
         self._asked = self._ask(_ASKED, Asked)
-        self._drawn = {(one.study, one.question) for one in self._asked[:DETAILED]}
+        self._drawn = {(one.study, one.scenario) for one in self._asked[:DETAILED]}
         self._boards = {board.key: board for board in boards_of(results)}
-        self._progress = _by_question(self._ask(_PROGRESS, Progress))
-        self._chosen = {(row.study, row.cell): row for row in self._view("chosen", ChosenRow)}
-        self._tried = _by_question(self._ask(f"{_TRIED} where {among(self._drawn)} and {_ASKED_CELLS}", Tried))
-        self._oracles = _by_question(self._ask(f"{_RETRAINED} where {among(self._drawn)}", Retrained))
+        self._progress = _by_scenario(self._ask(_PROGRESS, Progress))
+        self._chosen = {(row.study, row.method_search): row for row in self._view("chosen", ChosenRow)}
+        self._tried = _by_scenario(self._ask(f"{_TRIED} where {among(self._drawn)} and {_ASKED_SEARCHES}", Tried))
+        self._oracles = _by_scenario(self._ask(f"{_RETRAINED} where {among(self._drawn)}", Retrained))
         self._epochs = defaultdict(list)
         chosen = ", ".join(
-            _quoted(row.trial_id) for row in self._chosen.values() if (row.study, row.question) in self._drawn
+            _quoted(row.trial_id) for row in self._chosen.values() if (row.study, row.scenario) in self._drawn
         )
         if chosen:
             for row in self._ask(f"{_EPOCHS} where trial_id in ({chosen}) order by epoch", Epoch):
@@ -269,7 +269,7 @@ class _Gathering:
                     specification=shown,
                     specifications=len(specifications[name]),
                     study=read,
-                    questions=tuple(self._question(one, read) for one in asked[name]),
+                    scenarios=tuple(self._scenario(one, read) for one in asked[name]),
                     augmentation=tuple(augmentation[name]),
                     cost=tuple(cost[name]),
                     failures=tuple(failures[name]),
@@ -277,12 +277,12 @@ class _Gathering:
                     earlier=() if name in with_board else others.get(name, ()),
                 )
             )
-        return Report(tuple(parts), len(self._asked) - len(self._drawn), _set_aside(self._results.place))
+        return Report(tuple(parts), len(self._asked) - len(self._drawn), _set_aside(self._results.root))
 
-    def _question(self, asked: Asked, study: Study | None) -> QuestionPart:
-        key = (asked.study, asked.question)
+    def _scenario(self, asked: Asked, study: Study | None) -> ScenarioPart:
+        key = (asked.study, asked.scenario)
         board = self._boards.get(key)
-        return QuestionPart(
+        return ScenarioPart(
             asked=asked,
             answers=tuple(self._answers(key, board, study)),
             board=board,
@@ -306,13 +306,13 @@ class _Gathering:
                 yield unsearched_answer(method)
 
     def _searches(self, key: Key) -> Iterable[Searched]:
-        cells: defaultdict[str, list[Tried]] = defaultdict(list)
+        method_searches: defaultdict[str, list[Tried]] = defaultdict(list)
         for trial in self._tried[key]:
-            cells[trial.cell].append(trial)
-        for cell, trials in cells.items():
-            choice = self._chosen.get((key[0], cell))
+            method_searches[trial.method_search].append(trial)
+        for method_search, trials in method_searches.items():
+            choice = self._chosen.get((key[0], method_search))
             epochs = self._epochs[choice.trial_id] if choice else []
-            yield Searched(trials[0].method, cell, tuple(trials), choice, tuple(epochs))
+            yield Searched(trials[0].method, method_search, tuple(trials), choice, tuple(epochs))
 
     def _ask(self, sql: str, row_type: type[RowT]) -> list[RowT]:
         return to_rows(self._results.query(sql), row_type)
@@ -321,45 +321,48 @@ class _Gathering:
         return to_rows(self._results.load(name), row_type)
 
 
-_ASKED_QUESTIONS: Final = (
-    "(study not in (select study from boards) or (study, question) in (select (study, question) from asked))"
+_ASKED_SCENARIOS: Final = (
+    "(study not in (select study from boards) or (study, scenario) in (select (study, scenario) from asked))"
 )
-_ASKED_CELLS: Final = "(study not in (select study from boards) or (study, cell) in (select (study, cell) from asked))"
+_ASKED_SEARCHES: Final = (
+    "(study not in (select study from boards) or (study, method_search) in (select (study, method_search) from asked))"
+)
 """SQL: what the specifications that are shown ask for; of results of before boards were kept, everything."""
 
 _ASKED: Final = f"""
-select study, question, any_value(dataset) as dataset, any_value(arm) as arm, any_value(network) as network,
-    any_value(forget) as forget, max(forget_images) as forget_images, max(forget_twins) as forget_twins
+select study, scenario, any_value(dataset) as dataset, any_value(augmentation) as augmentation,
+    any_value(network) as network,    any_value(forget) as forget, max(forget_images) as forget_images,
+    max(forget_duplicates) as forget_duplicates
 from (
-    select study, question, dataset, arm, network, forget, forget_images, forget_twins from trials
+    select study, scenario, dataset, augmentation, network, forget, forget_images, forget_duplicates from trials
     union all
-    select study, question, dataset, arm, network, forget, forget_images, forget_twins from confirmations
+    select study, scenario, dataset, augmentation, network, forget, forget_images, forget_duplicates from confirmations
 )
-where {_ASKED_QUESTIONS}
-group by study, question
-order by study, dataset, forget, arm, network, question
+where {_ASKED_SCENARIOS}
+group by study, scenario
+order by study, dataset, forget, augmentation, network, scenario
 """
 
 _PROGRESS: Final = f"""
-select study, question, method, count(*) as trials,
+select study, scenario, method, count(*) as trials,
     count(*) filter (status = 'done') as done,
     count(*) filter (status = 'diverged') as diverged,
     count(*) filter (status = 'failed') as failed,
     min(gap) filter (status = 'done') as best,
     any_value(original_gap) as original
-from trials where {_ASKED_CELLS} group by study, question, method order by study, question, method
+from trials where {_ASKED_SEARCHES} group by study, scenario, method order by study, scenario, method
 """
 
 _TRIED: Final = """
-select study, question, method, cell, trial_id, number, lr, density, setting, status, gap, original_gap, oracle_ua,
-    oracle_ra, oracle_va, oracle_mia, training_seeds, originals, oracles, seconds_total
-from (from trials order by study, question, method, cell, number)
+select study, scenario, method, method_search, trial_id, number, lr, density, setting, status, gap, original_gap,
+    oracle_ua,    oracle_ra, oracle_va, oracle_mia, training_seeds, originals, oracles, seconds_total
+from (from trials order by study, scenario, method, method_search, number)
 """
 
 _EPOCHS: Final = "select trial_id, epoch, ua, ra, va, mia from epochs"
 
 _RETRAINED: Final = """
-select study, question, training_seed, ua, ra, va, mia, mia_nonmembers, seconds_retrain
+select study, scenario, training_seed, ua, ra, va, mia, mia_nonmembers, seconds_retrain
 from (from confirmed where row = 'oracle' and status = 'done' order by training_seed)
 """
 
@@ -372,24 +375,24 @@ order by study, first
 """
 
 
-QuestionRowT = TypeVar("QuestionRowT", Progress, Tried, Retrained)
+ScenarioRowT = TypeVar("ScenarioRowT", Progress, Tried, Retrained)
 StudyRowT = TypeVar("StudyRowT", StudyRow, AugmentationRow, CostRow, FailureRow, Made, Asked)
 
 
 def among(keys: Iterable[Key]) -> str:
-    """Write the SQL that is true for the rows of these questions."""
-    pairs = ", ".join(f"({_quoted(study)}, {_quoted(question)})" for study, question in sorted(keys))
-    return f"(study, question) in ({pairs})" if pairs else "false"
+    """Write the SQL that is true for the rows of these scenarios."""
+    pairs = ", ".join(f"({_quoted(study)}, {_quoted(scenario)})" for study, scenario in sorted(keys))
+    return f"(study, scenario) in ({pairs})" if pairs else "false"
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _by_question(rows: Iterable[QuestionRowT]) -> defaultdict[Key, list[QuestionRowT]]:
-    sorted_rows: defaultdict[Key, list[QuestionRowT]] = defaultdict(list)
+def _by_scenario(rows: Iterable[ScenarioRowT]) -> defaultdict[Key, list[ScenarioRowT]]:
+    sorted_rows: defaultdict[Key, list[ScenarioRowT]] = defaultdict(list)
     for row in rows:
-        sorted_rows[row.study, row.question].append(row)
+        sorted_rows[row.study, row.scenario].append(row)
     return sorted_rows
 
 
@@ -416,7 +419,7 @@ def _read(specification: StudyRow | None) -> Study | None:
         return None
 
 
-def _set_aside(place: Place) -> tuple[str, ...]:
+def _set_aside(root: StorageRoot) -> tuple[str, ...]:
     """Name what was set aside; a folder counts once."""
-    names = place.child(SET_ASIDE).names(recursive=True)
+    names = root.child(QUARANTINE).names(recursive=True)
     return tuple(dict.fromkeys(_UNIT.sub(r"\1", name) for name in names))

@@ -12,18 +12,18 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from lethe.place import Place
 from lethe.report._notes import notes_of
 from lethe.report.page import _figures as draw
 from lethe.report.page import _tables as tables
 from lethe.report.page import _wording as wording
 from lethe.report.page._gallery import galleries
-from lethe.report.page._gather import DETAILED, QuestionPart, Searched, StudyPart, gather
+from lethe.report.page._gather import DETAILED, ScenarioPart, Searched, StudyPart, gather
 from lethe.report.page._saliency import Layers, layers_of
 from lethe.results import Results
+from lethe.storage.root import StorageRoot
 
 OPEN: Final = 2
-"""Questions up to which a page shows the details of each unfolded."""
+"""Scenarios up to which a page shows the details of each unfolded."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Search:
 
 
 def render_page(
-    place: Place, study: str | None, *, specification: str | None = None, images: bool = True, live: bool = False
+    root: StorageRoot, study: str | None, *, specification: str | None = None, images: bool = True, live: bool = False
 ) -> Page:
     """Render the report of one study or of all.
 
@@ -77,24 +77,24 @@ def render_page(
         QueryError: no results in the place, or none of that study.
         SchemaError: a newer Lethe wrote a part.
     """
-    results = Results(place, study, specification)
+    results = Results(root, study, specification)
     report = gather(results)
     found = galleries(results, report, images=images)
     text = _template().render(
         report=report,
-        place=place,
+        root=root,
         study=study,
         live=live,
         galleries=found,
         searches={
-            (part.name, question.asked.question): [
-                _search(search, question, part, place) for search in question.searches
+            (part.name, scenario.asked.scenario): [
+                _search(search, scenario, part, root) for search in scenario.searches
             ]
             for part in report.studies
-            for question in part.questions
+            for scenario in part.scenarios
         },
         costs={part.name: _cost_figure(part) for part in report.studies},
-        unfolded=sum(len(part.questions) for part in report.studies) <= OPEN,
+        unfolded=sum(len(part.scenarios) for part in report.studies) <= OPEN,
         detailed=DETAILED,
         now=datetime.now(UTC),
         lethe_version=version("lethe"),
@@ -122,18 +122,18 @@ def _file(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _search(search: Searched, question: QuestionPart, part: StudyPart, place: Place) -> Search:
-    layers = layers_of(search, part.study, place)
+def _search(search: Searched, scenario: ScenarioPart, part: StudyPart, root: StorageRoot) -> Search:
+    layers = layers_of(search, part.study, root)
     title = wording.method_title(search.method)
-    alone = [other.method for other in question.searches].count(search.method) == 1
+    alone = [other.method for other in scenario.searches].count(search.method) == 1
     return Search(
-        title=title if alone else f"{title} (search {search.cell[:8]})",
+        title=title if alone else f"{title} (search {search.method_search[:8]})",
         summary=_summary(search),
         finished=bool(search.finished),
         ended=any(trial.status != "done" for trial in search.trials),
         tuning=tuple(_tuning(search)),
-        curves=tuple(_curves(search, question)),
-        curves_caption=_curves_caption(search, question),
+        curves=tuple(_curves(search, scenario)),
+        curves_caption=_curves_caption(search, scenario),
         layers=layers,
         layers_figure=_layers_figure(layers) if layers and layers.shares else None,
     )
@@ -182,13 +182,13 @@ def _tuning(search: Searched) -> Iterable[Figure]:
         )
 
 
-def _curves(search: Searched, question: QuestionPart) -> Iterable[Figure]:
+def _curves(search: Searched, scenario: ScenarioPart) -> Iterable[Figure]:
     if search.epochs:
         for measure, title in draw.MEASURES.items():
-            yield Figure(title, Markup(draw.curve(search, measure, question.oracles)))
+            yield Figure(title, Markup(draw.curve(search, measure, scenario.oracles)))
 
 
-def _curves_caption(search: Searched, question: QuestionPart) -> str:
+def _curves_caption(search: Searched, scenario: ScenarioPart) -> str:
     """Say what the lines and the band of the curves are."""
     if search.chosen is None:
         return ""
@@ -196,13 +196,13 @@ def _curves_caption(search: Searched, question: QuestionPart) -> str:
         f"Percent after each epoch of the chosen trial, on the tuning {_seeds(search.chosen.training_seeds)}. Dashed: "
         "the oracle there."
     ]
-    if question.oracles:
-        seeds = _seeds([oracle.training_seed for oracle in question.oracles])
+    if scenario.oracles:
+        seeds = _seeds([oracle.training_seed for oracle in scenario.oracles])
         parts.append(
             f"Band: lowest to highest oracle of the reporting {seeds}, which no line here comes from; it shows how "
             "much retraining alone varies."
         )
-        if draw.oracle_band("mia", question.oracles) is None:
+        if draw.oracle_band("mia", scenario.oracles) is None:
             parts.append("MIA has no band: reporting takes its non-members from test, the search from validation.")
     else:
         parts.append("No band: no oracle of a reporting seed is confirmed yet.")

@@ -11,11 +11,11 @@ from typing import Final
 
 from torch import nn
 
-from lethe.place import Place, PlaceError
-from lethe.pool import CorruptArtefactError, Pool
+from lethe.artifacts import ArtifactStore, CorruptArtifactError
 from lethe.report.page._gather import Searched, Tried
 from lethe.results.columns import json_column
-from lethe.study import ArtefactKey, Study
+from lethe.storage.root import StorageError, StorageRoot
+from lethe.study import ArtifactKey, Study
 from lethe.versions import SchemaError
 from unlearning.models import Network
 from unlearning.saliency import SALIENCY_VERSION, Saliency
@@ -38,7 +38,7 @@ class Layers:
     reason: str = ""
 
 
-def layers_of(search: Searched, study: Study | None, place: Place) -> Layers | None:
+def layers_of(search: Searched, study: Study | None, root: StorageRoot) -> Layers | None:
     """Count the trainable weights of each layer under the chosen setting; None where no saliency score decides."""
     chosen = search.chosen
     if chosen is None or chosen.density is None or not _by_saliency(chosen):
@@ -49,14 +49,14 @@ def layers_of(search: Searched, study: Study | None, place: Place) -> Layers | N
     weights: Counter[str] = Counter()
     try:
         for original, oracle in zip(chosen.originals, chosen.oracles, strict=True):
-            for layer, moved, total in _layers(place, original, oracle, chosen.density, study.network):
+            for layer, moved, total in _layers(root, original, oracle, chosen.density, study.network):
                 trainable[layer] += moved
                 weights[layer] += total
     except FileNotFoundError:
-        return Layers({}, (), chosen.density, f"the scores are not in the pool of {place} any more")
+        return Layers({}, (), chosen.density, f"the scores are not in the pool of {root} any more")
     except KeyError:
         return Layers({}, (), chosen.density, "the scores are of another network than the specification names")
-    except (CorruptArtefactError, PlaceError, SchemaError, ValueError) as error:
+    except (CorruptArtifactError, StorageError, SchemaError, ValueError) as error:
         return Layers({}, (), chosen.density, str(error))
     return Layers(
         {layer: (trainable[layer], total) for layer, total in weights.items()},
@@ -71,18 +71,20 @@ def _by_saliency(trial: Tried) -> bool:
 
 
 @lru_cache(maxsize=KEPT)
-def _layers(place: Place, original: str, oracle: str, density: float, network: Network) -> list[tuple[str, int, int]]:
+def _layers(
+    root: StorageRoot, original: str, oracle: str, density: float, network: Network
+) -> list[tuple[str, int, int]]:
     """Give the name of each parameter's layer, its trainable weights and all of them; what has a fingerprint stays."""
-    pool = Pool(place)
-    manifest = pool.manifest_of("oracle", oracle)
+    artifacts = ArtifactStore(root)
+    manifest = artifacts.manifest_of("oracle", oracle)
     if manifest is None:
-        raise FileNotFoundError(f"{place}: no oracle {oracle}")
+        raise FileNotFoundError(f"{root}: no oracle {oracle}")
     forget = manifest.inputs["forget"]
-    key = ArtefactKey("saliency", {"original": original, "forget": forget, "version": SALIENCY_VERSION})
-    artefact = pool.load(key)
-    if artefact is None:
-        raise FileNotFoundError(pool.uri(key))
-    scores = artefact.files["scores"]
+    key = ArtifactKey("saliency", {"original": original, "forget": forget, "version": SALIENCY_VERSION})
+    artifact = artifacts.load(key)
+    if artifact is None:
+        raise FileNotFoundError(artifacts.uri(key))
+    scores = artifact.files["scores"]
     model = network.build(channels=1, classes=2, seed=0)
     ordered = {name: scores[name] for name, _ in model.named_parameters()}
     masks = Saliency(ordered).masks(density)

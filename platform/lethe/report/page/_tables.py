@@ -9,7 +9,7 @@ from lethe.report._board import Board, is_choice
 from lethe.report._leaderboard import second, setting_in_words
 from lethe.report._notes import settings_of
 from lethe.report._numbers import METRICS, gap_interval, missing, model_title, p_value, row_title
-from lethe.report.page._gather import QuestionPart, StudyPart
+from lethe.report.page._gather import ScenarioPart, StudyPart
 from lethe.report.page._wording import difference, duration, method_title, percent
 from lethe.results.views import AugmentationRow, LeaderboardRow
 
@@ -131,7 +131,7 @@ def choices_of(board: Board) -> list[tuple[str, str, str]]:
 
 @dataclass(frozen=True)
 class Effect:
-    """What an arm does to one measure of one row."""
+    """What an augmentation does to one measure of one row."""
 
     row: str
     metric: str
@@ -143,10 +143,10 @@ class Effect:
 
 @dataclass(frozen=True)
 class Arms:
-    """One arm held against another on one data set and forget request."""
+    """One augmentation held against another on one data set and forget request."""
 
     title: str
-    arm: str
+    augmentation: str
     against: str
     seeds: int
     effects: tuple[Effect, ...]
@@ -156,12 +156,12 @@ def arms_of(lines: Iterable[AugmentationRow]) -> list[Arms]:
     """Sort the effects of augmentation by what they are about."""
     groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
     for line in lines:
-        groups[line.data_hash, line.forget_hash, line.recipe, line.arm, line.against].append(line)
-    titles = Counter((_of_what(rows[0]), rows[0].arm) for rows in groups.values())
+        groups[line.data_hash, line.forget_hash, line.recipe, line.augmentation, line.against].append(line)
+    titles = Counter((_of_what(rows[0]), rows[0].augmentation) for rows in groups.values())
     return [
         Arms(
-            _of_what(rows[0], exactly=titles[_of_what(rows[0]), rows[0].arm] > 1),
-            rows[0].arm,
+            _of_what(rows[0], exactly=titles[_of_what(rows[0]), rows[0].augmentation] > 1),
+            rows[0].augmentation,
             rows[0].against,
             max(row.seeds for row in rows),
             tuple(map(_effect, rows)),
@@ -207,22 +207,24 @@ class Retraining:
 
 
 def retrainings_of(part: StudyPart) -> list[Retraining]:
-    """Hold the cost of each question's search against its retraining."""
+    """Hold the cost of each scenario's search against its retraining."""
     titles: dict[str | None, str] = {}
     oracles: defaultdict[str | None, list[float]] = defaultdict(lambda: [0, 0.0])
     search: defaultdict[str | None, float] = defaultdict(float)
     for line in part.cost:
         if line.stage not in ("oracles", "search"):
             continue
-        titles[line.question] = f"{line.dataset}, augmentation {line.arm}, forget {line.forget}, {line.network}"
+        titles[line.scenario] = (
+            f"{line.dataset}, augmentation {line.augmentation}, forget {line.forget}, {line.network}"
+        )
         if line.stage == "oracles":
-            units, seconds = oracles[line.question]
-            oracles[line.question] = [units + line.units, seconds + line.seconds]
+            units, seconds = oracles[line.scenario]
+            oracles[line.scenario] = [units + line.units, seconds + line.seconds]
         else:
-            search[line.question] += line.seconds
+            search[line.scenario] += line.seconds
     return [
-        Retraining(title, int(oracles[question][0]), _mean(*oracles[question]), search[question])
-        for question, title in titles.items()
+        Retraining(title, int(oracles[scenario][0]), _mean(*oracles[scenario]), search[scenario])
+        for scenario, title in titles.items()
     ]
 
 
@@ -230,13 +232,16 @@ def _mean(units: float, seconds: float) -> float | None:
     return seconds / units if units else None
 
 
-def asked_in_words(question: QuestionPart) -> str:
-    """Say what a question asks."""
-    asked = question.asked
-    twins = f", {asked.forget_twins:,} of them repeats of one that was asked for" if asked.forget_twins else ""
+def asked_in_words(scenario: ScenarioPart) -> str:
+    """Say what a scenario asks."""
+    asked = scenario.asked
+    duplicates = (
+        f", {asked.forget_duplicates:,} of them repeats of one that was asked for" if asked.forget_duplicates else ""
+    )
     return (
-        f"Forget {asked.forget} ({asked.forget_images:,} train images{twins}) of {asked.dataset}: {asked.network}, "
-        f"augmentation {asked.arm}."
+        f"Forget {asked.forget} ({asked.forget_images:,} train images{duplicates}) of {asked.dataset}: "
+        f"{asked.network}, "
+        f"augmentation {asked.augmentation}."
     )
 
 

@@ -1,4 +1,4 @@
-"""How numbers are written on the page, and the one sentence that answers a question put to a method.
+"""How numbers are written on the page, and the one sentence that answers a scenario put to a method.
 
 Fractions come in, percent and points go out. A sentence claims no more than its test does: what the seeds do not decide
 is called inconclusive.
@@ -21,7 +21,7 @@ MINUS: Final = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True)
 class Answer:
-    """What a study found on one question with one method."""
+    """What a study found on one scenario with one method."""
 
     method: str
     mood: Mood
@@ -31,10 +31,10 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far the search of one question with one method has come."""
+    """How far the search of one scenario with one method has come."""
 
     study: str
-    question: str
+    scenario: str
     method: str
     trials: int
     done: int
@@ -76,7 +76,7 @@ def method_title(name: str) -> str:
 
 def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, contrast: ContrastRow | None) -> Answer:
     """Say what the reporting seeds tell of a method's chosen setting."""
-    name = _subject(line.method)
+    name = _context(line.method)
     if line.gap is None:
         return Answer(line.method, "nothing", missing(line) or "no result", f"{name} has no gap: {_why(line)}.")
     if line.gap_low is None:
@@ -93,7 +93,7 @@ def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, cont
 
 def searched_answer(progress: Progress) -> Answer:
     """Say how far the search of a method has come that has no confirmed row yet."""
-    name = _subject(progress.method)
+    name = _context(progress.method)
     if progress.done == 0:
         ends = [
             f"{ended} {how}" for ended, how in ((progress.diverged, "diverged"), (progress.failed, "failed")) if ended
@@ -121,7 +121,7 @@ def searched_answer(progress: Progress) -> Answer:
 
 def unsearched_answer(method: str) -> Answer:
     """Say that a method of the study has no trial yet."""
-    return Answer(method, "nothing", "no trial yet", f"{_subject(method)} has no trial yet.")
+    return Answer(method, "nothing", "no trial yet", f"{_context(method)} has no trial yet.")
 
 
 def _verdict(contrast: ContrastRow | None) -> tuple[Mood, str]:
@@ -175,7 +175,7 @@ def _floor(line: LeaderboardRow) -> str:
             return f"{floor}: no verdict below three seeds."
 
 
-def _subject(method: str) -> str:
+def _context(method: str) -> str:
     title = method_title(method)
     return title[:1].upper() + title[1:]
 

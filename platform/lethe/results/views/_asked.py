@@ -12,10 +12,10 @@ class AskedRow(BoardRow):
     """A model that a table is made of, or that it waits for."""
 
 
-CURRENT_CELLS: Final = """
-select study, cell, max(planned_trials) as budget from asked where cell is not null group by all
+CURRENT_SEARCHES: Final = """
+select study, method_search, max(planned_trials) as budget from asked where method_search is not null group by all
 """
-"""SQL: the cells that these specifications search, and of how many of its trials each has chosen."""
+"""SQL: the method searches that these specifications search, and of how many of its trials each has chosen."""
 
 ASKED: Final = View(
     "The models that the tables of each study's specification that was run last are made of, or wait for.",

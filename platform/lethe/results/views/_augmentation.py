@@ -1,7 +1,7 @@
-"""What an augmentation arm changes, on every measure of every row, paired by training seed.
+"""What an augmentation changes, on every measure of every row, paired by training seed.
 
-Two arms are compared where everything else is the same: the images and labels, the forget set, network, recipe and the
-study's seed, by their hashes. Names do not count: two files may have one name.
+Two augmentations are compared where everything else is the same: the images and labels, the forget set, network,
+recipe and the study's seed, by their hashes. Names do not count: two files may have one name.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from lethe.results.views._base import FEWEST, LEVEL, PRECISION, WHOLE, View, cli
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationRow:
-    """The effect of one arm on one measure of one row."""
+    """The effect of one augmentation on one measure of one row."""
 
     study: Annotated[str, Column("", "name of the study")]
     dataset: Annotated[str, Column("", "name of the data set")]
@@ -23,23 +23,29 @@ class AugmentationRow:
     data_hash: Annotated[str, Column("", "hash of the images and labels")]
     forget_hash: Annotated[str, Column("", "hash of the indices of the forget set")]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
-    row: Annotated[str, Column("", "row of the comparison; of 'original' too, whose own gap may shrink with an arm")]
-    arm: Annotated[str, Column("", "augmentation arm")]
-    against: Annotated[str, Column("", "the arm that it is held against: 'none', or the first by name without it")]
+    row: Annotated[
+        str, Column("", "row of the comparison; of 'original' too, whose own gap may shrink with an augmentation")
+    ]
+    augmentation: Annotated[str, Column("", "augmentation")]
+    against: Annotated[
+        str, Column("", "the augmentation that it is held against: 'none', or the first by name without it")
+    ]
     metric: Annotated[
         str,
         Column("", "'ua', 'ra', 'ta', 'mia', 'auc', 'gap', or 'gap_closed': the original's gap minus the row's own"),
     ]
-    seeds: Annotated[int, Column("", "reporting seeds that both arms have")]
-    mean: Annotated[float, Column("fraction", "the measure with the arm, mean over these seeds")]
-    mean_against: Annotated[float, Column("fraction", "the measure with the other arm, mean over these seeds")]
+    seeds: Annotated[int, Column("", "reporting seeds that both augmentations have")]
+    mean: Annotated[float, Column("fraction", "the measure with the augmentation, mean over these seeds")]
+    mean_against: Annotated[float, Column("fraction", "the measure with the other augmentation, mean over these seeds")]
     difference: Annotated[float, Column("fraction", "the first minus the second, paired by seed")]
     low: Annotated[
         float | None, Column("fraction", f"lower end of its own 95 % interval; null below {FEWEST} seeds, or oracles")
     ]
     high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
     p: Annotated[float | None, Column("", "two-sided p of a paired t-test; null where there is no interval")]
-    p_holm: Annotated[float | None, Column("", "the same, adjusted for all differences between these two arms (Holm)")]
+    p_holm: Annotated[
+        float | None, Column("", "the same, adjusted for all differences between these two augmentations (Holm)")
+    ]
     verdict: Annotated[
         str,
         Column("", f"'higher' or 'lower' (p_holm below {LEVEL}), 'inconclusive', 'too few seeds', or 'no interval'"),
@@ -49,21 +55,21 @@ class AugmentationRow:
 _SAME: Final = "study, data_hash, forget_hash, recipe"
 
 AUGMENTATION: Final = View(
-    "What augmentation changes: each measure of each row with an arm and without, paired by seed.",
+    "What augmentation changes: each measure of each row with an augmentation and without, paired by seed.",
     AugmentationRow,
     f"""
 with base as (
-    select {_SAME}, case when bool_or(arm = 'none') then 'none' else min(arm) end as against
+    select {_SAME}, case when bool_or(augmentation = 'none') then 'none' else min(augmentation) end as against
     from confirmed group by all
 ),
 whole as ({WHOLE}),
 measured as (
-    select {_SAME}, dataset, network, precision, forget, arm, row, training_seed,
+    select {_SAME}, dataset, network, precision, forget, augmentation, row, training_seed,
         ua, ra, ta, mia, auc, gap, untouched - gap as gap_closed
     from confirmed left join (
-        select study, question, training_seed, gap as untouched from confirmed where row = 'original'
-    ) using (study, question, training_seed)
-    semi join whole using (study, question, row)
+        select study, scenario, training_seed, gap as untouched from confirmed where row = 'original'
+    ) using (study, scenario, training_seed)
+    semi join whole using (study, scenario, row)
 ),
 long as (
     unpivot measured on ua, ra, ta, mia, auc, gap, gap_closed into name metric value value
@@ -71,7 +77,7 @@ long as (
 paired as (
     select {_SAME}, any_value(a.dataset) as dataset, any_value(a.network) as network,
         any_value(a.precision) as precision, any_value(a.forget) as forget,
-        row, a.arm as arm, b.arm as against, metric,
+        row, a.augmentation as augmentation, b.augmentation as against, metric,
         count(*) as seeds, avg(a.value) as mean, avg(b.value) as mean_against,
         avg(a.value - b.value) as difference,
         stddev_samp(a.value - b.value) as sd,
@@ -80,21 +86,21 @@ paired as (
     from long a
     join base using ({_SAME})
     join long b using ({_SAME}, row, metric, training_seed)
-    where a.arm <> base.against and b.arm = base.against
-    group by {_SAME}, row, a.arm, b.arm, metric
+    where a.augmentation <> base.against and b.augmentation = base.against
+    group by {_SAME}, row, a.augmentation, b.augmentation, metric
 ),
 tested as (
     select *, case when independent and seeds >= {FEWEST} then t_pvalue(difference, sd, seeds) end as p from paired
     where not (row in ('original', 'oracle') and metric = 'gap_closed')
 ),
-stepped as (select *, {holm("p", f"{_SAME}, arm, against", "row, metric")} as step from tested),
+stepped as (select *, {holm("p", f"{_SAME}, augmentation, against", "row, metric")} as step from tested),
 adjusted as (
     select *, max(step) over (
-        partition by {_SAME}, arm, against order by p nulls last, row, metric rows unbounded preceding
+        partition by {_SAME}, augmentation, against order by p nulls last, row, metric rows unbounded preceding
     ) as p_holm
     from stepped
 )
-select study, dataset, network, precision, forget, data_hash, forget_hash, recipe, row, arm, against, metric,
+select study, dataset, network, precision, forget, data_hash, forget_hash, recipe, row, augmentation, against, metric,
     seeds, mean, mean_against, difference,
     {clipped("difference - reach", -2, 2)} as low,
     {clipped("difference + reach", -2, 2)} as high,
@@ -105,7 +111,7 @@ select study, dataset, network, precision, forget, data_hash, forget_hash, recip
         when difference < 0 then 'lower'
         else 'higher' end as verdict
 from adjusted
-order by study, dataset, network, precision, forget, data_hash, forget_hash, recipe, arm,
+order by study, dataset, network, precision, forget, data_hash, forget_hash, recipe, augmentation,
     row <> 'original', row <> 'oracle', row,
     list_position(['gap', 'gap_closed', 'ua', 'ra', 'ta', 'mia', 'auc'], metric)
 """,

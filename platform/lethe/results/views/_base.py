@@ -28,16 +28,16 @@ PRECISION = Column("", "precision of training and unlearning; null in results of
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuestionOf:
-    """Which question a row of a view is about."""
+class ScenarioOf:
+    """Which scenario a row of a view is about."""
 
     study: Annotated[str, Column("", "name of the study")]
     dataset: Annotated[str, Column("", "name of the data set")]
-    arm: Annotated[str, Column("", "augmentation arm")]
+    augmentation: Annotated[str, Column("", "augmentation")]
     network: Annotated[str, Column("", "network")]
     precision: Annotated[str | None, PRECISION]
     forget: Annotated[str, Column("", "forget request, as reports call it")]
-    question: Annotated[str, Column("", "fingerprint of the question; rows of different questions are never averaged")]
+    scenario: Annotated[str, Column("", "fingerprint of the scenario; rows of different scenarios are never averaged")]
 
 
 FEWEST: Final = 3
@@ -72,21 +72,21 @@ def holm(p: str, family: str, order: str) -> str:
     return f"case when {p} is not null then least(1.0, {step}) end"
 
 
-LABELS_OF_QUESTION = ", ".join(
+LABELS_OF_SCENARIO = ", ".join(
     [
         *(
-            f"arg_max({name}, (ended_at, {name})) over (partition by study, question) as {name}"
+            f"arg_max({name}, (ended_at, {name})) over (partition by study, scenario) as {name}"
             for name in ("dataset", "network", "forget")
         ),
-        "max(precision) over (partition by question) as precision",
+        "max(precision) over (partition by scenario) as precision",
     ]
 )
-"""SQL: how a question is called in its newest row, in all of them: a file that was renamed makes no other question.
+"""SQL: how a scenario is called in its newest row, in all of them: a file that was renamed makes no other scenario.
 
 The precision is that of any row that says it; those of an early version do not.
 """
 
-WHOLE = "select study, question, row from confirmed group by all having count(gap) = max(seeds_wanted)"
+WHOLE = "select study, scenario, row from confirmed group by all having count(gap) = max(seeds_wanted)"
 """SQL: the rows that have a gap on every reporting seed; of the others, the seeds that are left are no fair sample."""
 
-QUESTION = "study, dataset, arm, network, precision, forget, question"
+SCENARIO = "study, dataset, augmentation, network, precision, forget, scenario"

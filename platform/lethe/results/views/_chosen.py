@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._asked import CURRENT_CELLS
-from lethe.results.views._base import QUESTION, QuestionOf, View
+from lethe.results.views._asked import CURRENT_SEARCHES
+from lethe.results.views._base import SCENARIO, ScenarioOf, View
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Choice:
-    cell: Annotated[str, Column("", "fingerprint of the cell: question, method and search")]
+    method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     current: Annotated[bool, Column("", "whether the specification that was run last asks for this search")]
     method: Annotated[str, Column("", "unlearning method")]
     trial_id: Annotated[str, Column("", "trial of the chosen setting")]
@@ -45,35 +45,35 @@ class _Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChosenRow(_Choice, QuestionOf):
-    """The chosen setting of one cell."""
+class ChosenRow(_Choice, ScenarioOf):
+    """The chosen setting of one method search."""
 
 
 CHOSEN: Final = View(
     "The setting that each search chose: its gap on the tuning seeds, the confirmed one, and what finding it cost.",
     ChosenRow,
     f"""
-with current_cells as (
-{CURRENT_CELLS}),
+with current_method_searches as (
+{CURRENT_SEARCHES}),
 confirmed_rows as (
-    select study, cell, trial_id, count(gap) as seeds,
+    select study, method_search, trial_id, count(gap) as seeds,
         case when count(gap) = max(seeds_wanted) then avg(gap) end as gap
-    from confirmed where row = method and cell is not null group by all
+    from confirmed where row = method and method_search is not null group by all
 ),
 ranked as (
-    select trials.*, budget, current_cells.cell is not null as current,
-        row_number() over (partition by study, cell order by status <> 'done' or gap is null, gap, number) as place,
-        count(*) over (partition by study, cell) as tuning_trials,
-        sum(seconds_total) over (partition by study, cell) as tuning_seconds
-    from trials left join current_cells using (study, cell)
+    select trials.*, budget, current_method_searches.method_search is not null as current,
+        row_number() over (partition by study, method_search order by status <> 'done' or gap is null, gap, number) as
+        place, count(*) over (partition by study, method_search) as tuning_trials,
+        sum(seconds_total) over (partition by study, method_search) as tuning_seconds
+    from trials left join current_method_searches using (study, method_search)
     where budget is null or number < budget
 )
-select {QUESTION}, cell, current, method, trial_id, setting, lr, density, threshold,
+select {SCENARIO}, method_search, current, method, trial_id, setting, lr, density, threshold,
     ranked.gap as tuning_gap, original_gap as tuning_original_gap,
     confirmed_rows.gap as confirmed_gap, coalesce(confirmed_rows.seeds, 0) as confirmed_seeds,
     ua, ra, va, mia, training_seeds as tuning_seeds, tuning_trials, budget as planned_trials, tuning_seconds
-from ranked left join confirmed_rows using (study, cell, trial_id)
+from ranked left join confirmed_rows using (study, method_search, trial_id)
 where place = 1 and status = 'done' and ranked.gap is not null
-order by {QUESTION}, method
+order by {SCENARIO}, method
 """,
 )

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.rows import ConfirmationRow
 from lethe.results.schema import Column
-from lethe.results.views._base import LABELS_OF_QUESTION, View
+from lethe.results.views._base import LABELS_OF_SCENARIO, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +46,22 @@ COMPARED: Final = View(
     ComparedRow,
     f"""
 with wanted as (
-    select study, question, count(distinct training_seed) as seeds_wanted
+    select study, scenario, count(distinct training_seed) as seeds_wanted
     from asked where role = 'reporting' group by all
 ),
 on_board as (
     select c.* replace (
-            b.cell as cell, b.trial_id as trial_id, b.tuning_trials as tuning_trials, b.tuning_seconds as tuning_seconds
+            b.method_search as method_search, b.trial_id as trial_id, b.tuning_trials as tuning_trials,
+            b.tuning_seconds as tuning_seconds
         ),
         b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.training, b.margin, b.tuning_seeds,
         w.seeds_wanted, b.role
-    from asked b join confirmations c using (study, question, confirmation_id)
-        join wanted w using (study, question)
+    from asked b join confirmations c using (study, scenario, confirmation_id)
+        join wanted w using (study, scenario)
 ),
 before_boards as (
     select * exclude (chosen_setting, chosen_trials),
-        count(distinct training_seed) over (partition by study, question) as seeds_wanted, 'reporting' as role
+        count(distinct training_seed) over (partition by study, scenario) as seeds_wanted, 'reporting' as role
     from (
         select * from (
             select *,
@@ -69,17 +70,17 @@ before_boards as (
             from confirmations
             where getvariable('specification') = '' and study not in (select study from boards)
             window of_row as (
-                partition by study, question, row order by coalesce(tuning_trials, 0), ended_at
+                partition by study, scenario, row order by coalesce(tuning_trials, 0), ended_at
                 rows between unbounded preceding and unbounded following
             )
         )
         where chosen_trials is null or setting = chosen_setting
         qualify row_number() over (
-            partition by study, question, row, training_seed order by coalesce(tuning_trials, 0) desc, ended_at desc
+            partition by study, scenario, row, training_seed order by coalesce(tuning_trials, 0) desc, ended_at desc
         ) = 1
     )
 )
-select * replace ({LABELS_OF_QUESTION}) from (from on_board union all by name from before_boards)
+select * replace ({LABELS_OF_SCENARIO}) from (from on_board union all by name from before_boards)
 """,
 )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, QUESTION, WHOLE, QuestionOf, View, clipped, half_width, holm
+from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, WHOLE, ScenarioOf, View, clipped, half_width, holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class _Contrast:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContrastRow(_Contrast, QuestionOf):
+class ContrastRow(_Contrast, ScenarioOf):
     """How much farther from the oracle one row is than another."""
 
 
@@ -38,16 +38,16 @@ CONTRASTS: Final = View(
     f"""
 with whole as ({WHOLE}),
 gaps as (
-    select {QUESTION}, row, method, training_seed, gap from confirmed semi join whole using (study, question, row)
+    select {SCENARIO}, row, method, training_seed, gap from confirmed semi join whole using (study, scenario, row)
 ),
 paired as (
-    select {", ".join(f"a.{name.strip()}" for name in QUESTION.split(","))}, a.row as first, b.row as second,
+    select {", ".join(f"a.{name.strip()}" for name in SCENARIO.split(","))}, a.row as first, b.row as second,
         b.row <> b.method as untuned,
         count(*) as seeds,
         avg(a.gap - b.gap) as difference,
         stddev_samp(a.gap - b.gap) as sd,
         {half_width("a.gap - b.gap")} as reach
-    from gaps a join gaps b using (study, question, training_seed)
+    from gaps a join gaps b using (study, scenario, training_seed)
     where a.row = a.method and a.row not in ('original', 'oracle') and b.row <> 'oracle'
         and (b.row = 'original' or (b.row = b.method and a.row < b.row) or (b.method = a.method and b.row <> a.row))
     group by all
@@ -56,15 +56,15 @@ tested as (
     select *, case when seeds >= {FEWEST} then t_pvalue(difference, sd, seeds) end as p from paired
 ),
 stepped as (
-    select *, {holm("p", "study, question", "first, second")} as step from tested
+    select *, {holm("p", "study, scenario", "first, second")} as step from tested
 ),
 adjusted as (
     select *, max(step) over (
-        partition by study, question order by p nulls last, first, second rows unbounded preceding
+        partition by study, scenario order by p nulls last, first, second rows unbounded preceding
     ) as p_holm
     from stepped
 )
-select {QUESTION}, first, second, untuned, seeds, difference,
+select {SCENARIO}, first, second, untuned, seeds, difference,
     {clipped("difference - reach", -1, 1)} as low,
     {clipped("difference + reach", -1, 1)} as high,
     p, case when p is not null then p_holm end as p_holm,
@@ -73,6 +73,6 @@ select {QUESTION}, first, second, untuned, seeds, difference,
         when difference < 0 then 'closer'
         else 'farther' end as verdict
 from adjusted
-order by study, dataset, arm, forget, question, first, second <> 'original', untuned, second
+order by study, dataset, augmentation, forget, scenario, first, second <> 'original', untuned, second
 """,
 )

@@ -11,13 +11,13 @@ from lethe.results.views._base import View
 class CostRow:
     """What one stage of a study cost on one kind of device."""
 
-    study: Annotated[str, Column("", "name of the study; a shared artefact counts for the last that recorded it")]
+    study: Annotated[str, Column("", "name of the study; a shared artifact counts for the last that recorded it")]
     dataset: Annotated[str | None, Column("", "name of the data set; null for packing")]
-    arm: Annotated[str | None, Column("", "augmentation arm; null for packing")]
+    augmentation: Annotated[str | None, Column("", "augmentation; null for packing")]
     network: Annotated[str | None, Column("", "network; null for packing")]
     forget: Annotated[str | None, Column("", "forget request; null for originals, which serve all, and for packing")]
-    question: Annotated[
-        str | None, Column("", "fingerprint of the question; null where forget is, and for models of an early version")
+    scenario: Annotated[
+        str | None, Column("", "fingerprint of the scenario; null where forget is, and for models of an early version")
     ]
     stage: Annotated[str, Column("", "'originals', 'oracles', 'saliency', 'packing', 'search' or 'confirmation'")]
     method: Annotated[str | None, Column("", "method that was searched or confirmed; null before")]
@@ -35,29 +35,29 @@ COST: Final = View(
     CostRow,
     """
 with spent as (
-    select study, dataset, arm, network, forget, question, if(kind = 'saliency', kind, kind || 's') as stage,
+    select study, dataset, augmentation, network, forget, scenario, if(kind = 'saliency', kind, kind || 's') as stage,
         null as method, device, seconds_total as seconds, cpus, gpus
     from artifacts
     union all by name
-    select study, dataset, arm, network, forget, question, 'search' as stage, method, device,
+    select study, dataset, augmentation, network, forget, scenario, 'search' as stage, method, device,
         seconds_total as seconds, cpus, gpus
     from trials
     union all by name
-    select study, dataset, arm, network, forget, question, 'confirmation' as stage, method, device,
+    select study, dataset, augmentation, network, forget, scenario, 'confirmation' as stage, method, device,
         seconds_total as seconds, cpus, gpus
     from confirmations
     union all by name
     select study, 'packing' as stage, device, seconds_total as seconds, cpus * workers as cpus, gpus * workers as gpus
-    from packings
+    from calibrations
 )
-select study, dataset, arm, network, forget, question, stage, method, device,
+select study, dataset, augmentation, network, forget, scenario, stage, method, device,
     count(*) as units,
     sum(seconds) as seconds,
     if(bool_or(seconds > 0 and cpus is null), null, coalesce(sum(seconds * cpus), 0)) as cpu_seconds,
     if(bool_or(seconds > 0 and gpus is null), null, coalesce(sum(seconds * gpus), 0)) as gpu_seconds
 from spent
-group by study, dataset, arm, network, forget, question, stage, method, device
+group by study, dataset, augmentation, network, forget, scenario, stage, method, device
 order by study, list_position(['originals', 'oracles', 'saliency', 'packing', 'search', 'confirmation'], stage),
-    dataset, arm, forget, question, method, device
+    dataset, augmentation, forget, scenario, method, device
 """,
 )

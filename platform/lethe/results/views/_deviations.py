@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, QUESTION, QuestionOf, View, clipped, half_width
+from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class _Deviation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviationRow(_Deviation, QuestionOf):
+class DeviationRow(_Deviation, ScenarioOf):
     """How far one measure of one row lies from the oracle's, and on which side."""
 
 
@@ -31,19 +31,19 @@ DEVIATIONS: Final = View(
     DeviationRow,
     f"""
 with differences as (
-    select {QUESTION}, row, training_seed,
+    select {SCENARIO}, row, training_seed,
         ua - oracle_ua as ua, ra - oracle_ra as ra, ta - oracle_ta as ta, mia - oracle_mia as mia
     from confirmed where row <> 'oracle'
 ),
 long as (unpivot differences on ua, ra, ta, mia into name metric value value)
-select {QUESTION}, row, metric, seeds, difference,
+select {SCENARIO}, row, metric, seeds, difference,
     {clipped("difference - reach", -1, 1)} as low,
     {clipped("difference + reach", -1, 1)} as high
 from (
-    select {QUESTION}, row, metric, count(*) as seeds, avg(value) as difference, {half_width("value")} as reach
-    from long group by {QUESTION}, row, metric
+    select {SCENARIO}, row, metric, count(*) as seeds, avg(value) as difference, {half_width("value")} as reach
+    from long group by {SCENARIO}, row, metric
 )
-order by study, dataset, arm, forget, question, row <> 'original', row,
+order by study, dataset, augmentation, forget, scenario, row <> 'original', row,
     list_position(['ua', 'ra', 'ta', 'mia'], metric)
 """,
 )

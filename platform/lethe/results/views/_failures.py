@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import QUESTION, QuestionOf, View
+from lethe.results.views._base import SCENARIO, ScenarioOf, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class _Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FailureRow(_Failure, QuestionOf):
+class FailureRow(_Failure, ScenarioOf):
     """One trial or confirmation without a measure."""
 
 
@@ -30,10 +30,10 @@ FAILURES: Final = View(
     "Trials and confirmations that diverged or failed, and why.",
     FailureRow,
     f"""
-select {QUESTION}, 'trial' as kind, trial_id as id, method, setting, status, cause, error, losses, ended_at
+select {SCENARIO}, 'trial' as kind, trial_id as id, method, setting, status, cause, error, losses, ended_at
 from trials where status in ('diverged', 'failed')
 union all
-select {QUESTION}, 'confirmation', confirmation_id, method, setting, status, null, error, null, ended_at
+select {SCENARIO}, 'confirmation', confirmation_id, method, setting, status, null, error, null, ended_at
 from confirmations where status in ('diverged', 'failed')
 order by ended_at, id
 """,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import LEVEL, QUESTION, WHOLE, QuestionOf, View, holm
+from lethe.results.views._base import LEVEL, SCENARIO, WHOLE, ScenarioOf, View, holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class _JointTest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JointTestRow(_JointTest, QuestionOf):
+class JointTestRow(_JointTest, ScenarioOf):
     """Whether the models of one row can be distinguished from oracles by their four measures together."""
 
 
@@ -36,34 +36,34 @@ JOINT_TESTS: Final = View(
     f"""
 with whole as ({WHOLE}),
 vectors as (
-    select {QUESTION}, row, role, training_seed, mia_nonmembers, [ua, ra, ta, mia] as vector
+    select {SCENARIO}, row, role, training_seed, mia_nonmembers, [ua, ra, ta, mia] as vector
     from compared where ua is not null and ra is not null and ta is not null and mia is not null
 ),
 oracles as (
-    select study, question, mia_nonmembers, list(vector order by training_seed) as oracles
+    select study, scenario, mia_nonmembers, list(vector order by training_seed) as oracles
     from vectors where row = 'oracle' group by all
 ),
 models as (
-    select {QUESTION}, row, mia_nonmembers, list(vector order by training_seed) as models
-    from vectors semi join whole using (study, question, row) where row <> 'oracle' group by all
+    select {SCENARIO}, row, mia_nonmembers, list(vector order by training_seed) as models
+    from vectors semi join whole using (study, scenario, row) where row <> 'oracle' group by all
 ),
 measured as (
-    select {QUESTION}, row, len(models) as models, len(oracles) as oracles, energy_test(models, oracles) as found
-    from models join oracles using (study, question, mia_nonmembers)
+    select {SCENARIO}, row, len(models) as models, len(oracles) as oracles, energy_test(models, oracles) as found
+    from models join oracles using (study, scenario, mia_nonmembers)
 ),
 tested as (
     select * exclude (found), found.distance as distance, found.p as p, found.least_p as least_p from measured
 ),
-stepped as (select *, {holm("p", "study, question", "row")} as step from tested),
+stepped as (select *, {holm("p", "study, scenario", "row")} as step from tested),
 adjusted as (
-    select *, max(step) over (partition by study, question order by p, row rows unbounded preceding) as p_holm
+    select *, max(step) over (partition by study, scenario order by p, row rows unbounded preceding) as p_holm
     from stepped
 )
-select {QUESTION}, row, models, oracles, distance, p, least_p, p_holm,
-    case when least_p * count(*) over (partition by study, question) >= {LEVEL} then 'too few seeds'
+select {SCENARIO}, row, models, oracles, distance, p, least_p, p_holm,
+    case when least_p * count(*) over (partition by study, scenario) >= {LEVEL} then 'too few seeds'
         when p_holm < {LEVEL} then 'differs'
         else 'no difference found' end as verdict
 from adjusted
-order by study, dataset, arm, forget, question, row <> 'original', row
+order by study, dataset, augmentation, forget, scenario, row <> 'original', row
 """,
 )

@@ -1,4 +1,4 @@
-"""The table of each question: every row with its gap over the reporting seeds, and how far it is above the noise floor.
+"""The table of each scenario: every row with its gap over the reporting seeds, and how far it is above the noise floor.
 
 The *gap* of a row is paired: each model against the oracle of its own seed, with which it shares initial weights and
 order. The noise floor is a gap between oracles of different seeds, so no paired gap may be held against it. The
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, QUESTION, QuestionOf, View, clipped, half_width
+from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,9 @@ class _Line:
     ]
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")]
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")]
-    cell: Annotated[str | None, Column("", "fingerprint of the cell; null for rows that belong to no search")]
+    method_search: Annotated[
+        str | None, Column("", "fingerprint of the method search; null for rows that belong to no search")
+    ]
     trial_id: Annotated[str | None, Column("", "trial that chose the setting")]
     setting: Annotated[str, Column("", "the setting, as JSON")]
     mia_nonmembers: Annotated[str, Column("", "split that the attack takes non-members from")]
@@ -100,56 +102,56 @@ class _Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeaderboardRow(_Line, QuestionOf):
-    """One row of one question's table."""
+class LeaderboardRow(_Line, ScenarioOf):
+    """One row of one scenario's table."""
 
 
 _MEASURES: Final = ("ua", "ra", "ta", "mia", "mia_balanced_accuracy", "auc", "tow")
 
 LEADERBOARD: Final = View(
-    "The table of each question: gaps to retraining, the noise floor and the excess over it, doing nothing, controls.",
+    "The table of each scenario: gaps to retraining, the noise floor and the excess over it, doing nothing, controls.",
     LeaderboardRow,
     f"""
 with distances as (
-    select m.study, m.question, m.row, m.training_seed, o.training_seed as other,
+    select m.study, m.scenario, m.row, m.training_seed, o.training_seed as other,
         (abs(m.ua - o.ua) + abs(m.ra - o.ra) + abs(m.ta - o.ta) + abs(m.mia - o.mia)) / 4 as distance
-    from compared m join compared o using (study, question, mia_nonmembers)
+    from compared m join compared o using (study, scenario, mia_nonmembers)
     where o.row = 'oracle' and m.training_seed <> o.training_seed
 ),
 pairs as (
-    select m.study, m.question, m.row, m.training_seed, other,
+    select m.study, m.scenario, m.row, m.training_seed, other,
         if(m.row = 'oracle', o.distance, m.distance - o.distance) as value
-    from distances m join distances o using (study, question, training_seed, other)
+    from distances m join distances o using (study, scenario, training_seed, other)
     where o.row = 'oracle' and m.distance is not null and o.distance is not null
 ),
 totals as (
-    select study, question, row, sum(value) as total, count(*) as pairs, count(distinct training_seed) as models
+    select study, scenario, row, sum(value) as total, count(*) as pairs, count(distinct training_seed) as models
     from pairs group by all
 ),
 touched as (
-    select study, question, row, seed, sum(value) as total, count(*) as pairs
+    select study, scenario, row, seed, sum(value) as total, count(*) as pairs
     from (
-        select study, question, row, training_seed as seed, value from pairs
+        select study, scenario, row, training_seed as seed, value from pairs
         union all
-        select study, question, row, other as seed, value from pairs
+        select study, scenario, row, other as seed, value from pairs
     )
     group by all
 ),
 estimates as (
-    select study, question, row, any_value(a.total / a.pairs) as mean, any_value(models) as models, count(*) as oracles,
+    select study, scenario, row, any_value(a.total / a.pairs) as mean, any_value(models) as models, count(*) as oracles,
         case when count(*) >= {FEWEST} and any_value(models) >= {FEWEST} then
             (count(*) - 1) / sqrt(count(*)) * stddev_samp((a.total - t.total) / nullif(a.pairs - t.pairs, 0))
         end as error
-    from totals a join touched t using (study, question, row)
-    group by study, question, row
+    from totals a join touched t using (study, scenario, row)
+    group by study, scenario, row
 ),
 excesses as (
-    select study, question, row, mean as excess, models as excess_seeds, oracles as excess_oracles,
+    select study, scenario, row, mean as excess, models as excess_seeds, oracles as excess_oracles,
         error as excess_error, t_quantile(oracles, 0.975) * error as excess_reach
     from estimates where row <> 'oracle'
 ),
 jackknifed as (
-    select study, question, oracles as noise_floor_seeds, mean as noise_floor,
+    select study, scenario, oracles as noise_floor_seeds, mean as noise_floor,
         t_quantile(oracles, 0.975) * error as floor_reach
     from estimates where row = 'oracle'
 ),
@@ -160,7 +162,7 @@ floors as (
     from jackknifed
 ),
 lines as (
-    select {QUESTION}, row,
+    select {SCENARIO}, row,
         any_value(specification_id) as specification_id,
         any_value(method) as method,
         count(*) as seeds,
@@ -178,7 +180,7 @@ lines as (
         avg(compute_share) as compute_share,
         max(tuning_trials) as tuning_trials,
         arg_max(tuning_seconds, tuning_trials) as tuning_seconds,
-        any_value(cell) as cell,
+        any_value(method_search) as method_search,
         any_value(trial_id) as trial_id,
         arg_min(setting, training_seed) as setting,
         any_value(mia_nonmembers) as mia_nonmembers,
@@ -187,17 +189,17 @@ lines as (
         list(training_seed order by training_seed) as reporting_seeds,
         any_value(tuning_seeds) as tuning_seeds
     from confirmed
-    group by {QUESTION}, row
+    group by {SCENARIO}, row
 ),
 judged as (
     select *,
         {clipped("excess - excess_reach", -1, 1)} as excess_low,
         {clipped("excess + excess_reach", -1, 1)} as excess_high,
         excess + t_quantile(excess_oracles, 0.95) * excess_error as excess_upper,
-        max(gap) filter (row = 'original' and whole) over (partition by study, question) as untouched
-    from lines left join excesses using (study, question, row)
+        max(gap) filter (row = 'original' and whole) over (partition by study, scenario) as untouched
+    from lines left join excesses using (study, scenario, row)
 )
-select {QUESTION}, specification_id, row, method, row <> method as untuned, seeds, seeds_wanted, status,
+select {SCENARIO}, specification_id, row, method, row <> method as untuned, seeds, seeds_wanted, status,
     {", ".join(f"case when whole then {name} end as {name}" for name in _MEASURES)},
     case when row = 'oracle' then noise_floor when whole then gap end as gap,
     case when row = 'oracle' then noise_floor_low when whole then {clipped("gap - reach", 0, 1)} end as gap_low,
@@ -218,9 +220,9 @@ select {QUESTION}, specification_id, row, method, row <> method as untuned, seed
         then excess_seeds - excess_oracles + seeds_to_decide(
             excess, excess_error * sqrt(excess_oracles), excess_oracles, if(gap < untouched, margin, null)
         ) end as seeds_to_decide,
-    seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_seconds, cell, trial_id, setting,
+    seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_seconds, method_search, trial_id, setting,
     mia_nonmembers, forget_images, training, reporting_seeds, tuning_seeds
-from judged left join floors using (study, question)
-order by study, dataset, arm, forget, question, row <> 'original', row <> 'oracle', row
+from judged left join floors using (study, scenario)
+order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row
 """,
 )

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._asked import CURRENT_CELLS
-from lethe.results.views._base import LABELS_OF_QUESTION, QUESTION, QuestionOf, View
+from lethe.results.views._asked import CURRENT_SEARCHES
+from lethe.results.views._base import LABELS_OF_SCENARIO, SCENARIO, ScenarioOf, View
 
 NEAR_END: Final = 0.02
 """A value within this share of its range from an end lies at that end; on a logarithmic range, of its logarithm."""
@@ -13,7 +13,7 @@ NEAR_END: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class _Quality:
-    cell: Annotated[str, Column("", "fingerprint of the cell: question, method and search")]
+    method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     method: Annotated[str, Column("", "unlearning method")]
     trials: Annotated[int, Column("trials", "trials of the search that ended, of those that its choice is from")]
     settings: Annotated[int, Column("", "different settings among them")]
@@ -42,21 +42,22 @@ class _Quality:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchQualityRow(_Quality, QuestionOf):
-    """How good the search of one cell was."""
+class SearchQualityRow(_Quality, ScenarioOf):
+    """How good the search of one method search was."""
 
 
 SEARCH_QUALITY: Final = View(
     "How good each search was: different settings, failures, who proposed them, ranges whose end holds the best.",
     SearchQualityRow,
     f"""
-with current_cells as ({CURRENT_CELLS}),
+with current_method_searches as ({CURRENT_SEARCHES}),
 dated as (
-    select trials.* replace ({LABELS_OF_QUESTION}) from trials left join current_cells using (study, cell)
+    select trials.* replace ({LABELS_OF_SCENARIO}) from trials
+        left join current_method_searches using (study, method_search)
     where budget is null or number < budget
 ),
 counted as (
-    select {QUESTION}, cell,
+    select {SCENARIO}, method_search,
         any_value(method) as method,
         count(*) as trials,
         count(distinct setting) as settings,
@@ -67,19 +68,19 @@ counted as (
         if(count(proposed_by) > 0, count(*) filter (proposed_by = 'startup'), null) as by_startup,
         max(original_gap) as original_gap,
         max(search_space) as search_space
-    from dated group by {QUESTION}, cell
+    from dated group by {SCENARIO}, method_search
 ),
 best as (
-    select study, cell, gap, trial_id as best_trial, setting from dated
+    select study, method_search, gap, trial_id as best_trial, setting from dated
     where status = 'done' and gap is not null
-    qualify row_number() over (partition by study, cell order by gap, number) = 1
+    qualify row_number() over (partition by study, method_search order by gap, number) = 1
 ),
 options as (
-    select study, cell, setting, search_space, unnest(json_keys(search_space)) as name
-    from counted join best using (study, cell)
+    select study, method_search, setting, search_space, unnest(json_keys(search_space)) as name
+    from counted join best using (study, method_search)
 ),
 ranges as (
-    select study, cell, name,
+    select study, method_search, name,
         try_cast(setting ->> name as double) as value,
         (search_space -> name -> 'attributes' ->> 'low')::double as low,
         (search_space -> name -> 'attributes' ->> 'high')::double as high,
@@ -87,20 +88,20 @@ ranges as (
     from options
 ),
 placed as (
-    select study, cell, name, if(log, ln(value / low) / ln(high / low), (value - low) / (high - low)) as share
+    select study, method_search, name, if(log, ln(value / low) / ln(high / low), (value - low) / (high - low)) as share
     from ranges where low < high and value is not null
 ),
 ends as (
-    select study, cell,
+    select study, method_search,
         list(name order by name) filter (share <= {NEAR_END}) as low_end,
         list(name order by name) filter (share >= 1 - {NEAR_END}) as high_end
-    from placed group by study, cell
+    from placed group by study, method_search
 )
-select {QUESTION}, cell, method, trials, settings, stopped, diverged, failed, by_model, by_startup,
+select {SCENARIO}, method_search, method, trials, settings, stopped, diverged, failed, by_model, by_startup,
     gap, original_gap, best_trial, setting, search_space,
     coalesce(low_end, []) as at_low_end,
     coalesce(high_end, []) as at_high_end
-from counted left join best using (study, cell) left join ends using (study, cell)
-order by {QUESTION}, method, cell
+from counted left join best using (study, method_search) left join ends using (study, method_search)
+order by {SCENARIO}, method, method_search
 """,
 )

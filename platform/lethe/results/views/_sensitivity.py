@@ -1,15 +1,15 @@
-"""How the gap depends on learning rate and density: the trials of each cell on a coarse grid."""
+"""How the gap depends on learning rate and density: the trials of each method search on a coarse grid."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import LABELS_OF_QUESTION, QUESTION, QuestionOf, View
+from lethe.results.views._base import LABELS_OF_SCENARIO, SCENARIO, ScenarioOf, View
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Square:
-    cell: Annotated[str, Column("", "fingerprint of the cell: question, method and search")]
+    method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     method: Annotated[str, Column("", "unlearning method")]
     lr_low: Annotated[float | None, Column("", "lowest learning rate of the square, a quarter of a decade wide")]
     lr_high: Annotated[float | None, Column("", "first learning rate above the square")]
@@ -23,22 +23,22 @@ class _Square:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SensitivityRow(_Square, QuestionOf):
+class SensitivityRow(_Square, ScenarioOf):
     """One square of the grid over learning rate and density."""
 
 
 SENSITIVITY: Final = View(
-    "How the gap depends on learning rate and density: the trials of each cell on a grid of the two.",
+    "How the gap depends on learning rate and density: the trials of each method search on a grid of the two.",
     SensitivityRow,
     f"""
 with placed as (
-    select * replace ({LABELS_OF_QUESTION}),
+    select * replace ({LABELS_OF_SCENARIO}),
         floor(log10(nullif(lr, 0)) * 4) as step,
         if(density < 1, floor(density * 10), 9 * density) as tenth,
         if(status = 'done', gap, null) as done_gap
     from trials where copied_from is null
 )
-select {QUESTION}, cell, method,
+select {SCENARIO}, method_search, method,
     pow(10, step / 4) as lr_low, pow(10, (step + 1) / 4) as lr_high,
     tenth / 10 as density_low, (tenth + 1) / 10 as density_high,
     count(*) as trials,
@@ -47,7 +47,7 @@ select {QUESTION}, cell, method,
     median(done_gap) as gap_median,
     arg_min(trial_id, done_gap) as best_trial
 from placed
-group by {QUESTION}, cell, method, step, tenth
-order by {QUESTION}, method, cell, step, tenth
+group by {SCENARIO}, method_search, method, step, tenth
+order by {SCENARIO}, method, method_search, step, tenth
 """,
 )

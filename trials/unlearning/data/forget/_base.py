@@ -13,7 +13,7 @@ from unlearning.options import Options
 
 @dataclass(frozen=True)
 class Asked:
-    """The train images that a request names itself, twins not yet added.
+    """The train images that a request names itself, duplicates not yet added.
 
     Attributes:
         indices_M: int64, (M,), in any order; an index may come more than once.
@@ -34,25 +34,25 @@ class ForgetRequest(Options, ABC):
 
     @abstractmethod
     def asked(self, data: ImageData, random: torch.Generator) -> Asked:
-        """Choose the train images that are asked for, twins not yet added.
+        """Choose the train images that are asked for, duplicates not yet added.
 
         Raises:
             DataError: the request does not fit the data.
         """
 
 
-def draw(candidates_M: Tensor, fraction: float, twins_N: Tensor, random: torch.Generator) -> Tensor:
-    """Draw whole groups of twins in random order while they fit into the share of the candidates.
+def draw(candidates_M: Tensor, fraction: float, duplicate_of_N: Tensor, random: torch.Generator) -> Tensor:
+    """Draw whole groups of duplicates in random order while they fit into the share of the candidates.
 
     Args:
         candidates_M: int64, (M,): the train images to draw from.
-        twins_N: for each train image the index of the first identical one.
+        duplicate_of_N: for each train image the index of the first identical one.
 
     Returns:
         int64, at most round(fraction M) of the candidates, in the order of the draw.
     """
     groups: defaultdict[int, list[int]] = defaultdict(list)
-    for index, first in zip(candidates_M.tolist(), twins_N[candidates_M].tolist(), strict=True):
+    for index, first in zip(candidates_M.tolist(), duplicate_of_N[candidates_M].tolist(), strict=True):
         groups[first].append(index)
     in_order = list(groups.values())
     wanted, drawn = round(fraction * len(candidates_M)), list[int]()

@@ -69,7 +69,7 @@ class WholeClass(ForgetRequest):
         position = self._position(data)
         members_M = (data.train.labels_N == position).nonzero().flatten()
         notes = self._notes(position, data.class_names)
-        return Asked(draw(members_M, self.fraction, data.twins_N, random), tuple(notes))
+        return Asked(draw(members_M, self.fraction, data.duplicate_of_N, random), tuple(notes))
 
     @property
     def _wanted(self) -> str:

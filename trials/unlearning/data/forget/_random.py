@@ -22,5 +22,5 @@ class RandomShare(ForgetRequest):
         return f"random {percent(self.fraction)}"
 
     def asked(self, data: ImageData, random: torch.Generator) -> Asked:
-        """Draw the share; twins are drawn together, so it can end short by less than a group of twins."""
-        return Asked(draw(torch.arange(len(data.train)), self.fraction, data.twins_N, random))
+        """Draw the share; duplicates are drawn together, so it can end short by less than a group of duplicates."""
+        return Asked(draw(torch.arange(len(data.train)), self.fraction, data.duplicate_of_N, random))

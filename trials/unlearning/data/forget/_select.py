@@ -17,20 +17,20 @@ class ForgetSet:
     Attributes:
         indices_F: int64, (F,), sorted: D_f.
         retain_R: int64, (R,), sorted: D_r, all other train images.
-        twins_added: how many images of D_f were not asked for but repeat one that was, byte for byte.
+        duplicates_added: how many images of D_f were not asked for but repeat one that was, byte for byte.
         repeated: how many lines of an index file name an image that an earlier line names.
         notes: what a person should know of the request, a sentence each.
     """
 
     indices_F: Tensor
     retain_R: Tensor
-    twins_added: int
+    duplicates_added: int
     repeated: int
     notes: tuple[str, ...]
 
 
 def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
-    """Split train into the images to be forgotten, with all their twins, and the rest.
+    """Split train into the images to be forgotten, with all their duplicates, and the rest.
 
     A draw depends on the seed, the images and the request alone.
 
@@ -39,7 +39,7 @@ def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
     """
     asked = request.asked(data, generator(seed, "forget"))
     asked_U = asked.indices_M.unique()
-    forgotten_N = torch.isin(data.twins_N, data.twins_N[asked_U])
+    forgotten_N = torch.isin(data.duplicate_of_N, data.duplicate_of_N[asked_U])
     indices_F, retain_R = forgotten_N.nonzero().flatten(), (~forgotten_N).nonzero().flatten()
     if not len(indices_F):
         raise DataError(f"forget {request.label}: it names none of the {len(data.train)} train images of {data.name}")
@@ -60,7 +60,7 @@ def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tupl
     ]
     return (
         f"{data.name}, forget {request.label}: {len(chosen.indices_F):,} of {len(data.train):,} train images, "
-        f"{chosen.twins_added:,} of them added as byte-identical duplicates; by class: {', '.join(classes)}",
+        f"{chosen.duplicates_added:,} of them added as byte-identical duplicates; by class: {', '.join(classes)}",
         *chosen.notes,
     )
 

@@ -1,0 +1,23 @@
+"""The oracle pool: originals, oracles and saliency scores, made once and shared by every trial, study and audit."""
+
+from lethe.artifacts._claims import Claims, LocalClaims, RayClaims
+from lethe.artifacts._jobs import TrainingJob, jobs_for
+from lethe.artifacts._manifest import Facts, Manifest
+from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
+from lethe.artifacts._trainer import DivergedError, Made, Trainer
+
+__all__ = [
+    "Artifact",
+    "ArtifactStore",
+    "Claims",
+    "CorruptArtifactError",
+    "DivergedError",
+    "Facts",
+    "LocalClaims",
+    "Made",
+    "Manifest",
+    "RayClaims",
+    "Trainer",
+    "TrainingJob",
+    "jobs_for",
+]

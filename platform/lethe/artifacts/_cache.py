@@ -1,0 +1,94 @@
+"""The node's cache: files of artifacts that lie in an object store, kept where a machine has read them once.
+
+A file is named by the SHA-256 of its content, which is compared at every reading: a broken or foreign one is passed
+over, and nothing that stands here can change a result. Without a cache everything is fetched again, no more.
+"""
+
+import logging
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import disk_usage
+from typing import Final
+
+from lethe.storage.hashing import digest
+from lethe.storage.root import StorageError, StorageRoot, UnfitFileError
+
+FOLDER_VARIABLE: Final = "LETHE_CACHE"
+LIMIT_BYTES: Final = 10 << 30
+
+
+@dataclass(frozen=True)
+class NodeCache:
+    """The cache of whichever machine this is used on; safe for many processes at once.
+
+    Its folder is the one that LETHE_CACHE names there, else one of this user's among the temporary files.
+
+    Args:
+        limit_bytes: the most that it holds; never more than half of what its disk has for it.
+    """
+
+    limit_bytes: int = LIMIT_BYTES
+
+    def get(self, sha256: str) -> bytes | None:
+        """Read the content of that checksum; None if it is not here.
+
+        Raises:
+            StorageError: the folder cannot be used.
+        """
+        folder = _folder()
+        try:
+            os.utime(folder / sha256)
+            content = StorageRoot.at(folder).read(sha256)
+        except (FileNotFoundError, UnfitFileError):
+            return None
+        return content if digest(content) == sha256 else None
+
+    def keep(self, sha256: str, content: bytes) -> None:
+        """Keep a content under its checksum, at the cost of what was used longest ago; a full disk is only told.
+
+        Raises:
+            StorageError: the folder cannot be used.
+        """
+        folder = _folder()
+        try:
+            StorageRoot.at(folder).write(sha256, content)
+        except StorageError as error:
+            logging.getLogger(__name__).warning("Nothing is kept for the next reader: %s", error)
+        self._prune(folder)
+
+    def _prune(self, folder: Path) -> None:
+        """Delete what was used longest ago until the rest is small enough; others may be doing the same."""
+        found = []
+        for path in folder.iterdir():
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            found.append((status.st_mtime_ns, status.st_size, path))
+        held = sum(size for _, size, _ in found)
+        limit = min(self.limit_bytes, (held + disk_usage(folder).free) // 2)
+        for _, size, path in sorted(found):
+            if held <= limit:
+                return
+            path.unlink(missing_ok=True)
+            held -= size
+
+
+def _folder() -> Path:
+    """Make the cache's folder, which this user alone can read, or find it."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    folder = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"lethe-cache-{os.getuid()}"
+    advice = f"Name a folder of your own in {FOLDER_VARIABLE}."
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = folder.lstat().st_uid
+    except OSError as error:
+        raise StorageError(f"cannot keep artifacts in {folder}: {error}. {advice}") from error
+    if not chosen and owner != os.getuid():
+        raise StorageError(f"cannot keep artifacts in {folder}: it belongs to another user. {advice}")
+    return folder

@@ -1,0 +1,203 @@
+"""The pool on disk: artifacts by fingerprint, whole and verified or not there at all.
+
+An artifact is a folder ``<kind>/<fingerprint>`` of safetensors files and a manifest with its inputs, its provenance,
+the checksum of each file and one of its own. The manifest is written last: without it the artifact does not exist. No
+pickle is ever read.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import uuid4
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from lethe.artifacts._cache import NodeCache
+from lethe.artifacts._manifest import FORMAT, MANIFEST_LIMIT_BYTES, Facts, FileEntry, Manifest, read_manifest
+from lethe.storage.documents import MalformedError
+from lethe.storage.hashing import digest
+from lethe.storage.root import StorageError, StorageRoot, UnfitFileError
+from lethe.study import ArtifactKey, ArtifactKind
+from lethe.versions import SchemaError
+
+MANIFEST = "manifest.json"
+
+Tensors = dict[str, Tensor]
+
+
+class CorruptArtifactError(StorageError):
+    """An artifact whose bytes are not those that its manifest promises; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A whole artifact.
+
+    Attributes:
+        files: tensors by name, by file: ``weights`` and ``logits`` of a model, ``scores`` of saliency.
+    """
+
+    files: dict[str, Tensors]
+    manifest: Manifest
+
+
+class ArtifactStore:
+    """Artifacts under one place; safe for many readers and writers.
+
+    What lies in an object store is read from there once a machine, see `NodeCache`.
+
+    Args:
+        keep: whether what is read from an object store is kept on this machine.
+    """
+
+    def __init__(self, root: StorageRoot, *, keep: bool = True) -> None:
+        self.root = root
+        self._cache = NodeCache() if keep and not root.is_local else None
+
+    def manifest(self, key: ArtifactKey) -> Manifest | None:
+        """Read an artifact's manifest; None if the artifact does not exist.
+
+        Raises:
+            CorruptArtifactError: the manifest is not one, was changed, or is another artifact's.
+            SchemaError: a newer Lethe wrote it.
+        """
+        return self.manifest_of(key.kind, key.fingerprint)
+
+    def manifest_of(self, kind: ArtifactKind, fingerprint: str) -> Manifest | None:
+        """As `manifest`, of an artifact whose inputs are not known yet."""
+        folder = self.root.child("pool", kind, fingerprint)
+        try:
+            manifest = read_manifest(folder.read(MANIFEST, MANIFEST_LIMIT_BYTES))
+        except FileNotFoundError:
+            return None
+        except (MalformedError, UnfitFileError) as error:
+            raise CorruptArtifactError(f"{folder}: {MANIFEST} cannot be read: {error}") from error
+        except SchemaError as error:
+            raise SchemaError(f"cannot read {folder}/{MANIFEST}: {error}. Upgrade lethe.") from error
+        if (manifest.kind, manifest.fingerprint) != (kind, fingerprint):
+            raise CorruptArtifactError(f"{folder}: {MANIFEST} is that of another artifact, {manifest.fingerprint}")
+        return manifest
+
+    def load(self, key: ArtifactKey) -> Artifact | None:
+        """Read an artifact, from this machine's cache where it can, and verify every checksum; None if there is none.
+
+        Raises:
+            CorruptArtifactError: a file is missing, truncated or altered.
+        """
+        manifest = self.manifest(key)
+        if manifest is None:
+            return None
+        contents = {name: self._content(key, entry) for name, entry in manifest.files.items()}
+        try:
+            return Artifact({name: load_tensors(content) for name, content in contents.items()}, manifest)
+        except SafetensorError as error:
+            raise CorruptArtifactError(f"{self._folder(key)}: is not safetensors: {error}") from error
+
+    def verify(self, key: ArtifactKey) -> Manifest | None:
+        """Check every checksum of an artifact in its place, nothing decoded; give its manifest, None if there is none.
+
+        Raises:
+            CorruptArtifactError: a file is missing, truncated or altered.
+        """
+        manifest = self.manifest(key)
+        if manifest is not None:
+            for entry in manifest.files.values():
+                self._fetch(key, entry)
+        return manifest
+
+    def save(self, key: ArtifactKey, files: Mapping[str, Tensors], facts: Facts) -> Manifest:
+        """Write an artifact, manifest last, and drop its checkpoint; if somebody was faster, theirs stays."""
+        folder = self._folder(key)
+        entries = {}
+        for name, tensors in files.items():
+            content = save_tensors({part: tensor.contiguous() for part, tensor in tensors.items()})
+            file_name = f"{name}-{uuid4().hex[:8]}.safetensors"
+            folder.write(file_name, content)
+            entries[name] = FileEntry(file=file_name, sha256=digest(content), size_bytes=len(content))
+        faster = self.manifest(key)
+        if faster is not None:
+            for entry in entries.values():
+                folder.delete(entry.file)
+            return faster
+        manifest = Manifest(
+            format=FORMAT,
+            fingerprint=key.fingerprint,
+            kind=key.kind,
+            inputs=dict(key.inputs),
+            files=entries,
+            facts=facts,
+        )
+        folder.write(MANIFEST, manifest.text())
+        self._drop_checkpoints(key, keep=None)
+        return manifest
+
+    def quarantine(self, key: ArtifactKey) -> str:
+        """Move a broken artifact out of the way; give where it lies now."""
+        return self.root.quarantine(self._path(key))
+
+    def uri(self, key: ArtifactKey) -> str:
+        """Name the place of an artifact."""
+        return str(self._folder(key))
+
+    def save_checkpoint(self, key: ArtifactKey, state: Tensors) -> None:
+        """Keep the state of an unfinished training, in the place of an earlier one."""
+        content = save_tensors(state)
+        name = f"{digest(content)[:32]}.safetensors"
+        self._checkpoints(key).write(name, content)
+        self._drop_checkpoints(key, keep=name)
+
+    def checkpoint(self, key: ArtifactKey) -> Tensors | None:
+        """Read the state of an unfinished training; a damaged one is dropped."""
+        folder = self._checkpoints(key)
+        for name in folder.names(suffix=".safetensors"):
+            content = folder.read(name)
+            if name == f"{digest(content)[:32]}.safetensors":
+                with suppress(SafetensorError):
+                    state: Tensors = load_tensors(content)
+                    return state
+            folder.delete(name)
+        return None
+
+    def drop_checkpoint(self, key: ArtifactKey) -> None:
+        """Forget the state of an unfinished training."""
+        self._drop_checkpoints(key, keep=None)
+
+    def _content(self, key: ArtifactKey, entry: FileEntry) -> bytes:
+        cached = self._cache.get(entry.sha256) if self._cache else None
+        return self._fetch(key, entry) if cached is None else cached
+
+    def _fetch(self, key: ArtifactKey, entry: FileEntry) -> bytes:
+        """Read a file from its place, verify it, and keep it for this machine's next reader."""
+        folder = self._folder(key)
+        try:
+            content = folder.read(entry.file, entry.size_bytes)
+        except FileNotFoundError as error:
+            raise CorruptArtifactError(f"{folder}: {entry.file} is missing") from error
+        except UnfitFileError as error:
+            raise CorruptArtifactError(f"{folder}: {entry.file} is not what was written: {error}") from error
+        if len(content) != entry.size_bytes or digest(content) != entry.sha256:
+            raise CorruptArtifactError(
+                f"{folder}: {entry.file} has {len(content)} bytes of another checksum than its manifest "
+                f"promises ({entry.size_bytes} bytes)"
+            )
+        if self._cache:
+            self._cache.keep(entry.sha256, content)
+        return content
+
+    def _drop_checkpoints(self, key: ArtifactKey, keep: str | None) -> None:
+        folder = self._checkpoints(key)
+        for name in folder.names(suffix=".safetensors"):
+            if name != keep:
+                folder.delete(name)
+
+    def _path(self, key: ArtifactKey) -> str:
+        return f"pool/{key.kind}/{key.fingerprint}"
+
+    def _folder(self, key: ArtifactKey) -> StorageRoot:
+        return self.root.child("pool", key.kind, key.fingerprint)
+
+    def _checkpoints(self, key: ArtifactKey) -> StorageRoot:
+        return self.root.child("pool", "checkpoints", key.fingerprint)

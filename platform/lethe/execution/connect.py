@@ -1,0 +1,108 @@
+"""Connects to a Ray cluster (a new one on this machine, or one by address), or to none at all."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import ray
+import ray._private.worker
+
+from lethe.execution import ray_settings
+from lethe.execution._address import find_head
+from lethe.execution._guard import Sign, guarding, head_gone, raylet_gone
+from lethe.execution._own_node import OwnNode
+from lethe.execution._rehearsal import JOIN_S, rehearse
+from lethe.execution.connection import Connection, Local, OnRay
+from lethe.execution.failures import ClusterError, ClusterFailedError
+from lethe.execution.preflight import preflight
+from lethe.execution.runtime_env import runtime_env
+from lethe.storage.root import StorageRoot
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@contextmanager
+def connect(
+    address: str | None = None,
+    *,
+    local: bool = False,
+    workers: int | None = None,
+    root: StorageRoot | None = None,
+    say: Callable[[str], None] = _LOG.warning,
+    on_failure: Callable[[str], None] = lambda fault: None,
+) -> Iterator[Connection]:
+    """Join what the study runs on, and leave it afterwards.
+
+    Args:
+        address: of a running cluster, ``auto`` for the one on this machine; None starts Ray on this machine alone.
+        local: run in this process, without Ray.
+        workers: the most workers of a kind on Ray; None: as many as it holds.
+        place: the results place; with it the nodes of a running cluster are mustered first.
+        say: called with a sentence when a start is tried again.
+        on_failure: called, in another thread, when the cluster fails while inside; what runs should stop. Where it does
+            not, it is interrupted, and if Ray's own code does not return either, the process ends with exit code 3.
+
+    Raises:
+        ClusterError: the cluster cannot be reached, or its nodes are not as this one; see `preflight`.
+        ClusterFailedError: it did not start, or it failed while inside.
+    """
+    if local:
+        yield Local()
+        return
+    ray._private.worker.print_to_stdstream = _pass_over
+    with _own(say) if address is None else _running(address, say) as signs, guarding(signs, on_failure):
+        try:
+            if address is not None and root is not None:
+                preflight(root)
+            yield OnRay(workers)
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _own(say: Callable[[str], None]) -> Iterator[list[Sign]]:
+    """Start Ray on this machine, closed to everybody else, and join it."""
+    ray_settings.demand_token()
+    with OwnNode(say) as node:
+        _join(node.address)
+        yield [node.fault]
+
+
+@contextmanager
+def _running(address: str, say: Callable[[str], None]) -> Iterator[list[Sign]]:
+    """Join a running cluster; the code that runs here travels to its workers."""
+    head = find_head(address)
+    rehearse(head, say)
+    _join(head, runtime_env=runtime_env())
+    with raylet_gone(ray._private.worker._global_node.raylet_socket_name) as sign:
+        yield [sign, head_gone(head)]
+
+
+def _join(head: str, **options: Any) -> None:
+    """Join a cluster in a thread: while Ray's code waits there, this one hears signals and looks at the clock."""
+    ended: list[BaseException | None] = []
+
+    def join() -> None:
+        try:
+            ray.init(address=head, logging_level="ERROR", log_to_driver=False, **options)
+            ended.append(None)
+        except BaseException as error:
+            ray.shutdown()
+            ended.append(error)
+
+    thread = threading.Thread(target=join, name="lethe-join", daemon=True)
+    thread.start()
+    thread.join(JOIN_S)
+    if not ended:
+        raise ClusterFailedError(f"the Ray cluster {head} answers, and could not be joined in {JOIN_S:g} s")
+    if ended[0] is not None:
+        raise ClusterError(f"cannot join the Ray cluster {head}: {ended[0]}") from ended[0]
+
+
+def _pass_over(data: dict[str, Any], ignore_prefix: bool) -> None:
+    """Print nothing of what Ray says of each worker that died, a paragraph whatever is asked of it by `log_to_driver`.
+
+    What becomes of a worker's work is told by whoever dealt it.
+    """

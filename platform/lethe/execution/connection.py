@@ -1,0 +1,109 @@
+"""What a study runs on: this process, or a Ray cluster that it has joined."""
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+import ray
+
+from lethe.execution.device import resources_here
+from lethe.execution.failures import ClusterError
+from lethe.execution.resources import Room, fitting
+from lethe.execution.worker_pool import LocalWorkerPool, RayWorkerPool, Watch, Worker, WorkerPool
+
+FRESH_S = 2.0
+"""How long a look at the cluster's nodes serves."""
+
+
+def _buried(actor: str) -> None:
+    """Do nothing for a worker that died."""
+
+
+class Connection(ABC):
+    """What a study runs on."""
+
+    title: str
+
+    @abstractmethod
+    def nodes(self) -> list[Mapping[str, float]]:
+        """Give the resources of each machine, as Ray counts them."""
+
+    @abstractmethod
+    def worker_pool(
+        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+    ) -> WorkerPool:
+        """Gather warm workers of one kind.
+
+        Args:
+            bury: told the actor id of a worker that died.
+        """
+
+
+class Local(Connection):
+    """This process: one worker, no Ray."""
+
+    title = "this machine, without Ray"
+
+    def nodes(self) -> list[Mapping[str, float]]:
+        """Give those of this machine."""
+        return [resources_here()]
+
+    def worker_pool(
+        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+    ) -> WorkerPool:
+        """One worker, made here."""
+        return LocalWorkerPool(make_worker, watch.stop)
+
+
+class OnRay(Connection):
+    """A Ray cluster that this process has joined.
+
+    Args:
+        workers: the most workers of a kind; None: as many as the cluster holds now.
+    """
+
+    def __init__(self, workers: int | None) -> None:
+        self._workers = workers
+        self._nodes: list[Mapping[str, float]] = []
+        self._looked_at = -math.inf
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """Name the cluster by what it holds."""
+        held = ray.cluster_resources()
+        count = len(self.nodes())
+        return f"Ray: {count} node{'s'[: count != 1]}, {held.get('CPU', 0):g} CPU, {held.get('GPU', 0):g} GPU"
+
+    def nodes(self) -> list[Mapping[str, float]]:
+        """Give the resources of each node that was there a moment ago."""
+        if time.monotonic() - self._looked_at > FRESH_S:
+            self._nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            self._looked_at = time.monotonic()
+        return self._nodes
+
+    def capacity(self, room: Room) -> int:
+        """Give what the study asks for, else count node by node, since a worker does not straddle nodes or GPUs."""
+        if self._workers is not None:
+            return self._workers
+        return sum(fitting(node, room) for node in self.nodes())
+
+    def check_holds(self, room: Room) -> None:
+        """See that there can be a worker of this room.
+
+        Raises:
+            ClusterError: the study does not say how many there may come to be, and no node holds one.
+        """
+        if self.capacity(room) == 0:
+            raise ClusterError(
+                f"no node of the cluster holds a worker of {room}; its nodes have "
+                + ", ".join(str(Room(node.get("CPU", 0), node.get("GPU", 0))) for node in self.nodes())
+                + ". Lower resources.trial and resources.training in the study, or join a cluster that has them; for "
+                "one that grows, say in resources.workers how many workers it may grow to"
+            )
+
+    def worker_pool(
+        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+    ) -> WorkerPool:
+        """As many workers as `capacity` tells."""
+        return RayWorkerPool(make_worker, room, self.capacity, watch, release_all)

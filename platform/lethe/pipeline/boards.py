@@ -1,0 +1,95 @@
+"""The boards of a specification: which confirmations its tables are made of, written down at each of its runs.
+
+A setting on a seed is confirmed once, and a study that is edited keeps its name. So a table cannot be found by the
+study's name: the rows of other files that were run under it would stand in it too.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from lethe.pipeline.confirm import confirmations
+from lethe.results import BoardRow, TrialRow
+from lethe.results.columns import specification
+from lethe.study import MethodSearch, Scenario, Study
+from unlearning.training import Recipe
+
+
+def board_rows(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> list[BoardRow]:
+    """Make the rows of the boards of one study's method searches, as far as settings are chosen.
+
+    A row whose setting is still to be found has no confirmation yet.
+    """
+    study = method_searches[0].study
+    common: dict[str, Any] = {
+        "study": study.name,
+        "specification_id": specification(study).specification_id,
+        "run_at": datetime.now(UTC),
+        "margin": study.margin,
+        "tuning_seeds": list(study.seeds.tuning),
+    }
+    chosen = confirmations(method_searches, trials)
+    found = [
+        BoardRow(
+            **common,
+            **_identity(one.scenario),
+            **one.tuning,
+            row=one.row,
+            method=one.setting["method"],
+            training_seed=one.seed,
+            role=one.role,
+            confirmation_id=one.confirmation_id,
+            method_search=one.method_search.fingerprint if one.method_search else None,
+            planned_trials=one.method_search.trials if one.method_search else None,
+        )
+        for one in chosen
+    ]
+    having = {one.method_search.fingerprint for one in chosen if one.method_search}
+    return [
+        *found,
+        *_awaited(
+            (method_search for method_search in method_searches if method_search.fingerprint not in having),
+            study,
+            common,
+        ),
+    ]
+
+
+def are_current(rows: Sequence[BoardRow], stored: Sequence[BoardRow]) -> bool:
+    """Return whether a study's stored boards show these rows already: its last run had these."""
+    latest = max((row.run_at for row in stored), default=None)
+    shown = [replace(row, run_at=rows[0].run_at) for row in stored if row.run_at == latest]
+    return sorted(map(str, shown)) == sorted(map(str, rows))
+
+
+def _awaited(method_searches: Iterable[MethodSearch], study: Study, common: dict[str, Any]) -> Iterable[BoardRow]:
+    """Make the rows of method searches that have no setting to confirm."""
+    for method_search in method_searches:
+        example = method_search.choice.example
+        for name in (example.name, *(f"{example.name} {control}" for control in example.controls())):
+            for seed in study.seeds.reporting:
+                yield BoardRow(
+                    **common,
+                    **_identity(method_search.scenario),
+                    row=name,
+                    method=example.name,
+                    training_seed=seed,
+                    role="reporting",
+                    method_search=method_search.fingerprint,
+                    planned_trials=method_search.trials,
+                )
+
+
+def _identity(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "scenario": scenario.fingerprint,
+        "data_hash": scenario.data_hash,
+        "forget_hash": scenario.forget_hash,
+        "recipe": scenario.recipe_id,
+        "training": _in_words(scenario.recipe),
+    }
+
+
+def _in_words(recipe: Recipe) -> str:
+    return f"{recipe.epochs} epochs, batch {recipe.batch_size}, lr {recipe.lr:g}, {recipe.schedule.kind}"

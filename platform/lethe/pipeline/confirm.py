@@ -1,0 +1,282 @@
+"""Confirmation: the chosen settings, and the rows that every honest table needs, on seeds that no search has seen.
+
+The rows are the original as it is (do nothing), the oracles, the chosen setting of each method, and for SalUn its
+controls: density 1.0 and a random mask of the same density. The oracles of the tuning seeds are measured too: they
+stand in no row, but the noise floor is taken over every oracle there is.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any, Literal, cast
+
+from lethe.artifacts.context import TrialContext, TrialContexts
+from lethe.execution.worker_pool import Steps
+from lethe.results import ConfirmationRow, PredictionRow, TrialRow
+from lethe.results.columns import scenario_columns, setting_columns, setting_of
+from lethe.results.provenance import Stopwatch, reset_peak_memory
+from lethe.storage.hashing import fingerprint
+from lethe.study import MethodSearch, Scenario
+from unlearning.data import SplitName
+from unlearning.evaluation import ReportMeasures
+from unlearning.methods import Method, Nothing
+from unlearning.metrics import REPORT_METRICS, average_gap, tug_of_war
+from unlearning.trial import EpochResult, Logits
+
+Role = Literal["reporting", "tuning"]
+
+ALL_SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The setting that a search chose, and what finding it cost."""
+
+    trial: TrialRow
+    trials: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """One row of the table on one reporting seed, as a worker gets it.
+
+    Attributes:
+        method: None for the oracle's own row.
+        method search: whose search chose the setting; None for rows that belong to no search.
+        others: the other reporting seeds, for the oracle's row.
+        role: what the seed is for.
+    """
+
+    study: str
+    scenario: Scenario
+    row: str
+    seed: int
+    method: Method | None
+    method_search: MethodSearch | None
+    choice: Choice | None
+    others: tuple[int, ...]
+    role: Role = "reporting"
+
+    @property
+    def confirmation_id(self) -> str:
+        """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once."""
+        setting = fingerprint(
+            {"row": self.row, "setting": self.setting["setting"], "nonmembers": self.scenario.nonmembers}
+        )
+        return f"{self.study}-{self.scenario.fingerprint[:8]}-{setting[:8]}-{self.seed}"
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        """The setting's columns; the oracle's row tells which seeds' oracles it was compared with."""
+        if self.method is None:
+            return {"method": "oracle", "setting": json.dumps({"compared_with": list(self.others)})}
+        return setting_columns(self.method) | ({"method": "original"} if self.row == "original" else {})
+
+    @property
+    def tuning(self) -> dict[str, Any]:
+        """What finding the setting cost, as columns."""
+        if self.choice is None:
+            return {"tuning_trials": None, "tuning_seconds": None, "trial_id": None}
+        return {
+            "tuning_trials": self.choice.trials,
+            "tuning_seconds": self.choice.seconds,
+            "trial_id": self.choice.trial.trial_id,
+        }
+
+
+def choose(method_search: MethodSearch, trials: Sequence[TrialRow]) -> Choice | None:
+    """Choose the finished trial of the smallest gap, the earlier of two equal ones; None if no trial finished.
+
+    Of a method search that an earlier specification searched longer, only as many trials as the study asks for are
+    seen.
+    """
+    own = [
+        row for row in trials if row.method_search == method_search.fingerprint and row.number < method_search.trials
+    ]
+    finished = [row for row in own if row.status == "done" and row.gap is not None]
+    if not finished:
+        return None
+    best = min(finished, key=lambda row: (row.gap, row.number))
+    return Choice(best, len(own), sum(row.seconds_total for row in own))
+
+
+def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> list[Confirmation]:
+    """List every row of the tables of these method searches' scenarios, on every reporting seed."""
+    wanted: dict[str, Confirmation] = {}
+    for method_search in method_searches:
+        seeds, choice = method_search.study.seeds, choose(method_search, trials)
+        rows = [
+            confirmation
+            for seed in seeds.reporting
+            for confirmation in _rows_on(
+                method_search, seed, tuple(one for one in seeds.reporting if one != seed), choice
+            )
+        ]
+        for confirmation in [*rows, *(_tuning_oracle(method_search, seed) for seed in seeds.tuning)]:
+            wanted.setdefault(confirmation.confirmation_id, confirmation)
+    return list(wanted.values())
+
+
+def _tuning_oracle(method_search: MethodSearch, seed: int) -> Confirmation:
+    study = method_search.study
+    return Confirmation(
+        study.name, method_search.scenario, "oracle", seed, None, None, None, study.seeds.reporting, role="tuning"
+    )
+
+
+def _rows_on(
+    method_search: MethodSearch, seed: int, others: tuple[int, ...], choice: Choice | None
+) -> list[Confirmation]:
+    study, scenario = method_search.study.name, method_search.scenario
+    rows = [
+        Confirmation(study, scenario, "original", seed, Nothing(), None, None, ()),
+        Confirmation(study, scenario, "oracle", seed, None, None, None, others),
+    ]
+    if choice is None:
+        return rows
+    method = method_search.method_at(setting_of(choice.trial, method_search))
+    rows.append(Confirmation(study, scenario, method.name, seed, method, method_search, choice, ()))
+    for name, control in method.controls().items():
+        rows.append(Confirmation(study, scenario, f"{method.name} {name}", seed, control, method_search, choice, ()))
+    return rows
+
+
+def missing_from(wanted: Sequence[Confirmation], confirmed: Iterable[str]) -> list[Confirmation]:
+    """Return the wanted rows that are not among those confirmed, which are named by their ids."""
+    known = set(confirmed)
+    return [confirmation for confirmation in wanted if confirmation.confirmation_id not in known]
+
+
+Confirmed = tuple[ConfirmationRow, list[PredictionRow]]
+
+
+class Confirmer:
+    """The worker of the confirmation: unlearns once, measures everything, makes the row and its predictions."""
+
+    def __init__(self, contexts: TrialContexts) -> None:
+        self._contexts = contexts
+
+    def __call__(self, confirmation: Confirmation) -> Steps[Confirmed]:
+        """Confirm one row on one seed; a step is an epoch."""
+        stopwatch = Stopwatch()
+        reset_peak_memory(self._contexts.device)
+        method = confirmation.method
+        trial_context = self._contexts.trial_context(confirmation.scenario, confirmation.seed)
+        epochs: list[EpochResult] = []
+        if method is not None:
+            for result in trial_context.unlearn(method, ALL_SPLITS, every_epoch=False):
+                epochs.append(result)
+                yield
+        logits = epochs[-1].logits if epochs else trial_context.oracle_logits
+        measured = trial_context.evaluator.report(logits) if logits else None
+        row = ConfirmationRow(
+            **scenario_columns(confirmation.study, confirmation.scenario),
+            **confirmation.setting,
+            **confirmation.tuning,
+            **asdict(self._contexts.provenance),
+            **self._measured(confirmation, trial_context, measured),
+            **(_costs(method, trial_context, epochs) if method else _costs_of_oracle(trial_context)),
+            confirmation_id=confirmation.confirmation_id,
+            method_search=confirmation.method_search.fingerprint if confirmation.method_search else None,
+            row=confirmation.row,
+            threshold=trial_context.threshold(method) if method else None,
+            status="done" if measured else "diverged",
+            training_seed=confirmation.seed,
+            unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
+            mia_nonmembers=trial_context.data.nonmembers,
+            original=confirmation.scenario.original(confirmation.seed).fingerprint,
+            oracle=confirmation.scenario.oracle(confirmation.seed).fingerprint,
+            seconds_total=stopwatch.seconds,
+            started_at=stopwatch.started_at,
+            ended_at=stopwatch.ended_at,
+        )
+        return row, _predictions(row, trial_context, logits) if measured else []
+
+    def _measured(
+        self, confirmation: Confirmation, trial_context: TrialContext, measured: ReportMeasures | None
+    ) -> dict[str, Any]:
+        oracle = _columns(trial_context.oracle_report)
+        compared = {f"oracle_{name}": oracle[name] for name in ("ua", "ra", "va", "ta", "mia")}
+        if measured is None:
+            return {**compared, "recall_per_class": []}
+        own = _columns(measured)
+        gaps = [average_gap(own, other, REPORT_METRICS) for other in self._compared_with(confirmation, trial_context)]
+        return {
+            **compared,
+            **own,
+            **{f"mia_{name}": score for name, score in measured.attacks.items() if name != "confidence"},
+            "mia_balanced_accuracy": _or_null(measured.attack_accuracy),
+            "mia_per_class": list(map(_or_null, measured.mia_per_class)),
+            "ua_per_class": list(map(_or_null, measured.ua_per_class)),
+            "auc": _or_null(measured.auc),
+            "recall_per_class": list(measured.recall),
+            "gap": fmean(gaps),
+            "tow": tug_of_war(own, oracle),
+        }
+
+    def _compared_with(self, confirmation: Confirmation, trial_context: TrialContext) -> list[dict[str, float]]:
+        """Give the paired oracle; for the oracle itself, those of the other seeds."""
+        if confirmation.method is not None:
+            return [_columns(trial_context.oracle_report)]
+        others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
+        return [_columns(other.oracle_report) for other in others]
+
+
+def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
+    """Tell what a model says of each image of the forget set."""
+    forget_F, names = trial_context.scenario.forget.indices_F, trial_context.data.class_names
+    labels_F = trial_context.data.train.labels_N[forget_F]
+    probabilities_FK = logits["train"][forget_F].softmax(1)
+    confidence_F = probabilities_FK.gather(1, labels_F[:, None]).squeeze(1)
+    columns = [forget_F, labels_F, probabilities_FK.argmax(1), confidence_F]
+    return [
+        PredictionRow(
+            study=row.study,
+            scenario=row.scenario,
+            confirmation_id=row.confirmation_id,
+            row=row.row,
+            training_seed=row.training_seed,
+            image=image,
+            label=label,
+            label_name=names[label],
+            predicted=predicted,
+            predicted_name=names[predicted],
+            confidence=confidence,
+        )
+        for image, label, predicted, confidence in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _columns(measures: ReportMeasures) -> dict[str, float]:
+    return {
+        name: cast(float, value) for name, value in asdict(measures).items() if name in ("ua", "ra", "va", "ta", "mia")
+    }
+
+
+def _costs(method: Method, trial_context: TrialContext, epochs: Sequence[EpochResult]) -> dict[str, Any]:
+    saliency = trial_context.seconds_saliency(method)
+    seconds = sum(epoch.seconds_unlearn for epoch in epochs) + saliency
+    images = sum(epoch.images_unlearn for epoch in epochs) + trial_context.images_saliency(method)
+    return {"seconds_saliency": saliency, **_compared_with_retraining(trial_context, seconds, images)}
+
+
+def _costs_of_oracle(trial_context: TrialContext) -> dict[str, Any]:
+    return _compared_with_retraining(trial_context, trial_context.seconds_retrain, trial_context.images_retrain)
+
+
+def _compared_with_retraining(trial_context: TrialContext, seconds: float, images: int) -> dict[str, Any]:
+    return {
+        "seconds_unlearn": seconds,
+        "seconds_retrain": trial_context.seconds_retrain,
+        "retrain_share": seconds / trial_context.seconds_retrain,
+        "images_unlearn": images,
+        "images_retrain": trial_context.images_retrain,
+        "compute_share": images / trial_context.images_retrain,
+    }

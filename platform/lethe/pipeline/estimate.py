@@ -1,0 +1,127 @@
+"""How many trials a plan runs at once, where, and about how long it takes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+
+from lethe.execution.device import claim_device
+from lethe.execution.node_types import NodeType
+from lethe.execution.resources import Room, fitting
+from lethe.pipeline.plan import Plan
+from lethe.results import ArtifactRow, ConfirmationRow, Store, to_rows
+from lethe.search.calibration import known, packs_gpus, share_for
+from lethe.study import Scenario, Share
+from unlearning.data.augment import AUGMENTATIONS
+from unlearning.training import Training
+
+PROBE_BATCHES = 4
+
+
+@dataclass(frozen=True)
+class Spot:
+    """What machines of one kind run at a time, all of them together."""
+
+    kind: NodeType
+    trainings: int
+    trials: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a plan takes on some machines, and with how many workers.
+
+    Attributes:
+        seconds: None where the machines hold no worker of some kind.
+        reason: why trials have the share that they have.
+    """
+
+    seconds: float | None
+    training_workers: int
+    trial_workers: int
+    spots: tuple[Spot, ...]
+    reason: str
+
+
+def estimate(plan: Plan, store: Store, kinds: Sequence[NodeType]) -> Estimate:
+    """Estimate from what the study's units took so far, else from a short probe here.
+
+    Args:
+        kinds: the machines to run on.
+    """
+    asked = plan.study.resources
+    share, reason = _share_of_trials(plan, store, kinds)
+    spots = tuple(
+        Spot(kind, *(kind.count * fitting(kind.resources, Room.of(one)) for one in (asked.training, share)))
+        for kind in kinds
+    )
+    trainers, triers = sum(spot.trainings for spot in spots), sum(spot.trials for spot in spots)
+    if asked.workers is not None:
+        trainers, triers = min(trainers, asked.workers), min(triers, asked.workers)
+    if not (trainers and triers):
+        return Estimate(None, trainers, triers, spots, reason)
+    study = plan.study.name
+    trained = [row.seconds_total for row in to_rows(store.read("artifacts", study), ArtifactRow) if row.epochs]
+    tried = [row.seconds_total for row in plan.trials if row.seconds_total]
+    confirmed = [row.seconds_total for row in to_rows(store.read("confirmations", study), ConfirmationRow)]
+    per_image = 0.0 if trained and tried else _seconds_per_image(plan)
+    training_s = fmean(trained) if trained else _training_images(plan) * per_image
+    trial_s = fmean(tried) if tried else _trial_images(plan) * per_image
+    confirming_s = fmean(confirmed) if confirmed else trial_s / len(plan.study.seeds.tuning)
+    to_confirm = plan.confirmations_planned - plan.confirmed
+    trying_s = plan.trials_left * trial_s + to_confirm * confirming_s
+    seconds = len(plan.missing) * training_s / trainers + trying_s / triers
+    return Estimate(seconds, trainers, triers, spots, reason)
+
+
+def _share_of_trials(plan: Plan, store: Store, kinds: Sequence[NodeType]) -> tuple[Share, str]:
+    """Give the share of a trial, and where it comes from."""
+    asked = plan.study.resources.trial
+    if asked != "auto":
+        return asked, "as the study says"
+    on_gpu = packs_gpus(plan.study)
+    rows = {kind: known(store, plan.method_searches, kind) for kind in kinds if kind.gpus or not on_gpu}
+    found = {kind: row for kind, row in rows.items() if row is not None}
+    if not rows or len(found) < len(rows):
+        return Share(
+            gpu=float(on_gpu)
+        ), "auto: measured when the search begins; until then counted as one a GPU, or one a core"
+    reasons = "; ".join(f"{kind.title}: {row.reason}" for kind, row in found.items())
+    return share_for({kind: row.workers for kind, row in found.items()}, on_gpu), f"auto: {reasons}"
+
+
+def _training_images(plan: Plan) -> float:
+    return (
+        fmean(method_search.scenario.train_count for method_search in plan.method_searches) * plan.study.training.epochs
+    )
+
+
+def _trial_images(plan: Plan) -> float:
+    """Count the images of a trial; evaluating one costs about a third of training on it."""
+    per_epoch = fmean(method_search.scenario.train_count for method_search in plan.method_searches) * (1 + 1 / 3)
+    epochs = fmean(method_search.choice.longest for method_search in plan.method_searches)
+    return per_epoch * epochs * len(plan.study.seeds.tuning)
+
+
+def _seconds_per_image(plan: Plan) -> float:
+    """Train a few batches of the first scenario on this machine."""
+    scenario: Scenario = plan.method_searches[0].scenario
+    data = next(data for data in plan.datasets if data.content_hash == scenario.data_hash)
+    device = claim_device(plan.study.resources.training)
+    recipe = scenario.recipe.model_copy(update={"epochs": 1})
+    count = min(len(data.train), PROBE_BATCHES * recipe.batch_size)
+    training = Training(
+        scenario.network.build(scenario.channels, scenario.classes, seed=0).to(device),
+        data.train.images_NCHW[:count].to(device),
+        data.train.labels_N[:count],
+        torch.arange(count),
+        recipe=recipe,
+        augmentation=AUGMENTATIONS[scenario.augmentation],
+        seed=0,
+    )
+    training.advance()
+    started = time.perf_counter()
+    training.advance()
+    return (time.perf_counter() - started) / count

@@ -1,0 +1,147 @@
+"""The plan of a study: what exists already, and what must still run."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lethe.artifacts import ArtifactStore, CorruptArtifactError, TrainingJob, jobs_for
+from lethe.pipeline.confirm import Confirmation, confirmations, missing_from
+from lethe.pipeline.precision import PrecisionChoice, choose_precision
+from lethe.results import Store, TrialRow, to_rows
+from lethe.study import MethodSearch, Study, expand, scenarios_of
+from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
+from unlearning.data.forget import describe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study held against its results place.
+
+    Attributes:
+        study: in its precision.
+        precision: which that is, and why.
+        missing: trainings of which some artifact is not in the pool, or is broken.
+        broken: what is wrong with broken artifacts, one sentence each.
+        trials: those that ended already.
+        confirmed: how many rows of the table are confirmed already.
+        unconfirmed: those that are still to be, as far as the choice is known.
+        unrecorded: fingerprints of artifacts that are there without a row: whoever made them died before, or it broke.
+    """
+
+    study: Study
+    precision: PrecisionChoice
+    datasets: tuple[ImageData, ...]
+    method_searches: tuple[MethodSearch, ...]
+    jobs: tuple[TrainingJob, ...]
+    missing: tuple[TrainingJob, ...]
+    broken: tuple[str, ...]
+    trials: tuple[TrialRow, ...]
+    confirmed: int
+    unconfirmed: tuple[Confirmation, ...]
+    unrecorded: frozenset[str]
+
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """Describe what each forget request hits in each data set, a sentence each."""
+        datasets: dict[Source, ImageData] = dict(zip(dict.fromkeys(self.study.data), self.datasets, strict=True))
+        asked = {(scenario.source, scenario.request): scenario for scenario in scenarios_of(self.method_searches)}
+        return tuple(
+            line
+            for scenario in asked.values()
+            for line in describe(scenario.request, scenario.forget, datasets[scenario.source])
+        )
+
+    @property
+    def trials_planned(self) -> int:
+        """Count the trials of all method searches."""
+        return sum(method_search.trials for method_search in self.method_searches)
+
+    @property
+    def trials_left(self) -> int:
+        """Count the trials that have not ended."""
+        done = Counter(row.method_search for row in self.trials)
+        return sum(method_search.trials - done[method_search.fingerprint] for method_search in self.method_searches)
+
+    @property
+    def confirmations_planned(self) -> int:
+        """Count the rows of all tables on each reporting seed, and the oracles of the tuning seeds."""
+        scenarios, seeds = len(scenarios_of(self.method_searches)), self.study.seeds
+        methods = sum(1 + len(method_search.choice.example.controls()) for method_search in self.method_searches)
+        return (2 * scenarios + methods) * len(seeds.reporting) + scenarios * len(seeds.tuning)
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether nothing is left to do."""
+        return not (self.missing or self.trials_left or self.unconfirmed or self.unrecorded)
+
+
+def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download: bool = True) -> Plan:
+    """Load a study's data, choose its precision, spread it out, and look up what exists.
+
+    Args:
+        download: whether data that is not on this machine is fetched, where the study says so.
+
+    Raises:
+        DataError: the data cannot be had, or a forget request does not fit it.
+    """
+    datasets = {source: load(source if download else _here(source)) for source in dict.fromkeys(study.data)}
+    precision = choose_precision(study, tuple(datasets.values()), store)
+    study = study.in_precision(precision.precision)
+    method_searches = expand(study, datasets)
+    jobs = [*jobs_for(method_searches, study.seeds.tuning), *jobs_for(method_searches, study.seeds.reporting)]
+    missing, broken = _missing(artifacts, jobs)
+    asked = {method_search.fingerprint: method_search.trials for method_search in method_searches}
+    rows = to_rows(store.read("trials", study.name), TrialRow)
+    trials = [row for row in rows if row.number < asked.get(row.method_search, 0) and row.final]
+    wanted = confirmations(method_searches, trials)
+    unconfirmed = missing_from(wanted, store.read("confirmations", study.name)["confirmation_id"].to_pylist())
+    present = _fingerprints(jobs) - _fingerprints(missing)
+    return Plan(
+        study,
+        precision,
+        tuple(datasets.values()),
+        tuple(method_searches),
+        tuple(jobs),
+        tuple(missing),
+        tuple(broken),
+        tuple(trials),
+        len(wanted) - len(unconfirmed),
+        tuple(unconfirmed),
+        present - set(store.read("artifacts")["artifact_id"].to_pylist()),
+    )
+
+
+def _here(source: AnySource) -> AnySource:
+    """Return the source with its data on this machine.
+
+    Raises:
+        DataError: it is not, and a run would download it.
+    """
+    if not (isinstance(source, MedMNIST) and source.download):
+        return source
+    if catalogue.check(source.name, source.size, source.root).verdict == "missing":
+        folder = f" --root {source.root}" if source.root else ""
+        raise DataError(
+            f"{source.name}: its file is not on this machine, and a plan downloads nothing: `lethe run` will, or fetch "
+            f"it now by `lethe data fetch {source.name} --size {source.size}{folder}`"
+        )
+    return source.model_copy(update={"download": False})
+
+
+def _fingerprints(jobs: Sequence[TrainingJob]) -> frozenset[str]:
+    return frozenset(key.fingerprint for job in jobs for key in job.keys)
+
+
+def _missing(artifacts: ArtifactStore, jobs: Sequence[TrainingJob]) -> tuple[list[TrainingJob], list[str]]:
+    missing, broken = [], []
+    for job in jobs:
+        absent = False
+        for key in job.keys:
+            try:
+                absent |= artifacts.verify(key) is None
+            except CorruptArtifactError as error:
+                broken.append(f"broken {key.kind}: {error}; it will be set aside and made again")
+                absent = True
+        if absent:
+            missing.append(job)
+    return missing, broken

@@ -1,0 +1,265 @@
+"""Runs a study: fills the pool, searches each method search as soon as its artifacts exist, confirms, and keeps it all.
+
+Whatever was done before is found in the results place and not done again, so the same call continues a study that was
+stopped, killed or given more trials.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from lethe.artifacts import ArtifactStore, Claims, LocalClaims, RayClaims, Trainer
+from lethe.artifacts.context import TrialContexts
+from lethe.execution.connect import connect
+from lethe.execution.connection import Connection, OnRay
+from lethe.execution.leftovers import remove_leftovers
+from lethe.execution.node_types import node_types_of
+from lethe.execution.resources import Room
+from lethe.execution.shared_data import SharedData
+from lethe.execution.stop import Stop, stopping_on_signals
+from lethe.execution.worker_pool import Watch, WorkerPool
+from lethe.pipeline.boards import are_current, board_rows
+from lethe.pipeline.build import ArtifactBuilder
+from lethe.pipeline.confirm import Confirmer, confirmations, missing_from
+from lethe.pipeline.plan import Plan, make_plan
+from lethe.pipeline.progress import Progress
+from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
+from lethe.results.columns import specification
+from lethe.results.ownership import check_ownership
+from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune
+from lethe.search.calibration import Calibrator
+from lethe.storage.root import StorageError, StorageRoot
+from lethe.storage.writer_lock import writing_study
+from lethe.study import MethodSearch, Share, Study
+from unlearning.data import facts
+
+Worker = TypeVar("Worker")
+
+WAIT_S = 0.2
+
+COMPACT_EVERY = 500
+"""Trials between two compactions of their parts: so many are read again in about a second."""
+
+
+class InterruptedStudyError(Exception):
+    """A study that was stopped before its end; everything finished is kept."""
+
+
+class StudyRun:
+    """One run of a study over its results place.
+
+    Attributes:
+        problems: what went wrong without stopping the study, a sentence each.
+    """
+
+    def __init__(self, study: Study, root: StorageRoot, progress: Progress) -> None:
+        self.problems: list[str] = []
+        self._stop = Stop()
+        self._watch = Watch(self._stop, study.resources.hung_after_s, progress.say)
+        self._study = study
+        self._progress = progress
+        self._root = root
+
+    def run(self, address: str | None = None, *, local: bool = False, force: bool = False) -> None:
+        """Do what is left of the study.
+
+        Args:
+            address: of a Ray cluster; None starts Ray on this machine.
+            local: run in this process instead, without Ray.
+            force: write into a folder that holds files of another tool, too.
+
+        Raises:
+            InterruptedStudyError: the run was stopped: by a signal once the running epochs had ended, by the second
+                one at once.
+            ClusterError, DataError, StorageError: what the study needs cannot be had.
+            ClusterFailedError: the cluster did not start, or failed under the run.
+        """
+        remove_leftovers()
+        if not force:
+            check_ownership(self._root)
+        self._root = self._root.prepared()
+        self._artifacts, self._store = ArtifactStore(self._root), Store(self._root)
+        try:
+            with writing_study(self._root, self._study.name, say=self._progress.say, on_lost=self._stop.request):
+                self._run(address, local=local)
+        except KeyboardInterrupt:
+            raise InterruptedStudyError from None
+
+    def _run(self, address: str | None, *, local: bool) -> None:
+        self._compact()
+        plan = make_plan(self._study, self._artifacts, self._store)
+        self._study = plan.study
+        self._specify(plan)
+        self._tell(plan)
+        if plan.complete:
+            self._progress.say("Everything is there already: nothing to train, try or confirm.")
+            return
+        joined = connect(
+            address,
+            local=local,
+            workers=self._study.resources.workers,
+            root=self._root,
+            say=self._progress.say,
+            on_failure=self._stop.request,
+        )
+        with joined as connection, stopping_on_signals(self._stop):
+            self._progress.say(f"Running on {connection.title}.")
+            if isinstance(connection, OnRay):
+                for share in (self._study.resources.training, self._study.resources.trial):
+                    if share != "auto":
+                        connection.check_holds(Room.of(share))
+            self._work(plan, connection)
+            if self._stop.requested:
+                raise InterruptedStudyError(self._stop.reason)
+
+    def _specify(self, plan: Plan) -> None:
+        """Keep the whole study as it is run now, unless it was run so before, and which rows its tables are to have."""
+        row = specification(plan.study, plan.precision.rates)
+        if row.specification_id not in self._store.read("studies", self._study.name)["specification_id"].to_pylist():
+            self._store.append([row])
+        self._compose(plan.method_searches, plan.trials)
+
+    def _compose(self, method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> None:
+        """Keep which confirmations the tables of this specification are made of, as far as settings are chosen.
+
+        Nothing is written where the last run has left just these boards.
+        """
+        rows = board_rows(method_searches, trials)
+        if not are_current(rows, to_rows(self._store.read("boards", self._study.name), BoardRow)):
+            self._store.append(rows)
+
+    def _tell(self, plan: Plan) -> None:
+        for data in plan.datasets:
+            for fact in facts(data):
+                self._progress.say(fact)
+        for told in (*plan.requests, plan.precision.told, *plan.broken):
+            if told:
+                self._progress.say(told)
+
+    def _work(self, plan: Plan, connection: Connection) -> None:
+        shared_data = SharedData(plan.datasets)
+        self._progress.models(0, len(plan.missing))
+        journal = Journal(self._root, self._study.name)
+        if journal.problem:
+            self._progress.say(journal.problem)
+        search = StudySearch(plan.method_searches, self._store, journal)
+        builder = ArtifactBuilder(plan, self._artifacts, self._store, search, self._progress, self._problem)
+        share = self._study.resources.training
+        claims: Claims = RayClaims() if isinstance(connection, OnRay) else LocalClaims()
+        make = partial(Trainer, self._artifacts, shared_data, claims, share)
+        trainers = connection.worker_pool(make, Room.of(share), self._watch, claims.release_all)
+        if isinstance(connection, OnRay):
+            with builder.beside(trainers, self._stop):
+                share, room = self._search_on_ray(plan, search, shared_data, connection)
+        else:
+            builder.fill(trainers)
+            share, room = self._search_here(search, shared_data)
+        if self._stop.requested:
+            return
+        self._compose(plan.method_searches, search.rows)
+        method_searches = [
+            method_search for method_search in plan.method_searches if builder.can_confirm(method_search)
+        ]
+        make_confirmer = partial(_with_contexts, Confirmer, self._artifacts, shared_data, share)
+        self._confirm(method_searches, search, connection.worker_pool(make_confirmer, room, self._watch))
+        self._compact()
+        self._tell_failures(method_searches, search)
+
+    def _search_here(self, search: StudySearch, shared_data: SharedData) -> tuple[Share, Room]:
+        """Search in this process; give the share and the room of the worker, which has the process to itself."""
+        trial = self._study.resources.trial
+        share = self._study.resources.training if trial == "auto" else trial
+        if not search.finished:
+            self._progress.stage("search", search.planned, done=search.ended)
+            worker = _with_contexts(TrialWorker, self._artifacts, shared_data, share)
+            run_here(search, worker, self._stop, self._follow(search))
+        return share, Room.of(share)
+
+    def _search_on_ray(
+        self, plan: Plan, search: StudySearch, shared_data: SharedData, cluster: OnRay
+    ) -> tuple[Share, Room]:
+        """Search on the cluster; give the share of a worker and the room that it has at the end."""
+        share = self._share_of_trials(plan, search, shared_data, cluster)
+        if search.finished:
+            return share, Room.of(share)
+        make = partial(_with_contexts, TrialWorker, self._artifacts, shared_data, share)
+        self._progress.stage("search", search.planned, done=search.ended)
+        return share, run_on_tune(self._study, search, make, cluster, Room.of(share), self._watch, self._follow(search))
+
+    def _share_of_trials(self, plan: Plan, search: StudySearch, shared_data: SharedData, cluster: OnRay) -> Share:
+        """Give the share that the study asks for, or measure it with the first trial that can be dealt."""
+        asked = self._study.resources.trial
+        if asked != "auto":
+            return asked
+        calibrator = Calibrator(
+            plan.method_searches, self._store, partial(TrialContexts, self._artifacts, shared_data), self._watch
+        )
+        while not (search.finished or self._stop.requested):
+            proposal = search.next_proposal()
+            if proposal is not None:
+                search.requeue(proposal)
+                return calibrator.measure(proposal, node_types_of(cluster.nodes()))
+            self._stop.wait(WAIT_S)
+        return calibrator.known(node_types_of(cluster.nodes())) or self._study.resources.training
+
+    def _compact(self) -> None:
+        """Have the store put its parts together, and tell of those that are broken."""
+        for problem in compact(self._store, self._study.name):
+            self._progress.say(problem)
+
+    def _follow(self, search: StudySearch) -> Callable[[], None]:
+        """Give what is called whenever something was heard of the search."""
+        compacted = search.ended
+
+        def heard() -> None:
+            nonlocal compacted
+            self._show_search(search)
+            if search.ended >= compacted + COMPACT_EVERY:
+                compacted = search.ended
+                self._compact()
+
+        return heard
+
+    def _show_search(self, search: StudySearch) -> None:
+        best = search.best
+        self._progress.update(
+            done=search.ended,
+            running=search.running,
+            failed=search.failed,
+            best_gap=best.gap if best else None,
+            untouched_gap=best.original_gap if best else None,
+            began=search.began,
+        )
+
+    def _confirm(self, method_searches: Sequence[MethodSearch], search: StudySearch, worker_pool: WorkerPool) -> None:
+        confirmed = self._store.read("confirmations", self._study.name)["confirmation_id"].to_pylist()
+        missing = missing_from(confirmations(method_searches, search.rows), confirmed)
+        self._progress.stage("confirmation", len(missing))
+        for count, done in enumerate(worker_pool.do(missing), start=1):
+            if isinstance(done.error, StorageError):
+                raise done.error
+            if done.error is not None or done.result is None:
+                self._problem(f"could not confirm {done.job.row} on seed {done.job.seed}: {done.error}")
+            else:
+                self._store.append_confirmation(*done.result)
+            self._progress.update(done=count)
+
+    def _tell_failures(self, method_searches: Sequence[MethodSearch], search: StudySearch) -> None:
+        failed = [row for row in search.rows if row.status == "failed"]
+        if failed:
+            self._problem(f"{len(failed)} trials failed; the first, {failed[0].trial_id}: {failed[0].error}")
+        for method_search in method_searches:
+            if not any(row.method_search == method_search.fingerprint and row.status == "done" for row in search.rows):
+                self._problem(f"{method_search.title}: no trial finished, so there is no setting to confirm")
+
+    def _problem(self, text: str) -> None:
+        """Tell of a problem now, and keep it for the end."""
+        self.problems.append(text)
+        self._progress.say(text)
+
+
+def _with_contexts(
+    worker: Callable[[TrialContexts], Worker], artifacts: ArtifactStore, shared_data: SharedData, share: Share
+) -> Worker:
+    """Make a worker where it is to work."""
+    return worker(TrialContexts(artifacts, shared_data, share))

@@ -1,0 +1,58 @@
+"""What a worker says of a trial after each epoch: the one message between the two halves of a search."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from lethe.execution.failures import Cause
+from lethe.results.provenance import Provenance
+from unlearning.evaluation import Measures
+
+Status = Literal["running", "done", "stopped", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a trial is compared with.
+
+    Attributes:
+        oracle: measures of the paired oracles.
+        original_gap: the gap of doing nothing, on the same seeds.
+        threshold: mean gamma that the setting's density means; None where no score decides.
+    """
+
+    oracle: Measures
+    original_gap: float
+    threshold: float | None
+    originals: tuple[str, ...]
+    oracles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A trial after an epoch.
+
+    Attributes:
+        status: ``running`` until the last epoch.
+        gap: mean over the tuning seeds; infinite where there is none, so that a scheduler can rank it.
+        measures: None where the run diverged or failed.
+        seconds_load: of fetching what the trial starts from; with the first epoch's report.
+        cause: why it failed; None unless it did.
+    """
+
+    epoch: int
+    status: Status
+    gap: float
+    gap_per_seed: tuple[float, ...]
+    measures: Measures | None
+    loss: float | None
+    seconds_load: float
+    seconds_unlearn: float
+    seconds_evaluate: float
+    seconds_attack: float
+    started_at: datetime
+    ended_at: datetime
+    reference: Reference | None
+    provenance: Provenance
+    error: str | None = None
+    cause: Cause | None = None

@@ -1,0 +1,198 @@
+"""The search of one method search: an Optuna study that proposes settings and is told, in order, how they ended.
+
+The n-th setting depends only on the study's seed and on the results of trials 0 ... n-1-window: the sampler is made new
+from a seed of its own for every proposal, and results are told in the order of their numbers, however they come in. The
+same search therefore repeats on any cluster and after any kill. With early stopping results are told as they come.
+
+Settings are start-up draws until the sampler has learnt of ``search.startup`` trials; then its model proposes.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import optuna
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from lethe.results.rows import ProposedBy
+from lethe.search._space import Setting, distributions_of, startup_setting
+from lethe.study import MethodSearch
+from unlearning.seeds import derive
+
+SAMPLERS: Final[dict[str, Callable[[int], BaseSampler]]] = {
+    "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=0),
+    "random": lambda seed: RandomSampler(seed=seed),
+    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=0),
+}
+"""Optuna samplers that know nothing beyond the trials told, so that a fresh one continues where another stopped."""
+
+LEARNS_FROM: Final = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
+"""The trials that a sampler's model rests on; a sampler without a model is not named."""
+
+WORST_GAP: Final = 1.0
+"""What Optuna learns of a trial that diverged: no mean of four differences between fractions is larger."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The ``number``-th setting of a method search.
+
+    Attributes:
+        proposed_by: what chose the setting.
+        repeats: the number of the trial that had the same setting first; None for a new setting.
+    """
+
+    method_search: MethodSearch
+    number: int
+    setting: Setting
+    proposed_by: ProposedBy
+    repeats: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+        gaps: the objective after each epoch.
+    """
+
+    status: str
+    gaps: tuple[float, ...]
+
+
+def as_optuna_learns(status: str, gap: float | None) -> tuple[TrialState, float | None]:
+    """Return the state and the value by which Optuna learns of a trial.
+
+    A diverged trial is COMPLETE with the worst gap: samplers leave FAIL out and would go on proposing what diverges. A
+    failed trial is FAIL: an error says nothing of its setting.
+
+    Args:
+        gap: the objective after the last epoch; None without one.
+    """
+    match status:
+        case "done":
+            return TrialState.COMPLETE, gap
+        case "diverged":
+            return TrialState.COMPLETE, WORST_GAP
+        case "stopped":
+            return TrialState.PRUNED, None
+    return TrialState.FAIL, None
+
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+class OptunaSearch:
+    """Proposes the settings of one method search and learns from their endings.
+
+    Args:
+        known: trials that an earlier run finished, by number: setting and ending.
+        tell_dashboard: called with every trial that Optuna was told of, in the order of telling.
+    """
+
+    def __init__(
+        self,
+        method_search: MethodSearch,
+        known: Mapping[int, tuple[Setting, Outcome]],
+        tell_dashboard: Callable[[FrozenTrial], None] = lambda trial: None,
+    ) -> None:
+        self.method_search = method_search
+        self._distributions = distributions_of(method_search)
+        self._study = optuna.create_study(direction="minimize", sampler=RandomSampler())
+        self._known = dict(known)
+        self._tell_dashboard = tell_dashboard
+        self._asked: list[Trial] = []
+        self._outcomes: dict[int, Outcome] = {}
+        self._ended = 0
+        """Trials 0 ... _ended-1 have all ended."""
+        self._told = 0
+        """Trials 0 ... _told-1 have been told in order."""
+        self._learnt = 0
+        """Trials that the sampler's model rests on."""
+        self._first: dict[str, int] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether every planned trial has ended."""
+        return len(self._outcomes) >= self.method_search.trials
+
+    def propose(self) -> Proposal | None:
+        """Give the next trial; None if none is due before another one ends, or none is left.
+
+        Trials that an earlier run finished are passed over on the way.
+        """
+        while len(self._asked) < self.method_search.trials and self._due(len(self._asked)):
+            number = len(self._asked)
+            self._tell_until(number - self._window)
+            proposed_by = self._proposer()
+            setting = self._ask(number, proposed_by)
+            first = self._first.setdefault(json.dumps(setting, sort_keys=True), number)
+            if number not in self._known:
+                return Proposal(self.method_search, number, setting, proposed_by, None if first == number else first)
+            self.settle(number, self._known[number][1])
+        return None
+
+    def settle(self, number: int, outcome: Outcome) -> None:
+        """Learn how a trial ended."""
+        self._outcomes[number] = outcome
+        while self._ended in self._outcomes:
+            self._ended += 1
+        if not self._in_order:
+            self._tell(number)
+        elif self.finished:
+            self._tell_until(self.method_search.trials)
+
+    @property
+    def _window(self) -> int:
+        return self.method_search.study.search.window
+
+    @property
+    def _in_order(self) -> bool:
+        return self.method_search.study.search.early_stopping is None
+
+    def _due(self, number: int) -> bool:
+        if self._in_order:
+            return self._ended >= number - self._window
+        return len(self._asked) - len(self._outcomes) <= self._window
+
+    def _proposer(self) -> ProposedBy:
+        search = self.method_search.study.search
+        if not self._distributions:
+            return "fixed"
+        if search.sampler not in LEARNS_FROM:
+            return "random"
+        return "model" if self._learnt >= search.startup else "startup"
+
+    def _ask(self, number: int, proposed_by: ProposedBy) -> Setting:
+        if number in self._known:
+            self._enqueue(self._known[number][0])
+        elif proposed_by == "startup":
+            self._enqueue(startup_setting(self.method_search, number))
+        else:
+            seed = derive(self.method_search.study.seed, "search", self.method_search.fingerprint, number)
+            self._study.sampler = SAMPLERS[self.method_search.study.search.sampler](seed % 2**32)
+        trial = self._study.ask(self._distributions)
+        self._asked.append(trial)
+        return dict(trial.params)
+
+    def _enqueue(self, setting: Setting) -> None:
+        self._study.enqueue_trial(setting)
+        self._study.sampler = RandomSampler()
+
+    def _tell_until(self, number: int) -> None:
+        """Tell of the trials before this one, in order; where order does not count, each was told when it ended."""
+        while self._in_order and self._told < number:
+            self._tell(self._told)
+            self._told += 1
+
+    def _tell(self, number: int) -> None:
+        trial, outcome = self._asked[number], self._outcomes[number]
+        for epoch, gap in enumerate(outcome.gaps, start=1):
+            trial.report(gap, epoch)
+        state, value = as_optuna_learns(outcome.status, outcome.gaps[-1] if outcome.gaps else None)
+        trial.set_user_attr("status", outcome.status)
+        self._tell_dashboard(self._study.tell(trial, value, state))
+        self._learnt += state in LEARNS_FROM.get(self.method_search.study.search.sampler, ())

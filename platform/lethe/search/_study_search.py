@@ -1,0 +1,217 @@
+"""The search of a whole study: deals the trials of all method searches out in turn, and keeps what becomes of them.
+
+It knows neither Ray nor workers: whoever runs trials asks `StudySearch.next_proposal` and tells how they go.
+"""
+
+import math
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
+
+from lethe.execution.failures import Cause, given_up, told
+from lethe.results import EpochRow, Store, TrialRow, to_rows
+from lethe.results.columns import setting_of
+from lethe.search._epoch_report import Report, Status
+from lethe.search._journal import Journal
+from lethe.search._optuna import OptunaSearch, Outcome, Proposal
+from lethe.search._rows import epoch_rows, repeated_row, trial_row
+from lethe.search._space import Setting
+from lethe.study import MethodSearch
+
+TrialKey = tuple[str, int]
+"""A method search's fingerprint and a trial's number in it."""
+
+
+class StudySearch:
+    """The searches of a study's method searches, continued from the rows that the store holds.
+
+    Args:
+        method searches: those to search; a method search is dealt from once `open_search` was called for it.
+
+    Attributes:
+        began: when the first trial of this run began, on this process's monotonic clock; None before its first report.
+    """
+
+    def __init__(self, method_searches: Sequence[MethodSearch], store: Store, journal: Journal) -> None:
+        self._store = store
+        self._journal = journal
+        self._rows, self._epochs = _known(store, method_searches)
+        self._failed = 0
+        self._best: TrialRow | None = None
+        for row in self._rows.values():
+            self._count(row)
+        self._searches = self._continue(method_searches)
+        self._turns: deque[str] = deque()
+        self._again: deque[Proposal] = deque()
+        self._losses: defaultdict[TrialKey, Counter[Cause]] = defaultdict(Counter)
+        self._given_up: set[str] = set()
+        self._reports: dict[TrialKey, dict[int, Report]] = {}
+        self._repeats: defaultdict[TrialKey, list[Proposal]] = defaultdict(list)
+        self.began: float | None = None
+
+    @property
+    def method_searches(self) -> list[MethodSearch]:
+        """The method searches that are searched."""
+        return [search.method_search for search in self._searches.values()]
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether every method search has ended or was given up."""
+        return all(name in self._given_up or search.finished for name, search in self._searches.items())
+
+    @property
+    def planned(self) -> int:
+        """Count the trials of all method searches."""
+        return sum(search.method_search.trials for name, search in self._searches.items() if name not in self._given_up)
+
+    @property
+    def rows(self) -> list[TrialRow]:
+        """The trials that have ended, in this run or an earlier one."""
+        return list(self._rows.values())
+
+    @property
+    def running(self) -> int:
+        """Count the trials that have reported and not ended."""
+        return len(self._reports)
+
+    @property
+    def ended(self) -> int:
+        """Count the trials that have ended, in this run or an earlier one."""
+        return len(self._rows)
+
+    @property
+    def failed(self) -> int:
+        """Count those of them that failed or diverged."""
+        return self._failed
+
+    @property
+    def best(self) -> TrialRow | None:
+        """The finished trial of the smallest gap, then of the smallest number; None before one has finished."""
+        return self._best
+
+    def open_search(self, method_search: MethodSearch) -> None:
+        """Deal from this method search from now on: its artifacts exist."""
+        if method_search.fingerprint not in self._turns:
+            self._turns.append(method_search.fingerprint)
+
+    def give_up(self, method_search: MethodSearch) -> None:
+        """Search this method search no more: its artifacts cannot be made."""
+        self._given_up.add(method_search.fingerprint)
+
+    def next_proposal(self) -> Proposal | None:
+        """Deal the next trial to run; None if none is due now. Cells take turns; what lost its worker goes first."""
+        if self._again:
+            return self._again.popleft()
+        for _ in range(len(self._turns)):
+            self._turns.rotate(-1)
+            search = self._searches[self._turns[-1]]
+            while (proposal := search.propose()) is not None:
+                if proposal.repeats is None:
+                    return proposal
+                self._repeat(proposal)
+        if self.finished:
+            self._journal.upload()
+        return None
+
+    def report(self, proposal: Proposal, report: Report) -> None:
+        """Take what a worker says after an epoch; the last report ends the trial."""
+        if self.began is None:
+            self.began = time.monotonic() - (report.ended_at - report.started_at).total_seconds()
+        reports = self._reports.setdefault(_key(proposal), {})
+        if report.epoch <= 1:
+            reports.clear()
+        if report.status == "failed":
+            self.end(proposal, "failed", report.error, report.cause)
+            return
+        reports[report.epoch] = report
+        if report.status != "running":
+            self.end(proposal, report.status, report.error)
+
+    def requeue(self, proposal: Proposal) -> None:
+        """Take a trial back that did not end: what it reported is forgotten, and it is dealt next."""
+        self._reports.pop(_key(proposal), None)
+        self._again.append(proposal)
+
+    def lose(self, proposal: Proposal, cause: Cause, what: str) -> None:
+        """Take a trial back that lost its worker; after too many losses it has failed.
+
+        Args:
+            what: what became of the worker, in words.
+        """
+        losses = self._losses[_key(proposal)]
+        losses[cause] += 1
+        if given_up(losses):
+            self.end(proposal, "failed", f"given up: it {told(losses)}; the last time: {what}", cause)
+        else:
+            self.requeue(proposal)
+
+    def end(self, proposal: Proposal, status: Status, error: str | None = None, cause: Cause | None = None) -> None:
+        """End a trial with what it has reported; told from outside when it was stopped early or is given up."""
+        reports = self._reports.pop(_key(proposal), {})
+        ordered = [reports[epoch] for epoch in sorted(reports)]
+        losses = self._losses.pop(_key(proposal), Counter()).total()
+        row = trial_row(proposal, ordered, status, error, cause, losses)
+        self._keep(proposal, row, epoch_rows(row, ordered))
+        for repeat in self._repeats.pop(_key(proposal), []):
+            self._repeat(repeat)
+
+    def _repeat(self, proposal: Proposal) -> None:
+        """Answer a repeated setting from the trial that had it first, once that has ended."""
+        first = (proposal.method_search.fingerprint, proposal.repeats or 0)
+        if first in self._rows:
+            self._keep(proposal, *repeated_row(proposal, self._rows[first], self._epochs[first]))
+        else:
+            self._repeats[first].append(proposal)
+
+    def _keep(self, proposal: Proposal, row: TrialRow, epochs: list[EpochRow]) -> None:
+        self._store.append_trial(row, epochs)
+        self._rows[_key(proposal)], self._epochs[_key(proposal)] = row, epochs
+        self._count(row)
+        self._searches[proposal.method_search.fingerprint].settle(proposal.number, _outcome(row, epochs))
+        if self.finished:
+            self._journal.upload()
+
+    def _count(self, row: TrialRow) -> None:
+        """Take a row into what is told of all rows, after every report."""
+        self._failed += row.status in ("failed", "diverged")
+        if row.status == "done" and row.gap is not None and (self._best is None or _rank(row) < _rank(self._best)):
+            self._best = row
+
+    def _continue(self, method_searches: Sequence[MethodSearch]) -> dict[str, OptunaSearch]:
+        by_name = {method_search.fingerprint: method_search for method_search in method_searches}
+        known: dict[str, dict[int, tuple[Setting, Outcome]]] = {name: {} for name in by_name}
+        for (name, number), row in self._rows.items():
+            known[name][number] = setting_of(row, by_name[name]), _outcome(row, self._epochs[name, number])
+        return {
+            name: OptunaSearch(method_search, known[name], self._journal.recorder(method_search))
+            for name, method_search in by_name.items()
+        }
+
+
+def _key(proposal: Proposal) -> TrialKey:
+    return proposal.method_search.fingerprint, proposal.number
+
+
+def _rank(row: TrialRow) -> tuple[float, int]:
+    return (math.inf if row.gap is None else row.gap), row.number
+
+
+def _outcome(row: TrialRow, epochs: Sequence[EpochRow]) -> Outcome:
+    return Outcome(row.status, tuple(epoch.gap for epoch in epochs if epoch.gap is not None))
+
+
+def _known(
+    store: Store, method_searches: Sequence[MethodSearch]
+) -> tuple[dict[TrialKey, TrialRow], dict[TrialKey, list[EpochRow]]]:
+    """Read the trials of these method searches that ended for good in an earlier run, with their epochs in order."""
+    wanted = {method_search.fingerprint for method_search in method_searches}
+    study = method_searches[0].study.name
+    trials = [
+        row for row in to_rows(store.read("trials", study), TrialRow) if row.method_search in wanted and row.final
+    ]
+    keys = {row.trial_id: (row.method_search, row.number) for row in trials}
+    epochs: dict[TrialKey, list[EpochRow]] = {key: [] for key in keys.values()}
+    for epoch in sorted(to_rows(store.read("epochs", study), EpochRow), key=lambda epoch: epoch.epoch):
+        if epoch.trial_id in keys:
+            epochs[keys[epoch.trial_id]].append(epoch)
+    return {keys[row.trial_id]: row for row in trials}, epochs

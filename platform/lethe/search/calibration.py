@@ -1,0 +1,344 @@
+"""Packing: how many trials share a device, as measured on it.
+
+A fraction of a GPU in Ray is book-keeping. So for ``resources.trial: auto`` the first device of each kind is taken as a
+whole, and an epoch of a real trial is run on it alone, then two at a time, four, eight, for as long as that is worth it
+and there is memory. The device is a GPU where trainings ask for one, else all cores of a machine.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+import ray
+import torch
+from ray.exceptions import RayTaskError
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from lethe.artifacts.context import TrialContexts
+from lethe.execution.device import has_mps, memory_held
+from lethe.execution.failures import ClusterError
+from lethe.execution.node_types import NodeType
+from lethe.execution.worker_pool import Watch
+from lethe.results import CalibrationRow, Store, to_rows
+from lethe.results.provenance import Provenance
+from lethe.search import Proposal, Report, TrialTask, TrialWorker
+from lethe.storage.hashing import fingerprint
+from lethe.study import MethodSearch, Share, Study
+
+SIZES = (1, 2, 4, 8)
+"""How many trials at a time are tried."""
+
+GAIN = 1.1
+"""More trials at a time must be this much faster together to be worth it."""
+
+FULL = 0.9
+"""Of a device's memory, what trials may take together."""
+
+REPEATS = 2
+"""How often the epoch is measured after the first time, which warms up; the faster one counts."""
+
+LEAST_S = 0.5
+"""How long an epoch is run again and again for one measurement: workers begin some milliseconds apart, and an epoch on
+a GPU may take twenty."""
+
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One epoch of a trial, beside others.
+
+    Attributes:
+        seconds: of the epoch, with putting the original's weights back.
+        memory_bytes: what the worker holds: on a GPU all processes together hold it, on the host this one does.
+        total_bytes: the memory of the GPU; None on the host.
+    """
+
+    seconds: float
+    memory_bytes: int
+    total_bytes: int | None
+    failure: str | None
+    out_of_memory: bool
+    provenance: Provenance
+
+
+class _Prober:
+    """An actor that runs the first epoch of a trial as often as it is asked to."""
+
+    def __init__(self, make_contexts: Callable[[], TrialContexts]) -> None:
+        self._make_contexts = make_contexts
+
+    @cached_property
+    def _contexts(self) -> TrialContexts:
+        return self._make_contexts()
+
+    @cached_property
+    def _worker(self) -> TrialWorker:
+        return TrialWorker(self._contexts)
+
+    def epoch(self, task: TrialTask, threads: int) -> Sample:
+        """Run the first epoch of a trial with so many torch threads, for `LEAST_S` at least; the mean time counts."""
+        worker = self._worker
+        torch.set_num_threads(threads)
+        report, seconds = repeated(lambda: next(worker.run(task)))
+        held, total = memory_held(self._contexts.device)
+        return Sample(seconds, held, total, report.error, report.cause == "memory", report.provenance)
+
+
+class Calibrator:
+    """Decides what share of a device a trial has.
+
+    Args:
+        method searches: of the study.
+        make_trial context: makes the trial context of a worker that has a share.
+    """
+
+    def __init__(
+        self,
+        method_searches: Sequence[MethodSearch],
+        store: Store,
+        make_contexts: Callable[[Share], TrialContexts],
+        watch: Watch,
+    ) -> None:
+        self._method_searches = method_searches
+        self._store = store
+        self._make_contexts = make_contexts
+        self._on_gpu = packs_gpus(method_searches[0].study)
+        self._watch = watch
+
+    def known(self, kinds: Sequence[NodeType]) -> Share | None:
+        """Give the share that earlier runs of the study found; None where some kind of machine was not measured.
+
+        Raises:
+            ClusterError: no machine has such a device.
+        """
+        rows = {kind: known(self._store, self._method_searches, kind) for kind in self._fit(kinds)}
+        return self._share({kind: row for kind, row in rows.items() if row}) if all(rows.values()) else None
+
+    def measure(self, proposal: Proposal, kinds: Sequence[NodeType]) -> Share:
+        """Measure with this trial on every kind of machine that is not known yet; give the share that suits all.
+
+        Raises:
+            ClusterError: a trial fails on a device of its own, or no machine has such a device.
+        """
+        rows = {
+            kind: known(self._store, self._method_searches, kind) or self._measure(proposal, kind)
+            for kind in self._fit(kinds)
+        }
+        return self._share(rows)
+
+    def _fit(self, kinds: Sequence[NodeType]) -> list[NodeType]:
+        fit = [kind for kind in kinds if kind.gpus or not self._on_gpu]
+        if not fit:
+            raise ClusterError(
+                "resources.trial: auto packs trials on GPUs, since resources.training asks for one, and there is none "
+                f"now; the cluster has {', '.join(kind.title for kind in kinds)}. Say a share, such as {{gpu: 0.25}}"
+            )
+        return fit
+
+    def _share(self, rows: Mapping[NodeType, CalibrationRow]) -> Share:
+        for kind, row in rows.items():
+            self._watch.say(f"{kind.title}: {row.reason}.")
+        return share_for({kind: row.workers for kind, row in rows.items()}, self._on_gpu)
+
+    def _measure(self, proposal: Proposal, kind: NodeType) -> CalibrationRow:
+        self._watch.say(f"Measuring on {kind.title} how many trials to run at a time (resources.trial: auto).")
+        rows: list[CalibrationRow] = []
+        with _whole_device(kind, self._on_gpu, self._watch) as (group, cores):
+            hosts: list[Any] = []
+            try:
+                for workers in (size for size in SIZES if size <= max(1, cores)):
+                    hosts += [self._hire(group, cores) for _ in range(workers - len(hosts))]
+                    rows.append(self._together(hosts, proposal, kind, threads=max(1, int(cores // workers))))
+                    if not _is_worth_more(rows):
+                        break
+                    if self._watch.stop.requested:
+                        raise KeyboardInterrupt
+            finally:
+                for host in hosts:
+                    ray.kill(host)
+        rows = choose(rows)
+        self._store.append(rows)
+        return next(row for row in rows if row.chosen)
+
+    def _together(self, hosts: Sequence[Any], proposal: Proposal, kind: NodeType, threads: int) -> CalibrationRow:
+        """Run an epoch on all hosts at once, a few times."""
+        started_at, begun = datetime.now(UTC), time.perf_counter()
+        task = TrialTask.of(proposal)
+        try:
+            _, *runs = [ray.get([host.epoch.remote(task, threads) for host in hosts]) for _ in range(1 + REPEATS)]
+        except RayTaskError as error:
+            raise error.cause if isinstance(error.cause, Exception) else error from error
+        samples: Sequence[Sample] = min(runs, key=_seconds)
+        timing = {"started_at": started_at, "seconds_total": time.perf_counter() - begun}
+        return _row(name_of(self._method_searches, kind), proposal.method_search, kind, samples, threads, timing)
+
+    def _hire(self, group: PlacementGroup, cores: float) -> Any:
+        part = 1 / SIZES[-1]
+        share = Share(cpu=1.0, gpu=part if self._on_gpu else 0.0)
+        strategy = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=0)
+        actor = ray.remote(num_cpus=cores * part, num_gpus=share.gpu, scheduling_strategy=strategy)(_Prober)
+        make, given = self._make_contexts, share
+        return actor.remote(lambda: make(given))
+
+
+def repeated(epoch: Callable[[], Report]) -> tuple[Report, float]:
+    """Run an epoch again and again, for `LEAST_S` at least or until it fails.
+
+    Returns:
+        The last report, and the mean seconds of an epoch.
+    """
+    started, count = time.perf_counter(), 0
+    while True:
+        report, count = epoch(), count + 1
+        spent = time.perf_counter() - started
+        if spent >= LEAST_S or report.error is not None:
+            return report, spent / count
+
+
+def packs_gpus(study: Study) -> bool:
+    """Tell what ``auto`` packs: GPUs, or the cores of a machine."""
+    return study.resources.training.gpu > 0
+
+
+def known(store: Store, method_searches: Sequence[MethodSearch], kind: NodeType) -> CalibrationRow | None:
+    """Look up what an earlier run of a study chose for machines of this kind."""
+    name = name_of(method_searches, kind)
+    rows = to_rows(store.read("calibrations", method_searches[0].study.name), CalibrationRow)
+    return next((row for row in rows if row.packing_id == name and row.chosen), None)
+
+
+def choose(rows: Sequence[CalibrationRow]) -> list[CalibrationRow]:
+    """Mark of the calibrations measured on one device the best one, and say why; ``reason`` holds what ruled one out.
+
+    Args:
+        rows: with growing numbers of workers; ``reason`` is empty where nothing speaks against the packing.
+
+    Raises:
+        ClusterError: not even one trial at a time can be run.
+    """
+    fit = [row for row in rows if not row.reason]
+    if not fit:
+        raise ClusterError(f"a trial with a device of its own cannot be measured: {rows[0].reason}")
+    best = fit[0]
+    for row in fit[1:]:
+        if row.epochs_per_hour >= GAIN * best.epochs_per_hour:
+            best = row
+    told = [f"{best.workers} trial{'s'[: best.workers != 1]} at a time, {best.epochs_per_hour:.0f} epochs an hour"]
+    if best is not fit[0]:
+        told.append(f"one alone makes {fit[0].epochs_per_hour:.0f}")
+    for row in rows:
+        if row.workers > best.workers:
+            told.append(f"{row.workers}: " + (row.reason or f"{row.epochs_per_hour:.0f}, not worth it"))
+    return [
+        replace(row, chosen=True, reason="; ".join(told))
+        if row is best
+        else replace(row, reason=row.reason or "slower, or hardly faster")
+        for row in rows
+    ]
+
+
+def _is_worth_more(rows: Sequence[CalibrationRow]) -> bool:
+    """Tell whether the last packing leaves hope that a larger one is better."""
+    if rows[-1].reason:
+        return False
+    return len(rows) == 1 or rows[-1].epochs_per_hour >= GAIN * rows[-2].epochs_per_hour
+
+
+def share_for(workers: dict[NodeType, int], on_gpu: bool) -> Share:
+    """Give one share with which no device holds more trials than it should: Ray Tune knows one for all of them."""
+    if not on_gpu:
+        return Share(cpu=max(kind.cpus / count for kind, count in workers.items()))
+    count = min(workers.values())
+    return Share(cpu=min(1.0, *(kind.cpus / kind.gpus / count for kind in workers)), gpu=1 / count)
+
+
+@contextmanager
+def _whole_device(kind: NodeType, on_gpu: bool, watch: Watch) -> Iterator[tuple[PlacementGroup, float]]:
+    """Hold a GPU with its part of the cores, or all cores of a machine; give the placement group and the cores."""
+    cores = kind.cpus / kind.gpus if on_gpu else kind.cpus
+    bundle = {"CPU": cores, "GPU": 1.0} if on_gpu else {"CPU": cores}
+    if on_gpu and kind.accelerator:
+        bundle[f"accelerator_type:{kind.accelerator}"] = 0.001
+    group = placement_group([bundle], strategy="STRICT_PACK")
+    try:
+        begun, told = time.monotonic(), False
+        while not group.wait(1):
+            if watch.stop.requested:
+                raise KeyboardInterrupt
+            if not told and time.monotonic() - begun >= PATIENCE_S:
+                watch.say(f"Waiting for a whole device of {kind.title} to measure on; others work there.")
+                told = True
+        yield group, cores
+    finally:
+        remove_placement_group(group)
+
+
+def _row(
+    name: str,
+    method_search: MethodSearch,
+    kind: NodeType,
+    samples: Sequence[Sample],
+    threads: int,
+    timing: dict[str, Any],
+) -> CalibrationRow:
+    seconds = _seconds(samples)
+    total = samples[0].total_bytes
+    together = max(sample.memory_bytes for sample in samples) * (1 if total else len(samples))
+    steps = math.ceil(
+        method_search.scenario.train_count
+        / getattr(method_search.choice.example, "batch_size", method_search.scenario.train_count)
+    )
+    failed = next((sample for sample in samples if sample.failure), None)
+    memory = total or kind.memory_bytes
+    against = ""
+    if failed is not None:
+        against = "out of memory" if failed.out_of_memory else str(failed.failure)
+    elif together > FULL * memory:
+        against = f"it takes {together / 2**30:.1f} GiB of {memory / 2**30:.1f}"
+    parts = len(samples) * (kind.gpus if total else 1)
+    provenance = asdict(samples[0].provenance) | {
+        "peak_memory_bytes": together // len(samples),
+        "cpus": kind.cpus / parts,
+        "gpus": 1 / len(samples) if total else 0.0,
+    }
+    return CalibrationRow(
+        **provenance,
+        **timing,
+        ended_at=datetime.now(UTC),
+        study=method_search.study.name,
+        packing_id=name,
+        method_search=method_search.fingerprint,
+        machine=kind.title,
+        workers=len(samples),
+        threads=threads,
+        seconds_epoch=seconds,
+        seconds_step=seconds / (steps * len(method_search.study.seeds.tuning)),
+        epochs_per_hour=3600 * len(samples) / seconds,
+        memory_bytes=memory,
+        mps=has_mps(),
+        chosen=False,
+        reason=against,
+    )
+
+
+def _seconds(samples: Sequence[Sample]) -> float:
+    return median(sample.seconds for sample in samples)
+
+
+def name_of(method_searches: Sequence[MethodSearch], kind: NodeType) -> str:
+    """Name a measurement by what it depends on."""
+    return fingerprint(
+        {
+            "method_searches": [method_search.fingerprint for method_search in method_searches],
+            "machine": [kind.accelerator, kind.cpus, kind.gpus],
+            "torch": torch.__version__,
+        }
+    )

@@ -1,0 +1,232 @@
+"""A study spread out: its scenarios, its method searches, and what identifies each of them.
+
+A *scenario* is data x augmentation x forget request (x network and recipe); all methods share its originals and
+oracles.
+A *method search* is a scenario put to one method under one search. Both are identified by what determines their
+numbers, never by names.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Literal
+
+from lethe.storage.hashing import digest_of_tensor, fingerprint
+from lethe.study._model import MethodChoice, Study
+from unlearning.data import AnySource, DataError, ImageData, Source
+from unlearning.data.augment import AugmentationName
+from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
+from unlearning.methods import Method
+from unlearning.models import Network
+from unlearning.saliency import SALIENCY_VERSION
+from unlearning.seeds import derive
+from unlearning.training import RECIPE_VERSION, Recipe
+
+ArtifactKind = Literal["original", "oracle", "saliency"]
+
+SEARCH_VERSION: Final = 2
+"""Raised by hand when the same options would propose other settings, or Optuna would learn otherwise of the results."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArtifactKey:
+    """What determines an artifact: its kind and every input, by name; keys of one fingerprint are equal.
+
+    Attributes:
+        inputs: JSON values: hashes, options, derived seeds, versions.
+    """
+
+    kind: ArtifactKind
+    inputs: Mapping[str, object]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The artifact's name in the pool."""
+        return fingerprint({"kind": self.kind, **self.inputs})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArtifactKey) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What every method is asked, on every training seed.
+
+    Attributes:
+        source: where the data comes from, for reports; ``data_hash`` is what counts.
+        train_count: images in the training split.
+        train_duplicates: how many of them repeat another byte for byte.
+        dropped: how many val and test images were left out because they also stand in train.
+        nonmembers: the split that the attack takes non-members from in a confirmation; it changes no search and no
+            artifact, and so no fingerprint.
+        forget: which train images are to be forgotten.
+    """
+
+    study_seed: int
+    source: Source
+    dataset: str
+    data_hash: str
+    classes: int
+    channels: int
+    train_count: int
+    train_duplicates: int
+    dropped: Mapping[Literal["val", "test"], int]
+    nonmembers: Literal["val", "test"]
+    augmentation: AugmentationName
+    request: AnyForgetRequest
+    forget: ForgetSet
+    network: Network
+    recipe: Recipe
+
+    @cached_property
+    def forget_hash(self) -> str:
+        """The hash of the forget indices."""
+        return digest_of_tensor(self.forget.indices_F)
+
+    @cached_property
+    def recipe_id(self) -> str:
+        """The fingerprint of how models are trained, whatever the data, the augmentation and the forget request.
+
+        Models of one training seed and one such recipe share initial weights and draws; no others can be paired.
+        """
+        shared = {name: value for name, value in self._trained_on.items() if name not in ("data", "augmentation")}
+        return fingerprint({**shared, "study_seed": self.study_seed})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What identifies the scenario, whatever it is called; the training seeds follow from the study's seed."""
+        return fingerprint({**self._trained_on, "forget": self.forget_hash, "study_seed": self.study_seed})
+
+    @property
+    def title(self) -> str:
+        """How reports name the scenario."""
+        return f"{self.dataset}, augmentation {self.augmentation}, forget {self.request.label}"
+
+    def training_seed(self, seed: int) -> int:
+        """Derive the seed of initial weights, data order and augmentation from a training seed of the study."""
+        return derive(self.study_seed, "training", seed)
+
+    def unlearning_seed(self, seed: int) -> int:
+        """Derive the seed of unlearning from the original of a training seed; all settings and methods share it."""
+        return derive(self.study_seed, "unlearning", seed)
+
+    def original(self, seed: int) -> ArtifactKey:
+        """Name the original of a training seed; every forget request shares it."""
+        return ArtifactKey("original", {**self._trained_on, "training_seed": self.training_seed(seed)})
+
+    def oracle(self, seed: int) -> ArtifactKey:
+        """Name the oracle of a training seed, paired with its original."""
+        inputs = {**self._trained_on, "forget": self.forget_hash, "training_seed": self.training_seed(seed)}
+        return ArtifactKey("oracle", inputs)
+
+    def saliency(self, seed: int) -> ArtifactKey:
+        """Name the saliency scores of an original on the forget set."""
+        return ArtifactKey(
+            "saliency",
+            {"original": self.original(seed).fingerprint, "forget": self.forget_hash, "version": SALIENCY_VERSION},
+        )
+
+    @cached_property
+    def _trained_on(self) -> dict[str, object]:
+        return {
+            "data": self.data_hash,
+            "network": self.network.model_dump(mode="json"),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "augmentation": self.augmentation,
+            "version": RECIPE_VERSION,
+        }
+
+
+@dataclass(frozen=True)
+class MethodSearch:
+    """A scenario put to a method: what one Optuna study searches."""
+
+    scenario: Scenario
+    choice: MethodChoice
+    study: Study
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What identifies the search: whatever determines the n-th setting and its numbers; not how many there are."""
+        search = self.study.search.model_dump(mode="json", exclude={"trials"})
+        return fingerprint(
+            {
+                "scenario": self.scenario.fingerprint,
+                "method": self.choice.model_dump(mode="json"),
+                "search": search,
+                "search_version": SEARCH_VERSION,
+                "tuning": list(self.study.seeds.tuning),
+            }
+        )
+
+    @property
+    def trials(self) -> int:
+        """How many trials are planned: one where nothing is searched."""
+        return self.study.search.trials if self.choice.search else 1
+
+    @property
+    def title(self) -> str:
+        """How messages name the method search."""
+        return f"{self.scenario.title}: {self.choice.method.title}"
+
+    def method_at(self, setting: Mapping[str, object]) -> Method:
+        """Make the method at a setting."""
+        return self.choice.at(dict(setting))
+
+
+def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[MethodSearch]:
+    """Spread a study over its data, augmentations, forget requests and methods, in the order of its file.
+
+    Raises:
+        DataError: a forget request does not fit its data, or two scenarios are the same by other names.
+        ValueError: the study's precision is still ``auto``.
+    """
+    scenarios = list(_scenarios(study, datasets))
+    _refuse_twice(scenarios)
+    return [MethodSearch(scenario, choice, study) for scenario in scenarios for choice in study.methods]
+
+
+def scenarios_of(method_searches: Iterable[MethodSearch]) -> list[Scenario]:
+    """Give the method searches' scenarios, each once, in order."""
+    return list(
+        {method_search.scenario.fingerprint: method_search.scenario for method_search in method_searches}.values()
+    )
+
+
+def _refuse_twice(scenarios: Iterable[Scenario]) -> None:
+    first: dict[str, Scenario] = {}
+    for scenario in scenarios:
+        same = first.setdefault(scenario.fingerprint, scenario)
+        if same is not scenario:
+            raise DataError(
+                f"one scenario by two names: {same.title}; {scenario.title}: the same images are to be forgotten from "
+                "the same data; keep one"
+            )
+
+
+def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:
+    for source in study.data:
+        data = datasets[source]
+        selected = [(request, select(request, data, derive(study.seed, "forget"))) for request in study.forget]
+        for augmentation in study.augmentations:
+            for request, forget in selected:
+                yield Scenario(
+                    study_seed=study.seed,
+                    source=source,
+                    dataset=data.name,
+                    data_hash=data.content_hash,
+                    classes=data.classes,
+                    channels=data.train.images_NCHW.shape[1],
+                    train_count=len(data.train),
+                    train_duplicates=data.duplicates,
+                    dropped=data.dropped,
+                    nonmembers=data.nonmembers,
+                    augmentation=augmentation,
+                    request=request,
+                    forget=forget,
+                    network=study.network,
+                    recipe=study.training.recipe,
+                )

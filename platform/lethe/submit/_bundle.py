@@ -1,0 +1,200 @@
+"""What a submitted study takes along: its options and the data files that are here, in one archive for the head."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import yaml
+from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE
+
+from lethe.storage.credentials import without_credentials
+from lethe.study import Study, StudyError, parse_study, read_options
+from unlearning.data import Folder, MedMNIST, Npz, SplitName, catalogue
+from unlearning.data.forget import Indices
+
+STUDY_FILE = "study.yaml"
+"""The archive's name of the study."""
+
+LIMIT_BYTES = DASHBOARD_CLIENT_MAX_SIZE
+"""What Ray's job server takes in one piece."""
+
+STUDY_BYTES = 1 << 20
+"""Room for the study's own file and the archive's book-keeping."""
+
+
+@dataclass(frozen=True)
+class JobBundle:
+    """A study that is ready to be sent.
+
+    Attributes:
+        study: as it is on this machine.
+        archive: the file to send.
+        results: what names the results place on the head; None: the head's own LETHE_RESULTS, else the study.
+        notes: what travels, what must be on the head and where the results go, a sentence each.
+    """
+
+    study: Study
+    archive: Path
+    results: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An option that names a file or folder.
+
+    Attributes:
+        key: its dotted place in the study.
+        here: the file or folder on this machine.
+        files: those that travel, by their names in the archive; none where it is not here.
+        there: what the option says on the head.
+    """
+
+    key: str
+    here: Path
+    files: dict[str, Path]
+    there: str
+
+    @property
+    def size(self) -> int:
+        return sum(path.stat().st_size for path in self.files.values())
+
+
+def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder: Path) -> JobBundle:
+    """Check a study and pack it with its data files, so that it means the same when read where it is unpacked.
+
+    A path that is not here is taken for one of the head, and must be absolute. A results folder is one of the head too.
+
+    Args:
+        study_file: the YAML file.
+        overrides: as in `read_study`.
+        results: the results place, where another is wanted than the study's.
+        folder: where the archive is made.
+
+    Raises:
+        StudyError: an option is wrong, a file is missing, or the files are more than the job server takes.
+    """
+    options = read_options(study_file, overrides)
+    study = parse_study(options, str(study_file))
+    items = list(_items(study))
+    _check(items, study_file)
+    for item in items:
+        _set(options, item.key, item.there)
+    options["results"] = _on_head(study.results)
+    archive = folder / "study.zip"
+    _write(archive, options, items)
+    results = results and _on_head(results)
+    notes = (*_notes(items), _note_on_results(results, options["results"]))
+    return JobBundle(study, archive, results, notes)
+
+
+def _on_head(results: str) -> str:
+    """Return a results place for a study that runs on the head: a relative folder lies in the home folder.
+
+    Credentials stay here, since a cluster keeps and shows what its jobs are given; the head has its own.
+    """
+    if "://" in results:
+        return without_credentials(results)
+    return results if results.startswith(("/", "~")) else f"~/{results}"
+
+
+def _items(study: Study) -> Iterator[_Item]:
+    for number, source in enumerate(study.data):
+        match source:
+            case Npz(path=path):
+                yield _file(f"data.{number}.path", path)
+            case Folder(path=path):
+                yield _folder(f"data.{number}.path", path)
+            case MedMNIST(name=name, size=size, root=root):
+                path = catalogue.find(name).path(size, root)
+                if path.is_file():
+                    key = f"data.{number}.root"
+                    yield _Item(key, path, {f"{key}/{path.name}": path}, key)
+    for number, request in enumerate(study.forget):
+        if isinstance(request, Indices):
+            yield _file(f"forget.{number}.file", request.file)
+
+
+def _file(key: str, path: Path) -> _Item:
+    if not path.is_file():
+        return _Item(key, path, {}, str(path))
+    name = f"{key}/{path.name}"
+    return _Item(key, path, {name: path}, name)
+
+
+def _folder(key: str, path: Path) -> _Item:
+    if not path.is_dir():
+        return _Item(key, path, {}, str(path))
+    name = f"{key}/{path.resolve().name}"
+    splits = [found for split in get_args(SplitName) for found in sorted((path / split).rglob("*"))]
+    files = {f"{name}/{found.relative_to(path).as_posix()}": found for found in splits if found.is_file()}
+    return _Item(key, path, files, name)
+
+
+def _check(items: Sequence[_Item], study_file: Path) -> None:
+    problems = [
+        f"{item.key}: there is no {item.here} here, and a path of the head must be absolute"
+        for item in items
+        if not (item.files or item.here.is_absolute())
+    ]
+    if problems:
+        count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
+        raise StudyError("\n  ".join([f"{study_file}: {count}", *problems]))
+    if sum(item.size for item in items) + STUDY_BYTES > LIMIT_BYTES:
+        largest = sorted(items, key=lambda item: -item.size)
+        raise StudyError(
+            f"{study_file}: the data files are more than the {_mib(LIMIT_BYTES)} that a job takes along\n"
+            + "".join(f"  {item.key}: {item.here}, {_mib(item.size)}\n" for item in largest)
+            + "Copy the large ones to the head and name them by an absolute path that there is not on this machine; "
+            "MedMNIST's by the root of their folder, which need not hold them yet where they can be downloaded"
+        )
+
+
+def _notes(items: Sequence[_Item]) -> Iterator[str]:
+    travelling = [item for item in items if item.files]
+    if travelling:
+        size = sum(item.size for item in travelling)
+        yield f"Travels with the study: {', '.join(str(item.here) for item in travelling)} ({_mib(size)})."
+    for item in items:
+        if not item.files:
+            yield f"{item.key}: {item.here} is not here, so it must be on the head."
+
+
+def _note_on_results(results: str | None, of_study: str) -> str:
+    where = results or of_study
+    if "://" in where and not where.startswith("file:"):
+        told = f"{where.partition('?')[0]}, with the head's own credentials"
+    else:
+        told = f"the folder {where} of the head"
+    return f"Results go to {told}." if results else f"Results go to {told}, or where its LETHE_RESULTS says."
+
+
+def _set(options: Any, key: str, value: str) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        options = options[int(parent)] if isinstance(options, list) else options[parent]
+    options[last] = value
+
+
+def _write(archive: Path, options: dict[str, Any], items: Sequence[_Item]) -> None:
+    """Write the archive; the same study makes the same bytes, which Ray does not send twice."""
+    with ZipFile(archive, "w") as packed:
+        packed.writestr(_entry(STUDY_FILE), yaml.safe_dump(options, sort_keys=False))
+        for item in items:
+            for name, path in item.files.items():
+                with path.open("rb") as source, packed.open(_entry(name), "w") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _entry(name: str) -> ZipInfo:
+    entry = ZipInfo(name)
+    entry.compress_type = ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"

@@ -1,0 +1,87 @@
+"""The thread that fills the pool beside a search ends with it, however the search ends."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lethe.artifacts import ArtifactStore
+from lethe.execution.stop import Stop
+from lethe.execution.worker_pool import Done, WorkerPool
+from lethe.pipeline.build import ArtifactBuilder
+from lethe.pipeline.plan import make_plan
+from lethe.pipeline.progress import Progress
+from lethe.results import Store
+from lethe.search import Journal, StudySearch
+from lethe.storage.root import StorageError
+from lethe.study import read_study
+
+
+class Trainers(WorkerPool):
+    """Works until it is asked to stop, and then raises what it is given."""
+
+    def __init__(self, stop: Stop, error: Exception | None = None) -> None:
+        self.has_ended = False
+        self._stop = stop
+        self._error = error
+
+    def do(self, jobs: Iterable[Any]) -> Iterator[Done[Any, Any]]:
+        while not self._stop.requested:
+            time.sleep(0.01)
+        self.has_ended = True
+        if self._error is not None:
+            raise self._error
+        yield from ()
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def builder(write_study: Callable[..., Path], store: Store, problems: list[str]) -> ArtifactBuilder:
+    study = read_study(write_study())
+    plan = make_plan(study, ArtifactStore(store.root), store)
+    search = StudySearch(plan.method_searches, store, Journal(store.root, study.name))
+    return ArtifactBuilder(
+        plan, ArtifactStore(store.root), store, search, Progress(Console(quiet=True)), problems.append
+    )
+
+
+def is_filling() -> bool:
+    return any(thread.name == "lethe-filling" for thread in threading.enumerate())
+
+
+def test_a_search_that_raises_stops_the_filling_and_waits_for_it(builder: ArtifactBuilder, problems: list[str]) -> None:
+    stop = Stop()
+    trainers = Trainers(stop)
+    with pytest.raises(RuntimeError, match="the search failed"), builder.beside(trainers, stop):
+        raise RuntimeError("the search failed")
+    assert trainers.has_ended
+    assert not is_filling()
+    assert problems == []
+
+
+def test_what_the_filling_raises_beside_a_search_that_raises_is_not_lost(
+    builder: ArtifactBuilder, problems: list[str]
+) -> None:
+    stop = Stop()
+    trainers = Trainers(stop, StorageError("the disk is full"))
+    with pytest.raises(RuntimeError, match="the search failed"), builder.beside(trainers, stop):
+        raise RuntimeError("the search failed")
+    assert problems == ["beside that, the artifacts could not be made: the disk is full"]
+    assert not is_filling()
+
+
+def test_an_interrupt_stops_the_filling_too(builder: ArtifactBuilder) -> None:
+    stop = Stop()
+    trainers = Trainers(stop)
+    with pytest.raises(KeyboardInterrupt), builder.beside(trainers, stop):
+        raise KeyboardInterrupt
+    assert trainers.has_ended
+    assert not is_filling()

@@ -1,0 +1,84 @@
+"""What changes with the split that the attack takes non-members from, and what does not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from lethe.pipeline.confirm import confirmations
+from lethe.pipeline.progress import Progress
+from lethe.pipeline.run import StudyRun
+from lethe.results import query
+from lethe.storage.root import StorageRoot
+from lethe.study import MethodSearch, expand, read_study
+from unlearning.data import Synthetic, load
+
+WriteStudy = Callable[..., Path]
+
+
+@pytest.fixture
+def study_from(write_study: WriteStudy, tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a study of doing nothing, on images of its own, with non-members from a split."""
+    arrays = {}
+    for name, split in Synthetic(train=120, val=40, test=50, size=12, classes=3).read().splits.items():
+        arrays[f"{name}_images"] = split.images_NCHW[:, 0].numpy()
+        arrays[f"{name}_labels"] = split.labels_N.numpy()
+    np.savez(tmp_path / "mine.npz", **arrays)
+
+    def write(nonmembers: str) -> Path:
+        data = {"source": "npz", "path": str(tmp_path / "mine.npz"), "nonmembers": nonmembers}
+        return write_study(data=[data], methods=[{"name": "nothing"}], training={"epochs": 1, "batch_size": 32})
+
+    return write
+
+
+def cells_of(path: Path) -> list[MethodSearch]:
+    study = read_study(path)
+    return expand(study, {source: load(source) for source in study.data})
+
+
+def test_nonmembers_change_the_names_of_confirmations_and_no_other_fingerprint(
+    study_from: Callable[[str], Path],
+) -> None:
+    [from_val], [from_test] = cells_of(study_from("val")), cells_of(study_from("test"))
+    assert from_val.fingerprint == from_test.fingerprint
+    assert from_val.scenario.fingerprint == from_test.scenario.fingerprint
+    assert from_val.scenario.original(1) == from_test.scenario.original(1)
+    assert from_val.scenario.oracle(1) == from_test.scenario.oracle(1)
+    assert from_val.scenario.saliency(1) == from_test.scenario.saliency(1)
+    names = [
+        {confirmation.confirmation_id for confirmation in confirmations([method_search], [])}
+        for method_search in (from_val, from_test)
+    ]
+    assert names[0]
+    assert len(names[0]) == len(names[1])
+    assert not names[0] & names[1]
+
+
+def test_a_study_whose_nonmembers_change_is_confirmed_anew_and_neither_trained_nor_searched_again(
+    study_from: Callable[[str], Path], tmp_path: Path
+) -> None:
+    def run(nonmembers: str) -> list[dict[str, Any]]:
+        with Progress(Console(quiet=True)) as progress:
+            StudyRun(read_study(study_from(nonmembers)), StorageRoot.at(tmp_path / "results"), progress).run(local=True)
+        made = """
+            select count(*) as n, max(ended_at) as latest from artifacts
+            union all select count(*), max(ended_at) from trials
+        """
+        records: list[dict[str, Any]] = query(made, tmp_path / "results").to_pylist()
+        return records
+
+    assert run("test") == run("val")
+    counts = """
+        select mia_nonmembers, row, count(distinct training_seed) as seeds, count(distinct confirmation_id) as names
+        from confirmations where row <> 'oracle' group by all order by row, mia_nonmembers
+    """
+    assert [tuple(row.values()) for row in query(counts, tmp_path / "results").to_pylist()] == [
+        ("test", "nothing", 2, 2),
+        ("val", "nothing", 2, 2),
+        ("test", "original", 2, 2),
+        ("val", "original", 2, 2),
+    ]

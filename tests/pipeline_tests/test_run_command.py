@@ -1,0 +1,169 @@
+"""The command as users run it, in processes of its own: on Ray, killed, and with wrong input."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lethe.pipeline.progress import Progress
+from lethe.pipeline.run import StudyRun
+from lethe.results import query
+from lethe.storage.root import StorageRoot
+from lethe.study import read_study
+
+Lethe = Callable[..., "subprocess.Popen[str]"]
+WriteStudy = Callable[..., Path]
+NUMBERS = (
+    "select number, lr, density, threshold, ua, ra, va, mia, gap, status from trials order by method_search, number"
+)
+
+
+def ended(process: "subprocess.Popen[str]", timeout_s: float = 300) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=timeout_s)
+    return process.returncode, output
+
+
+def numbers(results: Path) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = query(NUMBERS, results).to_pylist()
+    return records
+
+
+def undisturbed(study: Path, results: Path) -> list[dict[str, Any]]:
+    from rich.console import Console
+
+    with Progress(Console(quiet=True)) as progress:
+        StudyRun(read_study(study), StorageRoot.at(results), progress).run(local=True)
+    return numbers(results)
+
+
+def wait_for_files(process: "subprocess.Popen[str]", folder: Path, pattern: str, count: int) -> None:
+    until = time.monotonic() + 120
+    while len(list(folder.glob(pattern))) < count:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until, f"not {count} {pattern} in two minutes"
+        time.sleep(0.05)
+
+
+def begun(lethe: Lethe, study: Path, results: Path) -> "subprocess.Popen[str]":
+    """Starts a run and waits until it has kept two trials."""
+    process = lethe("run", study, "--results", results)
+    wait_for_files(process, results / "tables" / "trials" / "tiny", "*.parquet", 2)
+    return process
+
+
+def test_two_ray_workers_give_the_same_numbers_as_one_process_and_stay_warm(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study = write_study(search={"trials": 8, "window": 3})
+    code, output = ended(lethe("run", study, "--results", tmp_path / "ray"))
+    assert code == 0, output
+    assert "oracle (noise floor)" in output
+    assert numbers(tmp_path / "ray") == undisturbed(study, tmp_path / "local")
+    [workers] = query("select count(distinct worker) n from trials", tmp_path / "ray").to_pylist()
+    assert workers["n"] <= 2
+
+
+def test_a_driver_killed_in_the_search_continues_to_the_same_numbers(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study = write_study(search={"trials": 10, "window": 3})
+    results = tmp_path / "killed"
+    process = begun(lethe, study, results)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert 2 <= len(numbers(results)) < 10
+    code, output = ended(lethe("run", study, "--results", results))
+    assert code == 0, output
+    assert numbers(results) == undisturbed(study, tmp_path / "undisturbed")
+    settings = query("select count(*) n, count(distinct setting) m from trials", results).to_pylist()
+    assert settings == [{"n": 10, "m": 10}]
+
+
+def test_early_stopping_ends_with_the_planned_number_of_trials(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    method = {
+        "name": "salun",
+        "epochs": 4,
+        "batch_size": 32,
+        "search": {"lr": {"low": 1.0e-4, "high": 1.0, "log": True}},
+    }
+    study = write_study(methods=[method], search={"trials": 9, "window": 3, "early_stopping": {"grace_epochs": 1}})
+    code, output = ended(lethe("run", study, "--results", tmp_path / "results"))
+    assert code == 0, output
+    found = query("select status, min(epochs_done) least from trials group by status", tmp_path / "results").to_pylist()
+    statuses = {row["status"]: row["least"] for row in found}
+    assert statuses["done"] == 4
+    assert statuses.get("stopped", 1) < 4
+    assert len(numbers(tmp_path / "results")) == 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["methods.0.name=salum"], "salun"),
+        (["data.0.source=nowhere"], "'medmnist'"),
+        (["augmentations=[fancy]"], "'standard'"),
+        (["seeds.reporting=[0, 1]"], "share the seeds [0]"),
+        (["training.lr='1e-3'"], "training.lr: wanted a number, got the text '1e-3'"),
+        (["search.trials=0", "seed=x", "network.width=-1"], "3 errors"),
+        (["forget.0={kind: indices, file: /nowhere/list.txt}"], "/nowhere/list.txt"),
+    ],
+)
+def test_a_wrong_study_ends_with_code_2_and_no_traceback(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path, changes: list[str], told: str
+) -> None:
+    code, output = ended(lethe("run", write_study(), *changes, "--results", tmp_path / "results", "--local"))
+    assert code == 2
+    assert told in output
+    assert "Traceback" not in output
+
+
+def test_a_file_in_the_way_of_the_results_place_is_told(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("in the way")
+    code, output = ended(lethe("run", write_study(), "--results", tmp_path / "results", "--local"))
+    assert code == 2
+    assert "move it away" in output
+    assert "Traceback" not in output
+
+
+def test_plan_query_and_leaderboard_answer_on_the_results_of_a_run(
+    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study, results = write_study(), tmp_path / "results"
+    code, output = ended(lethe("plan", study, "--results", results))
+    assert code == 0, output
+    assert "About" in output
+    assert "synthetic, forget random 20 %: 32 of 160 train images, 0 of them added as byte-identical" in output
+    undisturbed(study, results)
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
+    code, output = ended(lethe("plan", study, "--results", results))
+    assert "About 0 s" in output
+    rows = [line.split()[-3:] for line in output.splitlines() if line.split()[:1] in (["trials"], ["confirmations"])]
+    assert rows == [["5", "5", "0"], ["11", "11", "0"]]
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
+    sql = "select method, count(*) n, min(gap) best from trials group by method"
+    code, output = ended(lethe("query", sql, "--results", results, "--format", "csv"))
+    assert code == 0
+    assert output.splitlines()[0] == "method,n,best"
+    assert output.splitlines()[1].startswith("salun,5,")
+    code, output = ended(lethe("query", "select nothing from trials", "--results", results))
+    assert code == 2
+    assert "Binder Error" in output
+    assert "Traceback" not in output
+    code, output = ended(lethe("leaderboard", "--results", results, "--study", "other"))
+    assert code == 2
+    assert "studies there: tiny" in output
+
+
+def test_a_plan_is_shown_where_the_study_could_not_run(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
+    arguments = ("resources.trial={cpu: 1, gpu: 64}", "--results", tmp_path / "results")
+    code, output = ended(lethe("plan", write_study(), *arguments))
+    assert code == 0, output
+    assert ["trials", "5", "0", "5"] in [line.split() for line in output.splitlines()]
+    assert "160 train, 80 val, 80 test images of height 12, width 12 and 1 channel, values" in output
+    assert "no machine holds what a training (1 CPU, 0 GPU) and a trial (1 CPU, 64 GPU) ask for" in output

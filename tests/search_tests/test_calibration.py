@@ -1,0 +1,161 @@
+"""How many trials share a device: measured on a real cluster, decided by rules, and found again."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lethe.execution.failures import ClusterError
+from lethe.execution.node_types import NodeType, node_types_of
+from lethe.execution.resources import Room, fitting
+from lethe.results import CalibrationRow, query
+from lethe.results.provenance import Provenance
+from lethe.search import Report
+from lethe.search.calibration import LEAST_S, choose, repeated, share_for
+from lethe.study import Share
+
+Make = Callable[..., Any]
+HERE = Provenance()
+
+
+def kind(cpus: float = 16, gpus: float = 2, accelerator: str = "H100") -> NodeType:
+    return NodeType(accelerator, cpus, gpus, memory_bytes=1 << 36, count=1)
+
+
+def measured(make: Make, rates: list[float], reasons: dict[int, str] | None = None) -> list[CalibrationRow]:
+    return [
+        make(
+            CalibrationRow,
+            workers=2**power,
+            epochs_per_hour=rate,
+            chosen=False,
+            reason=(reasons or {}).get(2**power, ""),
+        )
+        for power, rate in enumerate(rates)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rates", "reasons", "workers"),
+    [
+        ([100], {}, 1),
+        ([100, 190, 350, 400], {}, 8),
+        ([100, 190, 200], {}, 2),
+        ([100, 105, 90], {}, 1),
+        ([100, 190, 380], {4: "out of memory"}, 2),
+        ([100, 80], {2: "it takes 70.0 GiB of 64.0"}, 1),
+    ],
+)
+def test_more_trials_at_a_time_must_be_worth_it_and_fit(
+    make: Make, rates: list[float], reasons: dict[int, str], workers: int
+) -> None:
+    rows = choose(measured(make, rates, reasons))
+    assert [row.workers for row in rows if row.chosen] == [workers]
+    assert all(row.reason for row in rows)
+    chosen = next(row for row in rows if row.chosen)
+    assert all(reason in chosen.reason for size, reason in reasons.items() if size > workers)
+
+
+def test_a_trial_that_does_not_fit_a_device_of_its_own_is_told(make: Make) -> None:
+    with pytest.raises(ClusterError, match="a device of its own cannot be measured: out of memory"):
+        choose(measured(make, [100], {1: "out of memory"}))
+
+
+@pytest.mark.parametrize("error", [None, "out of memory"])
+def test_a_short_epoch_is_measured_for_as_long_as_others_need_to_begin(error: str | None) -> None:
+    begun, now = [], datetime(2026, 11, 26, tzinfo=UTC)
+
+    def epoch() -> Report:
+        begun.append(time.perf_counter())
+        time.sleep(0.02)
+        seconds = dict.fromkeys(("seconds_load", "seconds_unlearn", "seconds_evaluate", "seconds_attack"), 0.0)
+        times = {"started_at": now, "ended_at": now}
+        return Report(
+            1, "running", 0.5, (), None, 0.5, **seconds, **times, reference=None, provenance=HERE, error=error
+        )
+
+    report, mean = repeated(epoch)
+    assert report.error == error
+    assert mean == pytest.approx((time.perf_counter() - begun[0]) / len(begun), rel=0.2)
+    assert (len(begun) == 1) == (error is not None)
+    assert error or mean * len(begun) >= LEAST_S
+
+
+@pytest.mark.parametrize(
+    ("workers", "on_gpu", "share"),
+    [
+        ({kind(): 4}, True, Share(cpu=1, gpu=0.25)),
+        ({kind(cpus=4): 8}, True, Share(cpu=0.25, gpu=0.125)),
+        ({kind(): 8, kind(accelerator="T4"): 2}, True, Share(cpu=1, gpu=0.5)),
+        ({kind(gpus=0): 4}, False, Share(cpu=4)),
+        ({kind(gpus=0): 4, kind(cpus=2, gpus=0): 2}, False, Share(cpu=4)),
+    ],
+)
+def test_one_share_suits_all_machines(workers: dict[NodeType, int], on_gpu: bool, share: Share) -> None:
+    assert share_for(workers, on_gpu) == share
+    for each, most in workers.items():
+        devices = each.gpus if on_gpu else 1
+        assert fitting(each.resources, Room.of(share)) <= most * devices
+
+
+def test_nodes_are_sorted_by_what_they_hold() -> None:
+    small = {"CPU": 4.0, "memory": 8e9, "node:10.0.0.1": 1.0}
+    large = {"CPU": 16.0, "GPU": 2.0, "memory": 64e9, "accelerator_type:H100": 1.0}
+    head = {"CPU": 0.0, "memory": 8e9}
+    assert node_types_of([small, large, head, small | {"memory": 7e9}, {"memory": 1e9}]) == [
+        NodeType("", 4.0, 0.0, int(7e9), 2),
+        NodeType("H100", 16.0, 2.0, int(64e9), 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("room", "larger"),
+    [
+        (Room(1, 0.25), Room(1, 0.5)),
+        (Room(1, 0.75), Room(1, 1)),
+        (Room(1, 1), None),
+        (Room(1, 0), Room(2, 0)),
+        (Room(6, 0), Room(8, 0)),
+        (Room(8, 0), None),
+    ],
+)
+def test_more_room_goes_up_to_a_device_of_ones_own(room: Room, larger: Room | None) -> None:
+    assert room.larger([{"CPU": 8.0, "GPU": 1.0}, {"CPU": 2.0}]) == larger
+
+
+def test_a_study_that_asks_for_auto_measures_once_and_tells(
+    lethe: Callable[..., "subprocess.Popen[str]"], write_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    study, results = write_study(resources={"trial": "auto"}), tmp_path / "results"
+    plans = []
+    for changes in ([], ["search.trials=7"]):
+        process = lethe("run", study, *changes, "--results", results)
+        output, _ = process.communicate(timeout=400)
+        assert process.returncode == 0, output
+        assert ("Measuring on" in output) == (not changes)
+        assert "at a time" in output
+        process = lethe("plan", study, "--results", results)
+        plans.append(process.communicate(timeout=100)[0])
+    rows = query("from calibrations order by workers", results).to_pylist()
+    assert [row["workers"] for row in rows][:1] == [1]
+    assert [row["chosen"] for row in rows].count(True) == 1
+    assert all(row["seconds_step"] > 0 and row["peak_memory_bytes"] > 0 and row["reason"] for row in rows)
+    chosen = next(row for row in rows if row["chosen"])
+    assert all(f"auto: {chosen['machine']}: {chosen['reason']}" in " ".join(plan.split()) for plan in plans)
+    [trials] = query("select count(*) n, count(distinct worker) workers from trials", results).to_pylist()
+    assert trials["n"] == 7
+
+
+def test_auto_on_gpus_where_there_are_none_is_told(
+    lethe: Callable[..., "subprocess.Popen[str]"], write_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    study = write_study(resources={"trial": "auto", "training": {"gpu": 0.5}})
+    process = lethe("plan", study, "--results", tmp_path / "results")
+    output, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, output
+    assert "until then counted as one a GPU" in output
+    assert "no machine holds what a training (1 CPU, 0.5 GPU) and a trial (auto) ask for" in " ".join(output.split())

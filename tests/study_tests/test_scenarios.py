@@ -1,0 +1,247 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import lethe
+import unlearning
+from lethe.study import MethodSearch, expand, parse_study, scenarios_of
+from unlearning.data import DataError, load
+from unlearning.seeds import derive
+
+ROOTS = [str(Path(package.__path__[0]).parent) for package in (lethe, unlearning)]
+
+PRINT_FINGERPRINTS = """
+import sys
+from pathlib import Path
+from lethe.study import expand, read_study
+from unlearning.data import DataError, load
+
+study = read_study(Path(sys.argv[1]))
+for method_search in expand(study, {source: load(source) for source in study.data}):
+    print(method_search.fingerprint, method_search.scenario.original(0).fingerprint,
+    method_search.scenario.oracle(0).fingerprint)
+"""
+
+
+def content(**options: Any) -> dict[str, Any]:
+    """Two augmentations, two forget requests and two methods on a handful of images."""
+    return {
+        "name": "small",
+        "data": [{"source": "synthetic", "train": 40, "val": 10, "test": 10, "size": 8}],
+        "augmentations": ["none", "standard"],
+        "forget": [{"kind": "random", "fraction": 0.1}, {"kind": "class", "class_index": 2}],
+        "network": {"name": "cnn", "width": 4},
+        "training": {"precision": "float32"},
+        "methods": [
+            {"name": "salun", "search": {"density": {"low": 0.1, "high": 0.9}}},
+            {"name": "fine_tune", "epochs": 2},
+        ],
+        "seeds": {"tuning": [0, 1], "reporting": [2, 3]},
+        **options,
+    }
+
+
+def cells_of(**options: Any) -> list[MethodSearch]:
+    study = parse_study(content(**options), "study.yaml")
+    return expand(study, {source: load(source) for source in study.data})
+
+
+def fingerprints(method_searches: list[MethodSearch]) -> list[str]:
+    return [method_search.fingerprint for method_search in method_searches]
+
+
+@pytest.fixture(scope="module")
+def method_searches() -> list[MethodSearch]:
+    return cells_of()
+
+
+def test_a_study_expands_to_arms_times_requests_times_methods_in_the_order_of_its_file(
+    method_searches: list[MethodSearch],
+) -> None:
+    assert [
+        (method_search.scenario.augmentation, method_search.scenario.request.label, method_search.choice.name)
+        for method_search in method_searches
+    ] == [
+        (augmentation, request, method)
+        for augmentation in ("none", "standard")
+        for request in ("random 10 %", "class 2")
+        for method in ("salun", "fine_tune")
+    ]
+
+
+def test_methods_of_one_scenario_share_it(method_searches: list[MethodSearch]) -> None:
+    scenarios = scenarios_of(method_searches)
+    assert len(scenarios) == 4
+    assert [method_search.scenario.fingerprint for method_search in method_searches] == [
+        q.fingerprint for q in scenarios for _ in range(2)
+    ]
+
+
+def test_cells_and_scenarios_of_a_study_all_have_fingerprints_of_their_own(method_searches: list[MethodSearch]) -> None:
+    assert len(set(fingerprints(method_searches))) == 8
+    assert len({scenario.fingerprint for scenario in scenarios_of(method_searches)}) == 4
+
+
+def test_a_method_without_a_search_is_tried_once(method_searches: list[MethodSearch]) -> None:
+    assert [method_search.trials for method_search in method_searches[:2]] == [
+        method_searches[0].study.search.trials,
+        1,
+    ]
+
+
+def test_fingerprints_are_the_same_in_another_process(method_searches: list[MethodSearch], tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(content()), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(ROOTS), "PYTHONHASHSEED": "1"}
+    command = [sys.executable, "-c", PRINT_FINGERPRINTS, str(path)]
+    printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    assert [line.split() for line in printed.splitlines()] == [
+        [
+            method_search.fingerprint,
+            method_search.scenario.original(0).fingerprint,
+            method_search.scenario.oracle(0).fingerprint,
+        ]
+        for method_search in method_searches
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "renamed"},
+        {"search": {"trials": 99}},
+        {"results": "elsewhere"},
+        {"resources": {"trial": {"cpu": 2.0}}},
+        {"seeds": {"tuning": [0, 1], "reporting": [7, 8, 9]}},
+        {"data": [{**content()["data"][0], "name": "renamed"}]},
+    ],
+    ids=["study's name", "trials", "results", "resources", "reporting seeds", "data's name"],
+)
+def test_what_does_not_determine_a_cells_numbers_leaves_its_fingerprint_alone(
+    method_searches: list[MethodSearch], options: dict[str, Any]
+) -> None:
+    assert fingerprints(cells_of(**options)) == fingerprints(method_searches)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seed": 1},
+        {"training": {"precision": "float32", "lr": 0.05}},
+        {"training": {"precision": "float32", "epochs": 3}},
+        {"training": {"precision": "bfloat16"}},
+        {"network": {"name": "cnn", "width": 5}},
+        {"data": [{**content()["data"][0], "seed": 1}]},
+    ],
+    ids=["study's seed", "lr", "epochs", "precision", "network", "images"],
+)
+def test_what_determines_the_models_changes_cells_originals_and_oracles(
+    method_searches: list[MethodSearch], options: dict[str, Any]
+) -> None:
+    for before, after in zip(method_searches, cells_of(**options), strict=True):
+        assert before.fingerprint != after.fingerprint
+        assert before.scenario.original(0) != after.scenario.original(0)
+        assert before.scenario.oracle(0) != after.scenario.oracle(0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"search": {"sampler": "random"}},
+        {"search": {"window": 5}},
+        {"seeds": {"tuning": [0], "reporting": [2, 3]}},
+        {"search": {"early_stopping": {}}},
+    ],
+    ids=["sampler", "window", "tuning seeds", "early stopping"],
+)
+def test_what_determines_the_search_changes_cells_but_no_model(
+    method_searches: list[MethodSearch], options: dict[str, Any]
+) -> None:
+    for before, after in zip(method_searches, cells_of(**options), strict=True):
+        assert before.fingerprint != after.fingerprint
+        assert before.scenario.fingerprint == after.scenario.fingerprint
+        assert before.scenario.original(0) == after.scenario.original(0)
+
+
+def test_the_options_of_a_method_change_its_own_cells_alone(method_searches: list[MethodSearch]) -> None:
+    salun, fine_tune = content()["methods"]
+    changed = cells_of(methods=[salun, {**fine_tune, "epochs": 3}])
+    same = [before == after for before, after in zip(fingerprints(method_searches), fingerprints(changed), strict=True)]
+    assert same == [True, False] * 4
+
+
+@pytest.mark.parametrize(
+    "grow",
+    [
+        lambda study: {"methods": [{"name": "gradient_ascent"}, *study["methods"]]},
+        lambda study: {"forget": [{"kind": "random", "fraction": 0.3}, *study["forget"]]},
+        lambda study: {"data": [{**study["data"][0], "seed": 1}, *study["data"]]},
+    ],
+    ids=["method", "forget request", "data"],
+)
+def test_a_new_cell_changes_neither_fingerprints_nor_draws_nor_seeds_of_the_others(
+    method_searches: list[MethodSearch], grow: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    grown = {method_search.fingerprint: method_search for method_search in cells_of(**grow(content()))}
+    assert len(grown) > len(method_searches)
+    for method_search in method_searches:
+        scenario, same = method_search.scenario, grown[method_search.fingerprint].scenario
+        assert torch.equal(scenario.forget.indices_F, same.forget.indices_F)
+        for seed in (0, 2):
+            assert scenario.training_seed(seed) == same.training_seed(seed)
+            assert scenario.unlearning_seed(seed) == same.unlearning_seed(seed)
+
+
+def test_a_new_arm_leaves_the_cells_of_the_other_alone(method_searches: list[MethodSearch]) -> None:
+    assert set(fingerprints(cells_of(augmentations=["none"]))) < set(fingerprints(method_searches))
+
+
+def test_forget_requests_share_the_original_and_have_an_oracle_each(method_searches: list[MethodSearch]) -> None:
+    random, whole_class, *other_arm = scenarios_of(method_searches)
+    assert random.original(0) == whole_class.original(0)
+    assert hash(random.original(0)) == hash(whole_class.original(0))
+    assert random.oracle(0) != whole_class.oracle(0)
+    assert random.saliency(0) != whole_class.saliency(0)
+    assert random.original(0) != random.original(1)
+    assert all(random.original(0) != scenario.original(0) for scenario in other_arm)
+
+
+def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> None:
+    (by_class,) = scenarios_of(cells_of(forget=[{"kind": "class", "class_index": 2}], augmentations=["none"]))
+    listed = tmp_path / "forget.txt"
+    listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
+    (by_list,) = scenarios_of(cells_of(forget=[{"kind": "indices", "file": str(listed)}], augmentations=["none"]))
+    assert by_list.oracle(0) == by_class.oracle(0)
+
+
+def test_a_list_that_names_the_images_of_another_request_is_refused(
+    method_searches: list[MethodSearch], tmp_path: Path
+) -> None:
+    by_class, listed = scenarios_of(method_searches)[1], tmp_path / "forget.txt"
+    listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
+    with pytest.raises(DataError, match=r"by two names: .*forget class 2; .*forget indices forget\.txt: .*; keep one"):
+        cells_of(forget=[content()["forget"][1], {"kind": "indices", "file": str(listed)}])
+
+
+def test_the_same_images_as_two_data_sets_are_refused() -> None:
+    (data,) = content()["data"]
+    with pytest.raises(DataError, match=r"by two names: synthetic, .*; renamed, .*; keep one"):
+        cells_of(data=[data, {**data, "name": "renamed"}])
+
+
+def test_an_original_and_its_oracle_are_paired_by_their_training_seed(method_searches: list[MethodSearch]) -> None:
+    scenario = method_searches[0].scenario
+    assert scenario.original(3).inputs["training_seed"] == scenario.oracle(3).inputs["training_seed"]
+
+
+def test_seeds_derive_from_the_studys_seed_by_name(method_searches: list[MethodSearch]) -> None:
+    scenario = method_searches[0].scenario
+    assert scenario.training_seed(1) == derive(0, "training", 1)
+    assert len({stream(seed) for stream in (scenario.training_seed, scenario.unlearning_seed) for seed in (0, 1)}) == 4
