@@ -15,8 +15,8 @@ import torch
 from lethe.artifacts import RayClaims
 from lethe.execution.connection import OnRay
 from lethe.execution.failures import LIMITS, ClusterError, LostWorkError, cause_of
-from lethe.execution.resources import Room
 from lethe.execution.worker_pool import Done, LocalWorkerPool, RayWorkerPool
+from lethe.study import Resources
 
 Work = Callable[[Any], Any]
 Do = Callable[..., list[Done[Any, Any]]]
@@ -43,9 +43,9 @@ def do(witness: Callable[..., Any], buried: list[str]) -> Iterator[Do]:
 
         return worker
 
-    def do(work: Work, jobs: Any, room: Room | None = None, by: Any = None) -> Iterator[Done[Any, Any]]:
+    def do(work: Work, jobs: Any, resources: Resources | None = None, by: Any = None) -> Iterator[Done[Any, Any]]:
         watch = (by or witness()).watch
-        return OnRay(None).worker_pool(make(work), room or Room(1, 0), watch, buried.append).do(jobs)
+        return OnRay(None).worker_pool(make(work), resources or Resources(cpu=1), watch, buried.append).do(jobs)
 
     yield do
 
@@ -102,8 +102,8 @@ def test_a_job_that_raises_is_told_at_once_and_its_worker_goes_on(do: Do, tmp_pa
             raise ValueError("the job's own")
         return os.getpid()
 
-    room = Room(2, 0)
-    first, second = do(work, range(2), room)
+    resources = Resources(cpu=2)
+    first, second = do(work, range(2), resources)
     assert str(first.error) == "the job's own"
     assert isinstance(first.error, ValueError)
     assert cause_of(first.error) == "code"
@@ -114,7 +114,7 @@ def test_what_making_a_worker_raises_is_raised(do: Do, witness: Callable[..., An
     def make() -> Any:
         raise ValueError("no worker today")
 
-    worker_pool = RayWorkerPool(make, Room(1, 0), lambda room: 2, witness().watch)
+    worker_pool = RayWorkerPool(make, Resources(cpu=1), lambda resources: 2, witness().watch)
     with pytest.raises(ValueError, match="no worker today"):
         list(worker_pool.do([1, 2]))
 
@@ -126,8 +126,8 @@ def test_workers_that_die_before_they_are_ready_end_the_run(
         os._exit(1)
 
     monkeypatch.setitem(LIMITS, "worker", 2)
-    worker_pool = RayWorkerPool(make, Room(2, 0), lambda room: 1, witness().watch)
-    with pytest.raises(ClusterError, match="comes about: it lost its worker process 2 times"):
+    worker_pool = RayWorkerPool(make, Resources(cpu=2), lambda resources: 1, witness().watch)
+    with pytest.raises(ClusterError, match="with 2 CPU and 0 GPU: it lost its worker process 2 times"):
         list(worker_pool.do([1]))
 
 
@@ -135,7 +135,7 @@ def test_workers_that_no_device_holds_end_the_run(witness: Callable[..., Any]) -
     def make() -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB.")
 
-    worker_pool = RayWorkerPool(make, Room(0.25, 1), lambda room: 1, witness().watch)
+    worker_pool = RayWorkerPool(make, Resources(cpu=0.25, gpu=1), lambda resources: 1, witness().watch)
     with pytest.raises(ClusterError, match="it ran out of memory 1 time; the last time: CUDA out of memory"):
         list(worker_pool.do([1]))
 
@@ -150,7 +150,7 @@ def test_jobs_that_run_out_of_a_simulated_gpu_go_on_with_fewer_workers_of_more_r
         return share
 
     by = witness()
-    assert result_of(list(do(work, range(3), Room(0.25, 0.25), by))) == {0: 1.0, 1: 1.0, 2: 1.0}
+    assert result_of(list(do(work, range(3), Resources(cpu=0.25, gpu=0.25), by))) == {0: 1.0, 1: 1.0, 2: 1.0}
     assert by.said_of("memory") == [
         f"Out of memory in a worker of 0.25 CPU and {held} GPU: going on with fewer workers, of 0.25 CPU and {next_} "
         "GPU each."
@@ -164,7 +164,7 @@ def test_a_job_that_no_device_holds_fails_for_memory_alone(do: Do) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB.")
         return job
 
-    done = {one.job: one for one in do(work, range(3), Room(0.25, 1))}
+    done = {one.job: one for one in do(work, range(3), Resources(cpu=0.25, gpu=1))}
     assert done[1].error is not None
     assert cause_of(done[1].error) == "memory"
     assert (done[0].result, done[2].result) == (0, 2)
@@ -175,7 +175,7 @@ def test_jobs_that_run_out_of_their_share_of_the_host_go_on_with_all_of_it(do: D
         return float(torch.ones(700 << 18).sum())
 
     by = witness()
-    assert result_of(list(do(work, range(3), Room(1, 0), by))) == dict.fromkeys(range(3), float(700 << 18))
+    assert result_of(list(do(work, range(3), Resources(cpu=1), by))) == dict.fromkeys(range(3), float(700 << 18))
     assert by.said_of("memory") == [
         "Out of memory in a worker of 1 CPU and 0 GPU: going on with fewer workers, of 2 CPU and 0 GPU each."
     ]

@@ -9,8 +9,9 @@ import ray
 
 from lethe.execution.device import resources_here
 from lethe.execution.failures import ClusterError
-from lethe.execution.resources import Room, fitting
+from lethe.execution.resources import fitting
 from lethe.execution.worker_pool import LocalWorkerPool, RayWorkerPool, Watch, Worker, WorkerPool
+from lethe.study import Resources
 
 FRESH_S = 2.0
 """How long a look at the cluster's nodes serves."""
@@ -31,7 +32,11 @@ class Connection(ABC):
 
     @abstractmethod
     def worker_pool(
-        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+        self,
+        make_worker: Callable[[], Worker],
+        resources: Resources,
+        watch: Watch,
+        release_all: Callable[[str], None] = _buried,
     ) -> WorkerPool:
         """Gather warm workers of one kind.
 
@@ -50,7 +55,11 @@ class Local(Connection):
         return [resources_here()]
 
     def worker_pool(
-        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+        self,
+        make_worker: Callable[[], Worker],
+        resources: Resources,
+        watch: Watch,
+        release_all: Callable[[str], None] = _buried,
     ) -> WorkerPool:
         """One worker, made here."""
         return LocalWorkerPool(make_worker, watch.stop)
@@ -82,28 +91,32 @@ class OnRay(Connection):
             self._looked_at = time.monotonic()
         return self._nodes
 
-    def capacity(self, room: Room) -> int:
+    def capacity(self, resources: Resources) -> int:
         """Give what the study asks for, else count node by node, since a worker does not straddle nodes or GPUs."""
         if self._workers is not None:
             return self._workers
-        return sum(fitting(node, room) for node in self.nodes())
+        return sum(fitting(node, resources) for node in self.nodes())
 
-    def check_holds(self, room: Room) -> None:
-        """See that there can be a worker of this room.
+    def check_holds(self, resources: Resources) -> None:
+        """See that there can be a worker of these resources.
 
         Raises:
             ClusterError: the study does not say how many there may come to be, and no node holds one.
         """
-        if self.capacity(room) == 0:
+        if self.capacity(resources) == 0:
             raise ClusterError(
-                f"no node of the cluster holds a worker of {room}; its nodes have "
-                + ", ".join(str(Room(node.get("CPU", 0), node.get("GPU", 0))) for node in self.nodes())
+                f"no node of the cluster holds a worker of {resources}; its nodes have "
+                + ", ".join(f"{node.get('CPU', 0):g} CPU and {node.get('GPU', 0):g} GPU" for node in self.nodes())
                 + ". Lower resources.trial and resources.training in the study, or join a cluster that has them; for "
                 "one that grows, say in resources.workers how many workers it may grow to"
             )
 
     def worker_pool(
-        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+        self,
+        make_worker: Callable[[], Worker],
+        resources: Resources,
+        watch: Watch,
+        release_all: Callable[[str], None] = _buried,
     ) -> WorkerPool:
         """As many workers as `capacity` tells."""
-        return RayWorkerPool(make_worker, room, self.capacity, watch, release_all)
+        return RayWorkerPool(make_worker, resources, self.capacity, watch, release_all)

@@ -8,8 +8,7 @@ import ray
 import torch
 from ray._private.accelerators import NvidiaGPUAcceleratorManager
 
-from lethe.execution.resources import Room
-from lethe.study import Share
+from lethe.study import Resources
 from unlearning.engine.allocator import keep_freed_memory
 
 CONTEXT_BYTES = 1 << 30
@@ -47,38 +46,38 @@ def memory_held(device: torch.device) -> tuple[int, int | None]:
     return pages * os.sysconf("SC_PAGE_SIZE"), None
 
 
-def claim_device(share: Share) -> torch.device:
+def claim_device(resources: Resources) -> torch.device:
     """Give a worker's device, with one torch thread a CPU core that it was given and memory that is kept.
 
     Raises:
         DeviceError: the share has GPU in it and this process sees none.
     """
-    torch.set_num_threads(max(1, int(share.cpu)))
+    torch.set_num_threads(max(1, int(resources.cpu)))
     keep_freed_memory()
-    if share.gpu == 0:
+    if resources.gpu == 0:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise DeviceError(
-            f"resources ask for {share.gpu:g} GPU a worker, and torch {torch.__version__} sees none here; "
+            f"resources ask for {resources.gpu:g} GPU a worker, and torch {torch.__version__} sees none here; "
             "set resources.trial.gpu=0 and resources.training.gpu=0 to run on CPU cores"
         )
     return torch.device("cuda")
 
 
-def cap_memory(room: Room) -> None:
+def cap_memory(resources: Resources) -> None:
     """Hold this worker to its share of memory, so that one that needs more fails alone and not its neighbours.
 
     A share of a GPU caps what torch allocates there. A worker without a GPU may take, on top of what it holds now, the
     share of its node's memory (as Ray counts it) that its cores are of the node's.
     """
-    if room.gpu > 0:
-        if room.gpu < 1 and torch.cuda.is_available():
+    if resources.gpu > 0:
+        if resources.gpu < 1 and torch.cuda.is_available():
             total = torch.cuda.get_device_properties(0).total_memory
-            torch.cuda.set_per_process_memory_fraction(max(0.01, room.gpu - CONTEXT_BYTES / total))
+            torch.cuda.set_per_process_memory_fraction(max(0.01, resources.gpu - CONTEXT_BYTES / total))
         return
     node = ray.get_runtime_context().get_node_id()
     held = next(each["Resources"] for each in ray.nodes() if each["NodeID"] == node)
-    share = held["memory"] * min(1.0, room.cpu / held["CPU"])
+    share = held["memory"] * min(1.0, resources.cpu / held["CPU"])
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + int(share), most))
 

@@ -3,7 +3,7 @@
 A worker is made once and kept: torch, the device and the data stay loaded between jobs. It does a job step by step, so
 that whoever deals the jobs can stop between two steps and sees a worker that makes none. A job that raises is told as a
 failure and the worker pool goes on; a job that lost its worker is dealt again, one that ran out of memory with more
-room.
+resources.
 """
 
 import time
@@ -18,8 +18,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from lethe.execution.device import cap_memory
 from lethe.execution.failures import Cause, ClusterError, LostWorkError, cause_of, given_up, told
-from lethe.execution.resources import Room
+from lethe.execution.resources import larger
 from lethe.execution.stop import Stop
+from lethe.study import Resources
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -104,13 +105,13 @@ class LocalWorkerPool(WorkerPool):
 class _WorkerActor:
     """What an actor runs: one worker, kept warm."""
 
-    def __init__(self, make_worker: Callable[[], Worker], room: Room) -> None:
+    def __init__(self, make_worker: Callable[[], Worker], resources: Resources) -> None:
         self._make_worker = make_worker
-        self._room = room
+        self._resources = resources
 
     def ready(self) -> None:
         """Make the worker; what that raises is told as it is, where an error in `__init__` would kill the actor."""
-        cap_memory(self._room)
+        cap_memory(self._resources)
         self._worker = self._make_worker()
 
     def begin(self, job: Any) -> tuple[bool, Any]:
@@ -144,13 +145,13 @@ class RayWorkerPool(WorkerPool):
     def __init__(
         self,
         make_worker: Callable[[], Worker],
-        room: Room,
-        capacity: Callable[[Room], int],
+        resources: Resources,
+        capacity: Callable[[Resources], int],
         watch: Watch,
         release_all: Callable[[str], None] = lambda actor: None,
     ) -> None:
         self._make_worker = make_worker
-        self._room = room
+        self._resources = resources
         self._capacity = capacity
         self._watch = watch
         self._bury = release_all
@@ -162,7 +163,7 @@ class RayWorkerPool(WorkerPool):
             ClusterError: workers run out of memory or die before they are ready.
             Exception: whatever else making a worker raises.
         """
-        shift = _Shift[Job](self._make_worker, self._room, self._capacity, self._watch, self._bury, jobs)
+        shift = _Shift[Job](self._make_worker, self._resources, self._capacity, self._watch, self._bury, jobs)
         try:
             yield from shift.work()
         finally:
@@ -182,7 +183,7 @@ class _Hand:
     """A worker that was hired."""
 
     actor: Any
-    room: Room
+    resources: Resources
 
     @property
     def id(self) -> str:
@@ -195,14 +196,14 @@ class _Shift(Generic[Job]):
     def __init__(
         self,
         make_worker: Callable[[], Worker],
-        room: Room,
-        capacity: Callable[[Room], int],
+        resources: Resources,
+        capacity: Callable[[Resources], int],
         watch: Watch,
         release_all: Callable[[str], None],
         jobs: Iterable[Job],
     ) -> None:
         self._make_worker = make_worker
-        self._room = room
+        self._resources = resources
         self._capacity = capacity
         self._watch = watch
         self._bury = release_all
@@ -233,10 +234,10 @@ class _Shift(Generic[Job]):
 
     def _hire(self) -> None:
         """Ask for as many workers as there are jobs that wait, within what the cluster holds at the moment."""
-        size = self._capacity(self._room) if self._waiting else 0
+        size = self._capacity(self._resources) if self._waiting else 0
         while len(self._coming) < len(self._waiting) and len(self._coming) + len(self._busy) < size:
-            host = ray.remote(num_cpus=self._room.cpu, num_gpus=self._room.gpu)(_WorkerActor)
-            hand = _Hand(host.remote(self._make_worker, self._room), self._room)
+            host = ray.remote(num_cpus=self._resources.cpu, num_gpus=self._resources.gpu)(_WorkerActor)
+            hand = _Hand(host.remote(self._make_worker, self._resources), self._resources)
             self._coming[hand.actor.ready.remote()] = hand
 
     def _next_ended(self) -> Any | None:
@@ -254,7 +255,7 @@ class _Shift(Generic[Job]):
         elif not self._has_told and time.monotonic() - self._waits_since >= PATIENCE_S:
             self._has_told = True
             self._watch.say(
-                f"After {PATIENCE_S:g} s the cluster has made no room for a worker of {self._room}; still waiting."
+                f"After {PATIENCE_S:g} s the cluster has made no room for a worker of {self._resources}; still waiting."
             )
 
     def _welcome(self, ready: Any) -> None:
@@ -274,9 +275,10 @@ class _Shift(Generic[Job]):
         self._stillborn[cause] += 1
         if cause == "code":
             raise _raised(error) from error
-        if given_up(self._stillborn) or (cause == "memory" and not self._enlarge(hand.room)):
+        if given_up(self._stillborn) or (cause == "memory" and not self._enlarge(hand.resources)):
             raise ClusterError(
-                f"no worker of {hand.room} comes about: it {told(self._stillborn)}; the last time: {_raised(error)}"
+                f"could not start a worker with {hand.resources}: it {told(self._stillborn)}; the last time: "
+                f"{_raised(error)}"
             ) from error
 
     def _take(self, ended: Any) -> Done[Job, Any] | None:
@@ -298,7 +300,7 @@ class _Shift(Generic[Job]):
         if died:
             self._bury(hand.id)
         task.losses[cause] += 1
-        if cause == "code" or (cause == "memory" and not self._enlarge(hand.room)):
+        if cause == "code" or (cause == "memory" and not self._enlarge(hand.resources)):
             if not died:
                 self._deal(hand)
             return Done(task.job, None, _raised(error))
@@ -307,15 +309,15 @@ class _Shift(Generic[Job]):
         self._waiting.appendleft(task)
         return None
 
-    def _enlarge(self, room: Room) -> bool:
+    def _enlarge(self, resources: Resources) -> bool:
         """Go on with fewer workers of more room than this one; tell whether there is more."""
-        if room != self._room:
+        if resources != self._resources:
             return True
-        larger = room.larger(node["Resources"] for node in ray.nodes() if node["Alive"])
-        if larger is None:
+        more = larger(resources, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+        if more is None:
             return False
-        self._room = larger
-        self._watch.say(f"Out of memory in a worker of {room}: going on with fewer workers, of {larger} each.")
+        self._resources = more
+        self._watch.say(f"Out of memory in a worker of {resources}: going on with fewer workers, of {more} each.")
         return True
 
     def _kill_the_hung(self) -> None:
@@ -328,7 +330,7 @@ class _Shift(Generic[Job]):
 
     def _deal(self, hand: _Hand) -> None:
         """Give a worker the next job. Without one, or with less room than workers have now, its last reference goes."""
-        if self._waiting and hand.room == self._room:
+        if self._waiting and hand.resources == self._resources:
             task = self._waiting.popleft()
             self._busy[hand.actor.begin.remote(task.job)] = (hand, task, time.monotonic())
 

@@ -25,13 +25,13 @@ from lethe.execution.connection import OnRay
 from lethe.execution.device import cap_memory
 from lethe.execution.failures import Cause, ClusterError, cause_of, given_up, told
 from lethe.execution.leftovers import temporary_folder
-from lethe.execution.resources import Room
+from lethe.execution.resources import larger
 from lethe.execution.worker_pool import Watch
 from lethe.search._epoch_report import Report
 from lethe.search._optuna import Proposal
 from lethe.search._study_search import StudySearch
 from lethe.search._worker import TrialTask, TrialWorker
-from lethe.study import Scenario, Study, scenarios_of
+from lethe.study import Resources, Scenario, Study, scenarios_of
 
 IDLE_S = 5.0
 """After this long with nothing to deal and nothing running the workers give their room back."""
@@ -53,11 +53,11 @@ class _Trainable(tune.Trainable):
         self,
         config: dict[str, Any],
         make_worker: Callable[[], TrialWorker],
-        room: Room,
+        resources: Resources,
         scenarios: dict[str, ObjectRef[Scenario]],
     ) -> None:
         self._make_worker = make_worker
-        self._room = room
+        self._resources = resources
         self._scenarios = scenarios
         self._reports = self._run(config)
 
@@ -76,7 +76,7 @@ class _Trainable(tune.Trainable):
 
     @cached_property
     def _worker(self) -> TrialWorker:
-        cap_memory(self._room)
+        cap_memory(self._resources)
         return self._make_worker()
 
     def _run(self, config: dict[str, Any]) -> Iterator[Report | None]:
@@ -98,14 +98,16 @@ class _Desk:
     """Between Tune and the search: what is dealt, what becomes of it, and what ends a Tune run.
 
     Attributes:
-        room: of a worker; larger once a smaller one ran out of memory.
+        resources: of a worker; larger once a smaller one ran out of memory.
         error: what ends the whole run.
     """
 
-    def __init__(self, search: StudySearch, cluster: OnRay, room: Room, watch: Watch, show: Callable[[], None]) -> None:
+    def __init__(
+        self, search: StudySearch, cluster: OnRay, resources: Resources, watch: Watch, show: Callable[[], None]
+    ) -> None:
         self.search = search
         self.watch = watch
-        self.room = room
+        self.resources = resources
         self.error: Exception | None = None
         self._cluster = cluster
         self._show = show
@@ -120,7 +122,7 @@ class _Desk:
     @property
     def capacity(self) -> int:
         """Count the workers that the cluster holds at the moment."""
-        return self._cluster.capacity(self.room)
+        return self._cluster.capacity(self.resources)
 
     def has_next(self) -> bool:
         """Tell whether a trial can be dealt now."""
@@ -133,52 +135,54 @@ class _Desk:
         proposal, self._next = self._next or self.search.next_proposal(), None
         return proposal
 
-    def hear(self, proposal: Proposal, report: Report | Exception, room: Room) -> bool:
-        """Take what a worker of this room says; tell whether the trial has ended with it."""
+    def hear(self, proposal: Proposal, report: Report | Exception, resources: Resources) -> bool:
+        """Take what a worker of these resources says; tell whether the trial has ended with it."""
         if isinstance(report, Exception):
             self.search.requeue(proposal)
             raise report
-        if report.cause == "memory" and self._enlarge(room):
+        if report.cause == "memory" and self._enlarge(resources):
             self.search.lose(proposal, "memory", report.error or "")
             return True
         self.search.report(proposal, report)
         self._show()
         return report.status != "running"
 
-    def lose(self, proposal: Proposal, error: Exception | None, room: Room, *, hung: bool) -> None:
-        """Take a trial back whose worker of this room died of the error."""
+    def lose(self, proposal: Proposal, error: Exception | None, resources: Resources, *, hung: bool) -> None:
+        """Take a trial back whose worker of these resources died of the error."""
         cause = _cause(error, hung)
-        if cause == "memory" and not self._enlarge(room):
+        if cause == "memory" and not self._enlarge(resources):
             self.search.end(proposal, "failed", str(error), cause)
         else:
             self.search.lose(proposal, cause, str(error))
         self._show()
 
-    def greet(self, error: Exception | None, room: Room) -> None:
-        """Take it that a worker of this room is there, or what making it raised."""
+    def greet(self, error: Exception | None, resources: Resources) -> None:
+        """Take it that a worker of these resources is there, or what making it raised."""
         if error is None:
             self._missed.clear()
         elif cause_of(error) == "code":
             raise error
         else:
-            self.miss(error, room, hung=False)
+            self.miss(error, resources, hung=False)
 
-    def miss(self, error: Exception | None, room: Room, *, hung: bool) -> None:
-        """Take it that a worker of this room does not come, and see whether to call another."""
+    def miss(self, error: Exception | None, resources: Resources, *, hung: bool) -> None:
+        """Take it that a worker of these resources does not come, and see whether to call another."""
         cause = _cause(error, hung)
         self._missed[cause] += 1
-        if given_up(self._missed) or (cause == "memory" and not self._enlarge(room)):
-            raise ClusterError(f"no worker of {room} comes about: it {told(self._missed)}; the last time: {error}")
+        if given_up(self._missed) or (cause == "memory" and not self._enlarge(resources)):
+            raise ClusterError(
+                f"could not start a worker with {resources}: it {told(self._missed)}; the last time: {error}"
+            )
 
-    def _enlarge(self, room: Room) -> bool:
+    def _enlarge(self, resources: Resources) -> bool:
         """Have fewer workers, of more room than this one, from the next Tune run on; tell whether there is more."""
-        if room != self.room:
+        if resources != self.resources:
             return True
-        larger = room.larger(self._cluster.nodes())
-        if larger is None:
+        more = larger(resources, self._cluster.nodes())
+        if more is None:
             return False
-        self.watch.say(f"Out of memory in a worker of {room}: going on with fewer workers, of {larger} each.")
-        self.room = larger
+        self.watch.say(f"Out of memory in a worker of {resources}: going on with fewer workers, of {more} each.")
+        self.resources = more
         return True
 
     @contextmanager
@@ -207,7 +211,7 @@ class _Searcher(Searcher):
     def __init__(self, desk: _Desk) -> None:
         super().__init__(metric="gap", mode="min")
         self._desk = desk
-        self._room = desk.room
+        self._resources = desk.resources
         self._proposals: dict[str, Proposal] = {}
         self._called: set[str] = set()
         self._here = 0
@@ -217,7 +221,7 @@ class _Searcher(Searcher):
     @property
     def has_ended(self) -> bool:
         """Tell whether this Tune run deals no more."""
-        return self._desk.over or self._desk.room != self._room or self._desk.search.finished
+        return self._desk.over or self._desk.resources != self._resources or self._desk.search.finished
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         with self._desk.keeping_errors():
@@ -248,10 +252,10 @@ class _Searcher(Searcher):
         with self._desk.keeping_errors():
             if trial_id in self._called:
                 self._called.remove(trial_id)
-                self._desk.miss(error, self._room, hung=hung)
+                self._desk.miss(error, self._resources, hung=hung)
             elif proposal := self._forget(trial_id):
                 self._here -= 1
-                self._desk.lose(proposal, error, self._room, hung=hung)
+                self._desk.lose(proposal, error, self._resources, hung=hung)
 
     def take_back(self) -> None:
         """Have the trials dealt again that the Tune run ended before they could begin."""
@@ -292,10 +296,10 @@ class _Searcher(Searcher):
                 self._called.remove(trial_id)
                 self._here += 1
                 self._idle_since = time.monotonic()
-                self._desk.greet(result["report"], self._room)
+                self._desk.greet(result["report"], self._resources)
                 return
             proposal = self._proposals.get(trial_id)
-            if proposal is not None and self._desk.hear(proposal, result["report"], self._room):
+            if proposal is not None and self._desk.hear(proposal, result["report"], self._resources):
                 self._forget(trial_id)
 
     def _forget(self, trial_id: str) -> Proposal | None:
@@ -412,14 +416,14 @@ def run_on_tune(
     search: StudySearch,
     make_worker: Callable[[], TrialWorker],
     cluster: OnRay,
-    room: Room,
+    resources: Resources,
     watch: Watch,
     show: Callable[[], None],
-) -> Room:
+) -> Resources:
     """Run the trials that the study deals until none is left, or until somebody asks for a stop.
 
     Args:
-        room: of a worker.
+        resources: of a worker.
         show: called whenever something was heard.
 
     Returns:
@@ -428,7 +432,7 @@ def run_on_tune(
     Raises:
         Exception: whatever making a worker, or keeping what it found, raises.
     """
-    desk = _Desk(search, cluster, room, watch, show)
+    desk = _Desk(search, cluster, resources, watch, show)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     while not search.finished and not desk.over:
         if desk.has_next():
@@ -437,17 +441,17 @@ def run_on_tune(
             watch.stop.wait(TICK_S)
     if desk.error is not None:
         raise desk.error
-    return desk.room
+    return desk.resources
 
 
 def _run_once(study: Study, make_worker: Callable[[], TrialWorker], desk: _Desk) -> None:
     searcher = _Searcher(desk)
     attendant = _Attendant(searcher, desk.watch)
     scenarios = {scenario.fingerprint: ray.put(scenario) for scenario in scenarios_of(desk.search.method_searches)}
-    trainable = tune.with_parameters(_Trainable, make_worker=make_worker, room=desk.room, scenarios=scenarios)
+    trainable = tune.with_parameters(_Trainable, make_worker=make_worker, resources=desk.resources, scenarios=scenarios)
     with temporary_folder() as folder:
         tune.Tuner(
-            tune.with_resources(trainable, {"cpu": desk.room.cpu, "gpu": desk.room.gpu}),
+            tune.with_resources(trainable, {"cpu": desk.resources.cpu, "gpu": desk.resources.gpu}),
             tune_config=tune.TuneConfig(
                 metric="gap",
                 mode="min",
