@@ -20,9 +20,11 @@ from statistics import median
 from lethe.artifacts import ArtifactStore
 from lethe.artifacts.context import TrialContexts
 from lethe.execution.connect import connect
+from lethe.execution.ray_worker_pool import RayWorkerPool
 from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop
-from lethe.execution.worker_pool import RayWorkerPool, Steps, Watch
+from lethe.execution.supervision import Watch
+from lethe.execution.worker_pool import Steps
 from lethe.pipeline.plan import make_plan
 from lethe.results import Store, query
 from lethe.results.render import render

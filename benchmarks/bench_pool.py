@@ -18,9 +18,10 @@ from timing import Row, parser, show, timed
 
 from lethe.artifacts import ArtifactStore, RayClaims, Trainer
 from lethe.execution.connect import connect
+from lethe.execution.ray_worker_pool import RayWorkerPool
 from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop
-from lethe.execution.worker_pool import RayWorkerPool, Watch
+from lethe.execution.supervision import Watch
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.results import Store
 from lethe.storage.root import StorageRoot

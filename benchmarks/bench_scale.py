@@ -41,7 +41,7 @@ from lethe.artifacts import ArtifactStore
 from lethe.execution.connect import connect
 from lethe.execution.connection import OnRay
 from lethe.execution.stop import Stop
-from lethe.execution.worker_pool import Watch
+from lethe.execution.supervision import Watch
 from lethe.pipeline.plan import make_plan
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun

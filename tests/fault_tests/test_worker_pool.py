@@ -14,8 +14,9 @@ import torch
 
 from lethe.artifacts import RayClaims
 from lethe.execution.connection import OnRay
-from lethe.execution.failures import LIMITS, ClusterError, LostWorkError, cause_of
-from lethe.execution.worker_pool import Done, LocalWorkerPool, RayWorkerPool
+from lethe.execution.failures import LIMITS, ClusterError, LostWorkError, failure_of
+from lethe.execution.ray_worker_pool import RayWorkerPool
+from lethe.execution.worker_pool import Done, LocalWorkerPool
 from lethe.study import Resources
 
 Work = Callable[[Any], Any]
@@ -25,12 +26,12 @@ pytestmark = pytest.mark.usefixtures("ray_here")
 
 
 @pytest.fixture
-def buried() -> list[str]:
+def released() -> list[str]:
     return []
 
 
 @pytest.fixture
-def do(witness: Callable[..., Any], buried: list[str]) -> Iterator[Do]:
+def do(witness: Callable[..., Any], released: list[str]) -> Iterator[Do]:
     """Has a worker pool do jobs; each worker does them by calling a function, or by the steps that it yields."""
 
     def make(work: Work) -> Callable[[], Work]:
@@ -45,7 +46,7 @@ def do(witness: Callable[..., Any], buried: list[str]) -> Iterator[Do]:
 
     def do(work: Work, jobs: Any, resources: Resources | None = None, by: Any = None) -> Iterator[Done[Any, Any]]:
         watch = (by or witness()).watch
-        return OnRay(None).worker_pool(make(work), resources or Resources(cpu=1), watch, buried.append).do(jobs)
+        return OnRay(None).worker_pool(make(work), resources or Resources(cpu=1), watch, released.append).do(jobs)
 
     yield do
 
@@ -65,8 +66,8 @@ def first_time(folder: Path, job: Any) -> bool:
     return True
 
 
-def test_a_job_whose_worker_is_killed_is_done_by_another_and_the_dead_are_buried(
-    do: Do, buried: list[str], tmp_path: Path
+def test_a_job_whose_worker_is_killed_is_done_by_another_and_the_claims_of_the_dead_are_released(
+    do: Do, released: list[str], tmp_path: Path
 ) -> None:
     def work(job: int) -> int:
         if job in (1, 4) and first_time(tmp_path, job):
@@ -76,7 +77,7 @@ def test_a_job_whose_worker_is_killed_is_done_by_another_and_the_dead_are_buried
 
     assert result_of(list(do(work, range(6)))) == {job: 10 * job for job in range(6)}
     dead = {path.name.removeprefix("dead-") for path in tmp_path.glob("dead-*")}
-    assert set(buried) == dead
+    assert set(released) == dead
     assert len(dead) == 2
 
 
@@ -106,7 +107,7 @@ def test_a_job_that_raises_is_told_at_once_and_its_worker_goes_on(do: Do, tmp_pa
     first, second = do(work, range(2), resources)
     assert str(first.error) == "the job's own"
     assert isinstance(first.error, ValueError)
-    assert cause_of(first.error) == "code"
+    assert failure_of(first.error) == "code"
     assert second.result
 
 
@@ -166,7 +167,7 @@ def test_a_job_that_no_device_holds_fails_for_memory_alone(do: Do) -> None:
 
     done = {one.job: one for one in do(work, range(3), Resources(cpu=0.25, gpu=1))}
     assert done[1].error is not None
-    assert cause_of(done[1].error) == "memory"
+    assert failure_of(done[1].error) == "memory"
     assert (done[0].result, done[2].result) == (0, 2)
 
 
@@ -275,7 +276,7 @@ def test_the_table_of_claims_is_there_again_when_its_process_was_killed(tmp_path
 
 
 def ended(pid: int) -> bool:
-    """Wait until a process is no more, or waits to be buried itself."""
+    """Wait until a process is no more, or waits for its parent."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         try:

@@ -16,7 +16,8 @@ from lethe.execution.leftovers import remove_leftovers
 from lethe.execution.node_types import node_types_of
 from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop, stopping_on_signals
-from lethe.execution.worker_pool import Watch, WorkerPool
+from lethe.execution.supervision import Watch
+from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.boards import are_current, board_rows
 from lethe.pipeline.build import ArtifactBuilder
 from lethe.pipeline.confirm import Confirmer, confirmations, missing_from

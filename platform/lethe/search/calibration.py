@@ -1,4 +1,4 @@
-"""Packing: how many trials share a device, as measured on it.
+"""Concurrency calibration: how many trials share a device, as measured on it.
 
 A fraction of a GPU in Ray is book-keeping. So for ``resources.trial: auto`` the first device of each node type is taken
 as a whole, and an epoch of a real trial is run on it alone, then two at a time, four, eight, for as long as that is
@@ -25,7 +25,7 @@ from lethe.artifacts.context import TrialContexts
 from lethe.execution.device import has_mps, memory_held
 from lethe.execution.failures import ClusterError
 from lethe.execution.node_types import NodeType
-from lethe.execution.worker_pool import Watch
+from lethe.execution.supervision import Watch
 from lethe.results import CalibrationRow, Store, to_rows
 from lethe.results.provenance import Provenance
 from lethe.search import Proposal, Report, TrialTask, TrialWorker
@@ -57,7 +57,7 @@ class Sample:
 
     Attributes:
         seconds: of the epoch, with putting the original's weights back.
-        memory_bytes: what the worker holds: on a GPU all processes together hold it, on the host this one does.
+        memory_bytes: what the worker holds: on a GPU all processes together hold it, on the prober this one does.
         total_bytes: the memory of the GPU; None on the host.
     """
 
@@ -93,11 +93,11 @@ class _Prober:
 
 
 class Calibrator:
-    """Decides what share of a device a trial has.
+    """Decides what resources a trial has.
 
     Args:
-        method searches: of the study.
-        make_trial context: makes the trial context of a worker that has a share.
+        method_searches: of the study.
+        make_contexts: makes the trial contexts of a worker that has these resources.
     """
 
     def __init__(
@@ -154,28 +154,30 @@ class Calibrator:
         self._watch.say(f"Measuring on {node_type.title} how many trials to run at a time (resources.trial: auto).")
         rows: list[CalibrationRow] = []
         with _whole_device(node_type, self._on_gpu, self._watch) as (group, cores):
-            hosts: list[Any] = []
+            probers: list[Any] = []
             try:
                 for workers in (size for size in SIZES if size <= max(1, cores)):
-                    hosts += [self._hire(group, cores) for _ in range(workers - len(hosts))]
-                    rows.append(self._together(hosts, proposal, node_type, threads=max(1, int(cores // workers))))
+                    probers += [self._start_prober(group, cores) for _ in range(workers - len(probers))]
+                    rows.append(self._together(probers, proposal, node_type, threads=max(1, int(cores // workers))))
                     if not _is_worth_more(rows):
                         break
                     if self._watch.stop.requested:
                         raise KeyboardInterrupt
             finally:
-                for host in hosts:
-                    ray.kill(host)
+                for prober in probers:
+                    ray.kill(prober)
         rows = choose(rows)
         self._store.append(rows)
         return next(row for row in rows if row.chosen)
 
-    def _together(self, hosts: Sequence[Any], proposal: Proposal, node_type: NodeType, threads: int) -> CalibrationRow:
-        """Run an epoch on all hosts at once, a few times."""
+    def _together(
+        self, probers: Sequence[Any], proposal: Proposal, node_type: NodeType, threads: int
+    ) -> CalibrationRow:
+        """Run an epoch on all probers at once, a few times."""
         started_at, begun = datetime.now(UTC), time.perf_counter()
         task = TrialTask.of(proposal)
         try:
-            _, *runs = [ray.get([host.epoch.remote(task, threads) for host in hosts]) for _ in range(1 + REPEATS)]
+            _, *runs = [ray.get([prober.epoch.remote(task, threads) for prober in probers]) for _ in range(1 + REPEATS)]
         except RayTaskError as error:
             raise error.cause if isinstance(error.cause, Exception) else error from error
         samples: Sequence[Sample] = min(runs, key=_seconds)
@@ -184,13 +186,13 @@ class Calibrator:
             name_of(self._method_searches, node_type), proposal.method_search, node_type, samples, threads, timing
         )
 
-    def _hire(self, group: PlacementGroup, cores: float) -> Any:
+    def _start_prober(self, group: PlacementGroup, cores: float) -> Any:
         part = 1 / SIZES[-1]
         resources = Resources(cpu=1.0, gpu=part if self._on_gpu else 0.0)
         strategy = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=0)
         actor = ray.remote(num_cpus=cores * part, num_gpus=resources.gpu, scheduling_strategy=strategy)(_Prober)
-        make, given = self._make_contexts, resources
-        return actor.remote(lambda: make(given))
+        make = self._make_contexts
+        return actor.remote(lambda: make(resources))
 
 
 def repeated(epoch: Callable[[], Report]) -> tuple[Report, float]:
@@ -208,7 +210,7 @@ def repeated(epoch: Callable[[], Report]) -> tuple[Report, float]:
 
 
 def packs_gpus(study: Study) -> bool:
-    """Tell what ``auto`` packs: GPUs, or the cores of a machine."""
+    """Return what ``auto`` shares between trials: GPUs (True), or the cores of a machine."""
     return study.resources.training.gpu > 0
 
 
@@ -235,14 +237,14 @@ def choose(rows: Sequence[CalibrationRow]) -> list[CalibrationRow]:
     for row in fit[1:]:
         if row.epochs_per_hour >= GAIN * best.epochs_per_hour:
             best = row
-    told = [f"{best.workers} trial{'s'[: best.workers != 1]} at a time, {best.epochs_per_hour:.0f} epochs an hour"]
+    sentences = [f"{best.workers} trial{'s'[: best.workers != 1]} at a time, {best.epochs_per_hour:.0f} epochs an hour"]
     if best is not fit[0]:
-        told.append(f"one alone makes {fit[0].epochs_per_hour:.0f}")
+        sentences.append(f"one alone makes {fit[0].epochs_per_hour:.0f}")
     for row in rows:
         if row.workers > best.workers:
-            told.append(f"{row.workers}: " + (row.reason or f"{row.epochs_per_hour:.0f}, not worth it"))
+            sentences.append(f"{row.workers}: " + (row.reason or f"{row.epochs_per_hour:.0f}, not worth it"))
     return [
-        replace(row, chosen=True, reason="; ".join(told))
+        replace(row, chosen=True, reason="; ".join(sentences))
         if row is best
         else replace(row, reason=row.reason or "slower, or hardly faster")
         for row in rows
@@ -250,14 +252,14 @@ def choose(rows: Sequence[CalibrationRow]) -> list[CalibrationRow]:
 
 
 def _is_worth_more(rows: Sequence[CalibrationRow]) -> bool:
-    """Tell whether the last packing leaves hope that a larger one is better."""
+    """Return whether more trials at a time than were measured last may be better."""
     if rows[-1].reason:
         return False
     return len(rows) == 1 or rows[-1].epochs_per_hour >= GAIN * rows[-2].epochs_per_hour
 
 
 def resources_for(workers: dict[NodeType, int], on_gpu: bool) -> Resources:
-    """Give one share with which no device holds more trials than it should: Ray Tune knows one for all of them."""
+    """Return the resources, the same for all trials, with which no device holds more of them than it should."""
     if not on_gpu:
         return Resources(cpu=max(node_type.cpus / count for node_type, count in workers.items()))
     count = min(workers.values())
@@ -266,20 +268,20 @@ def resources_for(workers: dict[NodeType, int], on_gpu: bool) -> Resources:
 
 @contextmanager
 def _whole_device(node_type: NodeType, on_gpu: bool, watch: Watch) -> Iterator[tuple[PlacementGroup, float]]:
-    """Hold a GPU with its part of the cores, or all cores of a machine; give the placement group and the cores."""
+    """Hold a GPU with its part of the cores, or all cores of a machine; yield the placement group and the cores."""
     cores = node_type.cpus / node_type.gpus if on_gpu else node_type.cpus
     bundle = {"CPU": cores, "GPU": 1.0} if on_gpu else {"CPU": cores}
     if on_gpu and node_type.accelerator:
         bundle[f"accelerator_type:{node_type.accelerator}"] = 0.001
     group = placement_group([bundle], strategy="STRICT_PACK")
     try:
-        begun, told = time.monotonic(), False
+        begun, has_said_so = time.monotonic(), False
         while not group.wait(1):
             if watch.stop.requested:
                 raise KeyboardInterrupt
-            if not told and time.monotonic() - begun >= PATIENCE_S:
+            if not has_said_so and time.monotonic() - begun >= PATIENCE_S:
                 watch.say(f"Waiting for a whole device of {node_type.title} to measure on; others work there.")
-                told = True
+                has_said_so = True
         yield group, cores
     finally:
         remove_placement_group(group)
