@@ -216,7 +216,7 @@ class Seeds(Options):
         return self
 
 
-class Share(Options):
+class Resources(Options):
     """What one worker asks of the cluster: CPU cores, and GPUs or a fraction of one."""
 
     cpu: Annotated[float, Gt(0)] = 1.0
@@ -228,15 +228,20 @@ class Share(Options):
             raise ValueError(f"gpu is a fraction of one GPU or a whole number of them, got {self.gpu:g}")
         return self
 
+    def __str__(self) -> str:
+        return f"{self.cpu:g} CPU and {self.gpu:g} GPU"
+
 
 def _form(value: object) -> str:
     return "auto" if isinstance(value, str) else "share"
 
 
-TrialShare = Annotated[Annotated[Share, Tag("share")] | Annotated[Literal["auto"], Tag("auto")], Discriminator(_form)]
+TrialResources = Annotated[
+    Annotated[Resources, Tag("share")] | Annotated[Literal["auto"], Tag("auto")], Discriminator(_form)
+]
 
 
-class Resources(Options):
+class ResourceOptions(Options):
     """What a trial and what a training (of an original or oracle) asks of the cluster, and how many run at a time.
 
     Attributes:
@@ -247,8 +252,8 @@ class Resources(Options):
         hung_after_s: a worker that is longer on one epoch is killed, and its work begun again.
     """
 
-    trial: TrialShare = Share()
-    training: Share = Share()
+    trial: TrialResources = Resources()
+    training: Resources = Resources()
     workers: Annotated[int, Ge(1)] | None = None
     hung_after_s: Annotated[float, Gt(0)] = 3600.0
 
@@ -274,7 +279,7 @@ class Study(Options):
         0.01,
         description="excess over the noise floor, as a fraction, below which a row counts as equivalent to retraining",
     )
-    resources: Resources = Resources()
+    resources: ResourceOptions = ResourceOptions()
     results: str = "results"
 
     def in_precision(self, precision: Precision) -> "Study":
