@@ -8,6 +8,7 @@ import ray
 import torch
 from ray._private.accelerators import NvidiaGPUAcceleratorManager
 
+from lethe.errors import LetheError
 from lethe.execution.resources import Room
 from lethe.study import Share
 from unlearning.engine.allocator import keep_freed_memory
@@ -17,7 +18,7 @@ CONTEXT_BYTES = 1 << 30
 kernels and the recordings, 845 MiB on an H100 (LOG.md)."""
 
 
-class DeviceError(Exception):
+class DeviceError(LetheError):
     """A worker that was promised a GPU finds none."""
 
 

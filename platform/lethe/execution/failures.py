@@ -7,6 +7,8 @@ from typing import Final, Literal
 import torch
 from ray.exceptions import ActorUnavailableError, NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
+from lethe.errors import LetheError
+
 Cause = Literal["code", "memory", "worker", "node", "hung"]
 """What the work itself raised; no room in memory; a worker that died, whose node went, or that made no progress."""
 
@@ -27,7 +29,7 @@ _KILLED_FOR_MEMORY: Final = ("NODE_OUT_OF_MEMORY", "low on memory")
 _NODE_GONE: Final = ("node has died", "node was terminated", "NODE_DIED", "node died")
 
 
-class ClusterError(Exception):
+class ClusterError(LetheError):
     """A cluster that cannot be reached or does not hold what a study asks for."""
 
 
@@ -35,7 +37,7 @@ class ClusterFailedError(ClusterError):
     """A cluster that did not start, or that failed under a run; what had finished is kept."""
 
 
-class LostWorkError(Exception):
+class LostWorkError(LetheError):
     """Work that was given up because it lost its worker too often; the message tells how often, and why."""
 
 

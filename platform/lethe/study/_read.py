@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from lethe.errors import LetheError
 from lethe.study._model import Study, number_hint
 from lethe.study._yaml import YamlError, read_yaml
 from unlearning.data import DataError
@@ -23,7 +24,7 @@ _SHOWN = 200
 """Characters of a wrong value that a message shows."""
 
 
-class StudyError(Exception):
+class StudyError(LetheError):
     """A study that cannot be read; the message has one line an error, each with its dotted place."""
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from lethe.errors import LetheError
+
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 100_000
 
@@ -15,7 +17,7 @@ MAX_VALUES: Final = 100_000
 _INT64: Final = 1 << 63
 
 
-class YamlError(Exception):
+class YamlError(LetheError):
     """Text that is no YAML, or beyond the limits; the message says where and what was found."""
 
 
