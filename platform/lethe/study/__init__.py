@@ -4,6 +4,7 @@ from lethe.study._model import Choices, MethodChoice, Range, Search, Seeds, Shar
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text
 from lethe.study._scenarios import ArtifactKey, ArtifactKind, MethodSearch, Scenario, expand, scenarios_of
 from lethe.study._write import write_study
+from lethe.study._yaml import write_yaml
 
 __all__ = [
     "ArtifactKey",
@@ -25,4 +26,5 @@ __all__ = [
     "read_text",
     "scenarios_of",
     "write_study",
+    "write_yaml",
 ]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
+from lethe.study._wording import explain, nearest, or_else, shown, unknown
 from unlearning.data import AnySource
 from unlearning.data.augment import AugmentationName
 from unlearning.data.forget import AnyForgetRequest
@@ -42,7 +43,12 @@ class Choices(Options):
     @model_validator(mode="before")
     @classmethod
     def _from_list(cls, value: object) -> object:
-        return {"choices": value} if isinstance(value, list | tuple) else value
+        if not isinstance(value, list | tuple):
+            return value
+        for entry in value:
+            if isinstance(entry, bool) or not isinstance(entry, int | float | str):
+                raise ValueError(f"wanted numbers or texts to choose from, got {shown(entry)}")
+        return {"choices": value}
 
 
 def _shape(value: object) -> str:
@@ -65,12 +71,14 @@ class MethodChoice(Options):
         if not isinstance(value, dict) or "fixed" in value:
             return value
         fixed = {key: option for key, option in value.items() if key not in ("name", "search")}
-        return {"name": value.get("name"), "fixed": fixed, "search": value.get("search") or {}}
+        named = {"name": value["name"]} if "name" in value else {}
+        return {**named, "fixed": fixed, "search": value.get("search") or {}}
 
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.name not in METHODS:
-            raise ValueError(f"unknown method {self.name!r}; the methods are {', '.join(METHODS)}")
+            valid = or_else(nearest(self.name, METHODS), "the methods are")
+            raise ValueError(f"unknown method {self.name!r}{valid} {', '.join(METHODS)}")
         problems = [*self._unknown(), *self._both(), *self._out_of_bounds()]
         if problems:
             raise ValueError("\n".join(problems))
@@ -98,7 +106,7 @@ class MethodChoice(Options):
     def _unknown(self) -> list[str]:
         valid = [name for name in self.method.model_fields if name != "name"]
         return [
-            f"{name}: {self.name} has no such option; its options are {', '.join(valid)}"
+            f"{name}: {unknown(name, valid, f'of {self.name}')}"
             for name in (*self.fixed, *self.search)
             if name not in valid
         ]
@@ -112,7 +120,7 @@ class MethodChoice(Options):
         corners = {name: [value] for name, value in self.fixed.items()}
         corners |= {name: self._ends(name) for name in self.search}
         return [
-            f"{name}: {_wrong(error)}, got {value!r}{number_hint(value)}"
+            f"{name}: {_wrong(error)}"
             for name, values in corners.items()
             if name in fields
             for value in values
@@ -141,26 +149,14 @@ def _try(method: type[Method], name: str, value: Any) -> ValidationError | None:
     return None
 
 
-def number_hint(value: object) -> str:
-    """Say how YAML wants a number that came as text; nothing for anything else."""
-    if not isinstance(value, str):
-        return ""
-    try:
-        number = float(value)
-    except ValueError:
-        return ""
-    written = f"{number:.0f}" if number.is_integer() else f"{number:.1e}"
-    return f" (YAML reads a number only without quotes, and with a point where it has an exponent: {written})"
-
-
 def _wrong(error: ValidationError) -> str:
-    return "; ".join(str(item["msg"]).lower() for item in error.errors())
+    return "; ".join(explain(item) for item in error.errors())
 
 
 class TrainingChoice(Recipe):
     """The recipe of a study; ``auto`` leaves its precision to the hardware, and is replaced before anything else."""
 
-    precision: Precision | Literal["auto"] = "auto"  # type: ignore[assignment]
+    precision: Literal[Precision, "auto"] = "auto"  # type: ignore[assignment]
 
     @property
     def recipe(self) -> Recipe:

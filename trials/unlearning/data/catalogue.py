@@ -9,6 +9,7 @@ import hashlib
 import os
 import zipfile
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,7 +114,8 @@ def find(name: str) -> MedSet:
     if name in sets():
         return sets()[name]
     if name not in _info():
-        problem = f"unknown MedMNIST set {name!r}"
+        near = get_close_matches(name, sets(), n=1)
+        problem = f"unknown MedMNIST set {name!r}" + (f" (did you mean {near[0]}?)" if near else "")
     elif _is_3d(_info()[name]):
         problem = f"{name} holds volumes, and Lethe works on 2D images"
     else:
