@@ -429,12 +429,12 @@ def test_what_is_wrong_is_told_without_the_words_of_pydantic(options: dict[str, 
         ({"network": "cnn"}, "network: wanted a mapping of options, got 'cnn'; write {name: cnn}"),
         (
             {"training": {"schedule": "cosine"}},
-            "training.schedule: wanted a mapping of options, got 'cosine'; write {k",
+            "training.schedule: wanted a mapping of options, got 'cosine'; write",
         ),
         ({"training": {"precision": "fp16"}}, "training.precision: wanted 'float32', 'bfloat16' or 'auto', got 'fp16'"),
         (
             {"forget": [{"kind": "clas"}]},
-            "forget.0.kind: wanted one of 'random', 'class', 'indices', got 'clas'; did yo",
+            "forget.0.kind: wanted one of 'random', 'class', 'indices', got 'clas'; d",
         ),
         ({"data": [{"source": "medmnist", "name": "bloodmist"}]}, "data.0.name: unknown MedMNIST set 'bloodmist' (did"),
         ({"margin": 2.0}, "margin: wanted a number below 1, got 2.0"),
@@ -444,7 +444,7 @@ def test_what_is_wrong_is_told_without_the_words_of_pydantic(options: dict[str, 
         (searching(loop=[None, "mixed"]), "methods.0.search.loop: wanted numbers or texts to choose from, got None"),
         (
             searching(lr=0.1),
-            "methods.0.search.lr: wanted a mapping of options, got 0.1; write a range as {low: 0.1, hi",
+            "methods.0.search.lr: wanted a mapping of options, got 0.1; write a range as",
         ),
     ],
     ids=lambda value: str(value)[:40],
@@ -466,13 +466,8 @@ def test_no_error_speaks_in_the_words_of_the_checker(options: dict[str, Any]) ->
     try:
         parse_study(content(**options), "study.yaml")
     except StudyError as error:
-        said = str(error).lower()
-        assert not [
-            words
-            for words in ("input should", "input tag", "valid string", "pydantic", "extra inputs")
-            if words in said
-        ]
-        assert "another value" not in said
+        leaks = ("input should", "input tag", "valid string", "pydantic", "extra inputs", "another value")
+        assert not [words for words in leaks if words in str(error).lower()]
 
 
 def test_a_specification_that_was_kept_before_a_key_was_renamed_is_read() -> None:
