@@ -1,5 +1,6 @@
 """What the commands share: options of several, the console, files for answers, and how errors are told."""
 
+import platform
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -31,6 +32,17 @@ OneSpecification = Annotated[
     ),
 ]
 OneStudy = Annotated[str | None, typer.Option("--study", help="One study; all if not given.")]
+
+
+def print_versions(wanted: bool) -> None:
+    """Print the versions of Lethe, its code and the libraries that numbers depend on, and end the command."""
+    if not wanted:
+        return
+    from lethe.versions import code_version, installed
+
+    libraries = ", ".join(f"{name} {installed(name)}" for name in ("torch", "ray", "optuna"))
+    typer.echo(f"lethe {installed('lethe')} (code {code_version()}), Python {platform.python_version()}, {libraries}")
+    raise typer.Exit
 
 
 def console() -> VisibleConsole:

@@ -1,5 +1,6 @@
-"""Commands that run a study, or tell what it will do."""
+"""Commands that begin a study, show what it will do, and run it."""
 
+import json
 import shlex
 from typing import Annotated
 
@@ -8,6 +9,25 @@ from rich.console import Console
 from rich.text import Text
 
 from lethe.cli._common import Overrides, Results, StudyFile, console, errors_told, fail, stderr
+
+DataName = Annotated[
+    str, typer.Option("--data", metavar="NAME", help="synthetic, folder, npz, or a MedMNIST set such as bloodmnist.")
+]
+
+
+def init(data: DataName = "synthetic") -> None:
+    """Print a study to begin with, which explains its common keys: lethe init > study.yaml."""
+    from lethe.study import template
+
+    with errors_told():
+        typer.echo(template(data), nl=False)
+
+
+def schema() -> None:
+    """Print the JSON Schema of a study file, from which editors complete keys: lethe schema > study.schema.json."""
+    from lethe.study import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
 def run(
