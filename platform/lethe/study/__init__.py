@@ -1,7 +1,7 @@
 """A study: YAML read into checked options, spread out into scenarios and method searches."""
 
 from lethe.study._model import Choices, MethodChoice, Range, Search, Seeds, Share, Study
-from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text
+from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
 from lethe.study._scenarios import ArtifactKey, ArtifactKind, MethodSearch, Scenario, expand, scenarios_of
 from lethe.study._schema import json_schema
 from lethe.study._template import template, template_names
@@ -28,6 +28,7 @@ __all__ = [
     "read_study",
     "read_text",
     "scenarios_of",
+    "study_of",
     "template",
     "template_names",
     "write_study",

@@ -1,6 +1,7 @@
 """Reads a study's YAML at the one boundary where text becomes a checked Study; nothing else reads YAML."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from lethe.study._fields import Location, discriminator_of, is_model, names_of, 
 from lethe.study._model import MethodChoice, Range, Study
 from lethe.study._paths import beside
 from lethe.study._wording import explain, nearest, shown, unknown
+from lethe.study._write import write_study
 from lethe.study._yaml import YamlError, read_yaml
 from unlearning.data import DataError
 from unlearning.data._files import read_regular
@@ -63,7 +65,32 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         raise StudyError(str(error)) from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: is not UTF-8 text: {error}") from error
-    content = beside(_options(text, str(path)), path.parent)
+    return _changed(beside(_options(text, str(path)), path.parent), overrides)
+
+
+def study_of(study: Study | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> Study:
+    """Read and check a study in whatever form it comes.
+
+    Args:
+        study: the path of a file; YAML text, which has a line break; options by name; or a study that is checked
+            already. Relative paths in anything but a file count from the working directory.
+        overrides: as in `read_study`.
+
+    Raises:
+        StudyError: it cannot be read, an override has no place, or any option is wrong; all errors at once.
+    """
+    if isinstance(study, Study):
+        if not overrides:
+            return study
+        return parse_study(_changed(_options(write_study(study), study.name), overrides), study.name)
+    if isinstance(study, Mapping):
+        return parse_study(_changed(deepcopy(dict(study)), overrides), "the study")
+    if isinstance(study, str) and "\n" in study:
+        return parse_study(_changed(_options(study, "the study"), overrides), "the study")
+    return read_study(Path(study), overrides)
+
+
+def _changed(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     for override in overrides:
         _apply(content, override)
     return content
