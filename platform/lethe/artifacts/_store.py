@@ -17,11 +17,11 @@ from torch import Tensor
 
 from lethe.artifacts._cache import NodeCache
 from lethe.artifacts._manifest import FORMAT, MANIFEST_LIMIT_BYTES, Facts, FileEntry, Manifest, read_manifest
+from lethe.errors import SchemaError
 from lethe.storage.documents import MalformedError
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageError, StorageRoot, UnfitFileError
 from lethe.study import ArtifactKey, ArtifactKind
-from lethe.versions import SchemaError
 
 MANIFEST = "manifest.json"
 

@@ -12,6 +12,7 @@ from lethe.artifacts._claims import Claims, holder_here, renewing, waiting_for
 from lethe.artifacts._jobs import TrainingJob
 from lethe.artifacts._manifest import Facts, Manifest
 from lethe.artifacts._store import ArtifactStore, CorruptArtifactError, Tensors
+from lethe.errors import LetheError
 from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
@@ -28,7 +29,7 @@ from unlearning.trial import Logits
 CHECKPOINT_EPOCHS = 5
 
 
-class DivergedError(Exception):
+class TrainingDivergedError(LetheError):
     """A training whose loss stopped being finite; nothing is kept of it."""
 
 
@@ -66,7 +67,7 @@ class Trainer:
         Closed in between, it leaves a checkpoint.
 
         Raises:
-            DivergedError: the training's loss stopped being finite.
+            TrainingDivergedError: the training's loss stopped being finite.
         """
         made = yield from self._get_or_make(job.key, job.scenario, job.seed)
         scores = []
@@ -136,7 +137,7 @@ class Trainer:
         while training.epoch < recipe.epochs:
             training.advance()
             if not math.isfinite(training.loss):
-                raise DivergedError(
+                raise TrainingDivergedError(
                     f"the {key.kind} {key.fingerprint} diverged in epoch {training.epoch} (loss {training.loss}): "
                     f"lower training.lr ({recipe.lr:g})"
                 )

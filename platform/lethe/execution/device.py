@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from lethe.errors import LetheError
 from lethe.study import Resources
 from unlearning.engine.allocator import keep_freed_memory
 
@@ -13,7 +14,7 @@ _MODEL = re.compile(r"\w+\s+((?:[A-Z]+\s+)*[A-Z0-9]*\d[A-Z0-9]*)")
 """The model in a name of NVIDIA's for a data centre's GPU: ``H100`` in ``NVIDIA H100 80GB HBM3``."""
 
 
-class DeviceError(Exception):
+class DeviceError(LetheError):
     """A worker that was promised a GPU finds none."""
 
 

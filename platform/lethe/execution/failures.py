@@ -9,9 +9,10 @@ from typing import Final, Literal
 
 from ray.exceptions import ActorUnavailableError, NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
+from lethe.errors import LetheError
+
 Failure = Literal["code", "memory", "worker", "node", "hung"]
 """What the work itself raised; not enough memory; a worker that died, whose node went, or that made no progress."""
-
 LIMITS: Final[Mapping[Failure, int]] = {"worker": 10, "hung": 3, "node": 100}
 """How often the same work may lose its worker. Nodes come and go; a worker that dies ten times under one setting, or
 hangs three times, does so because of it. What the work itself raises is never tried again, memory for as long as a
@@ -29,7 +30,7 @@ _KILLED_FOR_MEMORY: Final = ("NODE_OUT_OF_MEMORY", "low on memory")
 _NODE_GONE: Final = ("node has died", "node was terminated", "NODE_DIED", "node died")
 
 
-class ClusterError(Exception):
+class ClusterError(LetheError):
     """A cluster that cannot be reached or does not hold what a study asks for."""
 
 
@@ -37,7 +38,7 @@ class ClusterFailedError(ClusterError):
     """A cluster that did not start, or that failed under a run; what had finished is kept."""
 
 
-class LostWorkError(Exception):
+class LostWorkError(LetheError):
     """Work that was given up because it lost its worker too often; the message says how often, and why."""
 
 

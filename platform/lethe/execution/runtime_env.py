@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import lethe
 import unlearning
-from lethe.results.provenance import CODE_VERSION_VARIABLE, code_version
+from lethe.versions import CODE_VERSION_VARIABLE, code_version
 
 _CODE: Final = (".py", ".typed", ".css", ".js", ".j2")
 """The files of the two packages that are part of what is distributed."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from lethe.artifacts import ArtifactStore, Claims, LocalClaims, RayClaims, Trainer
 from lethe.artifacts.context import TrialContexts
+from lethe.errors import LetheError
 from lethe.execution.connect import connect
 from lethe.execution.connection import Connection, OnRay
 from lethe.execution.leftovers import remove_leftovers
@@ -41,7 +42,7 @@ COMPACT_EVERY = 500
 """Trials between two compactions of their parts: so many are read again in about a second."""
 
 
-class InterruptedStudyError(Exception):
+class InterruptedStudyError(LetheError):
     """A study that was stopped before its end; everything finished is kept."""
 
 

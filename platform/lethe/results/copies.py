@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from lethe.errors import SchemaError
 from lethe.results.limits import Budget
 from lethe.results.part import CorruptPartError, decode, encode
 from lethe.storage.documents import Document, MalformedError, read_json
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageRoot, UnfitFileError
-from lethe.versions import SchemaError
 
 FOLDER: Final = "copies"
 

@@ -27,6 +27,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lethe.errors import InputError, LetheError, SchemaError
 from lethe.results.copies import FOLDER, read_copy
 from lethe.results.limits import Budget, TooLargeError, half_of_memory
 from lethe.results.part import CorruptPartError, decode, encode, first_study
@@ -44,7 +45,6 @@ from lethe.results.rows import (
 )
 from lethe.results.schema import schema_of, to_table, without_nan
 from lethe.storage.root import StorageError, StorageRoot
-from lethe.versions import SchemaError
 
 MERGED: Final = "merged"
 SUFFIX: Final = ".parquet"
@@ -72,7 +72,7 @@ class ForeignFolderWarning(ResultsWarning):
     """A folder among the studies' holds rows of another study, or is none's: it is left out of what was read."""
 
 
-class ForeignFileError(Exception):
+class ForeignFileError(LetheError):
     """A file whose rows name another study than the folder that it lies in; the message says which."""
 
 
@@ -341,5 +341,5 @@ def _table_of(row_type: type[Row]) -> TableName:
 
 def _checked(what: str, name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{what} '{name}': wanted letters, digits, '.', '_' and '-', the first a letter or digit")
+        raise InputError(f"{what} '{name}': wanted letters, digits, '.', '_' and '-', the first a letter or digit")
     return name

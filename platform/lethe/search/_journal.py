@@ -15,6 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from pydantic_core import from_json
 
+from lethe.errors import LetheError
 from lethe.execution.leftovers import owned_folder
 from lethe.storage.root import StorageRoot, UnfitFileError
 from lethe.study import MethodSearch
@@ -29,7 +30,7 @@ RECORD_LIMIT_BYTES = 1 << 20
 """A line of a journal is no longer."""
 
 
-class BrokenJournalError(Exception):
+class BrokenJournalError(LetheError):
     """A journal that Optuna cannot replay, or could not write on; the message says why."""
 
 

@@ -22,6 +22,7 @@ from urllib.parse import quote
 import pyarrow as pa
 from pyarrow import fs
 
+from lethe.errors import LetheError
 from lethe.storage.credentials import cut_credentials, without_credentials
 from lethe.storage.object_store import ADVICE, PATIENCE_S, patiently, trouble_of
 
@@ -48,7 +49,7 @@ _ADVICE: Final = {
 }
 
 
-class StorageError(Exception):
+class StorageError(LetheError):
     """A place that cannot be used, or lacks what it held; the message says what failed, where, and what to do."""
 
 

@@ -26,6 +26,7 @@ from uuid import uuid4
 from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 
+from lethe.errors import LetheError
 from lethe.storage.documents import STRICT, MalformedError, read_json
 from lethe.storage.root import StorageError, StorageRoot
 
@@ -108,7 +109,7 @@ class Holder:
         return f"process {self.pid} on {self.host} since {self.since}"
 
 
-class StudyHeldError(Exception):
+class StudyHeldError(LetheError):
     """A study has a writer already.
 
     Attributes:

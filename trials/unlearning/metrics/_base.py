@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from unlearning.errors import UnlearningError
 
-class DivergedError(ValueError):
+
+class DivergedError(UnlearningError, ValueError):
     """Logits that are not finite: the model diverged, and no metric of it means anything."""
 
 
