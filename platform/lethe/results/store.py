@@ -49,8 +49,6 @@ from lethe.storage.root import StorageError, StorageRoot
 MERGED: Final = "merged"
 SUFFIX: Final = ".parquet"
 
-_READERS: Final = {"disk": 2, "object store": 16}
-"""Threads that read parts: many hide the wait for an object store; before a disk they only wait for each other."""
 _LOOKS: Final = 20
 """A reader looks so often for files that stay where they are; a compaction a minute takes one look."""
 _SCHEMAS: Final = {table: schema_of(row_type) for table, row_type in TABLES.items()}
@@ -215,7 +213,7 @@ class Store:
             names = [name for name in names if name.partition("/")[0] not in copied.studies]
         else:
             budget = Budget(self.memory_bytes)
-        with ThreadPoolExecutor(_READERS["disk" if self.root.is_local else "object store"]) as readers:
+        with ThreadPoolExecutor(self.root.parallel_reads) as readers:
             read = dict(zip(names, readers.map(lambda name: self._read_file(table, name, budget), names), strict=True))
         whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
         return Scan(
