@@ -22,8 +22,9 @@ from lethe.study import ArtifactKey, Resources, Scenario
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
-from unlearning.evaluation import Evaluator, Measures, ReportMeasures
+from unlearning.evaluation import Evaluator, Measures
 from unlearning.methods import ForgetTask, Method, UnlearningContext
+from unlearning.metrics import Evaluation
 from unlearning.saliency import Saliency
 from unlearning.trial import EpochResult, Logits, unlearn
 
@@ -79,9 +80,9 @@ class TrialContext:
         return self.evaluator.measure(self.oracle_logits)[0]
 
     @cached_property
-    def oracle_report(self) -> ReportMeasures:
-        """What is reported of the oracle."""
-        return self.evaluator.report(self.oracle_logits)
+    def oracle_evaluation(self) -> Evaluation:
+        """The oracle, ready for every metric; what was computed of it is kept."""
+        return self.evaluator.evaluation(self.oracle_logits)
 
     def unlearn(self, method: Method, splits: tuple[SplitName, ...], *, every_epoch: bool) -> Iterator[EpochResult]:
         """Run a method from the original; evaluate it on these splits."""

@@ -38,6 +38,7 @@ from lethe.results.rows import (
     UNITS,
     ConfirmationRow,
     EpochRow,
+    MeasureRow,
     PredictionRow,
     Row,
     TableName,
@@ -54,7 +55,11 @@ _LOOKS: Final = 20
 _SCHEMAS: Final = {table: schema_of(row_type) for table, row_type in TABLES.items()}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MERGED_FILE: Final = re.compile(rf"[^/]+/{MERGED}/\d{{8}}-[0-9a-f]{{8}}{re.escape(SUFFIX)}")
-_OWNERS: Final[Mapping[TableName, TableName]] = {"epochs": "trials", "predictions": "confirmations"}
+_OWNERS: Final[Mapping[TableName, TableName]] = {
+    "epochs": "trials",
+    "predictions": "confirmations",
+    "recorded_measures": "confirmations",
+}
 """Rows that are seen once the row that they belong to is there."""
 
 
@@ -130,22 +135,28 @@ class Store:
             self.append(epochs)
         self.append([trial])
 
-    def append_confirmation(self, confirmation: ConfirmationRow, predictions: Sequence[PredictionRow]) -> None:
-        """Write a confirmation and its predictions; readers see both once the confirmation, written last, is there.
+    def append_confirmation(
+        self,
+        confirmation: ConfirmationRow,
+        predictions: Sequence[PredictionRow],
+        measures: Sequence[MeasureRow] = (),
+    ) -> None:
+        """Write a confirmation, its predictions and its measures; readers see all once the confirmation, the last, is.
 
         Raises:
             As `append`.
         """
-        if predictions:
-            self.append(predictions)
+        for rows in (predictions, measures):
+            if rows:
+                self.append(rows)
         self.append([confirmation])
 
     def read(self, table: TableName, study: str | None = None) -> pa.Table:
         """Read the rows of a table, of one study or of all, in no particular order.
 
-        Epochs are those of trials that are there, and predictions those of confirmations; of an artifact that several
-        studies recorded, it is the latest. A broken part is left out with a `CorruptPartWarning`, and rows that lie in
-        the folder of another study with a `ForeignFolderWarning`.
+        Epochs are those of trials that are there, predictions and measures those of confirmations; of an artifact that
+        several studies recorded, it is the latest. A broken part is left out with a `CorruptPartWarning`, and rows that
+        lie in the folder of another study with a `ForeignFolderWarning`.
 
         Raises:
             SchemaError: a newer Lethe wrote a part.
