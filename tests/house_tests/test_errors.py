@@ -15,8 +15,8 @@ from lethe import errors
 from unlearning.data import DataError
 from unlearning.metrics import DivergedError
 
-PRIVATE = {"_UnfitError"}
-"""Control flow inside one module, which never leaves it."""
+PRIVATE = {"_UnfitError", "_NoBucketError"}
+"""Control flow inside the storage room, which never leaves it."""
 
 
 def modules(package: ModuleType) -> Iterator[ModuleType]:

@@ -23,7 +23,7 @@ from lethe.storage.object_store import ADVICE, PATIENCE_S, STORE_ERRORS, message
 Answer = TypeVar("Answer")
 
 
-class NoBucketError(OSError):
+class _NoBucketError(OSError):
     """A bucket or container that does not exist, where a file was asked for."""
 
 
@@ -222,7 +222,7 @@ class ObjectFolder(Folder):
             return patiently(call)
         except FileNotFoundError as error:
             if trouble_of(error):
-                raise NoBucketError(message_of(error)) from error
+                raise _NoBucketError(message_of(error)) from error
             raise
 
 
