@@ -12,10 +12,16 @@ import yaml
 import lethe
 import unlearning
 from lethe.study import MethodSearch, expand, parse_study, scenarios_of
-from unlearning.data import DataError, load
+from unlearning import metrics
+from unlearning.data import DataError, Synthetic, load
+from unlearning.data.augment import CropAndFlip
+from unlearning.methods import FineTune
+from unlearning.models import CNN, ResNet18
 from unlearning.seeds import derive
 
 ROOTS = [str(Path(package.__path__[0]).parent) for package in (lethe, unlearning)]
+
+STREAMS = ["776ffd9917aa0f3b4632", "ad7c0fd700e9e4ee2a71"]
 
 PRINT_FINGERPRINTS = """
 import sys
@@ -245,3 +251,62 @@ def test_seeds_derive_from_the_studys_seed_by_name(method_searches: list[MethodS
     scenario = method_searches[0].scenario
     assert scenario.training_seed(1) == derive(0, "training", 1)
     assert len({stream(seed) for stream in (scenario.training_seed, scenario.unlearning_seed) for seed in (0, 1)}) == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"methods": [{**content()["methods"][0], "momentum": 0.9}, content()["methods"][1]]},
+        {"methods": [content()["methods"][0], {**content()["methods"][1], "lr": 0.01, "batch_norm": "update"}]},
+        {"network": {"name": "cnn", "width": 4}, "training": {"precision": "float32", "epochs": 50}},
+        {"training": {"precision": "float32", "schedule": {"kind": "cosine"}, "momentum": 0.9}},
+        {"data": [{**content()["data"][0], "difficulty": 0.6}]},
+        {"search": {"sampler": "tpe", "window": 4, "startup": 4, "early_stopping": None}},
+        {"seed": 0, "margin": 0.01},
+    ],
+    ids=["searched method", "fixed method", "network", "training", "data", "search", "study"],
+)
+def test_a_default_that_is_written_out_changes_neither_fingerprints_nor_draws(
+    method_searches: list[MethodSearch], options: dict[str, Any]
+) -> None:
+    written = cells_of(**options)
+    assert fingerprints(written) == fingerprints(method_searches)
+    assert [one.stream for one in written] == [one.stream for one in method_searches]
+
+
+def test_the_names_of_random_draws_are_those_of_the_first_version(method_searches: list[MethodSearch]) -> None:
+    """Under other names every search would draw other settings: a stored table could not be made again."""
+    assert [one.stream for one in method_searches][:2] == STREAMS
+
+
+@pytest.mark.parametrize(
+    ("versioned", "changed"),
+    [
+        (FineTune, lambda one: one.choice.name == "fine_tune"),
+        (CNN, lambda one: True),
+        (Synthetic, lambda one: True),
+        (CropAndFlip, lambda one: one.scenario.augmentation == "standard"),
+        (ResNet18, lambda one: False),
+    ],
+)
+def test_a_new_version_changes_the_method_searches_that_it_concerns_and_no_draw(
+    method_searches: list[MethodSearch],
+    monkeypatch: pytest.MonkeyPatch,
+    versioned: type[Any],
+    changed: Callable[[MethodSearch], bool],
+) -> None:
+    monkeypatch.setattr(versioned, "version", 2)
+    raised = cells_of()
+    for before, after in zip(method_searches, raised, strict=True):
+        assert (before.fingerprint != after.fingerprint) == changed(before)
+        assert before.stream == after.stream
+
+
+def test_a_metric_of_a_new_version_changes_method_searches_only_where_the_search_sees_it(
+    method_searches: list[MethodSearch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = metrics.versions()
+    monkeypatch.setattr("unlearning.metrics.versions", lambda: now | {"auc": 2})
+    assert fingerprints(cells_of()) == fingerprints(method_searches)
+    monkeypatch.setattr("unlearning.metrics.versions", lambda: now | {"mia": 2})
+    assert not set(fingerprints(cells_of())) & set(fingerprints(method_searches))

@@ -19,6 +19,7 @@ from lethe.results.columns import scenario_columns, setting_columns, setting_of
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.storage.hashing import fingerprint
 from lethe.study import MethodSearch, Scenario
+from unlearning import metrics
 from unlearning.data import SplitName
 from unlearning.evaluation import ReportMeasures
 from unlearning.methods import Method, Nothing
@@ -62,9 +63,18 @@ class Confirmation:
 
     @property
     def confirmation_id(self) -> str:
-        """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once."""
+        """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once.
+
+        It is confirmed again when its method or a metric has a new version.
+        """
         setting = fingerprint(
-            {"row": self.row, "setting": self.setting["setting"], "nonmembers": self.scenario.nonmembers}
+            {
+                "row": self.row,
+                "setting": self.setting["setting"],
+                "nonmembers": self.scenario.nonmembers,
+                "method_version": self.method.version if self.method else None,
+                "metric_versions": metrics.versions(),
+            }
         )
         return f"{self.study}-{self.scenario.fingerprint[:8]}-{setting[:8]}-{self.seed}"
 

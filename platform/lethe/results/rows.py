@@ -40,6 +40,15 @@ class StudyColumns:
         Literal["float32", "bfloat16"] | None,
         Column("", "precision of training and unlearning; null in results of an early version"),
     ] = None
+    network_version: Annotated[
+        int | None, Column("", "version of the network's code; null in results of an early version")
+    ] = None
+    source_version: Annotated[
+        int | None, Column("", "version of the data source's code; null in results of an early version")
+    ] = None
+    augmentation_version: Annotated[
+        int | None, Column("", "version of the augmentation's code; null in results of an early version")
+    ] = None
     train_duplicates: Annotated[int, Column("images", "train images that repeat another byte for byte")]
     val_dropped: Annotated[int, Column("images", "validation images left out because they also stand in train")]
     test_dropped: Annotated[int, Column("images", "test images left out because they also stand in train")]
@@ -62,6 +71,9 @@ class SettingColumns:
     """The setting of a method; a hyper-parameter that the method does not have is null."""
 
     method: Annotated[str, Column("", "unlearning method; 'original' and 'oracle' for the rows without one")]
+    method_version: Annotated[
+        int | None, Column("", "version of the method's code; null without a method and in results of an early version")
+    ] = None
     lr: Annotated[float | None, Column("", "learning rate")] = None
     density: Annotated[float | None, Column("fraction", "share of the weights that is trainable")] = None
     epochs: Annotated[int | None, Column("epochs", "length of the run that was asked for")] = None

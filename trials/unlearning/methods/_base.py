@@ -65,10 +65,13 @@ class Method(Options, ABC):
     """An unlearning method with its setting.
 
     Attributes:
+        version: raised by hand when the same setting comes to mean other numbers; whatever the method made before is
+            then made again. A method that derives from another one has that one's version unless it says its own.
         uses_saliency: whether there are settings of the method that need saliency scores.
     """
 
     title: ClassVar[str]
+    version: ClassVar[int] = 1
     uses_saliency: ClassVar[bool] = False
 
     name: str

@@ -1,6 +1,7 @@
 """Metrics: pure functions of logits and labels, and of what they gave for a model and its oracle."""
 
 from unlearning.metrics._base import DivergedError, Predictions
+from unlearning.metrics._versions import versions
 from unlearning.metrics.accuracy import (
     accuracy,
     auc,
@@ -52,4 +53,5 @@ __all__ = [
     "share_per_class",
     "tug_of_war",
     "unlearning_accuracy",
+    "versions",
 ]
