@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lethe.artifacts import ArtifactStore, Claims, LocalClaims, RayClaims, Trainer
+from lethe.artifacts import ArtifactStore, ArtifactWorker, Claims, LocalClaims, RayClaims
 from lethe.artifacts.context import TrialContexts
 from lethe.execution.connect import connect
 from lethe.execution.connection import Connection, OnRay
@@ -146,7 +146,7 @@ class StudyRun:
         builder = ArtifactBuilder(plan, self._artifacts, self._store, search, self._progress, self._problem)
         share = self._study.resources.training
         claims: Claims = RayClaims() if isinstance(connection, OnRay) else LocalClaims()
-        make = partial(Trainer, self._artifacts, shared_data, claims, share)
+        make = partial(ArtifactWorker, self._artifacts, shared_data, claims, share)
         trainers = connection.worker_pool(make, Room.of(share), self._watch, claims.release_all)
         if isinstance(connection, OnRay):
             with builder.beside(trainers, self._stop):

@@ -377,7 +377,14 @@ class _ArtifactColumns(StudyColumns):
         str | None,
         Column("", "fingerprint of the scenario; null for an original, which serves several, and in early results"),
     ] = None
-    kind: Annotated[Literal["original", "oracle", "saliency"], Column("", "'original', 'oracle' or 'saliency'")]
+    kind: Annotated[str, Column("", "'original', 'oracle', or the kind of another artifact, such as 'saliency'")]
+    artifact_version: Annotated[
+        int | None, Column("", "version of the code that makes artifacts of its kind; null in early results")
+    ] = None
+    requires: Annotated[
+        list[str] | None,
+        Column("", "fingerprints of the artifacts that went into it; null in results of an early version"),
+    ] = None
     forget: Annotated[str | None, Column("", "forget request; null for an original")] = None
     forget_kind: Annotated[str | None, Column("", "kind of forget request; null for an original")] = None
     forget_fraction: Annotated[
@@ -392,8 +399,12 @@ class _ArtifactColumns(StudyColumns):
     training_seed: Annotated[int, Column("", "training seed")]
     uri: Annotated[str, Column("", "where it lies")]
     bytes: Annotated[int, Column("bytes", "its size")]
-    seconds_train: Annotated[float | None, Column("s", "time to train, or to compute the saliency scores")] = None
-    epochs: Annotated[int | None, Column("epochs", "epochs of training; null for saliency scores")] = None
+    seconds_train: Annotated[float | None, Column("s", "time to train, or to compute what is no model")] = None
+    images_trained: Annotated[
+        int | None,
+        Column("images", "passes of a training image, forward and backward; null in results of an early version"),
+    ] = None
+    epochs: Annotated[int | None, Column("epochs", "epochs of training; 0 for what is no model")] = None
     loss: Annotated[float | None, Column("", "training loss of the last epoch")] = None
     ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
     va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None
@@ -402,7 +413,7 @@ class _ArtifactColumns(StudyColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactRow(ProvenanceColumns, _ArtifactColumns):
-    """One original, oracle or set of saliency scores, as it was made."""
+    """One artifact (original, oracle, saliency scores, ...) as it was made."""
 
 
 @dataclass(frozen=True, kw_only=True)

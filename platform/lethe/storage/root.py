@@ -235,17 +235,11 @@ class StorageRoot:
 
     def stamps(self, suffix: str = "", recursive: bool = False) -> dict[str, str]:
         """List files as `names` does, each with a stamp that changes when the file does (size and time of change)."""
-        selector = fs.FileSelector(self._path, recursive=recursive, allow_not_found=True)
-        base = len(self._path.rstrip("/")) + 1
-        with self.telling("list the files of"):
-            found = self._call(lambda: self._filesystem.get_file_info(selector))
-            if not found:
-                self._check_root()
-        return {
-            info.path[base:]: f"{info.size}-{info.mtime_ns}"
-            for info in found
-            if info.is_file and info.path.endswith(suffix) and not _is_hidden(info.path[base:])
-        }
+        return {name: f"{info.size}-{info.mtime_ns}" for name, info in self._listed(suffix, recursive).items()}
+
+    def sizes(self, suffix: str = "", recursive: bool = False) -> dict[str, int]:
+        """List files as `names` does, each with its size in bytes."""
+        return {name: info.size for name, info in self._listed(suffix, recursive).items()}
 
     def delete(self, name: str) -> None:
         """Delete a file, or a folder with all it holds; nothing happens where there is none.
@@ -306,6 +300,19 @@ class StorageRoot:
             raise StorageError(
                 f"{self} gave back other bytes than were written: check the disk or choose another place"
             )
+
+    def _listed(self, suffix: str, recursive: bool) -> dict[str, fs.FileInfo]:
+        selector = fs.FileSelector(self._path, recursive=recursive, allow_not_found=True)
+        base = len(self._path.rstrip("/")) + 1
+        with self.telling("list the files of"):
+            found = self._call(lambda: self._filesystem.get_file_info(selector))
+            if not found:
+                self._check_root()
+        return {
+            info.path[base:]: info
+            for info in found
+            if info.is_file and info.path.endswith(suffix) and not _is_hidden(info.path[base:])
+        }
 
     def _full(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"

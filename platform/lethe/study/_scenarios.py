@@ -13,45 +13,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from lethe.storage.hashing import digest_of_tensor, fingerprint
+import torch
+
+from lethe.storage.hashing import fingerprint
 from lethe.study._model import MethodChoice, Study
+from lethe.study._subset import Subset
 from unlearning import metrics
 from unlearning.data import AnySource, DataError, ImageData, Source
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
 from unlearning.methods import Method
 from unlearning.models import Network
-from unlearning.saliency import SALIENCY_VERSION
+from unlearning.requirements import REQUIREMENTS
 from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Recipe
 
-ArtifactKind = Literal["original", "oracle", "saliency"]
-
 SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise of the results."""
-
-
-@dataclass(frozen=True, eq=False)
-class ArtifactKey:
-    """What determines an artifact: its kind and every input, by name; keys of one fingerprint are equal.
-
-    Attributes:
-        inputs: JSON values: hashes, options, derived seeds, versions.
-    """
-
-    kind: ArtifactKind
-    inputs: Mapping[str, object]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """The artifact's name in the pool."""
-        return fingerprint({"kind": self.kind, **self.inputs})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ArtifactKey) and self.fingerprint == other.fingerprint
-
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -87,7 +65,7 @@ class Scenario:
     @cached_property
     def forget_hash(self) -> str:
         """The hash of the forget indices."""
-        return digest_of_tensor(self.forget.indices_F)
+        return self.forgotten.hash
 
     @cached_property
     def recipe_id(self) -> str:
@@ -96,13 +74,13 @@ class Scenario:
         Models of one training seed and one such recipe share initial weights and draws; no others can be paired.
         """
         unlike = ("data", "source_version", "augmentation", "augmentation_version")
-        shared = {name: value for name, value in self._trained_on.items() if name not in unlike}
+        shared = {name: value for name, value in self.trained_on.items() if name not in unlike}
         return fingerprint({**shared, "study_seed": self.study_seed})
 
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the scenario, whatever it is called; the training seeds follow from the study's seed."""
-        return fingerprint({**self._trained_on, "forget": self.forget_hash, "study_seed": self.study_seed})
+        return fingerprint({**self.trained_on, "forget": self.forget_hash, "study_seed": self.study_seed})
 
     @cached_property
     def stream(self) -> str:
@@ -127,24 +105,24 @@ class Scenario:
         """Derive the seed of unlearning from the original of a training seed; all settings and methods share it."""
         return derive(self.study_seed, "unlearning", seed)
 
-    def original(self, seed: int) -> ArtifactKey:
-        """Name the original of a training seed; every forget request shares it."""
-        return ArtifactKey("original", {**self._trained_on, "training_seed": self.training_seed(seed)})
-
-    def oracle(self, seed: int) -> ArtifactKey:
-        """Name the oracle of a training seed, paired with its original."""
-        inputs = {**self._trained_on, "forget": self.forget_hash, "training_seed": self.training_seed(seed)}
-        return ArtifactKey("oracle", inputs)
-
-    def saliency(self, seed: int) -> ArtifactKey:
-        """Name the saliency scores of an original on the forget set."""
-        return ArtifactKey(
-            "saliency",
-            {"original": self.original(seed).fingerprint, "forget": self.forget_hash, "version": SALIENCY_VERSION},
-        )
+    @cached_property
+    def everything(self) -> Subset:
+        """All train images, which the original is trained on."""
+        return Subset(torch.arange(self.train_count), self.train_count)
 
     @cached_property
-    def _trained_on(self) -> dict[str, object]:
+    def forgotten(self) -> Subset:
+        """D_f, the images that are to be forgotten."""
+        return Subset(self.forget.indices_F, self.train_count)
+
+    @cached_property
+    def retained(self) -> Subset:
+        """D_r, the images that are to be kept, which the oracle is trained on."""
+        return Subset(self.forget.retain_R, self.train_count)
+
+    @cached_property
+    def trained_on(self) -> dict[str, object]:
+        """What determines the scenario's models but for their images and their seed, as JSON values."""
         return self._options | {
             "network_version": self.network.version,
             "source_version": self.source.version,
@@ -178,7 +156,7 @@ class MethodSearch:
                 **self._search,
                 "scenario": self.scenario.fingerprint,
                 "method": {"name": self.choice.name, "fixed": self.choice.options, "search": self._ranges},
-                "method_version": self.choice.method.version,
+                "method_versions": method_versions(self.choice.method),
                 "metric_versions": search_metric_versions(),
             }
         )
@@ -218,6 +196,11 @@ class MethodSearch:
             "search_version": SEARCH_VERSION,
             "tuning": list(self.study.seeds.tuning),
         }
+
+
+def method_versions(method: type[Method]) -> dict[str, int]:
+    """Return the versions of a method, and of what it requires, by name."""
+    return {"method": method.version, **{name: REQUIREMENTS[name].version for name in method.requires}}
 
 
 def search_metric_versions() -> dict[str, int]:
