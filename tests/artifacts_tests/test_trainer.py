@@ -23,7 +23,7 @@ from lethe.artifacts._claims import LEASE_S
 from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
 from lethe.storage.root import StorageRoot
-from lethe.study import ArtifactKey, MethodSearch, Share, expand, parse_study
+from lethe.study import ArtifactKey, MethodSearch, Resources, expand, parse_study
 from unlearning.data import ImageData, Split, Synthetic, load
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
 from unlearning.saliency import saliency_scores
@@ -72,7 +72,7 @@ def job_of(kind: str, seed: int = 0, **training: Any) -> TrainingJob:
 
 
 def trainer(artifacts: ArtifactStore, data: ImageData = DATA, claims: LocalClaims | None = None) -> Trainer:
-    return Trainer(artifacts, SharedData([data]), claims or LocalClaims(), Share())
+    return Trainer(artifacts, SharedData([data]), claims or LocalClaims(), Resources())
 
 
 def pool_at(folder: Path) -> ArtifactStore:

@@ -55,7 +55,7 @@ class ArtifactStore:
 
     def __init__(self, root: StorageRoot, *, keep: bool = True) -> None:
         self.root = root
-        self._cache = NodeCache() if keep and not root.is_local else None
+        self._cache = NodeCache() if keep and root.worth_caching else None
 
     def manifest(self, key: ArtifactKey) -> Manifest | None:
         """Read an artifact's manifest; None if the artifact does not exist.

@@ -17,7 +17,7 @@ from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
 from lethe.results.provenance import Provenance, Stopwatch, reset_peak_memory
-from lethe.study import ArtifactKey, Scenario, Share
+from lethe.study import ArtifactKey, Resources, Scenario
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
@@ -53,12 +53,12 @@ class Made:
 class Trainer:
     """Gets or makes the artifacts of training jobs, one job at a time."""
 
-    def __init__(self, artifacts: ArtifactStore, datasets: SharedData, claims: Claims, share: Share) -> None:
+    def __init__(self, artifacts: ArtifactStore, datasets: SharedData, claims: Claims, resources: Resources) -> None:
         self._artifacts = artifacts
         self._datasets = datasets
         self._claims = claims
-        self._share = share
-        self._device = claim_device(share)
+        self._resources = resources
+        self._device = claim_device(resources)
         self._holder = holder_here()
 
     def __call__(self, job: TrainingJob) -> Steps[list[Made]]:
@@ -178,7 +178,7 @@ class Trainer:
 
     def _provenance(self, stopwatch: Stopwatch) -> dict[str, Any]:
         times = {"started_at": stopwatch.started_at, "ended_at": stopwatch.ended_at}
-        return times | asdict(Provenance.here(self._device, self._share.cpu, self._share.gpu))
+        return times | asdict(Provenance.here(self._device, self._resources.cpu, self._resources.gpu))
 
 
 def _accuracies(scenario: Scenario, key: ArtifactKey, data: ImageData, logits: Logits) -> dict[str, float | None]:

@@ -114,7 +114,7 @@ def write_output(path: Path, data: bytes) -> None:
 
     root = StorageRoot.at(path.parent)
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        with root.telling(f"write {path.name} in"):
+        with root.reporting(f"write {path.name} in"):
             path.write_bytes(data)
     else:
         root.write(path.name, data)

@@ -32,7 +32,7 @@ INDEX_LIMIT_BYTES: Final = 1 << 28
 class Index(Document):
     """Which file a table's copy is, and the files of each study that it repeats."""
 
-    file: Annotated[str, Field(pattern=r"^[a-z]+-[0-9a-f]{16}\.parquet$")]
+    file: Annotated[str, Field(pattern=r"^[a-z_]+-[0-9a-f]{16}\.parquet$")]
     studies: dict[str, list[str]]
 
 

@@ -1,6 +1,6 @@
 """A study: YAML read into checked options, spread out into scenarios and method searches."""
 
-from lethe.study._model import Choices, MethodChoice, Range, Search, Seeds, Share, Study
+from lethe.study._model import Choices, MethodChoice, Range, Resources, Search, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
 from lethe.study._scenarios import ArtifactKey, ArtifactKind, MethodSearch, Scenario, expand, scenarios_of
 from lethe.study._schema import json_schema
@@ -15,10 +15,10 @@ __all__ = [
     "MethodChoice",
     "MethodSearch",
     "Range",
+    "Resources",
     "Scenario",
     "Search",
     "Seeds",
-    "Share",
     "Study",
     "StudyError",
     "expand",

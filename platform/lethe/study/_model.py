@@ -225,7 +225,7 @@ class Seeds(Options):
         return self
 
 
-class Share(Options):
+class Resources(Options):
     """What one worker asks of the cluster: CPU cores, and GPUs or a fraction of one."""
 
     cpu: Annotated[float, Gt(0)] = Field(1.0, description="CPU cores")
@@ -237,23 +237,28 @@ class Share(Options):
             raise ValueError(f"gpu is a fraction of one GPU or a whole number of them, got {self.gpu:g}")
         return self
 
+    def __str__(self) -> str:
+        return f"{self.cpu:g} CPU and {self.gpu:g} GPU"
+
 
 def _form(value: object) -> str:
     return "auto" if isinstance(value, str) else "share"
 
 
-TrialShare = Annotated[Annotated[Share, Tag("share")] | Annotated[Literal["auto"], Tag("auto")], Discriminator(_form)]
+TrialResources = Annotated[
+    Annotated[Resources, Tag("share")] | Annotated[Literal["auto"], Tag("auto")], Discriminator(_form)
+]
 
 
-class Resources(Options):
+class ResourceOptions(Options):
     """What a trial and what a training (of an original or oracle) asks of the cluster, and how many run at a time."""
 
-    trial: TrialShare = Field(
-        Share(),
+    trial: TrialResources = Field(
+        Resources(),
         description="for each trial; `auto` measures before the search how many trials share a device: a GPU where "
         "`training` asks for one, else the CPU cores",
     )
-    training: Share = Field(Share(), description="for each training of an original or oracle")
+    training: Resources = Field(Resources(), description="for each training of an original or oracle")
     workers: Annotated[int, Ge(1)] | None = Field(
         None,
         description="most workers of each kind; by default as many as the cluster holds. On a cluster that grows, the "
@@ -291,7 +296,7 @@ class Study(Options):
         0.01,
         description="excess over the noise floor, as a fraction, below which a row counts as equivalent to retraining",
     )
-    resources: Resources = Field(Resources(), description="what trials and trainings ask of the machines")
+    resources: ResourceOptions = Field(ResourceOptions(), description="what trials and trainings ask of the machines")
     results: str = Field(
         "results",
         description="where results are kept: a URI such as s3://bucket/results, or a folder, which counts from the "

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, get_args
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE
-
 from lethe.storage.credentials import without_credentials
 from lethe.study import Study, StudyError, parse_study, read_options, write_yaml
 from unlearning.data import Folder, MedMNIST, Npz, SplitName, catalogue
@@ -17,7 +15,7 @@ from unlearning.data.forget import Indices
 STUDY_FILE = "study.yaml"
 """The archive's name of the study."""
 
-LIMIT_BYTES = DASHBOARD_CLIENT_MAX_SIZE
+LIMIT_BYTES = 100 << 20
 """What Ray's job server takes in one piece."""
 
 STUDY_BYTES = 1 << 20
