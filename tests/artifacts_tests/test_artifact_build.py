@@ -15,7 +15,6 @@ from lethe.artifacts import (
     ArtifactWorker,
     BuildJob,
     Built,
-    DivergedError,
     Facts,
     FisherInformation,
     LocalClaims,
@@ -23,6 +22,7 @@ from lethe.artifacts import (
     Needed,
     SaliencyScores,
     TrainedModel,
+    TrainingDivergedError,
     build_jobs,
     in_order,
     needed_for,
@@ -34,7 +34,7 @@ from lethe.artifacts._claims import LEASE_S
 from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
 from lethe.storage.root import StorageRoot
-from lethe.study import MethodSearch, Scenario, Share, Subset, expand, parse_study
+from lethe.study import MethodSearch, Resources, Scenario, Subset, expand, parse_study
 from unlearning.data import ImageData, Split, Synthetic, load
 from unlearning.engine import unit_interval
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
@@ -88,7 +88,7 @@ def a_scenario(**training: Any) -> Scenario:
 
 
 def worker(artifacts: ArtifactStore, data: ImageData = DATA, claims: LocalClaims | None = None) -> ArtifactWorker:
-    return ArtifactWorker(artifacts, SharedData([data]), claims or LocalClaims(), Share())
+    return ArtifactWorker(artifacts, SharedData([data]), claims or LocalClaims(), Resources())
 
 
 def store_at(folder: Path) -> ArtifactStore:
@@ -418,7 +418,8 @@ def test_an_original_and_its_oracle_begin_with_the_same_weights(tmp_path: Path) 
 def test_a_training_that_diverges_is_told_with_its_learning_rate_and_leaves_nothing(tmp_path: Path) -> None:
     artifacts, one = store_at(tmp_path), needed_as("original", lr=1e30)
     with pytest.raises(
-        DivergedError, match=r"training of trained_model .* diverged in epoch \d .*lower training\.lr \(1e\+30\)"
+        TrainingDivergedError,
+        match=r"training of trained_model .* diverged in epoch \d .*lower training\.lr \(1e\+30\)",
     ):
         build(artifacts, one)
     assert artifacts.manifest(one.recipe.key) is None
@@ -471,6 +472,6 @@ def test_the_claims_of_a_dead_holder_are_free_at_once() -> None:
 
 def test_claims_are_released_even_when_a_training_fails(tmp_path: Path) -> None:
     claims, one = LocalClaims(), needed_as("original", lr=1e30)
-    with pytest.raises(DivergedError):
+    with pytest.raises(TrainingDivergedError):
         result_of(worker(store_at(tmp_path), claims=claims)(BuildJob((one,))))
     assert claims.claim(one.recipe.fingerprint, "next")
