@@ -97,7 +97,7 @@ def half(loose: Path) -> Path:
             path.unlink()
     for table in ("confirmations", "predictions"):
         shutil.rmtree(loose / "tables" / table)
-    shutil.rmtree(max((loose / "pool" / "saliency").iterdir()))
+    shutil.rmtree(max((loose / "artifacts" / "saliency").iterdir()))
     return loose
 
 
@@ -165,13 +165,13 @@ def test_a_broken_part_of_a_study_that_is_half_done(
 def check_artifact_is_made_again(
     study: Path, results: Path, pattern: str, damage: Callable[[Path], None], finished: Path
 ) -> None:
-    file = min((results / "pool").glob(pattern))
-    kind, folder, _ = file.relative_to(results / "pool").parts
+    file = min((results / "artifacts").glob(pattern))
+    kind, folder, _ = file.relative_to(results / "artifacts").parts
     damage(file)
     broken = file.read_bytes()
     said = run(study, results)
     assert f"broken {kind}: {file.parent}: {file.name}" in said
-    [aside] = (results / "quarantine" / "pool" / kind).glob(f"{folder}.*")
+    [aside] = (results / "quarantine" / "artifacts" / kind).glob(f"{folder}.*")
     assert f"a broken {kind} was set aside as {aside}" in said
     assert (aside / file.name).read_bytes() == broken
     assert found_in(results) == found_in(finished)
@@ -196,7 +196,7 @@ def test_a_broken_journal_costs_nothing(
     study: Path, whole: Path, finished: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(whole / "optuna/tiny.journal")
-    shutil.rmtree(min((whole / "pool" / "saliency").iterdir()))
+    shutil.rmtree(min((whole / "artifacts" / "saliency").iterdir()))
     run(study, whole)
     assert found_in(whole) == found_in(finished)
 
@@ -207,7 +207,7 @@ def test_a_journal_whose_last_line_is_torn_is_set_aside_and_written_anew(
     journal = whole / "optuna/tiny.journal"
     whole_bytes = journal.read_bytes()
     cut_short(journal)
-    shutil.rmtree(min((whole / "pool" / "saliency").iterdir()))
+    shutil.rmtree(min((whole / "artifacts" / "saliency").iterdir()))
     said = run(study, whole)
     assert f"the broken journal {journal} was set aside as" in said.replace("\n", " ")
     assert found_in(whole) == found_in(finished)
@@ -252,7 +252,7 @@ def test_a_strange_manifest_of_a_finished_study(
 
 
 def test_a_manifest_that_is_a_pipe_is_set_aside_and_not_waited_for(study: Path, whole: Path, finished: Path) -> None:
-    manifest = min((whole / "pool" / "saliency").glob("*/manifest.json"))
+    manifest = min((whole / "artifacts" / "saliency").glob("*/manifest.json"))
     manifest.unlink()
     os.mkfifo(manifest)
     said = run(study, whole)
@@ -282,7 +282,7 @@ def test_an_artifact_that_breaks_while_a_study_runs_ends_it_and_no_trial_is_blam
     from lethe.pipeline.run import StudySearch
 
     [tuned] = {row["oracles"][0] for row in query("select oracles from trials", half).to_pylist()}
-    weights = min((half / "pool" / "oracle" / tuned).glob("logits-*"))
+    weights = min((half / "artifacts" / "oracle" / tuned).glob("logits-*"))
 
     def begin(*arguments: Any) -> StudySearch:
         flip_a_byte(weights)
@@ -326,7 +326,7 @@ def make_parts_newer(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_a_manifest_newer(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = min((results / "pool" / "original").glob("*/manifest.json"))
+    path = min((results / "artifacts" / "original").glob("*/manifest.json"))
     manifest = json.loads(path.read_text())
     path.write_text(seal(manifest | {"format": manifest["format"] + 1}))
 

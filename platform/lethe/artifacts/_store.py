@@ -19,6 +19,7 @@ from lethe.artifacts._cache import NodeCache
 from lethe.artifacts._manifest import FORMAT, MANIFEST_LIMIT_BYTES, Facts, FileEntry, Manifest, read_manifest
 from lethe.storage.documents import MalformedError
 from lethe.storage.hashing import digest
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageError, StorageRoot, UnfitFileError
 from lethe.study import ArtifactKey, ArtifactKind
 from lethe.versions import SchemaError
@@ -68,7 +69,7 @@ class ArtifactStore:
 
     def manifest_of(self, kind: ArtifactKind, fingerprint: str) -> Manifest | None:
         """As `manifest`, of an artifact whose inputs are not known yet."""
-        folder = self.root.child("pool", kind, fingerprint)
+        folder = Layout(self.root).artifact(kind, fingerprint)
         try:
             manifest = read_manifest(folder.read(MANIFEST, MANIFEST_LIMIT_BYTES))
         except FileNotFoundError:
@@ -194,10 +195,10 @@ class ArtifactStore:
                 folder.delete(name)
 
     def _path(self, key: ArtifactKey) -> str:
-        return f"pool/{key.kind}/{key.fingerprint}"
+        return Layout(self.root).artifact_path(key.kind, key.fingerprint)
 
     def _folder(self, key: ArtifactKey) -> StorageRoot:
-        return self.root.child("pool", key.kind, key.fingerprint)
+        return Layout(self.root).artifact(key.kind, key.fingerprint)
 
     def _checkpoints(self, key: ArtifactKey) -> StorageRoot:
-        return self.root.child("pool", "checkpoints", key.fingerprint)
+        return Layout(self.root).checkpoints(key.fingerprint)

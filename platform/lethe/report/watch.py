@@ -29,6 +29,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from lethe.report.page import render_page
 from lethe.results import QueryError, SchemaError
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageError, StorageRoot
 
 _LIVE: Final = '<meta name="lethe-live">'
@@ -155,7 +156,7 @@ class LiveReport:
         return LivePage(plain, gzip.compress(plain, _GZIP_LEVEL))
 
     def _look(self) -> str:
-        stamps = self.root.child("tables").stamps(recursive=True)
+        stamps = Layout(self.root).tables.stamps(recursive=True)
         seen = sha256()
         for name, stamp in sorted(stamps.items()):
             if self.study is None or self.study in name.split("/")[1:2]:

@@ -22,9 +22,6 @@ RENAMED_COLUMNS: Final = {
 }
 """Names that columns had before version 6, by today's."""
 
-RENAMED_TABLES: Final = {"calibrations": "packings"}
-"""Folders of tables that had another name before version 6; they keep it."""
-
 ProposedBy = Literal["startup", "model", "random", "fixed"]
 
 

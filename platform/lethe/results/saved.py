@@ -7,6 +7,7 @@ from typing import Final
 from lethe.results.rows import TABLES
 from lethe.results.store import CorruptPartWarning
 from lethe.results.views import VIEWS
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot, UnfitFileError
 
 QUERY_LIMIT_BYTES: Final = 1 << 20
@@ -62,4 +63,4 @@ def _read(folder: StorageRoot, name: str) -> str | None:
 
 
 def _folder(root: StorageRoot) -> StorageRoot:
-    return root.child("queries")
+    return Layout(root).queries
