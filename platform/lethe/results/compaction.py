@@ -42,7 +42,7 @@ def compact(store: Store, study: str) -> list[str]:
     """
     scans = {table: store.scan(table, study) for table in TABLES}
     told = [
-        f"broken part {store.root}/{Layout(store.root).table_path(table, name)}: {why}; set aside as {_set_aside(store, table, name)}"
+        f"broken part {Layout(store.root).table(table)}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
         for table, scan in scans.items()
         for name, why in scan.broken.items()
     ]
