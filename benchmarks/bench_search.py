@@ -97,7 +97,7 @@ def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
 def by_lethe(folder: Path, first: Path, trials: int, precision: str, gpu: float) -> Found:
     """Search in a place that has the models and no trial."""
     results = Path(tempfile.mkdtemp(dir=folder))
-    (results / "pool").symlink_to(first / "pool")
+    (results / "artifacts").symlink_to(first / "artifacts")
     began = datetime.now(UTC)
     lethe(trials, precision, gpu, results)
     rows = query("select number, gap, ended_at from trials", results).to_pylist()

@@ -98,7 +98,7 @@ def half(loose: Path) -> Path:
             path.unlink()
     for table in ("confirmations", "predictions"):
         shutil.rmtree(loose / "tables" / table)
-    shutil.rmtree(max((loose / "pool" / "saliency").iterdir()))
+    shutil.rmtree(max((loose / "artifacts" / "saliency").iterdir()))
     return loose
 
 
@@ -165,13 +165,13 @@ def test_a_broken_part_of_a_study_that_is_half_done(
 def check_artifact_is_made_again(
     study: Path, results: Path, pattern: str, damage: Callable[[Path], None], finished: Path
 ) -> None:
-    file = min((results / "pool").glob(pattern))
-    kind, folder, _ = file.relative_to(results / "pool").parts
+    file = min((results / "artifacts").glob(pattern))
+    kind, folder, _ = file.relative_to(results / "artifacts").parts
     damage(file)
     broken = file.read_bytes()
     said = run(study, results)
     assert re.search(f"broken {LABELS[kind]}: {re.escape(str(file.parent))}: {file.name}", said)
-    [aside] = (results / "quarantine" / "pool" / kind).glob(f"{folder}.*")
+    [aside] = (results / "quarantine" / "artifacts" / kind).glob(f"{folder}.*")
     assert re.search(f"a broken {LABELS[kind]} was set aside as {re.escape(str(aside))}", said)
     assert (aside / file.name).read_bytes() == broken
     assert found_in(results) == found_in(finished)
@@ -196,7 +196,7 @@ def test_a_manifest_with_a_changed_byte(study: Path, whole: Path, finished: Path
 
 def test_a_changed_byte_of_a_finished_study_is_left_to_whoever_reads_it(study: Path, whole: Path) -> None:
     """A run that has nothing to do reads sizes and manifests; see the next test for one that reads the bytes."""
-    file = min((whole / "pool").glob("trained_model/*/weights-*.safetensors"))
+    file = min((whole / "artifacts").glob("trained_model/*/weights-*.safetensors"))
     flip_a_byte(file)
     broken = file.read_bytes()
     assert "Everything is there already" in run(study, whole)
@@ -205,13 +205,13 @@ def test_a_changed_byte_of_a_finished_study_is_left_to_whoever_reads_it(study: P
 
 def file_of(half: Path, label: str, name: str) -> Path:
     """A file that what is left of a half-done study reads, and no missing artifact requires."""
-    scores = min((half / "pool" / "saliency").glob("*/scores-*"))
+    scores = min((half / "artifacts" / "saliency").glob("*/scores-*"))
     manifest = json.loads((scores.parent / "manifest.json").read_text())
     [oracle] = {row["oracles"][0] for row in query("select oracles from trials", half).to_pylist()}
     folders = {
         "saliency": scores.parent,
-        "original": half / "pool" / "trained_model" / manifest["requires"]["model"],
-        "oracle": half / "pool" / "trained_model" / oracle,
+        "original": half / "artifacts" / "trained_model" / manifest["requires"]["model"],
+        "oracle": half / "artifacts" / "trained_model" / oracle,
     }
     [file] = folders[label].glob(f"{name}-*")
     return file
@@ -229,7 +229,7 @@ def test_a_changed_byte_ends_the_run_that_reads_it_and_the_next_one_makes_the_ar
     done = CliRunner().invoke(app, ["run", str(study), "--results", str(half), "--local"])
     said = done.output.replace("\n", "")
     assert done.exit_code == 2, said
-    [aside] = (half / "quarantine" / "pool" / file.parent.parent.name).glob(f"{file.parent.name}.*")
+    [aside] = (half / "quarantine" / "artifacts" / file.parent.parent.name).glob(f"{file.parent.name}.*")
     assert file.name in said
     assert f"It was moved to {aside}." in said
     assert "The same command makes it again and goes on." in said
@@ -244,7 +244,7 @@ def test_a_broken_journal_costs_nothing(
     study: Path, whole: Path, finished: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(whole / "optuna/tiny.journal")
-    shutil.rmtree(min((whole / "pool" / "saliency").iterdir()))
+    shutil.rmtree(min((whole / "artifacts" / "saliency").iterdir()))
     run(study, whole)
     assert found_in(whole) == found_in(finished)
 
@@ -255,7 +255,7 @@ def test_a_journal_whose_last_line_is_torn_is_set_aside_and_written_anew(
     journal = whole / "optuna/tiny.journal"
     whole_bytes = journal.read_bytes()
     cut_short(journal)
-    shutil.rmtree(min((whole / "pool" / "saliency").iterdir()))
+    shutil.rmtree(min((whole / "artifacts" / "saliency").iterdir()))
     said = run(study, whole)
     assert f"the broken journal {journal} was set aside as" in said.replace("\n", " ")
     assert found_in(whole) == found_in(finished)
@@ -300,7 +300,7 @@ def test_a_strange_manifest_of_a_finished_study(
 
 
 def test_a_manifest_that_is_a_pipe_is_set_aside_and_not_waited_for(study: Path, whole: Path, finished: Path) -> None:
-    manifest = min((whole / "pool" / "saliency").glob("*/manifest.json"))
+    manifest = min((whole / "artifacts" / "saliency").glob("*/manifest.json"))
     manifest.unlink()
     os.mkfifo(manifest)
     said = run(study, whole)
@@ -373,7 +373,7 @@ def make_parts_newer(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_a_manifest_newer(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = min((results / "pool" / "trained_model").glob("*/manifest.json"))
+    path = min((results / "artifacts" / "trained_model").glob("*/manifest.json"))
     manifest = json.loads(path.read_text())
     path.write_text(seal(manifest | {"format": manifest["format"] + 1}))
 

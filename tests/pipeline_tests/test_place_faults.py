@@ -25,7 +25,7 @@ TRIALS = "select number, lr, density, ua, ra, va, mia, gap, status from trials o
 CONFIRMED = "select row, training_seed, ua, ra, ta, mia, gap, trial_id from confirmations order by all"
 SEARCH = {"trials": 10, "window": 3}
 
-A_MODEL = ("pool/trained_model/*/manifest.json", 1)
+A_MODEL = ("artifacts/trained_model/*/manifest.json", 1)
 TWO_TRIALS = ("tables/trials/tiny/*.parquet", 2)
 A_CONFIRMATION = ("tables/confirmations/tiny/*.parquet", 1)
 

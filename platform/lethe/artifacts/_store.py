@@ -24,6 +24,7 @@ from lethe.artifacts.kinds import KINDS
 from lethe.errors import SchemaError
 from lethe.storage.documents import MalformedError
 from lethe.storage.hashing import digest
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageError, StorageRoot, UnfitFileError
 
 MANIFEST = "manifest.json"
@@ -225,10 +226,10 @@ class ArtifactStore:
                 folder.delete(name)
 
     def _path(self, key: ArtifactKey) -> str:
-        return f"pool/{key.kind}/{key.fingerprint}"
+        return Layout(self.root).artifact_path(key.kind, key.fingerprint)
 
     def _folder(self, key: ArtifactKey) -> StorageRoot:
-        return self.root.child("pool", key.kind, key.fingerprint)
+        return Layout(self.root).artifact(key.kind, key.fingerprint)
 
     def _checkpoints(self, key: ArtifactKey) -> StorageRoot:
-        return self.root.child("pool", "checkpoints", key.fingerprint)
+        return Layout(self.root).checkpoints(key.fingerprint)

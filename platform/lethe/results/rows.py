@@ -22,9 +22,6 @@ RENAMED_COLUMNS: Final = {
 }
 """Names that columns had before version 6, by today's."""
 
-RENAMED_TABLES: Final = {"calibrations": "packings"}
-"""Folders of tables that had another name before version 6; they keep it."""
-
 CLASS_COLUMNS: Final = {"ua_per_class": "ua", "mia_per_class": "mia", "recall_per_class": "recall"}
 """Columns of a confirmation that list the value of each class, by their metric."""
 
