@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from lethe.results.copies import write_copy
 from lethe.results.part import encode
-from lethe.results.rows import TABLES, UNITS, TableName
+from lethe.results.rows import RENAMED_TABLES, TABLES, UNITS, TableName
 from lethe.results.schema import without_nan
 from lethe.results.store import MERGED, SUFFIX, Scan, Store, is_merged, units_of
 
@@ -41,7 +41,7 @@ def compact(store: Store, study: str) -> list[str]:
     """
     scans = {table: store.scan(table, study) for table in TABLES}
     told = [
-        f"broken part {store.root}/tables/{table}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
+        f"broken part {store.table(table)}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
         for table, scan in scans.items()
         for name, why in scan.broken.items()
     ]
@@ -101,13 +101,13 @@ def _keep_lost(store: Store, table: TableName, study: str, unit: str, rows: pa.T
 
 
 def _delete(store: Store, table: TableName, files: Mapping[str, pa.Table]) -> None:
-    folder = store.root.child("tables", table)
+    folder = store.table(table)
     with ThreadPoolExecutor(_DELETERS) as artifacts:
         list(artifacts.map(folder.delete, files))
 
 
 def _set_aside(store: Store, table: TableName, name: str) -> str:
-    return store.root.quarantine(f"tables/{table}/{name}")
+    return store.root.quarantine(f"tables/{RENAMED_TABLES.get(table, table)}/{name}")
 
 
 def _without_epochs(trials: Scan, epochs: Scan) -> pa.Array:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from lethe.results.copies import FOLDER
-from lethe.results.rows import TABLES
+from lethe.results.rows import RENAMED_TABLES, TABLES
 from lethe.storage.root import MARK, QUARANTINE, StorageError, StorageRoot
 
 _OWN: Final = {"tables", "pool", "optuna", "locks", "queries", FOLDER, QUARANTINE}
@@ -20,7 +20,11 @@ def check_ownership(root: StorageRoot) -> None:
         StorageError: it holds files of something else, and no results.
     """
     others = [name for name in root.entries() if not _may_stay(name)]
-    if not others or root.exists(MARK) or any(root.exists(f"tables/{table}") for table in TABLES):
+    if (
+        not others
+        or root.exists(MARK)
+        or any(root.exists(f"tables/{RENAMED_TABLES.get(table, table)}") for table in TABLES)
+    ):
         return
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     raise StorageError(

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from lethe.results import functions
 from lethe.results.limits import TIMEOUT_S, half_of_memory, in_words, parse_memory, within
-from lethe.results.rows import TABLES, TableName
+from lethe.results.rows import RENAMED_COLUMNS, TABLES, TableName
 from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
 from lethe.results.store import ResultsWarning, Store
@@ -22,6 +22,8 @@ from lethe.results.views import VIEWS
 from lethe.storage.root import StorageRoot
 
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+_UNKNOWN_COLUMN: Final = re.compile(r"""(?:Referenced column|does not have a column named|column) "(?P<name>\w+)\"""")
 
 _SETTINGS: Final = (
     "SET TimeZone = 'UTC'",
@@ -339,6 +341,11 @@ def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:
 
 
 def _told(problem: str, saved: Mapping[str, str]) -> QueryError:
+    """Make the error of a query that has no answer; a column by an early name gets today's."""
+    if found := _UNKNOWN_COLUMN.search(problem):
+        old = found["name"].lower()
+        if old in RENAMED_COLUMNS:
+            problem = f"the column '{old}' is called '{RENAMED_COLUMNS[old]}' since version 6 of the schema.\n{problem}"
     own = f" Saved queries: {', '.join(saved)}." if saved else ""
     known = f"Tables: {', '.join(TABLES)}. Views: {', '.join(VIEWS)}.{own}"
     return QueryError(f"{problem}\n{known} What their columns mean: FROM columns.")
