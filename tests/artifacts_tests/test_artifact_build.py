@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lethe.artifacts import (
+    KINDS,
+    REQUIRED,
     ArtifactRecipe,
     ArtifactStore,
     ArtifactWorker,
@@ -37,7 +39,9 @@ from lethe.storage.root import StorageRoot
 from lethe.study import MethodSearch, Resources, Scenario, Subset, expand, parse_study
 from unlearning.data import ImageData, Split, Synthetic, load
 from unlearning.engine import unit_interval
+from unlearning.methods import METHODS
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
+from unlearning.requirements import REQUIREMENTS
 from unlearning.saliency import saliency_scores
 
 SOURCE = Synthetic(train=120, val=30, test=30, size=12, classes=3)
@@ -156,6 +160,18 @@ def test_an_oracle_for_no_forget_set_is_the_original() -> None:
     scenario = a_scenario()
     assert TrainedModel(scenario, scenario.everything, 0) == original(scenario, 0)
     assert TrainedModel(scenario, scenario.forgotten.rest, 0) == oracle(scenario, 0) != original(scenario, 0)
+
+
+def test_every_requirement_has_a_recipe_of_its_version_and_every_method_names_requirements() -> None:
+    scenario = a_scenario()
+    assert REQUIRED.keys() == REQUIREMENTS.keys()
+    for name, requirement in REQUIREMENTS.items():
+        assert REQUIRED[name](scenario, 0).version == requirement.version
+    assert {name for method in METHODS.values() for name in method.requires} <= REQUIREMENTS.keys()
+
+
+def test_kinds_are_listed_by_their_own_names() -> None:
+    assert {name: kind.kind for name, kind in KINDS.items()} == {name: name for name in KINDS}
 
 
 @pytest.mark.parametrize("indices", [[1, 1], [2, 1], [-1, 0], [119, 120]])
