@@ -179,7 +179,7 @@ class Store:
 
     def files(self, table: TableName, study: str) -> StorageRoot:
         """Give the folder of a study's parts and merged files of a table."""
-        return self.table(table).child(_checked("study", study))
+        return self._table(table).child(_checked("study", study))
 
     def scan(self, table: TableName, study: str | None = None) -> Scan:
         """Read the files of a table, of one study or of all; their names start with the study's.
@@ -193,7 +193,7 @@ class Store:
     def _whole(self, table: TableName, study: str | None) -> pa.Table:
         """Read what is readable of a table, and warn of the rest."""
         scan = self._scan(table, study, use_copy=study is None)
-        where = self.table(table)
+        where = self._table(table)
         for name, why in scan.broken.items():
             warnings.warn(CorruptPartWarning(f"left out the broken part {where}/{name}: {why}"), stacklevel=3)
         for folder, why in _by_folder(scan.foreign).items():
@@ -235,14 +235,14 @@ class Store:
 
     def _names(self, table: TableName, study: str | None, folder: str | None = None) -> list[str]:
         """List a table's files as ``<study>/<file>``; of one study those in its folder alone."""
-        tables = self.table(table)
+        tables = self._table(table)
         if study is None:
             return tables.names(SUFFIX, recursive=True)
         path = "/".join([_checked("study", study), *([folder] if folder else [])])
         return [f"{path}/{name}" for name in tables.child(path).names(SUFFIX)]
 
     def _read_file(self, table: TableName, name: str, budget: Budget) -> pa.Table | CorruptPartError | ForeignFileError:
-        folder = self.table(table)
+        folder = self._table(table)
         most_rows = None if is_merged(name) else UNIT_ROWS[table]
         try:
             rows = decode(folder.read(name), _SCHEMAS[table], budget, most_rows)
@@ -259,7 +259,7 @@ class Store:
         others = False
         for table, name in files:
             with suppress(FileNotFoundError):
-                study = first_study(self.table(table).read(name))
+                study = first_study(self._table(table).read(name))
                 if study == folder:
                     return True
                 others = others or study is not None
