@@ -70,9 +70,9 @@ class ArtifactBuilder:
     def beside(self, worker_pool: WorkerPool, stop: Stop) -> Iterator[None]:
         """Fill in a thread beside what runs inside, and wait for both.
 
-        If the filling itself fails, every method search is given up, which ends the search, and the error is raised at
+        If the building itself fails, every method search is given up, which ends the search, and the error is raised at
         the end.
-        If what runs inside fails, the filling ends with its running steps; should it fail too, that is a problem told.
+        If what runs inside fails, the building ends with its running steps; should it fail too, that is a problem.
 
         Args:
             worker_pool: of artifact workers.
