@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from lethe.results.schema import Column
 
 SCHEMA_VERSION: Final = 6
-"""Raised with every change of the columns; how an older part is read is told in ``part.py``."""
+"""Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
     "arm": "augmentation",
@@ -189,7 +189,7 @@ class TrialRow(ProvenanceColumns, _TrialColumns):
 
     @property
     def final(self) -> bool:
-        """Tell whether the trial says something of its setting; one that the machines failed is tried again."""
+        """Return whether the trial says something of its setting; one that the machines failed is tried again."""
         return self.status != "failed" or self.cause in ("code", None)
 
 
