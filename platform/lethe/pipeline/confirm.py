@@ -45,7 +45,7 @@ class Confirmation:
 
     Attributes:
         method: None for the oracle's own row.
-        method search: whose search chose the setting; None for rows that belong to no search.
+        method_search: whose search chose the setting; None for rows that belong to no search.
         others: the other reporting seeds, for the oracle's row.
         role: what the seed is for.
     """
@@ -237,7 +237,7 @@ class Confirmer:
 
 
 def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
-    """Tell what a model says of each image of the forget set."""
+    """Build the rows of what a model predicts for each image of the forget set."""
     forget_F, names = trial_context.scenario.forget.indices_F, trial_context.data.class_names
     labels_F = trial_context.data.train.labels_N[forget_F]
     probabilities_FK = logits["train"][forget_F].softmax(1)
