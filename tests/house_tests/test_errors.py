@@ -17,7 +17,7 @@ from unlearning.metrics import DivergedError
 
 PRIVATE = {
     "_UnfitError",  # of one picture; `_images.py` turns it into a DataError
-    "NoBucketError",  # an OSError of an object store; `StorageRoot` turns it into a StorageError
+    "_NoBucketError",  # an OSError of an object store; `StorageRoot` turns it into a StorageError
 }
 """Control flow inside a room, which no user sees."""
 

@@ -38,9 +38,9 @@ def watch(
     with reporting_errors():
         root = StorageRoot.at(results)
         with ReportServer(LiveReport(root, study, images=images), host, port, token) as server:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
             try:
                 echo(f"The report of {root}: {server.url}\nCtrl-C ends it.")
-                server.serve_forever()
+                server.serve()
             except KeyboardInterrupt:
                 echo("No longer served.")

@@ -1,8 +1,7 @@
 """The result store: every finished unit of work is one immutable Parquet part; writing it twice is writing it once.
 
-    tables/<table>/<study>/<unit>.parquet               a part, named by the unit whose rows it holds
-    tables/<table>/<study>/merged/<number>-*.parquet    a merged file: rows of many units, whose parts are gone
-    copies/                                             a copy of many studies' merged files (``copies.py``)
+    <study>/<unit>.parquet               a part, named by the unit whose rows it holds
+    <study>/merged/<number>-*.parquet    a merged file: rows of many units, whose parts are gone
 
 Where several files hold rows of one unit, as after a compaction that was killed, those of the part count, else those of
 the merged file with the highest number; so no row is ever seen twice. A reader lists the parts before the merged files,
@@ -28,11 +27,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lethe.errors import InputError, LetheError, SchemaError
-from lethe.results.copies import FOLDER, read_copy
+from lethe.results.copies import read_copy
 from lethe.results.limits import Budget, TooLargeError, half_of_memory
 from lethe.results.part import CorruptPartError, decode, encode, first_study
 from lethe.results.rows import (
-    RENAMED_TABLES,
     TABLES,
     UNIT_ROWS,
     UNITS,
@@ -45,10 +43,8 @@ from lethe.results.rows import (
     TrialRow,
 )
 from lethe.results.schema import schema_of, to_table, without_nan
+from lethe.storage.layout import MERGED, SUFFIX, Layout
 from lethe.storage.root import StorageError, StorageRoot
-
-MERGED: Final = "merged"
-SUFFIX: Final = ".parquet"
 
 _LOOKS: Final = 20
 """A reader looks so often for files that stay where they are; a compaction a minute takes one look."""
@@ -183,7 +179,7 @@ class Store:
 
     def files(self, table: TableName, study: str) -> StorageRoot:
         """Give the folder of a study's parts and merged files of a table."""
-        return self._table(table).child(_checked("study", study))
+        return self.table(table).child(_checked("study", study))
 
     def scan(self, table: TableName, study: str | None = None) -> Scan:
         """Read the files of a table, of one study or of all; their names start with the study's.
@@ -197,7 +193,7 @@ class Store:
     def _whole(self, table: TableName, study: str | None) -> pa.Table:
         """Read what is readable of a table, and warn of the rest."""
         scan = self._scan(table, study, use_copy=study is None)
-        where = self._table(table)
+        where = self.table(table)
         for name, why in scan.broken.items():
             warnings.warn(CorruptPartWarning(f"left out the broken part {where}/{name}: {why}"), stacklevel=3)
         for folder, why in _by_folder(scan.foreign).items():
@@ -211,7 +207,7 @@ class Store:
                 return self._look(table, study, use_copy=use_copy)
             except FileNotFoundError:
                 continue
-        raise StorageError(f"cannot read {self.root}/tables/{table}: its files change faster than they can be read")
+        raise StorageError(f"cannot read {self._table(table)}: its files change faster than they can be read")
 
     def _look(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
         listed = self._names(table, study)
@@ -228,25 +224,25 @@ class Store:
             read = dict(zip(names, readers.map(lambda name: self._read_file(table, name, budget), names), strict=True))
         whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
         return Scan(
-            {**_newest(whole, UNITS[table]), **({FOLDER: copied.rows} if copied else {})},
+            {**_newest(whole, UNITS[table]), **({"copies": copied.rows} if copied else {})},
             broken={name: str(error) for name, error in read.items() if isinstance(error, CorruptPartError)},
             foreign={name: why for name in listed if (why := _why_foreign(name))}
             | {name: str(error) for name, error in read.items() if isinstance(error, ForeignFileError)},
         )
 
     def _table(self, table: TableName) -> StorageRoot:
-        return self.root.child("tables", RENAMED_TABLES.get(table, table))
+        return Layout(self.root).table(table)
 
     def _names(self, table: TableName, study: str | None, folder: str | None = None) -> list[str]:
         """List a table's files as ``<study>/<file>``; of one study those in its folder alone."""
-        tables = self._table(table)
+        tables = self.table(table)
         if study is None:
             return tables.names(SUFFIX, recursive=True)
         path = "/".join([_checked("study", study), *([folder] if folder else [])])
         return [f"{path}/{name}" for name in tables.child(path).names(SUFFIX)]
 
     def _read_file(self, table: TableName, name: str, budget: Budget) -> pa.Table | CorruptPartError | ForeignFileError:
-        folder = self._table(table)
+        folder = self.table(table)
         most_rows = None if is_merged(name) else UNIT_ROWS[table]
         try:
             rows = decode(folder.read(name), _SCHEMAS[table], budget, most_rows)
@@ -263,7 +259,7 @@ class Store:
         others = False
         for table, name in files:
             with suppress(FileNotFoundError):
-                study = first_study(self._table(table).read(name))
+                study = first_study(self.table(table).read(name))
                 if study == folder:
                     return True
                 others = others or study is not None
