@@ -147,11 +147,6 @@ class ArtifactStore:
             file_name = f"{name}-{uuid4().hex[:8]}.safetensors"
             folder.write(file_name, content)
             entries[name] = FileEntry(file=file_name, sha256=digest(content), size_bytes=len(content))
-        faster = self.manifest(key)
-        if faster is not None:
-            for entry in entries.values():
-                folder.delete(entry.file)
-            return faster
         manifest = Manifest(
             format=FORMAT,
             fingerprint=key.fingerprint,
@@ -162,9 +157,15 @@ class ArtifactStore:
             files=entries,
             facts=facts,
         )
-        folder.write(MANIFEST, manifest.text())
-        self._drop_checkpoints(key, keep=None)
-        return manifest
+        if folder.create(MANIFEST, manifest.text()):
+            self._drop_checkpoints(key, keep=None)
+            return manifest
+        for entry in entries.values():
+            folder.delete(entry.file)
+        faster = self.manifest(key)
+        if faster is None:
+            raise CorruptArtifactError(f"{folder}: {MANIFEST} was there while it was to be written, and is gone")
+        return faster
 
     def quarantine(self, key: ArtifactKey) -> str:
         """Move a broken artifact out of the way; return where it lies now."""
