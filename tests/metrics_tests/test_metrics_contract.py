@@ -91,6 +91,10 @@ def metric(compute: Callable[[Evaluation], Iterable[Value]], **options: object) 
         ),
         (metric(lambda _: [Value(None, 0.5, class_index=1)]), "wanted no value of a single class, got one of 1"),
         (metric(lambda _: [Value(None, math.inf)]), "wanted finite values, or nan for none, got inf"),
+        (
+            metric(lambda _: [], in_gap=True),
+            "wanted in_objective and in_gap to be false.*only ua, ra, va, ta, mia enter it",
+        ),
         ({"other": METRICS["ua"]}, "metric 'ua' is entered as 'other'"),
     ],
 )

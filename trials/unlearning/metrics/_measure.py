@@ -2,16 +2,24 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from unlearning.metrics._base import Measure, Metric, Value
 from unlearning.metrics._evaluation import Evaluation
+from unlearning.metrics._mia import MIA
+from unlearning.metrics._split_accuracy import RA, TA, VA
+from unlearning.metrics._ua import UA
+
+_OF_THE_GAP: Final = tuple(metric.name for metric in (UA, RA, VA, TA, MIA))
+"""The metrics that may enter the objective of a search or the gap."""
 
 
 def measures_of(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> list[Measure]:
     """Compute every metric of a table, in its order.
 
     Raises:
-        ValueError: a metric is entered under another name, or gives a value that it does not announce.
+        ValueError: a metric is entered under another name, wants to enter the gap, or gives a value that it does not
+            announce.
     """
     return [
         Measure(metric.name, metric.version, value)
@@ -23,6 +31,11 @@ def measures_of(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> list[M
 def _checked(name: str, metric: Metric, evaluation: Evaluation) -> Iterator[Value]:
     if name != metric.name:
         raise ValueError(f"metric '{metric.name}' is entered as '{name}': wanted one name")
+    if (metric.in_objective or metric.in_gap) and name not in _OF_THE_GAP:
+        raise ValueError(
+            f"metric '{name}': wanted in_objective and in_gap to be false, since a gap over other measures is another "
+            f"quantity; only {', '.join(_OF_THE_GAP)} enter it"
+        )
     for value in metric.compute(evaluation):
         wanted = metric.groups or (None,)
         if value.group not in wanted:
