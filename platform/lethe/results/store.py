@@ -10,7 +10,7 @@ and looks again if a file is gone that it has listed; so none is missed either. 
 Rows belong to the study that they name. What lies in the folder of another one, such as a copy of a study's folder made
 beside it, is named and left out, and no compaction touches it.
 
-Each study has one writer, who alone compacts it (``compaction.py``). What the rows mean is told in ``rows.py``.
+Each study has one writer, who alone compacts it (``compaction.py``). ``rows.py`` says what the rows mean.
 """
 
 import re
@@ -178,8 +178,8 @@ class Store:
         return sorted(study for study, files in found.items() if self._is_study(study, files))
 
     def files(self, table: TableName, study: str) -> StorageRoot:
-        """Give the folder of a study's parts and merged files of a table."""
-        return self.table(table).child(_checked("study", study))
+        """Return the folder of a study's parts and merged files of a table."""
+        return self._table(table).child(_checked("study", study))
 
     def scan(self, table: TableName, study: str | None = None) -> Scan:
         """Read the files of a table, of one study or of all; their names start with the study's.
@@ -193,7 +193,7 @@ class Store:
     def _whole(self, table: TableName, study: str | None) -> pa.Table:
         """Read what is readable of a table, and warn of the rest."""
         scan = self._scan(table, study, use_copy=study is None)
-        where = self.table(table)
+        where = self._table(table)
         for name, why in scan.broken.items():
             warnings.warn(CorruptPartWarning(f"left out the broken part {where}/{name}: {why}"), stacklevel=3)
         for folder, why in _by_folder(scan.foreign).items():
@@ -235,14 +235,14 @@ class Store:
 
     def _names(self, table: TableName, study: str | None, folder: str | None = None) -> list[str]:
         """List a table's files as ``<study>/<file>``; of one study those in its folder alone."""
-        tables = self.table(table)
+        tables = self._table(table)
         if study is None:
             return tables.names(SUFFIX, recursive=True)
         path = "/".join([_checked("study", study), *([folder] if folder else [])])
         return [f"{path}/{name}" for name in tables.child(path).names(SUFFIX)]
 
     def _read_file(self, table: TableName, name: str, budget: Budget) -> pa.Table | CorruptPartError | ForeignFileError:
-        folder = self.table(table)
+        folder = self._table(table)
         most_rows = None if is_merged(name) else UNIT_ROWS[table]
         try:
             rows = decode(folder.read(name), _SCHEMAS[table], budget, most_rows)
@@ -259,7 +259,7 @@ class Store:
         others = False
         for table, name in files:
             with suppress(FileNotFoundError):
-                study = first_study(self.table(table).read(name))
+                study = first_study(self._table(table).read(name))
                 if study == folder:
                     return True
                 others = others or study is not None
@@ -267,7 +267,7 @@ class Store:
 
 
 def is_merged(name: str) -> bool:
-    """Tell a merged file by its name; other files in folders of a study's folder are none of Lethe's."""
+    """Return whether a name is a merged file's; other files in folders of a study's folder are none of Lethe's."""
     return _MERGED_FILE.fullmatch(name) is not None
 
 
