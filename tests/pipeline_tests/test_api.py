@@ -11,7 +11,7 @@ from rich.console import Console
 
 import lethe
 from lethe.errors import InputError
-from lethe.study import StudyError, read_study
+from lethe.study import StudyError, read_study, template
 
 WriteStudy = Callable[..., Path]
 QUIET = Console(quiet=True)
@@ -85,3 +85,17 @@ def test_what_cannot_be_run_is_refused_before_anything_is_made(write_study: Writ
     with pytest.raises(InputError, match="early_stopping needs Ray Tune"):
         lethe.run(write_study(search={"early_stopping": {}}), results, local=True)
     assert not results.exists()
+
+
+def test_the_study_that_init_prints_runs(tmp_path: Path) -> None:
+    smaller = [
+        "data.0={source: synthetic, train: 160, val: 80, test: 80, size: 12, classes: 3}",
+        "network.width=4",
+        "training.epochs=1",
+        "training.precision=float32",
+        "search.trials=1",
+        "seeds.reporting=[1, 2]",
+    ]
+    finished = lethe.run(template(), tmp_path / "results", overrides=smaller, local=True, console=QUIET)
+    assert finished.problems == ()
+    assert {"original", "oracle", "salun", "fine_tune"} <= set(finished.leaderboard()["row"].to_pylist())
