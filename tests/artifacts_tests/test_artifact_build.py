@@ -1,3 +1,4 @@
+import pickle
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -491,3 +492,13 @@ def test_claims_are_released_even_when_a_training_fails(tmp_path: Path) -> None:
     with pytest.raises(TrainingDivergedError):
         result_of(worker(store_at(tmp_path), claims=claims)(BuildJob((one,))))
     assert claims.claim(one.recipe.fingerprint, "next")
+
+
+def test_a_job_travels_to_another_process_as_it_is(tmp_path: Path) -> None:
+    jobs = build_jobs(needed())
+    arrived = pickle.loads(pickle.dumps(jobs))
+    assert [[one.recipe for one in job.needed] for job in arrived] == [
+        [one.recipe for one in job.needed] for job in jobs
+    ]
+    work = worker(store_at(tmp_path))
+    assert [built.recipe for built in result_of(work(arrived[0]))] == [one.recipe for one in jobs[0].needed]
