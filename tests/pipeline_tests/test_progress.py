@@ -5,7 +5,7 @@ import time
 
 from rich.console import Console
 
-from lethe.pipeline.progress import Progress, State, duration
+from lethe.pipeline.progress import Progress, State
 
 
 def said(console: Console) -> list[str]:
@@ -42,7 +42,3 @@ def test_without_a_terminal_lines_are_few_and_the_last_one_is_told() -> None:
         for done in (1, 2, 3):
             progress.update(done=done)
     assert said(console) == ["confirmation · 0/3 done", "confirmation · 3/3 done"]
-
-
-def test_a_time_span_is_said_in_its_own_unit() -> None:
-    assert [duration(seconds) for seconds in (0.4, 99, 100, 3600, 7200)] == ["0 s", "99 s", "2 min", "60 min", "2.0 h"]

@@ -51,15 +51,15 @@ def submit(
 
 
 def jobs(address: Server = JOB_SERVER) -> None:
-    """List the studies that were submitted."""
-    from lethe.pipeline.progress import duration
+    """List the studies that were submitted to a Ray cluster."""
+    from lethe.results import durations
     from lethe.submit import JobServer
 
     with reporting_errors():
         table = Table("job", "study", "status", "submitted", "took", box=SIMPLE_HEAD)
         for job in JobServer(address).jobs():
             began = f"{job.began.astimezone():%Y-%m-%d %H:%M:%S}"
-            table.add_row(job.job_id, job.study, job.status, began, duration(job.took_s))
+            table.add_row(job.job_id, job.study, job.status, began, durations.estimated(job.took_s))
         console().print(table)
 
 

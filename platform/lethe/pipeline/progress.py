@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from lethe.results import durations
+
 QUIET_S = 10.0
 """Between two plain lines about the same stage."""
 
@@ -46,7 +48,7 @@ class State:
             untouched = "" if self.untouched_gap is None else f" (doing nothing {100 * self.untouched_gap:.1f} %)"
             parts.append(f"best gap {100 * self.best_gap:.1f} %{untouched}")
         if left := self._seconds_left():
-            parts.append(f"about {duration(left)} left")
+            parts.append(f"about {durations.estimated(left)} left")
         return " · ".join(parts)
 
     def _seconds_left(self) -> float | None:
@@ -54,15 +56,6 @@ class State:
         if self.began is None or fresh <= 0 or self.done >= self.total:
             return None
         return (time.monotonic() - self.began) / fresh * (self.total - self.done)
-
-
-def duration(seconds: float) -> str:
-    """Say a time span the way people do."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 class Progress:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lethe.pipeline.estimate import Estimate
 from lethe.pipeline.plan import Plan
-from lethe.pipeline.progress import duration
+from lethe.results import durations
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, scenarios_of
 from unlearning.data import facts
@@ -66,8 +66,8 @@ def _time(plan: Plan, estimate: Estimate) -> str:
             f"trial ({_shown(asked.trial)}) ask for."
         )
     return (
-        f"About {duration(estimate.seconds)} with {estimate.training_workers} training and {estimate.trial_workers} "
-        "trial workers."
+        f"About {durations.estimated(estimate.seconds)} with {estimate.training_workers} training and "
+        f"{estimate.trial_workers} trial workers."
     )
 
 

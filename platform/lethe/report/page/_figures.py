@@ -18,7 +18,8 @@ from typing import Any, Final, Literal
 import plotly.graph_objects as go
 
 from lethe.report.page._gather import Retrained, Searched, Tried
-from lethe.report.page._wording import count, duration, method_title, percent
+from lethe.report.page._wording import count, method_title, percent
+from lethe.results import durations
 from lethe.results.columns import json_column
 
 Measure = Literal["ua", "ra", "va", "mia"]
@@ -283,7 +284,7 @@ def stages(seconds: Mapping[str, float]) -> str:
         y=[html.escape(name) for name in seconds],
         orientation="h",
         marker={"color": UNLEARNED},
-        text=[duration(spent) for spent in seconds.values()],
+        text=[durations.measured(spent) for spent in seconds.values()],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{y}: %{text}<extra></extra>",

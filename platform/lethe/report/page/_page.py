@@ -19,7 +19,7 @@ from lethe.report.page import _wording as wording
 from lethe.report.page._gallery import galleries
 from lethe.report.page._gather import DETAILED, ScenarioPart, Searched, StudyPart, gather
 from lethe.report.page._saliency import Layers, layers_of
-from lethe.results import Results
+from lethe.results import Results, durations
 from lethe.storage.root import StorageRoot
 
 OPEN: Final = 2
@@ -113,6 +113,7 @@ def _template() -> Any:
         "plotly": Markup(get_plotlyjs()),
         "notes_of": notes_of,
         "tables": tables,
+        "durations": durations,
         "wording": wording,
     }
     return environment.from_string(_file("template.html.j2"))

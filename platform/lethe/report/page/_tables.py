@@ -10,7 +10,8 @@ from lethe.report._leaderboard import second, setting_in_words
 from lethe.report._notes import settings_of
 from lethe.report._numbers import METRICS, gap_interval, missing, model_title, p_value, row_title
 from lethe.report.page._gather import ScenarioPart, StudyPart
-from lethe.report.page._wording import difference, duration, method_title, percent
+from lethe.report.page._wording import difference, method_title, percent
+from lethe.results import durations
 from lethe.results.views import AugmentationRow, LeaderboardRow
 
 FAILURES_SHOWN: Final = 50
@@ -81,9 +82,11 @@ def _line(line: LeaderboardRow, scale: tuple[float, float]) -> Line:
         ),
         verdict=line.verdict or "",
         auc=Number(percent(line.auc), line.auc),
-        seconds=Number(duration(line.seconds_unlearn), line.seconds_unlearn),
+        seconds=Number(durations.measured(line.seconds_unlearn), line.seconds_unlearn),
         share=Number(f"{percent(line.compute_share)} %" if line.compute_share is not None else "", line.compute_share),
-        tuning=Number(f"{line.tuning_trials} in {duration(line.tuning_seconds)}" if tuned else "", line.tuning_seconds),
+        tuning=Number(
+            f"{line.tuning_trials} in {durations.measured(line.tuning_seconds)}" if tuned else "", line.tuning_seconds
+        ),
     )
 
 

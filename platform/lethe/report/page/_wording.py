@@ -54,16 +54,6 @@ def difference(mean: float, low: float | None, high: float | None) -> str:
     return _numbers.difference(mean, low, high).replace("-", MINUS)
 
 
-def duration(seconds: float | None) -> str:
-    """Write a time with the unit that suits it; nothing where there is none."""
-    if seconds is None:
-        return ""
-    for unit, size in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds >= 0.05 or seconds == 0 else "< 0.1 s"
-
-
 def count(number: int, thing: str) -> str:
     """Write a number of things."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
