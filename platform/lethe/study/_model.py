@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
 
 from unlearning.data import AnySource
 from unlearning.data.augment import AugmentationName
@@ -58,6 +58,7 @@ class MethodChoice(Options):
     name: str
     fixed: dict[str, Any] = Field(default_factory=dict)
     search: dict[str, Dimension] = Field(default_factory=dict)
+    _method: type[Method] = PrivateAttr()
 
     @model_validator(mode="before")
     @classmethod
@@ -69,8 +70,7 @@ class MethodChoice(Options):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if self.name not in METHODS:
-            raise ValueError(f"unknown method {self.name!r}; the methods are {', '.join(METHODS)}")
+        self._method = METHODS[self.name]
         problems = [*self._unknown(), *self._both(), *self._out_of_bounds()]
         if problems:
             raise ValueError("\n".join(problems))
@@ -78,8 +78,8 @@ class MethodChoice(Options):
 
     @property
     def method(self) -> type[Method]:
-        """The class of the method."""
-        return METHODS[self.name]
+        """The class of the method; it travels with the choice, and a process that gets it looks no name up."""
+        return self._method
 
     @property
     def example(self) -> Method:

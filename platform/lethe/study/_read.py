@@ -190,8 +190,8 @@ def _without_tags(location: tuple[int | str, ...]) -> list[int | str]:
     kept: list[int | str] = []
     for position, part in enumerate(location):
         before = location[position - 1] if position else None
-        tagged_list = isinstance(before, int) and position >= 2 and location[position - 2] in ("data", "forget")
-        tagged_field = before in ("network", "schedule")
+        tagged_list = isinstance(before, int) and position >= 2 and location[position - 2] == "forget"
+        tagged_field = before == "schedule"
         if not (tagged_list or tagged_field or part in _UNION_TAGS):
             kept.append(part)
     return kept
