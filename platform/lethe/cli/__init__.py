@@ -8,6 +8,7 @@ import typer
 
 from lethe.cli._data import data
 from lethe.cli._jobs import jobs, logs, stop, submit
+from lethe.cli._parts import methods
 from lethe.cli._report import report
 from lethe.cli._results import compact, export, leaderboard, query, show
 from lethe.cli._studies import plan, run
@@ -19,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run, plan, leaderboard, report, query, show, watch, compact, submit, jobs, logs, stop):
+for command in (run, plan, methods, leaderboard, report, query, show, watch, compact, submit, jobs, logs, stop):
     app.command()(command)
 app.add_typer(export, name="export")
 app.add_typer(data, name="data")

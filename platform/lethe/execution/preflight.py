@@ -36,7 +36,7 @@ class Node:
         cpus: how many Ray counts there.
         gpus: how many Ray counts there.
         memory_bytes: of the host, or what its container may use.
-        sees_place: whether it finds in the results place what the driver wrote there.
+        sees_root: whether it finds in the results place what the driver wrote there.
     """
 
     node_id: str
@@ -134,7 +134,7 @@ def _scenario() -> Callable[[StorageRoot, str, bytes], dict[str, Any]]:
             "torch": torch,
             "devices": tuple(gpus.splitlines()) or ("CPU",),
             "memory_bytes": get_system_memory(),
-            "sees_place": sees_root,
+            "sees_root": sees_root,
         }
 
     return answer

@@ -3,7 +3,7 @@
 from unlearning.families import OptionsFamily
 from unlearning.methods._base import ForgetTask, Method, UnlearningContext
 from unlearning.methods._fine_tune import FineTune
-from unlearning.methods._gradient_ascent import GradientAscent
+from unlearning.methods._gradient_ascent import GradientAscent, negative_cross_entropy
 from unlearning.methods._nothing import Nothing
 from unlearning.methods._random_label import RandomLabel
 from unlearning.methods._salun import SalUn
@@ -33,4 +33,5 @@ __all__ = [
     "SGDMethod",
     "SalUn",
     "UnlearningContext",
+    "negative_cross_entropy",
 ]
