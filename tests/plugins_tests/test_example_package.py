@@ -86,6 +86,21 @@ def test_the_command_lists_it_with_its_package_and_shows_its_options(python: Pyt
     assert "alternate (lethe-example 1.2)" in unknown.stderr
 
 
+def test_a_plug_in_that_does_not_load_is_named_and_the_others_are_listed(python: Python, tmp_path: Path) -> None:
+    notes = tmp_path / "lethe_broken-0.3.dist-info"
+    notes.mkdir()
+    (notes / "METADATA").write_text("Metadata-Version: 2.1\nName: lethe-broken\nVersion: 0.3\n")
+    (notes / "entry_points.txt").write_text("[lethe.methods]\nmagic = lethe_broken:Magic\n")
+    code = "import sys; sys.path.append(sys.argv.pop(1)); from lethe.cli import main; main()"
+    done = python("-c", code, tmp_path, "methods")
+    assert done.returncode == 1
+    assert {line.split()[1] for line in done.stdout.splitlines() if line.split()[:1] == ["method"]} >= {"salun"}
+    assert done.stderr.strip() == (
+        "plug-in lethe-broken 0.3, entry point magic = lethe_broken:Magic in lethe.methods: cannot be imported: "
+        "ModuleNotFoundError: No module named 'lethe_broken'"
+    )
+
+
 def test_its_own_tests_pass(python: Python, tmp_path: Path) -> None:
     tests = Path(__file__).parent / "example_package" / "tests"
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tests, cwd=tmp_path)
