@@ -23,6 +23,7 @@ from unlearning.data.forget import RandomShare, select
 from unlearning.engine import DataPass, Engine
 from unlearning.engine.allocator import keep_freed_memory
 from unlearning.evaluation import Evaluator
+from unlearning.metrics import METRICS, measures_of
 from unlearning.saliency import Saliency, saliency_scores
 
 STEPS = 3
@@ -81,7 +82,7 @@ def main() -> None:
     with stage(f"evaluation of {sum(map(len, parts.values())):,} images"):
         logits = {name: engine.predict(part.images_NCHW.to(device)) for name, part in parts.items()}
     with stage("attack, every feature"):
-        Evaluator(data, forget, seed=0).report(logits)
+        measures_of(Evaluator(data, forget, seed=0).evaluation(logits), METRICS)
     show(f"{chosen.like}'s shape, {chosen.network}, {chosen.precision}, {device}", rows, chosen.out)
 
 

@@ -20,16 +20,17 @@ from statistics import median
 from lethe.artifacts import ArtifactStore
 from lethe.artifacts.context import TrialContexts
 from lethe.execution.connect import connect
-from lethe.execution.resources import Room
+from lethe.execution.ray_worker_pool import RayWorkerPool
 from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop
-from lethe.execution.worker_pool import RayWorkerPool, Steps, Watch
+from lethe.execution.supervision import Watch
+from lethe.execution.worker_pool import Steps
 from lethe.pipeline.plan import make_plan
 from lethe.results import Store, query
 from lethe.results.render import render
 from lethe.search import TrialTask, TrialWorker
 from lethe.storage.root import StorageRoot
-from lethe.study import Share, read_study
+from lethe.study import Resources, read_study
 
 SQL = """
 with timed as (
@@ -47,8 +48,8 @@ from timed group by all order by all
 class ComputeSeconds:
     """A worker that runs a trial and tells how long its compute took."""
 
-    def __init__(self, artifacts: ArtifactStore, shared_data: SharedData, share: Share) -> None:
-        self._worker = TrialWorker(TrialContexts(artifacts, shared_data, share))
+    def __init__(self, artifacts: ArtifactStore, shared_data: SharedData, resources: Resources) -> None:
+        self._worker = TrialWorker(TrialContexts(artifacts, shared_data, resources))
 
     def __call__(self, task: TrialTask) -> Steps[float]:
         """Run the trial; a step is an epoch."""
@@ -72,13 +73,13 @@ def overheads(study_file: Path, results: str, repeats: int) -> list[float]:
     task = TrialTask(method_search.scenario, method, study.seeds.tuning)
     found = []
     with connect():
-        if isinstance(share := study.resources.trial, str):
-            raise SystemExit(f"resources.trial: wanted a share of a worker, got {share}")
+        if isinstance(resources := study.resources.trial, str):
+            raise SystemExit(f"resources.trial: wanted the resources of a worker, got {resources}")
         make, watch = (
-            partial(ComputeSeconds, ArtifactStore(root), SharedData(plan.datasets), share),
+            partial(ComputeSeconds, ArtifactStore(root), SharedData(plan.datasets), resources),
             Watch(Stop(), 3600, print),
         )
-        worker_pool = RayWorkerPool(make, Room.of(share), lambda room: 1, watch)
+        worker_pool = RayWorkerPool(make, resources, lambda resources: 1, watch)
         started = time.perf_counter()
         for done in worker_pool.do([task] * repeats):
             if done.result is None:

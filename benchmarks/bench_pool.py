@@ -18,10 +18,10 @@ from timing import Row, parser, show, timed
 
 from lethe.artifacts import ArtifactStore, RayClaims, Trainer
 from lethe.execution.connect import connect
-from lethe.execution.resources import Room
+from lethe.execution.ray_worker_pool import RayWorkerPool
 from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop
-from lethe.execution.worker_pool import RayWorkerPool, Watch
+from lethe.execution.supervision import Watch
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.results import Store
 from lethe.storage.root import StorageRoot
@@ -33,9 +33,9 @@ QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 
 def fill(plan: Plan, root: StorageRoot) -> list[float]:
     """Make all that is missing; give the seconds of each training."""
-    share = plan.study.resources.training
-    make = partial(Trainer, ArtifactStore(root), SharedData(plan.datasets), RayClaims(), share)
-    worker_pool = RayWorkerPool(make, Room.of(share), lambda room: len(plan.missing), Watch(Stop(), 3600, print))
+    resources = plan.study.resources.training
+    make = partial(Trainer, ArtifactStore(root), SharedData(plan.datasets), RayClaims(), resources)
+    worker_pool = RayWorkerPool(make, resources, lambda resources: len(plan.missing), Watch(Stop(), 3600, print))
     made = []
     for done in worker_pool.do(plan.missing):
         if done.result is None:

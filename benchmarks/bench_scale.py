@@ -40,9 +40,8 @@ import lethe.pipeline.run
 from lethe.artifacts import ArtifactStore
 from lethe.execution.connect import connect
 from lethe.execution.connection import OnRay
-from lethe.execution.resources import Room
 from lethe.execution.stop import Stop
-from lethe.execution.worker_pool import Watch
+from lethe.execution.supervision import Watch
 from lethe.pipeline.plan import make_plan
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
@@ -160,7 +159,7 @@ def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any
         search.open_search(method_search)
     run = StudyRun(study, root, Progress(Console(file=StringIO())))
     run._store = Store(root)
-    room, watch = Room.of(study.resources.training), Watch(Stop(), study.resources.hung_after_s, print)
+    resources, watch = study.resources.training, Watch(Stop(), study.resources.hung_after_s, print)
     stopwatch = Stopwatch()
     marks: list[tuple[float, float, defaultdict[str, float]]] = []
     keep = Store.append_trial
@@ -176,7 +175,7 @@ def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any
         assert isinstance(connection, OnRay)
         resident_before = _memory("VmRSS")
         started = time.perf_counter()
-        run_on_tune(study, search, Noop, connection, room, watch, run._follow(search))
+        run_on_tune(study, search, Noop, connection, resources, watch, run._follow(search))
         ended = time.perf_counter()
     assert search.finished
     assert len(marks) == search.planned

@@ -33,6 +33,7 @@ from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.data.forget import RandomShare, select
 from unlearning.evaluation import Evaluator
+from unlearning.metrics import METRICS
 from unlearning.models import CNN
 from unlearning.schedules import OneCycle
 from unlearning.seeds import derive
@@ -74,8 +75,8 @@ def _measured(data: ImageData, evaluator: Evaluator, indices_M: torch.Tensor, se
         training.advance()
     splits = {"train": data.train, "val": data.val, "test": data.test}
     logits: Any = {name: training.engine.predict(split.images_NCHW) for name, split in splits.items()}
-    found = evaluator.report(logits)
-    return [getattr(found, name) for name in MEASURES]
+    evaluation = evaluator.evaluation(logits)
+    return [METRICS[name].overall(evaluation) for name in MEASURES]
 
 
 def artifacts(path: Path | None) -> dict[str, Array]:

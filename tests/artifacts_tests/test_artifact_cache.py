@@ -1,4 +1,4 @@
-"""The node's cache, under a pool in an object store (fsspec's, in memory)."""
+"""The node's cache, under a pool in an object store (in memory)."""
 
 import os
 import pickle
@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def root(tmp_path: Path) -> StorageRoot:
-    return StorageRoot.at(f"fsspec+memory://{tmp_path.name}")
+    return StorageRoot.at(f"memory://{tmp_path.name}")
 
 
 def weights(artifacts: ArtifactStore) -> torch.Tensor:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from lethe.artifacts import ArtifactStore, CorruptArtifactError, Facts
+from lethe.errors import SchemaError
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageRoot
 from lethe.study import ArtifactKey
-from lethe.versions import SchemaError
 
 KEY = ArtifactKey("original", {"data": "0123", "training_seed": 7})
 FACTS = Facts(

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import ray
 import torch
 
 StartNode = Callable[..., dict[str, str]]
@@ -23,8 +22,7 @@ from lethe.storage.root import StorageRoot
 root = StorageRoot.at(sys.argv[2])
 with connect(sys.argv[1]):
     try:
-        for node in preflight(root):
-            print(node.python, node.ray, node.torch, node.cpus, node.gpus, node.memory_bytes > 0, node.devices)
+        preflight(root)
         print(root.names(recursive=True), ray.get(ray.remote(lambda: __import__("lethe").__file__).remote()))
     except ClusterError as error:
         print(error)
@@ -36,7 +34,7 @@ def head(start_head: StartNode) -> dict[str, str]:
     return start_head("--include-dashboard=false", "--num-gpus=1")
 
 
-def mustered(address: str, results: Path, environment: dict[str, str]) -> list[str]:
+def joined(address: str, results: Path, environment: dict[str, str]) -> list[str]:
     """Joins the cluster in a process of its own, and gives the lines that it prints."""
     done = subprocess.run(
         [sys.executable, "-c", JOIN, address, str(results)],
@@ -50,14 +48,12 @@ def mustered(address: str, results: Path, environment: dict[str, str]) -> list[s
     return done.stdout.splitlines()
 
 
-def test_a_node_tells_of_itself_and_runs_the_code_that_was_sent(
+def test_a_node_that_fits_passes_and_runs_the_code_that_was_sent(
     head: dict[str, str], address: str, tmp_path: Path
 ) -> None:
-    [node, then] = mustered(address, tmp_path / "results", head)
-    python = ".".join(map(str, sys.version_info[:3]))
-    assert f"{python} {ray.__version__} {torch.__version__} 2.0 1.0 True (" in node
-    assert then.startswith("[] ")
-    assert "/runtime_resources/py_modules_files/" in then
+    [line] = joined(address, tmp_path / "results", head)
+    assert line.startswith("[] ")
+    assert "/runtime_resources/py_modules_files/" in line
 
 
 def test_nodes_that_do_not_fit_are_named(
@@ -74,7 +70,7 @@ def test_nodes_that_do_not_fit_are_named(
         prefix=("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(results)),
         PYTHONPATH=str(other_torch.parent),
     )
-    first, *rest = mustered(address, results, head)
+    first, *rest = joined(address, results, head)
     host = os.uname().nodename
     assert first == "these nodes of the cluster cannot do this work:"
     assert rest == [

@@ -140,7 +140,7 @@ def test_a_wrong_or_missing_token_is_told(
     arguments = ("run", write_study(), "--results", tmp_path / "results", "--address", address)
     code, output = ended(lethe(*arguments, environment=environment))
     assert code == 2, output
-    assert complaint(output).startswith(f"the Ray cluster {address} {told}: give the cluster's own by RAY_AUTH_TOKEN")
+    assert complaint(output).startswith(f"the Ray cluster {address} {told}: set the cluster's own by RAY_AUTH_TOKEN")
 
 
 def complaint(output: str) -> str:

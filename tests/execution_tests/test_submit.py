@@ -216,7 +216,8 @@ def test_folders_and_medmnist_files_travel_too(
         names = archive.namelist()
         archive.extract("study.yaml", tmp_path / "there")
     assert names == ["study.yaml", "data.0.path/mine/train/ill/venv/1.png", "data.1.root/bloodmnist.npz"]
-    folder, found, missing = read_study(tmp_path / "there" / "study.yaml").data
+    monkeypatch.chdir(tmp_path / "there")
+    folder, found, missing = read_study(Path("study.yaml")).data
     assert folder.model_dump()["path"] == Path("data.0.path/mine")
     assert found.model_dump()["root"] == Path("data.1.root")
     assert missing.model_dump()["root"] is None

@@ -21,7 +21,7 @@ from safetensors.torch import load
 
 from lethe.execution import ray_settings as settings
 from lethe.execution.stop import Stop
-from lethe.execution.worker_pool import Watch
+from lethe.execution.supervision import Watch
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
 from lethe.results import Store, query
@@ -145,7 +145,7 @@ class Machine:
 
     def hosts(self) -> set[int]:
         """Find those who train or confirm."""
-        return self.workers("_Host")
+        return self.workers("WorkerActor")
 
     def computed_s(self, pid: int) -> float:
         """Give the seconds that a process has computed for."""

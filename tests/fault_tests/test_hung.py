@@ -23,7 +23,7 @@ def test_a_frozen_trainer_and_a_frozen_trial_worker_are_replaced_and_it_is_told(
     expected.lend_pool(results, but="kind = 'oracle' and training_seed = 0")
     run = start(study)
     run.wait_until(results.epochs_of_checkpoints, "a checkpoint")
-    [trainer] = run.wait_until(lambda: run.machine.workers("_Host."), "the next step of the training")
+    [trainer] = run.wait_until(lambda: run.machine.workers("WorkerActor."), "the next step of the training")
     assert run.machine.send(trainer, signal.SIGSTOP)
     run.wait_until(lambda: results.ended >= 2, "two trials end")
     worker = min(run.machine.trial_workers())

@@ -12,7 +12,7 @@ from ray._common.utils import get_system_memory
 from ray._private.utils import get_used_memory
 
 from lethe.execution.connection import OnRay
-from lethe.execution.resources import Room
+from lethe.study import Resources
 
 LEFT = 2 << 30
 """Bytes that the tests may take before Ray's monitor kills."""
@@ -40,7 +40,7 @@ def test_a_job_that_ray_kills_for_memory_goes_on_with_more_room(witness: Callabl
         return job
 
     by = witness()
-    worker_pool = OnRay(None).worker_pool(lambda: work, Room(1, 0), by.watch)
+    worker_pool = OnRay(None).worker_pool(lambda: work, Resources(cpu=1, gpu=0), by.watch)
     assert sorted((one.result, one.error) for one in worker_pool.do(range(3))) == [(0, None), (1, None), (2, None)]
     assert by.said == [
         "Out of memory in a worker of 1 CPU and 0 GPU: going on with fewer workers, of 2 CPU and 0 GPU each."

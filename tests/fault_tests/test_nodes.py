@@ -22,7 +22,7 @@ LOSE_A_NODE = """
 import os, signal, sys
 import ray
 from lethe.execution.connect import connect
-from lethe.execution.failures import cause_of
+from lethe.execution.failures import failure_of
 
 class Worker:
     def raylet(self):
@@ -38,7 +38,7 @@ with connect(sys.argv[1]):
     try:
         ray.get(worker.sleep.remote())
     except ray.exceptions.RayError as error:
-        print(type(error).__name__, cause_of(error))
+        print(type(error).__name__, failure_of(error))
 """
 
 

@@ -14,7 +14,6 @@ import torch
 
 from lethe.execution.connection import OnRay
 from lethe.execution.failures import LIMITS
-from lethe.execution.resources import Room
 from lethe.execution.stop import Stop
 from lethe.results import Store, TrialRow
 from lethe.results.provenance import Provenance, Stopwatch
@@ -22,7 +21,7 @@ from lethe.search import Journal, StudySearch, run_here, run_on_tune
 from lethe.search._epoch_report import Report, Status
 from lethe.search._worker import TrialTask
 from lethe.storage.root import StorageError, StorageRoot
-from lethe.study import MethodSearch, expand, read_study
+from lethe.study import MethodSearch, Resources, expand, read_study
 from unlearning.data import load
 from unlearning.evaluation import Measures
 
@@ -90,7 +89,7 @@ def search(make_cell: Callable[[int], MethodSearch], witness: Callable[..., Any]
     def run(
         fault: Fault,
         store: Store,
-        room: Room | None = None,
+        resources: Resources | None = None,
         by: Any = None,
         make: Callable[[], Any] | None = None,
         workers: int | None = None,
@@ -105,7 +104,7 @@ def search(make_cell: Callable[[int], MethodSearch], witness: Callable[..., Any]
             begun,
             make or making(fault),
             OnRay(workers),
-            room or Room(1, 0),
+            resources or Resources(cpu=1),
             by.watch,
             lambda: None,
         )
@@ -223,7 +222,7 @@ def test_trials_that_run_out_of_a_simulated_gpu_go_on_with_fewer_workers_of_more
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     by = witness()
-    squeezed = search(fault, store, Room(0.25, 0.25), by)
+    squeezed = search(fault, store, Resources(cpu=0.25, gpu=0.25), by)
     assert by.said == [
         f"Out of memory in a worker of 0.25 CPU and {held} GPU: going on with fewer workers, of 0.25 CPU and {next_} "
         "GPU each."
@@ -242,7 +241,7 @@ def test_a_trial_that_no_device_holds_fails_for_memory_and_the_next_run_tries_it
         if (tmp_path / str(task.method.lr)).exists():
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB.")
 
-    rows = search(fault, store, Room(0.25, 1)).rows
+    rows = search(fault, store, Resources(cpu=0.25, gpu=1)).rows
     [failed] = [row for row in rows if row.status == "failed"]
     assert (failed.cause, failed.final) == ("memory", False)
     assert len(rows) == TRIALS

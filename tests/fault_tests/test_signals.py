@@ -33,7 +33,7 @@ def test_sigterm_in_trainings_keeps_the_epoch_that_each_was_in(
     expected = undisturbed(study)
     expected.lend_pool(results, but="kind = 'oracle' and training_seed = 0")
     run = start(study)
-    run.wait_until(lambda: run.machine.workers("_Host.go_on"), "a training has made an epoch")
+    run.wait_until(lambda: run.machine.workers("WorkerActor.go_on"), "a training has made an epoch")
     run.terminate()
     assert run.code() == 130, run.said
     assert STOPPING in run.said

@@ -14,9 +14,10 @@ import torch
 
 from lethe.artifacts import RayClaims
 from lethe.execution.connection import OnRay
-from lethe.execution.failures import LIMITS, ClusterError, LostWorkError, cause_of
-from lethe.execution.resources import Room
-from lethe.execution.worker_pool import Done, LocalWorkerPool, RayWorkerPool
+from lethe.execution.failures import LIMITS, ClusterError, LostWorkError, failure_of
+from lethe.execution.ray_worker_pool import RayWorkerPool
+from lethe.execution.worker_pool import Done, LocalWorkerPool
+from lethe.study import Resources
 
 Work = Callable[[Any], Any]
 Do = Callable[..., list[Done[Any, Any]]]
@@ -25,12 +26,12 @@ pytestmark = pytest.mark.usefixtures("ray_here")
 
 
 @pytest.fixture
-def buried() -> list[str]:
+def released() -> list[str]:
     return []
 
 
 @pytest.fixture
-def do(witness: Callable[..., Any], buried: list[str]) -> Iterator[Do]:
+def do(witness: Callable[..., Any], released: list[str]) -> Iterator[Do]:
     """Has a worker pool do jobs; each worker does them by calling a function, or by the steps that it yields."""
 
     def make(work: Work) -> Callable[[], Work]:
@@ -43,9 +44,9 @@ def do(witness: Callable[..., Any], buried: list[str]) -> Iterator[Do]:
 
         return worker
 
-    def do(work: Work, jobs: Any, room: Room | None = None, by: Any = None) -> Iterator[Done[Any, Any]]:
+    def do(work: Work, jobs: Any, resources: Resources | None = None, by: Any = None) -> Iterator[Done[Any, Any]]:
         watch = (by or witness()).watch
-        return OnRay(None).worker_pool(make(work), room or Room(1, 0), watch, buried.append).do(jobs)
+        return OnRay(None).worker_pool(make(work), resources or Resources(cpu=1), watch, released.append).do(jobs)
 
     yield do
 
@@ -65,8 +66,8 @@ def first_time(folder: Path, job: Any) -> bool:
     return True
 
 
-def test_a_job_whose_worker_is_killed_is_done_by_another_and_the_dead_are_buried(
-    do: Do, buried: list[str], tmp_path: Path
+def test_a_job_whose_worker_is_killed_is_done_by_another_and_the_claims_of_the_dead_are_released(
+    do: Do, released: list[str], tmp_path: Path
 ) -> None:
     def work(job: int) -> int:
         if job in (1, 4) and first_time(tmp_path, job):
@@ -76,7 +77,7 @@ def test_a_job_whose_worker_is_killed_is_done_by_another_and_the_dead_are_buried
 
     assert result_of(list(do(work, range(6)))) == {job: 10 * job for job in range(6)}
     dead = {path.name.removeprefix("dead-") for path in tmp_path.glob("dead-*")}
-    assert set(buried) == dead
+    assert set(released) == dead
     assert len(dead) == 2
 
 
@@ -102,11 +103,11 @@ def test_a_job_that_raises_is_told_at_once_and_its_worker_goes_on(do: Do, tmp_pa
             raise ValueError("the job's own")
         return os.getpid()
 
-    room = Room(2, 0)
-    first, second = do(work, range(2), room)
+    resources = Resources(cpu=2)
+    first, second = do(work, range(2), resources)
     assert str(first.error) == "the job's own"
     assert isinstance(first.error, ValueError)
-    assert cause_of(first.error) == "code"
+    assert failure_of(first.error) == "code"
     assert second.result
 
 
@@ -114,7 +115,7 @@ def test_what_making_a_worker_raises_is_raised(do: Do, witness: Callable[..., An
     def make() -> Any:
         raise ValueError("no worker today")
 
-    worker_pool = RayWorkerPool(make, Room(1, 0), lambda room: 2, witness().watch)
+    worker_pool = RayWorkerPool(make, Resources(cpu=1), lambda resources: 2, witness().watch)
     with pytest.raises(ValueError, match="no worker today"):
         list(worker_pool.do([1, 2]))
 
@@ -126,8 +127,8 @@ def test_workers_that_die_before_they_are_ready_end_the_run(
         os._exit(1)
 
     monkeypatch.setitem(LIMITS, "worker", 2)
-    worker_pool = RayWorkerPool(make, Room(2, 0), lambda room: 1, witness().watch)
-    with pytest.raises(ClusterError, match="comes about: it lost its worker process 2 times"):
+    worker_pool = RayWorkerPool(make, Resources(cpu=2), lambda resources: 1, witness().watch)
+    with pytest.raises(ClusterError, match="with 2 CPU and 0 GPU: it lost its worker process 2 times"):
         list(worker_pool.do([1]))
 
 
@@ -135,7 +136,7 @@ def test_workers_that_no_device_holds_end_the_run(witness: Callable[..., Any]) -
     def make() -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB.")
 
-    worker_pool = RayWorkerPool(make, Room(0.25, 1), lambda room: 1, witness().watch)
+    worker_pool = RayWorkerPool(make, Resources(cpu=0.25, gpu=1), lambda resources: 1, witness().watch)
     with pytest.raises(ClusterError, match="it ran out of memory 1 time; the last time: CUDA out of memory"):
         list(worker_pool.do([1]))
 
@@ -150,7 +151,7 @@ def test_jobs_that_run_out_of_a_simulated_gpu_go_on_with_fewer_workers_of_more_r
         return share
 
     by = witness()
-    assert result_of(list(do(work, range(3), Room(0.25, 0.25), by))) == {0: 1.0, 1: 1.0, 2: 1.0}
+    assert result_of(list(do(work, range(3), Resources(cpu=0.25, gpu=0.25), by))) == {0: 1.0, 1: 1.0, 2: 1.0}
     assert by.said_of("memory") == [
         f"Out of memory in a worker of 0.25 CPU and {held} GPU: going on with fewer workers, of 0.25 CPU and {next_} "
         "GPU each."
@@ -164,9 +165,9 @@ def test_a_job_that_no_device_holds_fails_for_memory_alone(do: Do) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 200.00 GiB.")
         return job
 
-    done = {one.job: one for one in do(work, range(3), Room(0.25, 1))}
+    done = {one.job: one for one in do(work, range(3), Resources(cpu=0.25, gpu=1))}
     assert done[1].error is not None
-    assert cause_of(done[1].error) == "memory"
+    assert failure_of(done[1].error) == "memory"
     assert (done[0].result, done[2].result) == (0, 2)
 
 
@@ -175,7 +176,7 @@ def test_jobs_that_run_out_of_their_share_of_the_host_go_on_with_all_of_it(do: D
         return float(torch.ones(700 << 18).sum())
 
     by = witness()
-    assert result_of(list(do(work, range(3), Room(1, 0), by))) == dict.fromkeys(range(3), float(700 << 18))
+    assert result_of(list(do(work, range(3), Resources(cpu=1), by))) == dict.fromkeys(range(3), float(700 << 18))
     assert by.said_of("memory") == [
         "Out of memory in a worker of 1 CPU and 0 GPU: going on with fewer workers, of 2 CPU and 0 GPU each."
     ]
@@ -275,7 +276,7 @@ def test_the_table_of_claims_is_there_again_when_its_process_was_killed(tmp_path
 
 
 def ended(pid: int) -> bool:
-    """Wait until a process is no more, or waits to be buried itself."""
+    """Wait until a process is no more, or waits for its parent."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         try:

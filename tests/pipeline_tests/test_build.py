@@ -1,5 +1,6 @@
 """The thread that fills the pool beside a search ends with it, however the search ends."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -84,4 +85,34 @@ def test_an_interrupt_stops_the_filling_too(builder: ArtifactBuilder) -> None:
     with pytest.raises(KeyboardInterrupt), builder.beside(trainers, stop):
         raise KeyboardInterrupt
     assert trainers.has_ended
+    assert not is_filling()
+
+
+def test_an_interrupt_of_the_wait_for_the_filling_stops_it(builder: ArtifactBuilder) -> None:
+    stop = Stop()
+
+    class Interrupting(Trainers):
+        """Interrupts the thread that waits for it."""
+
+        def do(self, jobs: Iterable[Any]) -> Iterator[Done[Any, Any]]:
+            is_over.wait()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            yield from super().do(jobs)
+
+    is_over = threading.Event()
+    trainers = Interrupting(stop)
+    with pytest.raises(KeyboardInterrupt), builder.beside(trainers, stop):
+        is_over.set()
+    assert trainers.has_ended
+    assert not is_filling()
+
+
+def test_what_the_filling_raises_ends_the_search_and_is_raised(builder: ArtifactBuilder, problems: list[str]) -> None:
+    stop = Stop()
+    stop.request()
+    trainers = Trainers(stop, StorageError("the disk is full"))
+    with pytest.raises(StorageError, match="the disk is full"), builder.beside(trainers, stop):
+        while not builder._search.finished:
+            time.sleep(0.01)
+    assert problems == []
     assert not is_filling()

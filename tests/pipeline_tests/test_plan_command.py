@@ -57,7 +57,7 @@ def test_a_plan_before_and_after_a_run_writes_nothing(home: Path, write_study: W
 
 
 def test_a_plan_of_results_in_an_object_store_keeps_no_copies_here(home: Path, write_study: WriteStudy) -> None:
-    root = StorageRoot.at(f"fsspec+memory://{uuid.uuid4().hex}")
+    root = StorageRoot.at(f"memory://{uuid.uuid4().hex}")
     study = read_study(write_study(search={"trials": 1}, training={"epochs": 1}))
     with Progress(Console(quiet=True)) as progress:
         StudyRun(study, root, progress).run(local=True)

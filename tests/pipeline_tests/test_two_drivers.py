@@ -25,15 +25,15 @@ DEAD_S = 2.0
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody looks and counts often, and is thought dead soon."""
     for name, seconds in (("LOOK_S", 0.05), ("RENEW_S", 0.05), ("DEAD_S", DEAD_S), ("GIVE_UP_S", 1.0)):
         monkeypatch.setattr(f"lethe.storage.writer_lock.{name}", seconds)
 
 
 @pytest.fixture(params=["local", "objects"])
-def root(request: pytest.FixtureRequest, tmp_path: Path, hasty: None) -> StorageRoot:
-    where = tmp_path / "results" if request.param == "local" else f"fsspec+memory://{tmp_path.name}"
+def root(request: pytest.FixtureRequest, tmp_path: Path, impatient: None) -> StorageRoot:
+    where = tmp_path / "results" if request.param == "local" else f"memory://{tmp_path.name}"
     return StorageRoot.at(where).prepared()
 
 
@@ -57,6 +57,17 @@ class Witness:
         self._leave.set()
         self._thread.join(60)
         assert not self._thread.is_alive()
+
+
+def take_turns(root: StorageRoot) -> None:
+    """Let four wait at once, and see that one of them holds the study at a time and none loses it."""
+    witnesses = [Witness(root) for _ in range(4)]
+    while witnesses:
+        eventually(lambda: any(witness.holds.is_set() for witness in witnesses))
+        [holding] = [witness for witness in witnesses if witness.holds.is_set()]
+        holding.leave()
+        witnesses.remove(holding)
+        assert holding.lost == []
 
 
 def lock(root: StorageRoot) -> Holder:
@@ -101,15 +112,8 @@ def test_who_waits_is_told_once_by_whom_and_goes_on_when_the_first_ends(root: St
     assert first.lost == second.lost == []
 
 
-def test_on_a_folder_one_of_several_that_wait_has_the_study_at_a_time(tmp_path: Path, hasty: None) -> None:
-    root = StorageRoot.at(tmp_path / "results").prepared()
-    witnesses = [Witness(root) for _ in range(4)]
-    while witnesses:
-        eventually(lambda: any(witness.holds.is_set() for witness in witnesses))
-        [holding] = [witness for witness in witnesses if witness.holds.is_set()]
-        holding.leave()
-        witnesses.remove(holding)
-        assert holding.lost == []
+def test_one_of_several_that_wait_has_the_study_at_a_time(root: StorageRoot) -> None:
+    take_turns(root)
 
 
 def dead_of_this_machine(root: StorageRoot) -> None:
@@ -193,7 +197,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 def test_a_lease_that_cannot_be_read_is_told_at_once_with_what_to_do_and_taken_over(
-    tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch, content: bytes
+    tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     root = StorageRoot.at(tmp_path / "results").prepared()
     monkeypatch.setattr("lethe.storage.writer_lock.DEAD_S", 0.3)
@@ -236,17 +240,9 @@ def test_a_lease_that_is_no_file_is_told_at_once(tmp_path: Path) -> None:
             pass
 
 
-def test_of_several_that_wait_for_a_dead_holder_one_keeps_the_study(root: StorageRoot) -> None:
-    """Two may take it within a moment; all but one of them learn that they have lost it."""
+def test_one_of_several_that_wait_for_a_dead_holder_has_the_study_at_a_time(root: StorageRoot) -> None:
     dead_of_this_machine(root)
-    witnesses = [Witness(root) for _ in range(4)]
-    while witnesses:
-        eventually(lambda: any(witness.holds.is_set() for witness in witnesses))
-        holding = [witness for witness in witnesses if witness.holds.is_set()]
-        eventually(lambda holding=holding: sum(not witness.lost for witness in holding) <= 1)
-        for witness in holding:
-            witness.leave()
-            witnesses.remove(witness)
+    take_turns(root)
 
 
 def test_a_holder_that_was_thought_dead_is_told_who_has_the_study_now(root: StorageRoot) -> None:
@@ -279,7 +275,7 @@ def test_a_holder_whose_lease_was_removed_is_told(root: StorageRoot) -> None:
     first.leave()
 
 
-def test_a_holder_whose_place_is_gone_is_told_where(tmp_path: Path, hasty: None) -> None:
+def test_a_holder_whose_place_is_gone_is_told_where(tmp_path: Path, impatient: None) -> None:
     first = Witness(StorageRoot.at(tmp_path / "results").prepared())
     eventually(first.holds.is_set)
     (tmp_path / "results").rename(tmp_path / "moved")

@@ -68,7 +68,7 @@ def test_its_options_are_checked_as_built_in_ones_are_all_at_once(python: Python
         "methods.0.clims",
         "methods.1",
     }
-    assert "did you mean 'alternate'? The methods are salun, " in done.stderr
+    assert "did you mean alternate? The methods are salun, " in done.stderr
     assert "alternate (lethe-example 1.2)" in done.stderr
 
 

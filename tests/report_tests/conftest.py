@@ -17,6 +17,7 @@ FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    "--window-size=1280,1000",
     "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",

@@ -40,7 +40,7 @@ def test_a_place_that_was_prepared_stays_lethes_whatever_is_put_there(tmp_path: 
     check_ownership(StorageRoot.at(tmp_path))
 
 
-@pytest.mark.parametrize("where", ["folder", "fsspec+memory://ownership-test"])
+@pytest.mark.parametrize("where", ["folder", "memory://ownership-test"])
 def test_a_place_with_files_of_something_else_is_refused_with_their_names(where: str, tmp_path: Path) -> None:
     root = StorageRoot.at(where if "://" in where else tmp_path / where)
     for number in range(7):

@@ -43,14 +43,15 @@ def test_every_column_says_its_unit_and_its_meaning(table: TableName) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_row_type_reads_back_as_it_was_written(table: TableName, store: Store, make: Callable[..., Row]) -> None:
-    identity = {"artifacts": "artifact_id", "predictions": "confirmation_id"}.get(table, "study")
+    identities = {"artifacts": "artifact_id", "predictions": "confirmation_id", "recorded_measures": "unit_id"}
+    identity = identities.get(table, "study")
     rows = [make(TABLES[table], **{"study": study, identity: study}) for study in ("s", "other")]
     for row in rows:
         store.append([row])
     if table == "epochs":
         store.append([make(TrialRow)])
         store.append([make(TrialRow, study="other")])
-    if table == "predictions":
+    if table in ("predictions", "recorded_measures"):
         for study in ("s", "other"):
             store.append([make(ConfirmationRow, study=study, confirmation_id=study)])
     read = store.read(table)

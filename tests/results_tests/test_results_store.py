@@ -212,11 +212,11 @@ def test_an_unwritable_place_is_told(tmp_path: Path, make: Callable[..., Any]) -
 
 
 def test_the_store_works_on_an_object_store(make: Callable[..., Any]) -> None:
-    store = Store(StorageRoot.at("fsspec+memory://store-test"))
+    store = Store(StorageRoot.at("memory://store-test"))
     for name in ("t0", "t1"):
         store.append_trial(make(TrialRow, trial_id=name), [make(EpochRow, trial_id=name)])
     store.root.write("tables/trials/s/t2.parquet", b"torn")
-    assert "set aside as fsspec+memory://store-test/quarantine/tables/trials/s/t2" in compact(store, "s")[0]
+    assert "set aside as memory://store-test/quarantine/tables/trials/s/t2" in compact(store, "s")[0]
     assert trial_ids(store) == ["t0", "t1"]
     assert len(store.read("epochs")) == 2
 

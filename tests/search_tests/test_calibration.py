@@ -11,18 +11,18 @@ import pytest
 
 from lethe.execution.failures import ClusterError
 from lethe.execution.node_types import NodeType, node_types_of
-from lethe.execution.resources import Room, fitting
+from lethe.execution.resources import fitting, larger
 from lethe.results import CalibrationRow, query
 from lethe.results.provenance import Provenance
 from lethe.search import Report
-from lethe.search.calibration import LEAST_S, choose, repeated, share_for
-from lethe.study import Share
+from lethe.search.calibration import LEAST_S, choose, repeated, resources_for
+from lethe.study import Resources
 
 Make = Callable[..., Any]
 HERE = Provenance()
 
 
-def kind(cpus: float = 16, gpus: float = 2, accelerator: str = "H100") -> NodeType:
+def node_type(cpus: float = 16, gpus: float = 2, accelerator: str = "H100") -> NodeType:
     return NodeType(accelerator, cpus, gpus, memory_bytes=1 << 36, count=1)
 
 
@@ -86,20 +86,20 @@ def test_a_short_epoch_is_measured_for_as_long_as_others_need_to_begin(error: st
 
 
 @pytest.mark.parametrize(
-    ("workers", "on_gpu", "share"),
+    ("workers", "on_gpu", "resources"),
     [
-        ({kind(): 4}, True, Share(cpu=1, gpu=0.25)),
-        ({kind(cpus=4): 8}, True, Share(cpu=0.25, gpu=0.125)),
-        ({kind(): 8, kind(accelerator="T4"): 2}, True, Share(cpu=1, gpu=0.5)),
-        ({kind(gpus=0): 4}, False, Share(cpu=4)),
-        ({kind(gpus=0): 4, kind(cpus=2, gpus=0): 2}, False, Share(cpu=4)),
+        ({node_type(): 4}, True, Resources(cpu=1, gpu=0.25)),
+        ({node_type(cpus=4): 8}, True, Resources(cpu=0.25, gpu=0.125)),
+        ({node_type(): 8, node_type(accelerator="T4"): 2}, True, Resources(cpu=1, gpu=0.5)),
+        ({node_type(gpus=0): 4}, False, Resources(cpu=4)),
+        ({node_type(gpus=0): 4, node_type(cpus=2, gpus=0): 2}, False, Resources(cpu=4)),
     ],
 )
-def test_one_share_suits_all_machines(workers: dict[NodeType, int], on_gpu: bool, share: Share) -> None:
-    assert share_for(workers, on_gpu) == share
+def test_one_amount_suits_all_machines(workers: dict[NodeType, int], on_gpu: bool, resources: Resources) -> None:
+    assert resources_for(workers, on_gpu) == resources
     for each, most in workers.items():
         devices = each.gpus if on_gpu else 1
-        assert fitting(each.resources, Room.of(share)) <= most * devices
+        assert fitting(each.resources, resources) <= most * devices
 
 
 def test_nodes_are_sorted_by_what_they_hold() -> None:
@@ -113,18 +113,18 @@ def test_nodes_are_sorted_by_what_they_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "larger"),
+    ("resources", "more"),
     [
-        (Room(1, 0.25), Room(1, 0.5)),
-        (Room(1, 0.75), Room(1, 1)),
-        (Room(1, 1), None),
-        (Room(1, 0), Room(2, 0)),
-        (Room(6, 0), Room(8, 0)),
-        (Room(8, 0), None),
+        (Resources(cpu=1, gpu=0.25), Resources(cpu=1, gpu=0.5)),
+        (Resources(cpu=1, gpu=0.75), Resources(cpu=1, gpu=1)),
+        (Resources(cpu=1, gpu=1), None),
+        (Resources(cpu=1, gpu=0), Resources(cpu=2, gpu=0)),
+        (Resources(cpu=6, gpu=0), Resources(cpu=8, gpu=0)),
+        (Resources(cpu=8, gpu=0), None),
     ],
 )
-def test_more_room_goes_up_to_a_device_of_ones_own(room: Room, larger: Room | None) -> None:
-    assert room.larger([{"CPU": 8.0, "GPU": 1.0}, {"CPU": 2.0}]) == larger
+def test_more_resources_go_up_to_a_device_of_ones_own(resources: Resources, more: Resources | None) -> None:
+    assert larger(resources, [{"CPU": 8.0, "GPU": 1.0}, {"CPU": 2.0}]) == more
 
 
 def test_a_study_that_asks_for_auto_measures_once_and_tells(

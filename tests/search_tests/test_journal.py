@@ -158,8 +158,7 @@ def test_searches_are_not_exported_into_a_broken_journal(
 def test_an_object_store_gets_the_journal_now_and_then_and_at_the_end(
     method_search: MethodSearch, tmp_path: Path
 ) -> None:
-    root = StorageRoot.at("mock:///results")
-    root._filesystem.create_dir("results/optuna")
+    root = StorageRoot.at(f"memory://{tmp_path.name}/results")
     journal = Journal(root, "tiny")
     now = 0.0
     journal._clock = lambda: now

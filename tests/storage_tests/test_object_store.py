@@ -1,10 +1,11 @@
-"""An object store that says "not now", refuses, or lacks the bucket: a tiny server on loopback, behind pyarrow's S3."""
+"""An object store that says "not now", refuses, or lacks the bucket: a tiny server on loopback, behind obstore's S3."""
 
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from obstore.exceptions import GenericError, PermissionDeniedError
 from typer.testing import CliRunner
 
 from lethe.cli import app
@@ -12,8 +13,6 @@ from lethe.storage import object_store
 from lethe.storage.root import StorageError, StorageRoot, StoreUnavailableError
 
 BUSY = (429, "<Error><Code>Busy</Code><Message>no</Message></Error>")
-"""Not now, in words that pyarrow's own few seconds of patience do not cover, so that ours shows."""
-
 UNAVAILABLE = (503, "<Error><Code>SlowDown</Code><Message>no</Message></Error>")
 DENIED = (403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
 NO_BUCKET = (404, "<Error><Code>NoSuchBucket</Code><Message>no</Message></Error>")
@@ -81,7 +80,6 @@ def test_a_store_that_says_not_now_is_asked_again(store: Store, not_now: tuple[i
 
 
 def test_a_file_whose_bytes_the_store_cannot_give_now_is_read_again(store: Store) -> None:
-    """Once its size is known, pyarrow does not try again by itself."""
     store.answers = [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, (200, "bytes")]
     assert StorageRoot.at(store.uri).read("a") == b"bytes"
 
@@ -121,21 +119,28 @@ def test_a_command_ends_with_the_exit_code_of_a_store_out_of_reach(
         assert "PASSWORD" not in done.output
 
 
+def answered(status: str) -> GenericError:
+    return GenericError(f"Generic S3 error: Error performing PUT http://h/b - Server returned {status}: <Error/>")
+
+
 @pytest.mark.parametrize(
-    ("said", "trouble"),
+    ("error", "trouble"),
     [
-        ("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7, Couldn't connect", "network"),
-        ("AWS Error SLOW_DOWN during PutObject operation: no", "network"),
-        ("AWS Error UNKNOWN (HTTP status 502) during GetObject operation", "network"),
-        ("google::cloud::Status(UNAVAILABLE: try again)", "network"),
-        ("AWS Error SIGNATURE_DOES_NOT_MATCH during PutObject operation", "permission"),
-        ("google::cloud::Status(PERMISSION_DENIED: no)", "permission"),
-        ("AWS Error NO_SUCH_BUCKET during CreateMultipartUpload operation", "absence"),
-        ("Invalid argument", None),
+        (GenericError("Generic S3 error: HTTP error: error sending request\n\nDebug source:\n404"), "network"),
+        (answered("non-2xx status code: 502 Bad Gateway"), "network"),
+        (answered("non-2xx status code: 408 Request Timeout"), "network"),
+        (answered("non-2xx status code: 501 Not Implemented"), None),
+        (answered("non-2xx status code: 401 Unauthorized"), "permission"),
+        (PermissionDeniedError("The operation lacked the necessary privileges"), "permission"),
+        (answered("non-2xx status code: 404 Not Found"), "absence"),
+        (FileNotFoundError("Object at location a not found: <Code>NoSuchBucket</Code>"), "absence"),
+        (FileNotFoundError("Object at location a not found: <Code>NoSuchKey</Code>"), None),
+        (OSError("AWS Error NETWORK_CONNECTION during HeadBucket operation: curlCode: 7"), "network"),
+        (OSError("Invalid argument"), None),
     ],
 )
-def test_errors_of_stores_are_told_apart(said: str, trouble: str | None) -> None:
-    assert object_store.trouble_of(OSError(said)) == trouble
+def test_errors_of_stores_are_told_apart(error: Exception, trouble: str | None) -> None:
+    assert object_store.trouble_of(error) == trouble
 
 
 def test_an_error_that_is_none_of_a_stores_is_not_tried_again() -> None:

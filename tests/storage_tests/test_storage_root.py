@@ -1,4 +1,4 @@
-"""Places: a local folder, and an object store (fsspec's, in memory) through the same methods."""
+"""Places: a local folder, and an object store (in memory) through the same methods."""
 
 import os
 import pickle
@@ -17,7 +17,7 @@ from lethe.storage.root import MARK, StorageError, StorageRoot, UnfitFileError
 
 @pytest.fixture(params=["local", "objects"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> StorageRoot:
-    return StorageRoot.at(tmp_path / "place" if request.param == "local" else f"fsspec+memory://{uuid.uuid4().hex}")
+    return StorageRoot.at(tmp_path / "place" if request.param == "local" else f"memory://{uuid.uuid4().hex}")
 
 
 def test_a_file_reads_as_it_was_written_and_the_last_write_counts(root: StorageRoot) -> None:
@@ -125,7 +125,7 @@ def test_a_writable_place_is_checked_without_a_trace(root: StorageRoot) -> None:
 
 def test_only_a_local_place_has_paths(tmp_path: Path) -> None:
     assert StorageRoot.at(tmp_path).local_path("a/b") == tmp_path / "a" / "b"
-    assert StorageRoot.at("fsspec+memory://x").local_path("a") is None
+    assert StorageRoot.at("memory://x").local_path("a") is None
 
 
 def test_paths_are_made_absolute_and_home_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

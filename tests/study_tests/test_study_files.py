@@ -45,9 +45,9 @@ HOSTILE = {
     "list as key": ("? [a]\n: c", "is not YAML: while constructing a mapping"),
     "huge number": ("training: {epochs: 0x" + "f" * 5000 + "}", "a whole number outside 64 bits in line 1"),
     "number of 5000 digits": ("training: {epochs: " + "1" * 5000 + "}", "is not YAML: a value does not fit its kind"),
-    "no number": ("training: {lr: .nan}", "training.lr: input should be a finite number, got nan"),
-    "key as number": ("1: 2", "keys should be strings"),
-    "half a surrogate": ('name: "\\ud800"', "name: input should be a valid string"),
+    "no number": ("training: {lr: .nan}", "training.lr: wanted a finite number, got nan"),
+    "key as number": ("1: 2", "1: wanted text as a key, got 1"),
+    "half a surrogate": ('name: "\\ud800"', "name: wanted text, got"),
     "long text": ("search: {trials: " + "x" * 5000 + "}", "search.trials: wanted a number, got the text 'xxx"),
 }
 

@@ -1,5 +1,6 @@
 """What models are measured on: a search never touches test, and a model and its oracle are attacked alike."""
 
+from dataclasses import replace
 from math import isnan
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.forget import RandomShare, WholeClass, select
 from unlearning.evaluation import Evaluator
+from unlearning.metrics import METRICS, REPORT_METRICS, Measure, Value, measures_of
 from unlearning.trial import Logits
 
 
@@ -32,38 +34,86 @@ def test_a_search_is_measured_without_any_logits_of_test(data: ImageData) -> Non
     assert seconds > 0
 
 
+def overall(measures: list[Measure]) -> dict[str, float]:
+    return {one.metric: one.value.value for one in measures if one.value.class_index is None}
+
+
+def by_class(measures: list[Measure], metric: str) -> list[Value]:
+    return [one.value for one in measures if one.metric == metric and one.value.class_index is not None]
+
+
 def test_what_search_and_report_share_is_equal_but_for_the_attacks_nonmembers(data: ImageData) -> None:
     everything = logits(data, "train", "val", "test")
     measures, _ = evaluator(data).measure(everything)
-    report = evaluator(data).report(everything)
-    assert (measures.ua, measures.ra, measures.va) == (report.ua, report.ra, report.va)
-    assert report.mia == report.attacks["confidence"]
-    assert len(report.recall) == 3
-    assert not isnan(report.auc)
+    report = overall(measures_of(evaluator(data).evaluation(everything), METRICS))
+    assert (measures.ua, measures.ra, measures.va) == (report["ua"], report["ra"], report["va"])
+    assert measures.mia != report["mia"]
+    assert not isnan(report["auc"])
+
+
+def test_a_model_without_an_oracle_has_no_gap_and_no_tug_of_war(data: ImageData) -> None:
+    measured = {
+        one.metric for one in measures_of(evaluator(data).evaluation(logits(data, "train", "val", "test")), METRICS)
+    }
+    assert METRICS.keys() - measured == {"gap", "tow"}
+
+
+def test_a_model_that_is_its_own_oracle_has_no_gap_and_the_whole_tug_of_war(data: ImageData) -> None:
+    own = evaluator(data).evaluation(logits(data, "train", "val", "test"))
+    report = overall(measures_of(replace(own, oracle=own, references=(own,)), METRICS))
+    assert (report["gap"], report["tow"]) == (0, 1)
+
+
+def test_the_gap_is_the_mean_over_the_references_of_the_mean_distance(data: ImageData) -> None:
+    everything = logits(data, "train", "val", "test")
+    own = evaluator(data).evaluation(everything)
+    others = tuple(
+        evaluator(data).evaluation({split: values_NK.roll(by, 1) for split, values_NK in everything.items()})
+        for by in (1, 2)
+    )
+    found = [METRICS[name].overall(own) for name in REPORT_METRICS]
+    distances = [
+        abs(value - METRICS[name].overall(other))
+        for other in others
+        for name, value in zip(REPORT_METRICS, found, strict=True)
+    ]
+    assert METRICS["gap"].overall(replace(own, references=others)) == pytest.approx(sum(distances) / 8)
+    assert min(distances) > 0
 
 
 def test_measures_of_each_class_average_to_those_of_all_its_forget_images(data: ImageData) -> None:
-    everything = logits(data, "train", "val", "test")
-    measured = evaluator(data)
-    report = measured.report(everything)
-    labels_F = data.train.labels_N[measured.forget.indices_F]
-    weights_K = torch.bincount(labels_F, minlength=3) / len(labels_F)
-    for whole, per_class in ((report.ua, report.ua_per_class), (report.mia, report.mia_per_class)):
-        assert sum(
-            share * weight for share, weight in zip(per_class, weights_K.tolist(), strict=True)
-        ) == pytest.approx(whole)
-        assert len(set(per_class)) == 3
+    measures = measures_of(evaluator(data).evaluation(logits(data, "train", "val", "test")), METRICS)
+    for metric in ("ua", "mia"):
+        values = by_class(measures, metric)
+        total = sum(one.n or 0 for one in values)
+        assert total == 50
+        assert sum(one.value * (one.n or 0) for one in values) / total == pytest.approx(overall(measures)[metric])
+        assert len({one.value for one in values}) == 3
 
 
 def test_a_class_without_forget_images_has_no_measure_of_its_own(data: ImageData) -> None:
     forget = select(WholeClass(class_index=2), data, seed=0)
-    report = Evaluator(data, forget, 0).report(logits(data, "train", "val", "test"))
-    assert [isnan(share) for share in report.ua_per_class] == [True, True, False]
-    assert [isnan(share) for share in report.mia_per_class] == [True, True, False]
-    assert report.ua_per_class[2] == pytest.approx(report.ua)
-    assert report.mia_per_class[2] == report.mia
+    measures = measures_of(Evaluator(data, forget, 0).evaluation(logits(data, "train", "val", "test")), METRICS)
+    for metric in ("ua", "mia"):
+        values = by_class(measures, metric)
+        assert [isnan(one.value) for one in values] == [True, True, False]
+        assert [one.n for one in values][:2] == [0, 0]
+        assert values[2].value == pytest.approx(overall(measures)[metric])
 
 
 def test_the_same_seed_attacks_with_the_same_members(data: ImageData) -> None:
     everything = logits(data, "train", "val", "test")
-    assert evaluator(data, 3).report(everything) == evaluator(data, 3).report(everything)
+    first, second = (measures_of(evaluator(data, 3).evaluation(everything), METRICS) for _ in range(2))
+    assert repr(first) == repr(second)
+
+
+def test_a_metric_of_a_split_that_was_not_evaluated_names_those_that_were(data: ImageData) -> None:
+    with pytest.raises(ValueError, match="not evaluated on the split 'test', only on train, val"):
+        METRICS["ta"].overall(evaluator(data).evaluation(logits(data, "train", "val")))
+
+
+def test_the_losses_of_a_group_are_the_cross_entropies_of_its_images(data: ImageData) -> None:
+    own = evaluator(data).evaluation(logits(data, "train"))
+    forget = own.of("forget")
+    expected_F = -forget.logits_NK.double().log_softmax(1).gather(1, forget.labels_N[:, None]).squeeze(1)
+    torch.testing.assert_close(own.losses("forget"), expected_F)

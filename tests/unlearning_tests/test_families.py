@@ -99,7 +99,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_the_valid_ones_and_whe
     with pytest.raises(UnknownNameError) as caught:
         networks["plane"]
     assert str(caught.value) == (
-        "unknown network 'plane'; did you mean 'plain'? The networks are "
+        "unknown network 'plane'; did you mean plain? The networks are "
         f"resnet18, cnn ({LETHE}), small (added by this program), plain (lethe-plain 1.5)"
     )
     assert networks.get("plane") is None
@@ -189,7 +189,13 @@ def test_options_name_a_member_and_all_that_is_wrong_with_them_is_said_at_once()
     assert adapter.validate_json(adapter.dump_json({"a": CNN(width=3)})) == {"a": CNN(width=3)}
     with pytest.raises(ValidationError) as caught:
         adapter.validate_python({"a": {"name": "cnn", "width": 0, "depth": 1}, "b": {"name": "vgg"}, "c": {}, "d": 1})
-    assert [error["loc"] for error in caught.value.errors()] == [("a", "width"), ("a", "depth"), ("b",), ("c",), ("d",)]
+    assert [error["loc"] for error in caught.value.errors()] == [
+        ("a", "cnn", "width"),
+        ("a", "cnn", "depth"),
+        ("b",),
+        ("c",),
+        ("d",),
+    ]
     assert "name: is needed; the networks are resnet18, cnn" in str(caught.value)
 
 

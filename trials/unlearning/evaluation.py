@@ -8,22 +8,7 @@ from torch import Tensor
 
 from unlearning.data import ImageData, SplitName
 from unlearning.data.forget import ForgetSet
-from unlearning.metrics import (
-    FEATURES,
-    Feature,
-    Predictions,
-    accuracy,
-    attack_accuracy,
-    auc,
-    called_nonmember,
-    draw_members,
-    membership_scores,
-    per_class_recall,
-    per_class_unlearning_accuracy,
-    share_per_class,
-    unlearning_accuracy,
-)
-from unlearning.seeds import generator
+from unlearning.metrics import METRICS, SEARCH_METRICS, Evaluation, Predictions
 from unlearning.trial import Logits
 
 
@@ -35,34 +20,6 @@ class Measures:
     ra: float
     va: float
     mia: float
-
-
-@dataclass(frozen=True)
-class ReportMeasures:
-    """What is reported of a model.
-
-    Attributes:
-        mia: by confidence, non-members from the data's ``nonmembers`` split.
-        attacks: the same score by each feature.
-        attack_accuracy: balanced accuracy of the attack by confidence on members and non-members that it was not fitted
-            to; nan where D_r or the non-members are a single image.
-        ua_per_class, mia_per_class: UA and MIA of each class's forget images, by the same attack; nan for a class
-            without any.
-        auc: on test; nan where MedMNIST's definition has no value.
-        recall: on test, one a class; nan for a class without images.
-    """
-
-    ua: float
-    ra: float
-    va: float
-    ta: float
-    mia: float
-    attacks: dict[Feature, float]
-    attack_accuracy: float
-    ua_per_class: tuple[float, ...]
-    mia_per_class: tuple[float, ...]
-    auc: float
-    recall: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -78,45 +35,25 @@ class Evaluator:
     seed: int
 
     def measure(self, logits: Logits) -> tuple[Measures, float]:
-        """Measure on train and val; give the measures and the seconds that the attack took."""
-        forget, retain, val = self._forget(logits), self._retain(logits), self._split("val", logits)
+        """Measure what a search sees, on train and val; return the measures and the seconds that the attack took."""
+        evaluation = self._evaluation(logits, "val")
         started = time.perf_counter()
-        mia = membership_scores(*self._sides(retain, val), forget)["confidence"]
+        evaluation.called_nonmember("confidence")
         seconds = time.perf_counter() - started
-        return Measures(unlearning_accuracy(forget), accuracy(retain), accuracy(val), mia), seconds
+        return Measures(**{name: METRICS[name].overall(evaluation) for name in SEARCH_METRICS}), seconds
 
-    def report(self, logits: Logits) -> ReportMeasures:
-        """Measure on all three splits, with every feature of the attack, and the attack itself."""
-        forget, retain, test = self._forget(logits), self._retain(logits), self._split("test", logits)
-        members, nonmembers = self._sides(retain, self._split(self.data.nonmembers, logits))
-        called = called_nonmember(members, nonmembers, forget, FEATURES)
-        attacks = {feature: float(called_F.double().mean()) for feature, called_F in called.items()}
-        return ReportMeasures(
-            ua=unlearning_accuracy(forget),
-            ra=accuracy(retain),
-            va=accuracy(self._split("val", logits)),
-            ta=accuracy(test),
-            mia=attacks["confidence"],
-            attacks=attacks,
-            attack_accuracy=attack_accuracy(members, nonmembers, generator(self.seed, "folds")),
-            ua_per_class=per_class_unlearning_accuracy(forget),
-            mia_per_class=share_per_class(called["confidence"], forget),
-            auc=auc(test),
-            recall=per_class_recall(test),
+    def evaluation(self, logits: Logits) -> Evaluation:
+        """Return what every metric of a model can be computed from, non-members from the split that the data names."""
+        return self._evaluation(logits, self.data.nonmembers)
+
+    def _evaluation(self, logits: Logits, nonmembers: SplitName) -> Evaluation:
+        return Evaluation(
+            predictions={split: Predictions(values_NK, self._labels[split]) for split, values_NK in logits.items()},
+            forget_F=self.forget.indices_F,
+            retain_R=self.forget.retain_R,
+            nonmembers=nonmembers,
+            seed=self.seed,
         )
-
-    def _sides(self, retain: Predictions, unseen: Predictions) -> tuple[Predictions, Predictions]:
-        """Draw the members and non-members of the attack."""
-        return draw_members(retain, unseen, generator(self.seed, "members"))
-
-    def _split(self, split: SplitName, logits: Logits) -> Predictions:
-        return Predictions(logits[split], self._labels[split])
-
-    def _forget(self, logits: Logits) -> Predictions:
-        return self._split("train", logits).at(self.forget.indices_F)
-
-    def _retain(self, logits: Logits) -> Predictions:
-        return self._split("train", logits).at(self.forget.retain_R)
 
     @cached_property
     def _labels(self) -> dict[SplitName, Tensor]:

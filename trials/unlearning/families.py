@@ -13,10 +13,11 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any, Final, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticKnownError, core_schema
 
+from unlearning.errors import InputError
 from unlearning.options import Options
 
 Part = TypeVar("Part")
@@ -26,11 +27,11 @@ DISTRIBUTION: Final = "lethe"
 """The distribution that brings the built-in members."""
 
 
-class PluginError(ValueError):
+class PluginError(InputError):
     """A plug-in that cannot be used; the message names the distribution, the entry point and what is wrong."""
 
 
-class UnknownNameError(KeyError, ValueError):
+class UnknownNameError(InputError, KeyError):
     """No member of a family has this name; the message lists those that there are, with the package of each."""
 
     def __str__(self) -> str:
@@ -95,6 +96,12 @@ class Family(Mapping[str, Part], ABC):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    def __eq__(self, other: object) -> bool:
+        return self is other  # comparing the members, as mappings do, would import them
+
+    def __hash__(self) -> int:
+        return id(self)
+
     def add(self, part: Part) -> None:
         """Add a member that no installed distribution brings, such as a class of a notebook, for this process.
 
@@ -145,6 +152,10 @@ class Family(Mapping[str, Part], ABC):
         name = self._name(part)
         return name in self and self[name] is part
 
+    def imported(self) -> dict[str, Part]:
+        """Return the members that need no import: built-in, added, and those of plug-ins that were used before."""
+        return {**self._built_in, **self._added, **self._loaded}
+
     def described(self) -> str:
         """Return the names of all members, with the package of each: ``a, b (lethe 0.1.0), c (lethe-more 2.0)``."""
         groups: dict[str, list[str]] = {}
@@ -180,7 +191,7 @@ class Family(Mapping[str, Part], ABC):
 
     def _unknown(self, name: object) -> str:
         near = difflib.get_close_matches(name, self, n=1) if isinstance(name, str) else []
-        the = f"did you mean {near[0]!r}? The" if near else "the"
+        the = f"did you mean {near[0]}? The" if near else "the"
         return f"unknown {self.noun} {name!r}; {the} {self.noun}s are {self.described()}"
 
 
@@ -205,7 +216,8 @@ class OptionsFamily(Family[type[OptionsT]]):
         """Check options that name a member by the tag, or an instance of a member.
 
         Raises:
-            ValueError: the tag is missing or names no member, or an option is wrong (`pydantic.ValidationError`).
+            ValueError: the tag is missing or names no member, or an option is wrong (`pydantic.ValidationError`, where
+                the member's name stands in an error's location as that of a union's member does).
         """
         if isinstance(value, self.base):
             if not self.is_member(type(value)):  # type: ignore[arg-type]
@@ -221,7 +233,11 @@ class OptionsFamily(Family[type[OptionsT]]):
             raise ValueError(f"{self.tag}: {error}") from error
         if member is None:
             raise ValueError(f"{self.tag}: {self._unknown(value[self.tag])}")
-        return member.model_validate(value)
+        try:
+            return member.model_validate(value)
+        except ValidationError as error:
+            errors = [_below(value[self.tag], one) for one in error.errors()]
+            raise ValidationError.from_exception_data(error.title, errors) from None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
@@ -249,6 +265,14 @@ class OptionsFamily(Family[type[OptionsT]]):
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             return f"{part.__name__} lacks a version of its own, a whole number from 1: version: ClassVar[int] = 1"
         return None
+
+
+def _below(name: str, error: ErrorDetails) -> InitErrorDetails:
+    """Put a member's name before the location of an error in its options."""
+    details = InitErrorDetails(type=error["type"], loc=(name, *error["loc"]), input=error["input"])
+    if "ctx" in error:
+        details["ctx"] = error["ctx"]
+    return details
 
 
 def _package(entry: EntryPoint) -> Package:

@@ -42,8 +42,11 @@ class MultiStep(Schedule):
     """The rate times ``gamma`` at each milestone, a share of the run; the defaults are those of SalUn's originals."""
 
     kind: Literal["multi-step"] = "multi-step"
-    milestones: Annotated[tuple[Annotated[float, Interval(gt=0, lt=1)], ...], Field(strict=False)] = (0.5, 0.75)
-    gamma: Annotated[float, Interval(gt=0, lt=1)] = 0.1
+    milestones: Annotated[
+        tuple[Annotated[float, Interval(gt=0, lt=1)], ...],
+        Field(strict=False, description="shares of the run after which the rate is multiplied"),
+    ] = (0.5, 0.75)
+    gamma: Annotated[float, Interval(gt=0, lt=1), Field(description="what it is multiplied by at each milestone")] = 0.1
 
     def factor(self, progress: float) -> float:
         """Give ``gamma`` to the power of the milestones passed."""
@@ -54,8 +57,8 @@ class OneCycle(Schedule):
     """Cosine rise to the peak over the share ``warmup``, cosine fall to zero after it (Smith and Topin, 2018)."""
 
     kind: Literal["one-cycle"] = "one-cycle"
-    warmup: Annotated[float, Interval(gt=0, lt=1)] = 0.3
-    start: Annotated[float, Gt(0)] = 0.04
+    warmup: Annotated[float, Interval(gt=0, lt=1), Field(description="share of the run until the peak")] = 0.3
+    start: Annotated[float, Gt(0), Field(description="rate at the first step, as a share of the peak")] = 0.04
 
     def factor(self, progress: float) -> float:
         """Give the rising or the falling cosine at ``progress``."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Interval
+from pydantic import Field
 from torch import Tensor, nn
 
 from unlearning.data.augment import Augmentation
@@ -23,13 +24,15 @@ RECIPE_VERSION = 1
 class Recipe(Options):
     """How an original and its oracles are trained: SGD with momentum and a schedule."""
 
-    epochs: Annotated[int, Ge(1)] = 50
-    batch_size: Annotated[int, Ge(1)] = 256
-    lr: Annotated[float, Gt(0)] = 0.1
-    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Ge(0)] = 5e-4
-    schedule: AnySchedule = Cosine()
-    precision: Precision = "float32"
+    epochs: Annotated[int, Ge(1), Field(description="epochs of training")] = 50
+    batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 256
+    lr: Annotated[float, Gt(0), Field(description="peak learning rate, which the schedule multiplies")] = 0.1
+    momentum: Annotated[float, Interval(ge=0, lt=1), Field(description="momentum of SGD")] = 0.9
+    weight_decay: Annotated[float, Ge(0), Field(description="weight decay of SGD")] = 5e-4
+    schedule: Annotated[AnySchedule, Field(description="how the learning rate changes during training")] = Cosine()
+    precision: Annotated[Precision, Field(description="floating-point format of the network's computations")] = (
+        "float32"
+    )
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> Tensor:

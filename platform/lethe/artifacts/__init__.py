@@ -4,20 +4,20 @@ from lethe.artifacts._claims import Claims, LocalClaims, RayClaims
 from lethe.artifacts._jobs import TrainingJob, jobs_for
 from lethe.artifacts._manifest import Facts, Manifest
 from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
-from lethe.artifacts._trainer import DivergedError, Made, Trainer
+from lethe.artifacts._trainer import Made, Trainer, TrainingDivergedError
 
 __all__ = [
     "Artifact",
     "ArtifactStore",
     "Claims",
     "CorruptArtifactError",
-    "DivergedError",
     "Facts",
     "LocalClaims",
     "Made",
     "Manifest",
     "RayClaims",
     "Trainer",
+    "TrainingDivergedError",
     "TrainingJob",
     "jobs_for",
 ]

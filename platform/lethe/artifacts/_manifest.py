@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, NonNegativeFloat, model_validator
 
+from lethe.errors import SchemaError
 from lethe.storage.documents import Document, MalformedError, read_json, read_json_object
 from lethe.storage.hashing import digest
-from lethe.versions import SchemaError
 
 FORMAT: Final = 1
 

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from lethe.artifacts._cache import NodeCache
 from lethe.artifacts._manifest import FORMAT, MANIFEST_LIMIT_BYTES, Facts, FileEntry, Manifest, read_manifest
+from lethe.errors import SchemaError
 from lethe.storage.documents import MalformedError
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageError, StorageRoot, UnfitFileError
 from lethe.study import ArtifactKey, ArtifactKind
-from lethe.versions import SchemaError
 
 MANIFEST = "manifest.json"
 
@@ -55,7 +55,7 @@ class ArtifactStore:
 
     def __init__(self, root: StorageRoot, *, keep: bool = True) -> None:
         self.root = root
-        self._cache = NodeCache() if keep and not root.is_local else None
+        self._cache = NodeCache() if keep and root.worth_caching else None
 
     def manifest(self, key: ArtifactKey) -> Manifest | None:
         """Read an artifact's manifest; None if the artifact does not exist.

@@ -12,11 +12,12 @@ from lethe.artifacts._claims import Claims, holder_here, renewing, waiting_for
 from lethe.artifacts._jobs import TrainingJob
 from lethe.artifacts._manifest import Facts, Manifest
 from lethe.artifacts._store import ArtifactStore, CorruptArtifactError, Tensors
+from lethe.errors import LetheError
 from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
 from lethe.results.provenance import Provenance, Stopwatch, reset_peak_memory
-from lethe.study import ArtifactKey, Scenario, Share
+from lethe.study import ArtifactKey, Resources, Scenario
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
@@ -28,7 +29,7 @@ from unlearning.trial import Logits
 CHECKPOINT_EPOCHS = 5
 
 
-class DivergedError(Exception):
+class TrainingDivergedError(LetheError):
     """A training whose loss stopped being finite; nothing is kept of it."""
 
 
@@ -52,12 +53,12 @@ class Made:
 class Trainer:
     """Gets or makes the artifacts of training jobs, one job at a time."""
 
-    def __init__(self, artifacts: ArtifactStore, datasets: SharedData, claims: Claims, share: Share) -> None:
+    def __init__(self, artifacts: ArtifactStore, datasets: SharedData, claims: Claims, resources: Resources) -> None:
         self._artifacts = artifacts
         self._datasets = datasets
         self._claims = claims
-        self._share = share
-        self._device = claim_device(share)
+        self._resources = resources
+        self._device = claim_device(resources)
         self._holder = holder_here()
 
     def __call__(self, job: TrainingJob) -> Steps[list[Made]]:
@@ -66,7 +67,7 @@ class Trainer:
         Closed in between, it leaves a checkpoint.
 
         Raises:
-            DivergedError: the training's loss stopped being finite.
+            TrainingDivergedError: the training's loss stopped being finite.
         """
         made = yield from self._get_or_make(job.key, job.scenario, job.seed)
         scores = []
@@ -136,7 +137,7 @@ class Trainer:
         while training.epoch < recipe.epochs:
             training.advance()
             if not math.isfinite(training.loss):
-                raise DivergedError(
+                raise TrainingDivergedError(
                     f"the {key.kind} {key.fingerprint} diverged in epoch {training.epoch} (loss {training.loss}): "
                     f"lower training.lr ({recipe.lr:g})"
                 )
@@ -177,7 +178,7 @@ class Trainer:
 
     def _provenance(self, stopwatch: Stopwatch) -> dict[str, Any]:
         times = {"started_at": stopwatch.started_at, "ended_at": stopwatch.ended_at}
-        return times | asdict(Provenance.here(self._device, self._share.cpu, self._share.gpu))
+        return times | asdict(Provenance.here(self._device, self._resources.cpu, self._resources.gpu))
 
 
 def _accuracies(scenario: Scenario, key: ArtifactKey, data: ImageData, logits: Logits) -> dict[str, float | None]:

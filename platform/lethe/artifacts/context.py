@@ -18,12 +18,13 @@ from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
 from lethe.results.provenance import Provenance
 from lethe.storage.root import StorageError
-from lethe.study import ArtifactKey, Scenario, Share
+from lethe.study import ArtifactKey, Resources, Scenario
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
-from unlearning.evaluation import Evaluator, Measures, ReportMeasures
+from unlearning.evaluation import Evaluator, Measures
 from unlearning.methods import ForgetTask, Method, UnlearningContext
+from unlearning.metrics import Evaluation
 from unlearning.saliency import Saliency
 from unlearning.trial import EpochResult, Logits, unlearn
 
@@ -79,9 +80,9 @@ class TrialContext:
         return self.evaluator.measure(self.oracle_logits)[0]
 
     @cached_property
-    def oracle_report(self) -> ReportMeasures:
-        """What is reported of the oracle."""
-        return self.evaluator.report(self.oracle_logits)
+    def oracle_evaluation(self) -> Evaluation:
+        """The oracle, ready for every metric; what was computed of it is kept."""
+        return self.evaluator.evaluation(self.oracle_logits)
 
     def unlearn(self, method: Method, splits: tuple[SplitName, ...], *, every_epoch: bool) -> Iterator[EpochResult]:
         """Run a method from the original; evaluate it on these splits."""
@@ -119,21 +120,21 @@ class TrialContexts:
     """The trial contexts of one worker.
 
     Args:
-        share: what the worker was given of the machine; says which device it computes on.
+        resources: what the worker was given of the machine; says which device it computes on.
     """
 
-    def __init__(self, artifacts: ArtifactStore, shared_data: SharedData, share: Share) -> None:
+    def __init__(self, artifacts: ArtifactStore, shared_data: SharedData, resources: Resources) -> None:
         self._artifacts = artifacts
-        self._shared_data = shared_data
-        self._share = share
-        self.device = claim_device(share)
+        self._resourcesd_data = shared_data
+        self._resources = resources
+        self.device = claim_device(resources)
         self._contexts: OrderedDict[tuple[str, int], TrialContext] = OrderedDict()
         self._images: OrderedDict[str, dict[SplitName, Tensor]] = OrderedDict()
 
     @property
     def provenance(self) -> Provenance:
         """Where this worker works, and what it holds of the machine."""
-        return Provenance.here(self.device, self._share.cpu, self._share.gpu)
+        return Provenance.here(self.device, self._resources.cpu, self._resources.gpu)
 
     def trial_context(self, scenario: Scenario, seed: int) -> TrialContext:
         """Give the trial context of a scenario and a training seed.
@@ -150,7 +151,7 @@ class TrialContexts:
         return self._contexts[name]
 
     def _set_up(self, scenario: Scenario, seed: int) -> TrialContext:
-        data = self._shared_data[scenario.data_hash]
+        data = self._resourcesd_data[scenario.data_hash]
         original = self._load(scenario.original(seed))
         oracle = self._load(scenario.oracle(seed))
         images = self._on_device(data)

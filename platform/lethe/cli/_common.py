@@ -1,5 +1,6 @@
 """What the commands share: options of several, the console, files for answers, and how errors are told."""
 
+import platform
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from lethe.cli._console import VisibleConsole
+from lethe.errors import InputError, LetheError
 from lethe.results.visible import visible
 
 RESULTS_HELP = "Results place: a folder or a URI such as s3://bucket/results."
@@ -30,6 +32,17 @@ OneSpecification = Annotated[
     ),
 ]
 OneStudy = Annotated[str | None, typer.Option("--study", help="One study; all if not given.")]
+
+
+def print_versions(wanted: bool) -> None:
+    """Print the versions of Lethe, its code and the libraries that numbers depend on, and end the command."""
+    if not wanted:
+        return
+    from lethe.versions import code_version, installed
+
+    libraries = ", ".join(f"{name} {installed(name)}" for name in ("torch", "ray", "optuna"))
+    typer.echo(f"lethe {installed('lethe')} (code {code_version()}), Python {platform.python_version()}, {libraries}")
+    raise typer.Exit
 
 
 def console() -> VisibleConsole:
@@ -71,12 +84,12 @@ def check_output(path: Path | None, example: str) -> None:
         example: a name for the file, should a folder be named.
 
     Raises:
-        ValueError: its folder is missing, or a folder has its name.
+        InputError: its folder is missing, or a folder has its name.
     """
     if path is None:
         return
     if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file in it, such as {path / example}")
+        raise InputError(f"{path} is a folder: name a file in it, such as {path / example}")
     check_folder_of(path)
 
 
@@ -84,10 +97,10 @@ def check_folder_of(path: Path) -> None:
     """See that the folder that a file or folder is to lie in exists.
 
     Raises:
-        ValueError: it does not.
+        InputError: it does not.
     """
     if not path.parent.is_dir():
-        raise ValueError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
 
 
 def write_output(path: Path, data: bytes) -> None:
@@ -100,7 +113,7 @@ def write_output(path: Path, data: bytes) -> None:
 
     root = StorageRoot.at(path.parent)
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        with root.telling(f"write {path.name} in"):
+        with root.reporting(f"write {path.name} in"):
             path.write_bytes(data)
     else:
         root.write(path.name, data)
@@ -109,24 +122,15 @@ def write_output(path: Path, data: bytes) -> None:
 @contextmanager
 def errors_told() -> Iterator[None]:
     """Turn errors that a user should read into a message and an exit code, and warnings about results into lines."""
-    from lethe.execution.device import DeviceError
-    from lethe.execution.failures import ClusterError
-    from lethe.results import QueryError, ResultsWarning, SchemaError
-    from lethe.storage.root import StorageError
-    from lethe.study import StudyError
-    from unlearning.data import DataError
+    from lethe.results import ResultsWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", ResultsWarning)
         warnings.showwarning = _warn(warnings.showwarning)
         try:
             yield
-        except (ClusterError, DataError, DeviceError, StorageError, QueryError, SchemaError, StudyError) as error:
+        except LetheError as error:
             fail(str(error), exit_code_of(error))
-        except ValueError as error:
-            if type(error) is not ValueError:
-                raise
-            fail(str(error))
 
 
 def _warn(otherwise: Callable[..., None]) -> Callable[..., None]:

@@ -15,6 +15,7 @@ from lethe.cli._common import (
     errors_told,
     write_output,
 )
+from lethe.errors import InputError
 
 
 def report(
@@ -59,8 +60,8 @@ def _check_folder(folder: Path) -> None:
     """See that a folder is there or can be made.
 
     Raises:
-        ValueError: a file has its name, or the folder around it is missing.
+        InputError: a file has its name, or the folder around it is missing.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file: name a folder for the tables")
+        raise InputError(f"{folder} is a file: name a folder for the tables")
     check_folder_of(folder)

@@ -1,7 +1,7 @@
 """Ends a run whose cluster has failed: Ray itself waits for a minute, and then ends the process without a word.
 
 What runs may be waiting inside Ray's code, where neither an exception nor a signal arrives. So it gets three calls: the
-wish to stop, an interrupt, and the end of the process.
+request to stop, an interrupt, and the end of the process.
 """
 
 import os
@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
-import grpc
-
-from lethe.execution._address import ask_version
+from lethe.execution._address import host_and_port
 from lethe.execution.failures import ClusterError, ClusterFailedError
+from lethe.execution.reach import knock
 
 LOOK_S: Final = 0.5
 INTERRUPT_S: Final = 3.0
-"""After the wish to stop; there is nothing to wait for in a cluster that has failed, but for what is being written."""
+"""After the request to stop; in a cluster that has failed there is nothing to wait for but what is being written."""
 
 LEAVE_S: Final = 10.0
 """After the interrupt."""
@@ -125,7 +124,8 @@ class _Guard:
 
 
 def head_gone(head: str) -> Sign:
-    """Make the sign that a cluster's head has been out of reach for too long."""
+    """Return the sign that a cluster's head has been out of reach for too long."""
+    host, port = host_and_port(head)
     seen_at = looked_at = time.monotonic()
 
     def sign() -> str | None:
@@ -134,11 +134,10 @@ def head_gone(head: str) -> Sign:
             return None
         looked_at = time.monotonic()
         try:
-            ask_version(head)
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAVAILABLE:
-                late = time.monotonic() - seen_at > HEAD_PATIENCE_S
-                return f"its head {head} has been out of reach for {HEAD_PATIENCE_S:g} s" if late else None
+            knock(host, port)
+        except OSError:
+            late = time.monotonic() - seen_at > HEAD_PATIENCE_S
+            return f"its head {head} has been out of reach for {HEAD_PATIENCE_S:g} s" if late else None
         seen_at = time.monotonic()
         return None
 
@@ -147,7 +146,7 @@ def head_gone(head: str) -> Sign:
 
 @contextmanager
 def raylet_gone(path: str) -> Iterator[Sign]:
-    """Make the sign that the raylet of this machine's node died: it closes the connection that is held to it.
+    """Return the sign that the raylet of this machine's node died: it closes the connection that is held to it.
 
     Args:
         path: of the raylet's socket.

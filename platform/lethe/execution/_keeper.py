@@ -5,13 +5,16 @@ It prints ``up ADDRESS`` once the node is up, or ``failed REASON``. It ends, and
 not held by Ray's code.
 
 A program of its own, since Ray's own code waits for a service that died while it starts, deaf to signals, until it ends
-the process or for ever. It imports nothing of Lethe's, which would take seconds.
+the process or for ever. It imports nothing of Lethe's but one file, since all of it would take
+seconds.
 """
 
 import os
+import runpy
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -19,24 +22,17 @@ def main() -> None:
     """Start the node and keep it."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_watch_parent, daemon=True).start()
-    from ray._private.node import Node
-    from ray._private.parameter import RayParams
-
+    # By its path: `from lethe...` would run the package's own imports first.
+    ray_private = runpy.run_path(str(Path(__file__).with_name("_ray_private.py")))
     try:
-        node = Node(
-            RayParams(include_dashboard=False),
-            head=True,
-            shutdown_at_exit=False,
-            spawn_reaper=True,
-            ray_init_cluster=True,
-        )
+        node = ray_private["start_node"]()
     except Exception as error:
         _end(f"failed {' '.join(str(error).split())}")
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     _print(f"up {node.address}")
     ended.wait()
-    node.kill_all_processes(check_alive=False, allow_graceful=True)
+    ray_private["end_node"](node)
 
 
 def _watch_parent() -> None:

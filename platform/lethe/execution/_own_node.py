@@ -13,8 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from ray._common.utils import get_default_ray_temp_dir
-
+from lethe.execution import _ray_private
 from lethe.execution.failures import ClusterError, ClusterFailedError
 from lethe.execution.leftovers import Mark
 
@@ -152,7 +151,7 @@ def check_folder() -> None:
     Raises:
         ClusterError: they have not.
     """
-    folder = get_default_ray_temp_dir()
+    folder = _ray_private.temporary_folder()
     longest = SOCKET_BYTES - len(_LONGEST_SOCKET)
     if len(os.fsencode(folder)) > longest:
         variable = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"

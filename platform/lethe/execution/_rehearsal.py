@@ -4,14 +4,12 @@ Ray lets nobody join a node before a first worker is up there: for ever, if that
 up only the first who joins.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Final
 
-from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
-
+from lethe.execution import _ray_private
 from lethe.execution.failures import ClusterFailedError
 
 JOIN_S: Final = 120.0
@@ -37,7 +35,7 @@ def rehearse(head: str, say: Callable[[str], None]) -> None:
     Raises:
         ClusterFailedError: it could not be joined, however often it was tried.
     """
-    environment = {name: value for name, value in os.environ.items() if name != RAY_JOB_CONFIG_JSON_ENV_VAR}
+    environment = _ray_private.environment_without_job()
     for count in range(1, TRIES + 1):
         try:
             done = subprocess.run(

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import ray
-import ray._private.worker
 
-from lethe.execution import ray_settings
+from lethe.execution import _ray_private, ray_settings
 from lethe.execution._address import find_head
 from lethe.execution._guard import Sign, guarding, head_gone, raylet_gone
 from lethe.execution._own_node import OwnNode
@@ -18,7 +17,7 @@ from lethe.execution.connection import Connection, Local, OnRay
 from lethe.execution.failures import ClusterError, ClusterFailedError
 from lethe.execution.plugin_code import with_plugins
 from lethe.execution.preflight import preflight
-from lethe.execution.runtime_env import runtime_env
+from lethe.execution.runtime_env import has_travelled, runtime_env
 from lethe.storage.root import StorageRoot
 from unlearning.families import Package
 
@@ -41,8 +40,8 @@ def connect(
     Args:
         address: of a running cluster, ``auto`` for the one on this machine; None starts Ray on this machine alone.
         local: run in this process, without Ray.
-        workers: the most workers of a kind on Ray; None: as many as it holds.
-        root: the storage root of the results; with it the nodes of a running cluster are checked first.
+        workers: the most workers of one pool on Ray; None: as many as it holds.
+        root: the results; with it the nodes of a running cluster are checked first, see `preflight`.
         plugins: distributions whose code travels to a running cluster with Lethe's own.
         say: called with a sentence when a start is tried again.
         on_failure: called, in another thread, when the cluster fails while inside; what runs should stop. Where it does
@@ -56,7 +55,7 @@ def connect(
     if local:
         yield Local()
         return
-    ray._private.worker.print_to_stdstream = _pass_over
+    _ray_private.silence_dead_workers()
     with _own(say) if address is None else _running(address, plugins, say) as signs, guarding(signs, on_failure):
         try:
             if address is not None and root is not None:
@@ -80,8 +79,8 @@ def _running(address: str, plugins: Sequence[Package], say: Callable[[str], None
     """Join a running cluster; the code that runs here travels to its workers."""
     head = find_head(address)
     rehearse(head, say)
-    _join(head, runtime_env=with_plugins(runtime_env(), plugins))
-    with raylet_gone(ray._private.worker._global_node.raylet_socket_name) as sign:
+    _join(head, runtime_env={} if has_travelled() else with_plugins(runtime_env(), plugins))
+    with raylet_gone(_raylet_socket()) as sign:
         yield [sign, head_gone(head)]
 
 
@@ -106,8 +105,7 @@ def _join(head: str, **options: Any) -> None:
         raise ClusterError(f"cannot join the Ray cluster {head}: {ended[0]}") from ended[0]
 
 
-def _pass_over(data: dict[str, Any], ignore_prefix: bool) -> None:
-    """Print nothing of what Ray says of each worker that died, a paragraph whatever is asked of it by `log_to_driver`.
-
-    What becomes of a worker's work is told by whoever dealt it.
-    """
+def _raylet_socket() -> str:
+    """Return the path of the socket of the raylet that this process is joined to."""
+    here = ray.get_runtime_context().get_node_id()
+    return next(str(node["RayletSocketName"]) for node in ray.nodes() if node["NodeID"] == here)

@@ -9,14 +9,18 @@ import ray
 
 from lethe.execution.device import resources_here
 from lethe.execution.failures import ClusterError
-from lethe.execution.resources import Room, fitting
-from lethe.execution.worker_pool import LocalWorkerPool, RayWorkerPool, Watch, Worker, WorkerPool
+from lethe.execution.node_types import nodes_alive
+from lethe.execution.ray_worker_pool import RayWorkerPool
+from lethe.execution.resources import fitting
+from lethe.execution.supervision import Watch
+from lethe.execution.worker_pool import LocalWorkerPool, Worker, WorkerPool
+from lethe.study import Resources
 
 FRESH_S = 2.0
 """How long a look at the cluster's nodes serves."""
 
 
-def _buried(actor: str) -> None:
+def _release_nothing(actor_id: str) -> None:
     """Do nothing for a worker that died."""
 
 
@@ -27,16 +31,20 @@ class Connection(ABC):
 
     @abstractmethod
     def nodes(self) -> list[Mapping[str, float]]:
-        """Give the resources of each machine, as Ray counts them."""
+        """Return the resources of each machine, as Ray counts them."""
 
     @abstractmethod
     def worker_pool(
-        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+        self,
+        make_worker: Callable[[], Worker],
+        resources: Resources,
+        watch: Watch,
+        release_claims: Callable[[str], None] = _release_nothing,
     ) -> WorkerPool:
-        """Gather warm workers of one kind.
+        """Return a pool of warm workers that are alike.
 
         Args:
-            bury: told the actor id of a worker that died.
+            release_claims: called with the actor id of a worker that died.
         """
 
 
@@ -46,13 +54,17 @@ class Local(Connection):
     title = "this machine, without Ray"
 
     def nodes(self) -> list[Mapping[str, float]]:
-        """Give those of this machine."""
+        """Return those of this machine."""
         return [resources_here()]
 
     def worker_pool(
-        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+        self,
+        make_worker: Callable[[], Worker],
+        resources: Resources,
+        watch: Watch,
+        release_claims: Callable[[str], None] = _release_nothing,
     ) -> WorkerPool:
-        """One worker, made here."""
+        """Return a pool of one worker, made here."""
         return LocalWorkerPool(make_worker, watch.stop)
 
 
@@ -60,7 +72,7 @@ class OnRay(Connection):
     """A Ray cluster that this process has joined.
 
     Args:
-        workers: the most workers of a kind; None: as many as the cluster holds now.
+        workers: the most workers of one pool; None: as many as the cluster holds now.
     """
 
     def __init__(self, workers: int | None) -> None:
@@ -76,34 +88,41 @@ class OnRay(Connection):
         return f"Ray: {count} node{'s'[: count != 1]}, {held.get('CPU', 0):g} CPU, {held.get('GPU', 0):g} GPU"
 
     def nodes(self) -> list[Mapping[str, float]]:
-        """Give the resources of each node that was there a moment ago."""
+        """Return the resources of each node that was there a moment ago."""
         if time.monotonic() - self._looked_at > FRESH_S:
-            self._nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            self._nodes = nodes_alive()
             self._looked_at = time.monotonic()
         return self._nodes
 
-    def capacity(self, room: Room) -> int:
-        """Give what the study asks for, else count node by node, since a worker does not straddle nodes or GPUs."""
+    def capacity(self, resources: Resources) -> int:
+        """Return how many workers of these resources there may be.
+
+        That is what the study asks for, else a count node by node, since a worker does not straddle nodes or GPUs.
+        """
         if self._workers is not None:
             return self._workers
-        return sum(fitting(node, room) for node in self.nodes())
+        return sum(fitting(node, resources) for node in self.nodes())
 
-    def check_holds(self, room: Room) -> None:
-        """See that there can be a worker of this room.
+    def check_holds(self, resources: Resources) -> None:
+        """Check that there can be a worker of these resources.
 
         Raises:
             ClusterError: the study does not say how many there may come to be, and no node holds one.
         """
-        if self.capacity(room) == 0:
+        if self.capacity(resources) == 0:
+            held = ", ".join(f"{node.get('CPU', 0):g} CPU and {node.get('GPU', 0):g} GPU" for node in self.nodes())
             raise ClusterError(
-                f"no node of the cluster holds a worker of {room}; its nodes have "
-                + ", ".join(str(Room(node.get("CPU", 0), node.get("GPU", 0))) for node in self.nodes())
-                + ". Lower resources.trial and resources.training in the study, or join a cluster that has them; for "
-                "one that grows, say in resources.workers how many workers it may grow to"
+                f"no node of the cluster holds a worker of {resources}; its nodes have {held}. Lower resources.trial "
+                "and resources.training in the study, or join a cluster that has them; for one that grows, say in "
+                "resources.workers how many workers it may grow to"
             )
 
     def worker_pool(
-        self, make_worker: Callable[[], Worker], room: Room, watch: Watch, release_all: Callable[[str], None] = _buried
+        self,
+        make_worker: Callable[[], Worker],
+        resources: Resources,
+        watch: Watch,
+        release_claims: Callable[[str], None] = _release_nothing,
     ) -> WorkerPool:
-        """As many workers as `capacity` tells."""
-        return RayWorkerPool(make_worker, room, self.capacity, watch, release_all)
+        """Return a pool of as many workers as `capacity` allows."""
+        return RayWorkerPool(make_worker, resources, self.capacity, watch, release_claims)

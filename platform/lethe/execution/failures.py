@@ -1,19 +1,22 @@
-"""Why a unit of work was lost, and how often it may be lost before it is given up."""
+"""Why a unit of work was lost, and how often it may be lost before it is given up.
+
+Torch is not imported, so that actors that do not need it start quickly.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final, Literal
 
-import torch
 from ray.exceptions import ActorUnavailableError, NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
-Cause = Literal["code", "memory", "worker", "node", "hung"]
-"""What the work itself raised; no room in memory; a worker that died, whose node went, or that made no progress."""
+from lethe.errors import LetheError
 
-LIMITS: Final[Mapping[Cause, int]] = {"worker": 10, "hung": 3, "node": 100}
+Failure = Literal["code", "memory", "worker", "node", "hung"]
+"""What the work itself raised; not enough memory; a worker that died, whose node went, or that made no progress."""
+LIMITS: Final[Mapping[Failure, int]] = {"worker": 10, "hung": 3, "node": 100}
 """How often the same work may lose its worker. Nodes come and go; a worker that dies ten times under one setting, or
-hangs three times, does so because of it. Code errors are never tried again, memory for as long as a worker can have
-more of it."""
+hangs three times, does so because of it. What the work itself raises is never tried again, memory for as long as a
+worker can have more of it."""
 
 _NO_MEMORY: Final = (
     "out of memory",
@@ -27,7 +30,7 @@ _KILLED_FOR_MEMORY: Final = ("NODE_OUT_OF_MEMORY", "low on memory")
 _NODE_GONE: Final = ("node has died", "node was terminated", "NODE_DIED", "node died")
 
 
-class ClusterError(Exception):
+class ClusterError(LetheError):
     """A cluster that cannot be reached or does not hold what a study asks for."""
 
 
@@ -35,42 +38,48 @@ class ClusterFailedError(ClusterError):
     """A cluster that did not start, or that failed under a run; what had finished is kept."""
 
 
-class LostWorkError(Exception):
-    """Work that was given up because it lost its worker too often; the message tells how often, and why."""
+class LostWorkError(LetheError):
+    """Work that was given up because it lost its worker too often; the message says how often, and why."""
 
 
-def cause_of(error: BaseException) -> Cause:
-    """Tell why work ended in this error, raised by the work itself or by Ray."""
+def failure_of(error: BaseException) -> Failure:
+    """Return why work ended in this error, raised by the work itself or by Ray."""
     if isinstance(error, RayTaskError):
-        return cause_of(error.cause) if isinstance(error.cause, Exception) else "code"
+        return failure_of(error.cause) if isinstance(error.cause, Exception) else "code"
     if isinstance(error, RayError):
         return _of_ray(error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
         return "memory"
     if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY):
         return "memory"
     return "code"
 
 
-def given_up(losses: Counter[Cause]) -> bool:
-    """Tell whether work that was lost this often, by cause, is not tried again."""
-    return any(losses[cause] >= limit for cause, limit in LIMITS.items())
+def is_given_up(losses: Counter[Failure]) -> bool:
+    """Return whether work that was lost this often, by failure, is not tried again."""
+    return any(losses[failure] >= limit for failure, limit in LIMITS.items())
 
 
-def told(losses: Counter[Cause]) -> str:
-    """Say how often work was lost, and why."""
-    words: dict[Cause, str] = {
+def describe_losses(losses: Counter[Failure]) -> str:
+    """Return how often work was lost, and why, as the predicate of a sentence."""
+    words: dict[Failure, str] = {
         "code": "raised an error",
         "memory": "ran out of memory",
         "worker": "lost its worker process",
         "node": "lost its node",
         "hung": "made no progress",
     }
-    return ", ".join(f"{words[cause]} {count} time{'s'[: count != 1]}" for cause, count in losses.items())
+    return ", ".join(f"{words[failure]} {count} time{'s'[: count != 1]}" for failure, count in losses.items())
 
 
-def _of_ray(error: RayError) -> Cause:
-    """Tell what Ray says; a worker that cannot be reached, and that no node has told to be dead, went with its node."""
+def raised_by(error: RayError) -> Exception:
+    """Return what the work itself raised on a worker, or what Ray says became of the worker."""
+    cause = error.cause if isinstance(error, RayTaskError) else None
+    return cause if isinstance(cause, Exception) else error
+
+
+def _of_ray(error: RayError) -> Failure:
+    """Classify what Ray says; a worker that cannot be reached, and that no node calls dead, went with its node."""
     text = str(error)
     if isinstance(error, OutOfMemoryError) or any(sign in text for sign in _KILLED_FOR_MEMORY):
         return "memory"

@@ -1,8 +1,10 @@
-"""The kinds of machine that a cluster has, as Ray counts them."""
+"""The machines that a cluster has, and their types, as Ray counts them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import ray
 
 _ACCELERATOR = "accelerator_type:"
 
@@ -31,8 +33,13 @@ class NodeType:
 
     @property
     def resources(self) -> dict[str, float]:
-        """Give the CPUs and GPUs of one of them."""
+        """Return the CPUs and GPUs of one of them."""
         return {"CPU": self.cpus, "GPU": self.gpus}
+
+
+def nodes_alive() -> list[Mapping[str, float]]:
+    """Return the resources of each node of the cluster that is there."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def node_types_of(nodes: Iterable[Mapping[str, float]]) -> list[NodeType]:

@@ -24,13 +24,11 @@ def with_plugins(runtime_env: dict[str, Any], packages: Iterable[Package]) -> di
     """Return a runtime environment with the code of distributions, as they are installed here.
 
     Args:
-        runtime_env: that of Lethe's own code; an empty one, where all code was sent already, stays empty.
+        runtime_env: that of Lethe's own code.
 
     Raises:
         PluginError: a distribution is not installed in a way that can be sent; the message says why.
     """
-    if not runtime_env:
-        return {}
     folders = [folder for package in packages for folder in _folders(distribution(package.name))]
     hidden = {line for folder in folders for line in _hidden(folder, folder)}
     return runtime_env | {

@@ -1,9 +1,7 @@
-"""The muster: before any work starts, every node says what it runs and whether it sees the results place."""
+"""The preflight: before any work starts, every node reports what it runs and whether it sees the results."""
 
 import platform
-import shutil
 import socket
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import ray
-from ray._common.utils import get_system_memory
 from ray.exceptions import NodeDiedError, RayError, TaskUnschedulableError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -23,48 +20,38 @@ PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
-class Node:
-    """A machine of a cluster, as it says itself.
+class _Node:
+    """A machine of a cluster, as it reports itself.
 
     Attributes:
-        node_id: Ray's name of it.
         host: its own name.
         python: as in ``3.11.7``.
         ray: as in ``2.60.0``.
         torch: as in ``2.13.0+cpu``; None where there is none.
-        devices: the names of its GPUs; ``CPU`` where it has none.
-        cpus: how many Ray counts there.
-        gpus: how many Ray counts there.
-        memory_bytes: of the host, or what its container may use.
-        sees_root: whether it finds in the results place what the driver wrote there.
+        sees_root: whether it finds in the results what the driver wrote there.
     """
 
-    node_id: str
     host: str
     python: str
     ray: str
     torch: str | None
-    devices: tuple[str, ...]
-    cpus: float
-    gpus: float
-    memory_bytes: int
     sees_root: bool
 
 
-def preflight(root: StorageRoot) -> tuple[Node, ...]:
-    """Ask all nodes of the cluster at once, and see that their work will fit together.
+def preflight(root: StorageRoot) -> None:
+    """Ask all nodes of the cluster at once, and check that their work will fit together.
 
     Nodes that are lost meanwhile are left out; nodes that come later are not asked.
 
     Args:
-        place: the results place, in which each node must find what this process writes.
+        root: the results, in which each node must find what this process writes.
 
     Raises:
-        ClusterError: a node has another Python, Ray or torch than this process, does not see the place, or gives no
+        ClusterError: a node has another Python, Ray or torch than this process, does not see the root, or gives no
             answer; the message names each such node and what differs.
-        StorageError: this process cannot write to the place.
+        StorageError: this process cannot write to the root.
     """
-    name, content = f".muster.{uuid.uuid4().hex}.tmp", uuid.uuid4().bytes
+    name, content = f".preflight.{uuid.uuid4().hex}.tmp", uuid.uuid4().bytes
     root.write(name, content)
     try:
         nodes, wrong = _ask_all(root, name, content)
@@ -75,15 +62,14 @@ def preflight(root: StorageRoot) -> tuple[Node, ...]:
         raise ClusterError(
             "\n".join(["these nodes of the cluster cannot do this work:", *(f"  {line}" for line in wrong)])
         )
-    return tuple(nodes)
 
 
-def _ask_all(root: StorageRoot, name: str, content: bytes) -> tuple[list[Node], list[str]]:
-    """Give the nodes that answered, and a line for each that did not."""
+def _ask_all(root: StorageRoot, name: str, content: bytes) -> tuple[list[_Node], list[str]]:
+    """Return the nodes that answered, and a line for each that did not."""
     alive = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
-    scenario = ray.remote(num_cpus=0, max_calls=1)(_scenario())
+    question = ray.remote(num_cpus=0, max_calls=1)(_question())
     asked = {
-        scenario.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)).remote(
+        question.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)).remote(
             root, name, content
         ): node_id
         for node_id in alive
@@ -91,16 +77,13 @@ def _ask_all(root: StorageRoot, name: str, content: bytes) -> tuple[list[Node], 
     answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=PATIENCE_S)
     nodes, wrong = [], [f"{_name(alive[asked[ref]])}: no answer in {PATIENCE_S:g} s" for ref in silent]
     for ref in answered:
-        found = alive[asked[ref]]
-        held = found["Resources"]
         try:
-            answer = ray.get(ref)
+            nodes.append(_Node(**ray.get(ref)))
         except (NodeDiedError, TaskUnschedulableError):
             continue
         except RayError as error:
-            wrong.append(f"{_name(found)}: its worker does not start or fails: {str(error).strip().splitlines()[-1]}")
-            continue
-        nodes.append(Node(node_id=found["NodeID"], cpus=held.get("CPU", 0.0), gpus=held.get("GPU", 0.0), **answer))
+            last = str(error).strip().splitlines()[-1]
+            wrong.append(f"{_name(alive[asked[ref]])}: its worker does not start or fails: {last}")
     return nodes, wrong
 
 
@@ -108,10 +91,10 @@ def _name(node: dict[str, Any]) -> str:
     return f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
 
 
-def _scenario() -> Callable[[StorageRoot, str, bytes], dict[str, Any]]:
-    """Make what each node is asked.
+def _question() -> Callable[[StorageRoot, str, bytes], dict[str, Any]]:
+    """Return what each node is asked.
 
-    Being made here, the function travels as a whole, and needs nothing of this package on a node that lacks torch.
+    Being made here, the function travels by value, and needs nothing of this package on a node that lacks torch.
     """
 
     def answer(root: StorageRoot, name: str, content: bytes) -> dict[str, Any]:
@@ -119,10 +102,6 @@ def _scenario() -> Callable[[StorageRoot, str, bytes], dict[str, Any]]:
             torch = version("torch")
         except PackageNotFoundError:
             torch = None
-        gpus = ""
-        if tool := shutil.which("nvidia-smi"):
-            listing = [tool, "--query-gpu=name", "--format=csv,noheader"]
-            gpus = subprocess.run(listing, capture_output=True, text=True, check=False).stdout
         try:
             sees_root = root.read(name) == content
         except OSError:
@@ -132,15 +111,13 @@ def _scenario() -> Callable[[StorageRoot, str, bytes], dict[str, Any]]:
             "python": platform.python_version(),
             "ray": version("ray"),
             "torch": torch,
-            "devices": tuple(gpus.splitlines()) or ("CPU",),
-            "memory_bytes": get_system_memory(),
             "sees_root": sees_root,
         }
 
     return answer
 
 
-def _differences(node: Node, root: StorageRoot) -> Iterator[str]:
+def _differences(node: _Node, root: StorageRoot) -> Iterator[str]:
     if _minor(node.python) != _minor(platform.python_version()):
         yield f"Python {node.python}, here {platform.python_version()}"
     if node.ray != version("ray"):
@@ -151,7 +128,7 @@ def _differences(node: Node, root: StorageRoot) -> Iterator[str]:
         yield f"torch {node.torch}, here {version('torch')}"
     if not node.sees_root:
         yield (
-            f"it does not see the results place {root}; name a place that all nodes reach: a shared folder at the "
+            f"it does not see the results place {root}; name one that all nodes reach: a shared folder at the "
             "same path, or a URI such as s3://BUCKET/FOLDER"
         )
 

@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from lethe.execution import _ray_private
+
 SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -18,6 +20,9 @@ SETTINGS = {
 """Ray Tune prints and writes nothing of its own, leaves the working directory alone and saves no state but at its
 ends; no call starts a cluster by itself; and Ctrl-C is ours, where Tune's own handler waits for minutes while no trial
 is due."""
+
+SET_TOKEN = "set the cluster's own by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+"""What to do where a token is missing or wrong."""
 
 TOKEN_FILE = Path("~/.ray/auth_token")
 """Where Ray keeps the token of this user's clusters."""
@@ -32,7 +37,7 @@ def prepare() -> None:
 
 
 def has_token() -> bool:
-    """Tell whether this user has a token, as Ray looks for it: named by the environment, else in its own file."""
+    """Return whether this user has a token, as Ray looks for it: named by the environment, else in its own file."""
     if os.environ.get("RAY_AUTH_TOKEN"):
         return True
     named = os.environ.get("RAY_AUTH_TOKEN_PATH")
@@ -52,8 +57,5 @@ def demand_token() -> None:
 
 def set_mode(mode: str) -> None:
     """Set how this process and its children prove themselves: ``token``, or ``disabled`` for a cluster that is open."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-
     os.environ["RAY_AUTH_MODE"] = mode
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
+    _ray_private.reload_authentication()

@@ -1,6 +1,5 @@
 """What travels to a cluster's workers: the two packages as they are here, so that no node needs them installed."""
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -8,23 +7,19 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
 
-from ray._private.runtime_env.constants import RAY_JOB_CONFIG_JSON_ENV_VAR
-
 import lethe
 import unlearning
-from lethe.results.provenance import CODE_VERSION_VARIABLE, code_version
+from lethe.versions import CODE_VERSION_VARIABLE, code_version
 
 _CODE: Final = (".py", ".typed", ".css", ".js", ".j2")
 """The files of the two packages that are part of what is distributed."""
 
 _NOTES: Final = ("METADATA", "WHEEL", "entry_points.txt")
-"""Those beside them that tell the version of what is installed, and not from where."""
+"""Those beside them that name the version of what is installed, and not where it came from."""
 
 
 def runtime_env() -> dict[str, Any]:
-    """Give the runtime environment by which Ray sends the code; an empty one where it was sent already, with a job."""
-    if "py_modules" in _of_job():
-        return {}
+    """Return the runtime environment by which Ray sends the code."""
     folders = [*_packages(), _metadata()]
     return {
         "py_modules": [str(folder) for folder in folders],
@@ -33,10 +28,12 @@ def runtime_env() -> dict[str, Any]:
     }
 
 
-def _of_job() -> dict[str, Any]:
-    """Give the runtime environment of the submitted job that this process is the driver of; empty without one."""
-    runtime_env: dict[str, Any] = json.loads(os.environ.get(RAY_JOB_CONFIG_JSON_ENV_VAR, "{}")).get("runtime_env") or {}
-    return runtime_env
+def has_travelled() -> bool:
+    """Return whether this process itself runs code that was sent, as the driver of a submitted job does.
+
+    Ray gives its workers what travelled with the job.
+    """
+    return CODE_VERSION_VARIABLE in os.environ
 
 
 def _packages() -> list[Path]:
@@ -44,7 +41,7 @@ def _packages() -> list[Path]:
 
 
 def _metadata() -> Path:
-    """Name the folder that tells the version of what is installed."""
+    """Return the folder that names the version of what is installed."""
     installed = distribution("lethe")
     return Path(str(installed.locate_file(f"lethe-{installed.version}.dist-info")))
 

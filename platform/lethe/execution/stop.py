@@ -1,4 +1,4 @@
-"""The wish to stop: asked for by a signal or by a run that lost its place, seen by whatever deals work."""
+"""The request to stop: made by a signal or by a run that lost its storage root, seen by whatever schedules work."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ ADVICE: Final = b"\nStopping: running epochs finish first. Once more stops at on
 
 
 class Stop:
-    """Asked for once; whoever deals work looks at it between two steps.
+    """Requested once; whatever schedules work looks at it between two steps.
 
     Attributes:
         reason: why, in a sentence; empty where a person asked.
@@ -24,7 +24,7 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Tell whether no new step is to begin."""
+        """Whether no new step is to begin."""
         return self._asked.is_set()
 
     def request(self, reason: str = "") -> None:
@@ -34,7 +34,7 @@ class Stop:
             self._asked.set()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, but not beyond the wish; tell whether there is one."""
+        """Sleep, but not beyond the request; return whether there is one."""
         return self._asked.wait(seconds)
 
 

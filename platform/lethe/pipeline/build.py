@@ -71,13 +71,15 @@ class ArtifactBuilder:
 
         If the filling itself fails, every method search is given up, which ends the search, and the error is raised at
         the end.
-        If what runs inside fails, the filling ends with its running steps; should it fail too, that is a problem told.
+        If what runs inside fails, or the wait is interrupted, the filling ends with its running steps; should it fail
+        too, that is reported as a problem.
 
         Args:
             worker pool: of trainers.
             stop: what the worker pool looks at; asked for when what runs inside raises.
         """
         errors: list[Exception] = []
+        has_ended = threading.Event()  # Python before 3.13 takes a thread for ended whose `join` was interrupted
 
         def fill() -> None:
             try:
@@ -86,18 +88,22 @@ class ArtifactBuilder:
                 errors.append(error)
                 for method_search in self._plan.method_searches:
                     self._search.give_up(method_search)
+            finally:
+                has_ended.set()
 
         filler = threading.Thread(target=fill, name="lethe-filling", daemon=True)
         filler.start()
         try:
             yield
+            has_ended.wait()
+            filler.join()
         except BaseException as error:
             stop.request()
-            filler.join(None if isinstance(error, Exception) else AT_ONCE_S)
+            if has_ended.wait(None if isinstance(error, Exception) else AT_ONCE_S):
+                filler.join()
             for other in errors:
                 self._problem(f"beside that, the artifacts could not be made: {other}")
             raise
-        filler.join()
         if errors:
             raise errors[0]
 

@@ -6,23 +6,21 @@ stand in no row, but the noise floor is taken over every oracle there is.
 """
 
 import json
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from statistics import fmean
-from typing import Any, Literal, cast
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
-from lethe.results import ConfirmationRow, PredictionRow, TrialRow
+from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import scenario_columns, setting_columns, setting_of
+from lethe.results.measures import measure_columns, measure_rows
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.storage.hashing import fingerprint
 from lethe.study import MethodSearch, Scenario
 from unlearning.data import SplitName
-from unlearning.evaluation import ReportMeasures
 from unlearning.methods import Method, Nothing
-from unlearning.metrics import REPORT_METRICS, average_gap, tug_of_war
+from unlearning.metrics import METRICS, Evaluation, Measure, measures_of
 from unlearning.trial import EpochResult, Logits
 
 Role = Literal["reporting", "tuning"]
@@ -150,11 +148,11 @@ def missing_from(wanted: Sequence[Confirmation], confirmed: Iterable[str]) -> li
     return [confirmation for confirmation in wanted if confirmation.confirmation_id not in known]
 
 
-Confirmed = tuple[ConfirmationRow, list[PredictionRow]]
+Confirmed = tuple[ConfirmationRow, list[PredictionRow], list[MeasureRow]]
 
 
 class Confirmer:
-    """The worker of the confirmation: unlearns once, measures everything, makes the row and its predictions."""
+    """The worker of the confirmation: unlearns once, computes every metric, makes the row and what belongs to it."""
 
     def __init__(self, contexts: TrialContexts) -> None:
         self._contexts = contexts
@@ -170,20 +168,21 @@ class Confirmer:
             for result in trial_context.unlearn(method, ALL_SPLITS, every_epoch=False):
                 epochs.append(result)
                 yield
-        logits = epochs[-1].logits if epochs else trial_context.oracle_logits
-        measured = trial_context.evaluator.report(logits) if logits else None
+        logits = epochs[-1].logits if method else trial_context.oracle_logits
+        measures = self._measures(confirmation, trial_context, logits) if logits else []
         row = ConfirmationRow(
             **scenario_columns(confirmation.study, confirmation.scenario),
             **confirmation.setting,
             **confirmation.tuning,
             **asdict(self._contexts.provenance),
-            **self._measured(confirmation, trial_context, measured),
+            **_of_oracle(trial_context.oracle_evaluation),
+            **measure_columns(measures),
             **(_costs(method, trial_context, epochs) if method else _costs_of_oracle(trial_context)),
             confirmation_id=confirmation.confirmation_id,
             method_search=confirmation.method_search.fingerprint if confirmation.method_search else None,
             row=confirmation.row,
             threshold=trial_context.threshold(method) if method else None,
-            status="done" if measured else "diverged",
+            status="done" if logits else "diverged",
             training_seed=confirmation.seed,
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
             mia_nonmembers=trial_context.data.nonmembers,
@@ -193,36 +192,17 @@ class Confirmer:
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
         )
-        return row, _predictions(row, trial_context, logits) if measured else []
+        return row, _predictions(row, trial_context, logits) if logits else [], measure_rows(row, measures)
 
-    def _measured(
-        self, confirmation: Confirmation, trial_context: TrialContext, measured: ReportMeasures | None
-    ) -> dict[str, Any]:
-        oracle = _columns(trial_context.oracle_report)
-        compared = {f"oracle_{name}": oracle[name] for name in ("ua", "ra", "va", "ta", "mia")}
-        if measured is None:
-            return {**compared, "recall_per_class": []}
-        own = _columns(measured)
-        gaps = [average_gap(own, other, REPORT_METRICS) for other in self._compared_with(confirmation, trial_context)]
-        return {
-            **compared,
-            **own,
-            **{f"mia_{name}": score for name, score in measured.attacks.items() if name != "confidence"},
-            "mia_balanced_accuracy": _or_null(measured.attack_accuracy),
-            "mia_per_class": list(map(_or_null, measured.mia_per_class)),
-            "ua_per_class": list(map(_or_null, measured.ua_per_class)),
-            "auc": _or_null(measured.auc),
-            "recall_per_class": list(measured.recall),
-            "gap": fmean(gaps),
-            "tow": tug_of_war(own, oracle),
-        }
-
-    def _compared_with(self, confirmation: Confirmation, trial_context: TrialContext) -> list[dict[str, float]]:
-        """Give the paired oracle; for the oracle itself, those of the other seeds."""
+    def _measures(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> list[Measure]:
+        """Compute every metric, against the paired oracle; for the oracle itself the gap is to those of other seeds."""
+        oracle = trial_context.oracle_evaluation
         if confirmation.method is not None:
-            return [_columns(trial_context.oracle_report)]
+            own = trial_context.evaluator.evaluation(logits)
+            return measures_of(replace(own, oracle=oracle, references=(oracle,)), METRICS)
         others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
-        return [_columns(other.oracle_report) for other in others]
+        references = tuple(other.oracle_evaluation for other in others)
+        return measures_of(replace(oracle, oracle=oracle, references=references), METRICS)
 
 
 def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
@@ -250,14 +230,8 @@ def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logi
     ]
 
 
-def _or_null(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _columns(measures: ReportMeasures) -> dict[str, float]:
-    return {
-        name: cast(float, value) for name, value in asdict(measures).items() if name in ("ua", "ra", "va", "ta", "mia")
-    }
+def _of_oracle(oracle: Evaluation) -> dict[str, Any]:
+    return {f"oracle_{name}": METRICS[name].overall(oracle) for name in ("ua", "ra", "va", "ta", "mia")}
 
 
 def _costs(method: Method, trial_context: TrialContext, epochs: Sequence[EpochResult]) -> dict[str, Any]:

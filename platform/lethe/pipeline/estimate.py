@@ -9,11 +9,11 @@ import torch
 
 from lethe.execution.device import claim_device
 from lethe.execution.node_types import NodeType
-from lethe.execution.resources import Room, fitting
+from lethe.execution.resources import fitting
 from lethe.pipeline.plan import Plan
 from lethe.results import ArtifactRow, ConfirmationRow, Store, to_rows
-from lethe.search.calibration import known, packs_gpus, share_for
-from lethe.study import Scenario, Share
+from lethe.search.calibration import known, packs_gpus, resources_for
+from lethe.study import Resources, Scenario
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.training import Training
 
@@ -22,9 +22,9 @@ PROBE_BATCHES = 4
 
 @dataclass(frozen=True)
 class Spot:
-    """What machines of one kind run at a time, all of them together."""
+    """What machines of one type run at a time, all of them together."""
 
-    kind: NodeType
+    node_type: NodeType
     trainings: int
     trials: int
 
@@ -34,7 +34,7 @@ class Estimate:
     """How long a plan takes on some machines, and with how many workers.
 
     Attributes:
-        seconds: None where the machines hold no worker of some kind.
+        seconds: None where the machines hold no worker of some node_type.
         reason: why trials have the share that they have.
     """
 
@@ -45,17 +45,17 @@ class Estimate:
     reason: str
 
 
-def estimate(plan: Plan, store: Store, kinds: Sequence[NodeType]) -> Estimate:
+def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estimate:
     """Estimate from what the study's units took so far, else from a short probe here.
 
     Args:
-        kinds: the machines to run on.
+        node_types: the machines to run on.
     """
     asked = plan.study.resources
-    share, reason = _share_of_trials(plan, store, kinds)
+    resources, reason = _resources_of_trials(plan, store, node_types)
     spots = tuple(
-        Spot(kind, *(kind.count * fitting(kind.resources, Room.of(one)) for one in (asked.training, share)))
-        for kind in kinds
+        Spot(node_type, *(node_type.count * fitting(node_type.resources, one) for one in (asked.training, resources)))
+        for node_type in node_types
     )
     trainers, triers = sum(spot.trainings for spot in spots), sum(spot.trials for spot in spots)
     if asked.workers is not None:
@@ -76,20 +76,24 @@ def estimate(plan: Plan, store: Store, kinds: Sequence[NodeType]) -> Estimate:
     return Estimate(seconds, trainers, triers, spots, reason)
 
 
-def _share_of_trials(plan: Plan, store: Store, kinds: Sequence[NodeType]) -> tuple[Share, str]:
-    """Give the share of a trial, and where it comes from."""
+def _resources_of_trials(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> tuple[Resources, str]:
+    """Return the resources of a trial, and where it comes from."""
     asked = plan.study.resources.trial
     if asked != "auto":
         return asked, "as the study says"
     on_gpu = packs_gpus(plan.study)
-    rows = {kind: known(store, plan.method_searches, kind) for kind in kinds if kind.gpus or not on_gpu}
-    found = {kind: row for kind, row in rows.items() if row is not None}
+    rows = {
+        node_type: known(store, plan.method_searches, node_type)
+        for node_type in node_types
+        if node_type.gpus or not on_gpu
+    }
+    found = {node_type: row for node_type, row in rows.items() if row is not None}
     if not rows or len(found) < len(rows):
-        return Share(
+        return Resources(
             gpu=float(on_gpu)
         ), "auto: measured when the search begins; until then counted as one a GPU, or one a core"
-    reasons = "; ".join(f"{kind.title}: {row.reason}" for kind, row in found.items())
-    return share_for({kind: row.workers for kind, row in found.items()}, on_gpu), f"auto: {reasons}"
+    reasons = "; ".join(f"{node_type.title}: {row.reason}" for node_type, row in found.items())
+    return resources_for({node_type: row.workers for node_type, row in found.items()}, on_gpu), f"auto: {reasons}"
 
 
 def _training_images(plan: Plan) -> float:

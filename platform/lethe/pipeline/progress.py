@@ -1,5 +1,6 @@
 """What a person sees while a study runs: one live line on a terminal, a plain line now and then elsewhere."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ class Progress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._lock = threading.RLock()
+        """Held by whoever changes the state: the search, and the thread that trains beside it."""
         self._state = State()
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._said_at = -QUIET_S
@@ -94,22 +97,25 @@ class Progress:
         self._console.print(Text(text), soft_wrap=True)
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
-        """Begin a stage of ``total`` units, ``done`` of which stood there already."""
-        before = self._state
-        self._state = State(name, done, total, already=done)
-        self._state.models_made, self._state.models_missing = before.models_made, before.models_missing
-        self._show(now=True)
+        """Begin a stage of ``total`` units, ``done`` of which were there already."""
+        with self._lock:
+            before = self._state
+            self._state = State(name, done, total, already=done)
+            self._state.models_made, self._state.models_missing = before.models_made, before.models_missing
+            self._show(now=True)
 
     def models(self, made: int, missing: int) -> None:
-        """Tell how many of the missing originals and oracles are made; they are trained beside whatever stage it is."""
-        self._state.models_made, self._state.models_missing = made, missing
-        self._show(now=False)
+        """Show how many of the missing originals and oracles are made; they are trained beside whatever stage it is."""
+        with self._lock:
+            self._state.models_made, self._state.models_missing = made, missing
+            self._show(now=False)
 
     def update(self, **changes: float | int | None) -> None:
         """Change what is known of the stage, by the names of `State`."""
-        for name, value in changes.items():
-            setattr(self._state, name, value)
-        self._show(now=self._state.done == self._state.total)
+        with self._lock:
+            for name, value in changes.items():
+                setattr(self._state, name, value)
+            self._show(now=self._state.done == self._state.total)
 
     def _show(self, now: bool) -> None:
         line = self._state.line()

@@ -10,15 +10,16 @@ from typing import TypeVar
 
 from lethe.artifacts import ArtifactStore, Claims, LocalClaims, RayClaims, Trainer
 from lethe.artifacts.context import TrialContexts
+from lethe.errors import LetheError
 from lethe.execution.connect import connect
 from lethe.execution.connection import Connection, OnRay
 from lethe.execution.leftovers import remove_leftovers
 from lethe.execution.node_types import node_types_of
 from lethe.execution.plugin_code import send_by_value
-from lethe.execution.resources import Room
 from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop, stopping_on_signals
-from lethe.execution.worker_pool import Watch, WorkerPool
+from lethe.execution.supervision import Watch
+from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.boards import are_current, board_rows
 from lethe.pipeline.build import ArtifactBuilder
 from lethe.pipeline.confirm import Confirmer, confirmations, missing_from
@@ -32,7 +33,7 @@ from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tun
 from lethe.search.calibration import Calibrator
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import writing_study
-from lethe.study import MethodSearch, Share, Study
+from lethe.study import MethodSearch, Resources, Study
 from unlearning.data import facts
 
 Worker = TypeVar("Worker")
@@ -43,7 +44,7 @@ COMPACT_EVERY = 500
 """Trials between two compactions of their parts: so many are read again in about a second."""
 
 
-class InterruptedStudyError(Exception):
+class InterruptedStudyError(LetheError):
     """A study that was stopped before its end; everything finished is kept."""
 
 
@@ -109,9 +110,9 @@ class StudyRun:
             self._progress.say(f"Running on {connection.title}.")
             if isinstance(connection, OnRay):
                 send_by_value(added_parts_of(self._study))
-                for share in (self._study.resources.training, self._study.resources.trial):
-                    if share != "auto":
-                        connection.check_holds(Room.of(share))
+                for asked in (self._study.resources.training, self._study.resources.trial):
+                    if asked != "auto":
+                        connection.check_holds(asked)
             self._work(plan, connection)
             if self._stop.requested:
                 raise InterruptedStudyError(self._stop.reason)
@@ -148,50 +149,52 @@ class StudyRun:
             self._progress.say(journal.problem)
         search = StudySearch(plan.method_searches, self._store, journal)
         builder = ArtifactBuilder(plan, self._artifacts, self._store, search, self._progress, self._problem)
-        share = self._study.resources.training
+        training = self._study.resources.training
         claims: Claims = RayClaims() if isinstance(connection, OnRay) else LocalClaims()
-        make = partial(Trainer, self._artifacts, shared_data, claims, share)
-        trainers = connection.worker_pool(make, Room.of(share), self._watch, claims.release_all)
+        make = partial(Trainer, self._artifacts, shared_data, claims, training)
+        trainers = connection.worker_pool(make, training, self._watch, claims.release_all)
         if isinstance(connection, OnRay):
             with builder.beside(trainers, self._stop):
-                share, room = self._search_on_ray(plan, search, shared_data, connection)
+                asked, held = self._search_on_ray(plan, search, shared_data, connection)
         else:
             builder.fill(trainers)
-            share, room = self._search_here(search, shared_data)
+            asked = held = self._search_here(search, shared_data)
         if self._stop.requested:
             return
         self._compose(plan.method_searches, search.rows)
         method_searches = [
             method_search for method_search in plan.method_searches if builder.can_confirm(method_search)
         ]
-        make_confirmer = partial(_with_contexts, Confirmer, self._artifacts, shared_data, share)
-        self._confirm(method_searches, search, connection.worker_pool(make_confirmer, room, self._watch))
+        make_confirmer = partial(_with_contexts, Confirmer, self._artifacts, shared_data, asked)
+        self._confirm(method_searches, search, connection.worker_pool(make_confirmer, held, self._watch))
         self._compact()
         self._tell_failures(method_searches, search)
 
-    def _search_here(self, search: StudySearch, shared_data: SharedData) -> tuple[Share, Room]:
-        """Search in this process; give the share and the room of the worker, which has the process to itself."""
+    def _search_here(self, search: StudySearch, shared_data: SharedData) -> Resources:
+        """Search in this process; return the resources of the worker, which has the process to itself."""
         trial = self._study.resources.trial
-        share = self._study.resources.training if trial == "auto" else trial
+        resources = self._study.resources.training if trial == "auto" else trial
         if not search.finished:
             self._progress.stage("search", search.planned, done=search.ended)
-            worker = _with_contexts(TrialWorker, self._artifacts, shared_data, share)
+            worker = _with_contexts(TrialWorker, self._artifacts, shared_data, resources)
             run_here(search, worker, self._stop, self._follow(search))
-        return share, Room.of(share)
+        return resources
 
     def _search_on_ray(
         self, plan: Plan, search: StudySearch, shared_data: SharedData, cluster: OnRay
-    ) -> tuple[Share, Room]:
-        """Search on the cluster; give the share of a worker and the room that it has at the end."""
-        share = self._share_of_trials(plan, search, shared_data, cluster)
+    ) -> tuple[Resources, Resources]:
+        """Search on the cluster; return the resources of a worker at the beginning and at the end."""
+        asked = self._resources_of_trials(plan, search, shared_data, cluster)
         if search.finished:
-            return share, Room.of(share)
-        make = partial(_with_contexts, TrialWorker, self._artifacts, shared_data, share)
+            return asked, asked
+        make = partial(_with_contexts, TrialWorker, self._artifacts, shared_data, asked)
         self._progress.stage("search", search.planned, done=search.ended)
-        return share, run_on_tune(self._study, search, make, cluster, Room.of(share), self._watch, self._follow(search))
+        return asked, run_on_tune(self._study, search, make, cluster, asked, self._watch, self._follow(search))
 
-    def _share_of_trials(self, plan: Plan, search: StudySearch, shared_data: SharedData, cluster: OnRay) -> Share:
-        """Give the share that the study asks for, or measure it with the first trial that can be dealt."""
+    def _resources_of_trials(
+        self, plan: Plan, search: StudySearch, shared_data: SharedData, cluster: OnRay
+    ) -> Resources:
+        """Return the resources that the study asks for, or measure it with the first trial that can be dealt."""
         asked = self._study.resources.trial
         if asked != "auto":
             return asked
@@ -263,7 +266,7 @@ class StudyRun:
 
 
 def _with_contexts(
-    worker: Callable[[TrialContexts], Worker], artifacts: ArtifactStore, shared_data: SharedData, share: Share
+    worker: Callable[[TrialContexts], Worker], artifacts: ArtifactStore, shared_data: SharedData, resources: Resources
 ) -> Worker:
     """Make a worker where it is to work."""
-    return worker(TrialContexts(artifacts, shared_data, share))
+    return worker(TrialContexts(artifacts, shared_data, resources))

@@ -11,7 +11,7 @@ from lethe.pipeline.estimate import Estimate
 from lethe.pipeline.plan import Plan
 from lethe.pipeline.progress import duration
 from lethe.storage.root import StorageRoot
-from lethe.study import Share, scenarios_of
+from lethe.study import Resources, scenarios_of
 from unlearning.data import facts
 
 
@@ -45,16 +45,16 @@ def _print_data(plan: Plan, console: Console) -> None:
 def _where(estimate: Estimate) -> Table:
     table = Table("machines", "there", "trainings at once", "trials at once", box=SIMPLE_HEAD)
     for spot in estimate.spots:
-        table.add_row(spot.kind.title, str(spot.kind.count), str(spot.trainings), str(spot.trials))
+        table.add_row(spot.node_type.title, str(spot.node_type.count), str(spot.trainings), str(spot.trials))
     return table
 
 
 def _time(plan: Plan, estimate: Estimate) -> str:
     if estimate.seconds is None:
-        shares = plan.study.resources
+        asked = plan.study.resources
         return (
-            f"No estimate of the time: no machine holds what a training ({_shown(shares.training)}) and a "
-            f"trial ({_shown(shares.trial)}) ask for."
+            f"No estimate of the time: no machine holds what a training ({_shown(asked.training)}) and a "
+            f"trial ({_shown(asked.trial)}) ask for."
         )
     return (
         f"About {duration(estimate.seconds)} with {estimate.training_workers} training and {estimate.trial_workers} "
@@ -62,5 +62,5 @@ def _time(plan: Plan, estimate: Estimate) -> str:
     )
 
 
-def _shown(share: Share | Literal["auto"]) -> str:
-    return share if share == "auto" else f"{share.cpu:g} CPU, {share.gpu:g} GPU"
+def _shown(resources: Resources | Literal["auto"]) -> str:
+    return resources if resources == "auto" else f"{resources.cpu:g} CPU, {resources.gpu:g} GPU"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lethe.errors import InputError
 from lethe.results import Results
 from lethe.results.columns import json_column
 from lethe.results.visible import visible
@@ -53,7 +54,7 @@ def print_unit(root: StorageRoot, name: str, console: Console) -> None:
     """Print a trial (setting, curve, what it was compared with, cost, versions), a confirmation or an artifact.
 
     Raises:
-        ValueError: nothing has this name; the message gives names that are like it.
+        InputError: nothing has this name; the message gives names that are like it.
         QueryError: no results in the place.
     """
     results = Results(root)
@@ -100,7 +101,7 @@ def _find(results: Results, name: str) -> tuple[str, dict[str, Any]]:
             return table, found[0]
         known += rows[key].to_pylist()
     like = difflib.get_close_matches(name, known, 5, cutoff=0.3)
-    raise ValueError(
+    raise InputError(
         f"no trial, confirmation or artifact '{name}' in {results.root}; names like it: {', '.join(like) or 'none'}"
     )
 

@@ -27,6 +27,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
+from lethe.errors import InputError, LetheError
 from lethe.report.page import render_page
 from lethe.results import QueryError, SchemaError
 from lethe.storage.root import StorageError, StorageRoot
@@ -73,7 +74,7 @@ _NOTHING_TO_SHOW: Final = """<!doctype html>
 """
 
 
-class ClosedError(Exception):
+class ClosedError(LetheError):
     """A report that is asked for after it was closed."""
 
 
@@ -173,12 +174,12 @@ class ReportServer(ThreadingHTTPServer):
         token: who has it is let in; None for everyone on this machine. For a host that others reach one is made.
 
     Raises:
-        ValueError: the address cannot be listened on, or the token is empty.
+        InputError: the address cannot be listened on, or the token is empty.
     """
 
     def __init__(self, report: LiveReport, host: str, port: int, token: str | None) -> None:
         if token == "":
-            raise ValueError("the token is empty: give one that cannot be guessed, or none to have one made")
+            raise InputError("the token is empty: give one that cannot be guessed, or none to have one made")
         self.report = report
         self.host = host.strip("[]")
         self.is_loopback = _is_loopback(self.host)
@@ -188,7 +189,7 @@ class ReportServer(ThreadingHTTPServer):
         try:
             super().__init__((self.host, port), _Handler)
         except OSError as error:
-            raise ValueError(_advice(error, host, port)) from error
+            raise InputError(_advice(error, host, port)) from error
 
     @property
     def url(self) -> str:

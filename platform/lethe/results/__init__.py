@@ -1,5 +1,6 @@
 """The record of every study: Parquet parts, read as tables, queried with SQL."""
 
+from lethe.errors import SchemaError
 from lethe.results.compaction import compact, copy_tables
 from lethe.results.limits import TooLargeError
 from lethe.results.part import CorruptPartError
@@ -11,6 +12,7 @@ from lethe.results.rows import (
     CalibrationRow,
     ConfirmationRow,
     EpochRow,
+    MeasureRow,
     PredictionRow,
     Row,
     StudyRow,
@@ -20,7 +22,6 @@ from lethe.results.rows import (
 from lethe.results.schema import describe, to_rows
 from lethe.results.store import CorruptPartWarning, ForeignFolderWarning, ResultsWarning, Store
 from lethe.results.views import VIEWS
-from lethe.versions import SchemaError
 
 __all__ = [
     "TABLES",
@@ -33,6 +34,7 @@ __all__ = [
     "CorruptPartWarning",
     "EpochRow",
     "ForeignFolderWarning",
+    "MeasureRow",
     "PredictionRow",
     "QueryError",
     "Results",

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from lethe.errors import SchemaError
 from lethe.results.limits import Budget
 from lethe.results.part import CorruptPartError, decode, encode
 from lethe.storage.documents import Document, MalformedError, read_json
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageRoot, UnfitFileError
-from lethe.versions import SchemaError
 
 FOLDER: Final = "copies"
 
@@ -32,7 +32,7 @@ INDEX_LIMIT_BYTES: Final = 1 << 28
 class Index(Document):
     """Which file a table's copy is, and the files of each study that it repeats."""
 
-    file: Annotated[str, Field(pattern=r"^[a-z]+-[0-9a-f]{16}\.parquet$")]
+    file: Annotated[str, Field(pattern=r"^[a-z_]+-[0-9a-f]{16}\.parquet$")]
     studies: dict[str, list[str]]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Final, TypeVar
 
+from lethe.errors import InputError
 from lethe.storage.root import StorageError
 
 Answer = TypeVar("Answer")
@@ -68,12 +69,12 @@ def parse_memory(text: str) -> int:
     """Read a size such as ``4GB`` or ``500 MiB`` as bytes.
 
     Raises:
-        ValueError: it is no size, or none above zero.
+        InputError: it is no size, or none above zero.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", text)
     size = int(float(match[1]) * _UNITS[match[2]]) if match and match[2] in _UNITS else 0
     if size <= 0:
-        raise ValueError(f"wanted a size of memory such as 500MB or 4GB, got '{text}'")
+        raise InputError(f"wanted a size of memory such as 500MB or 4GB, got '{text}'")
     return size
 
 

@@ -10,9 +10,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lethe.errors import LetheError, SchemaError
 from lethe.results.limits import Budget
 from lethe.results.rows import RENAMED_COLUMNS, SCHEMA_VERSION
-from lethe.versions import SchemaError
 
 _VERSION: Final = b"lethe.schema_version"
 _DIGEST: Final = b"lethe.sha256"
@@ -23,7 +23,7 @@ _COMPRESSED_ROWS: Final = 16
 """Below it, compressing takes longer than all the rest of writing, and of reading, and saves no space."""
 
 
-class CorruptPartError(Exception):
+class CorruptPartError(LetheError):
     """Bytes that are not a whole, unchanged part; the message says what was found."""
 
 

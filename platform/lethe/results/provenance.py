@@ -4,46 +4,15 @@ import os
 import platform
 import resource
 import socket
-import subprocess
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
-CODE_VERSION_VARIABLE = "LETHE_CODE_VERSION"
-"""In the environment of code that was sent to a cluster: where it stood when it left."""
-
-
-@cache
-def code_version() -> str:
-    """Name the commit that this code stands at (``+`` where it was changed since), or the package's version."""
-    if sent := os.environ.get(CODE_VERSION_VARIABLE):
-        return sent
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty=+",
-        "--abbrev=12",
-        "--exclude=*",
-    ]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return version("lethe")
-    return done.stdout.strip()
-
-
-@cache
-def _installed(package: str) -> str:
-    """Give a package's version; reading it from the disk is too slow for every report."""
-    return version(package)
+from lethe.versions import code_version, installed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +33,12 @@ class Provenance:
     worker: str = ""
     node: str = ""
     peak_memory_bytes: int | None = None
-    lethe_version: str = field(default_factory=lambda: _installed("lethe"))
+    lethe_version: str = field(default_factory=lambda: installed("lethe"))
     code_version: str = field(default_factory=code_version)
     python_version: str = field(default_factory=platform.python_version)
     torch_version: str = torch.__version__
-    ray_version: str = field(default_factory=lambda: _installed("ray"))
-    optuna_version: str = field(default_factory=lambda: _installed("optuna"))
+    ray_version: str = field(default_factory=lambda: installed("ray"))
+    optuna_version: str = field(default_factory=lambda: installed("optuna"))
 
     @classmethod
     def here(cls, device: torch.device, cpus: float, gpus: float) -> "Provenance":

@@ -12,6 +12,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from lethe.errors import InputError, LetheError
 from lethe.results import functions
 from lethe.results.limits import TIMEOUT_S, half_of_memory, in_words, parse_memory, within
 from lethe.results.rows import TABLES, TableName
@@ -35,7 +36,7 @@ _SETTINGS: Final = (
 )
 
 
-class QueryError(Exception):
+class QueryError(LetheError):
     """SQL that cannot be answered; the message says why and names the tables and views."""
 
 
@@ -57,7 +58,7 @@ class Results:
 
     Raises:
         QueryError: no specification, or several, have such a fingerprint.
-        ValueError: the memory is no size, or the time is not above zero.
+        InputError: the memory is no size, or the time is not above zero.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Results:
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         if not timeout_s > 0:
-            raise ValueError(f"wanted a time above 0 s for a query, got {timeout_s:g} s")
+            raise InputError(f"wanted a time above 0 s for a query, got {timeout_s:g} s")
         self.root = StorageRoot.at(where)
         self.study = study
         self.specification = ""
@@ -184,7 +185,7 @@ def query(
     Raises:
         QueryError: no single reading statement, wrong SQL, no results in the place, or too little memory or time.
         TooLargeError: a table takes more memory than it may.
-        ValueError: the memory is no size, or the time is not above zero.
+        InputError: the memory is no size, or the time is not above zero.
         SchemaError: a newer Lethe wrote a part.
     """
     return Results(where, study, memory=memory, timeout_s=timeout_s).query(sql)
@@ -212,7 +213,7 @@ def save_query(sql: str, name: str, where: StorageRoot | str | Path) -> str:
         Where it lies.
 
     Raises:
-        ValueError: the name cannot be a query's.
+        InputError: the name cannot be a query's.
         QueryError: the query has no answer that a view could give.
         StorageError: it could not be written.
     """

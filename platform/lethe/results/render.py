@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from lethe.errors import InputError
 from lethe.results.latex import escaped, tabular
 from lethe.results.visible import visible, visible_in_json
 
@@ -38,11 +39,11 @@ def render(table: pa.Table, form: TextFormat, width: int | None = None) -> str:
         width: columns of the terminal, for ``table``; None: as wide as the text.
 
     Raises:
-        ValueError: two columns have one name, of which JSON could keep one.
+        InputError: two columns have one name, of which JSON could keep one.
     """
     names = table.column_names
     if repeated := [name for name, count in Counter(names).items() if count > 1 and form == "json"]:
-        raise ValueError(f"several columns are named {', '.join(repeated)}: JSON needs a name for each")
+        raise InputError(f"several columns are named {', '.join(repeated)}: JSON needs a name for each")
     rows = [
         [_plain(value) for value in row] for row in zip(*(column.to_pylist() for column in table.columns), strict=True)
     ]

@@ -25,6 +25,9 @@ RENAMED_COLUMNS: Final = {
 RENAMED_TABLES: Final = {"calibrations": "packings"}
 """Folders of tables that had another name before version 6; they keep it."""
 
+CLASS_COLUMNS: Final = {"ua_per_class": "ua", "mia_per_class": "mia", "recall_per_class": "recall"}
+"""Columns of a confirmation that list the value of each class, by their metric."""
+
 ProposedBy = Literal["startup", "model", "random", "fixed"]
 
 
@@ -313,6 +316,37 @@ class PredictionRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasureRow:
+    """One value of one metric of one unit of work: of all images of a group, or of one class of it."""
+
+    study: Annotated[str, Column("", "name of the study")]
+    unit_kind: Annotated[
+        Literal["epoch", "trial", "confirmation", "audit"],
+        Column("", "what was measured: an 'epoch' of a trial, a 'trial', a 'confirmation' or an 'audit'"),
+    ]
+    unit_id: Annotated[str, Column("", "its name; of an epoch that of its trial")]
+    epoch: Annotated[int | None, Column("", "number of the epoch, from 1; null for other units")] = None
+    training_seed: Annotated[
+        int | None, Column("", "training seed of the model; null where the value is a mean over several")
+    ] = None
+    metric: Annotated[str, Column("", "name of the metric")]
+    version: Annotated[int | None, Column("", "version of the metric; null where the unit was recorded without it")] = (
+        None
+    )
+    split: Annotated[
+        str | None,
+        Column("", "images looked at: 'forget', 'retain', 'train', 'val' or 'test'; null where it is none of them"),
+    ] = None
+    class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")] = None
+    value: Annotated[
+        float | None, Column("", "the value, in the metric's unit; null where its definition has none")
+    ] = None
+    low: Annotated[float | None, Column("", "lower end of the interval that the metric gives; null without one")] = None
+    high: Annotated[float | None, Column("", "upper end of that interval")] = None
+    n: Annotated[int | None, Column("images", "images that the value is computed from; null where none are")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyRow:
     """One specification of a study, as it was first run: its file with overrides and defaults written out."""
 
@@ -424,9 +458,27 @@ class CalibrationRow(ProvenanceColumns, _PackingColumns):
     """So many trials at a time on one device, as measured; ``peak_memory_bytes`` is that of one worker."""
 
 
-Row = TrialRow | EpochRow | ConfirmationRow | PredictionRow | BoardRow | ArtifactRow | CalibrationRow | StudyRow
+Row = (
+    TrialRow
+    | EpochRow
+    | ConfirmationRow
+    | PredictionRow
+    | MeasureRow
+    | BoardRow
+    | ArtifactRow
+    | CalibrationRow
+    | StudyRow
+)
 TableName = Literal[
-    "trials", "epochs", "confirmations", "predictions", "boards", "artifacts", "calibrations", "studies"
+    "trials",
+    "epochs",
+    "confirmations",
+    "predictions",
+    "recorded_measures",
+    "boards",
+    "artifacts",
+    "calibrations",
+    "studies",
 ]
 
 TABLES: Final[dict[TableName, type[Row]]] = {
@@ -434,6 +486,7 @@ TABLES: Final[dict[TableName, type[Row]]] = {
     "epochs": EpochRow,
     "confirmations": ConfirmationRow,
     "predictions": PredictionRow,
+    "recorded_measures": MeasureRow,
     "boards": BoardRow,
     "artifacts": ArtifactRow,
     "calibrations": CalibrationRow,
@@ -445,6 +498,7 @@ UNITS: Final[dict[TableName, str]] = {
     "epochs": "trial_id",
     "confirmations": "confirmation_id",
     "predictions": "confirmation_id",
+    "recorded_measures": "unit_id",
     "boards": "specification_id",
     "artifacts": "artifact_id",
     "calibrations": "packing_id",
@@ -457,6 +511,7 @@ UNIT_ROWS: Final[dict[TableName, int]] = {
     "epochs": 100_000,
     "confirmations": 1,
     "predictions": 5_000_000,
+    "recorded_measures": 1_000_000,
     "boards": 1_000_000,
     "artifacts": 1,
     "calibrations": 1_000,

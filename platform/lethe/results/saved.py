@@ -4,6 +4,7 @@ import re
 import warnings
 from typing import Final
 
+from lethe.errors import InputError
 from lethe.results.rows import TABLES
 from lethe.results.store import CorruptPartWarning
 from lethe.results.views import VIEWS
@@ -19,12 +20,12 @@ def check_name(name: str) -> None:
     """See that a query can have this name.
 
     Raises:
-        ValueError: it is no identifier, or a table's or view's own.
+        InputError: it is no identifier, or a table's or view's own.
     """
     if not _NAME.fullmatch(name):
-        raise ValueError(f"a query's name is made of a-z, 0-9 and _, and begins with a letter; got '{name}'")
+        raise InputError(f"a query's name is made of a-z, 0-9 and _, and begins with a letter; got '{name}'")
     if name in TABLES or name in VIEWS or name == "columns":
-        raise ValueError(f"'{name}' is the name of a table or view: choose another")
+        raise InputError(f"'{name}' is the name of a table or view: choose another")
 
 
 def write_saved(root: StorageRoot, name: str, sql: str) -> str:

@@ -27,6 +27,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lethe.errors import InputError, LetheError, SchemaError
 from lethe.results.copies import FOLDER, read_copy
 from lethe.results.limits import Budget, TooLargeError, half_of_memory
 from lethe.results.part import CorruptPartError, decode, encode, first_study
@@ -37,6 +38,7 @@ from lethe.results.rows import (
     UNITS,
     ConfirmationRow,
     EpochRow,
+    MeasureRow,
     PredictionRow,
     Row,
     TableName,
@@ -44,19 +46,20 @@ from lethe.results.rows import (
 )
 from lethe.results.schema import schema_of, to_table, without_nan
 from lethe.storage.root import StorageError, StorageRoot
-from lethe.versions import SchemaError
 
 MERGED: Final = "merged"
 SUFFIX: Final = ".parquet"
 
-_READERS: Final = {"disk": 2, "object store": 16}
-"""Threads that read parts: many hide the wait for an object store; before a disk they only wait for each other."""
 _LOOKS: Final = 20
 """A reader looks so often for files that stay where they are; a compaction a minute takes one look."""
 _SCHEMAS: Final = {table: schema_of(row_type) for table, row_type in TABLES.items()}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MERGED_FILE: Final = re.compile(rf"[^/]+/{MERGED}/\d{{8}}-[0-9a-f]{{8}}{re.escape(SUFFIX)}")
-_OWNERS: Final[Mapping[TableName, TableName]] = {"epochs": "trials", "predictions": "confirmations"}
+_OWNERS: Final[Mapping[TableName, TableName]] = {
+    "epochs": "trials",
+    "predictions": "confirmations",
+    "recorded_measures": "confirmations",
+}
 """Rows that are seen once the row that they belong to is there."""
 
 
@@ -72,7 +75,7 @@ class ForeignFolderWarning(ResultsWarning):
     """A folder among the studies' holds rows of another study, or is none's: it is left out of what was read."""
 
 
-class ForeignFileError(Exception):
+class ForeignFileError(LetheError):
     """A file whose rows name another study than the folder that it lies in; the message says which."""
 
 
@@ -132,22 +135,28 @@ class Store:
             self.append(epochs)
         self.append([trial])
 
-    def append_confirmation(self, confirmation: ConfirmationRow, predictions: Sequence[PredictionRow]) -> None:
-        """Write a confirmation and its predictions; readers see both once the confirmation, written last, is there.
+    def append_confirmation(
+        self,
+        confirmation: ConfirmationRow,
+        predictions: Sequence[PredictionRow],
+        measures: Sequence[MeasureRow] = (),
+    ) -> None:
+        """Write a confirmation, its predictions and its measures; readers see all once the confirmation, the last, is.
 
         Raises:
             As `append`.
         """
-        if predictions:
-            self.append(predictions)
+        for rows in (predictions, measures):
+            if rows:
+                self.append(rows)
         self.append([confirmation])
 
     def read(self, table: TableName, study: str | None = None) -> pa.Table:
         """Read the rows of a table, of one study or of all, in no particular order.
 
-        Epochs are those of trials that are there, and predictions those of confirmations; of an artifact that several
-        studies recorded, it is the latest. A broken part is left out with a `CorruptPartWarning`, and rows that lie in
-        the folder of another study with a `ForeignFolderWarning`.
+        Epochs are those of trials that are there, predictions and measures those of confirmations; of an artifact that
+        several studies recorded, it is the latest. A broken part is left out with a `CorruptPartWarning`, and rows that
+        lie in the folder of another study with a `ForeignFolderWarning`.
 
         Raises:
             SchemaError: a newer Lethe wrote a part.
@@ -215,7 +224,7 @@ class Store:
             names = [name for name in names if name.partition("/")[0] not in copied.studies]
         else:
             budget = Budget(self.memory_bytes)
-        with ThreadPoolExecutor(_READERS["disk" if self.root.is_local else "object store"]) as readers:
+        with ThreadPoolExecutor(self.root.parallel_reads) as readers:
             read = dict(zip(names, readers.map(lambda name: self._read_file(table, name, budget), names), strict=True))
         whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
         return Scan(
@@ -341,5 +350,5 @@ def _table_of(row_type: type[Row]) -> TableName:
 
 def _checked(what: str, name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{what} '{name}': wanted letters, digits, '.', '_' and '-', the first a letter or digit")
+        raise InputError(f"{what} '{name}': wanted letters, digits, '.', '_' and '-', the first a letter or digit")
     return name

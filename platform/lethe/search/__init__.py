@@ -13,7 +13,7 @@ from lethe.search._worker import TrialTask, TrialWorker
 
 
 def run_here(search: StudySearch, worker: TrialWorker, stop: Stop, show: Callable[[], None]) -> None:
-    """Run the trials that the study deals in this process, one after another, until somebody asks for a stop."""
+    """Run the trials that the study proposes in this process, one after another, until somebody asks for a stop."""
     while not stop.requested and (proposal := search.next_proposal()) is not None:
         for report in worker.run(TrialTask.of(proposal)):
             search.report(proposal, report)

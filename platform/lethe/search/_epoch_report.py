@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from lethe.execution.failures import Cause
+from lethe.execution.failures import Failure
 from lethe.results.provenance import Provenance
 from unlearning.evaluation import Measures
 
@@ -55,4 +55,4 @@ class Report:
     reference: Reference | None
     provenance: Provenance
     error: str | None = None
-    cause: Cause | None = None
+    cause: Failure | None = None

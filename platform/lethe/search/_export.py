@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from lethe.errors import InputError
 from lethe.results import EpochRow, TrialRow, load, to_rows
 from lethe.results.columns import json_column
 from lethe.search._journal import open_journal
@@ -43,7 +44,7 @@ def export(root: StorageRoot, storage: str, study: str | None = None) -> Iterato
 
     Raises:
         QueryError: no results in the place.
-        ValueError: the storage cannot be opened.
+        InputError: the storage cannot be opened.
     """
     epochs: defaultdict[str, list[EpochRow]] = defaultdict(list)
     for epoch in to_rows(load(root, "epochs", study), EpochRow):
@@ -62,7 +63,7 @@ def _open(storage: str) -> BaseStorage:
             return optuna.storages.get_storage(storage)
         return open_journal(Path(storage))
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"cannot open the Optuna storage {without_credentials(storage)}: {cut_credentials(str(error), storage)}"
         ) from None
 

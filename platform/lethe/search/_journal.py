@@ -15,6 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from pydantic_core import from_json
 
+from lethe.errors import LetheError
 from lethe.execution.leftovers import owned_folder
 from lethe.storage.root import StorageRoot, UnfitFileError
 from lethe.study import MethodSearch
@@ -29,7 +30,7 @@ RECORD_LIMIT_BYTES = 1 << 20
 """A line of a journal is no longer."""
 
 
-class BrokenJournalError(Exception):
+class BrokenJournalError(LetheError):
     """A journal that Optuna cannot replay, or could not write on; the message says why."""
 
 
@@ -62,7 +63,7 @@ class Journal:
 
     def recorder(self, method_search: MethodSearch) -> Callable[[FrozenTrial], None]:
         """Return what records a method search's trials; one that is in the journal already is not written again."""
-        with self._root.telling(f"write {self._name} to"):
+        with self._root.reporting(f"write {self._name} to"):
             study = optuna.create_study(
                 storage=self._storage,
                 study_name=f"{method_search.title} ({method_search.fingerprint[:8]})",
@@ -83,7 +84,7 @@ class Journal:
                 intermediate_values=trial.intermediate_values,
                 user_attrs={**trial.user_attrs, "number": trial.number},
             )
-            with self._root.telling(f"write {self._name} to"):
+            with self._root.reporting(f"write {self._name} to"):
                 study.add_trial(copy)
             self._uploaded = not self._remote
             if self._clock() >= self._upload_due:
@@ -111,7 +112,7 @@ class Journal:
         return path
 
     def _open(self) -> JournalStorage:
-        with self._root.telling(f"open {self._name} in"):
+        with self._root.reporting(f"open {self._name} in"):
             storage = open_journal(self._file)
         for study in storage.get_all_studies():
             if study.directions != [StudyDirection.MINIMIZE]:

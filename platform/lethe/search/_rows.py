@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from optuna.distributions import distribution_to_json
 
-from lethe.execution.failures import Cause
+from lethe.execution.failures import Failure
 from lethe.results import EpochRow, TrialRow
 from lethe.results.columns import scenario_columns, setting_columns
 from lethe.results.provenance import Provenance
@@ -29,7 +29,7 @@ def trial_row(
     reports: Sequence[Report],
     status: Status,
     error: str | None,
-    cause: Cause | None,
+    cause: Failure | None,
     losses: int,
 ) -> TrialRow:
     """Make the row of a trial that ended, from its reports in the order of epochs; there may be none if it failed.

@@ -1,14 +1,15 @@
-"""The search of a whole study: deals the trials of all method searches out in turn, and keeps what becomes of them.
+"""The search of a whole study: proposes the trials of all method searches in turn, and keeps what becomes of them.
 
-It knows neither Ray nor workers: whoever runs trials asks `StudySearch.next_proposal` and tells how they go.
+It knows neither Ray nor workers: whoever runs trials asks `StudySearch.next_proposal` and reports how they go.
 """
 
 import math
+import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 
-from lethe.execution.failures import Cause, given_up, told
+from lethe.execution.failures import Failure
 from lethe.results import EpochRow, Store, TrialRow, to_rows
 from lethe.results.columns import setting_of
 from lethe.search._epoch_report import Report, Status
@@ -25,8 +26,10 @@ TrialKey = tuple[str, int]
 class StudySearch:
     """The searches of a study's method searches, continued from the rows that the store holds.
 
+    One thread runs the search. Any other may call `open_search` and `give_up` meanwhile.
+
     Args:
-        method searches: those to search; a method search is dealt from once `open_search` was called for it.
+        method_searches: those to search; trials of one are proposed once `open_search` was called for it.
 
     Attributes:
         began: when the first trial of this run began, on this process's monotonic clock; None before its first report.
@@ -43,8 +46,10 @@ class StudySearch:
         self._searches = self._continue(method_searches)
         self._turns: deque[str] = deque()
         self._again: deque[Proposal] = deque()
-        self._losses: defaultdict[TrialKey, Counter[Cause]] = defaultdict(Counter)
+        self._losses: defaultdict[TrialKey, Counter[Failure]] = defaultdict(Counter)
         self._given_up: set[str] = set()
+        self._lock = threading.RLock()
+        """Held by whoever reads or changes `_turns` and `_given_up`, which two threads do."""
         self._reports: dict[TrialKey, dict[int, Report]] = {}
         self._repeats: defaultdict[TrialKey, list[Proposal]] = defaultdict(list)
         self.began: float | None = None
@@ -56,13 +61,16 @@ class StudySearch:
 
     @property
     def finished(self) -> bool:
-        """Tell whether every method search has ended or was given up."""
-        return all(name in self._given_up or search.finished for name, search in self._searches.items())
+        """Whether every method search has ended or was given up."""
+        with self._lock:
+            return all(name in self._given_up or search.finished for name, search in self._searches.items())
 
     @property
     def planned(self) -> int:
-        """Count the trials of all method searches."""
-        return sum(search.method_search.trials for name, search in self._searches.items() if name not in self._given_up)
+        """The number of trials of all method searches that are not given up."""
+        with self._lock:
+            kept = [search for name, search in self._searches.items() if name not in self._given_up]
+        return sum(search.method_search.trials for search in kept)
 
     @property
     def rows(self) -> list[TrialRow]:
@@ -71,17 +79,17 @@ class StudySearch:
 
     @property
     def running(self) -> int:
-        """Count the trials that have reported and not ended."""
+        """The number of trials that have reported and not ended."""
         return len(self._reports)
 
     @property
     def ended(self) -> int:
-        """Count the trials that have ended, in this run or an earlier one."""
+        """The number of trials that have ended, in this run or an earlier one."""
         return len(self._rows)
 
     @property
     def failed(self) -> int:
-        """Count those of them that failed or diverged."""
+        """The number of those that failed or diverged."""
         return self._failed
 
     @property
@@ -90,21 +98,27 @@ class StudySearch:
         return self._best
 
     def open_search(self, method_search: MethodSearch) -> None:
-        """Deal from this method search from now on: its artifacts exist."""
-        if method_search.fingerprint not in self._turns:
-            self._turns.append(method_search.fingerprint)
+        """Propose trials of this method search from now on: its artifacts exist."""
+        with self._lock:
+            if method_search.fingerprint not in self._turns:
+                self._turns.append(method_search.fingerprint)
 
     def give_up(self, method_search: MethodSearch) -> None:
-        """Search this method search no more: its artifacts cannot be made."""
-        self._given_up.add(method_search.fingerprint)
+        """Wait no longer for this method search: its artifacts cannot be made."""
+        with self._lock:
+            self._given_up.add(method_search.fingerprint)
 
     def next_proposal(self) -> Proposal | None:
-        """Deal the next trial to run; None if none is due now. Cells take turns; what lost its worker goes first."""
+        """Return the next trial to run; None if none is due now.
+
+        Method searches take turns; what lost its worker goes first.
+        """
         if self._again:
             return self._again.popleft()
-        for _ in range(len(self._turns)):
-            self._turns.rotate(-1)
-            search = self._searches[self._turns[-1]]
+        with self._lock:
+            opened = len(self._turns)
+        for _ in range(opened):
+            search = self._next_search()
             while (proposal := search.propose()) is not None:
                 if proposal.repeats is None:
                     return proposal
@@ -114,7 +128,7 @@ class StudySearch:
         return None
 
     def report(self, proposal: Proposal, report: Report) -> None:
-        """Take what a worker says after an epoch; the last report ends the trial."""
+        """Take a worker's report of an epoch; the last report ends the trial."""
         if self.began is None:
             self.began = time.monotonic() - (report.ended_at - report.started_at).total_seconds()
         reports = self._reports.setdefault(_key(proposal), {})
@@ -128,25 +142,16 @@ class StudySearch:
             self.end(proposal, report.status, report.error)
 
     def requeue(self, proposal: Proposal) -> None:
-        """Take a trial back that did not end: what it reported is forgotten, and it is dealt next."""
+        """Take a trial back that did not end: what it reported is forgotten, and it is proposed next."""
         self._reports.pop(_key(proposal), None)
         self._again.append(proposal)
 
-    def lose(self, proposal: Proposal, cause: Cause, what: str) -> None:
-        """Take a trial back that lost its worker; after too many losses it has failed.
+    def losses_of(self, proposal: Proposal) -> Counter[Failure]:
+        """Return how often a trial that has not ended lost its worker, and why; the caller counts there."""
+        return self._losses[_key(proposal)]
 
-        Args:
-            what: what became of the worker, in words.
-        """
-        losses = self._losses[_key(proposal)]
-        losses[cause] += 1
-        if given_up(losses):
-            self.end(proposal, "failed", f"given up: it {told(losses)}; the last time: {what}", cause)
-        else:
-            self.requeue(proposal)
-
-    def end(self, proposal: Proposal, status: Status, error: str | None = None, cause: Cause | None = None) -> None:
-        """End a trial with what it has reported; told from outside when it was stopped early or is given up."""
+    def end(self, proposal: Proposal, status: Status, error: str | None = None, cause: Failure | None = None) -> None:
+        """End a trial with what it has reported; called from outside where it was stopped early or is given up."""
         reports = self._reports.pop(_key(proposal), {})
         ordered = [reports[epoch] for epoch in sorted(reports)]
         losses = self._losses.pop(_key(proposal), Counter()).total()
@@ -154,6 +159,11 @@ class StudySearch:
         self._keep(proposal, row, epoch_rows(row, ordered))
         for repeat in self._repeats.pop(_key(proposal), []):
             self._repeat(repeat)
+
+    def _next_search(self) -> OptunaSearch:
+        with self._lock:
+            self._turns.rotate(-1)
+            return self._searches[self._turns[-1]]
 
     def _repeat(self, proposal: Proposal) -> None:
         """Answer a repeated setting from the trial that had it first, once that has ended."""
@@ -172,7 +182,7 @@ class StudySearch:
             self._journal.upload()
 
     def _count(self, row: TrialRow) -> None:
-        """Take a row into what is told of all rows, after every report."""
+        """Update the totals."""
         self._failed += row.status in ("failed", "diverged")
         if row.status == "done" and row.gap is not None and (self._best is None or _rank(row) < _rank(self._best)):
             self._best = row

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from statistics import fmean
 
 from lethe.artifacts.context import TrialContext, TrialContexts
-from lethe.execution.failures import Cause, cause_of
+from lethe.execution.failures import Failure, failure_of
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.search._epoch_report import Reference, Report, Status
 from lethe.search._optuna import Proposal
@@ -39,7 +39,7 @@ class TrialTask:
 
 
 class TrialWorker:
-    """Runs trials; what a trial raises is its result, unless the place fails it: that says nothing of a setting."""
+    """Runs trials; what a trial raises is its result, unless the storage fails: that says nothing of a setting."""
 
     def __init__(self, contexts: TrialContexts) -> None:
         self._contexts = contexts
@@ -60,7 +60,7 @@ class TrialWorker:
             raise
         except Exception as error:
             yield self._report(
-                epoch + 1, "failed", stopwatch, error=f"{type(error).__name__}: {error}", cause=cause_of(error)
+                epoch + 1, "failed", stopwatch, error=f"{type(error).__name__}: {error}", cause=failure_of(error)
             )
 
     def _run(self, task: TrialTask, stopwatch: Stopwatch) -> Iterator[Report]:
@@ -122,7 +122,7 @@ class TrialWorker:
         measures: Measures | None = None,
         gaps: tuple[float, ...] = (),
         error: str | None = None,
-        cause: Cause | None = None,
+        cause: Failure | None = None,
     ) -> Report:
         seconds = {"seconds_load": 0.0, "seconds_unlearn": 0.0, "seconds_evaluate": 0.0, "seconds_attack": 0.0}
         return Report(
@@ -143,7 +143,7 @@ class TrialWorker:
 
 
 def gap_of(measures: Measures, oracle: Measures) -> float:
-    """Give the objective of the search: the average gap over UA, RA, VA and MIA(val)."""
+    """Return the objective of the search: the average gap over UA, RA, VA and MIA(val)."""
     return average_gap(asdict(measures), asdict(oracle), SEARCH_METRICS)
 
 

@@ -1,8 +1,8 @@
-"""Packing: how many trials share a device, as measured on it.
+"""Concurrency calibration: how many trials share a device, as measured on it.
 
-A fraction of a GPU in Ray is book-keeping. So for ``resources.trial: auto`` the first device of each kind is taken as a
-whole, and an epoch of a real trial is run on it alone, then two at a time, four, eight, for as long as that is worth it
-and there is memory. The device is a GPU where trainings ask for one, else all cores of a machine.
+A fraction of a GPU in Ray is book-keeping. So for ``resources.trial: auto`` the first device of each node type is taken
+as a whole, and an epoch of a real trial is run on it alone, then two at a time, four, eight, for as long as that is
+worth it and there is memory. The device is a GPU where trainings ask for one, else all cores of a machine.
 """
 
 import math
@@ -25,12 +25,12 @@ from lethe.artifacts.context import TrialContexts
 from lethe.execution.device import has_mps, memory_held
 from lethe.execution.failures import ClusterError
 from lethe.execution.node_types import NodeType
-from lethe.execution.worker_pool import Watch
+from lethe.execution.supervision import Watch
 from lethe.results import CalibrationRow, Store, to_rows
 from lethe.results.provenance import Provenance
 from lethe.search import Proposal, Report, TrialTask, TrialWorker
 from lethe.storage.hashing import fingerprint
-from lethe.study import MethodSearch, Share, Study
+from lethe.study import MethodSearch, Resources, Study
 
 SIZES = (1, 2, 4, 8)
 """How many trials at a time are tried."""
@@ -57,7 +57,7 @@ class Sample:
 
     Attributes:
         seconds: of the epoch, with putting the original's weights back.
-        memory_bytes: what the worker holds: on a GPU all processes together hold it, on the host this one does.
+        memory_bytes: what the worker holds: on a GPU all processes together hold it, on the prober this one does.
         total_bytes: the memory of the GPU; None on the host.
     """
 
@@ -93,18 +93,18 @@ class _Prober:
 
 
 class Calibrator:
-    """Decides what share of a device a trial has.
+    """Decides what resources a trial has.
 
     Args:
-        method searches: of the study.
-        make_trial context: makes the trial context of a worker that has a share.
+        method_searches: of the study.
+        make_contexts: makes the trial contexts of a worker that has these resources.
     """
 
     def __init__(
         self,
         method_searches: Sequence[MethodSearch],
         store: Store,
-        make_contexts: Callable[[Share], TrialContexts],
+        make_contexts: Callable[[Resources], TrialContexts],
         watch: Watch,
     ) -> None:
         self._method_searches = method_searches
@@ -113,80 +113,86 @@ class Calibrator:
         self._on_gpu = packs_gpus(method_searches[0].study)
         self._watch = watch
 
-    def known(self, kinds: Sequence[NodeType]) -> Share | None:
-        """Give the share that earlier runs of the study found; None where some kind of machine was not measured.
+    def known(self, node_types: Sequence[NodeType]) -> Resources | None:
+        """Return the resources that earlier runs of the study found; None where some node type was not measured.
 
         Raises:
             ClusterError: no machine has such a device.
         """
-        rows = {kind: known(self._store, self._method_searches, kind) for kind in self._fit(kinds)}
-        return self._share({kind: row for kind, row in rows.items() if row}) if all(rows.values()) else None
+        rows = {node_type: known(self._store, self._method_searches, node_type) for node_type in self._fit(node_types)}
+        return (
+            self._resources({node_type: row for node_type, row in rows.items() if row}) if all(rows.values()) else None
+        )
 
-    def measure(self, proposal: Proposal, kinds: Sequence[NodeType]) -> Share:
-        """Measure with this trial on every kind of machine that is not known yet; give the share that suits all.
+    def measure(self, proposal: Proposal, node_types: Sequence[NodeType]) -> Resources:
+        """Measure with this trial on every node type that is not known yet; return the resources that suit all.
 
         Raises:
             ClusterError: a trial fails on a device of its own, or no machine has such a device.
         """
         rows = {
-            kind: known(self._store, self._method_searches, kind) or self._measure(proposal, kind)
-            for kind in self._fit(kinds)
+            node_type: known(self._store, self._method_searches, node_type) or self._measure(proposal, node_type)
+            for node_type in self._fit(node_types)
         }
-        return self._share(rows)
+        return self._resources(rows)
 
-    def _fit(self, kinds: Sequence[NodeType]) -> list[NodeType]:
-        fit = [kind for kind in kinds if kind.gpus or not self._on_gpu]
+    def _fit(self, node_types: Sequence[NodeType]) -> list[NodeType]:
+        fit = [node_type for node_type in node_types if node_type.gpus or not self._on_gpu]
         if not fit:
             raise ClusterError(
                 "resources.trial: auto packs trials on GPUs, since resources.training asks for one, and there is none "
-                f"now; the cluster has {', '.join(kind.title for kind in kinds)}. Say a share, such as {{gpu: 0.25}}"
+                f"now; the cluster has {', '.join(each.title for each in node_types)}. Set a fraction: {{gpu: 0.25}}"
             )
         return fit
 
-    def _share(self, rows: Mapping[NodeType, CalibrationRow]) -> Share:
-        for kind, row in rows.items():
-            self._watch.say(f"{kind.title}: {row.reason}.")
-        return share_for({kind: row.workers for kind, row in rows.items()}, self._on_gpu)
+    def _resources(self, rows: Mapping[NodeType, CalibrationRow]) -> Resources:
+        for node_type, row in rows.items():
+            self._watch.say(f"{node_type.title}: {row.reason}.")
+        return resources_for({node_type: row.workers for node_type, row in rows.items()}, self._on_gpu)
 
-    def _measure(self, proposal: Proposal, kind: NodeType) -> CalibrationRow:
-        self._watch.say(f"Measuring on {kind.title} how many trials to run at a time (resources.trial: auto).")
+    def _measure(self, proposal: Proposal, node_type: NodeType) -> CalibrationRow:
+        self._watch.say(f"Measuring on {node_type.title} how many trials to run at a time (resources.trial: auto).")
         rows: list[CalibrationRow] = []
-        with _whole_device(kind, self._on_gpu, self._watch) as (group, cores):
-            hosts: list[Any] = []
+        with _whole_device(node_type, self._on_gpu, self._watch) as (group, cores):
+            probers: list[Any] = []
             try:
                 for workers in (size for size in SIZES if size <= max(1, cores)):
-                    hosts += [self._hire(group, cores) for _ in range(workers - len(hosts))]
-                    rows.append(self._together(hosts, proposal, kind, threads=max(1, int(cores // workers))))
+                    probers += [self._start_prober(group, cores) for _ in range(workers - len(probers))]
+                    rows.append(self._together(probers, proposal, node_type, threads=max(1, int(cores // workers))))
                     if not _is_worth_more(rows):
                         break
                     if self._watch.stop.requested:
                         raise KeyboardInterrupt
             finally:
-                for host in hosts:
-                    ray.kill(host)
+                for prober in probers:
+                    ray.kill(prober)
         rows = choose(rows)
         self._store.append(rows)
         return next(row for row in rows if row.chosen)
 
-    def _together(self, hosts: Sequence[Any], proposal: Proposal, kind: NodeType, threads: int) -> CalibrationRow:
-        """Run an epoch on all hosts at once, a few times."""
+    def _together(
+        self, probers: Sequence[Any], proposal: Proposal, node_type: NodeType, threads: int
+    ) -> CalibrationRow:
+        """Run an epoch on all probers at once, a few times."""
         started_at, begun = datetime.now(UTC), time.perf_counter()
         task = TrialTask.of(proposal)
         try:
-            _, *runs = [ray.get([host.epoch.remote(task, threads) for host in hosts]) for _ in range(1 + REPEATS)]
+            _, *runs = [ray.get([prober.epoch.remote(task, threads) for prober in probers]) for _ in range(1 + REPEATS)]
         except RayTaskError as error:
             raise error.cause if isinstance(error.cause, Exception) else error from error
         samples: Sequence[Sample] = min(runs, key=_seconds)
         timing = {"started_at": started_at, "seconds_total": time.perf_counter() - begun}
-        return _row(name_of(self._method_searches, kind), proposal.method_search, kind, samples, threads, timing)
+        return _row(
+            name_of(self._method_searches, node_type), proposal.method_search, node_type, samples, threads, timing
+        )
 
-    def _hire(self, group: PlacementGroup, cores: float) -> Any:
+    def _start_prober(self, group: PlacementGroup, cores: float) -> Any:
         part = 1 / SIZES[-1]
-        share = Share(cpu=1.0, gpu=part if self._on_gpu else 0.0)
+        resources = Resources(cpu=1.0, gpu=part if self._on_gpu else 0.0)
         strategy = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=0)
-        actor = ray.remote(num_cpus=cores * part, num_gpus=share.gpu, scheduling_strategy=strategy)(_Prober)
-        make, given = self._make_contexts, share
-        return actor.remote(lambda: make(given))
+        actor = ray.remote(num_cpus=cores * part, num_gpus=resources.gpu, scheduling_strategy=strategy)(_Prober)
+        make = self._make_contexts
+        return actor.remote(lambda: make(resources))
 
 
 def repeated(epoch: Callable[[], Report]) -> tuple[Report, float]:
@@ -204,13 +210,13 @@ def repeated(epoch: Callable[[], Report]) -> tuple[Report, float]:
 
 
 def packs_gpus(study: Study) -> bool:
-    """Tell what ``auto`` packs: GPUs, or the cores of a machine."""
+    """Return what ``auto`` shares between trials: GPUs (True), or the cores of a machine."""
     return study.resources.training.gpu > 0
 
 
-def known(store: Store, method_searches: Sequence[MethodSearch], kind: NodeType) -> CalibrationRow | None:
-    """Look up what an earlier run of a study chose for machines of this kind."""
-    name = name_of(method_searches, kind)
+def known(store: Store, method_searches: Sequence[MethodSearch], node_type: NodeType) -> CalibrationRow | None:
+    """Look up what an earlier run of a study chose for machines of this node_type."""
+    name = name_of(method_searches, node_type)
     rows = to_rows(store.read("calibrations", method_searches[0].study.name), CalibrationRow)
     return next((row for row in rows if row.packing_id == name and row.chosen), None)
 
@@ -231,14 +237,14 @@ def choose(rows: Sequence[CalibrationRow]) -> list[CalibrationRow]:
     for row in fit[1:]:
         if row.epochs_per_hour >= GAIN * best.epochs_per_hour:
             best = row
-    told = [f"{best.workers} trial{'s'[: best.workers != 1]} at a time, {best.epochs_per_hour:.0f} epochs an hour"]
+    sentences = [f"{best.workers} trial{'s'[: best.workers != 1]} at a time, {best.epochs_per_hour:.0f} epochs an hour"]
     if best is not fit[0]:
-        told.append(f"one alone makes {fit[0].epochs_per_hour:.0f}")
+        sentences.append(f"one alone makes {fit[0].epochs_per_hour:.0f}")
     for row in rows:
         if row.workers > best.workers:
-            told.append(f"{row.workers}: " + (row.reason or f"{row.epochs_per_hour:.0f}, not worth it"))
+            sentences.append(f"{row.workers}: " + (row.reason or f"{row.epochs_per_hour:.0f}, not worth it"))
     return [
-        replace(row, chosen=True, reason="; ".join(told))
+        replace(row, chosen=True, reason="; ".join(sentences))
         if row is best
         else replace(row, reason=row.reason or "slower, or hardly faster")
         for row in rows
@@ -246,36 +252,36 @@ def choose(rows: Sequence[CalibrationRow]) -> list[CalibrationRow]:
 
 
 def _is_worth_more(rows: Sequence[CalibrationRow]) -> bool:
-    """Tell whether the last packing leaves hope that a larger one is better."""
+    """Return whether more trials at a time than were measured last may be better."""
     if rows[-1].reason:
         return False
     return len(rows) == 1 or rows[-1].epochs_per_hour >= GAIN * rows[-2].epochs_per_hour
 
 
-def share_for(workers: dict[NodeType, int], on_gpu: bool) -> Share:
-    """Give one share with which no device holds more trials than it should: Ray Tune knows one for all of them."""
+def resources_for(workers: dict[NodeType, int], on_gpu: bool) -> Resources:
+    """Return the resources, the same for all trials, with which no device holds more of them than it should."""
     if not on_gpu:
-        return Share(cpu=max(kind.cpus / count for kind, count in workers.items()))
+        return Resources(cpu=max(node_type.cpus / count for node_type, count in workers.items()))
     count = min(workers.values())
-    return Share(cpu=min(1.0, *(kind.cpus / kind.gpus / count for kind in workers)), gpu=1 / count)
+    return Resources(cpu=min(1.0, *(node_type.cpus / node_type.gpus / count for node_type in workers)), gpu=1 / count)
 
 
 @contextmanager
-def _whole_device(kind: NodeType, on_gpu: bool, watch: Watch) -> Iterator[tuple[PlacementGroup, float]]:
-    """Hold a GPU with its part of the cores, or all cores of a machine; give the placement group and the cores."""
-    cores = kind.cpus / kind.gpus if on_gpu else kind.cpus
+def _whole_device(node_type: NodeType, on_gpu: bool, watch: Watch) -> Iterator[tuple[PlacementGroup, float]]:
+    """Hold a GPU with its part of the cores, or all cores of a machine; yield the placement group and the cores."""
+    cores = node_type.cpus / node_type.gpus if on_gpu else node_type.cpus
     bundle = {"CPU": cores, "GPU": 1.0} if on_gpu else {"CPU": cores}
-    if on_gpu and kind.accelerator:
-        bundle[f"accelerator_type:{kind.accelerator}"] = 0.001
+    if on_gpu and node_type.accelerator:
+        bundle[f"accelerator_type:{node_type.accelerator}"] = 0.001
     group = placement_group([bundle], strategy="STRICT_PACK")
     try:
-        begun, told = time.monotonic(), False
+        begun, has_said_so = time.monotonic(), False
         while not group.wait(1):
             if watch.stop.requested:
                 raise KeyboardInterrupt
-            if not told and time.monotonic() - begun >= PATIENCE_S:
-                watch.say(f"Waiting for a whole device of {kind.title} to measure on; others work there.")
-                told = True
+            if not has_said_so and time.monotonic() - begun >= PATIENCE_S:
+                watch.say(f"Waiting for a whole device of {node_type.title} to measure on; others work there.")
+                has_said_so = True
         yield group, cores
     finally:
         remove_placement_group(group)
@@ -284,7 +290,7 @@ def _whole_device(kind: NodeType, on_gpu: bool, watch: Watch) -> Iterator[tuple[
 def _row(
     name: str,
     method_search: MethodSearch,
-    kind: NodeType,
+    node_type: NodeType,
     samples: Sequence[Sample],
     threads: int,
     timing: dict[str, Any],
@@ -297,16 +303,16 @@ def _row(
         / getattr(method_search.choice.example, "batch_size", method_search.scenario.train_count)
     )
     failed = next((sample for sample in samples if sample.failure), None)
-    memory = total or kind.memory_bytes
+    memory = total or node_type.memory_bytes
     against = ""
     if failed is not None:
         against = "out of memory" if failed.out_of_memory else str(failed.failure)
     elif together > FULL * memory:
         against = f"it takes {together / 2**30:.1f} GiB of {memory / 2**30:.1f}"
-    parts = len(samples) * (kind.gpus if total else 1)
+    parts = len(samples) * (node_type.gpus if total else 1)
     provenance = asdict(samples[0].provenance) | {
         "peak_memory_bytes": together // len(samples),
-        "cpus": kind.cpus / parts,
+        "cpus": node_type.cpus / parts,
         "gpus": 1 / len(samples) if total else 0.0,
     }
     return CalibrationRow(
@@ -316,7 +322,7 @@ def _row(
         study=method_search.study.name,
         packing_id=name,
         method_search=method_search.fingerprint,
-        machine=kind.title,
+        machine=node_type.title,
         workers=len(samples),
         threads=threads,
         seconds_epoch=seconds,
@@ -333,12 +339,12 @@ def _seconds(samples: Sequence[Sample]) -> float:
     return median(sample.seconds for sample in samples)
 
 
-def name_of(method_searches: Sequence[MethodSearch], kind: NodeType) -> str:
+def name_of(method_searches: Sequence[MethodSearch], node_type: NodeType) -> str:
     """Name a measurement by what it depends on."""
     return fingerprint(
         {
             "method_searches": [method_search.fingerprint for method_search in method_searches],
-            "machine": [kind.accelerator, kind.cpus, kind.gpus],
+            "machine": [node_type.accelerator, node_type.cpus, node_type.gpus],
             "torch": torch.__version__,
         }
     )

@@ -9,6 +9,8 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from lethe.errors import LetheError
+
 STRICT: Final = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 """How a file is read. A later Lethe of the same format may add keys: they are ignored, so that its files open."""
 
@@ -24,7 +26,7 @@ class Document(BaseModel):
     model_config = STRICT | ConfigDict(frozen=True)
 
 
-class MalformedError(Exception):
+class MalformedError(LetheError):
     """Text that is not the JSON that was wanted; the message says what was found."""
 
 

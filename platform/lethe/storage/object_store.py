@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Literal, TypeVar
 
-import pyarrow as pa
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
 Answer = TypeVar("Answer")
 
@@ -22,17 +22,22 @@ PATIENCE_S: Final = 30.0
 FIRST_WAIT_S: Final = 0.2
 LONGEST_WAIT_S: Final = 4.0
 
+STORE_ERRORS: Final = (BaseError, OSError)
+"""What obstore raises, and pyarrow where it asks for a bucket's region."""
+
+_ABSENT: Final = re.compile(r"NoSuchBucket|NO_SUCH_BUCKET|ContainerNotFound|bucket does not exist")
+
+_XML: Final = re.compile(
+    r"(?:<\?xml[^>]*>\s*)?<Error>.*?<Code>(.*?)</Code>.*?<Message>(.*?)</Message>.*?</Error>", re.DOTALL
+)
+
 _SIGNS: Final[dict[Trouble, re.Pattern[str]]] = {
     "network": re.compile(
-        r"NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|THROTTLING|REQUEST_TIMEOUT|curlCode"
-        r"|HTTP status (408|429|5\d\d)|UNAVAILABLE|DEADLINE_EXCEEDED|ServerBusy|[Tt]imed? ?out"
-        r"|Could not resolve|Connection (refused|reset)"
+        r"status code: (408|429|5(?!01)\d\d)|error sending request|[Tt]imed? ?out|connection (closed|reset|error)"
+        r"|error decoding response body|NETWORK_CONNECTION|SLOW_DOWN|SERVICE_UNAVAILABLE|Could not resolve"
     ),
-    "permission": re.compile(
-        r"ACCESS_DENIED|INVALID_ACCESS_KEY_ID|SIGNATURE|EXPIRED|INVALID_CLIENT_TOKEN|UNRECOGNIZED_CLIENT"
-        r"|HTTP status 40[13]|PERMISSION_DENIED|UNAUTHENTICATED|[Cc]redential|AuthorizationFailure|AuthenticationFailed"
-    ),
-    "absence": re.compile(r"NO_SUCH_|RESOURCE_NOT_FOUND|HTTP status 404|NOT_FOUND|ContainerNotFound"),
+    "permission": re.compile(r"status code: 40[13]|ACCESS_DENIED|[Cc]redential"),
+    "absence": re.compile(rf"status code: 404|{_ABSENT.pattern}"),
 }
 
 ADVICE: Final[dict[Trouble, str]] = {
@@ -44,24 +49,34 @@ ADVICE: Final[dict[Trouble, str]] = {
 }
 
 
+def message_of(error: BaseException) -> str:
+    """Return an error's message without what obstore appends, its internal values, and with S3's XML as plain text."""
+    return _XML.sub(r"\1: \2", str(error).partition("\n\nDebug source:")[0])
+
+
 def trouble_of(error: BaseException) -> Trouble | None:
-    """Read from an object store's error what kind it is of; None for any other."""
-    if isinstance(error, FileNotFoundError) or not isinstance(error, OSError | pa.ArrowException):
+    """Read from an object store's error what kind it is of; None for any other, such as a file that is not there."""
+    said = message_of(error)
+    if isinstance(error, FileNotFoundError):
+        return "absence" if _ABSENT.search(said) else None
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return "permission"
+    if not isinstance(error, STORE_ERRORS):
         return None
-    return next((trouble for trouble, signs in _SIGNS.items() if signs.search(str(error))), None)
+    return next((trouble for trouble, signs in _SIGNS.items() if signs.search(said)), None)
 
 
 def patiently(call: Callable[[], Answer]) -> Answer:
     """Call again, ever later, while the store is out of reach, until `PATIENCE_S` after the first failure.
 
     Raises:
-        OSError, pa.ArrowException: the last failure; another one than the network's at once.
+        BaseError, OSError: the last failure; another one than the network's at once.
     """
     wait_s, until = FIRST_WAIT_S, None
     while True:
         try:
             return call()
-        except (OSError, pa.ArrowException) as error:
+        except STORE_ERRORS as error:
             if trouble_of(error) != "network":
                 raise
             now = time.monotonic()

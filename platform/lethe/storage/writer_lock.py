@@ -4,10 +4,10 @@ The lock is a file that says who holds it, with a count that its holder raises e
 differ and jump, so nobody compares them: who waits watches the count, and a holder whose count has stood still for long
 on the watcher's own steady clock is dead. So is one of this machine whose process is gone, and that is seen at once.
 
-A folder lets one of several create the file. What replaces a dead holder's lock, and whatever is written to an object
-store, is read back after a moment; the last one that wrote has it. A holder looks before each count, and stops when it
-finds another's name: one that was suspended, or cut off, and thought dead. So two runs may overlap by seconds, which
-costs work and no result: a study's units are the same whoever makes them.
+One of several creates the file, one of several replaces a dead holder's, and a holder counts only while the file is its
+own: see `StorageRoot.create` and `StorageRoot.replace`. A holder that finds another's name stops: it was suspended, or
+cut off, and thought dead. Until it looks, two runs overlap by seconds, which costs work and no result: a study's units
+are the same whoever makes them.
 """
 
 import json
@@ -26,11 +26,12 @@ from uuid import uuid4
 from pydantic import Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 
+from lethe.errors import LetheError
 from lethe.storage.documents import STRICT, MalformedError, read_json
 from lethe.storage.root import StorageError, StorageRoot
 
 LOOK_S: Final = 1.0
-"""Between two looks of one who waits, and before what was written is read back."""
+"""Between two looks of one who waits."""
 
 RENEW_S: Final = 5.0
 """Between two counts of a holder."""
@@ -108,7 +109,7 @@ class Holder:
         return f"process {self.pid} on {self.host} since {self.since}"
 
 
-class StudyHeldError(Exception):
+class StudyHeldError(LetheError):
     """A study has a writer already.
 
     Attributes:
@@ -172,17 +173,15 @@ class _Lock:
         while True:
             found = self._read()
             if found is None:
-                if self._root.create(self._name, self._me.text()) and self._stays(sure=self._root.is_local):
+                if self._root.create(self._name, self._me.text()):
                     return
                 continue
             if found != watched:
                 watched, seen_at = found, time.monotonic()
             holder = _holder(found)
             if (holder is not None and holder.gone) or time.monotonic() - seen_at > DEAD_S:
-                if self._read() == found:
-                    self._root.write(self._name, self._me.text())
-                    if self._stays(sure=False):
-                        return
+                if self._root.replace(self._name, found, self._me.text()):
+                    return
                 continue
             if not told:
                 told = True
@@ -202,9 +201,9 @@ class _Lock:
                 if holder is not None and holder.id != self._me.id:
                     on_lost(f"The study was taken over by {holder}.")
                     return
-                self._me = replace(self._me, count=self._me.count + 1)
-                self._root.write(self._name, self._me.text())
-                counted_at = time.monotonic()
+                counted = replace(self._me, count=self._me.count + 1)
+                if self._root.replace(self._name, found, counted.text()):
+                    self._me, counted_at = counted, time.monotonic()
             except StorageError as error:
                 if time.monotonic() - counted_at > GIVE_UP_S:
                     on_lost(f"The study's lock could not be renewed: {error}")
@@ -215,12 +214,6 @@ class _Lock:
         with suppress(StorageError):
             if self._is_mine(self._read()):
                 self._root.delete(self._name)
-
-    def _stays(self, sure: bool) -> bool:
-        """Tell whether what was written is there; unless that is sure, after a moment in which others may write."""
-        if not sure:
-            time.sleep(LOOK_S)
-        return self._is_mine(self._read())
 
     def _is_mine(self, found: bytes | None) -> bool:
         holder = _holder(found) if found else None

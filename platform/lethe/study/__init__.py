@@ -1,9 +1,12 @@
 """A study: YAML read into checked options, spread out into scenarios and method searches."""
 
-from lethe.study._model import Choices, MethodChoice, Range, Search, Seeds, Share, Study
-from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text
+from lethe.study._model import Choices, MethodChoice, Range, Resources, Search, Seeds, Study
+from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
 from lethe.study._scenarios import ArtifactKey, ArtifactKind, MethodSearch, Scenario, expand, scenarios_of
+from lethe.study._schema import json_schema
+from lethe.study._template import template, template_names
 from lethe.study._write import write_study
+from lethe.study._yaml import write_yaml
 
 __all__ = [
     "ArtifactKey",
@@ -12,17 +15,22 @@ __all__ = [
     "MethodChoice",
     "MethodSearch",
     "Range",
+    "Resources",
     "Scenario",
     "Search",
     "Seeds",
-    "Share",
     "Study",
     "StudyError",
     "expand",
+    "json_schema",
     "parse_study",
     "read_options",
     "read_study",
     "read_text",
     "scenarios_of",
+    "study_of",
+    "template",
+    "template_names",
     "write_study",
+    "write_yaml",
 ]

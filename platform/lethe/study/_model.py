@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
 
+from lethe.study._wording import explain, shown, unknown
 from unlearning.data import AnySource
 from unlearning.data.augment import AugmentationName
 from unlearning.data.forget import AnyForgetRequest
@@ -21,9 +22,9 @@ Listed = Field(strict=False)
 class Range(Options):
     """An interval of a number to search, on a plain or a logarithmic scale."""
 
-    low: float
-    high: float
-    log: bool = False
+    low: float = Field(description="lower end, included")
+    high: float = Field(description="upper end, included; above `low`")
+    log: bool = Field(False, description="whether to search on a logarithmic scale; `low` is then above 0")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -37,12 +38,17 @@ class Range(Options):
 class Choices(Options):
     """Named alternatives to search, written as a plain list."""
 
-    choices: Annotated[tuple[int | float | str, ...], MinLen(2), Listed]
+    choices: Annotated[tuple[int | float | str, ...], MinLen(2), Listed] = Field(description="values to choose from")
 
     @model_validator(mode="before")
     @classmethod
     def _from_list(cls, value: object) -> object:
-        return {"choices": value} if isinstance(value, list | tuple) else value
+        if not isinstance(value, list | tuple):
+            return value
+        for entry in value:
+            if isinstance(entry, bool) or not isinstance(entry, int | float | str):
+                raise ValueError(f"wanted numbers or texts to choose from, got {shown(entry)}")
+        return {"choices": value}
 
 
 def _shape(value: object) -> str:
@@ -55,9 +61,9 @@ Dimension = Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("c
 class MethodChoice(Options):
     """A method of the study: its fixed options stand beside ``name``, the searched ones under ``search``."""
 
-    name: str
-    fixed: dict[str, Any] = Field(default_factory=dict)
-    search: dict[str, Dimension] = Field(default_factory=dict)
+    name: str = Field(description="name of the method")
+    fixed: dict[str, Any] = Field(default_factory=dict, description="options that are the same in every trial")
+    search: dict[str, Dimension] = Field(default_factory=dict, description="options to search, each with its values")
     _method: type[Method] = PrivateAttr()
 
     @model_validator(mode="before")
@@ -66,7 +72,8 @@ class MethodChoice(Options):
         if not isinstance(value, dict) or "fixed" in value:
             return value
         fixed = {key: option for key, option in value.items() if key not in ("name", "search")}
-        return {"name": value.get("name"), "fixed": fixed, "search": value.get("search") or {}}
+        named = {"name": value["name"]} if "name" in value else {}
+        return {**named, "fixed": fixed, "search": value.get("search") or {}}
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -98,7 +105,7 @@ class MethodChoice(Options):
     def _unknown(self) -> list[str]:
         valid = [name for name in self.method.model_fields if name != "name"]
         return [
-            f"{name}: {self.name} has no such option; its options are {', '.join(valid)}"
+            f"{name}: {unknown(name, valid, f'of {self.name}')}"
             for name in (*self.fixed, *self.search)
             if name not in valid
         ]
@@ -112,7 +119,7 @@ class MethodChoice(Options):
         corners = {name: [value] for name, value in self.fixed.items()}
         corners |= {name: self._ends(name) for name in self.search}
         return [
-            f"{name}: {_wrong(error)}, got {value!r}{number_hint(value)}"
+            f"{name}: {_wrong(error)}"
             for name, values in corners.items()
             if name in fields
             for value in values
@@ -141,26 +148,18 @@ def _try(method: type[Method], name: str, value: Any) -> ValidationError | None:
     return None
 
 
-def number_hint(value: object) -> str:
-    """Say how YAML wants a number that came as text; nothing for anything else."""
-    if not isinstance(value, str):
-        return ""
-    try:
-        number = float(value)
-    except ValueError:
-        return ""
-    written = f"{number:.0f}" if number.is_integer() else f"{number:.1e}"
-    return f" (YAML reads a number only without quotes, and with a point where it has an exponent: {written})"
-
-
 def _wrong(error: ValidationError) -> str:
-    return "; ".join(str(item["msg"]).lower() for item in error.errors())
+    return "; ".join(explain(item) for item in error.errors())
 
 
 class TrainingChoice(Recipe):
-    """The recipe of a study; ``auto`` leaves its precision to the hardware, and is replaced before anything else."""
+    """How originals and oracles are trained: SGD with momentum and a schedule."""
 
-    precision: Precision | Literal["auto"] = "auto"  # type: ignore[assignment]
+    precision: Literal[Precision, "auto"] = Field(
+        "auto",
+        description="floating-point format; `auto` takes bfloat16 on a GPU and wherever it is measured to be 1.2 times "
+        "as fast, and the first run's choice holds for all later ones",
+    )  # type: ignore[assignment]
 
     @property
     def recipe(self) -> Recipe:
@@ -177,31 +176,40 @@ class TrainingChoice(Recipe):
 class EarlyStopping(Options):
     """Asynchronous successive halving on the epochs (ASHA, Li et al., 2020); such a search does not repeat exactly."""
 
-    grace_epochs: Annotated[int, Ge(1)] = 1
-    reduction: Annotated[int, Ge(2)] = 3
+    grace_epochs: Annotated[int, Ge(1)] = Field(1, description="epochs before which no trial is stopped")
+    reduction: Annotated[int, Ge(2)] = Field(3, description="one of so many trials goes on past each rung")
 
 
 class Search(Options):
-    """How the settings of each method are searched; every searched method of a scenario has the same budget.
+    """How the settings of each method are searched; every searched method of a scenario has the same budget."""
 
-    Attributes:
-        window: trials that may run, or wait to be learnt of, while the next one is proposed.
-        startup: trials that the sampler must have learnt of before its model proposes; until then settings are spread
-            evenly over the ranges. Of ``trials`` the model proposes all but the first ``startup + window``.
-    """
-
-    trials: Annotated[int, Ge(1)] = 24
-    sampler: Literal["tpe", "random", "gp"] = "tpe"
-    window: Annotated[int, Ge(1)] = 4
-    startup: Annotated[int, Ge(1)] = 4
-    early_stopping: EarlyStopping | None = None
+    trials: Annotated[int, Ge(1)] = Field(24, description="trials of each method in each scenario")
+    sampler: Literal["tpe", "random", "gp"] = Field(
+        "tpe", description="how settings are proposed: `tpe` and `gp` (Gaussian process) learn from earlier trials"
+    )
+    window: Annotated[int, Ge(1)] = Field(
+        4, description="trials that may still run while the next one is proposed; the proposal does not depend on them"
+    )
+    startup: Annotated[int, Ge(1)] = Field(
+        4,
+        description="finished trials from which the sampler begins to learn; until then settings are spread evenly. "
+        "Of `trials` it proposes all but the first `startup` + `window`",
+    )
+    early_stopping: EarlyStopping | None = Field(
+        None,
+        description="stop trials that are behind (ASHA); needs Ray, and the search no longer repeats exactly",
+    )
 
 
 class Seeds(Options):
     """Training seeds: settings are chosen on ``tuning``, results are reported on ``reporting``."""
 
-    tuning: Annotated[tuple[int, ...], MinLen(1), Listed] = (0,)
-    reporting: Annotated[tuple[int, ...], MinLen(2), Listed] = (1, 2, 3)
+    tuning: Annotated[tuple[int, ...], MinLen(1), Listed] = Field(
+        (0,), description="seeds on which settings are chosen; a trial runs on all of them"
+    )
+    reporting: Annotated[tuple[int, ...], MinLen(2), Listed] = Field(
+        (1, 2, 3), description="seeds on which the chosen settings are confirmed; none of the tuning seeds"
+    )
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -216,11 +224,11 @@ class Seeds(Options):
         return self
 
 
-class Share(Options):
+class Resources(Options):
     """What one worker asks of the cluster: CPU cores, and GPUs or a fraction of one."""
 
-    cpu: Annotated[float, Gt(0)] = 1.0
-    gpu: Annotated[float, Ge(0)] = 0.0
+    cpu: Annotated[float, Gt(0)] = Field(1.0, description="CPU cores")
+    gpu: Annotated[float, Ge(0)] = Field(0.0, description="GPUs: a fraction of one, or a whole number")
 
     @model_validator(mode="after")
     def _whole_above_one(self) -> Self:
@@ -228,29 +236,36 @@ class Share(Options):
             raise ValueError(f"gpu is a fraction of one GPU or a whole number of them, got {self.gpu:g}")
         return self
 
+    def __str__(self) -> str:
+        return f"{self.cpu:g} CPU and {self.gpu:g} GPU"
+
 
 def _form(value: object) -> str:
     return "auto" if isinstance(value, str) else "share"
 
 
-TrialShare = Annotated[Annotated[Share, Tag("share")] | Annotated[Literal["auto"], Tag("auto")], Discriminator(_form)]
+TrialResources = Annotated[
+    Annotated[Resources, Tag("share")] | Annotated[Literal["auto"], Tag("auto")], Discriminator(_form)
+]
 
 
-class Resources(Options):
-    """What a trial and what a training (of an original or oracle) asks of the cluster, and how many run at a time.
+class ResourceOptions(Options):
+    """What a trial and what a training (of an original or oracle) asks of the cluster, and how many run at a time."""
 
-    Attributes:
-        trial: a share, or ``auto``: measured on the cluster's machines before the search, on GPUs where ``training``
-            asks for one, else on cores.
-        workers: the most workers of each kind; by default as many as the cluster holds when they are asked for. Less
-            leaves room for others; on a cluster that grows, say how many it may grow to.
-        hung_after_s: a worker that is longer on one epoch is killed, and its work begun again.
-    """
-
-    trial: TrialShare = Share()
-    training: Share = Share()
-    workers: Annotated[int, Ge(1)] | None = None
-    hung_after_s: Annotated[float, Gt(0)] = 3600.0
+    trial: TrialResources = Field(
+        Resources(),
+        description="for each trial; `auto` measures before the search how many trials share a device: a GPU where "
+        "`training` asks for one, else the CPU cores",
+    )
+    training: Resources = Field(Resources(), description="for each training of an original or oracle")
+    workers: Annotated[int, Ge(1)] | None = Field(
+        None,
+        description="most workers of each kind; by default as many as the cluster holds. On a cluster that grows, the "
+        "number that it may grow to",
+    )
+    hung_after_s: Annotated[float, Gt(0)] = Field(
+        3600.0, description="seconds after which a worker that has not finished an epoch is stopped and its work redone"
+    )
 
 
 LONGEST_NAME = 160
@@ -258,24 +273,34 @@ LONGEST_NAME = 160
 
 
 class Study(Options):
-    """One study: every scenario is data x augmentation x forget request; every method is asked every scenario."""
+    """One study: every scenario is data x augmentation x forget request, and every method runs in every scenario."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)]
-    seed: int = 0
-    data: Annotated[tuple[AnySource, ...], MinLen(1), Listed]
-    augmentations: Annotated[tuple[AugmentationName, ...], MinLen(1), Listed] = ("none",)
-    forget: Annotated[tuple[AnyForgetRequest, ...], MinLen(1), Listed]
-    network: AnyNetwork = ResNet18()
-    training: TrainingChoice = TrainingChoice()
-    methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed]
-    search: Search = Search()
-    seeds: Seeds = Seeds()
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)] = Field(
+        description="what the results are filed under: letters, digits and . _ -"
+    )
+    seed: int = Field(0, description="seed from which all random draws follow, with the training seeds of `seeds`")
+    data: Annotated[tuple[AnySource, ...], MinLen(1), Listed] = Field(description="where the images come from")
+    augmentations: Annotated[tuple[AugmentationName, ...], MinLen(1), Listed] = Field(
+        ("none",), description="augmentations in training: none, or standard (random crop and flip)"
+    )
+    forget: Annotated[tuple[AnyForgetRequest, ...], MinLen(1), Listed] = Field(
+        description="which train images are to be forgotten"
+    )
+    network: AnyNetwork = Field(ResNet18(), description="the classifier")
+    training: TrainingChoice = Field(TrainingChoice(), description="how originals and oracles are trained")
+    methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed] = Field(description="unlearning methods to compare")
+    search: Search = Field(Search(), description="how the settings of the methods are searched")
+    seeds: Seeds = Field(Seeds(), description="training seeds to choose settings on, and others to report on")
     margin: Annotated[float, Gt(0), Lt(1)] = Field(
         0.01,
         description="excess over the noise floor, as a fraction, below which a row counts as equivalent to retraining",
     )
-    resources: Resources = Resources()
-    results: str = "results"
+    resources: ResourceOptions = Field(ResourceOptions(), description="what trials and trainings ask of the machines")
+    results: str = Field(
+        "results",
+        description="where results are kept: a URI such as s3://bucket/results, or a folder, which counts from the "
+        "working directory; --results and LETHE_RESULTS come before it",
+    )
 
     def in_precision(self, precision: Precision) -> "Study":
         """Give the study with its models trained in this precision."""

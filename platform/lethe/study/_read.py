@@ -1,34 +1,43 @@
 """Reads a study's YAML at the one boundary where text becomes a checked Study; nothing else reads YAML."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from lethe.study._model import Study, number_hint
+from lethe.errors import LetheError
+from lethe.study._fields import Location, discriminator_of, is_model, names_of, resolve
+from lethe.study._model import MethodChoice, Range, Study
+from lethe.study._paths import beside
+from lethe.study._wording import explain, nearest, shown, unknown
+from lethe.study._write import write_study
 from lethe.study._yaml import YamlError, read_yaml
 from unlearning.data import DataError
 from unlearning.data._files import read_regular
+from unlearning.methods import METHODS
 
 STUDY_LIMIT_BYTES: Final = 1 << 20
 """A study's file is no larger."""
 
-_UNION_TAGS = {"range", "choices", "share", "auto"}
 MAX_PARTS: Final = 16
 """Of an override's dotted key."""
 
-_SHOWN = 200
-"""Characters of a wrong value that a message shows."""
+RENAMED: Final = {"arms": "augmentations"}
+"""Keys by their names in earlier versions of Lethe, whose specifications are kept with their results."""
 
 
-class StudyError(Exception):
+class StudyError(LetheError):
     """A study that cannot be read; the message has one line an error, each with its dotted place."""
 
 
 def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     """Read and check a study.
+
+    Relative paths of data and lists of images count from the file's folder, those in overrides from the working
+    directory; ``results`` counts from the working directory in both.
 
     Args:
         path: the YAML file.
@@ -41,7 +50,7 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
 
 
 def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a study's options as they are written, unchecked.
+    """Read a study's options as they are written, unchecked, but with the paths that `read_study` explains.
 
     Args:
         path: the YAML file.
@@ -56,7 +65,32 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         raise StudyError(str(error)) from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: is not UTF-8 text: {error}") from error
-    content = _options(text, str(path))
+    return _changed(beside(_options(text, str(path)), path.parent), overrides)
+
+
+def study_of(study: Study | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> Study:
+    """Read and check a study in whatever form it comes.
+
+    Args:
+        study: the path of a file; YAML text, which has a line break; options by name; or a study that is checked
+            already. Relative paths in anything but a file count from the working directory.
+        overrides: as in `read_study`.
+
+    Raises:
+        StudyError: it cannot be read, an override has no place, or any option is wrong; all errors at once.
+    """
+    if isinstance(study, Study):
+        if not overrides:
+            return study
+        return parse_study(_changed(_options(write_study(study), study.name), overrides), study.name)
+    if isinstance(study, Mapping):
+        return parse_study(_changed(deepcopy(dict(study)), overrides), "the study")
+    if isinstance(study, str) and "\n" in study:
+        return parse_study(_changed(_options(study, "the study"), overrides), "the study")
+    return read_study(Path(study), overrides)
+
+
+def _changed(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     for override in overrides:
         _apply(content, override)
     return content
@@ -65,10 +99,13 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 def read_text(text: str, origin: str) -> Study:
     """Read and check a study that is at hand as YAML, such as a specification that was kept.
 
+    Keys may have the names of earlier versions of Lethe. Relative paths count from the working directory.
+
     Raises:
         StudyError: it is no YAML, or any option is wrong; all errors at once.
     """
-    return parse_study(_options(text, origin), origin)
+    content = {RENAMED.get(key, key): value for key, value in _options(text, origin).items()}
+    return parse_study(content, origin)
 
 
 def parse_study(content: Mapping[str, Any], origin: str) -> Study:
@@ -98,14 +135,14 @@ def _options(text: str, origin: str) -> dict[str, Any]:
 def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise StudyError(f"{_shown(override)}: wanted KEY=VALUE, such as search.trials=40")
+        raise StudyError(f"{shown(override)}: wanted KEY=VALUE, such as search.trials=40")
     try:
         value = read_yaml(text)
     except YamlError as error:
-        raise StudyError(f"{_shown(override)}: the value {error}") from error
+        raise StudyError(f"{shown(override)}: the value {error}") from error
     *parents, last = key.split(".")
     if len(parents) >= MAX_PARTS:
-        raise StudyError(f"{_shown(override)}: the key has more parts than the {MAX_PARTS} that any option has")
+        raise StudyError(f"{shown(override)}: the key has more parts than the {MAX_PARTS} that any option has")
     root: Any = content
     for parent in parents:
         root = _step(root, parent, override)
@@ -115,95 +152,85 @@ def _apply(content: dict[str, Any], override: str) -> None:
     elif isinstance(root, dict):
         root[last] = value
     else:
-        raise StudyError(f"{_shown(override)}: {_shown(parents[-1])} holds {_shown(root)}, which has no parts")
+        raise StudyError(f"{shown(override)}: {shown(parents[-1])} holds {shown(root)}, which has no parts")
 
 
 def _step(root: Any, part: str, override: str) -> Any:
     if isinstance(root, list):
         if part not in map(str, range(len(root))):
-            raise StudyError(
-                f"{_shown(override)}: wanted a position 0 ... {len(root) - 1} in a list, got {_shown(part)}"
-            )
+            raise StudyError(f"{shown(override)}: wanted a position 0 ... {len(root) - 1} in a list, got {shown(part)}")
         return root[int(part)]
     if isinstance(root, dict):
         if root.get(part) is None:
             root[part] = {}
         return root[part]
-    raise StudyError(f"{_shown(override)}: {_shown(part)} is sought in {_shown(root)}, which has no parts")
+    raise StudyError(f"{shown(override)}: {shown(part)} is sought in {shown(root)}, which has no parts")
 
 
 def _explain(detail: ErrorDetails) -> list[str]:
-    root = _root(detail["loc"])
+    location, kinds = resolve(detail["loc"])
+    key = ".".join(map(str, location))
+    got, kind, context = detail["input"], detail["type"], detail.get("ctx", {})
+    if kind == "value_error":
+        return [_inside(key, line) for line in explain(detail).splitlines()]
+    if kind == "too_short" and len(got) >= context["min_length"]:
+        return []  # pydantic counts only the entries that are right; the wrong ones have messages of their own
+    if kind == "missing":
+        return [f"{key}: is needed"]
+    if kind == "extra_forbidden":
+        return [f"{key}: {_unknown(detail['loc'])}"]
+    if kind == "union_tag_not_found" and isinstance(got, dict):
+        return [f"{key}.{_discriminator(context)}: is needed; wanted one of {_tags(kinds)}"]
+    if kind == "union_tag_invalid":
+        return [f"{key}.{_discriminator(context)}: {explain(detail)}"]
+    also = " or a mapping of options" if kind == "literal_error" and any(map(is_model, resolve(location)[1])) else ""
+    return [f"{key}: {explain(detail, also)}{_advice(detail, kinds)}"]
+
+
+def _unknown(location: Location) -> str:
+    """Answer a key that there is not, with the ones that there are."""
+    *above, name = location
+    _, kinds = resolve(above)
+    valid = [one for kind in kinds if is_model(kind) for one in names_of(kind)]
+    if name in RENAMED and RENAMED[str(name)] in valid:
+        return f"is called {RENAMED[str(name)]} now"
+    return unknown(name, valid)
+
+
+def _discriminator(context: Mapping[str, Any]) -> str:
+    return str(context.get("discriminator", "")).strip("'")
+
+
+def _tags(kinds: Sequence[Any]) -> str:
+    named = [named[1] for kind in kinds if is_model(kind) and (named := discriminator_of(kind))]
+    return ", ".join(map(repr, named))
+
+
+def _advice(detail: ErrorDetails, kinds: Sequence[Any]) -> str:
+    """Return how to write a mapping where something else was found; empty for any other error."""
     got = detail["input"]
-    if detail["type"] == "value_error":
-        message = str(detail["msg"]).removeprefix("Value error, ")
-        return [_inside(root, line) for line in message.splitlines()]
-    if detail["type"] == "too_short" and len(got) >= detail["ctx"]["min_length"]:
-        return []  # pydantic counts only the items that are right; the wrong ones are told by themselves
-    if detail["type"] == "missing":
-        return [f"{root}: is needed"]
-    if detail["type"] == "extra_forbidden":
-        return [f"{root}: no such option here"]
-    if detail["type"] in ("float_type", "int_type") and isinstance(got, str):
-        return [f"{root}: wanted a number, got the text {_shown(got)}{number_hint(got)}"]
-    if told := _plainly(detail):
-        return [f"{root}{told}"]
-    shown = "" if isinstance(got, dict | list) else f", got {_shown(got)}"
-    return [f"{root}: {_lower(str(detail['msg']))}{shown}"]
+    if detail["type"] not in ("model_attributes_type", "model_type"):
+        return ""
+    if Range in kinds:
+        return "; write a range as {low: 0.1, high: 0.9}, and choices as a list"
+    named = _members(kinds)
+    if not isinstance(got, str):
+        return ""
+    return f"; write {{{named[got]}: {got}}}" if got in named else nearest(got, named)
 
 
-def _plainly(detail: ErrorDetails) -> str | None:
-    """Say in Lethe's words what pydantic says in its own; None for what it says plainly."""
-    got, context = detail["input"], detail.get("ctx", {})
-    option = str(context.get("discriminator", "")).strip("'")
-    match detail["type"]:
-        case "union_tag_invalid":
-            return f".{option}: wanted one of {context['expected_tags']}, got {_shown(context['tag'])}"
-        case "union_tag_not_found" if isinstance(got, dict):
-            return f".{option}: is needed"
-        case "too_short":
-            return f": wanted at least {context['min_length']}, got {len(got)}"
-        case "tuple_type":
-            return f": wanted a list, as in [1, 2], got {_shown(got)}"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return f": wanted a mapping of options, got {_shown(got)}"
-        case "string_pattern_mismatch":
-            return f": wanted letters (a to z), digits and . _ -, beginning with a letter or digit, got {_shown(got)}"
-        case _:
-            return None
+def _members(kinds: Sequence[Any]) -> dict[str, str]:
+    """Return the members of the families at a place, each with the key that names it."""
+    members = {named[1]: named[0] for kind in kinds if is_model(kind) and (named := discriminator_of(kind))}
+    return dict.fromkeys(METHODS, "name") if MethodChoice in kinds else members
 
 
-def _inside(root: str, line: str) -> str:
+def _inside(key: str, line: str) -> str:
     """Join the place with a line that may begin with an option's own name."""
-    if not root:
+    if not key:
         return line
     name, colon, rest = line.partition(": ")
-    return f"{root}.{name}: {rest}" if colon and name.replace("_", "").isalnum() else f"{root}: {line}"
-
-
-def _root(location: tuple[int | str, ...]) -> str:
-    """Name the dotted place as the file has it, without the union tags that pydantic puts between."""
-    return ".".join(str(part) for part in _without_tags(location))
-
-
-def _without_tags(location: tuple[int | str, ...]) -> list[int | str]:
-    kept: list[int | str] = []
-    for position, part in enumerate(location):
-        before = location[position - 1] if position else None
-        tagged_list = isinstance(before, int) and position >= 2 and location[position - 2] == "forget"
-        tagged_field = before == "schedule"
-        if not (tagged_list or tagged_field or part in _UNION_TAGS):
-            kept.append(part)
-    return kept
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return f"{key}.{name}: {rest}" if colon and name.replace("_", "").isalnum() else f"{key}: {line}"
 
 
 def _kind(content: object) -> str:

@@ -6,13 +6,12 @@ Defaults are written out, but for those of methods: what a method is given is pa
 from collections.abc import Set
 from typing import Any
 
-import yaml
-
 from lethe.study._model import Choices, MethodChoice, Study
+from lethe.study._yaml import write_yaml
 
 
 def write_study(study: Study, without: Set[str] = frozenset()) -> str:
-    """Give a study as the text of a file.
+    """Return a study as the text of a file.
 
     Args:
         without: options at the top that are left out, and have their defaults when it is read.
@@ -21,7 +20,7 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
     content["search"] = {name: value for name, value in content["search"].items() if value is not None}
     content["methods"] = [_method(choice) for choice in study.methods]
     ordered = {name: content[name] for name in Study.model_fields if name not in without}
-    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True)
+    return write_yaml(ordered)
 
 
 def _method(choice: MethodChoice) -> dict[str, Any]:

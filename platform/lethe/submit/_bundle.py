@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import Any, get_args
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-import yaml
-from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE
-
 from lethe.storage.credentials import without_credentials
-from lethe.study import Study, StudyError, parse_study, read_options
+from lethe.study import Study, StudyError, parse_study, read_options, write_yaml
 from unlearning.data import Folder, MedMNIST, Npz, SplitName, catalogue
 from unlearning.data.forget import Indices
 
 STUDY_FILE = "study.yaml"
 """The archive's name of the study."""
 
-LIMIT_BYTES = DASHBOARD_CLIENT_MAX_SIZE
+LIMIT_BYTES = 100 << 20
 """What Ray's job server takes in one piece."""
 
 STUDY_BYTES = 1 << 20
@@ -182,7 +179,7 @@ def _set(options: Any, key: str, value: str) -> None:
 def _write(archive: Path, options: dict[str, Any], items: Sequence[_Item]) -> None:
     """Write the archive; the same study makes the same bytes, which Ray does not send twice."""
     with ZipFile(archive, "w") as packed:
-        packed.writestr(_entry(STUDY_FILE), yaml.safe_dump(options, sort_keys=False))
+        packed.writestr(_entry(STUDY_FILE), write_yaml(options))
         for item in items:
             for name, path in item.files.items():
                 with path.open("rb") as source, packed.open(_entry(name), "w") as target:

@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import shlex
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,16 +20,13 @@ from ray.job_submission import JobDetails, JobSubmissionClient
 from lethe.execution import ray_settings
 from lethe.execution.failures import ClusterError
 from lethe.execution.plugin_code import with_plugins
+from lethe.execution.reach import knock
 from lethe.execution.runtime_env import runtime_env
 from lethe.plugins import packages_of
 from lethe.storage.credentials import without_credentials
 from lethe.submit._bundle import STUDY_FILE, JobBundle
 
 Answer = TypeVar("Answer")
-
-KNOCK_S = 5.0
-
-GIVE_TOKEN = "give the cluster's own by RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
 
 NO_AGENT = "No available agent"
 """What a job server says while the head's own agent has not come up."""
@@ -99,7 +95,7 @@ class JobServer:
 
     def __init__(self, address: str) -> None:
         self.address = without_credentials(address.rstrip("/"))
-        _knock(address, self.address)
+        _check_listens(address, self.address)
         for module in ("dashboard_sdk", "job.sdk"):
             logging.getLogger(f"ray.dashboard.modules.{module}").setLevel("ERROR")
         logging.getLogger("ray").setLevel("ERROR")
@@ -192,7 +188,7 @@ class JobServer:
             problem = "has another token than is given here"
             if not ray_settings.has_token():
                 problem = "demands its token, and there is none here"
-            raise ClusterError(f"the job server {self.address} {problem}: {GIVE_TOKEN}") from error
+            raise ClusterError(f"the job server {self.address} {problem}: {ray_settings.SET_TOKEN}") from error
         except (OSError, RuntimeError, KeyError) as error:
             if NO_AGENT in str(error):
                 raise ClusterError(
@@ -219,7 +215,7 @@ class _Reader:
                 self._shown = passed
 
 
-def _knock(address: str, shown: str) -> None:
+def _check_listens(address: str, shown: str) -> None:
     try:
         parts = urlsplit(address)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -228,7 +224,7 @@ def _knock(address: str, shown: str) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ClusterError(f"{shown} is no job server: wanted http://HOST:PORT, such as http://127.0.0.1:8265")
     try:
-        socket.create_connection((parts.hostname, port), KNOCK_S).close()
+        knock(parts.hostname, port)
     except OSError as error:
         raise ClusterError(
             f"no job server answers at {shown} ({error}); see that the head runs with its dashboard, and where it is "

@@ -9,6 +9,7 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from unlearning.errors import UnlearningError
 from unlearning.options import Options
 
 Task = Literal["binary-class", "multi-class", "ordinal-regression"]
@@ -18,7 +19,7 @@ PathOption = Annotated[Path, Field(strict=False), AfterValidator(Path.expanduser
 """A path that may be given as text, with ``~`` for the home folder."""
 
 
-class DataError(Exception):
+class DataError(UnlearningError):
     """Data that cannot be found, fetched or used; the message says what, where and what to do."""
 
 

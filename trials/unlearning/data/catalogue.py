@@ -9,6 +9,7 @@ import hashlib
 import os
 import zipfile
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Literal
 import pooch
 
 from unlearning.data._base import DataError, SplitName, Task
+from unlearning.errors import InputError
 
 Size = Literal[28, 64, 128, 224]
 Verdict = Literal["whole", "missing", "truncated", "other"]
@@ -107,17 +109,18 @@ def find(name: str) -> MedSet:
     """Find a set by MedMNIST's name.
 
     Raises:
-        ValueError: there is no such set, or it is not a 2D single-label one; the message lists the valid names.
+        InputError: there is no such set, or it is not a 2D single-label one; the message lists the valid names.
     """
     if name in sets():
         return sets()[name]
     if name not in _info():
-        problem = f"unknown MedMNIST set {name!r}"
+        near = get_close_matches(name, sets(), n=1)
+        problem = f"unknown MedMNIST set {name!r}" + (f" (did you mean {near[0]}?)" if near else "")
     elif _is_3d(_info()[name]):
         problem = f"{name} holds volumes, and Lethe works on 2D images"
     else:
         problem = f"{name} is multi-label, and Lethe needs exactly one class an image"
-    raise ValueError(f"{problem}; valid names: {', '.join(sets())}")
+    raise InputError(f"{problem}; valid names: {', '.join(sets())}")
 
 
 @cache
@@ -135,7 +138,7 @@ def check(name: str, size: int = 28, root: Path | None = None) -> FileCheck:
 
     Raises:
         DataError: the data root was named, and there is no such folder.
-        ValueError: there is no such set or size.
+        InputError: there is no such set or size.
     """
     med_set = find(name)
     check_root(root)
@@ -166,7 +169,7 @@ def fetch(name: str, size: int = 28, root: Path | None = None, download: bool = 
     Raises:
         DataError: the data root was named and is no folder, or the file is missing and cannot or must not be
             downloaded, or is truncated, or is another file.
-        ValueError: there is no such set or size.
+        InputError: there is no such set or size.
     """
     found = check(name, size, root)
     if found.verdict == "missing" and download:
@@ -224,7 +227,7 @@ def _med_set(name: str, info: dict[str, Any]) -> MedSet:
 
 def _download(med_set: MedSet, size: int) -> Download:
     if size not in med_set.downloads:
-        raise ValueError(f"{med_set.name} has no size {size}; valid sizes: {', '.join(map(str, med_set.downloads))}")
+        raise InputError(f"{med_set.name} has no size {size}; valid sizes: {', '.join(map(str, med_set.downloads))}")
     return med_set.downloads[size]
 
 

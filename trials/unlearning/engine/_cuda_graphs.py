@@ -16,6 +16,8 @@ from weakref import WeakSet
 import torch
 from torch import Tensor
 
+from unlearning.errors import InputError, UnlearningError
+
 Work = Callable[..., Tensor]
 """Computes on tensors of given shapes; returns a tensor, and may change the state."""
 
@@ -33,7 +35,7 @@ SWITCH = "UNLEARNING_CUDA_GRAPHS"
 """In the environment of a worker: ``off`` has it launch kernel by kernel."""
 
 
-class ReplayError(RuntimeError):
+class ReplayError(UnlearningError, RuntimeError):
     """A replay does not give what the work itself gives."""
 
 
@@ -45,7 +47,7 @@ def replays_wanted() -> bool:
     """
     wanted = os.environ.get(SWITCH, "on")
     if wanted not in ("on", "off"):
-        raise ValueError(f"environment variable {SWITCH}: wanted on or off, got {wanted!r}")
+        raise InputError(f"environment variable {SWITCH}: wanted on or off, got {wanted!r}")
     return wanted == "on"
 
 

@@ -1,7 +1,9 @@
 """Doing nothing: the row that every other row must beat."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from unlearning.methods._base import Method, UnlearningContext
 
@@ -11,7 +13,7 @@ class Nothing(Method):
 
     name: Literal["nothing"] = "nothing"
     title: ClassVar[str] = "do nothing"
-    epochs: Literal[0] = 0
+    epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
 
     def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
         """Unlearn for no epoch at all."""

@@ -19,10 +19,9 @@ from unlearning.methods._sgd import SGDMethod
 class RandomLabel(SGDMethod):
     """Cross-entropy to random labels on D_f while training on D_r with its true labels.
 
-    ``sequential`` data_passes D_f and then D_r in every epoch, ``mixed`` shuffles them together. Labels are redrawn
-    every
-    epoch, from ``any`` class (so 1/K of them are right, as in the authors' code) or from the ``other`` classes (the
-    paper's formula; with two classes that is label flipping).
+    ``sequential`` passes over D_f and then over D_r in every epoch, ``mixed`` shuffles them together. Labels are
+    redrawn every epoch, from ``any`` class (so 1/K of them are right, as in the authors' code) or from the ``other``
+    classes (the paper's formula; with two classes that is label flipping).
     """
 
     name: Literal["random_label"] = "random_label"

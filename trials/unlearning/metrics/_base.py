@@ -1,46 +1,89 @@
-"""What every metric is computed from: a model's logits on a set of samples, beside the true labels."""
+"""The contract of a metric: what it is called, what its values mean, and how they are computed."""
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-from torch import Tensor
+from unlearning.metrics._evaluation import Evaluation, Group
 
-
-class DivergedError(ValueError):
-    """Logits that are not finite: the model diverged, and no metric of it means anything."""
+Direction = Literal["oracle", "higher", "lower"]
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """A model's outputs on a set of samples, finite by construction.
+class Value:
+    """What a metric gives for one group of images, or for one class of it.
 
     Attributes:
-        logits_NK: floating, (N, K), in eval mode.
-        labels_N: int64, (N,), in 0 ... K-1, on the same device.
-
-    Raises:
-        ValueError: the labels are not one per row of logits.
-        DivergedError: (a ``ValueError``) a logit is infinite or not a number.
+        group: the images that were looked at; None where the value belongs to no group, such as a gap.
+        value: nan where the definition has no value, as for a class without images.
+        n: how many images; None where that says nothing.
+        class_index: the class, from 0; None for all classes together.
+        low, high: ends of an interval around the value, where the metric gives one.
     """
 
-    logits_NK: Tensor
-    labels_N: Tensor
+    group: Group | None
+    value: float
+    n: int | None = None
+    class_index: int | None = None
+    low: float | None = None
+    high: float | None = None
 
-    def __post_init__(self) -> None:
-        if self.labels_N.shape != self.logits_NK.shape[:1]:
-            raise ValueError(
-                f"predictions: wanted labels of shape {tuple(self.logits_NK.shape[:1])}, one per row of the logits, "
-                f"got {tuple(self.labels_N.shape)}"
-            )
-        broken = int((~self.logits_NK.isfinite()).any(1).sum())
-        if broken:
-            raise DivergedError(
-                f"predictions: {broken} of {len(self)} samples have logits that are not finite; the model diverged"
-            )
 
-    def __len__(self) -> int:
-        return len(self.labels_N)
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
 
-    def at(self, samples: Tensor) -> "Predictions":
-        """Select samples by their indices (int64) or by a mask (bool, (N,)), on the CPU or the same device."""
-        samples = samples.to(self.labels_N.device)
-        return Predictions(self.logits_NK[samples], self.labels_N[samples])
+    Attributes:
+        name: as rows call it; the same as its key in `METRICS`.
+        version: raised by hand whenever its values change their meaning.
+        title: for people, a phrase.
+        compute: gives the values of an evaluation, the one over all classes first; none where it does not apply.
+        unit: ``fraction``, or another; empty where there is none.
+        direction: ``oracle`` where the target is the oracle's value, else whether ``higher`` or ``lower`` is better.
+        source: the paper, or where its definition is kept.
+        groups: the groups of images that it has values of; empty where a value belongs to none.
+        per_class: whether it has a value for each class.
+        in_objective: whether it is one of the measures whose distance to the oracle's a search makes small.
+        in_gap: whether it is one of those whose distance is reported as the gap.
+    """
+
+    name: str
+    version: int
+    title: str
+    compute: Callable[[Evaluation], Iterable[Value]]
+    unit: str = "fraction"
+    direction: Direction = "oracle"
+    source: str = ""
+    groups: tuple[Group, ...] = ()
+    per_class: bool = False
+    in_objective: bool = False
+    in_gap: bool = False
+
+    def overall(self, evaluation: Evaluation) -> float:
+        """Return the value over all classes, which `compute` gives first; nan where the metric has none."""
+        first = next(iter(self.compute(evaluation)), None)
+        return math.nan if first is None or first.class_index is not None else first.value
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One value of one metric of one model, as it is recorded.
+
+    Attributes:
+        metric, version: of the metric.
+    """
+
+    metric: str
+    version: int
+    value: Value
+
+
+def by_class(group: Group, values_K: Iterable[float], counts_K: Iterable[int]) -> Iterable[Value]:
+    """Make the values of each class of a group.
+
+    Args:
+        counts_K: how many images of each class there are.
+    """
+    for index, (value, count) in enumerate(zip(values_K, counts_K, strict=True)):
+        yield Value(group, value, count, class_index=index)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from unlearning.metrics import _svc
-from unlearning.metrics._base import Predictions
+from unlearning.metrics._predictions import Predictions
 
 Feature = Literal["correctness", "confidence", "entropy", "modified_entropy", "prob"]
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from annotated_types import Ge
+from pydantic import Field
 from torch import nn
 
 from unlearning.models._base import MeanOverPixels, Network
@@ -12,7 +13,7 @@ class CNN(Network):
     """Three 3x3 convolutions with batch norm, ``width``, 2 and 4 times ``width`` wide, the last two of stride 2."""
 
     name: Literal["cnn"] = "cnn"
-    width: Annotated[int, Ge(1)] = 16
+    width: Annotated[int, Ge(1), Field(description="channels of the first stage")] = 16
 
     def body(self, channels: int, classes: int) -> nn.Module:
         """Build the three convolutions, average pool and the linear head."""

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from annotated_types import Ge
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -39,7 +40,7 @@ class ResNet18(Network):
     """
 
     name: Literal["resnet18"] = "resnet18"
-    width: Annotated[int, Ge(1)] = 64
+    width: Annotated[int, Ge(1), Field(description="channels of the first stage")] = 64
 
     def body(self, channels: int, classes: int) -> nn.Module:
         """Build stem, four stages of two blocks, average pool and the linear head."""

@@ -12,11 +12,11 @@ from typing import Final
 from torch import nn
 
 from lethe.artifacts import ArtifactStore, CorruptArtifactError
+from lethe.errors import SchemaError
 from lethe.report.page._gather import Searched, Tried
 from lethe.results.columns import json_column
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.study import ArtifactKey, Study
-from lethe.versions import SchemaError
 from unlearning.models import Network
 from unlearning.saliency import SALIENCY_VERSION, Saliency
 

@@ -13,6 +13,9 @@ from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
 from lethe.results.views._leaderboard import LEADERBOARD, LeaderboardRow
+from lethe.results.views._measures import MEASURES
+from lethe.results.views._metric_summary import METRIC_SUMMARY, MetricSummaryRow
+from lethe.results.views._packings import PACKINGS
 from lethe.results.views._search_quality import SEARCH_QUALITY, SearchQualityRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
 
@@ -21,6 +24,7 @@ VIEWS: Final[dict[str, View]] = {
     "contrasts": CONTRASTS,
     "deviations": DEVIATIONS,
     "joint_tests": JOINT_TESTS,
+    "metric_summary": METRIC_SUMMARY,
     "chosen": CHOSEN,
     "augmentation": AUGMENTATION,
     "cost": COST,
@@ -30,6 +34,8 @@ VIEWS: Final[dict[str, View]] = {
     "confirmed": CONFIRMED,
     "compared": COMPARED,
     "asked": ASKED,
+    "measures": MEASURES,
+    "packings": PACKINGS,
 }
 
 __all__ = [
@@ -43,6 +49,7 @@ __all__ = [
     "FailureRow",
     "JointTestRow",
     "LeaderboardRow",
+    "MetricSummaryRow",
     "SearchQualityRow",
     "SensitivityRow",
     "View",

@@ -1,0 +1,106 @@
+"""Every use of what Ray does not promise to keep: one function each, which says what it leans on.
+
+Checked against the versions of Ray that pyproject.toml admits, by `tests/execution_tests/test_ray_private.py`. Nothing
+of Lethe's is imported and Ray only where it is used, so that `_keeper`, a program of its own, can load this file alone.
+"""
+
+import os
+from typing import Any, Final
+
+_CHECK: Final = "/ray.rpc.NodeInfoGcsService/CheckAlive"
+"""What `ray health-check` asks of a head."""
+
+_JOB_VARIABLE: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Where Ray notes, for the driver of a submitted job and all that it starts, which job they belong to."""
+
+
+def start_node() -> Any:
+    """Start a head in this process's name, and return it: it has ``address`` and ``kill_all_processes``.
+
+    `ray start --head` would do the same but note the node as this machine's cluster, for everybody's ``auto``, and not
+    say when a service died. Leans on `Node`, which raises where a service does not start, ends its services with this
+    process (``spawn_reaper``), and writes no note of the cluster (``ray_init_cluster``).
+    """
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+
+    return Node(
+        RayParams(include_dashboard=False),
+        head=True,
+        shutdown_at_exit=False,
+        spawn_reaper=True,
+        ray_init_cluster=True,
+    )
+
+
+def end_node(node: Any) -> None:
+    """End a node that `start_node` started, and wait for its services."""
+    node.kill_all_processes(check_alive=False, allow_graceful=True)
+
+
+def temporary_folder() -> str:
+    """Return the folder in which Ray makes one a session: ``ray`` under RAY_TMPDIR, else the system's temporary one."""
+    from ray._common.utils import get_default_ray_temp_dir
+
+    return str(get_default_ray_temp_dir())
+
+
+def note_of_cluster() -> tuple[str, str | None]:
+    """Return the file in which `ray start` notes the cluster of this machine, and the ``HOST:PORT`` in it, if any."""
+    from ray._common.utils import get_ray_address_file
+    from ray._private.utils import read_ray_address
+
+    return str(get_ray_address_file(None)), read_ray_address()
+
+
+def ask_version(head: str, timeout_s: float) -> str:
+    """Return the Ray version of a head, asked with the token that this process uses.
+
+    Leans on the request of `ray health-check`, whose answer names the version, and on Ray's own channel, which adds the
+    token and TLS.
+
+    Raises:
+        grpc.RpcError: no answer in time; UNAUTHENTICATED where the head wants another token, or one at all.
+    """
+    from ray._private.grpc_utils import init_grpc_channel
+    from ray.core.generated.gcs_service_pb2 import CheckAliveReply, CheckAliveRequest
+
+    with init_grpc_channel(head, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        call = channel.unary_unary(
+            _CHECK,
+            request_serializer=CheckAliveRequest.SerializeToString,
+            response_deserializer=CheckAliveReply.FromString,
+        )
+        version: str = call(CheckAliveRequest(), timeout=timeout_s).ray_version
+    return version
+
+
+def reload_authentication() -> None:
+    """Have Ray read RAY_AUTH_MODE and the token again: it keeps what it read when it was first imported."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+def silence_dead_workers() -> None:
+    """Print nothing of what Ray says of each worker that died: a paragraph, whatever is asked of ``log_to_driver``.
+
+    What becomes of a worker's work is reported by whoever handed it out. Leans on `ray._private.worker` printing such
+    messages by the function of this name that its module holds at that moment.
+    """
+    import ray._private.worker as worker
+
+    worker.print_to_stdstream = _pass_over
+
+
+def _pass_over(data: dict[str, Any], ignore_prefix: bool) -> None:
+    """Print nothing."""
+
+
+def environment_without_job() -> dict[str, str]:
+    """Return this process's environment without the job that it is the driver of.
+
+    Leans on `ray.init` taking the job's configuration, with all that travels along, from a variable of this name.
+    """
+    return {name: value for name, value in os.environ.items() if name != _JOB_VARIABLE}

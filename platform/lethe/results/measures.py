@@ -1,0 +1,60 @@
+"""From what a metric gives to rows: one a value, and the columns that the usual ones have in a confirmation's own row.
+
+Every value of every metric is a row of ``recorded_measures``. The metrics that every table needs also stand as columns
+in the row of the unit, filled here from the same values: views that rank and compare read these, which is many times
+faster than a pivot of the long rows (docs/design.md). A metric without a column needs none.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from lethe.results.rows import CLASS_COLUMNS, ConfirmationRow, MeasureRow
+from unlearning.metrics import METRICS, Measure
+
+COLUMNS: Final = tuple(name for name in METRICS if name in ConfirmationRow.__dataclass_fields__)
+"""Metrics that have a column of their own name in a confirmation, for the value over all classes."""
+
+GROUPS: Final[Mapping[str, str]] = {name: metric.groups[0] for name, metric in METRICS.items() if metric.groups}
+"""The images that the metrics of these columns look at."""
+
+
+def measure_columns(measures: Sequence[Measure]) -> dict[str, Any]:
+    """Fill the columns of a confirmation's row that hold measures; without any, those of a model that diverged."""
+    if not measures:
+        return {"recall_per_class": []}
+    overall = {one.metric: _or_null(one.value.value) for one in measures if one.value.class_index is None}
+    by_class = {
+        column: [_or_null(one.value.value) for one in measures if one.metric == metric and _is_of_class(one)]
+        for column, metric in CLASS_COLUMNS.items()
+    }
+    return {name: overall.get(name) for name in COLUMNS} | by_class
+
+
+def measure_rows(confirmation: ConfirmationRow, measures: Sequence[Measure]) -> list[MeasureRow]:
+    """Make the rows of a confirmation's measures."""
+    return [
+        MeasureRow(
+            study=confirmation.study,
+            unit_kind="confirmation",
+            unit_id=confirmation.confirmation_id,
+            training_seed=confirmation.training_seed,
+            metric=one.metric,
+            version=one.version,
+            split=one.value.group,
+            class_index=one.value.class_index,
+            value=_or_null(one.value.value),
+            low=one.value.low,
+            high=one.value.high,
+            n=one.value.n,
+        )
+        for one in measures
+    ]
+
+
+def _is_of_class(measure: Measure) -> bool:
+    return measure.value.class_index is not None
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value

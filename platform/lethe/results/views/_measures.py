@@ -1,0 +1,54 @@
+"""Every measure of every unit, long: as it was recorded, or from the columns of units that were recorded without."""
+
+from typing import Final
+
+from lethe.results.measures import COLUMNS, GROUPS
+from lethe.results.rows import CLASS_COLUMNS, MeasureRow
+from lethe.results.views._base import View
+
+_SEARCHED: Final = "ua, ra, va, mia, gap"
+_SPLITS: Final = " ".join(f"when '{metric}' then '{group}'" for metric, group in GROUPS.items())
+_BY_CLASS: Final = " union all ".join(
+    f"select study, unit_id, training_seed, '{metric}' as metric, unnest({column}) as value, "
+    f"generate_subscripts({column}, 1) - 1 as class_index from without_measures"
+    for column, metric in CLASS_COLUMNS.items()
+)
+
+MEASURES: Final = View(
+    "Every measure of every confirmation, trial and epoch of a trial: one row for each value of each metric.",
+    MeasureRow,
+    f"""
+with of_epochs as (
+    unpivot (select study, 'epoch' as unit_kind, trial_id as unit_id, epoch, {_SEARCHED} from epochs)
+    on {_SEARCHED} into name metric value value
+),
+of_trials as (
+    unpivot (
+        select study, 'trial' as unit_kind, trial_id as unit_id,
+            if(len(training_seeds) = 1, training_seeds[1], null) as training_seed, {_SEARCHED}
+        from trials
+    )
+    on {_SEARCHED} into name metric value value
+),
+without_measures as (
+    select *, confirmation_id as unit_id from confirmations
+    where status = 'done' and confirmation_id not in (select unit_id from recorded_measures)
+),
+of_confirmations as (
+    select study, 'confirmation' as unit_kind, unit_id, training_seed, metric, value, class_index
+    from (
+        from (
+            unpivot (select study, unit_id, training_seed, {", ".join(COLUMNS)} from without_measures)
+            on {", ".join(COLUMNS)} into name metric value value
+        )
+        union all by name {_BY_CLASS}
+    )
+),
+from_columns as (from of_epochs union all by name from of_trials union all by name from of_confirmations)
+from recorded_measures
+union all
+select study, unit_kind, unit_id, epoch, training_seed, metric, null as version,
+    case metric {_SPLITS} end as split, class_index, value, null as low, null as high, null as n
+from from_columns
+""",
+)

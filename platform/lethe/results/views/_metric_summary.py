@@ -1,0 +1,72 @@
+"""Every metric of every row of a board: its mean over the reporting seeds, and how far that is from the oracles'.
+
+Here a metric shows without a column of its own. Values of two versions of a metric are never averaged.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from lethe.results.schema import Column
+from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, half_width
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Summary:
+    row: Annotated[str, Column("", "row of the comparison")]
+    metric: Annotated[str, Column("", "name of the metric")]
+    version: Annotated[int | None, Column("", "version of the metric; null in results of an early version")]
+    split: Annotated[str | None, Column("", "images looked at; null where the metric belongs to none")]
+    class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")]
+    seeds: Annotated[int, Column("", "reporting seeds that have a value")]
+    mean: Annotated[float | None, Column("", "mean over these seeds, in the metric's unit; null without a value")]
+    low: Annotated[float | None, Column("", f"lower end of its 95 % interval; null below {FEWEST} seeds")]
+    high: Annotated[float | None, Column("", "upper end of the same interval")]
+    oracle_mean: Annotated[
+        float | None, Column("", "mean of the paired oracles over the seeds that both have; null without any")
+    ]
+    difference: Annotated[
+        float | None, Column("", "the value minus the paired oracle's, mean over seeds; null for the oracle's own row")
+    ]
+    difference_low: Annotated[
+        float | None, Column("", f"lower end of the difference's 95 % interval; null below {FEWEST} seeds")
+    ]
+    difference_high: Annotated[float | None, Column("", "upper end of the same interval")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSummaryRow(_Summary, ScenarioOf):
+    """One metric of one row, over the reporting seeds."""
+
+
+METRIC_SUMMARY: Final = View(
+    "Every metric of every row: mean over the reporting seeds with its interval, and the difference to the oracles.",
+    MetricSummaryRow,
+    f"""
+with measured as (
+    select {", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))}, c.row, c.training_seed,
+        m.metric, m.version, m.split, m.class_index, m.value
+    from confirmed c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
+    where m.unit_kind = 'confirmation'
+),
+paired as (
+    select m.*, o.value as of_oracle, m.value - o.value as gained
+    from measured m left join (from measured where row = 'oracle') o
+        on o.study = m.study and o.scenario = m.scenario and o.training_seed = m.training_seed and m.row <> 'oracle'
+        and o.metric = m.metric and o.version is not distinct from m.version
+        and o.split is not distinct from m.split and o.class_index is not distinct from m.class_index
+),
+summed as (
+    select {SCENARIO}, row, metric, version, split, class_index,
+        count(value) as seeds, avg(value) as mean, {half_width("value")} as reach,
+        avg(of_oracle) filter (gained is not null) as oracle_mean,
+        avg(gained) as difference, {half_width("gained")} as difference_reach
+    from paired group by all
+)
+select {SCENARIO}, row, metric, version, split, class_index, seeds, mean, mean - reach as low, mean + reach as high,
+    oracle_mean, difference, difference - difference_reach as difference_low,
+    difference + difference_reach as difference_high
+from summed
+order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row,
+    metric, version, split, class_index nulls first
+""",
+)

@@ -1,0 +1,33 @@
+"""Paths in a study's file count from the folder of the file, wherever the command is started."""
+
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from lethe.study._fields import alternatives, chosen, field_of, is_path
+from lethe.study._model import Study
+
+
+def beside(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a study's options with each relative path joined to the folder of its file.
+
+    A path below a relative folder stays relative, so the options that are kept with the results do not depend on where
+    a checkout or an unpacked job lies.
+    """
+    return dict(_joined(content, Study, folder))
+
+
+def _joined(value: Any, annotation: Any, folder: Path) -> Any:
+    if isinstance(value, dict):
+        model = chosen(annotation, value)
+        return {key: _in_field(model, key, one, folder) for key, one in value.items()}
+    if isinstance(value, list):
+        entries = [get_args(kind)[0] for kind in alternatives(annotation) if get_origin(kind) in (tuple, list)]
+        return [_joined(one, entries[0], folder) for one in value] if entries else value
+    if isinstance(value, str) and is_path(annotation):
+        return value if value.startswith("~") else str(folder / value)
+    return value
+
+
+def _in_field(model: Any, key: object, value: Any, folder: Path) -> Any:
+    field = field_of(model, key) if model else None
+    return _joined(value, field.annotation, folder) if field else value

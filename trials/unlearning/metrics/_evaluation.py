@@ -1,0 +1,91 @@
+"""What a metric is computed from: a model's predictions, its forget and retain images, its oracle.
+
+What several metrics need (the predictions of a group of images, their losses, the membership attack) is computed when
+the first of them asks for it, and once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from unlearning.metrics._predictions import Predictions
+from unlearning.metrics.membership import Feature, called_nonmember, draw_members
+from unlearning.seeds import generator
+
+Split = Literal["train", "val", "test"]
+Group = Literal["forget", "retain", "train", "val", "test"]
+"""A set of images: D_f and D_r, which make up the train split, or a split."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One model, ready to be measured.
+
+    Attributes:
+        predictions: by split; a search has none of test.
+        forget_F, retain_R: indices into train, int64.
+        nonmembers: the split that the membership attack takes its non-members from.
+        seed: of everything that a metric draws; a model and its oracle share it.
+        oracle: the paired oracle; None where there is nothing to compare with.
+        references: the models that the gap is taken to: the paired oracle, or for an oracle those of the other seeds.
+    """
+
+    predictions: Mapping[Split, Predictions]
+    forget_F: Tensor
+    retain_R: Tensor
+    nonmembers: Split
+    seed: int
+    oracle: "Evaluation | None" = None
+    references: "tuple[Evaluation, ...]" = ()
+    _groups: dict[Group, Predictions] = field(default_factory=dict, repr=False)
+    _losses: dict[Group, Tensor] = field(default_factory=dict, repr=False)
+    _called: dict[Feature, Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes, K."""
+        return self.predictions["train"].logits_NK.shape[1]
+
+    def of(self, group: Group) -> Predictions:
+        """Return the predictions for a group of images.
+
+        Raises:
+            ValueError: the model was not evaluated on them.
+        """
+        if group not in self._groups:
+            self._groups[group] = self._select(group)
+        return self._groups[group]
+
+    def losses(self, group: Group) -> Tensor:
+        """Return the cross-entropy of each image of a group, float64, (N,).
+
+        Raises:
+            ValueError: as `of`.
+        """
+        if group not in self._losses:
+            predictions = self.of(group)
+            self._losses[group] = cross_entropy(predictions.logits_NK.double(), predictions.labels_N, reduction="none")
+        return self._losses[group]
+
+    def attack_sides(self) -> tuple[Predictions, Predictions]:
+        """Return the members and the non-members of the membership attack, equally many, the same for every model."""
+        return draw_members(self.of("retain"), self.of(self.nonmembers), generator(self.seed, "members"))
+
+    def called_nonmember(self, feature: Feature) -> Tensor:
+        """Return which images of D_f the attack by a feature takes for non-members: bool, (F,), on the CPU."""
+        if feature not in self._called:
+            self._called.update(called_nonmember(*self.attack_sides(), self.of("forget"), (feature,)))
+        return self._called[feature]
+
+    def _select(self, group: Group) -> Predictions:
+        if group == "forget":
+            return self.of("train").at(self.forget_F)
+        if group == "retain":
+            return self.of("train").at(self.retain_R)
+        if group not in self.predictions:
+            known = ", ".join(self.predictions)
+            raise ValueError(f"the model was not evaluated on the split '{group}', only on {known}")
+        return self.predictions[group]
