@@ -16,7 +16,7 @@ from typing import get_args
 
 from timing import Row, parser, show, timed
 
-from lethe.artifacts import ArtifactStore, RayClaims, Trainer
+from lethe.artifacts import ArtifactStore, ArtifactWorker, RayClaims, TrainedModel, build_jobs
 from lethe.execution.connect import connect
 from lethe.execution.ray_worker_pool import RayWorkerPool
 from lethe.execution.shared_data import SharedData
@@ -34,14 +34,15 @@ QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 def fill(plan: Plan, root: StorageRoot) -> list[float]:
     """Make all that is missing; give the seconds of each training."""
     resources = plan.study.resources.training
-    make = partial(Trainer, ArtifactStore(root), SharedData(plan.datasets), RayClaims(), resources)
-    worker_pool = RayWorkerPool(make, resources, lambda resources: len(plan.missing), Watch(Stop(), 3600, print))
-    made = []
-    for done in worker_pool.do(plan.missing):
+    make = partial(ArtifactWorker, ArtifactStore(root), SharedData(plan.datasets), RayClaims(), resources)
+    jobs = build_jobs(plan.missing)
+    worker_pool = RayWorkerPool(make, resources, lambda resources: len(jobs), Watch(Stop(), 3600, print))
+    built = []
+    for done in worker_pool.do(jobs):
         if done.result is None:
             raise SystemExit(f"a training failed: {done.error}")
-        made += done.result
-    return [one.manifest.facts.seconds_train for one in made if one.key.kind != "saliency"]
+        built += done.result
+    return [one.manifest.facts.seconds_train for one in built if isinstance(one.recipe, TrainedModel)]
 
 
 def main() -> None:

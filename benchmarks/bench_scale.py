@@ -37,7 +37,7 @@ from ray import cloudpickle
 from rich.console import Console
 
 import lethe.pipeline.run
-from lethe.artifacts import ArtifactStore
+from lethe.artifacts import ArtifactStore, oracle, original
 from lethe.execution.connect import connect
 from lethe.execution.connection import OnRay
 from lethe.execution.stop import Stop
@@ -98,8 +98,8 @@ class Noop(TrialWorker):
     def run(self, task: TrialTask) -> Iterator[Report]:
         """Report each epoch."""
         seed, lr = task.seeds[0], task.method.lr  # type: ignore[attr-defined]
-        oracle = Measures(ua=0.2, ra=0.99, va=0.8, mia=0.3)
-        names = (task.scenario.original(seed).fingerprint,), (task.scenario.oracle(seed).fingerprint,)
+        measured = Measures(ua=0.2, ra=0.99, va=0.8, mia=0.3)
+        names = (original(task.scenario, seed).fingerprint,), (oracle(task.scenario, seed).fingerprint,)
         for epoch in range(1, task.method.epochs + 1):
             now = datetime.now(UTC)
             gap = 0.02 + 0.1 * abs(math.log10(lr) + 2) / epoch
@@ -116,7 +116,7 @@ class Noop(TrialWorker):
                 seconds_attack=0.0,
                 started_at=now,
                 ended_at=now,
-                reference=Reference(oracle, 0.15, 0.001, *names),
+                reference=Reference(measured, 0.15, 0.001, *names),
                 provenance=Provenance.here(torch.device("cpu"), 1.0, 0.0),
             )
 

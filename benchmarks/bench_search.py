@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from timing import Row, parser, show
 
-from lethe.artifacts import ArtifactStore
+from lethe.artifacts import ArtifactStore, original
 from lethe.pipeline.plan import make_plan
 from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
@@ -75,9 +75,9 @@ def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
     study, root = read_study(QUICKSTART, overrides(trials, precision, gpu)), StorageRoot.at(results)
     plan = make_plan(study, ArtifactStore(root), Store(root))
     scenario, [data] = plan.method_searches[0].scenario, plan.datasets
-    original = ArtifactStore(root).load(scenario.original(study.seeds.tuning[0]))
-    assert original is not None
-    torch.save(original.files["weights"], folder / "original.pt")
+    trained = ArtifactStore(root).load(original(scenario, study.seeds.tuning[0]).key)
+    assert trained is not None
+    torch.save(trained.files["weights"], folder / "original.pt")
     np.savez(
         folder / "data.npz",
         train_images=data.train.images_NCHW.numpy(),
@@ -97,7 +97,7 @@ def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
 def by_lethe(folder: Path, first: Path, trials: int, precision: str, gpu: float) -> Found:
     """Search in a place that has the models and no trial."""
     results = Path(tempfile.mkdtemp(dir=folder))
-    (results / "pool").symlink_to(first / "pool")
+    (results / "artifacts").symlink_to(first / "artifacts")
     began = datetime.now(UTC)
     lethe(trials, precision, gpu, results)
     rows = query("select number, gap, ended_at from trials", results).to_pylist()

@@ -33,7 +33,7 @@ def search(folder: Path, seed: int, trials: int, epochs: int, halving: dict[str,
     results = Path(tempfile.mkdtemp(dir=folder))
     artifacts = folder / f"pool-{seed}"
     artifacts.mkdir(exist_ok=True)
-    (results / "pool").symlink_to(artifacts)
+    (results / "artifacts").symlink_to(artifacts)
     space = {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
     method = {"name": "salun", "epochs": epochs, "batch_size": 64, "search": space}
     options = {"trials": trials, "sampler": "random"} | ({"early_stopping": halving} if halving else {})

@@ -105,7 +105,7 @@ def worker(options: argparse.Namespace) -> list[Phases]:
         scores = saliency_scores(model, images_NCHW[forget_F], data.train.labels_N[forget.indices_F].to(device))
         saliency = Saliency({name: score.to(device) for name, score in scores.items()})
     forget_N = torch.zeros(len(data.train), dtype=torch.bool).index_fill_(0, forget.indices_F, True)
-    context = UnlearningContext(engine, ForgetTask(data.train.labels_N, forget_N, data.classes), saliency)
+    context = UnlearningContext(engine, ForgetTask(data.train.labels_N, forget_N, data.classes), {"saliency": saliency})
     evaluator = Evaluator(data, forget, seed=0)
     settings = [0.1 + 0.8 * number / (1 + options.repeats) for number in range(1 + options.repeats)]
     methods = [SalUn(epochs=options.epochs, batch_size=options.batch, lr=0.005, density=one) for one in settings]

@@ -225,7 +225,7 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
     },
     ArtifactRow: ROW_STUDY
     | ROW_PROVENANCE
-    | {"artifact_id": "a", "kind": "original", "training_seed": 1, "uri": "pool/a", "bytes": 10},
+    | {"artifact_id": "a", "kind": "original", "training_seed": 1, "uri": "artifacts/a", "bytes": 10},
     CalibrationRow: ROW_PROVENANCE
     | {
         "study": "s",

@@ -3,7 +3,7 @@
 import os
 import pickle
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,17 +11,36 @@ from pathlib import Path
 import pytest
 import torch
 
-from lethe.artifacts import ArtifactStore, Facts
+from lethe.artifacts import ArtifactKey, ArtifactRecipe, ArtifactStore, Facts, Product, Workshop
 from lethe.artifacts._cache import NodeCache
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageError, StorageRoot
-from lethe.study import ArtifactKey
 
-KEY = ArtifactKey("original", {"data": "0123", "training_seed": 7})
+
+class Model(ArtifactRecipe):
+    """The recipe of a trained model that nobody trains: what it holds is given."""
+
+    kind, version, files = "trained_model", 3, frozenset({"weights", "logits"})
+
+    def __init__(self, **inputs: object) -> None:
+        self._inputs = inputs
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        return self._inputs
+
+    def make(self, workshop: Workshop) -> Generator[None, None, Product]:
+        raise AssertionError("never made")
+        yield
+
+
+RECIPE = Model(data="0123", training_seed=7)
+KEY = RECIPE.key
 FILES = {"weights": {"a": torch.arange(1000.0)}, "logits": {"train": torch.ones(3)}}
 FACTS = Facts(
     seconds_train=1.5,
     seconds_total=2.5,
+    images_trained=200,
     epochs=2,
     loss=0.25,
     started_at=datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC),
@@ -62,7 +81,7 @@ def take_away(root: StorageRoot) -> None:
 def test_what_was_read_once_is_loaded_without_the_store(
     root: StorageRoot, folder: Path, read: Callable[[ArtifactStore, ArtifactKey], object]
 ) -> None:
-    ArtifactStore(root).save(KEY, FILES, FACTS)
+    ArtifactStore(root).save(RECIPE, FILES, FACTS)
     assert read(ArtifactStore(root), KEY)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     take_away(root)
@@ -71,7 +90,7 @@ def test_what_was_read_once_is_loaded_without_the_store(
 
 
 def test_verifying_looks_at_the_store_and_not_at_the_cache(root: StorageRoot) -> None:
-    ArtifactStore(root).save(KEY, FILES, FACTS)
+    ArtifactStore(root).save(RECIPE, FILES, FACTS)
     ArtifactStore(root).load(KEY)
     take_away(root)
     with pytest.raises(Exception, match="is missing"):
@@ -82,7 +101,7 @@ def test_verifying_looks_at_the_store_and_not_at_the_cache(root: StorageRoot) ->
 def test_a_broken_cache_file_is_fetched_again(
     root: StorageRoot, folder: Path, damage: Callable[[bytes], bytes]
 ) -> None:
-    ArtifactStore(root).save(KEY, FILES, FACTS)
+    ArtifactStore(root).save(RECIPE, FILES, FACTS)
     weights(ArtifactStore(root))
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert before
@@ -106,7 +125,7 @@ def link_to_a_device(path: Path) -> None:
 def test_what_is_no_file_in_the_cache_is_fetched_again(
     root: StorageRoot, folder: Path, damage: Callable[[Path], None]
 ) -> None:
-    ArtifactStore(root).save(KEY, FILES, FACTS)
+    ArtifactStore(root).save(RECIPE, FILES, FACTS)
     weights(ArtifactStore(root))
     for path in list(folder.iterdir()):
         damage(path)
@@ -122,7 +141,7 @@ def test_a_folder_in_the_cache_is_left_alone(folder: Path) -> None:
 
 def test_a_local_place_needs_no_cache(tmp_path: Path, folder: Path) -> None:
     artifacts = ArtifactStore(StorageRoot.at(tmp_path / "results"))
-    artifacts.save(KEY, FILES, FACTS)
+    artifacts.save(RECIPE, FILES, FACTS)
     weights(artifacts)
     assert not folder.exists()
 

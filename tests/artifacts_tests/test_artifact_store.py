@@ -2,7 +2,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,43 @@ import pytest
 import torch
 from torch import Tensor
 
-from lethe.artifacts import ArtifactStore, CorruptArtifactError, Facts
+from lethe.artifacts import (
+    ArtifactKey,
+    ArtifactRecipe,
+    ArtifactStore,
+    CorruptArtifactError,
+    Facts,
+    Product,
+    Workshop,
+)
 from lethe.errors import SchemaError
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageRoot
-from lethe.study import ArtifactKey
 
-KEY = ArtifactKey("original", {"data": "0123", "training_seed": 7})
+
+class Model(ArtifactRecipe):
+    """The recipe of a trained model that nobody trains: what it holds is given."""
+
+    kind, version, files = "trained_model", 3, frozenset({"weights", "logits"})
+
+    def __init__(self, **inputs: object) -> None:
+        self._inputs = inputs
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        return self._inputs
+
+    def make(self, workshop: Workshop) -> Generator[None, None, Product]:
+        raise AssertionError("never made")
+        yield
+
+
+RECIPE = Model(data="0123", training_seed=7)
+KEY = RECIPE.key
 FACTS = Facts(
     seconds_train=1.5,
     seconds_total=2.5,
+    images_trained=200,
     epochs=2,
     loss=0.25,
     started_at=datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC),
@@ -95,7 +122,9 @@ def reseal(artifacts: ArtifactStore, drop: str = "", **changes: object) -> None:
 
 def exists(artifacts: ArtifactStore, key: ArtifactKey) -> bool:
     """All ways of asking agree."""
-    (answer,) = {read(key) is not None for read in (artifacts.manifest, artifacts.verify, artifacts.load)}
+    (answer,) = {
+        read(key) is not None for read in (artifacts.manifest, artifacts.check, artifacts.verify, artifacts.load)
+    }
     return answer
 
 
@@ -106,7 +135,7 @@ def same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
 
 
 def test_what_is_saved_is_loaded_bit_by_bit_by_any_pool_of_the_place(artifacts: ArtifactStore, tmp_path: Path) -> None:
-    saved = artifacts.save(KEY, files(), FACTS)
+    saved = artifacts.save(RECIPE, files(), FACTS)
     loaded = ArtifactStore(StorageRoot.at(tmp_path)).load(KEY)
     assert loaded is not None
     assert loaded.manifest == saved
@@ -116,10 +145,10 @@ def test_what_is_saved_is_loaded_bit_by_bit_by_any_pool_of_the_place(artifacts: 
 
 
 def test_a_manifest_tells_inputs_facts_sizes_and_checksums(artifacts: ArtifactStore) -> None:
-    manifest = artifacts.save(KEY, files(), FACTS)
-    assert manifest == artifacts.manifest(KEY) == artifacts.verify(KEY)
-    assert (manifest.kind, manifest.fingerprint) == (KEY.kind, KEY.fingerprint)
-    assert (manifest.inputs, manifest.facts) == (dict(KEY.inputs), FACTS)
+    manifest = artifacts.save(RECIPE, files(), FACTS)
+    assert manifest == artifacts.manifest(KEY) == artifacts.check(KEY) == artifacts.verify(KEY)
+    assert (manifest.kind, manifest.version, manifest.fingerprint) == (KEY.kind, 3, KEY.fingerprint)
+    assert (manifest.inputs, manifest.requires, manifest.facts) == (RECIPE.inputs, {}, FACTS)
     for entry in manifest.files.values():
         content = (folder(artifacts) / entry.file).read_bytes()
         assert entry.sha256 == hashlib.sha256(content).hexdigest()
@@ -128,16 +157,16 @@ def test_a_manifest_tells_inputs_facts_sizes_and_checksums(artifacts: ArtifactSt
 
 
 def test_artifacts_of_other_inputs_or_kinds_do_not_exist(artifacts: ArtifactStore) -> None:
-    artifacts.save(KEY, files(), FACTS)
-    for other in (ArtifactKey("original", {**KEY.inputs, "training_seed": 8}), ArtifactKey("oracle", KEY.inputs)):
+    artifacts.save(RECIPE, files(), FACTS)
+    for other in (Model(data="0123", training_seed=8).key, ArtifactKey("saliency", KEY.fingerprint)):
         assert not exists(artifacts, other)
 
 
 def test_without_its_manifest_an_artifact_does_not_exist(artifacts: ArtifactStore) -> None:
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     (folder(artifacts) / "manifest.json").unlink()
     assert not exists(artifacts, KEY)
-    artifacts.save(KEY, files(2.0), FACTS)
+    artifacts.save(RECIPE, files(2.0), FACTS)
     loaded = artifacts.load(KEY)
     assert loaded is not None
     assert same(loaded.files["logits"], files(2.0)["logits"])
@@ -145,7 +174,7 @@ def test_without_its_manifest_an_artifact_does_not_exist(artifacts: ArtifactStor
 
 def test_a_save_that_fails_at_its_manifest_leaves_no_artifact(artifacts: ArtifactStore) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        artifacts.save(KEY, files(), FACTS.model_copy(update={"loss": float("nan")}))
+        artifacts.save(RECIPE, files(), FACTS.model_copy(update={"loss": float("nan")}))
     assert list(folder(artifacts).glob("*.safetensors"))
     assert artifacts.load(KEY) is None
 
@@ -153,7 +182,7 @@ def test_a_save_that_fails_at_its_manifest_leaves_no_artifact(artifacts: Artifac
 @pytest.mark.parametrize("name", ["weights", "logits"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_found_and_named(artifacts: ArtifactStore, damage: Callable[[Path], None], name: str) -> None:
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     path = file_of(artifacts, name)
     damage(path)
     for read in (artifacts.load, artifacts.verify):
@@ -177,10 +206,10 @@ def test_a_damaged_file_is_found_and_named(artifacts: ArtifactStore, damage: Cal
     ids=["cut short", "empty", "altered format", "renamed", "altered facts", "forgotten files", "no mapping"],
 )
 def test_a_broken_manifest_is_found_and_named(artifacts: ArtifactStore, spoil: Callable[[dict[str, Any]], str]) -> None:
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     path = folder(artifacts) / "manifest.json"
     path.write_text(spoil(json.loads(path.read_text())), encoding="utf-8")
-    for read in (artifacts.manifest, artifacts.load, artifacts.verify):
+    for read in (artifacts.manifest, artifacts.load, artifacts.check, artifacts.verify):
         with pytest.raises(CorruptArtifactError, match=r"manifest\.json") as caught:
             read(KEY)
         assert str(folder(artifacts)) in str(caught.value)
@@ -206,7 +235,7 @@ HOSTILE = {
 def test_whatever_stands_in_a_manifests_place_is_an_artifact_that_is_corrupt(
     artifacts: ArtifactStore, content: bytes
 ) -> None:
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     (folder(artifacts) / "manifest.json").write_bytes(content)
     check_is_set_aside(artifacts)
 
@@ -231,11 +260,13 @@ ENTRY = {"file": "weights-00000000.safetensors", "sha256": "0" * 64, "size_bytes
         {"files": {"weights": ENTRY, "logits": ENTRY | {"size_bytes": "10"}}},
         {"files": {"weights": ENTRY, "logits": ENTRY | {"size_bytes": -1}}},
         {"format": "2"},
+        {"version": "3"},
+        {"requires": {"model": 1}},
         {"format": None},
         {"format": True},
         {"format": 1.5},
         {"format": -1},
-        {"kind": "oracle"},
+        {"kind": "saliency"},
         {"inputs": []},
         {"facts": []},
         {"facts": {}},
@@ -249,7 +280,7 @@ ENTRY = {"file": "weights-00000000.safetensors", "sha256": "0" * 64, "size_bytes
 def test_a_manifest_that_says_what_none_says_is_an_artifact_that_is_corrupt(
     artifacts: ArtifactStore, changes: dict[str, Any]
 ) -> None:
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     reseal(artifacts, **changes)
     check_is_set_aside(artifacts)
 
@@ -282,10 +313,10 @@ NO_FILES = [make_a_pipe, link_to_a_device, make_huge, make_a_folder]
 def test_what_is_no_file_of_an_artifact_is_not_read(
     artifacts: ArtifactStore, damage: Callable[[Path], None], name: str
 ) -> None:
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     [path] = folder(artifacts).glob(name)
     damage(path)
-    check_is_set_aside(artifacts, path.name, [artifacts.load, artifacts.verify])
+    check_is_set_aside(artifacts, path.name, [artifacts.load, artifacts.check, artifacts.verify])
 
 
 def check_is_set_aside(
@@ -294,13 +325,13 @@ def check_is_set_aside(
     reads: Sequence[Callable[[ArtifactKey], object]] | None = None,
 ) -> None:
     """Every reader refuses the artifact and names it and the file; then it can be moved away and made again."""
-    for read in reads or (artifacts.manifest, artifacts.load, artifacts.verify):
+    for read in reads or (artifacts.manifest, artifacts.load, artifacts.check, artifacts.verify):
         with pytest.raises(CorruptArtifactError) as caught:
             read(KEY)
         assert str(folder(artifacts)) in str(caught.value)
         assert name in str(caught.value)
     artifacts.quarantine(KEY)
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     assert artifacts.verify(KEY) is not None
 
 
@@ -308,7 +339,7 @@ def test_a_manifest_of_before_is_read_without_the_facts_that_it_lacks_and_a_late
     artifacts: ArtifactStore,
 ) -> None:
     """Accuracies, cores and code version were added later; all else is as the first version wrote it."""
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     first = json.loads(FACTS.model_dump_json(exclude_none=True)) | {
         "started_at": "2026-11-23T09:30:00.123456+00:00",
         "ended_at": "2026-11-23T09:31:00+00:00",
@@ -320,49 +351,87 @@ def test_a_manifest_of_before_is_read_without_the_facts_that_it_lacks_and_a_late
     assert manifest.facts == FACTS
 
 
+def test_an_artifact_of_the_first_format_is_not_used_and_not_taken_for_damage(artifacts: ArtifactStore) -> None:
+    artifacts.save(RECIPE, files(), FACTS)
+    reseal(artifacts, drop="version", format=1, kind="original")
+    assert not exists(artifacts, KEY)
+    artifacts.save(RECIPE, files(2.0), FACTS)
+    loaded = artifacts.load(KEY)
+    assert loaded is not None
+    assert same(loaded.files["logits"], files(2.0)["logits"])
+
+
+def test_an_artifact_of_a_kind_that_this_lethe_does_not_know_is_read(artifacts: ArtifactStore) -> None:
+    class Letter(Model):
+        kind = "letter"
+
+    recipe = Letter(to="you")
+    artifacts.save(recipe, {"text": {"a": torch.ones(1)}}, FACTS)
+    assert exists(artifacts, recipe.key)
+
+
+def test_sizes_are_checked_without_reading_and_bytes_when_they_are_read(artifacts: ArtifactStore) -> None:
+    artifacts.save(RECIPE, files(), FACTS)
+    flip_a_byte(file_of(artifacts, "weights"))
+    assert artifacts.check(KEY) is not None
+    with pytest.raises(CorruptArtifactError, match="another checksum"):
+        artifacts.load(KEY)
+
+
+@pytest.mark.parametrize("damage", [cut_short, empty, Path.unlink])
+def test_a_truncated_or_missing_file_is_seen_by_its_size(
+    artifacts: ArtifactStore, damage: Callable[[Path], None]
+) -> None:
+    artifacts.save(RECIPE, files(), FACTS)
+    path = file_of(artifacts, "weights")
+    damage(path)
+    with pytest.raises(CorruptArtifactError, match=rf"{path.name} (is missing|has \d+ bytes, its manifest promises)"):
+        artifacts.check(KEY)
+
+
 def test_a_manifest_of_a_newer_format_is_refused_with_what_to_do_and_is_not_taken_for_damage(
     artifacts: ArtifactStore,
 ) -> None:
-    artifacts.save(KEY, files(), FACTS)
-    reseal(artifacts, format=2, files={"in another way": True}, new=None)
+    artifacts.save(RECIPE, files(), FACTS)
+    reseal(artifacts, format=3, files={"in another way": True}, new=None)
     for read in (artifacts.manifest, artifacts.load, artifacts.verify):
-        with pytest.raises(SchemaError, match=r"manifest\.json: it has format 2.*up to 1\. Upgrade lethe"):
+        with pytest.raises(SchemaError, match=r"manifest\.json: it has format 3.*up to 2\. Upgrade lethe"):
             read(KEY)
 
 
 def test_an_artifact_under_the_name_of_another_is_found_and_named(artifacts: ArtifactStore) -> None:
-    artifacts.save(KEY, files(), FACTS)
-    other = ArtifactKey("original", {**KEY.inputs, "training_seed": 8})
+    artifacts.save(RECIPE, files(), FACTS)
+    other = Model(data="0123", training_seed=8).key
     shutil.copytree(folder(artifacts), folder(artifacts, other))
     with pytest.raises(CorruptArtifactError, match=f"another artifact, {KEY.fingerprint}"):
         artifacts.verify(other)
 
 
 def test_a_broken_artifact_is_moved_aside_whole_and_can_be_made_again(artifacts: ArtifactStore, tmp_path: Path) -> None:
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     flip_a_byte(file_of(artifacts, "weights"))
     before = {path.name: path.read_bytes() for path in folder(artifacts).iterdir()}
     aside = Path(artifacts.quarantine(KEY))
     assert aside.is_relative_to(tmp_path)
     assert {path.name: path.read_bytes() for path in aside.iterdir()} == before
     assert artifacts.load(KEY) is None
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     assert artifacts.verify(KEY) is not None
 
 
 def test_what_was_set_aside_twice_is_kept_twice(artifacts: ArtifactStore) -> None:
     asides = []
     for value in (1.0, 2.0):
-        artifacts.save(KEY, files(value), FACTS)
+        artifacts.save(RECIPE, files(value), FACTS)
         asides.append(Path(artifacts.quarantine(KEY)))
     assert asides[0] != asides[1]
     assert all((aside / "manifest.json").exists() for aside in asides)
 
 
 def test_the_first_of_two_that_save_wins_and_the_other_leaves_nothing_behind(artifacts: ArtifactStore) -> None:
-    first = artifacts.save(KEY, files(1.0), FACTS)
+    first = artifacts.save(RECIPE, files(1.0), FACTS)
     names = sorted(path.name for path in folder(artifacts).iterdir())
-    assert artifacts.save(KEY, files(2.0), FACTS.model_copy(update={"epochs": 9})) == first
+    assert artifacts.save(RECIPE, files(2.0), FACTS.model_copy(update={"epochs": 9})) == first
     assert sorted(path.name for path in folder(artifacts).iterdir()) == names
     loaded = artifacts.load(KEY)
     assert loaded is not None
@@ -404,9 +473,9 @@ def test_a_damaged_checkpoint_is_dropped(artifacts: ArtifactStore, damage: Calla
 
 
 def test_an_artifact_that_is_saved_drops_its_own_checkpoint_alone(artifacts: ArtifactStore) -> None:
-    other = ArtifactKey("oracle", KEY.inputs)
+    other = Model(data="0123", training_seed=8).key
     for key in (KEY, other):
         artifacts.save_checkpoint(key, {"epoch": torch.tensor(1)})
-    artifacts.save(KEY, files(), FACTS)
+    artifacts.save(RECIPE, files(), FACTS)
     assert artifacts.checkpoint(KEY) is None
     assert artifacts.checkpoint(other) is not None

@@ -18,7 +18,7 @@ def test_the_tutorial_runs_from_start_to_end(tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("LETHE_RESULTS", None)
     blocks = BLOCK.findall(TUTORIAL.read_text())
-    assert [language for language, _ in blocks].count("python") == 1
+    assert [language for language, _ in blocks].count("python") == 2
     assert TUTORIAL.read_text().count("```") == 2 * len(blocks)
     said = []
     for language, text in blocks:
@@ -26,6 +26,7 @@ def test_the_tutorial_runs_from_start_to_end(tmp_path: Path) -> None:
         done = subprocess.run([*shell, text], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         said.append(done.stdout)
-    for text in ("trainings", "noise floor", "gap_closed", "seconds_unlearn", "8 trials written", "compacted"):
+    expected = ("trainings", "noise floor", "gap_closed", "seconds_unlearn", "8 trials written", "compacted")
+    for text in (*expected, "4 trials to run, about", "no problems"):
         assert any(text in answer for answer in said), text
     assert {path.name for path in tmp_path.iterdir()} >= {"report.html", "tables", "trials.parquet", "leaderboard.tex"}

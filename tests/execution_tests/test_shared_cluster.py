@@ -46,7 +46,7 @@ def test_two_studies_at_once_find_the_cluster_and_train_each_model_once(
     sql = "select kind, count(*) n, count(distinct artifact_id) d, count(distinct uri) u from artifacts group by kind"
     counts = {row.pop("kind"): row for row in query(sql, results).to_pylist()}
     assert counts == {kind: {"n": 3, "d": 3, "u": 3} for kind in ("original", "oracle", "saliency")}
-    assert len(list((results / "pool").rglob("*.safetensors"))) == 3 * 2 + 3 * 2 + 3
+    assert len(list((results / "artifacts").rglob("*.safetensors"))) == 3 * 2 + 3 * 2 + 3
     sql = "select number, lr, density, gap from trials where study = '{}' order by number"
     first, second = (query(sql.format(name), results).to_pylist() for name in names)
     assert len(first) == 5

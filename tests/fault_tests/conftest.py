@@ -78,14 +78,14 @@ class Results:
     def epochs_of_checkpoints(self) -> dict[str, int]:
         """Read how far the unfinished trainings are that have a checkpoint, by the fingerprint of what they make."""
         epochs = {}
-        for path in self.folder.glob("pool/checkpoints/*/*.safetensors"):
+        for path in self.folder.glob("artifacts/checkpoints/*/*.safetensors"):
             with suppress(FileNotFoundError):
                 epochs[path.parent.name] = int(load(path.read_bytes())["epoch"])
         return epochs
 
     def weights(self) -> dict[str, str]:
         """Give the checksum of the weights of each original and oracle."""
-        manifests = [json.loads(path.read_text()) for path in self.folder.glob("pool/*/*/manifest.json")]
+        manifests = [json.loads(path.read_text()) for path in self.folder.glob("artifacts/*/*/manifest.json")]
         return {one["fingerprint"]: one["files"]["weights"]["sha256"] for one in manifests if "weights" in one["files"]}
 
     def parts(self) -> set[Path]:
@@ -100,7 +100,7 @@ class Results:
     def lend_pool(self, other: "Results", but: str = "false") -> set[str]:
         """Copy the pool to another place but for the artifacts of which a condition holds, and name these."""
         left_out = {row["artifact_id"] for row in self.ask(f"select artifact_id from artifacts where {but}")}
-        for folder in self.folder.glob("pool/*/*"):
+        for folder in self.folder.glob("artifacts/*/*"):
             if folder.name not in left_out:
                 shutil.copytree(folder, other.folder / folder.relative_to(self.folder))
         return left_out

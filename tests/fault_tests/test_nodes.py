@@ -42,7 +42,7 @@ with connect(sys.argv[1]):
 """
 
 
-def test_the_loss_of_a_node_is_told_from_that_of_a_worker(nodes: Any) -> None:
+def test_the_loss_of_a_node_is_distinguished_from_that_of_a_worker(nodes: Any) -> None:
     nodes.add()
     assert nodes.ask(LOSE_A_NODE).split()[-1] == "node"
 

@@ -267,10 +267,10 @@ def test_what_keeping_a_trial_raises_ends_the_run_with_that_very_error(search: S
         search(no_fault, Full(StorageRoot.at(tmp_path / "full")))
 
 
-def test_a_wish_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_come(
+def test_a_request_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_come(
     search: Searched, store: Store, undisturbed: StudySearch, witness: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Two epochs run when the wish comes, and two more trials wait for room that there is not."""
+    """Two epochs run when the request comes, and two more trials wait for resources that there are not."""
 
     def fault(task: TrialTask, epoch: int) -> None:
         (tmp_path / f"{task.method.lr}-begins-{epoch}").touch()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +24,9 @@ Work = Callable[[Any], Any]
 Do = Callable[..., list[Done[Any, Any]]]
 
 pytestmark = pytest.mark.usefixtures("ray_here")
+
+# Else each actor imports this file for the functions that it is sent, and torch with it: seconds an actor.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.fixture
@@ -96,7 +100,7 @@ def test_a_job_that_kills_every_worker_is_given_up_and_the_others_are_done(
     assert (done[0].result, done[2].result) == (0, 2)
 
 
-def test_a_job_that_raises_is_told_at_once_and_its_worker_goes_on(do: Do, tmp_path: Path) -> None:
+def test_a_job_that_raises_is_reported_at_once_and_its_worker_goes_on(do: Do, tmp_path: Path) -> None:
     def work(job: int) -> int:
         if job == 0:
             assert first_time(tmp_path, job)
@@ -207,7 +211,7 @@ def test_a_job_that_hangs_again_and_again_is_given_up(do: Do, witness: Callable[
     assert "made no progress 3 times" in str(done.error)
 
 
-def test_a_wish_to_stop_lets_steps_end_and_workers_keep_what_they_have(
+def test_a_request_to_stop_lets_steps_end_and_workers_keep_what_they_have(
     do: Do, witness: Callable[..., Any], tmp_path: Path
 ) -> None:
     def work(job: int) -> Generator[None, None, int]:
@@ -242,7 +246,7 @@ def test_a_wish_to_stop_lets_steps_end_and_workers_keep_what_they_have(
     assert not list(tmp_path.glob("2-*"))
 
 
-def test_in_this_process_too_a_wish_to_stop_lets_a_step_end_and_the_worker_keep_what_it_has(
+def test_in_this_process_too_a_request_to_stop_lets_a_step_end_and_the_worker_keep_what_it_has(
     witness: Callable[..., Any],
 ) -> None:
     by, did = witness(), list[str]()

@@ -15,8 +15,11 @@ from lethe import errors
 from unlearning.data import DataError
 from unlearning.metrics import DivergedError
 
-PRIVATE = {"_UnfitError"}
-"""Control flow inside one module, which never leaves it."""
+PRIVATE = {
+    "_UnfitError",  # of one picture; `_images.py` turns it into a DataError
+    "_NoBucketError",  # an OSError of an object store; `StorageRoot` turns it into a StorageError
+}
+"""Control flow inside a room, which no user sees."""
 
 
 def modules(package: ModuleType) -> Iterator[ModuleType]:

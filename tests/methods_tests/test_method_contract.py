@@ -96,7 +96,7 @@ def context_of(
     """A subject whose model has weights of its own until a trial puts the original's there."""
     model = CNN(width=4).build(1, DATA.classes, seed=5)
     engine = Engine(model, DATA.train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
-    return UnlearningContext(engine, task, saliency)
+    return UnlearningContext(engine, task, {} if saliency is None else {"saliency": saliency})
 
 
 def run(
@@ -336,7 +336,7 @@ def test_a_saliency_mask_keeps_the_highest_scores_and_its_threshold_is_the_lowes
     kept = torch.cat([score[mask] for score, mask in zip(scores.values(), masks, strict=True)])
     frozen = torch.cat([score[~mask] for score, mask in zip(scores.values(), masks, strict=True)])
     assert kept.min() > frozen.max()
-    assert method.threshold(saliency) == float(kept.min())
+    assert method.threshold({"saliency": saliency}) == float(kept.min())
 
 
 def test_a_random_mask_depends_on_the_seed_and_needs_no_scores(saliency: Saliency) -> None:
@@ -355,8 +355,8 @@ def test_salun_needs_scores_and_has_a_threshold_only_where_scores_choose_what_is
     options: dict[str, Any], needs: bool, weights: Weights, saliency: Saliency
 ) -> None:
     method = SalUn(**SMALL, **options)
-    assert method.needs_saliency is needs
-    assert (method.threshold(saliency) is not None) is needs
+    assert method.needs == (("saliency",) if needs else ())
+    assert (method.threshold({"saliency": saliency}) is not None) is needs
     if not needs:
         assert same(run(context_of(None), weights, method), run(context_of(saliency), weights, method))
 
@@ -383,4 +383,4 @@ def test_saluns_controls_differ_from_it_in_the_mask_alone() -> None:
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "salun"])
 def test_the_other_methods_have_neither_controls_nor_a_threshold(name: str, saliency: Saliency) -> None:
     assert small(name).controls() == {}
-    assert small(name).threshold(saliency) is None
+    assert small(name).threshold({"saliency": saliency}) is None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from lethe.artifacts import oracle, original, saliency
 from lethe.pipeline.confirm import confirmations
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
@@ -46,9 +47,9 @@ def test_nonmembers_change_the_names_of_confirmations_and_no_other_fingerprint(
     [from_val], [from_test] = cells_of(study_from("val")), cells_of(study_from("test"))
     assert from_val.fingerprint == from_test.fingerprint
     assert from_val.scenario.fingerprint == from_test.scenario.fingerprint
-    assert from_val.scenario.original(1) == from_test.scenario.original(1)
-    assert from_val.scenario.oracle(1) == from_test.scenario.oracle(1)
-    assert from_val.scenario.saliency(1) == from_test.scenario.saliency(1)
+    assert original(from_val.scenario, 1) == original(from_test.scenario, 1)
+    assert oracle(from_val.scenario, 1) == oracle(from_test.scenario, 1)
+    assert saliency(from_val.scenario, 1) == saliency(from_test.scenario, 1)
     names = [
         {confirmation.confirmation_id for confirmation in confirmations([method_search], [])}
         for method_search in (from_val, from_test)

@@ -25,7 +25,7 @@ TRIALS = "select number, lr, density, ua, ra, va, mia, gap, status from trials o
 CONFIRMED = "select row, training_seed, ua, ra, ta, mia, gap, trial_id from confirmations order by all"
 SEARCH = {"trials": 10, "window": 3}
 
-AN_ORIGINAL = ("pool/original/*/manifest.json", 1)
+A_MODEL = ("artifacts/trained_model/*/manifest.json", 1)
 TWO_TRIALS = ("tables/trials/tiny/*.parquet", 2)
 A_CONFIRMATION = ("tables/confirmations/tiny/*.parquet", 1)
 
@@ -119,7 +119,7 @@ def check_continues(lethe: Lethe, study: Path, results: Path) -> None:
     assert found_in(results) == undisturbed(study.read_text())
 
 
-@pytest.mark.parametrize(("stage", "mode"), [(AN_ORIGINAL, ()), (TWO_TRIALS, ()), (A_CONFIRMATION, ("--local",))])
+@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ()), (TWO_TRIALS, ()), (A_CONFIRMATION, ("--local",))])
 def test_a_disk_that_fills_up(
     lethe: Lethe, write_study: WriteStudy, disk: Disk, stage: tuple[str, int], mode: tuple[str, ...]
 ) -> None:
@@ -133,7 +133,7 @@ def test_a_disk_that_fills_up(
     check_continues(lethe, study, results)
 
 
-@pytest.mark.parametrize(("stage", "mode"), [(AN_ORIGINAL, ()), (TWO_TRIALS, ("--local",))])
+@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ()), (TWO_TRIALS, ("--local",))])
 def test_a_place_that_turns_read_only(
     lethe: Lethe, write_study: WriteStudy, disk: Disk, stage: tuple[str, int], mode: tuple[str, ...]
 ) -> None:
@@ -148,9 +148,7 @@ def test_a_place_that_turns_read_only(
     check_continues(lethe, study, results)
 
 
-@pytest.mark.parametrize(
-    ("stage", "mode"), [(AN_ORIGINAL, ("--local",)), (TWO_TRIALS, ()), (A_CONFIRMATION, ("--local",))]
-)
+@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ("--local",)), (TWO_TRIALS, ()), (A_CONFIRMATION, ("--local",))])
 def test_a_folder_that_is_moved_away(
     lethe: Lethe, write_study: WriteStudy, tmp_path: Path, stage: tuple[str, int], mode: tuple[str, ...]
 ) -> None:

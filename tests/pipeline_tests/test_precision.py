@@ -8,6 +8,7 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
+from lethe.artifacts import original
 from lethe.cli import app
 from lethe.pipeline.precision import choose_precision
 from lethe.results import Store, query
@@ -38,7 +39,7 @@ def test_models_are_identified_by_a_precision_that_was_chosen(study: Study) -> N
     datasets = {source: load(source) for source in study.data}
     with pytest.raises(ValueError, match="wanted float32 or bfloat16, got auto"):
         expand(study, datasets)
-    names = {expand(study.in_precision(one), datasets)[0].scenario.original(0) for one in ("float32", "bfloat16")}
+    names = {original(expand(study.in_precision(one), datasets)[0].scenario, 0) for one in ("float32", "bfloat16")}
     assert len(names) == 2
 
 

@@ -32,7 +32,7 @@ def test_models_that_are_still_trained_are_told_beside_the_stage() -> None:
     with Progress(console) as progress:
         progress.models(0, 6)
         progress.stage("search", 24)
-    assert said(console) == ["training · originals and oracles 0/6", "search · originals and oracles 0/6 · 0/24 done"]
+    assert said(console) == ["training · artifacts 0/6", "search · artifacts 0/6 · 0/24 done"]
 
 
 def test_without_a_terminal_lines_are_few_and_the_last_one_is_told() -> None:

@@ -127,7 +127,7 @@ def test_more_trials_extend_a_finished_study_as_if_planned_from_the_start(
 def test_a_corrupt_artifact_is_set_aside_trained_again_and_told(write_study: WriteStudy, tmp_path: Path) -> None:
     results = tmp_path / "results"
     run(write_study(), results)
-    broken = sorted((results / "pool" / "oracle").glob("*/weights-*.safetensors"))[0]
+    broken = sorted((results / "artifacts" / "oracle").glob("*/weights-*.safetensors"))[0]
     content = bytearray(broken.read_bytes())
     content[-1] ^= 1
     broken.write_bytes(content)

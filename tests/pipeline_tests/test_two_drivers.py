@@ -318,7 +318,7 @@ def check_is_clean(study: Path, results: Path, lethe: Lethe, alone: Path) -> Non
     for table, key in (("trials", "trial_id"), ("confirmations", "confirmation_id"), ("artifacts", "artifact_id")):
         [counts] = query(f"select count(*) n, count(distinct {key}) m from {table}", results).to_pylist()
         assert counts["n"] == counts["m"] > 0
-    for manifest in (results / "pool").glob("*/*/manifest.json"):
+    for manifest in (results / "artifacts").glob("*/*/manifest.json"):
         files = {entry["file"] for entry in json.loads(manifest.read_text())["files"].values()}
         assert {path.name for path in manifest.parent.iterdir()} == files | {"manifest.json"}
     assert not (results / "quarantine").exists()

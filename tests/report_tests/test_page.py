@@ -134,7 +134,7 @@ def test_a_pool_without_the_scores_is_told(write_study: Callable[..., Path], tmp
     root = StorageRoot.at(tmp_path / "emptied")
     with Progress(Console(quiet=True)) as progress:
         StudyRun(read_study(write_study()), root, progress).run(local=True)
-    root.delete("pool")
+    root.delete("artifacts")
     assert "the scores are not in the pool" in text_of(render_page(root, None))
 
 
@@ -390,10 +390,10 @@ def test_studies_are_told_apart_and_can_be_asked_for_alone(store: Store, confirm
 
 def test_what_was_set_aside_is_named(store: Store, confirm: Callable[..., None], page: Callable[..., str]) -> None:
     confirm("original", (0.1, 0.2))
-    store.root.write("pool/oracle/abc/manifest.json", b"{}")
-    store.root.write("pool/oracle/abc/weights.safetensors", b"broken")
-    store.root.quarantine("pool/oracle/abc")
-    assert page().count("pool/oracle/abc.") == 1
+    store.root.write("artifacts/oracle/abc/manifest.json", b"{}")
+    store.root.write("artifacts/oracle/abc/weights.safetensors", b"broken")
+    store.root.quarantine("artifacts/oracle/abc")
+    assert page().count("artifacts/oracle/abc.") == 1
 
 
 def test_only_a_live_page_asks_its_server(store: Store, confirm: Callable[..., None]) -> None:

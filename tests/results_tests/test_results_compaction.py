@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lethe.results import CorruptPartWarning, EpochRow, Store, TrialRow, compact
+from lethe.results import CalibrationRow, CorruptPartWarning, EpochRow, Store, TrialRow, compact
 from lethe.results.compaction import FULL_UNITS
 from lethe.results.part import encode
 from lethe.results.schema import to_table
@@ -46,6 +46,19 @@ def test_parts_become_one_file_a_table_with_the_same_rows(store: Store, add: Cal
     assert compact(store, "s") == []
     assert [len(files(store, table)) for table in ("trials", "epochs")] == [1, 1]
     assert {table: store.read(table).sort_by("trial_id").to_pylist() for table in ("trials", "epochs")} == before
+
+
+def test_a_table_that_was_renamed_is_compacted_and_repaired_in_its_own_folder(
+    store: Store, make: Callable[..., Any]
+) -> None:
+    for name in ("a", "b"):
+        store.append([make(CalibrationRow, packing_id=name)])
+    store.files("calibrations", "s").write("torn.parquet", b"torn")
+    [told] = compact(store, "s")
+    assert "/tables/packings/s/torn.parquet: " in told
+    assert Path(told.rpartition("set aside as ")[2]).read_bytes() == b"torn"
+    assert [path.parent.name for path in files(store, "packings")] == ["merged"]
+    assert store.read("calibrations")["packing_id"].to_pylist() == ["a", "b"]
 
 
 def test_new_parts_are_seen_beside_merged_files_and_merged_into_them(store: Store, add: Callable[..., None]) -> None:

@@ -18,7 +18,8 @@ def run(study: Path, folder: Path, *options: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    "names", [[], [".git", ".DS_Store", "lost+found", "study.yaml"], ["pool", "locks"], ["queries", "quarantine"]]
+    "names",
+    [[], [".git", ".DS_Store", "lost+found", "study.yaml"], ["artifacts", "locks"], ["pool", "leases", "set-aside"]],
 )
 def test_a_folder_that_is_missing_empty_or_lethes_is_taken(names: list[str], tmp_path: Path) -> None:
     for name in names:

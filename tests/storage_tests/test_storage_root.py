@@ -80,6 +80,14 @@ def test_names_are_sorted_and_relative_and_a_missing_folder_has_none(root: Stora
     assert root.names(".parquet", recursive=True) == ["a.parquet", "b.parquet", "d/e.parquet"]
 
 
+def test_sizes_are_those_of_the_files_that_names_lists(root: StorageRoot) -> None:
+    root.write("a.bin", b"12345")
+    root.write("d/b.bin", b"")
+    assert root.sizes(".bin") == {"a.bin": 5}
+    assert root.sizes(recursive=True) == {"a.bin": 5, "d/b.bin": 0}
+    assert root.child("nothing").sizes() == {}
+
+
 def test_a_stamp_changes_with_the_file(root: StorageRoot) -> None:
     root.write("a", b"x")
     before = root.stamps()

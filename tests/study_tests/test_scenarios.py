@@ -11,22 +11,30 @@ import yaml
 
 import lethe
 import unlearning
+from lethe.artifacts import oracle, original, saliency
 from lethe.study import MethodSearch, expand, parse_study, scenarios_of
-from unlearning.data import DataError, load
+from unlearning import metrics
+from unlearning.data import DataError, Synthetic, load
+from unlearning.data.augment import CropAndFlip
+from unlearning.methods import FineTune
+from unlearning.models import CNN, ResNet18
 from unlearning.seeds import derive
 
 ROOTS = [str(Path(package.__path__[0]).parent) for package in (lethe, unlearning)]
 
+STREAMS = ["776ffd9917aa0f3b4632", "ad7c0fd700e9e4ee2a71"]
+
 PRINT_FINGERPRINTS = """
 import sys
 from pathlib import Path
+from lethe.artifacts import oracle, original
 from lethe.study import expand, read_study
 from unlearning.data import DataError, load
 
 study = read_study(Path(sys.argv[1]))
 for method_search in expand(study, {source: load(source) for source in study.data}):
-    print(method_search.fingerprint, method_search.scenario.original(0).fingerprint,
-    method_search.scenario.oracle(0).fingerprint)
+    print(method_search.fingerprint, original(method_search.scenario, 0).fingerprint,
+    oracle(method_search.scenario, 0).fingerprint)
 """
 
 
@@ -105,8 +113,8 @@ def test_fingerprints_are_the_same_in_another_process(method_searches: list[Meth
     assert [line.split() for line in printed.splitlines()] == [
         [
             method_search.fingerprint,
-            method_search.scenario.original(0).fingerprint,
-            method_search.scenario.oracle(0).fingerprint,
+            original(method_search.scenario, 0).fingerprint,
+            oracle(method_search.scenario, 0).fingerprint,
         ]
         for method_search in method_searches
     ]
@@ -147,8 +155,8 @@ def test_what_determines_the_models_changes_cells_originals_and_oracles(
 ) -> None:
     for before, after in zip(method_searches, cells_of(**options), strict=True):
         assert before.fingerprint != after.fingerprint
-        assert before.scenario.original(0) != after.scenario.original(0)
-        assert before.scenario.oracle(0) != after.scenario.oracle(0)
+        assert original(before.scenario, 0) != original(after.scenario, 0)
+        assert oracle(before.scenario, 0) != oracle(after.scenario, 0)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +175,7 @@ def test_what_determines_the_search_changes_cells_but_no_model(
     for before, after in zip(method_searches, cells_of(**options), strict=True):
         assert before.fingerprint != after.fingerprint
         assert before.scenario.fingerprint == after.scenario.fingerprint
-        assert before.scenario.original(0) == after.scenario.original(0)
+        assert original(before.scenario, 0) == original(after.scenario, 0)
 
 
 def test_the_options_of_a_method_change_its_own_cells_alone(method_searches: list[MethodSearch]) -> None:
@@ -205,12 +213,12 @@ def test_a_new_arm_leaves_the_cells_of_the_other_alone(method_searches: list[Met
 
 def test_forget_requests_share_the_original_and_have_an_oracle_each(method_searches: list[MethodSearch]) -> None:
     random, whole_class, *other_arm = scenarios_of(method_searches)
-    assert random.original(0) == whole_class.original(0)
-    assert hash(random.original(0)) == hash(whole_class.original(0))
-    assert random.oracle(0) != whole_class.oracle(0)
-    assert random.saliency(0) != whole_class.saliency(0)
-    assert random.original(0) != random.original(1)
-    assert all(random.original(0) != scenario.original(0) for scenario in other_arm)
+    assert original(random, 0) == original(whole_class, 0)
+    assert hash(original(random, 0)) == hash(original(whole_class, 0))
+    assert oracle(random, 0) != oracle(whole_class, 0)
+    assert saliency(random, 0) != saliency(whole_class, 0)
+    assert original(random, 0) != original(random, 1)
+    assert all(original(random, 0) != original(scenario, 0) for scenario in other_arm)
 
 
 def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> None:
@@ -218,7 +226,7 @@ def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> 
     listed = tmp_path / "forget.txt"
     listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
     (by_list,) = scenarios_of(cells_of(forget=[{"kind": "indices", "file": str(listed)}], augmentations=["none"]))
-    assert by_list.oracle(0) == by_class.oracle(0)
+    assert oracle(by_list, 0) == oracle(by_class, 0)
 
 
 def test_a_list_that_names_the_images_of_another_request_is_refused(
@@ -238,10 +246,69 @@ def test_the_same_images_as_two_data_sets_are_refused() -> None:
 
 def test_an_original_and_its_oracle_are_paired_by_their_training_seed(method_searches: list[MethodSearch]) -> None:
     scenario = method_searches[0].scenario
-    assert scenario.original(3).inputs["training_seed"] == scenario.oracle(3).inputs["training_seed"]
+    assert original(scenario, 3).inputs["training_seed"] == oracle(scenario, 3).inputs["training_seed"]
 
 
 def test_seeds_derive_from_the_studys_seed_by_name(method_searches: list[MethodSearch]) -> None:
     scenario = method_searches[0].scenario
     assert scenario.training_seed(1) == derive(0, "training", 1)
     assert len({stream(seed) for stream in (scenario.training_seed, scenario.unlearning_seed) for seed in (0, 1)}) == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"methods": [{**content()["methods"][0], "momentum": 0.9}, content()["methods"][1]]},
+        {"methods": [content()["methods"][0], {**content()["methods"][1], "lr": 0.01, "batch_norm": "update"}]},
+        {"network": {"name": "cnn", "width": 4}, "training": {"precision": "float32", "epochs": 50}},
+        {"training": {"precision": "float32", "schedule": {"kind": "cosine"}, "momentum": 0.9}},
+        {"data": [{**content()["data"][0], "difficulty": 0.6}]},
+        {"search": {"sampler": "tpe", "window": 4, "startup": 4, "early_stopping": None}},
+        {"seed": 0, "margin": 0.01},
+    ],
+    ids=["searched method", "fixed method", "network", "training", "data", "search", "study"],
+)
+def test_a_default_that_is_written_out_changes_neither_fingerprints_nor_draws(
+    method_searches: list[MethodSearch], options: dict[str, Any]
+) -> None:
+    written = cells_of(**options)
+    assert fingerprints(written) == fingerprints(method_searches)
+    assert [one.stream for one in written] == [one.stream for one in method_searches]
+
+
+def test_the_names_of_random_draws_are_those_of_the_first_version(method_searches: list[MethodSearch]) -> None:
+    """Under other names every search would draw other settings: a stored table could not be made again."""
+    assert [one.stream for one in method_searches][:2] == STREAMS
+
+
+@pytest.mark.parametrize(
+    ("versioned", "changed"),
+    [
+        (FineTune, lambda one: one.choice.name == "fine_tune"),
+        (CNN, lambda one: True),
+        (Synthetic, lambda one: True),
+        (CropAndFlip, lambda one: one.scenario.augmentation == "standard"),
+        (ResNet18, lambda one: False),
+    ],
+)
+def test_a_new_version_changes_the_method_searches_that_it_concerns_and_no_draw(
+    method_searches: list[MethodSearch],
+    monkeypatch: pytest.MonkeyPatch,
+    versioned: type[Any],
+    changed: Callable[[MethodSearch], bool],
+) -> None:
+    monkeypatch.setattr(versioned, "version", 2)
+    raised = cells_of()
+    for before, after in zip(method_searches, raised, strict=True):
+        assert (before.fingerprint != after.fingerprint) == changed(before)
+        assert before.stream == after.stream
+
+
+def test_a_metric_of_a_new_version_changes_method_searches_only_where_the_search_sees_it(
+    method_searches: list[MethodSearch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = metrics.versions()
+    monkeypatch.setattr("unlearning.metrics.versions", lambda: now | {"auc": 2})
+    assert fingerprints(cells_of()) == fingerprints(method_searches)
+    monkeypatch.setattr("unlearning.metrics.versions", lambda: now | {"mia": 2})
+    assert not set(fingerprints(cells_of())) & set(fingerprints(method_searches))

@@ -137,7 +137,9 @@ def trials(engine: Engine, methods: list[Method]) -> Iterator[Tensor]:
     scores = {
         name: torch.rand(value.shape, generator=random).to(DEVICE) for name, value in engine.model.named_parameters()
     }
-    context = UnlearningContext(engine, ForgetTask(DATA.train.labels_N, forget_N, DATA.classes), Saliency(scores))
+    context = UnlearningContext(
+        engine, ForgetTask(DATA.train.labels_N, forget_N, DATA.classes), {"saliency": Saliency(scores)}
+    )
     images = {"train": engine.images_NCHW, "val": DATA.val.images_NCHW.to(DEVICE)}
     for seed, method in enumerate(methods):
         for result in unlearn(context, weights, method, seed, images):  # type: ignore[arg-type]

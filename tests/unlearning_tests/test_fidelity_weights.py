@@ -98,7 +98,7 @@ def test_weights_after_two_epochs_are_those_of_the_authors_code(
     task = ForgetTask(labels, torch.arange(len(labels)) >= len(y_retain), classes=8)
     model = original()
     engine = Engine(model, images, augmentation=AUGMENTATIONS["none"], precision="float32")
-    masks = method.masks(UnlearningContext(engine, task, Saliency(scores())), seed=0)
+    masks = method.masks(UnlearningContext(engine, task, {"saliency": Saliency(scores())}), seed=0)
     engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
     labels_by_epoch = None if drawn is None else iter(torch.from_numpy(REFERENCE[drawn]).view(2, -1))
     random = torch.Generator()

@@ -77,7 +77,7 @@ def ours() -> Outcome:
     engine = Engine(
         model, images_NCHW, augmentation=AUGMENTATIONS[scenario.augmentation], precision=scenario.recipe.precision
     )
-    context = UnlearningContext(engine, ForgetTask(labels_N, forget_N, data.classes), Saliency(scores))
+    context = UnlearningContext(engine, ForgetTask(labels_N, forget_N, data.classes), {"saliency": Saliency(scores)})
     splits: dict[SplitName, Tensor] = {"train": images_NCHW, "val": data.val.images_NCHW}
     results = list(unlearn(context, original, SETTING, scenario.unlearning_seed(SEED), splits))
     losses = [training.loss, *(cast(float, result.loss) for result in results)]

@@ -53,7 +53,7 @@ def unlearn(
     """Put the original's weights back in place, unlearn, and give the logits after each epoch.
 
     Args:
-        subject: its model is overwritten.
+        context: its model is overwritten.
         weights: state dict of the original.
         seed: of everything that the method draws.
         images: the splits to evaluate, uint8, on the model's device.

@@ -1,23 +1,61 @@
-"""The oracle pool: originals, oracles and saliency scores, made once and shared by every trial, study and audit."""
+"""Artifacts: what is made once and shared by every trial, study and audit, described by recipes that require others."""
 
+from lethe.artifacts._build import ArtifactWorker, BuildJob, Built, build_jobs
 from lethe.artifacts._claims import Claims, LocalClaims, RayClaims
-from lethe.artifacts._jobs import TrainingJob, jobs_for
 from lethe.artifacts._manifest import Facts, Manifest
+from lethe.artifacts._needs import REQUIRED, Needed, needed_for
+from lethe.artifacts._recipe import (
+    ArtifactKey,
+    ArtifactRecipe,
+    Product,
+    Tensors,
+    TrainingDivergedError,
+    Workshop,
+    fingerprint_of,
+    in_order,
+)
 from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
-from lethe.artifacts._trainer import Made, Trainer, TrainingDivergedError
+from lethe.artifacts.kinds import (
+    KINDS,
+    FisherInformation,
+    SaliencyScores,
+    TrainedModel,
+    oracle,
+    original,
+    saliency,
+    trained_models,
+)
 
 __all__ = [
+    "KINDS",
+    "REQUIRED",
     "Artifact",
+    "ArtifactKey",
+    "ArtifactRecipe",
     "ArtifactStore",
+    "ArtifactWorker",
+    "BuildJob",
+    "Built",
     "Claims",
     "CorruptArtifactError",
     "Facts",
+    "FisherInformation",
     "LocalClaims",
-    "Made",
     "Manifest",
+    "Needed",
+    "Product",
     "RayClaims",
-    "Trainer",
+    "SaliencyScores",
+    "Tensors",
+    "TrainedModel",
     "TrainingDivergedError",
-    "TrainingJob",
-    "jobs_for",
+    "Workshop",
+    "build_jobs",
+    "fingerprint_of",
+    "in_order",
+    "needed_for",
+    "oracle",
+    "original",
+    "saliency",
+    "trained_models",
 ]

@@ -2,24 +2,22 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue, NonNegativeFloat, model_validator
+from annotated_types import MinLen
+from pydantic import AwareDatetime, Field, JsonValue, NonNegativeFloat
 
 from lethe.errors import SchemaError
 from lethe.storage.documents import Document, MalformedError, read_json, read_json_object
 from lethe.storage.hashing import digest
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Format 1 knew originals, oracles and saliency scores alone, by other fingerprints: such artifacts are not used."""
+
+OLD_FORMATS: Final = (1,)
 
 MANIFEST_LIMIT_BYTES: Final = 1 << 20
 """A thousand times what a manifest has."""
-
-_FILES: Final = {
-    "original": {"weights", "logits"},
-    "oracle": {"weights", "logits"},
-    "saliency": {"scores"},
-}
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
@@ -39,6 +37,7 @@ class Facts(Document):
 
     seconds_train: NonNegativeFloat
     seconds_total: NonNegativeFloat
+    images_trained: Count
     epochs: Count
     loss: float | None = None
     ua: Share | None = None
@@ -64,22 +63,19 @@ class Manifest(Document):
     """What an artifact is.
 
     Attributes:
-        inputs: what its fingerprint was taken of.
-        files: by the name of what they hold: ``weights`` and ``logits`` of a model, ``scores`` of saliency.
+        kind, version, inputs: as its recipe says; any name of a kind is read.
+        requires: fingerprints of the artifacts that went into it, by what they were to it.
+        files: by the name of what they hold, such as ``weights`` and ``logits`` of a model.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     fingerprint: str
-    kind: Literal["original", "oracle", "saliency"]
+    kind: str
+    version: int
     inputs: dict[str, JsonValue]
-    files: dict[str, FileEntry]
+    requires: dict[str, str]
+    files: Annotated[dict[str, FileEntry], MinLen(1)]
     facts: Facts
-
-    @model_validator(mode="after")
-    def _has_its_files(self) -> Self:
-        if missing := _FILES[self.kind] - self.files.keys():
-            raise ValueError(f"the {self.kind} lacks its {' and '.join(sorted(missing))}")
-        return self
 
     @property
     def size_bytes(self) -> int:
@@ -92,8 +88,8 @@ class Manifest(Document):
         return json.dumps(said | {"sha256": _checksum(said)}, indent=1, allow_nan=False).encode()
 
 
-def read_manifest(text: bytes) -> Manifest:
-    """Read a manifest's file.
+def read_manifest(text: bytes) -> Manifest | None:
+    """Read a manifest's file; None if it is of an older format, whose artifacts are not used.
 
     Raises:
         MalformedError: it is torn, was changed, or says what no manifest says.
@@ -111,6 +107,8 @@ def read_manifest(text: bytes) -> Manifest:
         raise MalformedError(f"format: wanted a whole number, got {ascii(found)[:80]}")
     if found > FORMAT:
         raise SchemaError(f"it has format {found}, this Lethe knows formats up to {FORMAT}")
+    if found in OLD_FORMATS:
+        return None
     return read_json(Manifest, text)
 
 

@@ -1,31 +1,33 @@
-"""The pool on disk: artifacts by fingerprint, whole and verified or not there at all.
+"""The artifact store on disk: artifacts by kind and fingerprint, complete and verified or not there at all.
 
 An artifact is a folder ``<kind>/<fingerprint>`` of safetensors files and a manifest with its inputs, its provenance,
-the checksum of each file and one of its own. The manifest is written last: without it the artifact does not exist. No
-pickle is ever read.
+the checksum of each file and one of its own. The manifest is written last: without it the artifact does not exist.
+Whether an artifact is there is seen from manifest and sizes (`ArtifactStore.check`); its bytes are compared with their
+checksums when they are read. No pickle is ever read.
 """
 
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast
 from uuid import uuid4
 
+from pydantic import JsonValue
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
 
 from lethe.artifacts._cache import NodeCache
 from lethe.artifacts._manifest import FORMAT, MANIFEST_LIMIT_BYTES, Facts, FileEntry, Manifest, read_manifest
+from lethe.artifacts._recipe import ArtifactKey, ArtifactRecipe, Tensors
+from lethe.artifacts.kinds import KINDS
 from lethe.errors import SchemaError
 from lethe.storage.documents import MalformedError
 from lethe.storage.hashing import digest
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageError, StorageRoot, UnfitFileError
-from lethe.study import ArtifactKey, ArtifactKind
 
 MANIFEST = "manifest.json"
-
-Tensors = dict[str, Tensor]
 
 
 class CorruptArtifactError(StorageError):
@@ -37,7 +39,7 @@ class Artifact:
     """A whole artifact.
 
     Attributes:
-        files: tensors by name, by file: ``weights`` and ``logits`` of a model, ``scores`` of saliency.
+        files: tensors by name, by file, such as ``weights`` and ``logits`` of a model.
     """
 
     files: dict[str, Tensors]
@@ -58,17 +60,13 @@ class ArtifactStore:
         self._cache = NodeCache() if keep and root.worth_caching else None
 
     def manifest(self, key: ArtifactKey) -> Manifest | None:
-        """Read an artifact's manifest; None if the artifact does not exist.
+        """Read an artifact's manifest; None if the artifact does not exist, or is of a format that is not used now.
 
         Raises:
             CorruptArtifactError: the manifest is not one, was changed, or is another artifact's.
             SchemaError: a newer Lethe wrote it.
         """
-        return self.manifest_of(key.kind, key.fingerprint)
-
-    def manifest_of(self, kind: ArtifactKind, fingerprint: str) -> Manifest | None:
-        """As `manifest`, of an artifact whose inputs are not known yet."""
-        folder = self.root.child("pool", kind, fingerprint)
+        folder = self._folder(key)
         try:
             manifest = read_manifest(folder.read(MANIFEST, MANIFEST_LIMIT_BYTES))
         except FileNotFoundError:
@@ -77,8 +75,36 @@ class ArtifactStore:
             raise CorruptArtifactError(f"{folder}: {MANIFEST} cannot be read: {error}") from error
         except SchemaError as error:
             raise SchemaError(f"cannot read {folder}/{MANIFEST}: {error}. Upgrade lethe.") from error
-        if (manifest.kind, manifest.fingerprint) != (kind, fingerprint):
+        if manifest is None:
+            return None
+        if (manifest.kind, manifest.fingerprint) != (key.kind, key.fingerprint):
             raise CorruptArtifactError(f"{folder}: {MANIFEST} is that of another artifact, {manifest.fingerprint}")
+        if key.kind in KINDS and (lacking := KINDS[key.kind].files - manifest.files.keys()):
+            raise CorruptArtifactError(f"{folder}: {MANIFEST} lists no {' and no '.join(sorted(lacking))}")
+        return manifest
+
+    def check(self, key: ArtifactKey) -> Manifest | None:
+        """Compare an artifact's files with its manifest by their sizes, nothing read; None if there is no artifact.
+
+        Returns:
+            Its manifest.
+
+        Raises:
+            CorruptArtifactError: the manifest is broken, or a file is missing or has another size.
+            SchemaError: a newer Lethe wrote it.
+        """
+        manifest = self.manifest(key)
+        if manifest is not None:
+            folder = self._folder(key)
+            sizes = folder.sizes(".safetensors")
+            for entry in manifest.files.values():
+                if entry.file not in sizes:
+                    raise CorruptArtifactError(f"{folder}: {entry.file} is missing")
+                if sizes[entry.file] != entry.size_bytes:
+                    raise CorruptArtifactError(
+                        f"{folder}: {entry.file} has {sizes[entry.file]} bytes, its manifest promises "
+                        f"{entry.size_bytes}"
+                    )
         return manifest
 
     def load(self, key: ArtifactKey) -> Artifact | None:
@@ -97,7 +123,10 @@ class ArtifactStore:
             raise CorruptArtifactError(f"{self._folder(key)}: is not safetensors: {error}") from error
 
     def verify(self, key: ArtifactKey) -> Manifest | None:
-        """Check every checksum of an artifact in its place, nothing decoded; give its manifest, None if there is none.
+        """Check every checksum of an artifact in its place, nothing decoded; None if there is no artifact.
+
+        Returns:
+            Its manifest.
 
         Raises:
             CorruptArtifactError: a file is missing, truncated or altered.
@@ -108,8 +137,9 @@ class ArtifactStore:
                 self._fetch(key, entry)
         return manifest
 
-    def save(self, key: ArtifactKey, files: Mapping[str, Tensors], facts: Facts) -> Manifest:
+    def save(self, recipe: ArtifactRecipe, files: Mapping[str, Tensors], facts: Facts) -> Manifest:
         """Write an artifact, manifest last, and drop its checkpoint; if somebody was faster, theirs stays."""
+        key = recipe.key
         folder = self._folder(key)
         entries = {}
         for name, tensors in files.items():
@@ -126,7 +156,9 @@ class ArtifactStore:
             format=FORMAT,
             fingerprint=key.fingerprint,
             kind=key.kind,
-            inputs=dict(key.inputs),
+            version=recipe.version,
+            inputs=cast(dict[str, JsonValue], dict(recipe.inputs)),
+            requires={name: required.fingerprint for name, required in recipe.requires.items()},
             files=entries,
             facts=facts,
         )
@@ -135,7 +167,7 @@ class ArtifactStore:
         return manifest
 
     def quarantine(self, key: ArtifactKey) -> str:
-        """Move a broken artifact out of the way; give where it lies now."""
+        """Move a broken artifact out of the way; return where it lies now."""
         return self.root.quarantine(self._path(key))
 
     def uri(self, key: ArtifactKey) -> str:
@@ -194,10 +226,10 @@ class ArtifactStore:
                 folder.delete(name)
 
     def _path(self, key: ArtifactKey) -> str:
-        return f"pool/{key.kind}/{key.fingerprint}"
+        return Layout(self.root).artifact_path(key.kind, key.fingerprint)
 
     def _folder(self, key: ArtifactKey) -> StorageRoot:
-        return self.root.child("pool", key.kind, key.fingerprint)
+        return Layout(self.root).artifact(key.kind, key.fingerprint)
 
     def _checkpoints(self, key: ArtifactKey) -> StorageRoot:
-        return self.root.child("pool", "checkpoints", key.fingerprint)
+        return Layout(self.root).checkpoints(key.fingerprint)

@@ -1,41 +1,50 @@
 """A worker's trial context: what unlearning runs start from and are compared with, loaded once and kept warm.
 
-A trial context belongs to a scenario and a training seed: the model on the device, the original's weights, the ranked
-scores of saliency, and the measurements of original and oracle. Benches that were used lately are kept.
+A trial context belongs to a scenario and a training seed: the model on the device, the original's weights, what methods
+require, and the measurements of original and oracle. Contexts that were used lately are kept.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from lethe.artifacts import Artifact, ArtifactStore, CorruptArtifactError
+from lethe.artifacts import (
+    REQUIRED,
+    Artifact,
+    ArtifactRecipe,
+    ArtifactStore,
+    CorruptArtifactError,
+    oracle,
+    original,
+)
 from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
 from lethe.results.provenance import Provenance
 from lethe.storage.root import StorageError
-from lethe.study import ArtifactKey, Resources, Scenario
+from lethe.study import Resources, Scenario
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
 from unlearning.evaluation import Evaluator, Measures
 from unlearning.methods import ForgetTask, Method, UnlearningContext
 from unlearning.metrics import Evaluation
-from unlearning.saliency import Saliency
+from unlearning.requirements import REQUIREMENTS
 from unlearning.trial import EpochResult, Logits, unlearn
 
 KEPT_CONTEXTS = 8
 KEPT_DATASETS = 2
 
-_ADVICE = "It was whole when the run began. The same command makes it again and goes on."
+_ADVICE = "The same command makes it again and goes on."
 
 
 class MissingArtifactError(StorageError):
-    """An artifact that a run starts from is not in the pool, or not whole, since the run was planned."""
+    """An artifact that a run starts from is not in the store any more, or its bytes are not those that were written."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,13 @@ class TrialContext:
     """What the runs of one scenario on one training seed share.
 
     Attributes:
-        subject: without saliency scores, which are loaded for the first setting that needs them.
+        context: without what methods require, which is loaded for the first setting that needs it.
         weights: of the original, on the device.
         original_logits, oracle_logits: of all three splits.
         seconds_retrain: what training the oracle took.
         images_retrain: passes of a training image through the network, forward and backward, that training the oracle
             took: its epochs x |D_r|.
-        load: gets an artifact from the pool.
+        load: gets an artifact from the store.
     """
 
     scenario: Scenario
@@ -62,7 +71,8 @@ class TrialContext:
     oracle_logits: Logits
     seconds_retrain: float
     images_retrain: int
-    load: Callable[[ArtifactKey], Artifact]
+    load: Callable[[ArtifactRecipe], Artifact]
+    _required: dict[str, tuple[Artifact, Any]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -88,32 +98,32 @@ class TrialContext:
         """Run a method from the original; evaluate it on these splits."""
         images = {split: self.images[split] for split in splits}
         seed = self.scenario.unlearning_seed(self.seed)
-        context = replace(self.context, saliency=self._saliency_for(method))
+        context = replace(self.context, required=self.required(method))
         return unlearn(context, self.weights, method, seed, images, every_epoch=every_epoch)
 
     def threshold(self, method: Method) -> float | None:
-        """Give gamma, the saliency score below which a setting freezes a weight; None where no score decides."""
-        return method.threshold(self._saliency_for(method))
+        """Return gamma, the saliency score below which a setting freezes a weight; None where no score decides."""
+        return method.threshold(self.required(method))
 
-    def seconds_saliency(self, method: Method) -> float:
-        """Give the seconds that a setting's scores took; 0 where it needs none."""
-        return self._scores.manifest.facts.seconds_train if method.needs_saliency else 0.0
+    def required(self, method: Method) -> dict[str, Any]:
+        """Return what a setting needs beside the original, by name; it is loaded once."""
+        return {name: self._requirement(name)[1] for name in method.needs}
 
-    def images_saliency(self, method: Method) -> int:
-        """Count the training images that a setting's scores took: D_f once; 0 where it needs none."""
-        return len(self.scenario.forget.indices_F) if method.needs_saliency else 0
+    def seconds_required(self, method: Method) -> dict[str, float]:
+        """Return the seconds that making each thing that a setting needs took, by name."""
+        return {name: self._requirement(name)[0].manifest.facts.seconds_train for name in method.needs}
 
-    def _saliency_for(self, method: Method) -> Saliency | None:
-        return self._saliency if method.needs_saliency else None
+    def images_required(self, method: Method) -> int:
+        """Count the passes of a training image, forward and backward, that making what a setting needs took."""
+        return sum(self._requirement(name)[0].manifest.facts.images_trained for name in method.needs)
 
-    @cached_property
-    def _scores(self) -> Artifact:
-        return self.load(self.scenario.saliency(self.seed))
-
-    @cached_property
-    def _saliency(self) -> Saliency:
-        scores = self._scores.files["scores"]
-        return Saliency({name: scores[name].to(value.device) for name, value in self.context.model.named_parameters()})
+    def _requirement(self, name: str) -> tuple[Artifact, Any]:
+        if name not in self._required:
+            artifact = self.load(REQUIRED[name](self.scenario, self.seed))
+            [tensors] = artifact.files.values()
+            by_parameter = {part: tensors[part].to(one.device) for part, one in self.context.model.named_parameters()}
+            self._required[name] = (artifact, REQUIREMENTS[name].read(by_parameter))
+        return self._required[name]
 
 
 class TrialContexts:
@@ -125,7 +135,7 @@ class TrialContexts:
 
     def __init__(self, artifacts: ArtifactStore, shared_data: SharedData, resources: Resources) -> None:
         self._artifacts = artifacts
-        self._resourcesd_data = shared_data
+        self._shared_data = shared_data
         self._resources = resources
         self.device = claim_device(resources)
         self._contexts: OrderedDict[tuple[str, int], TrialContext] = OrderedDict()
@@ -137,10 +147,11 @@ class TrialContexts:
         return Provenance.here(self.device, self._resources.cpu, self._resources.gpu)
 
     def trial_context(self, scenario: Scenario, seed: int) -> TrialContext:
-        """Give the trial context of a scenario and a training seed.
+        """Return the trial context of a scenario and a training seed.
 
         Raises:
-            MissingArtifactError: an artifact is not in the pool, or its bytes are not what its manifest promises.
+            MissingArtifactError: an artifact is not in the store, or its bytes are not what its manifest promises; it
+                is moved to quarantine then.
         """
         name = (scenario.fingerprint, seed)
         if name not in self._contexts:
@@ -151,9 +162,8 @@ class TrialContexts:
         return self._contexts[name]
 
     def _set_up(self, scenario: Scenario, seed: int) -> TrialContext:
-        data = self._resourcesd_data[scenario.data_hash]
-        original = self._load(scenario.original(seed))
-        oracle = self._load(scenario.oracle(seed))
+        data = self._shared_data[scenario.data_hash]
+        trained, retrained = self._load(original(scenario, seed)), self._load(oracle(scenario, seed))
         images = self._on_device(data)
         model = scenario.network.build(scenario.channels, scenario.classes, seed=0).to(self.device)
         forget_N = torch.zeros(scenario.train_count, dtype=torch.bool)
@@ -171,21 +181,27 @@ class TrialContexts:
                     precision=scenario.recipe.precision,
                 ),
                 task=ForgetTask(data.train.labels_N, forget_N, data.classes),
-                saliency=None,
             ),
-            weights={name: value.to(self.device) for name, value in original.files["weights"].items()},
-            original_logits=logits_of(original),
-            oracle_logits=logits_of(oracle),
-            seconds_retrain=oracle.manifest.facts.seconds_train,
-            images_retrain=(oracle.manifest.facts.epochs or 0) * len(scenario.forget.retain_R),
+            weights={name: value.to(self.device) for name, value in trained.files["weights"].items()},
+            original_logits=logits_of(trained),
+            oracle_logits=logits_of(retrained),
+            seconds_retrain=retrained.manifest.facts.seconds_train,
+            images_retrain=retrained.manifest.facts.images_trained,
             load=self._load,
         )
 
-    def _load(self, key: ArtifactKey) -> Artifact:
+    def _load(self, recipe: ArtifactRecipe) -> Artifact:
+        """Read an artifact; a broken one, which nobody may have noticed before, is moved away so that it is made again.
+
+        Several workers may find it broken at once, of which one moves it.
+        """
+        key, moved = recipe.key, ""
         try:
             artifact = self._artifacts.load(key)
         except CorruptArtifactError as error:
-            raise MissingArtifactError(f"{error}\n{_ADVICE}") from error
+            with suppress(StorageError):
+                moved = f"It was moved to {self._artifacts.quarantine(key)}. "
+            raise MissingArtifactError(f"{error}\n{moved}{_ADVICE}") from error
         if artifact is None:
             raise MissingArtifactError(f"the {key.kind} {self._artifacts.uri(key)} is gone\n{_ADVICE}")
         return artifact
@@ -204,5 +220,5 @@ class TrialContexts:
 
 
 def logits_of(model: Artifact) -> Logits:
-    """Give the logits that a model's artifact keeps, by split."""
+    """Return the logits that a model's artifact keeps, by split."""
     return cast(Logits, model.files["logits"])

@@ -1,7 +1,8 @@
 """The `lethe` command: parse, call, print.
 
-Exit codes: 0 done; 1 done, with problems (listed); 2 wrong input; 3 the cluster failed and 4 the object store is out of
-reach, where in both cases what had finished is kept and the same command goes on; 130 interrupted.
+Exit codes: 0 done; 1 done, with problems (listed above); 2 something in the input is wrong; 3 the cluster failed; 4 the
+object store cannot be reached; 130 interrupted. After 3, 4 and 130 what is finished is kept, and the same command
+continues.
 """
 
 from typing import Annotated

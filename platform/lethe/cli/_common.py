@@ -14,24 +14,25 @@ from lethe.cli._console import VisibleConsole
 from lethe.errors import InputError, LetheError
 from lethe.results.visible import visible
 
-RESULTS_HELP = "Results place: a folder or a URI such as s3://bucket/results."
+RESULTS_HELP = "Where the results are: a folder, or a URI such as s3://bucket/results."
 StudyFile = Annotated[
-    Path, typer.Argument(metavar="STUDY.yaml", help="The study's file, such as configs/quickstart.yaml.")
+    Path, typer.Argument(metavar="STUDY.yaml", help="The study file, such as configs/quickstart.yaml.")
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the study, such as search.trials=40.")
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the study for this run, such as search.trials=40."),
 ]
 Results = Annotated[
-    str | None, typer.Option(envvar="LETHE_RESULTS", help=RESULTS_HELP + " The study's own `results` if not given.")
+    str | None, typer.Option(envvar="LETHE_RESULTS", help=RESULTS_HELP + " Default: `results` in the study file.")
 ]
 Where = Annotated[str, typer.Option("--results", envvar="LETHE_RESULTS", help=RESULTS_HELP)]
 OneSpecification = Annotated[
     str | None,
     typer.Option(
-        "--specification", metavar="ID", help="Tables of this specification of a study; the one run last if not given."
+        "--specification", metavar="ID", help="Show this version of a study file. Default: the one that was run last."
     ),
 ]
-OneStudy = Annotated[str | None, typer.Option("--study", help="One study; all if not given.")]
+OneStudy = Annotated[str | None, typer.Option("--study", help="Only this study. Default: all studies.")]
 
 
 def print_versions(wanted: bool) -> None:

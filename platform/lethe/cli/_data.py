@@ -10,16 +10,19 @@ from rich.text import Text
 
 from lethe.cli._common import console, echo, errors_told, fail
 
-data = typer.Typer(help="MedMNIST's sets: what exists, fetching a file, checking it.", no_args_is_help=True)
+data = typer.Typer(help="List, fetch and check MedMNIST's sets.", no_args_is_help=True)
 
 SetName = Annotated[str, typer.Argument(metavar="NAME", help="MedMNIST's name of the set, such as bloodmnist.")]
 Size = Annotated[int, typer.Option(help="Side length in pixels: 28, 64, 128 or 224.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of MedMNIST's files; else LETHE_DATA, else ~/.medmnist.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of MedMNIST's files. Default: LETHE_DATA, else ~/.medmnist.")]
 
 
 @data.command("list")
 def data_list(root: Root = None) -> None:
-    """List the sets that a study can name, and which of their files are on this machine."""
+    """List MedMNIST's sets.
+
+    These are the sets that a study can name, and which of their files are on this machine.
+    """
     from unlearning.data.catalogue import data_root, sets
 
     table = Table("name", "task", "classes", "channels", "train / val / test", "sizes", "here", box=SIMPLE_HEAD)
@@ -37,7 +40,7 @@ def data_list(root: Root = None) -> None:
 
 @data.command("fetch")
 def data_fetch(name: SetName, size: Size = 28, root: Root = None) -> None:
-    """Download a set's file, or find it, and check its MD5."""
+    """Download a set's file, if it is not here, and check it."""
     from unlearning.data.catalogue import fetch
 
     with errors_told():
@@ -46,7 +49,10 @@ def data_fetch(name: SetName, size: Size = 28, root: Root = None) -> None:
 
 @data.command("check")
 def data_check(name: SetName, size: Size = 28, root: Root = None) -> None:
-    """Check a set's file against MedMNIST's MD5. Exit code 0: whole; 2: missing, truncated or another file."""
+    """Check a set's file against MedMNIST's MD5.
+
+    Exit codes: 0: it is the file; 2: it is missing, truncated or another file.
+    """
     from unlearning.data.catalogue import check
 
     with errors_told():

@@ -12,7 +12,7 @@ from lethe.cli._common import Overrides, Results, StudyFile, console, echo, erro
 if TYPE_CHECKING:
     from lethe.submit import JobServer
 
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's name, as `lethe jobs` lists it.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The name of a job, as `lethe jobs` lists it.")]
 Server = Annotated[
     str, typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's job server, http://HOST:PORT.")
 ]
@@ -24,15 +24,15 @@ def submit(
     overrides: Overrides = None,
     address: Server = JOB_SERVER,
     results: Results = None,
-    python: Annotated[
-        str, typer.Option(help="The Python that the head's Ray runs on, as the head finds it.")
-    ] = "python",
-    follow: Annotated[bool, typer.Option(help="Whether to follow the log until the study ends.")] = True,
+    python: Annotated[str, typer.Option(help="The Python on the head node, as its shell finds it.")] = "python",
+    follow: Annotated[bool, typer.Option(help="Follow the log until the study ends, or return at once.")] = True,
 ) -> None:
-    """Send a study to a Ray cluster, where it goes on after this machine is switched off, and follow its log.
+    """Send a study to a Ray cluster, and follow its log.
 
-    The code and the data files that are here travel along; a results folder is one of the head. Submitting a study
-    again continues it. Ctrl-C ends the following, not the study. Exit code: that of `lethe run` on the head.
+    It goes on when this machine is switched off. The code and the data files that are here travel with it; a results
+    folder is one on the head node. Submitting a study again continues it. Ctrl-C ends the following, not the study.
+
+    Exit codes: those of `lethe run` on the head node.
     """
     from lethe.execution.leftovers import temporary_folder
     from lethe.submit import JobServer, pack
@@ -51,7 +51,7 @@ def submit(
 
 
 def jobs(address: Server = JOB_SERVER) -> None:
-    """List the studies that were submitted to a Ray cluster."""
+    """List the studies that were submitted."""
     from lethe.pipeline.progress import duration
     from lethe.submit import JobServer
 
@@ -65,10 +65,12 @@ def jobs(address: Server = JOB_SERVER) -> None:
 
 def logs(
     job: JobId,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the study ends; exit code as theirs.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Follow it until the study ends; the exit code is the study's.")
+    ] = False,
     address: Server = JOB_SERVER,
 ) -> None:
-    """Print what a submitted study has said."""
+    """Print the log of a submitted study."""
     from lethe.submit import JobServer
 
     with errors_told():
@@ -79,7 +81,10 @@ def logs(
 
 
 def stop(job: JobId, address: Server = JOB_SERVER) -> None:
-    """End a submitted study as Ctrl-C ends `lethe run`: what had finished is kept."""
+    """Stop a submitted study.
+
+    This is what Ctrl-C is to `lethe run`: running epochs finish, and what is finished is kept.
+    """
     from lethe.submit import JobServer
 
     with errors_told():

@@ -41,7 +41,7 @@ def _list_all() -> None:
                 continue
             package = family.package(name)
             options = ", ".join(option for option in part.model_fields if option != family.tag)
-            version = str(getattr(part, "version", ""))
+            version = str(part.version)
             table.add_row(*map(Text, (family.noun, name, str(package or ""), version, options)))
     out = console()
     out.print(table)

@@ -23,16 +23,20 @@ def report(
     study: OneStudy = None,
     specification: OneSpecification = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page to write; report.html if nothing is named.")
+        Path | None,
+        typer.Option("--output", "-o", help="The page to write. Default: report.html, or no page with --latex."),
     ] = None,
     latex: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the tables as LaTeX (booktabs) into this folder.")
+        Path | None, typer.Option(metavar="DIR", help="Write the tables as LaTeX (booktabs) to this folder.")
     ] = None,
     images: Annotated[
-        bool, typer.Option("--images/--no-images", help="Show the forget samples with their pictures.")
+        bool, typer.Option("--images/--no-images", help="Whether the page shows the images that were to be forgotten.")
     ] = True,
 ) -> None:
-    """Write the report: one HTML page that needs no network, or the tables as LaTeX."""
+    """Write the report.
+
+    It is one HTML page that needs no network, or the tables as LaTeX.
+    """
     from lethe.storage.root import StorageRoot
 
     with errors_told():

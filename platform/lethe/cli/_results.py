@@ -32,34 +32,34 @@ if TYPE_CHECKING:
 
 def query(
     sql: Annotated[
-        str | None, typer.Argument(help="A statement that reads tables, views and saved queries; none: a guide.")
+        str | None,
+        typer.Argument(help="One statement that reads tables, views and saved queries. Without it a guide is printed."),
     ] = None,
     results: Where = "results",
     form: Annotated[
         Literal["table", "csv", "json", "markdown", "latex", "parquet"],
-        typer.Option("--format", help="How to write the answer; parquet needs --output."),
+        typer.Option("--format", help="Format of the answer. parquet needs --output."),
     ] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file for the answer.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer to this file.")] = None,
     save: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Keep the query beside the results, to be read as a view.")
+        str | None, typer.Option(metavar="NAME", help="Keep the query with the results, as a view of this name.")
     ] = None,
     specification: OneSpecification = None,
     memory: Annotated[
         str | None,
-        typer.Option(
-            help="What the query may take, tables and answer with it, such as 4GB; else half of the machine's."
-        ),
+        typer.Option(help="Memory that the query may use, such as 4GB. Default: half of the machine's."),
     ] = None,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="What DuckDB may take for the answer.")] = 60,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Time that the query may take.")] = 60,
 ) -> None:
-    """Ask the results with SQL (DuckDB's dialect, read-only); without SQL, list what can be asked.
+    """Query the results with SQL.
 
-    The guide lists views, tables and their columns with units, and queries that have an answer in these results.
+    The dialect is DuckDB's, and nothing can be changed. Without SQL a guide is printed: views, tables, their columns
+    with units, and queries that have an answer in these results.
 
     Control characters in texts are written as escapes such as \\x1b, and in CSV a text that begins with =, +, - or @
-    gets an apostrophe in front, so that no spreadsheet takes it for a formula; JSON and Parquet hold the exact text.
+    has an apostrophe in front, so that no spreadsheet takes it for a formula. JSON and Parquet hold the exact text.
 
-    Exit code 0: answered; 2: no answer, as told; 130: interrupted.
+    Exit codes: 0: answered; 2: not answered (the message says why); 130: interrupted.
     """
     from lethe.results import Results
     from lethe.results.limits import address_space, half_of_memory, parse_memory
@@ -94,7 +94,10 @@ def query(
 
 
 def leaderboard(results: Where = "results", study: OneStudy = None, specification: OneSpecification = None) -> None:
-    """Print the confirmed table of every scenario, with intervals and the noise floor."""
+    """Print the confirmed tables.
+
+    Each scenario has one, with intervals and the noise floor.
+    """
     from lethe.report import earlier_tables, print_leaderboard
     from lethe.report import leaderboard as read
     from lethe.results import Store
@@ -111,10 +114,13 @@ def leaderboard(results: Where = "results", study: OneStudy = None, specificatio
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A trial, a confirmation or an artifact, by its name.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="The id of a trial, a confirmation or an artifact.")],
     results: Where = "results",
 ) -> None:
-    """Show all that is known of a trial, a confirmation or an artifact: where its numbers come from, what it cost."""
+    """Show everything about one trial, confirmation or artifact.
+
+    That is its setting, its curve, what it was compared with, what it cost, and the versions that made it.
+    """
     from lethe.report import print_unit
     from lethe.storage.root import StorageRoot
 
@@ -123,9 +129,11 @@ def show(
 
 
 def compact(results: Where = "results", study: OneStudy = None) -> None:
-    """Put the many small files of each study into few large ones, which are read faster; a run does so by itself.
+    """Merge the small files of each study into few large ones.
 
-    A study that is being run is left to its run. Exit code 0: done; 1: something broken was set aside, as told.
+    They are read faster then. A run does this itself, and a study that is running is left alone.
+
+    Exit codes: 0: done; 1: done, and broken files were moved to quarantine (listed above).
     """
     from lethe.results import Store, copy_tables
     from lethe.results import compact as compact_study
@@ -152,7 +160,7 @@ def compact(results: Where = "results", study: OneStudy = None) -> None:
             raise typer.Exit(1)
 
 
-export = typer.Typer(help="Writes results for other programs.", no_args_is_help=True)
+export = typer.Typer(help="Write results for other programs.", no_args_is_help=True)
 
 
 @export.command("optuna")
@@ -161,7 +169,10 @@ def export_optuna(
     results: Where = "results",
     study: OneStudy = None,
 ) -> None:
-    """Write each search as an Optuna study into a storage that optuna-dashboard opens; what is there is left out."""
+    """Write each search as an Optuna study.
+
+    optuna-dashboard opens the storage. Trials that are in it already are not written again.
+    """
     from lethe.search import export as export_searches
     from lethe.storage.root import StorageRoot
 

@@ -11,12 +11,17 @@ from rich.text import Text
 from lethe.cli._common import Overrides, Results, StudyFile, console, errors_told, fail, stderr
 
 DataName = Annotated[
-    str, typer.Option("--data", metavar="NAME", help="synthetic, folder, npz, or a MedMNIST set such as bloodmnist.")
+    str,
+    typer.Option(
+        "--data",
+        metavar="NAME",
+        help="The images: synthetic, folder, npz, or a MedMNIST set such as bloodmnist.",
+    ),
 ]
 
 
 def init(data: DataName = "synthetic") -> None:
-    """Print a study to begin with, which explains its common keys: lethe init > study.yaml."""
+    """Print a study file to begin with. It explains its keys: lethe init > study.yaml."""
     from lethe.study import template
 
     with errors_told():
@@ -24,7 +29,7 @@ def init(data: DataName = "synthetic") -> None:
 
 
 def schema() -> None:
-    """Print the JSON Schema of a study file, from which editors complete keys: lethe schema > study.schema.json."""
+    """Print the JSON Schema of study files. Editors use it to complete keys: lethe schema > study.schema.json."""
     from lethe.study import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
@@ -34,16 +39,27 @@ def run(
     study_file: StudyFile,
     overrides: Overrides = None,
     results: Results = None,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or its head's address.")] = None,
-    local: Annotated[bool, typer.Option("--local", help="In this process, one thing at a time, without Ray.")] = False,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Use a running Ray cluster: auto for the one on this machine, or HOST:PORT. Default: start Ray here."
+        ),
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Run in this process, one thing at a time, without Ray.")
+    ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Use a results folder that holds files of another tool, too.")
+        bool, typer.Option("--force", help="Use the results folder even if it holds files of another tool.")
     ] = False,
 ) -> None:
-    """Run a study, or continue it: the same command takes up what was stopped, killed or given more trials.
+    """Run a study, or continue it.
 
-    Ends with the confirmed table. Exit code 0: complete; 1: complete but for problems told; 2: wrong input; 3: the
-    cluster failed; 4: the object store is out of reach; 130: interrupted. After 3, 4 and 130 the same command goes on.
+    What earlier runs finished is not done again, so the same command continues a study that was stopped or killed, and
+    extends one that has more trials now. The confirmed table is printed at the end.
+
+    Exit codes: 0: finished; 1: finished, with problems (listed above); 2: something in the input is wrong; 3: the
+    cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same command
+    continues the study.
     """
     from lethe.pipeline.api import run as run_study
     from lethe.pipeline.run import InterruptedStudyError
@@ -73,12 +89,13 @@ def plan(
     overrides: Overrides = None,
     results: Results = None,
     address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster to plan for: auto, or its head's address.")
+        str | None, typer.Option(help="Plan for a running Ray cluster: auto, or HOST:PORT. Default: this machine.")
     ] = None,
 ) -> None:
-    """Show what a study will do: what exists already, what must run, how much at once where, and about how long.
+    """Check a study, and show what it would do.
 
-    The machines are those of the cluster at --address, else this one. Nothing is written or downloaded.
+    Lists what exists already, what is left to run, how much of it runs at a time on which machines, and about how long
+    it takes. Nothing is written or downloaded.
     """
     from lethe.pipeline.api import plan as plan_study
     from lethe.report import print_plan

@@ -11,22 +11,24 @@ def watch(
     results: Where = "results",
     study: OneStudy = None,
     host: Annotated[
-        str, typer.Option(help="The address to listen on. Other machines need the token to reach any but this one.")
+        str,
+        typer.Option(help="The address to listen on. With any other than the default, other machines need the token."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 for a free one.")] = 8787,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8787,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="LETHE_WATCH_TOKEN",
-            help="Let in only who has it; wise on a machine that others use too. Made where --host is reached from "
-            "elsewhere and none is given.",
+            help="Show the page only with this token. Default: none on this machine alone, a random one with another "
+            "--host.",
         ),
     ] = None,
-    images: Annotated[bool, typer.Option(help="Whether the page shows pictures of the forget samples.")] = True,
+    images: Annotated[bool, typer.Option(help="Whether the page shows the images that were to be forgotten.")] = True,
 ) -> None:
-    """Serve the report page, which loads itself again as results arrive, until Ctrl-C; nothing is ever written.
+    """Serve the report page while results arrive.
 
-    Nothing is encrypted either: to look from elsewhere, `ssh -L 8787:127.0.0.1:8787 HOST` beats an open port.
+    The page reloads itself, Ctrl-C ends the server, and nothing is written. Nothing is encrypted either: to look from
+    another machine, `ssh -L 8787:127.0.0.1:8787 HOST` is safer than an open port.
     """
     import signal
 
@@ -36,9 +38,9 @@ def watch(
     with errors_told():
         root = StorageRoot.at(results)
         with ReportServer(LiveReport(root, study, images=images), host, port, token) as server:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
             try:
                 echo(f"The report of {root}: {server.url}\nCtrl-C ends it.")
-                server.serve_forever()
+                server.serve()
             except KeyboardInterrupt:
                 echo("No longer served.")

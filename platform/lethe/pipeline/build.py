@@ -1,10 +1,10 @@
-"""Fills the pool of a study: makes what is missing, keeps a row of each artifact, opens each method search in time."""
+"""Builds the artifacts of a study: makes what is missing, keeps a row of each, opens each method search in time."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from lethe.artifacts import ArtifactStore, Made, TrainingJob, jobs_for
+from lethe.artifacts import ArtifactKey, ArtifactStore, BuildJob, Built, Manifest, Needed, build_jobs, needed_for
 from lethe.execution.stop import Stop
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.plan import Plan
@@ -20,10 +20,10 @@ AT_ONCE_S = 2.0
 
 
 class ArtifactBuilder:
-    """The filling of a study's pool.
+    """Builds a study's artifacts.
 
     Args:
-        problem: told what could not be made, and why.
+        problem: called with what could not be made, and why.
     """
 
     def __init__(
@@ -35,35 +35,36 @@ class ArtifactBuilder:
         progress: Progress,
         problem: Callable[[str], None],
     ) -> None:
-        self._failed: set[str] = set()
+        self._failed: set[ArtifactKey] = set()
         self._plan = plan
         self._artifacts = artifacts
         self._store = store
         self._search = search
         self._progress = progress
         self._problem = problem
-        missing = {key.fingerprint for job in plan.missing for key in job.keys}
-        self._present = {key.fingerprint for job in plan.jobs for key in job.keys} - missing
+        self._needed = {needed.recipe.key: needed for needed in plan.needed}
+        self._present = self._needed.keys() - {needed.recipe.key for needed in plan.missing}
 
     def fill(self, worker_pool: WorkerPool) -> None:
-        """Have the worker pool make all that is missing; a training that fails costs only the searches that need it.
+        """Have the worker pool make all that is missing; what fails costs only the searches that need it.
 
         Raises:
-            StorageError: the place could not take, or give, what it should.
+            StorageError: the results place could not be written or read.
         """
         self._record_found()
         self._open_searches()
-        missing = self._plan.missing
-        for count, done in enumerate(worker_pool.do(missing), start=1):
+        jobs, ended = build_jobs(self._plan.missing), 0
+        for done in worker_pool.do(jobs):
             if isinstance(done.error, StorageError):
                 raise done.error
             if done.error is not None:
                 self._lose(done.job, done.error)
             else:
-                for made in done.result or ():
-                    self._take(made)
+                for built in done.result or ():
+                    self._take(built)
+            ended += len(done.job.needed)
             self._open_searches()
-            self._progress.models(count, len(missing))
+            self._progress.models(ended, len(self._plan.missing))
 
     @contextmanager
     def beside(self, worker_pool: WorkerPool, stop: Stop) -> Iterator[None]:
@@ -75,7 +76,7 @@ class ArtifactBuilder:
         too, that is reported as a problem.
 
         Args:
-            worker pool: of trainers.
+            worker_pool: of artifact workers.
             stop: what the worker pool looks at; asked for when what runs inside raises.
         """
         errors: list[Exception] = []
@@ -108,32 +109,33 @@ class ArtifactBuilder:
             raise errors[0]
 
     def can_confirm(self, method_search: MethodSearch) -> bool:
-        """Tell whether the artifacts of a method search's reporting seeds could all be made."""
+        """Return whether the artifacts of a method search's reporting seeds could all be made."""
         return not _needs(method_search, self._plan.study.seeds.reporting) & self._failed
 
     def _record_found(self) -> None:
         """Keep rows of artifacts that have none."""
-        for job in self._plan.jobs:
-            for key, scenario in ((job.key, job.scenario), *job.saliencies):
-                manifest = self._artifacts.manifest(key) if key.fingerprint in self._plan.unrecorded else None
-                if manifest is not None:
-                    self._record(Made(key, scenario, job.seed, manifest, new=False, quarantine=None))
+        for key, needed in self._needed.items():
+            manifest = self._artifacts.manifest(key) if key.fingerprint in self._plan.unrecorded else None
+            if manifest is not None:
+                self._record(needed, manifest)
 
-    def _record(self, made: Made) -> None:
-        row = _artifact_row(self._plan.study.name, self._artifacts, made)
-        self._store.append([row])
+    def _record(self, needed: Needed, manifest: Manifest) -> None:
+        uri = self._artifacts.uri(needed.recipe.key)
+        self._store.append([_artifact_row(self._plan.study.name, needed, manifest, uri)])
 
-    def _take(self, made: Made) -> None:
+    def _take(self, built: Built) -> None:
         """Count an artifact in; one that was found was made, and is recorded, by another study at the same time."""
-        if made.quarantine:
-            self._progress.say(f"a broken {made.key.kind} was set aside as {made.quarantine}")
-        if made.new:
-            self._record(made)
-        self._present.add(made.key.fingerprint)
+        key = built.recipe.key
+        needed = self._needed[key]
+        if built.quarantine:
+            self._progress.say(f"a broken {needed.label} was set aside as {built.quarantine}")
+        if built.new:
+            self._record(needed, built.manifest)
+        self._present.add(key)
 
-    def _lose(self, job: TrainingJob, error: Exception) -> None:
-        self._failed |= {key.fingerprint for key in job.keys}
-        self._problem(f"could not train the {job.key.kind} of seed {job.seed} ({job.scenario.title}): {error}")
+    def _lose(self, job: BuildJob, error: Exception) -> None:
+        self._failed |= {needed.recipe.key for needed in job.needed}
+        self._problem(f"could not make {job.title}: {error}")
 
     def _open_searches(self) -> None:
         for method_search in self._plan.method_searches:
@@ -144,20 +146,22 @@ class ArtifactBuilder:
                 self._search.open_search(method_search)
 
 
-def _needs(method_search: MethodSearch, seeds: Sequence[int]) -> set[str]:
-    return {key.fingerprint for job in jobs_for([method_search], seeds) for key in job.keys}
+def _needs(method_search: MethodSearch, seeds: Sequence[int]) -> set[ArtifactKey]:
+    return {needed.recipe.key for needed in needed_for([method_search], seeds)}
 
 
-def _artifact_row(study: str, artifacts: ArtifactStore, made: Made) -> ArtifactRow:
-    columns = scenario_columns(study, made.scenario)
-    if made.key.kind == "original":
+def _artifact_row(study: str, needed: Needed, manifest: Manifest, uri: str) -> ArtifactRow:
+    columns = scenario_columns(study, needed.scenario)
+    if needed.label == "original":
         columns |= {name: None for name in columns if name == "scenario" or name.startswith("forget")}
     return ArtifactRow(
         **columns,
-        **made.manifest.facts.model_dump(),
-        artifact_id=made.key.fingerprint,
-        kind=made.key.kind,
-        training_seed=made.seed,
-        uri=artifacts.uri(made.key),
-        bytes=made.manifest.size_bytes,
+        **manifest.facts.model_dump(),
+        artifact_id=manifest.fingerprint,
+        kind=needed.label,
+        artifact_version=manifest.version,
+        requires=list(manifest.requires.values()),
+        training_seed=needed.seed,
+        uri=uri,
+        bytes=manifest.size_bytes,
     )

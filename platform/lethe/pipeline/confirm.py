@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from lethe.artifacts import REQUIRED, ArtifactRecipe, in_order, oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
@@ -17,7 +18,8 @@ from lethe.results.columns import scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.storage.hashing import fingerprint
-from lethe.study import MethodSearch, Scenario
+from lethe.study import MethodSearch, Scenario, method_versions
+from unlearning import metrics
 from unlearning.data import SplitName
 from unlearning.methods import Method, Nothing
 from unlearning.metrics import METRICS, Evaluation, Measure, measures_of
@@ -60,11 +62,27 @@ class Confirmation:
 
     @property
     def confirmation_id(self) -> str:
-        """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once."""
+        """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once.
+
+        It is confirmed again when its method or a metric has a new version.
+        """
         setting = fingerprint(
-            {"row": self.row, "setting": self.setting["setting"], "nonmembers": self.scenario.nonmembers}
+            {
+                "row": self.row,
+                "setting": self.setting["setting"],
+                "nonmembers": self.scenario.nonmembers,
+                "method_versions": method_versions(type(self.method)) if self.method else {},
+                "metric_versions": metrics.versions(),
+            }
         )
         return f"{self.study}-{self.scenario.fingerprint[:8]}-{setting[:8]}-{self.seed}"
+
+    @property
+    def requires(self) -> list[ArtifactRecipe]:
+        """The artifacts that confirming the row reads, and what these require, each after what it requires."""
+        scenario, needs = self.scenario, self.method.needs if self.method else ()
+        models = [make(scenario, seed) for seed in (self.seed, *self.others) for make in (original, oracle)]
+        return in_order([*models, *(REQUIRED[name](scenario, self.seed) for name in needs)])
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -186,8 +204,8 @@ class Confirmer:
             training_seed=confirmation.seed,
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
             mia_nonmembers=trial_context.data.nonmembers,
-            original=confirmation.scenario.original(confirmation.seed).fingerprint,
-            oracle=confirmation.scenario.oracle(confirmation.seed).fingerprint,
+            original=original(confirmation.scenario, confirmation.seed).fingerprint,
+            oracle=oracle(confirmation.scenario, confirmation.seed).fingerprint,
             seconds_total=stopwatch.seconds,
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
@@ -235,10 +253,13 @@ def _of_oracle(oracle: Evaluation) -> dict[str, Any]:
 
 
 def _costs(method: Method, trial_context: TrialContext, epochs: Sequence[EpochResult]) -> dict[str, Any]:
-    saliency = trial_context.seconds_saliency(method)
-    seconds = sum(epoch.seconds_unlearn for epoch in epochs) + saliency
-    images = sum(epoch.images_unlearn for epoch in epochs) + trial_context.images_saliency(method)
-    return {"seconds_saliency": saliency, **_compared_with_retraining(trial_context, seconds, images)}
+    required = trial_context.seconds_required(method)
+    seconds = sum(epoch.seconds_unlearn for epoch in epochs) + sum(required.values())
+    images = sum(epoch.images_unlearn for epoch in epochs) + trial_context.images_required(method)
+    return {
+        "seconds_saliency": required.get("saliency", 0.0),
+        **_compared_with_retraining(trial_context, seconds, images),
+    }
 
 
 def _costs_of_oracle(trial_context: TrialContext) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from statistics import fmean
 
 import torch
 
+from lethe.artifacts import TrainedModel
 from lethe.execution.device import claim_device
 from lethe.execution.node_types import NodeType
 from lethe.execution.resources import fitting
@@ -72,7 +73,8 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
     confirming_s = fmean(confirmed) if confirmed else trial_s / len(plan.study.seeds.tuning)
     to_confirm = plan.confirmations_planned - plan.confirmed
     trying_s = plan.trials_left * trial_s + to_confirm * confirming_s
-    seconds = len(plan.missing) * training_s / trainers + trying_s / triers
+    trainings = [needed for needed in plan.missing if isinstance(needed.recipe, TrainedModel)]
+    seconds = len(trainings) * training_s / trainers + trying_s / triers
     return Estimate(seconds, trainers, triers, spots, reason)
 
 

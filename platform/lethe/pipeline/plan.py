@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lethe.artifacts import ArtifactStore, CorruptArtifactError, TrainingJob, jobs_for
+from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
@@ -20,7 +21,8 @@ class Plan:
     Attributes:
         study: in its precision.
         precision: which that is, and why.
-        missing: trainings of which some artifact is not in the pool, or is broken.
+        needed: artifacts, each after what it requires.
+        missing: those that are not in the store, or are broken.
         broken: what is wrong with broken artifacts, one sentence each.
         trials: those that ended already.
         confirmed: how many rows of the table are confirmed already.
@@ -32,8 +34,8 @@ class Plan:
     precision: PrecisionChoice
     datasets: tuple[ImageData, ...]
     method_searches: tuple[MethodSearch, ...]
-    jobs: tuple[TrainingJob, ...]
-    missing: tuple[TrainingJob, ...]
+    needed: tuple[Needed, ...]
+    missing: tuple[Needed, ...]
     broken: tuple[str, ...]
     trials: tuple[TrialRow, ...]
     confirmed: int
@@ -88,26 +90,26 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     precision = choose_precision(study, tuple(datasets.values()), store)
     study = study.in_precision(precision.precision)
     method_searches = expand(study, datasets)
-    jobs = [*jobs_for(method_searches, study.seeds.tuning), *jobs_for(method_searches, study.seeds.reporting)]
-    missing, broken = _missing(artifacts, jobs)
     asked = {method_search.fingerprint: method_search.trials for method_search in method_searches}
     rows = to_rows(store.read("trials", study.name), TrialRow)
     trials = [row for row in rows if row.number < asked.get(row.method_search, 0) and row.final]
     wanted = confirmations(method_searches, trials)
+    needed = _needed(method_searches, study, wanted)
+    missing, broken = _missing(artifacts, needed)
     unconfirmed = missing_from(wanted, store.read("confirmations", study.name)["confirmation_id"].to_pylist())
-    present = _fingerprints(jobs) - _fingerprints(missing)
+    present = {one.recipe.fingerprint for one in needed} - {one.recipe.fingerprint for one in missing}
     return Plan(
         study,
         precision,
         tuple(datasets.values()),
         tuple(method_searches),
-        tuple(jobs),
+        tuple(needed),
         tuple(missing),
         tuple(broken),
         tuple(trials),
         len(wanted) - len(unconfirmed),
         tuple(unconfirmed),
-        present - set(store.read("artifacts")["artifact_id"].to_pylist()),
+        frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
     )
 
 
@@ -128,20 +130,30 @@ def _here(source: AnySource) -> AnySource:
     return source.model_copy(update={"download": False})
 
 
-def _fingerprints(jobs: Sequence[TrainingJob]) -> frozenset[str]:
-    return frozenset(key.fingerprint for job in jobs for key in job.keys)
+def _needed(method_searches: Sequence[MethodSearch], study: Study, wanted: Sequence[Confirmation]) -> list[Needed]:
+    """List what the searches need, then what confirmations of whatever settings do, and those that are known."""
+    seeds = study.seeds
+    found: dict[ArtifactRecipe, Needed] = {}
+    for needed in (*needed_for(method_searches, seeds.tuning), *needed_for(method_searches, seeds.reporting)):
+        found.setdefault(needed.recipe, needed)
+    for one in wanted:
+        for recipe in one.requires:
+            found.setdefault(recipe, Needed(recipe, recipe.kind, one.scenario, one.seed))
+    return list(found.values())
 
 
-def _missing(artifacts: ArtifactStore, jobs: Sequence[TrainingJob]) -> tuple[list[TrainingJob], list[str]]:
-    missing, broken = [], []
-    for job in jobs:
-        absent = False
-        for key in job.keys:
-            try:
-                absent |= artifacts.verify(key) is None
-            except CorruptArtifactError as error:
-                broken.append(f"broken {key.kind}: {error}; it will be set aside and made again")
-                absent = True
-        if absent:
-            missing.append(job)
-    return missing, broken
+def _missing(artifacts: ArtifactStore, needed: Sequence[Needed]) -> tuple[list[Needed], list[str]]:
+    """Return what is not in the store or is broken there, and a sentence for each that is broken."""
+    with ThreadPoolExecutor(artifacts.root.parallel_reads) as threads:
+        found = threads.map(lambda one: _state(artifacts, one), needed)
+        states = list(zip(needed, found, strict=True))
+    missing = [one for one, state in states if state is not True]
+    return missing, [state for _, state in states if isinstance(state, str)]
+
+
+def _state(artifacts: ArtifactStore, needed: Needed) -> bool | str:
+    """Return whether an artifact is in the store, or what is wrong with it."""
+    try:
+        return artifacts.check(needed.recipe.key) is not None
+    except CorruptArtifactError as error:
+        return f"broken {needed.label}: {error}; it will be moved to quarantine and made again"

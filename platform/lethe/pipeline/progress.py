@@ -35,7 +35,7 @@ class State:
         """Say it in one line."""
         parts = [self.stage]
         if self.models_made < self.models_missing:
-            parts.append(f"originals and oracles {self.models_made}/{self.models_missing}")
+            parts.append(f"artifacts {self.models_made}/{self.models_missing}")
         if self.total:
             parts.append(f"{self.done}/{self.total} done")
         if self.running:
@@ -105,7 +105,7 @@ class Progress:
             self._show(now=True)
 
     def models(self, made: int, missing: int) -> None:
-        """Show how many of the missing originals and oracles are made; they are trained beside whatever stage it is."""
+        """Show how many of the missing artifacts are made; they are built beside whatever stage it is."""
         with self._lock:
             self._state.models_made, self._state.models_missing = made, missing
             self._show(now=False)

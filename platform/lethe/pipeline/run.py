@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lethe.artifacts import ArtifactStore, Claims, LocalClaims, RayClaims, Trainer
+from lethe.artifacts import ArtifactStore, ArtifactWorker, Claims, LocalClaims, RayClaims
 from lethe.artifacts.context import TrialContexts
 from lethe.errors import LetheError
 from lethe.execution.connect import connect
@@ -151,7 +151,7 @@ class StudyRun:
         builder = ArtifactBuilder(plan, self._artifacts, self._store, search, self._progress, self._problem)
         training = self._study.resources.training
         claims: Claims = RayClaims() if isinstance(connection, OnRay) else LocalClaims()
-        make = partial(Trainer, self._artifacts, shared_data, claims, training)
+        make = partial(ArtifactWorker, self._artifacts, shared_data, claims, training)
         trainers = connection.worker_pool(make, training, self._watch, claims.release_all)
         if isinstance(connection, OnRay):
             with builder.beside(trainers, self._stop):

@@ -1,5 +1,6 @@
 """How a plan looks in a terminal."""
 
+from collections import Counter
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
@@ -21,7 +22,7 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
     table.add_row("scenarios", str(len(scenarios_of(plan.method_searches))), "", "")
     table.add_row("method searches (scenario x method)", str(len(plan.method_searches)), "", "")
     units = {
-        "trainings": (len(plan.jobs), len(plan.missing)),
+        **_artifacts(plan),
         "trials": (plan.trials_planned, plan.trials_left),
         "confirmations": (plan.confirmations_planned, plan.confirmations_planned - plan.confirmed),
     }
@@ -34,6 +35,14 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
+
+
+def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:
+    """Return for each kind of artifact how many are planned and how many of them are missing."""
+    planned = Counter(needed.recipe.kind for needed in plan.needed)
+    missing = Counter(needed.recipe.kind for needed in plan.missing)
+    titles = {"trained_model": "trainings"}
+    return {titles.get(kind, kind.replace("_", " ")): (count, missing[kind]) for kind, count in planned.items()}
 
 
 def _print_data(plan: Plan, console: Console) -> None:

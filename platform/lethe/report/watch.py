@@ -8,28 +8,31 @@ name resolved to this machine (DNS rebinding). With one, the address that was pr
 request must carry.
 """
 
+import asyncio
 import errno
 import gzip
 import hmac
 import html
 import secrets
 import socket
-import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from typing import Any, Final
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import Final, Self
+from urllib.parse import quote
+
+from aiohttp import web
 
 from lethe.errors import InputError, LetheError
 from lethe.report.page import render_page
 from lethe.results import QueryError, SchemaError
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageError, StorageRoot
 
 _LIVE: Final = '<meta name="lethe-live">'
@@ -40,7 +43,10 @@ _LOOK_EVERY_S: Final = 1.0
 _SHARE: Final = 0.25
 """Of the time, what rendering may take where results arrive faster than the page can be made."""
 _RETRY_S: Final = 5
-_REQUEST_TIMEOUT_S: Final = 30
+_END_S: Final = 1.0
+"""How long requests that are being answered may take when the server ends."""
+_THREADS: Final = 32
+"""Requests that wait for the page or the state at once; others wait for them."""
 _HTTP_PORT: Final = 80
 _GZIP_LEVEL: Final = 5
 
@@ -50,10 +56,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    "Server": "lethe",
 }
-
-_HTML: Final = "text/html; charset=utf-8"
-_TEXT: Final = "text/plain; charset=utf-8"
 
 _OTHER_NAME: Final = (
     "Not served under this name: open the address that was printed; a tunnel needs one port at both ends."
@@ -156,7 +160,7 @@ class LiveReport:
         return LivePage(plain, gzip.compress(plain, _GZIP_LEVEL))
 
     def _look(self) -> str:
-        stamps = self.root.child("tables").stamps(recursive=True)
+        stamps = Layout(self.root).tables.stamps(recursive=True)
         seen = sha256()
         for name, stamp in sorted(stamps.items()):
             if self.study is None or self.study in name.split("/")[1:2]:
@@ -164,8 +168,8 @@ class LiveReport:
         return seen.hexdigest()[:20]
 
 
-class ReportServer(ThreadingHTTPServer):
-    """Serves a live report.
+class ReportServer:
+    """Serves a live report. As a context it is closed at the end.
 
     Args:
         report: what is served.
@@ -184,140 +188,135 @@ class ReportServer(ThreadingHTTPServer):
         self.host = host.strip("[]")
         self.is_loopback = _is_loopback(self.host)
         self.token = token if token or self.is_loopback else secrets.token_urlsafe()
-        if ":" in self.host:
-            self.address_family = socket.AF_INET6
         try:
-            super().__init__((self.host, port), _Handler)
+            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+            self._socket = socket.create_server((self.host, port), family=family)
         except OSError as error:
             raise InputError(_advice(error, host, port)) from error
+        self.port: int = self._socket.getsockname()[1]
+        self._stop = threading.Event()
+        self._wake: Callable[[], object] = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def url(self) -> str:
         """The address to open in a browser, with the token where one is needed."""
         name = socket.gethostname() if self.host in ("", "0.0.0.0", "::") else self.host
         token = f"?token={quote(self.token, safe='')}" if self.token else ""
-        return f"http://{_bracketed(name)}:{self.server_port}/{token}"
+        return f"http://{_bracketed(name)}:{self.port}/{token}"
 
-    @property
-    def cookie_name(self) -> str:
-        """The cookie's name; browsers do not keep the ports of one host apart."""
-        return f"lethe-{self.server_port}"
+    def serve(self) -> None:
+        """Serve until `stop`.
 
-    @property
-    def cookie(self) -> str:
-        """The cookie's value, from which nobody learns the token."""
-        return sha256(f"lethe watch {self.token}".encode()).hexdigest()
+        Raises:
+            KeyboardInterrupt: Ctrl-C, in the main thread.
+        """
+        asyncio.run(self._serve())
 
-    def server_close(self) -> None:
+    def stop(self) -> None:
+        """End `serve`, which runs in another thread or will."""
+        self._stop.set()
+        self._wake()
+
+    def close(self) -> None:
         """Listen no more; a page that is being made is made to its end."""
-        super().server_close()
+        self._socket.close()
         self.report.close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tell what went wrong with a request, unless it is only that the browser went away."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: ReportServer
-    timeout = _REQUEST_TIMEOUT_S
-
-    def parse_request(self) -> bool:
-        if not super().parse_request():
-            return False
-        if self.command in ("GET", "HEAD"):
-            return True
-        self._say(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD: nothing can be changed here.", Allow="GET, HEAD")
-        return False
-
-    def do_GET(self) -> None:
+    async def _serve(self) -> None:
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS))
+        self._wake = lambda: loop.call_soon_threadsafe(over.set)
+        runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=_END_S)
+        await runner.setup()
         try:
-            url = urlsplit(self.path)
-            token = parse_qs(url.query).get("token", [None])[0]
-        except ValueError:
-            self._say(HTTPStatus.BAD_REQUEST, "This is no address: there are / and /state here.")
-            return
-        if not self._host_is_ours():
-            self._say(HTTPStatus.FORBIDDEN, _OTHER_NAME)
-        elif token is not None and self.server.token and _same(token, self.server.token):
-            attributes = "HttpOnly; SameSite=Strict; Path=/"
-            cookie = f"{self.server.cookie_name}={self.server.cookie}; {attributes}"
-            self._say(HTTPStatus.SEE_OTHER, "", Location="/", Set_Cookie=cookie)
-        elif self.server.token and not _same(self._cookie(), self.server.cookie):
-            self._say(HTTPStatus.FORBIDDEN, _NO_TOKEN)
-        elif url.path == "/":
-            self._send_page()
-        elif url.path == "/state":
-            self._send_state()
-        else:
-            self._say(HTTPStatus.NOT_FOUND, "There are / and /state here.")
+            await web.SockSite(runner, self._socket).start()
+            if not self._stop.is_set():
+                await over.wait()
+        finally:
+            self._wake = lambda: None
+            await runner.cleanup()
 
-    do_HEAD = do_GET
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        answer = await self._answer_to(request)
+        answer.headers.update(_HEADERS)
+        return answer
 
-    def end_headers(self) -> None:
-        for name, value in _HEADERS.items():
-            self.send_header(name, value)
-        super().end_headers()
+    async def _answer_to(self, request: web.BaseRequest) -> web.Response:
+        token = request.query.get("token")
+        if request.method not in ("GET", "HEAD"):
+            refusal = _say(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD: nothing can be changed here.")
+            refusal.headers["Allow"] = "GET, HEAD"
+            return refusal
+        if not self._host_is_ours(request):
+            return _say(HTTPStatus.FORBIDDEN, _OTHER_NAME)
+        if token is not None and self.token and _same(token, self.token):
+            return self._trade_for_a_cookie()
+        if self.token and not _same(request.cookies.get(self._cookie_name, ""), self._cookie):
+            return _say(HTTPStatus.FORBIDDEN, _NO_TOKEN)
+        if request.path == "/":
+            return await self._page("gzip" in request.headers.get("Accept-Encoding", ""))
+        if request.path == "/state":
+            return await self._state()
+        return _say(HTTPStatus.NOT_FOUND, "There are / and /state here.")
 
-    def version_string(self) -> str:
-        return "lethe"
+    def _trade_for_a_cookie(self) -> web.Response:
+        answer = _say(HTTPStatus.SEE_OTHER, "")
+        answer.headers["Location"] = "/"
+        answer.set_cookie(self._cookie_name, self._cookie, httponly=True, samesite="Strict")
+        return answer
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: requests come every few seconds, and the first one's line holds the token."""
-
-    def _send_page(self) -> None:
+    async def _page(self, packed: bool) -> web.Response:
         try:
-            page = self.server.report.page()
+            page = await asyncio.to_thread(self.report.page)
         except (ClosedError, StorageError, QueryError, SchemaError) as error:
-            self._say_why(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            return _say_why(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         except Exception as error:
             traceback.print_exc()
             why = f"The report could not be made: {type(error).__name__}: {error}"
-            self._say_why(HTTPStatus.INTERNAL_SERVER_ERROR, why)
-        else:
-            if "gzip" in self.headers.get("Accept-Encoding", ""):
-                self._send(HTTPStatus.OK, page.gzipped, _HTML, Content_Encoding="gzip")
-            else:
-                self._send(HTTPStatus.OK, page.plain, _HTML)
+            return _say_why(HTTPStatus.INTERNAL_SERVER_ERROR, why)
+        answer = web.Response(body=page.gzipped if packed else page.plain, content_type="text/html", charset="utf-8")
+        if packed:
+            answer.headers["Content-Encoding"] = "gzip"
+        return answer
 
-    def _send_state(self) -> None:
+    async def _state(self) -> web.Response:
         try:
-            self._say(HTTPStatus.OK, self.server.report.state())
+            return _say(HTTPStatus.OK, await asyncio.to_thread(self.report.state))
         except (ClosedError, StorageError) as error:
-            self._say(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            return _say(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
-    def _say_why(self, status: HTTPStatus, why: str) -> None:
-        self._send(status, _NOTHING_TO_SHOW.format(retry_s=_RETRY_S, why=html.escape(why)).encode(), _HTML)
-
-    def _say(self, status: HTTPStatus, text: str, **headers: str) -> None:
-        self._send(status, text.encode(), _TEXT, **headers)
-
-    def _send(self, status: HTTPStatus, body: bytes, kind: str, **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def _host_is_ours(self) -> bool:
-        """Tell whether a loopback server was asked for under a loopback name, at its own port."""
-        if not self.server.is_loopback:
+    def _host_is_ours(self, request: web.BaseRequest) -> bool:
+        """Return whether a loopback server was asked for under a loopback name, at its own port."""
+        if not self.is_loopback:
             return True
-        names = {"localhost", "127.0.0.1", "[::1]", _bracketed(self.server.host)}
-        asked = self.headers.get("Host", "").lower()
-        port = self.server.server_port
-        return asked in {f"{name}:{port}" for name in names} or (port == _HTTP_PORT and asked in names)
+        names = {"localhost", "127.0.0.1", "[::1]", _bracketed(self.host)}
+        asked = request.headers.get("Host", "").lower()
+        return asked in {f"{name}:{self.port}" for name in names} or (self.port == _HTTP_PORT and asked in names)
 
+    @property
+    def _cookie_name(self) -> str:
+        """The cookie's name; browsers do not keep the ports of one host apart."""
+        return f"lethe-{self.port}"
+
+    @property
     def _cookie(self) -> str:
-        try:
-            morsel = SimpleCookie(self.headers.get("Cookie", "")).get(self.server.cookie_name)
-        except CookieError:
-            return ""
-        return morsel.value if morsel else ""
+        """The cookie's value, from which nobody learns the token."""
+        return sha256(f"lethe watch {self.token}".encode()).hexdigest()
+
+
+def _say(status: HTTPStatus, text: str) -> web.Response:
+    return web.Response(status=status, text=text)
+
+
+def _say_why(status: HTTPStatus, why: str) -> web.Response:
+    page = _NOTHING_TO_SHOW.format(retry_s=_RETRY_S, why=html.escape(why))
+    return web.Response(status=status, text=page, content_type="text/html")
 
 
 def _is_loopback(host: str) -> bool:
@@ -334,7 +333,7 @@ def _bracketed(host: str) -> str:
 
 
 def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), wanted.encode())
 
 
 def _advice(error: OSError, host: str, port: int) -> str:

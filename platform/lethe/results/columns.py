@@ -11,6 +11,7 @@ from lethe.storage.hashing import fingerprint
 from lethe.storage.root import StorageError
 from lethe.study import MethodSearch, Scenario, Study, write_study
 from unlearning.data import SOURCES
+from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Precision
 from unlearning.families import OptionsFamily
 from unlearning.methods import METHODS, Method
@@ -49,6 +50,9 @@ def scenario_columns(study: str, scenario: Scenario) -> dict[str, Any]:
         "augmentation": scenario.augmentation,
         "network": _network(scenario),
         "precision": scenario.recipe.precision,
+        "network_version": scenario.network.version,
+        "source_version": scenario.source.version,
+        "augmentation_version": AUGMENTATIONS[scenario.augmentation].version,
         "train_duplicates": scenario.train_duplicates,
         "val_dropped": scenario.dropped["val"],
         "test_dropped": scenario.dropped["test"],
@@ -67,8 +71,13 @@ def setting_columns(method: Method) -> dict[str, Any]:
     """Fill the `SettingColumns` but for the threshold; an option without a column of its own stands in the JSON."""
     options = method.model_dump(exclude={"name"})
     typed = {name: value for name, value in options.items() if name in SettingColumns.__dataclass_fields__}
-    package = _package(METHODS, method)
-    return {"method": method.name, "setting": method.model_dump_json(), "method_package": package, **typed}
+    return {
+        "method": method.name,
+        "method_version": method.version,
+        "method_package": _package(METHODS, method),
+        "setting": method.model_dump_json(),
+        **typed,
+    }
 
 
 def json_column(name: str, text: str) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from lethe.results.copies import write_copy
 from lethe.results.part import encode
 from lethe.results.rows import TABLES, UNITS, TableName
 from lethe.results.schema import without_nan
-from lethe.results.store import MERGED, SUFFIX, Scan, Store, is_merged, units_of
+from lethe.results.store import Scan, Store, is_merged, units_of
+from lethe.storage.layout import MERGED, SUFFIX, Layout
 
 FULL_UNITS: Final = 10_000
 """Trials, say, in a merged file that grows no longer."""
@@ -41,7 +42,7 @@ def compact(store: Store, study: str) -> list[str]:
     """
     scans = {table: store.scan(table, study) for table in TABLES}
     told = [
-        f"broken part {store.root}/tables/{table}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
+        f"broken part {Layout(store.root).table(table)}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
         for table, scan in scans.items()
         for name, why in scan.broken.items()
     ]
@@ -95,19 +96,19 @@ def _holds(rows: pa.Table, key: str, units: pa.Array) -> bool:
 
 def _keep_lost(store: Store, table: TableName, study: str, unit: str, rows: pa.Table) -> str:
     """Keep the row of a trial without epochs beside what was set aside."""
-    name = f"tables/{table}/{study}/{unit}{SUFFIX}"
+    name = Layout(store.root).table_path(table, f"{study}/{unit}{SUFFIX}")
     where = store.root.quarantine_copy(name, encode(rows.filter(pc.equal(rows[UNITS[table]], unit))))
     return f"trial {unit} has lost its epochs; set aside as {where}"
 
 
 def _delete(store: Store, table: TableName, files: Mapping[str, pa.Table]) -> None:
-    folder = store.root.child("tables", table)
+    folder = Layout(store.root).table(table)
     with ThreadPoolExecutor(_DELETERS) as artifacts:
         list(artifacts.map(folder.delete, files))
 
 
 def _set_aside(store: Store, table: TableName, name: str) -> str:
-    return store.root.quarantine(f"tables/{table}/{name}")
+    return store.root.quarantine(Layout(store.root).table_path(table, name))
 
 
 def _without_epochs(trials: Scan, epochs: Scan) -> pa.Array:

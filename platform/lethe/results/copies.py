@@ -21,9 +21,8 @@ from lethe.results.limits import Budget
 from lethe.results.part import CorruptPartError, decode, encode
 from lethe.storage.documents import Document, MalformedError, read_json
 from lethe.storage.hashing import digest
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot, UnfitFileError
-
-FOLDER: Final = "copies"
 
 INDEX_LIMIT_BYTES: Final = 1 << 28
 """Room for the names of the files of a million studies."""
@@ -50,7 +49,7 @@ def write_copy(root: StorageRoot, table: str, files: Mapping[str, pa.Table]) -> 
     Raises:
         StorageError: the copy could not be written.
     """
-    folder, data = root.child(FOLDER), encode(pa.concat_tables(files.values()))
+    folder, data = Layout(root).copies, encode(pa.concat_tables(files.values()))
     name = f"{table}-{digest(data)[:16]}.parquet"
     folder.write(name, data)
     folder.write(f"{table}.json", Index(file=name, studies=_by_study(files)).model_dump_json().encode())
@@ -72,7 +71,7 @@ def read_copy(root: StorageRoot, table: str, schema: pa.Schema, names: Iterable[
     Raises:
         TooLargeError: the rows take more.
     """
-    folder = root.child(FOLDER)
+    folder = Layout(root).copies
     try:
         index = read_json(Index, folder.read(f"{table}.json", INDEX_LIMIT_BYTES))
         now = _by_study(names)

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from lethe.results.copies import FOLDER
 from lethe.results.rows import TABLES
-from lethe.storage.root import MARK, QUARANTINE, StorageError, StorageRoot
+from lethe.storage.layout import FOLDERS, FORMER_FOLDERS, Layout
+from lethe.storage.root import MARK, StorageError, StorageRoot
 
-_OWN: Final = {"tables", "pool", "optuna", "locks", "queries", FOLDER, QUARANTINE}
 _NOBODYS: Final = {"lost+found"}
 _NAMED: Final = 5
 
@@ -20,7 +19,7 @@ def check_ownership(root: StorageRoot) -> None:
         StorageError: it holds files of something else, and no results.
     """
     others = [name for name in root.entries() if not _may_stay(name)]
-    if not others or root.exists(MARK) or any(root.exists(f"tables/{table}") for table in TABLES):
+    if not others or root.exists(MARK) or any(Layout(root).tables.exists(table) for table in TABLES):
         return
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     raise StorageError(
@@ -30,4 +29,4 @@ def check_ownership(root: StorageRoot) -> None:
 
 
 def _may_stay(name: str) -> bool:
-    return name in _OWN | _NOBODYS or name.startswith(".") or name.endswith((".yaml", ".yml"))
+    return name in FOLDERS | FORMER_FOLDERS | _NOBODYS or name.startswith(".") or name.endswith((".yaml", ".yml"))

@@ -15,7 +15,7 @@ import pyarrow as pa
 from lethe.errors import InputError, LetheError
 from lethe.results import functions
 from lethe.results.limits import TIMEOUT_S, half_of_memory, in_words, parse_memory, within
-from lethe.results.rows import TABLES, TableName
+from lethe.results.rows import RENAMED_COLUMNS, TABLES, TableName
 from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
 from lethe.results.store import ResultsWarning, Store
@@ -23,6 +23,8 @@ from lethe.results.views import VIEWS
 from lethe.storage.root import StorageRoot
 
 _READING: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+_UNKNOWN_COLUMN: Final = re.compile(r'(?:Referenced column|column named) "(?P<name>\w+)"')
 
 _SETTINGS: Final = (
     "SET TimeZone = 'UTC'",
@@ -314,7 +316,7 @@ def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> 
             raise QueryError(f"the saved query '{name}' has no answer: it is more than one statement")
         connection.execute(view)
     except duckdb.Error as error:
-        raise QueryError(f"the saved query '{name}' has no answer: {error}") from error
+        raise QueryError(f"the saved query '{name}' has no answer: {_with_todays_name(str(error))}") from error
 
 
 def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:
@@ -340,6 +342,16 @@ def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:
 
 
 def _told(problem: str, saved: Mapping[str, str]) -> QueryError:
+    """Make the error of a query that has no answer."""
     own = f" Saved queries: {', '.join(saved)}." if saved else ""
     known = f"Tables: {', '.join(TABLES)}. Views: {', '.join(VIEWS)}.{own}"
-    return QueryError(f"{problem}\n{known} What their columns mean: FROM columns.")
+    return QueryError(f"{_with_todays_name(problem)}\n{known} What their columns mean: FROM columns.")
+
+
+def _with_todays_name(problem: str) -> str:
+    """Name today's column where DuckDB misses one by the name that it had in an early version."""
+    found = _UNKNOWN_COLUMN.search(problem)
+    old = found["name"].lower() if found else ""
+    if old not in RENAMED_COLUMNS:
+        return problem
+    return f"the column '{old}' is called '{RENAMED_COLUMNS[old]}' since version 6 of the schema.\n{problem}"

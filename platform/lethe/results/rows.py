@@ -22,9 +22,6 @@ RENAMED_COLUMNS: Final = {
 }
 """Names that columns had before version 6, by today's."""
 
-RENAMED_TABLES: Final = {"calibrations": "packings"}
-"""Folders of tables that had another name before version 6; they keep it."""
-
 CLASS_COLUMNS: Final = {"ua_per_class": "ua", "mia_per_class": "mia", "recall_per_class": "recall"}
 """Columns of a confirmation that list the value of each class, by their metric."""
 
@@ -42,6 +39,15 @@ class StudyColumns:
     precision: Annotated[
         Literal["float32", "bfloat16"] | None,
         Column("", "precision of training and unlearning; null in results of an early version"),
+    ] = None
+    network_version: Annotated[
+        int | None, Column("", "version of the network's code; null in results of an early version")
+    ] = None
+    source_version: Annotated[
+        int | None, Column("", "version of the data source's code; null in results of an early version")
+    ] = None
+    augmentation_version: Annotated[
+        int | None, Column("", "version of the augmentation's code; null in results of an early version")
     ] = None
     train_duplicates: Annotated[int, Column("images", "train images that repeat another byte for byte")]
     val_dropped: Annotated[int, Column("images", "validation images left out because they also stand in train")]
@@ -70,6 +76,9 @@ class SettingColumns:
     """The setting of a method; a hyper-parameter that the method does not have is null."""
 
     method: Annotated[str, Column("", "unlearning method; 'original' and 'oracle' for the rows without one")]
+    method_version: Annotated[
+        int | None, Column("", "version of the method's code; null without a method and in results of an early version")
+    ] = None
     lr: Annotated[float | None, Column("", "learning rate")] = None
     density: Annotated[float | None, Column("fraction", "share of the weights that is trainable")] = None
     epochs: Annotated[int | None, Column("epochs", "length of the run that was asked for")] = None
@@ -408,7 +417,14 @@ class _ArtifactColumns(StudyColumns):
         str | None,
         Column("", "fingerprint of the scenario; null for an original, which serves several, and in early results"),
     ] = None
-    kind: Annotated[Literal["original", "oracle", "saliency"], Column("", "'original', 'oracle' or 'saliency'")]
+    kind: Annotated[str, Column("", "'original', 'oracle', or the kind of another artifact, such as 'saliency'")]
+    artifact_version: Annotated[
+        int | None, Column("", "version of the code that makes artifacts of its kind; null in early results")
+    ] = None
+    requires: Annotated[
+        list[str] | None,
+        Column("", "fingerprints of the artifacts that went into it; null in results of an early version"),
+    ] = None
     forget: Annotated[str | None, Column("", "forget request; null for an original")] = None
     forget_kind: Annotated[str | None, Column("", "kind of forget request; null for an original")] = None
     forget_fraction: Annotated[
@@ -423,8 +439,12 @@ class _ArtifactColumns(StudyColumns):
     training_seed: Annotated[int, Column("", "training seed")]
     uri: Annotated[str, Column("", "where it lies")]
     bytes: Annotated[int, Column("bytes", "its size")]
-    seconds_train: Annotated[float | None, Column("s", "time to train, or to compute the saliency scores")] = None
-    epochs: Annotated[int | None, Column("epochs", "epochs of training; null for saliency scores")] = None
+    seconds_train: Annotated[float | None, Column("s", "time to train, or to compute what is no model")] = None
+    images_trained: Annotated[
+        int | None,
+        Column("images", "passes of a training image, forward and backward; null in results of an early version"),
+    ] = None
+    epochs: Annotated[int | None, Column("epochs", "epochs of training; 0 for what is no model")] = None
     loss: Annotated[float | None, Column("", "training loss of the last epoch")] = None
     ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
     va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None
@@ -433,7 +453,7 @@ class _ArtifactColumns(StudyColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactRow(ProvenanceColumns, _ArtifactColumns):
-    """One original, oracle or set of saliency scores, as it was made."""
+    """One artifact (original, oracle, saliency scores, ...) as it was made."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from lethe.errors import InputError
 from lethe.results.rows import TABLES
 from lethe.results.store import CorruptPartWarning
 from lethe.results.views import VIEWS
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot, UnfitFileError
 
 QUERY_LIMIT_BYTES: Final = 1 << 20
@@ -63,4 +64,4 @@ def _read(folder: StorageRoot, name: str) -> str | None:
 
 
 def _folder(root: StorageRoot) -> StorageRoot:
-    return root.child("queries")
+    return Layout(root).queries

@@ -1,8 +1,7 @@
 """The result store: every finished unit of work is one immutable Parquet part; writing it twice is writing it once.
 
-    tables/<table>/<study>/<unit>.parquet               a part, named by the unit whose rows it holds
-    tables/<table>/<study>/merged/<number>-*.parquet    a merged file: rows of many units, whose parts are gone
-    copies/                                             a copy of many studies' merged files (``copies.py``)
+    <study>/<unit>.parquet               a part, named by the unit whose rows it holds
+    <study>/merged/<number>-*.parquet    a merged file: rows of many units, whose parts are gone
 
 Where several files hold rows of one unit, as after a compaction that was killed, those of the part count, else those of
 the merged file with the highest number; so no row is ever seen twice. A reader lists the parts before the merged files,
@@ -28,11 +27,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lethe.errors import InputError, LetheError, SchemaError
-from lethe.results.copies import FOLDER, read_copy
+from lethe.results.copies import read_copy
 from lethe.results.limits import Budget, TooLargeError, half_of_memory
 from lethe.results.part import CorruptPartError, decode, encode, first_study
 from lethe.results.rows import (
-    RENAMED_TABLES,
     TABLES,
     UNIT_ROWS,
     UNITS,
@@ -45,10 +43,8 @@ from lethe.results.rows import (
     TrialRow,
 )
 from lethe.results.schema import schema_of, to_table, without_nan
+from lethe.storage.layout import MERGED, SUFFIX, Layout
 from lethe.storage.root import StorageError, StorageRoot
-
-MERGED: Final = "merged"
-SUFFIX: Final = ".parquet"
 
 _LOOKS: Final = 20
 """A reader looks so often for files that stay where they are; a compaction a minute takes one look."""
@@ -211,7 +207,7 @@ class Store:
                 return self._look(table, study, use_copy=use_copy)
             except FileNotFoundError:
                 continue
-        raise StorageError(f"cannot read {self.root}/tables/{table}: its files change faster than they can be read")
+        raise StorageError(f"cannot read {self._table(table)}: its files change faster than they can be read")
 
     def _look(self, table: TableName, study: str | None, *, use_copy: bool) -> Scan:
         listed = self._names(table, study)
@@ -228,14 +224,14 @@ class Store:
             read = dict(zip(names, readers.map(lambda name: self._read_file(table, name, budget), names), strict=True))
         whole = {name: rows for name, rows in read.items() if isinstance(rows, pa.Table)}
         return Scan(
-            {**_newest(whole, UNITS[table]), **({FOLDER: copied.rows} if copied else {})},
+            {**_newest(whole, UNITS[table]), **({"copies": copied.rows} if copied else {})},
             broken={name: str(error) for name, error in read.items() if isinstance(error, CorruptPartError)},
             foreign={name: why for name in listed if (why := _why_foreign(name))}
             | {name: str(error) for name, error in read.items() if isinstance(error, ForeignFileError)},
         )
 
     def _table(self, table: TableName) -> StorageRoot:
-        return self.root.child("tables", RENAMED_TABLES.get(table, table))
+        return Layout(self.root).table(table)
 
     def _names(self, table: TableName, study: str | None, folder: str | None = None) -> list[str]:
         """List a table's files as ``<study>/<file>``; of one study those in its folder alone."""

@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from lethe.errors import LetheError
 from lethe.execution.leftovers import owned_folder
+from lethe.storage.layout import Layout, journal_name
 from lethe.storage.root import StorageRoot, UnfitFileError
 from lethe.study import MethodSearch
 
@@ -45,8 +46,8 @@ class Journal:
     """
 
     def __init__(self, root: StorageRoot, study: str) -> None:
-        self._root = root.child("optuna")
-        self._name = f"{study}.journal"
+        self._root = Layout(root).journals
+        self._name = journal_name(study)
         self._remote = self._root.local_path(self._name) is None
         self._clock: Callable[[], float] = time.monotonic
         self._upload_due = -math.inf

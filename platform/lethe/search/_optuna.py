@@ -172,7 +172,7 @@ class OptunaSearch:
         elif proposed_by == "startup":
             self._enqueue(startup_setting(self.method_search, number))
         else:
-            seed = derive(self.method_search.study.seed, "search", self.method_search.fingerprint, number)
+            seed = derive(self.method_search.study.seed, "search", self.method_search.stream, number)
             self._study.sampler = SAMPLERS[self.method_search.study.search.sampler](seed % 2**32)
         trial = self._study.ask(self._distributions)
         self._asked.append(trial)

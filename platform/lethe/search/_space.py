@@ -37,7 +37,7 @@ def startup_setting(method_search: MethodSearch, number: int) -> Setting:
 
 
 def _shift(method_search: MethodSearch, name: str) -> float:
-    return derive(method_search.study.seed, "startup", method_search.fingerprint, name) % 2**32 / 2**32
+    return derive(method_search.study.seed, "startup", method_search.stream, name) % 2**32 / 2**32
 
 
 def _value(distribution: BaseDistribution, share: float) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean
 
+from lethe.artifacts import oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.failures import Failure, failure_of
 from lethe.results.provenance import Stopwatch, reset_peak_memory
@@ -160,10 +161,6 @@ def _reference(trial_contexts: Sequence[TrialContext], method: Method) -> Refere
         oracle=mean_of(oracles),
         original_gap=fmean(gap_of(trial_context.original, trial_context.oracle) for trial_context in trial_contexts),
         threshold=fmean(known) if known else None,
-        originals=tuple(
-            trial_context.scenario.original(trial_context.seed).fingerprint for trial_context in trial_contexts
-        ),
-        oracles=tuple(
-            trial_context.scenario.oracle(trial_context.seed).fingerprint for trial_context in trial_contexts
-        ),
+        originals=tuple(original(one.scenario, one.seed).fingerprint for one in trial_contexts),
+        oracles=tuple(oracle(one.scenario, one.seed).fingerprint for one in trial_contexts),
     )

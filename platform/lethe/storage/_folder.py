@@ -6,12 +6,23 @@ Paths are relative to the folder, their parts separated by ``/``.
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 from lethe.storage.errors import StorageError
 
 MARK: Final = ".lethe-place"
 """In a prepared local folder: a name of its own, by which it is recognised."""
+
+
+class FileState(NamedTuple):
+    """What a listing says of a file.
+
+    Attributes:
+        version: a text that changes when the file does: its time of change, or the store's entity tag.
+    """
+
+    size_bytes: int
+    version: str
 
 
 class Folder(ABC):
@@ -83,8 +94,8 @@ class Folder(ABC):
         """Return the names of the files and folders directly inside; none where it does not exist."""
 
     @abstractmethod
-    def stamps(self, recursive: bool) -> dict[str, str]:
-        """Return the files, each with a text that changes when the file does; none where the folder does not exist."""
+    def files(self, recursive: bool) -> dict[str, FileState]:
+        """Return the files and their states; none where the folder does not exist."""
 
     @abstractmethod
     def delete(self, path: str) -> None:

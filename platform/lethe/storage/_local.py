@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
-from lethe.storage._folder import MARK, Folder
+from lethe.storage._folder import MARK, FileState, Folder
 from lethe.storage.errors import StorageError, UnfitFileError
 
 MARK_LIMIT_BYTES: Final = 1 << 10
@@ -159,7 +159,7 @@ class LocalFolder(Folder):
         except FileNotFoundError:
             return []
 
-    def stamps(self, recursive: bool) -> dict[str, str]:
+    def files(self, recursive: bool) -> dict[str, FileState]:
         """Return the files with their sizes and times of change; links count as what they link to."""
         return dict(_walk(self.path, "", recursive))
 
@@ -198,8 +198,8 @@ def _is_regular(path: Path) -> bool:
     return stat.S_ISREG(path.stat().st_mode)
 
 
-def _walk(folder: Path, above: str, recursive: bool) -> Iterator[tuple[str, str]]:
-    """Find files, each with its stamp; what disappears meanwhile is left out."""
+def _walk(folder: Path, above: str, recursive: bool) -> Iterator[tuple[str, FileState]]:
+    """Find files and their states; what disappears meanwhile is left out."""
     try:
         entries = list(os.scandir(folder))
     except FileNotFoundError:
@@ -211,7 +211,7 @@ def _walk(folder: Path, above: str, recursive: bool) -> Iterator[tuple[str, str]
                     yield from _walk(folder / entry.name, f"{above}{entry.name}/", recursive)
             elif entry.is_file():
                 status = entry.stat()
-                yield above + entry.name, f"{status.st_size}-{status.st_mtime_ns}"
+                yield above + entry.name, FileState(status.st_size, str(status.st_mtime_ns))
         except FileNotFoundError:
             continue
 

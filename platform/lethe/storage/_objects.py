@@ -14,7 +14,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import ObjectStore
 
-from lethe.storage._folder import Folder
+from lethe.storage._folder import FileState, Folder
 from lethe.storage._open_store import open_store
 from lethe.storage.credentials import cut_credentials, without_credentials
 from lethe.storage.errors import StorageError, StoreUnavailableError, UnfitFileError
@@ -23,7 +23,7 @@ from lethe.storage.object_store import ADVICE, PATIENCE_S, STORE_ERRORS, message
 Answer = TypeVar("Answer")
 
 
-class NoBucketError(OSError):
+class _NoBucketError(OSError):
     """A bucket or container that does not exist, where a file was asked for."""
 
 
@@ -157,18 +157,18 @@ class ObjectFolder(Folder):
         paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
         return [path.rpartition("/")[2] for path in paths if path != self.prefix]
 
-    def stamps(self, recursive: bool) -> dict[str, str]:
+    def files(self, recursive: bool) -> dict[str, FileState]:
         """Return the objects with their sizes and entity tags."""
 
         start = len(self.prefix) + 1 if self.prefix else 0
 
-        def look() -> dict[str, str]:
+        def look() -> dict[str, FileState]:
             if recursive:
                 found = obstore.list(self._store, self.prefix or None).collect()
             else:
                 found = obstore.list_with_delimiter(self._store, self.prefix or None)["objects"]
             return {
-                meta["path"][start:]: f"{meta['size']}-{meta['e_tag'] or meta['last_modified']}"
+                meta["path"][start:]: FileState(meta["size"], str(meta["e_tag"] or meta["last_modified"]))
                 for meta in found
                 if meta["path"] != self.prefix
             }
@@ -222,7 +222,7 @@ class ObjectFolder(Folder):
             return patiently(call)
         except FileNotFoundError as error:
             if trouble_of(error):
-                raise NoBucketError(message_of(error)) from error
+                raise _NoBucketError(message_of(error)) from error
             raise
 
 

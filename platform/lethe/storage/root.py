@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from lethe.storage._folder import MARK, Folder
+from lethe.storage._folder import MARK, FileState, Folder
 from lethe.storage._local import LocalFolder
 from lethe.storage._objects import ObjectFolder, explain_store
 from lethe.storage._open_store import KINDS
@@ -198,11 +198,12 @@ class StorageRoot:
 
     def stamps(self, suffix: str = "", recursive: bool = False) -> dict[str, str]:
         """Return files as `names` does, each with a stamp that changes when the file does."""
-        with self.reporting("list the files of"):
-            found = self.folder.stamps(recursive)
-            if not found:
-                self.folder.check()
-        return {name: stamp for name, stamp in found.items() if name.endswith(suffix) and not _is_hidden(name)}
+        found = self._listed(suffix, recursive)
+        return {name: f"{state.size_bytes}-{state.version}" for name, state in found.items()}
+
+    def sizes(self, suffix: str = "", recursive: bool = False) -> dict[str, int]:
+        """Return files as `names` does, each with its size in bytes."""
+        return {name: state.size_bytes for name, state in self._listed(suffix, recursive).items()}
 
     def delete(self, name: str) -> None:
         """Delete a file, or a folder with all it holds; nothing happens where there is none.
@@ -264,6 +265,13 @@ class StorageRoot:
             raise StorageError(
                 f"{self} gave back other bytes than were written: check the disk or choose another place"
             )
+
+    def _listed(self, suffix: str, recursive: bool) -> dict[str, FileState]:
+        with self.reporting("list the files of"):
+            found = self.folder.files(recursive)
+            if not found:
+                self.folder.check()
+        return {name: state for name, state in found.items() if name.endswith(suffix) and not _is_hidden(name)}
 
     @contextmanager
     def reporting(self, action: str) -> Iterator[None]:

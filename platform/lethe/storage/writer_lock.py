@@ -28,6 +28,7 @@ from pydantic.dataclasses import dataclass
 
 from lethe.errors import LetheError
 from lethe.storage.documents import STRICT, MalformedError, read_json
+from lethe.storage.layout import Layout, lock_name
 from lethe.storage.root import StorageError, StorageRoot
 
 LOOK_S: Final = 1.0
@@ -136,7 +137,7 @@ def writing_study(
         StudyHeldError: another has the study, and this is not to wait.
         StorageError: the lock can be neither read nor written.
     """
-    lock = _Lock(root.child("locks"), f"{study}.json")
+    lock = _Lock(Layout(root).locks, lock_name(study))
 
     def tell(holder: str, until: str) -> None:
         if say is None:

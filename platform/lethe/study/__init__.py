@@ -2,15 +2,14 @@
 
 from lethe.study._model import Choices, MethodChoice, Range, Resources, Search, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
-from lethe.study._scenarios import ArtifactKey, ArtifactKind, MethodSearch, Scenario, expand, scenarios_of
+from lethe.study._scenarios import MethodSearch, Scenario, expand, method_versions, scenarios_of
 from lethe.study._schema import json_schema
+from lethe.study._subset import Subset
 from lethe.study._template import template, template_names
 from lethe.study._write import write_study
 from lethe.study._yaml import write_yaml
 
 __all__ = [
-    "ArtifactKey",
-    "ArtifactKind",
     "Choices",
     "MethodChoice",
     "MethodSearch",
@@ -21,8 +20,10 @@ __all__ = [
     "Seeds",
     "Study",
     "StudyError",
+    "Subset",
     "expand",
     "json_schema",
+    "method_versions",
     "parse_study",
     "read_options",
     "read_study",

@@ -94,6 +94,21 @@ class MethodChoice(Options):
         return self.at({name: self._ends(name)[0] for name in self.search})
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Every option that is not searched, as JSON values: those of the file, and the defaults of the others."""
+        return self.example.model_dump(mode="json", exclude={"name", *self.search})
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The fixed options that are not at their defaults, as JSON values."""
+        fields = self.method.model_fields
+        return {
+            name: value
+            for name, value in self.options.items()
+            if name in self.fixed and getattr(self.example, name) != fields[name].default
+        }
+
+    @property
     def longest(self) -> int:
         """The most epochs that a trial of the method can have."""
         return max(self._ends("epochs")) if "epochs" in self.search else self.example.epochs

@@ -3,7 +3,9 @@
 A *scenario* is data x augmentation x forget request (x network and recipe); all methods share its originals and
 oracles.
 A *method search* is a scenario put to one method under one search. Both are identified by what determines their
-numbers, never by names.
+numbers, never by names: options with their defaults, hashes of content, seeds, and the versions of every part that has
+one. The draws of a search follow from the options alone (`MethodSearch.stream`), so that a part of a new version is
+tried at the same start-up settings.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,44 +13,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from lethe.storage.hashing import digest_of_tensor, fingerprint
+import torch
+
+from lethe.storage.hashing import fingerprint
 from lethe.study._model import MethodChoice, Study
+from lethe.study._subset import Subset
+from unlearning import metrics
 from unlearning.data import AnySource, DataError, ImageData, Source
-from unlearning.data.augment import AugmentationName
+from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
 from unlearning.methods import Method
 from unlearning.models import Network
-from unlearning.saliency import SALIENCY_VERSION
+from unlearning.requirements import REQUIREMENTS
 from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Recipe
 
-ArtifactKind = Literal["original", "oracle", "saliency"]
-
 SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise of the results."""
-
-
-@dataclass(frozen=True, eq=False)
-class ArtifactKey:
-    """What determines an artifact: its kind and every input, by name; keys of one fingerprint are equal.
-
-    Attributes:
-        inputs: JSON values: hashes, options, derived seeds, versions.
-    """
-
-    kind: ArtifactKind
-    inputs: Mapping[str, object]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """The artifact's name in the pool."""
-        return fingerprint({"kind": self.kind, **self.inputs})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ArtifactKey) and self.fingerprint == other.fingerprint
-
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -84,7 +65,7 @@ class Scenario:
     @cached_property
     def forget_hash(self) -> str:
         """The hash of the forget indices."""
-        return digest_of_tensor(self.forget.indices_F)
+        return self.forgotten.hash
 
     @cached_property
     def recipe_id(self) -> str:
@@ -92,13 +73,24 @@ class Scenario:
 
         Models of one training seed and one such recipe share initial weights and draws; no others can be paired.
         """
-        shared = {name: value for name, value in self._trained_on.items() if name not in ("data", "augmentation")}
+        unlike = ("data", "source_version", "augmentation", "augmentation_version")
+        shared = {name: value for name, value in self.trained_on.items() if name not in unlike}
         return fingerprint({**shared, "study_seed": self.study_seed})
 
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the scenario, whatever it is called; the training seeds follow from the study's seed."""
-        return fingerprint({**self._trained_on, "forget": self.forget_hash, "study_seed": self.study_seed})
+        return fingerprint({**self.trained_on, "forget": self.forget_hash, "study_seed": self.study_seed})
+
+    @cached_property
+    def stream(self) -> str:
+        """Return the name of the scenario's random draws: what its fingerprint is taken of, without versions of parts.
+
+        It never changes for the same options, or searches would draw other settings: `arm` is what the augmentation
+        was called first.
+        """
+        options = {("arm" if name == "augmentation" else name): value for name, value in self._options.items()}
+        return fingerprint({**options, "forget": self.forget_hash, "study_seed": self.study_seed})
 
     @property
     def title(self) -> str:
@@ -113,24 +105,32 @@ class Scenario:
         """Derive the seed of unlearning from the original of a training seed; all settings and methods share it."""
         return derive(self.study_seed, "unlearning", seed)
 
-    def original(self, seed: int) -> ArtifactKey:
-        """Name the original of a training seed; every forget request shares it."""
-        return ArtifactKey("original", {**self._trained_on, "training_seed": self.training_seed(seed)})
-
-    def oracle(self, seed: int) -> ArtifactKey:
-        """Name the oracle of a training seed, paired with its original."""
-        inputs = {**self._trained_on, "forget": self.forget_hash, "training_seed": self.training_seed(seed)}
-        return ArtifactKey("oracle", inputs)
-
-    def saliency(self, seed: int) -> ArtifactKey:
-        """Name the saliency scores of an original on the forget set."""
-        return ArtifactKey(
-            "saliency",
-            {"original": self.original(seed).fingerprint, "forget": self.forget_hash, "version": SALIENCY_VERSION},
-        )
+    @cached_property
+    def everything(self) -> Subset:
+        """All train images, which the original is trained on."""
+        return Subset(torch.arange(self.train_count), self.train_count)
 
     @cached_property
-    def _trained_on(self) -> dict[str, object]:
+    def forgotten(self) -> Subset:
+        """D_f, the images that are to be forgotten."""
+        return Subset(self.forget.indices_F, self.train_count)
+
+    @cached_property
+    def retained(self) -> Subset:
+        """D_r, the images that are to be kept, which the oracle is trained on."""
+        return Subset(self.forget.retain_R, self.train_count)
+
+    @cached_property
+    def trained_on(self) -> dict[str, object]:
+        """What determines the scenario's models but for their images and their seed, as JSON values."""
+        return self._options | {
+            "network_version": self.network.version,
+            "source_version": self.source.version,
+            "augmentation_version": AUGMENTATIONS[self.augmentation].version,
+        }
+
+    @property
+    def _options(self) -> dict[str, object]:
         return {
             "data": self.data_hash,
             "network": self.network.model_dump(mode="json"),
@@ -151,16 +151,25 @@ class MethodSearch:
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the search: whatever determines the n-th setting and its numbers; not how many there are."""
-        search = self.study.search.model_dump(mode="json", exclude={"trials"})
         return fingerprint(
             {
+                **self._search,
                 "scenario": self.scenario.fingerprint,
-                "method": self.choice.model_dump(mode="json"),
-                "search": search,
-                "search_version": SEARCH_VERSION,
-                "tuning": list(self.study.seeds.tuning),
+                "method": {"name": self.choice.name, "fixed": self.choice.options, "search": self._ranges},
+                "method_versions": method_versions(self.choice.method),
+                "metric_versions": search_metric_versions(),
             }
         )
+
+    @cached_property
+    def stream(self) -> str:
+        """Return the name of the search's random draws: they follow from the options and from no version of a part.
+
+        Searches of one fingerprint have one stream; an option at its default is left out. `question` is what the
+        scenario was called first.
+        """
+        method = {"name": self.choice.name, "fixed": self.choice.changed, "search": self._ranges}
+        return fingerprint({**self._search, "question": self.scenario.stream, "method": method})
 
     @property
     def trials(self) -> int:
@@ -175,6 +184,29 @@ class MethodSearch:
     def method_at(self, setting: Mapping[str, object]) -> Method:
         """Make the method at a setting."""
         return self.choice.at(dict(setting))
+
+    @property
+    def _ranges(self) -> dict[str, object]:
+        return {name: dimension.model_dump(mode="json") for name, dimension in self.choice.search.items()}
+
+    @property
+    def _search(self) -> dict[str, object]:
+        return {
+            "search": self.study.search.model_dump(mode="json", exclude={"trials"}),
+            "search_version": SEARCH_VERSION,
+            "tuning": list(self.study.seeds.tuning),
+        }
+
+
+def method_versions(method: type[Method]) -> dict[str, int]:
+    """Return the versions of a method, and of what it requires, by name."""
+    return {"method": method.version, **{name: REQUIREMENTS[name].version for name in method.requires}}
+
+
+def search_metric_versions() -> dict[str, int]:
+    """Return the versions of what the objective of a search is made of, by name."""
+    versions = metrics.versions()
+    return {name: versions[name] for name in (*metrics.SEARCH_METRICS, "gap")}
 
 
 def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[MethodSearch]:

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from lethe.errors import InputError
-from lethe.study._model import Resources, Search, Seeds, Study, TrainingChoice
+from lethe.study._model import ResourceOptions, Search, Seeds, Study, TrainingChoice
 from lethe.study._wording import nearest, or_else
 from unlearning.data import SOURCES, Folder
 from unlearning.data.catalogue import sets
@@ -83,7 +83,7 @@ def _lines(data: str) -> Iterator[str]:
     yield from _keys(Study, {"margin": 0.01})
     yield from _headed("resources")
     for key in ("trial", "training"):
-        yield from _keys(Resources, {key: "{cpu: 1, gpu: 0}"}, 2)
+        yield from _keys(ResourceOptions, {key: "{cpu: 1, gpu: 0}"}, 2)
     yield ""
     yield from _keys(Study, {"results": "results"})
 

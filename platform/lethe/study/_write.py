@@ -1,6 +1,6 @@
 """Writes a checked study back as YAML; reading that gives the same study, and so the same method searches.
 
-Defaults are written out, but for those of methods: what a method is given is part of what identifies its method search.
+Defaults are written out, but for those of methods.
 """
 
 from collections.abc import Set

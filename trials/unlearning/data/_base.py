@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import AfterValidator, Field
@@ -99,7 +99,14 @@ class RawData:
 
 
 class Source(Options, ABC):
-    """A place where images come from; each member of the family adds its own options."""
+    """A place where images come from; each member of the family adds its own options.
+
+    Attributes:
+        version: raised by hand when the same images and labels come to mean something else, such as another order of
+            the classes. What changes the images or labels themselves needs no new version: their hash changes.
+    """
+
+    version: ClassVar[int] = 1
 
     @abstractmethod
     def read(self) -> RawData:

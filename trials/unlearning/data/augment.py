@@ -18,9 +18,11 @@ class Augmentation(ABC):
     """One choice of augmentation.
 
     Attributes:
+        version: raised by hand when the same name comes to mean another augmentation; its models are then trained anew.
         numbers: how many numbers it draws for an image, D.
     """
 
+    version: ClassVar[int] = 1
     numbers: ClassVar[int]
 
     @abstractmethod

@@ -1,9 +1,9 @@
 """The contract of an unlearning method: it changes a model in place, epoch by epoch, so that it forgets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge
 from pydantic import Field
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from unlearning.engine import DataPass, Engine
 from unlearning.options import Options
-from unlearning.saliency import Saliency
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,12 @@ class UnlearningContext:
         engine: its network is at the original's weights, and a method changes it in place; its images are the training
             split, its augmentation and precision those that the original was trained with.
         task: what is to be forgotten.
-        saliency: the ranked scores of the original on D_f, for settings that need them.
+        required: what the setting needs (`Method.needs`), by name, as `unlearning.requirements` describes it.
     """
 
     engine: Engine
     task: ForgetTask
-    saliency: Saliency | None
+    required: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> nn.Module:
@@ -65,11 +64,14 @@ class Method(Options, ABC):
     """An unlearning method with its setting.
 
     Attributes:
-        uses_saliency: whether there are settings of the method that need saliency scores.
+        version: raised by hand when the same setting comes to mean other numbers; whatever the method made before is
+            then made again. A method that derives from another one has that one's version unless it says its own.
+        requires: what settings of the method may need beside the original: names of `unlearning.requirements`.
     """
 
     title: ClassVar[str]
-    uses_saliency: ClassVar[bool] = False
+    version: ClassVar[int] = 1
+    requires: ClassVar[tuple[str, ...]] = ()
 
     name: str
     epochs: Annotated[int, Ge(0), Field(description="epochs of unlearning")]
@@ -79,14 +81,14 @@ class Method(Options, ABC):
         """Unlearn for one epoch after another; give each epoch's mean loss once it is over."""
 
     @property
-    def needs_saliency(self) -> bool:
-        """Whether this setting needs saliency scores."""
-        return self.uses_saliency
+    def needs(self) -> tuple[str, ...]:
+        """What this setting needs of what the method requires."""
+        return self.requires
 
     def controls(self) -> dict[str, "Method"]:
-        """Give the settings that an honest table shows beside this one, by what sets them apart; none unless said."""
+        """Return the settings that an honest table shows beside this one, by what sets them apart; none by default."""
         return {}
 
-    def threshold(self, saliency: Saliency | None) -> float | None:
-        """Give the saliency score below which this setting freezes a weight; None where no score decides."""
+    def threshold(self, required: Mapping[str, Any]) -> float | None:
+        """Return the score below which this setting freezes a weight; None where no score decides."""
         return None

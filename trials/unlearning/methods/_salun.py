@@ -3,7 +3,8 @@
 Source: Fan et al., "SalUn", ICLR 2024 (arXiv 2310.12508), equations 4 and 5, and the authors' public code.
 """
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 from pydantic import Field
@@ -20,28 +21,28 @@ class SalUn(RandomLabel):
 
     name: Literal["salun"] = "salun"  # type: ignore[assignment]
     title: ClassVar[str] = "SalUn"
-    uses_saliency: ClassVar[bool] = True
+    requires: ClassVar[tuple[str, ...]] = ("saliency",)
     density: Annotated[float, Interval(gt=0, le=1), Field(description="share of weights left trainable")] = 0.5
     mask: Annotated[
         Literal["saliency", "random"], Field(description="rank weights by saliency or, as a control, by chance")
     ] = "saliency"
 
     @property
-    def needs_saliency(self) -> bool:
-        """Whether scores decide which weights are frozen."""
-        return self.mask == "saliency" and self.density < 1
+    def needs(self) -> tuple[str, ...]:
+        """The scores, where they decide which weights are frozen."""
+        return self.requires if self.mask == "saliency" and self.density < 1 else ()
 
     def masks(self, context: UnlearningContext, seed: int) -> list[Tensor] | None:
         """Cut the mask of this density from the ranked scores, or from a random order; none where all may move.
 
         Raises:
-            ValueError: the setting needs scores and the subject has none.
+            ValueError: the setting needs scores and the context has none.
         """
         if self.density == 1:
             return None
         if self.mask == "random":
             return Ranking.by_chance(context.model.parameters(), generator(seed, "mask")).masks(self.density)
-        return _needed(context.saliency).masks(self.density)
+        return _scores(context.required).masks(self.density)
 
     def controls(self) -> dict[str, Method]:
         """Give plain random labels and a random mask of the same density, all else equal."""
@@ -50,16 +51,17 @@ class SalUn(RandomLabel):
             "random mask": self.model_copy(update={"mask": "random"}),
         }
 
-    def threshold(self, saliency: Saliency | None) -> float | None:
-        """Give gamma, the smallest score that this density leaves trainable.
+    def threshold(self, required: Mapping[str, Any]) -> float | None:
+        """Return gamma, the smallest score that this density leaves trainable.
 
         Raises:
             ValueError: the setting needs scores and there are none.
         """
-        return _needed(saliency).threshold(self.density) if self.needs_saliency else None
+        return _scores(required).threshold(self.density) if self.needs else None
 
 
-def _needed(saliency: Saliency | None) -> Saliency:
-    if saliency is None:
+def _scores(required: Mapping[str, Any]) -> Saliency:
+    if "saliency" not in required:
         raise ValueError("SalUn needs the saliency scores of the original on the forget set, got none")
-    return saliency
+    scores: Saliency = required["saliency"]
+    return scores

@@ -1,6 +1,7 @@
 """The contract of a network for small images, and the normalisation that all of them begin with."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,13 @@ class MeanOverPixels(nn.Module):
 
 
 class Network(Options, ABC):
-    """A network that a study can choose by name."""
+    """A network that a study can choose by name.
+
+    Attributes:
+        version: raised by hand when the same options come to mean another network; its models are then trained anew.
+    """
+
+    version: ClassVar[int] = 1
 
     def build(self, channels: int, classes: int, seed: int) -> nn.Sequential:
         """Build the network with weights drawn from ``seed``, laid out with channels last, as the loop lays out images.

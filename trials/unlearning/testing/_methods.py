@@ -5,7 +5,7 @@ import math
 import pickle
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +14,11 @@ from unlearning.data import ImageData, SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import ForgetSet, RandomShare, select
 from unlearning.engine import Engine
+from unlearning.fisher import squared_gradients
 from unlearning.methods import ForgetTask, GradientAscent, Method, UnlearningContext
 from unlearning.models import CNN
-from unlearning.saliency import Saliency, saliency_scores
+from unlearning.requirements import REQUIREMENTS
+from unlearning.saliency import saliency_scores
 from unlearning.training import Recipe, Training
 from unlearning.trial import EpochResult, unlearn
 
@@ -30,7 +32,7 @@ def has_a_title_a_name_and_a_version(method: Method) -> None:
     kind = type(method)
     assert kind.title, "a method has a title, which tables show"
     assert method.name == kind.model_fields["name"].default, "a method's name is the default of its option `name`"
-    version = getattr(kind, "version", 1)
+    version: object = kind.version
     assert isinstance(version, int) and version >= 1, f"a version is a whole number from 1, got {version!r}"
 
 
@@ -42,7 +44,7 @@ def survives_being_written_down_and_sent(method: Method) -> None:
 
 def gives_its_epochs_in_order_with_finite_losses_and_logits(method: Method) -> None:
     """Check the number of epochs, the losses, and the logits of every split after each epoch."""
-    results = _run(_context(), method)
+    results = _run(_context(method), method)
     epochs = [result.epoch for result in results]
     wanted = list(range(1, method.epochs + 1)) or [0]
     assert epochs == wanted, f"wanted one loss for each of the epochs {wanted}, got {epochs}"
@@ -58,7 +60,7 @@ def gives_its_epochs_in_order_with_finite_losses_and_logits(method: Method) -> N
 
 def repeats_bit_for_bit_in_a_model_that_was_used_before(method: Method) -> None:
     """Check that a run depends on the original's weights and the seed alone, and leaves those weights as they were."""
-    context, before = _context(), {name: value.clone() for name, value in _weights().items()}
+    context, before = _context(method), {name: value.clone() for name, value in _weights().items()}
     first = _run(context, method)
     _run(context, GradientAscent(epochs=1, lr=0.1), seed=8)
     assert _same(_run(context, method), first), "a second run from the same seed differs"
@@ -67,14 +69,14 @@ def repeats_bit_for_bit_in_a_model_that_was_used_before(method: Method) -> None:
 
 def repeats_bit_for_bit_with_augmented_views(method: Method) -> None:
     """Check that augmentation is drawn from the seed as well."""
-    context = _context("standard")
+    context = _context(method, "standard")
     first = _run(context, method)
     assert _same(_run(context, method), first), "a second run from the same seed differs under augmentation"
 
 
 def ends_the_same_when_it_is_evaluated_at_its_end_alone(method: Method) -> None:
     """Check that evaluating between epochs changes nothing."""
-    context = _context()
+    context = _context(method)
     each = _run(context, method)
     last = _run(context, method, every_epoch=False)[-1:]
     assert _same(last, each[-1:]), "the end of a run depends on whether it was evaluated on the way"
@@ -82,7 +84,7 @@ def ends_the_same_when_it_is_evaluated_at_its_end_alone(method: Method) -> None:
 
 def counts_the_images_that_it_trains_on(method: Method) -> None:
     """Check that every image with a gradient passes through the engine, which counts them as the method's cost."""
-    context = _context()
+    context = _context(method)
     passed: list[int] = []
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -94,11 +96,18 @@ def counts_the_images_that_it_trains_on(method: Method) -> None:
     assert counted == sum(passed), f"counted {counted} images, and {sum(passed)} passed through the network"
 
 
+def needs_only_what_it_requires(method: Method) -> None:
+    """Check that what a setting needs is declared, by names that there are."""
+    unknown = set(type(method).requires) - REQUIREMENTS.keys()
+    assert not unknown, f"`requires` has {sorted(unknown)}; there are {', '.join(REQUIREMENTS)}"
+    assert set(method.needs) <= set(type(method).requires), f"`needs` has {method.needs}, `requires` {method.requires}"
+
+
 def has_controls_that_are_methods_and_a_threshold_that_is_a_number(method: Method) -> None:
     """Check what tables show beside it."""
     for name, control in method.controls().items():
         assert isinstance(control, Method), f"control {name}: wanted a method, got {control!r}"
-    threshold = method.threshold(_saliency())
+    threshold = method.threshold(_required(method))
     assert threshold is None or math.isfinite(threshold), f"wanted a finite threshold or None, got {threshold}"
 
 
@@ -110,6 +119,7 @@ METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     repeats_bit_for_bit_with_augmented_views,
     ends_the_same_when_it_is_evaluated_at_its_end_alone,
     counts_the_images_that_it_trains_on,
+    needs_only_what_it_requires,
     has_controls_that_are_methods_and_a_threshold_that_is_a_number,
 )
 """What every method must do, each asked of one setting; two epochs are enough."""
@@ -149,20 +159,28 @@ def _weights() -> dict[str, Tensor]:
 
 
 @cache
-def _saliency() -> Saliency:
+def _tensors(name: str) -> dict[str, Tensor]:
+    """Compute what a method may require of the original."""
     model = CNN(width=4).build(1, _data().classes, seed=0)
     model.load_state_dict(_weights())
     train, forget_F = _data().train, _forget().indices_F
-    return Saliency(saliency_scores(model, train.images_NCHW[forget_F], train.labels_N[forget_F]))
+    if name == "fisher_train":
+        return squared_gradients(model, train.images_NCHW, train.labels_N)
+    compute = saliency_scores if name == "saliency" else squared_gradients
+    return compute(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
 
 
-def _context(augmentation: AugmentationName = "none") -> UnlearningContext:
-    """Make a context whose model has weights of its own until a run puts the original's there."""
+def _required(method: Method) -> dict[str, Any]:
+    return {name: REQUIREMENTS[name].read(_tensors(name)) for name in method.needs}
+
+
+def _context(method: Method, augmentation: AugmentationName = "none") -> UnlearningContext:
+    """Make a context with what a method needs; its model has weights of its own until a run puts the original's there."""
     train, classes = _data().train, _data().classes
     model = CNN(width=4).build(1, classes, seed=5)
     forget_N = torch.zeros(len(train), dtype=torch.bool).index_fill_(0, _forget().indices_F, True)
     engine = Engine(model, train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
-    return UnlearningContext(engine, ForgetTask(train.labels_N, forget_N, classes), _saliency())
+    return UnlearningContext(engine, ForgetTask(train.labels_N, forget_N, classes), _required(method))
 
 
 def _run(

@@ -22,7 +22,8 @@ from lethe.report.page._wording import (
 )
 from lethe.results import QueryError, Results, Store, StudyRow, to_rows
 from lethe.results.views import AugmentationRow, ChosenRow, CostRow, FailureRow
-from lethe.storage.root import QUARANTINE, StorageRoot
+from lethe.storage.layout import Layout
+from lethe.storage.root import StorageRoot
 from lethe.study import Study, StudyError, read_text
 
 if TYPE_CHECKING:
@@ -421,5 +422,5 @@ def _read(specification: StudyRow | None) -> Study | None:
 
 def _set_aside(root: StorageRoot) -> tuple[str, ...]:
     """Name what was set aside; a folder counts once."""
-    names = root.child(QUARANTINE).names(recursive=True)
+    names = Layout(root).quarantine.names(recursive=True)
     return tuple(dict.fromkeys(_UNIT.sub(r"\1", name) for name in names))

@@ -1,7 +1,7 @@
 """Where the trainable weights of a chosen setting sit: their share in each layer, from the pool's saliency scores.
 
-It needs no images: which scores belong to a trial follows from its originals, and from the forget set's hash in the
-manifest of its oracles.
+It needs no images: which scores belong to a trial follows from its originals, and from the hash of the left-out images
+in the manifests of its oracles.
 """
 
 from collections import Counter
@@ -11,14 +11,21 @@ from typing import Final
 
 from torch import nn
 
-from lethe.artifacts import ArtifactStore, CorruptArtifactError
+from lethe.artifacts import (
+    ArtifactKey,
+    ArtifactStore,
+    CorruptArtifactError,
+    SaliencyScores,
+    TrainedModel,
+    fingerprint_of,
+)
 from lethe.errors import SchemaError
 from lethe.report.page._gather import Searched, Tried
 from lethe.results.columns import json_column
 from lethe.storage.root import StorageError, StorageRoot
-from lethe.study import ArtifactKey, Study
+from lethe.study import Study
 from unlearning.models import Network
-from unlearning.saliency import SALIENCY_VERSION, Saliency
+from unlearning.saliency import Saliency
 
 KEPT: Final = 256
 """Masks that are remembered for a page that is made again and again."""
@@ -76,11 +83,12 @@ def _layers(
 ) -> list[tuple[str, int, int]]:
     """Give the name of each parameter's layer, its trainable weights and all of them; what has a fingerprint stays."""
     artifacts = ArtifactStore(root)
-    manifest = artifacts.manifest_of("oracle", oracle)
+    manifest = artifacts.manifest(ArtifactKey(TrainedModel.kind, oracle))
     if manifest is None:
         raise FileNotFoundError(f"{root}: no oracle {oracle}")
-    forget = manifest.inputs["forget"]
-    key = ArtifactKey("saliency", {"original": original, "forget": forget, "version": SALIENCY_VERSION})
+    inputs = {"subset": manifest.inputs["left_out"]}
+    scored = fingerprint_of(SaliencyScores.kind, SaliencyScores.version, inputs, {"model": original})
+    key = ArtifactKey(SaliencyScores.kind, scored)
     artifact = artifacts.load(key)
     if artifact is None:
         raise FileNotFoundError(artifacts.uri(key))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, PRECISION, WHOLE, View, clipped, half_width, holm
+from lethe.results.views._base import FEWEST, LEVEL, PRECISION, WHOLE, View, clipped, half_width, with_p_holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,18 +93,12 @@ tested as (
     select *, case when independent and seeds >= {FEWEST} then t_pvalue(difference, sd, seeds) end as p from paired
     where not (row in ('original', 'oracle') and metric = 'gap_closed')
 ),
-stepped as (select *, {holm("p", f"{_SAME}, augmentation, against", "row, metric")} as step from tested),
-adjusted as (
-    select *, max(step) over (
-        partition by {_SAME}, augmentation, against order by p nulls last, row, metric rows unbounded preceding
-    ) as p_holm
-    from stepped
-)
+adjusted as ({with_p_holm("tested", f"{_SAME}, augmentation, against", "row, metric")})
 select study, dataset, network, precision, forget, data_hash, forget_hash, recipe, row, augmentation, against, metric,
     seeds, mean, mean_against, difference,
     {clipped("difference - reach", -2, 2)} as low,
     {clipped("difference + reach", -2, 2)} as high,
-    p, case when p is not null then p_holm end as p_holm,
+    p, p_holm,
     case when not independent then 'no interval'
         when p is null then 'too few seeds'
         when p_holm >= {LEVEL} then 'inconclusive'

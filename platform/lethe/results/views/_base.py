@@ -60,16 +60,23 @@ def clipped(value: str, low: int, high: int) -> str:
     return f"case when {value} is not null then greatest({low}, least({high}, {value})) end"
 
 
-def holm(p: str, family: str, order: str) -> str:
-    """Write the SQL of a p-value adjusted for all others of its family (Holm, 1979); null where p is.
+def with_p_holm(table: str, family: str, order: str) -> str:
+    """Write the SQL of a table with a column more, ``p_holm``: its column ``p`` adjusted by Holm (1979).
+
+    The k-th smallest of m is multiplied by m - k + 1, and none is below one before it; null where p is.
 
     Args:
-        family: columns whose equal values make a family.
+        table: the name of a common table expression with a column ``p``.
+        family: columns whose equal values make a family, all tested together.
         order: columns that order equal p-values, so that the answer repeats.
     """
-    ordered = f"partition by {family} order by {p} nulls last, {order}"
-    step = f"{p} * (count({p}) over (partition by {family}) - row_number() over ({ordered}) + 1)"
-    return f"case when {p} is not null then least(1.0, {step}) end"
+    ordered = f"partition by {family} order by p nulls last, {order}"
+    step = f"least(1.0, p * (count(p) over (partition by {family}) - row_number() over ({ordered}) + 1))"
+    return f"""
+    select * exclude (step),
+        case when p is not null then max(step) over ({ordered} rows unbounded preceding) end as p_holm
+    from (select *, {step} as step from {table})
+"""
 
 
 LABELS_OF_SCENARIO = ", ".join(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, WHOLE, ScenarioOf, View, clipped, half_width, holm
+from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, WHOLE, ScenarioOf, View, clipped, half_width, with_p_holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,19 +55,11 @@ paired as (
 tested as (
     select *, case when seeds >= {FEWEST} then t_pvalue(difference, sd, seeds) end as p from paired
 ),
-stepped as (
-    select *, {holm("p", "study, scenario", "first, second")} as step from tested
-),
-adjusted as (
-    select *, max(step) over (
-        partition by study, scenario order by p nulls last, first, second rows unbounded preceding
-    ) as p_holm
-    from stepped
-)
+adjusted as ({with_p_holm("tested", "study, scenario", "first, second")})
 select {SCENARIO}, first, second, untuned, seeds, difference,
     {clipped("difference - reach", -1, 1)} as low,
     {clipped("difference + reach", -1, 1)} as high,
-    p, case when p is not null then p_holm end as p_holm,
+    p, p_holm,
     case when p is null then 'too few seeds'
         when p_holm >= {LEVEL} then 'inconclusive'
         when difference < 0 then 'closer'

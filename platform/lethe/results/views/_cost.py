@@ -35,8 +35,9 @@ COST: Final = View(
     CostRow,
     """
 with spent as (
-    select study, dataset, augmentation, network, forget, scenario, if(kind = 'saliency', kind, kind || 's') as stage,
-        null as method, device, seconds_total as seconds, cpus, gpus
+    select study, dataset, augmentation, network, forget, scenario,
+        if(kind in ('original', 'oracle'), kind || 's', kind) as stage, null as method, device,
+        seconds_total as seconds, cpus, gpus
     from artifacts
     union all by name
     select study, dataset, augmentation, network, forget, scenario, 'search' as stage, method, device,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import LEVEL, SCENARIO, WHOLE, ScenarioOf, View, holm
+from lethe.results.views._base import LEVEL, SCENARIO, WHOLE, ScenarioOf, View, with_p_holm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +54,7 @@ measured as (
 tested as (
     select * exclude (found), found.distance as distance, found.p as p, found.least_p as least_p from measured
 ),
-stepped as (select *, {holm("p", "study, scenario", "row")} as step from tested),
-adjusted as (
-    select *, max(step) over (partition by study, scenario order by p, row rows unbounded preceding) as p_holm
-    from stepped
-)
+adjusted as ({with_p_holm("tested", "study, scenario", "row")})
 select {SCENARIO}, row, models, oracles, distance, p, least_p, p_holm,
     case when least_p * count(*) over (partition by study, scenario) >= {LEVEL} then 'too few seeds'
         when p_holm < {LEVEL} then 'differs'

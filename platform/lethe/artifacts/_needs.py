@@ -1,0 +1,46 @@
+"""What a study needs of the store: originals, oracles, and what its methods require, as recipes with their labels."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lethe.artifacts._recipe import ArtifactRecipe, in_order
+from lethe.artifacts.kinds import FisherInformation, oracle, original, saliency
+from lethe.study import MethodSearch, Scenario
+
+REQUIRED: Final[dict[str, Callable[[Scenario, int], ArtifactRecipe]]] = {
+    "saliency": saliency,
+    "fisher_forget": lambda scenario, seed: FisherInformation(original(scenario, seed), scenario.forgotten),
+    "fisher_train": lambda scenario, seed: FisherInformation(original(scenario, seed), scenario.everything),
+}
+"""The recipe of each name in `unlearning.requirements`, for a scenario and a training seed."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """An artifact that a study needs.
+
+    Attributes:
+        label: what people call it, and its rows: 'original', 'oracle', or the name of its kind.
+        scenario: the scenario that it serves (one of them: an original serves every forget request).
+        seed: training seed of the study.
+    """
+
+    recipe: ArtifactRecipe
+    label: str
+    scenario: Scenario
+    seed: int
+
+
+def needed_for(method_searches: Iterable[MethodSearch], seeds: Iterable[int]) -> list[Needed]:
+    """List what method searches need on these training seeds, each once and after what it requires."""
+    seeds = list(seeds)
+    found: dict[ArtifactRecipe, Needed] = {}
+    for method_search in method_searches:
+        scenario, requires = method_search.scenario, method_search.choice.method.requires
+        for seed in seeds:
+            models: dict[ArtifactRecipe, str] = {original(scenario, seed): "original", oracle(scenario, seed): "oracle"}
+            for recipe in in_order([*models, *(REQUIRED[name](scenario, seed) for name in requires)]):
+                label = models.get(recipe, recipe.kind)
+                found.setdefault(recipe, Needed(recipe, label, scenario, seed))
+    return list(found.values())

@@ -1,0 +1,156 @@
+"""What every artifact is described by: a recipe says of what kind it is, what goes into it, and how it is made.
+
+Recipes form a graph: a recipe requires others. Each kind of artifact is one class in a file of its own, in `kinds`;
+whatever plans, builds, stores and claims artifacts knows this contract and no kind.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from lethe.errors import LetheError
+from lethe.storage.hashing import fingerprint
+from unlearning.data import ImageData
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ArtifactKey:
+    """What an artifact is found by in the store."""
+
+    kind: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """An artifact that was just made, and what making it took and showed.
+
+    Attributes:
+        files: tensors by name, by file.
+        seconds: of the making alone, without loading what goes into it.
+        images: passes of a training image through the network, forward and backward.
+        epochs: of training; 0 where nothing was trained.
+        loss: mean training loss of the last epoch.
+        ua, va, ta: as fractions; of a model, where it has them.
+    """
+
+    files: Mapping[str, Tensors]
+    seconds: float
+    images: int
+    epochs: int = 0
+    loss: float | None = None
+    ua: float | None = None
+    va: float | None = None
+    ta: float | None = None
+
+
+class Workshop(Protocol):
+    """What a recipe is made with: a device, data, the artifacts that it requires, and a place for its checkpoint."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute."""
+        ...
+
+    def data(self, content_hash: str) -> ImageData:
+        """Return a data set of the study."""
+        ...
+
+    def load(self, recipe: "ArtifactRecipe") -> Mapping[str, Tensors]:
+        """Return the files of an artifact that the recipe requires."""
+        ...
+
+    def checkpoint(self, recipe: "ArtifactRecipe") -> Tensors | None:
+        """Return what an earlier attempt at this recipe kept, if it did."""
+        ...
+
+    def save_checkpoint(self, recipe: "ArtifactRecipe", state: Tensors) -> None:
+        """Keep the state of an unfinished attempt in the place of an earlier one."""
+        ...
+
+    def drop_checkpoint(self, recipe: "ArtifactRecipe") -> None:
+        """Forget the state of an unfinished attempt."""
+        ...
+
+
+class ArtifactRecipe(ABC):
+    """How to make an artifact, and what determines it; recipes of one fingerprint are equal.
+
+    Attributes:
+        kind: name of the kind, and of its folder in the store.
+        version: raised by hand when the same inputs come to give another artifact.
+        files: names of the files that an artifact of the kind holds, at least.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int]
+    files: ClassVar[frozenset[str]]
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Mapping[str, object]:
+        """What determines the artifact beside what it requires, as JSON values: hashes, options, seeds, versions."""
+
+    @property
+    def requires(self) -> Mapping[str, "ArtifactRecipe"]:
+        """The artifacts that go into this one, by what they are to it."""
+        return {}
+
+    @abstractmethod
+    def make(self, workshop: Workshop) -> Generator[None, None, Product]:
+        """Make the artifact step by step, a step being an epoch or some seconds; closed in between, keep a checkpoint.
+
+        Raises:
+            TrainingDivergedError: a loss stopped being finite.
+        """
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The artifact's name in the store."""
+        required = {name: recipe.fingerprint for name, recipe in self.requires.items()}
+        return fingerprint_of(self.kind, self.version, self.inputs, required)
+
+    @property
+    def key(self) -> ArtifactKey:
+        """What the artifact is found by."""
+        return ArtifactKey(self.kind, self.fingerprint)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArtifactRecipe) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class TrainingDivergedError(LetheError):
+    """A training whose loss stopped being finite; nothing is kept of it."""
+
+
+def fingerprint_of(kind: str, version: int, inputs: Mapping[str, object], requires: Mapping[str, str]) -> str:
+    """Return the fingerprint of a recipe.
+
+    Args:
+        requires: the fingerprints of what it requires, by name.
+    """
+    return fingerprint({"kind": kind, "version": version, "inputs": inputs, "requires": requires})
+
+
+def in_order(recipes: Iterable[ArtifactRecipe]) -> list[ArtifactRecipe]:
+    """List recipes and all that they require, each once and after what it requires, else in the order given."""
+    found: dict[ArtifactKey, ArtifactRecipe] = {}
+
+    def visit(recipe: ArtifactRecipe) -> Iterator[ArtifactRecipe]:
+        if recipe.key not in found:
+            for required in recipe.requires.values():
+                yield from visit(required)
+            found[recipe.key] = recipe
+            yield recipe
+
+    return [one for recipe in recipes for one in visit(recipe)]

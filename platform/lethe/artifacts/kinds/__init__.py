@@ -1,0 +1,25 @@
+"""The kinds of artifacts, by name: what each holds and how it is made."""
+
+from typing import Final
+
+from lethe.artifacts._recipe import ArtifactRecipe
+from lethe.artifacts.kinds._fisher import FisherInformation
+from lethe.artifacts.kinds._saliency import SaliencyScores, saliency
+from lethe.artifacts.kinds._trained_model import TrainedModel, oracle, original, trained_models
+
+KINDS: Final[dict[str, type[ArtifactRecipe]]] = {
+    "trained_model": TrainedModel,
+    "saliency": SaliencyScores,
+    "fisher_information": FisherInformation,
+}
+
+__all__ = [
+    "KINDS",
+    "FisherInformation",
+    "SaliencyScores",
+    "TrainedModel",
+    "oracle",
+    "original",
+    "saliency",
+    "trained_models",
+]

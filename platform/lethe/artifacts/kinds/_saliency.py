@@ -1,0 +1,48 @@
+"""The saliency scores of a model on a subset of its train images."""
+
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+from lethe.artifacts._recipe import ArtifactRecipe, Product, Workshop
+from lethe.artifacts.kinds._trained_model import TrainedModel, original
+from lethe.study import Scenario, Subset
+from unlearning.saliency import SALIENCY_VERSION, saliency_scores
+
+
+@dataclass(frozen=True, eq=False)
+class SaliencyScores(ArtifactRecipe):
+    """How strongly the loss on a subset pulls on each weight of a model."""
+
+    kind = "saliency"
+    version = SALIENCY_VERSION
+    files = frozenset({"scores"})
+
+    model: TrainedModel
+    subset: Subset
+
+    @property
+    def inputs(self) -> Mapping[str, object]:
+        """The hash of the subset."""
+        return {"subset": self.subset.hash}
+
+    @property
+    def requires(self) -> Mapping[str, ArtifactRecipe]:
+        """The model."""
+        return {"model": self.model}
+
+    def make(self, workshop: Workshop) -> Generator[None, None, Product]:
+        """Take the scores, in one step."""
+        network = self.model.trained_network(workshop)
+        train = workshop.data(self.model.scenario.data_hash).train
+        images_MCHW, labels_M = train.images_NCHW[self.subset.indices_M], train.labels_N[self.subset.indices_M]
+        begun = time.perf_counter()
+        scores = saliency_scores(network, images_MCHW.to(workshop.device), labels_M.to(workshop.device))
+        seconds = time.perf_counter() - begun
+        yield
+        return Product({"scores": scores}, seconds=seconds, images=len(self.subset))
+
+
+def saliency(scenario: Scenario, seed: int) -> SaliencyScores:
+    """Return the recipe of the saliency scores of an original on the forget set."""
+    return SaliencyScores(original(scenario, seed), scenario.forgotten)

@@ -1,0 +1,144 @@
+"""A model trained on a subset of the train images: weights, and logits on all three splits.
+
+Original and oracle are both of this kind and differ in their subset: an oracle for an empty forget set is the original.
+"""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from torch import nn
+
+from lethe.artifacts._recipe import ArtifactRecipe, Product, TrainingDivergedError, Workshop
+from lethe.study import Scenario, Subset
+from unlearning.data import ImageData, SplitName
+from unlearning.data.augment import AUGMENTATIONS
+from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
+from unlearning.seeds import derive
+from unlearning.training import RECIPE_VERSION, Training
+from unlearning.trial import Logits
+
+CHECKPOINT_EPOCHS: Final = 5
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel(ArtifactRecipe):
+    """A model trained as a scenario's models are.
+
+    Attributes:
+        scenario: which data, network, training recipe and augmentation; its forget request does not count.
+        subset: what it is trained on.
+        seed: a training seed of the study; models of one seed begin with the same weights and see the same draws.
+    """
+
+    kind = "trained_model"
+    version = RECIPE_VERSION
+    files = frozenset({"weights", "logits"})
+
+    scenario: Scenario
+    subset: Subset
+    seed: int
+
+    @property
+    def inputs(self) -> Mapping[str, object]:
+        """How it is trained, from which seed, and the hash of the train images that are left out."""
+        return {
+            **self.scenario.trained_on,
+            "left_out": self.subset.rest.hash,
+            "training_seed": self.scenario.training_seed(self.seed),
+        }
+
+    def fresh_network(self, workshop: Workshop, seed: int = 0) -> nn.Sequential:
+        """Build the network on the workshop's device, with weights drawn from a seed."""
+        scenario = self.scenario
+        model = scenario.network.build(scenario.channels, scenario.classes, derive(seed, "weights"))
+        return model.to(workshop.device)
+
+    def trained_network(self, workshop: Workshop) -> nn.Sequential:
+        """Build the network on the workshop's device with the trained weights, which the store has."""
+        model = self.fresh_network(workshop)
+        model.load_state_dict(workshop.load(self)["weights"])
+        return model
+
+    def make(self, workshop: Workshop) -> Generator[None, None, Product]:
+        """Train epoch by epoch, from a checkpoint if there is one, and predict."""
+        data = workshop.data(self.scenario.data_hash)
+        training = self._training(workshop, data)
+        yield from self._finish(workshop, training)
+        images = {name: getattr(data, name).images_NCHW.to(workshop.device) for name in get_args(SplitName)}
+        logits = {name: training.engine.predict(split) for name, split in images.items()}
+        weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
+        return Product(
+            {"weights": weights, "logits": logits},
+            seconds=training.seconds,
+            images=training.epoch * len(self.subset),
+            epochs=training.epoch,
+            loss=training.loss,
+            **self._accuracies(data, logits),
+        )
+
+    def _training(self, workshop: Workshop, data: ImageData) -> Training:
+        training_seed = self.scenario.training_seed(self.seed)
+        training = Training(
+            self.fresh_network(workshop, training_seed),
+            data.train.images_NCHW.to(workshop.device),
+            data.train.labels_N,
+            self.subset.indices_M,
+            recipe=self.scenario.recipe,
+            augmentation=AUGMENTATIONS[self.scenario.augmentation],
+            seed=training_seed,
+        )
+        checkpoint = workshop.checkpoint(self)
+        if checkpoint is not None:
+            try:
+                training.restore(checkpoint)
+            except ValueError:
+                workshop.drop_checkpoint(self)
+        return training
+
+    def _finish(self, workshop: Workshop, training: Training) -> Generator[None, None, None]:
+        recipe = training.recipe
+        kept = training.epoch
+        while training.epoch < recipe.epochs:
+            training.advance()
+            if not math.isfinite(training.loss):
+                raise TrainingDivergedError(
+                    f"the training of {self.kind} {self.fingerprint} diverged in epoch {training.epoch} "
+                    f"(loss {training.loss}): lower training.lr ({recipe.lr:g})"
+                )
+            if training.epoch % CHECKPOINT_EPOCHS == 0 and training.epoch < recipe.epochs:
+                workshop.save_checkpoint(self, training.checkpoint())
+                kept = training.epoch
+            try:
+                yield
+            except GeneratorExit:
+                if kept < training.epoch:
+                    workshop.save_checkpoint(self, training.checkpoint())
+                raise
+
+    def _accuracies(self, data: ImageData, logits: Logits) -> dict[str, float]:
+        """Measure the model; only one that leaves train images out has a UA, which is over these."""
+        measured = {
+            "va": accuracy(Predictions(logits["val"], data.val.labels_N)),
+            "ta": accuracy(Predictions(logits["test"], data.test.labels_N)),
+        }
+        if len(self.subset.rest):
+            left_out = Predictions(logits["train"], data.train.labels_N).at(self.subset.rest.indices_M)
+            measured["ua"] = unlearning_accuracy(left_out)
+        return measured
+
+
+def original(scenario: Scenario, seed: int) -> TrainedModel:
+    """Return the recipe of the original of a training seed; every forget request shares it."""
+    return TrainedModel(scenario, scenario.everything, seed)
+
+
+def oracle(scenario: Scenario, seed: int) -> TrainedModel:
+    """Return the recipe of the oracle of a training seed, paired with its original."""
+    return TrainedModel(scenario, scenario.retained, seed)
+
+
+def trained_models(scenario: Scenario, subset: Subset, seeds: Sequence[int]) -> list[TrainedModel]:
+    """Return the recipes of a pool: models of the scenario trained on a subset, one a training seed."""
+    return [TrainedModel(scenario, subset, seed) for seed in seeds]

@@ -1,0 +1,105 @@
+"""Where everything is in a storage root of results; nobody else joins its paths.
+
+tables/<table>/<study>/<unit>.parquet              rows of one unit
+tables/<table>/<study>/merged/<number>-*.parquet   rows of many units, whose parts are gone
+copies/                                            a copy of a table's merged files of many studies
+artifacts/<kind>/<fingerprint>/                    trained models, saliency, and what else is made once
+artifacts/checkpoints/<fingerprint>/               the state of an unfinished training
+optuna/<study>.journal                             the search as optuna-dashboard shows it
+locks/<study>.json                                 who writes a study
+queries/<name>.sql                                 queries that users keep
+quarantine/                                        what was found broken, under its path and a name of its own
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from lethe.storage.root import QUARANTINE, StorageRoot
+
+FOLDERS: Final = frozenset({"tables", "copies", "artifacts", "optuna", "locks", "queries", QUARANTINE})
+
+FORMER_FOLDERS: Final = frozenset({"pool", "leases", "set-aside"})
+"""What earlier versions wrote; nothing is read from there."""
+
+_TABLE_FOLDERS: Final = {"calibrations": "packings"}
+"""Tables that were renamed; their rows stay where earlier versions wrote them."""
+
+MERGED: Final = "merged"
+"""The folder, in a study's folder of a table, of files with rows of many units."""
+
+SUFFIX: Final = ".parquet"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders and files of a storage root. What is called a path is relative to ``root``."""
+
+    root: StorageRoot
+
+    @property
+    def tables(self) -> StorageRoot:
+        """The folder of all tables."""
+        return self.root.child("tables")
+
+    @property
+    def copies(self) -> StorageRoot:
+        """The folder of the tables' copies."""
+        return self.root.child("copies")
+
+    @property
+    def journals(self) -> StorageRoot:
+        """The folder of the searches' journals."""
+        return self.root.child("optuna")
+
+    @property
+    def locks(self) -> StorageRoot:
+        """The folder of the studies' writer locks."""
+        return self.root.child("locks")
+
+    @property
+    def queries(self) -> StorageRoot:
+        """The folder of the queries that users keep."""
+        return self.root.child("queries")
+
+    @property
+    def quarantine(self) -> StorageRoot:
+        """The folder of what was found broken."""
+        return self.root.child(QUARANTINE)
+
+    def table(self, table: str) -> StorageRoot:
+        """Return the folder of a table."""
+        return self.tables.child(_table_folder(table))
+
+    def table_path(self, table: str, file: str) -> str:
+        """Return the path of a table's file.
+
+        Args:
+            file: as ``<study>/<unit>.parquet``.
+        """
+        return f"tables/{_table_folder(table)}/{file}"
+
+    def artifact(self, kind: str, fingerprint: str) -> StorageRoot:
+        """Return the folder of an artifact."""
+        return self.root.child(self.artifact_path(kind, fingerprint))
+
+    def artifact_path(self, kind: str, fingerprint: str) -> str:
+        """Return the path of an artifact's folder."""
+        return f"artifacts/{kind}/{fingerprint}"
+
+    def checkpoints(self, fingerprint: str) -> StorageRoot:
+        """Return the folder of the state of an unfinished training."""
+        return self.root.child(f"artifacts/checkpoints/{fingerprint}")
+
+
+def journal_name(study: str) -> str:
+    """Return the name of a study's journal in its folder."""
+    return f"{study}.journal"
+
+
+def lock_name(study: str) -> str:
+    """Return the name of a study's writer lock in its folder."""
+    return f"{study}.json"
+
+
+def _table_folder(table: str) -> str:
+    return _TABLE_FOLDERS.get(table, table)

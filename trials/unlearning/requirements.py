@@ -1,0 +1,36 @@
+"""What a method may require beside the original, by name: tensors that are made once and shared by all of its trials.
+
+A requirement belongs to an original and a forget set. A method names it (`Method.requires`); whoever runs the method
+brings the tensors, and `REQUIREMENTS` says what they become for the method.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from torch import Tensor
+
+from unlearning.fisher import FISHER_VERSION
+from unlearning.saliency import SALIENCY_VERSION, Saliency
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a name in `Method.requires` stands for.
+
+    Attributes:
+        meaning: one phrase for people.
+        version: of the code that makes the tensors.
+        read: from tensors by parameter name, on the model's device, to what a method finds under the name.
+    """
+
+    meaning: str
+    version: int
+    read: Callable[[Mapping[str, Tensor]], Any]
+
+
+REQUIREMENTS: Final[dict[str, Requirement]] = {
+    "saliency": Requirement("saliency scores of the original on D_f", SALIENCY_VERSION, Saliency),
+    "fisher_forget": Requirement("diagonal Fisher information of the original on D_f", FISHER_VERSION, dict),
+    "fisher_train": Requirement("diagonal Fisher information of the original on all of train", FISHER_VERSION, dict),
+}
