@@ -29,7 +29,7 @@ from lethe.results import ConfirmationRow, EpochRow, MeasureRow, Row, Store, Tri
 from lethe.results.part import encode
 from lethe.results.rows import TABLES, UNITS
 from lethe.results.schema import to_table
-from lethe.results.store import MERGED, SUFFIX
+from lethe.storage.layout import MERGED, SUFFIX
 from lethe.storage.root import StorageRoot
 from unlearning.metrics import METRICS
 

@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from pyarrow import fs
 
 from lethe.results import (
     ArtifactRow,
@@ -101,6 +104,40 @@ def lethe(ray_environment: dict[str, str]) -> Callable[..., "subprocess.Popen[st
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Where an S3-compatible server listens, as HOST:PORT."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while True:
+        assert server.poll() is None, "moto's server ended"
+        assert time.monotonic() < until, "moto's server does not answer"
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield f"127.0.0.1:{port}"
+    server.terminate()
+    server.wait(30)
+
+
+@pytest.fixture
+def s3_bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of a bucket that exists, with credentials in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    options = f"endpoint_override={s3_endpoint}&scheme=http&region=us-east-1"
+    store, _ = fs.FileSystem.from_uri(f"s3://lethe-test?{options}&allow_bucket_creation=true")
+    store.create_dir("lethe-test")
+    return f"s3://lethe-test?{options}"
 
 
 ROW_STUDY = {"study": "s", "dataset": "bloodmnist", "augmentation": "none", "network": "resnet18"} | dict.fromkeys(

@@ -23,7 +23,7 @@ from unlearning.data import load
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
 WriteStudy = Callable[..., Path]
-NUMBERS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by cell, number"
+NUMBERS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by method_search, number"
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
 """What holds for every metric of the table, and what is refused of one that does not keep its contract."""
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,6 +65,17 @@ def test_the_objective_of_a_search_and_the_reported_gap_are_those_of_the_literat
 def test_versions_name_every_metric() -> None:
     assert versions() == {name: metric.version for name, metric in METRICS.items()}
     assert versions()["ua"] == 1
+
+
+def test_the_documentation_has_every_metric_and_its_version() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
+    table = page.partition("## What every metric has")[2].partition("\n\nThe version")[0]
+    documented = {
+        name: int(version)
+        for names, version in re.findall(r"^\| (`.*?) \| (\d+) \|", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert documented == versions()
 
 
 def metric(compute: Callable[[Evaluation], Iterable[Value]], **options: object) -> dict[str, Metric]:

@@ -1,11 +1,8 @@
 """A whole study on an S3-compatible store, a server on loopback: run, continued, queried, and repaired."""
 
 import re
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,41 +11,13 @@ from pyarrow import fs
 from lethe.results import query
 
 NUMBERS = "select number, lr, density, threshold, ua, ra, va, mia, gap, status from trials order by number"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Where the server listens, as HOST:PORT."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 60
-    while True:
-        assert server.poll() is None, "moto's server ended"
-        assert time.monotonic() < until, "moto's server does not answer"
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield f"127.0.0.1:{port}"
-    server.terminate()
-    server.wait(30)
 
 
 @pytest.fixture
-def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket(s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URI of a results place in a new bucket."""
     monkeypatch.setenv("LETHE_CACHE", str(tmp_path / "cache"))
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    options = f"endpoint_override={endpoint}&scheme=http&region=us-east-1"
-    store, _ = fs.FileSystem.from_uri(f"s3://lethe?{options}&allow_bucket_creation=true")
-    store.create_dir("lethe")
-    return f"s3://lethe/results?{options}"
+    return s3_bucket.replace("?", "/results?")
 
 
 @pytest.fixture
@@ -90,5 +59,5 @@ def test_a_damaged_artifact_on_s3_is_set_aside_and_made_again(
         stream.write(b"not a model")
     said = run(*arguments)
     assert re.search(
-        r"a broken (original|oracle) was set aside as s3://lethe/damaged/quarantine/artifacts/trained_model", said
+        r"a broken (original|oracle) was set aside as s3://lethe-test/damaged/quarantine/artifacts/trained_model", said
     )

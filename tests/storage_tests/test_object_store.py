@@ -8,6 +8,7 @@ import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError
 from typer.testing import CliRunner
 
+import lethe.storage.root
 from lethe.cli import app
 from lethe.storage import object_store
 from lethe.storage.root import StorageError, StorageRoot, StoreUnavailableError
@@ -22,6 +23,14 @@ LISTING = (
     "<Contents><Key>r/a.txt</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>1</Size></Contents>"
     "</ListBucketResult>",
 )
+
+
+NO_OBJECTS = (
+    200,
+    "<ListBucketResult><Name>b</Name><Prefix>r/</Prefix><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated>"
+    "</ListBucketResult>",
+)
+DELETED = (200, "<DeleteResult><Deleted><Key>r/a</Key></Deleted></DeleteResult>")
 
 
 class Store(ThreadingHTTPServer):
@@ -46,11 +55,12 @@ class Handler(BaseHTTPRequestHandler):
         status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
         self.send_response(status)
         self.send_header("Content-Type", "application/xml")
+        self.send_header("ETag", '"tag"')
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
 
-    do_GET = do_PUT = do_POST = answer
+    do_GET = do_PUT = do_POST = do_DELETE = answer
 
     def do_HEAD(self) -> None:
         self.send_response(200)
@@ -106,6 +116,23 @@ def test_what_waiting_does_not_mend_is_told_from_the_network_and_at_once(
         StorageRoot.at(store.uri).write("a", b"x")
     assert not isinstance(raised.value, StoreUnavailableError)
     assert store.asked == 1
+
+
+def test_a_creation_whose_answer_was_lost_counts(store: Store) -> None:
+    store.answers = [BUSY, (412, ""), (200, "mine")]
+    assert StorageRoot.at(store.uri).create("a", b"mine")
+    store.answers = [BUSY, (412, ""), (200, "another's")]
+    assert not StorageRoot.at(store.uri).create("a", b"mine")
+    store.answers = [(412, ""), (200, "mine")]
+    assert not StorageRoot.at(store.uri).create("a", b"mine")
+
+
+def test_a_store_that_ignores_conditional_writes_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lethe.storage.root, "_PROBE_BYTES", 0)
+    written, read, created = (200, ""), (200, ""), (200, "")
+    store.answers = [written, read, created, NO_OBJECTS, DELETED]
+    with pytest.raises(StorageError, match=r"s3://b/r ignores conditional writes \(If-None-Match\)"):
+        StorageRoot.at(store.uri).prepared()
 
 
 def test_a_command_ends_with_the_exit_code_of_a_store_out_of_reach(

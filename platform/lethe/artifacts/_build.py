@@ -118,7 +118,7 @@ class ArtifactWorker:
         self._artifacts.save_checkpoint(recipe.key, state)
 
     def drop_checkpoint(self, recipe: ArtifactRecipe) -> None:
-        """Forget the state of an unfinished attempt."""
+        """Delete the state of an unfinished attempt."""
         self._artifacts.drop_checkpoint(recipe.key)
 
     def _get_or_make(self, recipe: ArtifactRecipe, built: dict[ArtifactKey, Built]) -> Steps[None]:

@@ -1,7 +1,7 @@
 """The node's cache: files of artifacts that lie in an object store, kept where a machine has read them once.
 
 A file is named by the SHA-256 of its content, which is compared at every reading: a broken or foreign one is passed
-over, and nothing that stands here can change a result. Without a cache everything is fetched again, no more.
+over, and nothing that lies here can change a result. Without a cache files are fetched again, nothing more.
 """
 
 import logging
@@ -47,7 +47,7 @@ class NodeCache:
         return content if digest(content) == sha256 else None
 
     def keep(self, sha256: str, content: bytes) -> None:
-        """Keep a content under its checksum, at the cost of what was used longest ago; a full disk is only told.
+        """Keep a content under its checksum, at the cost of what was used longest ago; a full disk is a warning.
 
         Raises:
             StorageError: the folder cannot be used.

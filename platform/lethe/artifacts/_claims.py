@@ -22,11 +22,11 @@ class Claims(Protocol):
     """Grants the making of an artifact to one holder at a time."""
 
     def claim(self, fingerprint: str, holder: str) -> bool:
-        """Ask for an artifact, or renew the claim on it; tell whether ``holder`` has it now."""
+        """Ask for an artifact, or renew the claim on it; return whether ``holder`` has it now."""
         ...
 
     def release(self, fingerprint: str, holder: str) -> None:
-        """Give a claim back."""
+        """Release a claim."""
         ...
 
     def release_all(self, holder: str) -> None:
@@ -38,7 +38,7 @@ class LocalClaims:
     """The table of claims; by itself it serves one process.
 
     Args:
-        clock: gives seconds that only grow.
+        clock: returns seconds that only grow.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -90,16 +90,16 @@ class RayClaims:
         return bool(ray.get(self._actor.claim.remote(fingerprint, holder)))
 
     def release(self, fingerprint: str, holder: str) -> None:
-        """Tell the actor."""
+        """Ask the actor."""
         ray.get(self._actor.release.remote(fingerprint, holder))
 
     def release_all(self, holder: str) -> None:
-        """Tell the actor."""
+        """Ask the actor."""
         ray.get(self._actor.release_all.remote(holder))
 
 
 def holder_here() -> str:
-    """Name this process as a holder: by its actor's id on Ray, so that whoever sees the actor die can bury it."""
+    """Name this process as a holder: by its actor's id on Ray, so that its claims are released when the actor dies."""
     actor = ray.get_runtime_context().get_actor_id() if ray.is_initialized() else None
     return actor or uuid4().hex
 
@@ -113,7 +113,7 @@ def waiting_for(claims: Claims, fingerprint: str, holder: str) -> Generator[None
 
 @contextmanager
 def renewing(claims: Claims, fingerprint: str, holder: str) -> Iterator[None]:
-    """Renew a claim while inside, and give it back."""
+    """Renew a claim while inside, then release it."""
     over = threading.Event()
 
     def renew() -> None:

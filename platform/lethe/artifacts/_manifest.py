@@ -93,7 +93,7 @@ def read_manifest(text: bytes) -> Manifest | None:
 
     Raises:
         MalformedError: it is torn, was changed, or says what no manifest says.
-        SchemaError: a newer Lethe wrote it; the message gives both formats.
+        SchemaError: a newer Lethe wrote it; the message names both formats.
     """
     said = read_json_object(text)
     try:

@@ -52,7 +52,7 @@ class Product:
 
 
 class Workshop(Protocol):
-    """What a recipe is made with: a device, data, the artifacts that it requires, and a place for its checkpoint."""
+    """What a recipe is made with: a device, data, the artifacts that it requires, and room for a checkpoint."""
 
     @property
     def device(self) -> torch.device:
@@ -72,11 +72,11 @@ class Workshop(Protocol):
         ...
 
     def save_checkpoint(self, recipe: "ArtifactRecipe", state: Tensors) -> None:
-        """Keep the state of an unfinished attempt in the place of an earlier one."""
+        """Keep the state of an unfinished attempt instead of an earlier one."""
         ...
 
     def drop_checkpoint(self, recipe: "ArtifactRecipe") -> None:
-        """Forget the state of an unfinished attempt."""
+        """Delete the state of an unfinished attempt."""
         ...
 
 
@@ -85,7 +85,7 @@ class ArtifactRecipe(ABC):
 
     Attributes:
         kind: name of the kind, and of its folder in the store.
-        version: raised by hand when the same inputs come to give another artifact.
+        version: raised by hand when the same inputs come to mean another artifact.
         files: names of the files that an artifact of the kind holds, at least.
     """
 

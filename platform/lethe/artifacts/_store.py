@@ -36,7 +36,7 @@ class CorruptArtifactError(StorageError):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A whole artifact.
+    """A complete artifact.
 
     Attributes:
         files: tensors by name, by file, such as ``weights`` and ``logits`` of a model.
@@ -47,7 +47,7 @@ class Artifact:
 
 
 class ArtifactStore:
-    """Artifacts under one place; safe for many readers and writers.
+    """Artifacts under one storage root; safe for many readers and writers.
 
     What lies in an object store is read from there once a machine, see `NodeCache`.
 
@@ -123,7 +123,7 @@ class ArtifactStore:
             raise CorruptArtifactError(f"{self._folder(key)}: is not safetensors: {error}") from error
 
     def verify(self, key: ArtifactKey) -> Manifest | None:
-        """Check every checksum of an artifact in its place, nothing decoded; None if there is no artifact.
+        """Check every checksum of an artifact where it is stored, nothing decoded; None if there is no artifact.
 
         Returns:
             Its manifest.
@@ -147,11 +147,6 @@ class ArtifactStore:
             file_name = f"{name}-{uuid4().hex[:8]}.safetensors"
             folder.write(file_name, content)
             entries[name] = FileEntry(file=file_name, sha256=digest(content), size_bytes=len(content))
-        faster = self.manifest(key)
-        if faster is not None:
-            for entry in entries.values():
-                folder.delete(entry.file)
-            return faster
         manifest = Manifest(
             format=FORMAT,
             fingerprint=key.fingerprint,
@@ -162,27 +157,33 @@ class ArtifactStore:
             files=entries,
             facts=facts,
         )
-        folder.write(MANIFEST, manifest.text())
-        self._drop_checkpoints(key, keep=None)
-        return manifest
+        if folder.create(MANIFEST, manifest.text()):
+            self._drop_checkpoints(key, keep=None)
+            return manifest
+        for entry in entries.values():
+            folder.delete(entry.file)
+        faster = self.manifest(key)
+        if faster is None:
+            raise CorruptArtifactError(f"{folder}: {MANIFEST} was there while it was to be written, and is gone")
+        return faster
 
     def quarantine(self, key: ArtifactKey) -> str:
         """Move a broken artifact out of the way; return where it lies now."""
         return self.root.quarantine(self._path(key))
 
     def uri(self, key: ArtifactKey) -> str:
-        """Name the place of an artifact."""
+        """Return where an artifact is stored."""
         return str(self._folder(key))
 
     def save_checkpoint(self, key: ArtifactKey, state: Tensors) -> None:
-        """Keep the state of an unfinished training, in the place of an earlier one."""
+        """Keep the state of an unfinished attempt instead of an earlier one."""
         content = save_tensors(state)
         name = f"{digest(content)[:32]}.safetensors"
         self._checkpoints(key).write(name, content)
         self._drop_checkpoints(key, keep=name)
 
     def checkpoint(self, key: ArtifactKey) -> Tensors | None:
-        """Read the state of an unfinished training; a damaged one is dropped."""
+        """Read the state of an unfinished attempt; a damaged one is dropped."""
         folder = self._checkpoints(key)
         for name in folder.names(suffix=".safetensors"):
             content = folder.read(name)
@@ -194,7 +195,7 @@ class ArtifactStore:
         return None
 
     def drop_checkpoint(self, key: ArtifactKey) -> None:
-        """Forget the state of an unfinished training."""
+        """Delete the state of an unfinished attempt."""
         self._drop_checkpoints(key, keep=None)
 
     def _content(self, key: ArtifactKey, entry: FileEntry) -> bytes:
@@ -202,7 +203,7 @@ class ArtifactStore:
         return self._fetch(key, entry) if cached is None else cached
 
     def _fetch(self, key: ArtifactKey, entry: FileEntry) -> bytes:
-        """Read a file from its place, verify it, and keep it for this machine's next reader."""
+        """Read a file from where it is stored, verify it, and keep it for this machine's next reader."""
         folder = self._folder(key)
         try:
             content = folder.read(entry.file, entry.size_bytes)

@@ -1,4 +1,4 @@
-"""What the commands share: options of several, the console, files for answers, and how errors are told."""
+"""What the commands share: options of several, the console, files for answers, and how errors end them."""
 
 import platform
 import sys
@@ -121,7 +121,7 @@ def write_output(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def reporting_errors() -> Iterator[None]:
     """Turn errors that a user should read into a message and an exit code, and warnings about results into lines."""
     from lethe.results import ResultsWarning
 

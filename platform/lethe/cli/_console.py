@@ -9,7 +9,7 @@ from lethe.results.visible import visible
 
 
 class VisibleConsole(Console):
-    """A console on which a name from a row moves no cursor and sets no title, wherever in a table it stands."""
+    """A console on which a name from a row moves no cursor and sets no title, wherever it is in a table."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         for segment in super().render(renderable, options):

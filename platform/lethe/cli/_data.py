@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from lethe.cli._common import console, echo, errors_told, fail
+from lethe.cli._common import console, echo, fail, reporting_errors
 
 data = typer.Typer(help="List, fetch and check MedMNIST's sets.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def data_list(root: Root = None) -> None:
     for med_set in sets().values():
         samples = " / ".join(str(count) for count in med_set.samples.values())
         sizes = ", ".join(map(str, med_set.downloads))
-        with errors_told():
+        with reporting_errors():
             here = ", ".join(map(str, med_set.found(root)))
         classes = str(len(med_set.class_names))
         table.add_row(med_set.name, med_set.task, classes, str(med_set.channels), samples, sizes, here)
@@ -43,7 +43,7 @@ def data_fetch(name: SetName, size: Size = 28, root: Root = None) -> None:
     """Download a set's file, if it is not here, and check it."""
     from unlearning.data.catalogue import fetch
 
-    with errors_told():
+    with reporting_errors():
         echo(f"{fetch(name, size, root)}")
 
 
@@ -55,7 +55,7 @@ def data_check(name: SetName, size: Size = 28, root: Root = None) -> None:
     """
     from unlearning.data.catalogue import check
 
-    with errors_told():
+    with reporting_errors():
         found = check(name, size, root)
         if found.verdict != "whole":
             fail(found.advice)

@@ -7,7 +7,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from lethe.cli._common import Overrides, Results, StudyFile, console, echo, errors_told, stderr
+from lethe.cli._common import Overrides, Results, StudyFile, console, echo, reporting_errors, stderr
 
 if TYPE_CHECKING:
     from lethe.submit import JobServer
@@ -37,7 +37,7 @@ def submit(
     from lethe.execution.leftovers import temporary_folder
     from lethe.submit import JobServer, pack
 
-    with errors_told():
+    with reporting_errors():
         with temporary_folder() as folder:
             bundle = pack(study_file, overrides or [], results, folder)
             server = JobServer(address)
@@ -55,7 +55,7 @@ def jobs(address: Server = JOB_SERVER) -> None:
     from lethe.pipeline.progress import duration
     from lethe.submit import JobServer
 
-    with errors_told():
+    with reporting_errors():
         table = Table("job", "study", "status", "submitted", "took", box=SIMPLE_HEAD)
         for job in JobServer(address).jobs():
             began = f"{job.began.astimezone():%Y-%m-%d %H:%M:%S}"
@@ -73,7 +73,7 @@ def logs(
     """Print the log of a submitted study."""
     from lethe.submit import JobServer
 
-    with errors_told():
+    with reporting_errors():
         server = JobServer(address)
         if follow:
             raise typer.Exit(_follow(server, job))
@@ -87,12 +87,10 @@ def stop(job: JobId, address: Server = JOB_SERVER) -> None:
     """
     from lethe.submit import JobServer
 
-    with errors_told():
+    with reporting_errors():
         server = JobServer(address)
         if server.stop(job):
-            typer.echo(
-                f"{job} was told to stop. What had finished is kept; submitting the study again goes on from there."
-            )
+            typer.echo(f"{job} is stopping. What is finished is kept, and submitting the study again continues it.")
         else:
             echo(f"{job} had ended already: {server.job(job).status}.")
 

@@ -12,7 +12,7 @@ from lethe.cli._common import (
     check_folder_of,
     check_output,
     echo,
-    errors_told,
+    reporting_errors,
     write_output,
 )
 from lethe.errors import InputError
@@ -39,7 +39,7 @@ def report(
     """
     from lethe.storage.root import StorageRoot
 
-    with errors_told():
+    with reporting_errors():
         root = StorageRoot.at(results)
         page_file = output or (Path("report.html") if latex is None else None)
         check_output(page_file, "report.html")

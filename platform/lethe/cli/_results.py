@@ -17,8 +17,8 @@ from lethe.cli._common import (
     check_output,
     console,
     echo,
-    errors_told,
     fail,
+    reporting_errors,
     stderr,
     write_output,
 )
@@ -67,7 +67,7 @@ def query(
 
     if form == "parquet" and output is None:
         fail("--format parquet is for files: name one with --output")
-    with errors_told():
+    with reporting_errors():
         root = StorageRoot.at(results)
         if sql is None:
             if save or output or form != "table":
@@ -103,7 +103,7 @@ def leaderboard(results: Where = "results", study: OneStudy = None, specificatio
     from lethe.results import Store
     from lethe.storage.root import StorageRoot
 
-    with errors_told():
+    with reporting_errors():
         root = StorageRoot.at(results)
         boards = read(root, study, specification)
         earlier = [] if specification else earlier_tables(root, study, boards)
@@ -124,7 +124,7 @@ def show(
     from lethe.report import print_unit
     from lethe.storage.root import StorageRoot
 
-    with errors_told():
+    with reporting_errors():
         print_unit(StorageRoot.at(results), name, console())
 
 
@@ -140,23 +140,23 @@ def compact(results: Where = "results", study: OneStudy = None) -> None:
     from lethe.storage.root import StorageRoot
     from lethe.storage.writer_lock import StudyHeldError, writing_study
 
-    with errors_told():
+    with reporting_errors():
         store = Store(StorageRoot.at(results))
         studies = store.studies()
         if not studies or (study and study not in studies):
             fail(_nothing_of(study, store.root, studies))
-        told: list[str] = []
+        problems: list[str] = []
         for name in [study] if study else studies:
             try:
-                with writing_study(store.root, name, on_lost=told.append):
-                    told += compact_study(store, name)
+                with writing_study(store.root, name, on_lost=problems.append):
+                    problems += compact_study(store, name)
                 echo(f"{name}: compacted.")
             except StudyHeldError as error:
                 echo(f"{name}: left to its run, {error.holder}.")
         if study is None:
             copy_tables(store)
-        if told:
-            stderr(*told)
+        if problems:
+            stderr(*problems)
             raise typer.Exit(1)
 
 
@@ -176,7 +176,7 @@ def export_optuna(
     from lethe.search import export as export_searches
     from lethe.storage.root import StorageRoot
 
-    with errors_told():
+    with reporting_errors():
         for exported in export_searches(StorageRoot.at(results), storage, study):
             unfit = f", {exported.unfit} of an early version left out" if exported.unfit else ""
             echo(f"{exported.name}: {exported.new} trials written, {exported.known} there already{unfit}")

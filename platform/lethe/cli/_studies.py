@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from lethe.cli._common import Overrides, Results, StudyFile, console, errors_told, fail, stderr
+from lethe.cli._common import Overrides, Results, StudyFile, console, fail, reporting_errors, stderr
 
 DataName = Annotated[
     str,
@@ -24,7 +24,7 @@ def init(data: DataName = "synthetic") -> None:
     """Print a study file to begin with. It explains its keys: lethe init > study.yaml."""
     from lethe.study import template
 
-    with errors_told():
+    with reporting_errors():
         typer.echo(template(data), nl=False)
 
 
@@ -67,7 +67,7 @@ def run(
 
     if local and address:
         fail("--local and --address exclude each other: choose where the study runs")
-    with errors_told():
+    with reporting_errors():
         out = console()
         try:
             finished = run_study(
@@ -100,7 +100,7 @@ def plan(
     from lethe.pipeline.api import plan as plan_study
     from lethe.report import print_plan
 
-    with errors_told():
+    with reporting_errors():
         planned = plan_study(study_file, results, overrides=overrides or (), address=address)
         print_plan(planned.plan, planned.root, planned.estimate, console())
 

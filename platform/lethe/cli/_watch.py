@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from lethe.cli._common import OneStudy, Where, echo, errors_told
+from lethe.cli._common import OneStudy, Where, echo, reporting_errors
 
 
 def watch(
@@ -35,7 +35,7 @@ def watch(
     from lethe.report.watch import LiveReport, ReportServer
     from lethe.storage.root import StorageRoot
 
-    with errors_told():
+    with reporting_errors():
         root = StorageRoot.at(results)
         with ReportServer(LiveReport(root, study, images=images), host, port, token) as server:
             signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

@@ -70,9 +70,9 @@ class ArtifactBuilder:
     def beside(self, worker_pool: WorkerPool, stop: Stop) -> Iterator[None]:
         """Fill in a thread beside what runs inside, and wait for both.
 
-        If the filling itself fails, every method search is given up, which ends the search, and the error is raised at
+        If the building itself fails, every method search is given up, which ends the search, and the error is raised at
         the end.
-        If what runs inside fails, or the wait is interrupted, the filling ends with its running steps; should it fail
+        If what runs inside fails, or the wait is interrupted, the building ends with its running steps; should it fail
         too, that is reported as a problem.
 
         Args:

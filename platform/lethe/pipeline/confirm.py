@@ -6,11 +6,11 @@ stand in no row, but the noise floor is taken over every oracle there is.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from lethe.artifacts import REQUIRED, ArtifactRecipe, in_order, oracle, original
+from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, in_order, oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
@@ -45,7 +45,7 @@ class Confirmation:
 
     Attributes:
         method: None for the oracle's own row.
-        method search: whose search chose the setting; None for rows that belong to no search.
+        method_search: whose search chose the setting; None for rows that belong to no search.
         others: the other reporting seeds, for the oracle's row.
         role: what the seed is for.
     """
@@ -78,11 +78,13 @@ class Confirmation:
         return f"{self.study}-{self.scenario.fingerprint[:8]}-{setting[:8]}-{self.seed}"
 
     @property
-    def requires(self) -> list[ArtifactRecipe]:
-        """The artifacts that confirming the row reads, and what these require, each after what it requires."""
-        scenario, needs = self.scenario, self.method.needs if self.method else ()
-        models = [make(scenario, seed) for seed in (self.seed, *self.others) for make in (original, oracle)]
-        return in_order([*models, *(REQUIRED[name](scenario, self.seed) for name in needs)])
+    def reads(self) -> Iterator[tuple[str, int]]:
+        """Name what confirming the row reads: 'original', 'oracle' or a requirement, and of which training seed."""
+        for seed in (self.seed, *self.others):
+            yield "original", seed
+            yield "oracle", seed
+        for name in self.method.needs if self.method else ():
+            yield name, self.seed
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -134,6 +136,17 @@ def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[Tria
         for confirmation in [*rows, *(_tuning_oracle(method_search, seed) for seed in seeds.tuning)]:
             wanted.setdefault(confirmation.confirmation_id, confirmation)
     return list(wanted.values())
+
+
+def needed_by(wanted: Iterable[Confirmation]) -> list[Needed]:
+    """List the artifacts that confirmations read, and what these require, each once and after what it requires."""
+    asked = {(one.scenario.fingerprint, *read): one.scenario for one in wanted for read in one.reads}
+    recipes: dict[str, Callable[[Scenario, int], ArtifactRecipe]] = {**REQUIRED, "original": original, "oracle": oracle}
+    found: dict[ArtifactRecipe, Needed] = {}
+    for (_, name, seed), scenario in asked.items():
+        for recipe in in_order([recipes[name](scenario, seed)]):
+            found.setdefault(recipe, Needed(recipe, recipe.kind, scenario, seed))
+    return list(found.values())
 
 
 def _tuning_oracle(method_search: MethodSearch, seed: int) -> Confirmation:
@@ -224,7 +237,7 @@ class Confirmer:
 
 
 def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
-    """Tell what a model says of each image of the forget set."""
+    """Build the rows of what a model predicts for each image of the forget set."""
     forget_F, names = trial_context.scenario.forget.indices_F, trial_context.data.class_names
     labels_F = trial_context.data.train.labels_N[forget_F]
     probabilities_FK = logits["train"][forget_F].softmax(1)

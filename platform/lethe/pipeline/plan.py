@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
-from lethe.pipeline.confirm import Confirmation, confirmations, missing_from
+from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.study import MethodSearch, Study, expand, scenarios_of
@@ -16,7 +16,7 @@ from unlearning.data.forget import describe
 
 @dataclass(frozen=True)
 class Plan:
-    """A study held against its results place.
+    """A study compared with what its results hold.
 
     Attributes:
         study: in its precision.
@@ -73,7 +73,7 @@ class Plan:
 
     @property
     def complete(self) -> bool:
-        """Tell whether nothing is left to do."""
+        """Return whether nothing is left to do."""
         return not (self.missing or self.trials_left or self.unconfirmed or self.unrecorded)
 
 
@@ -134,11 +134,9 @@ def _needed(method_searches: Sequence[MethodSearch], study: Study, wanted: Seque
     """List what the searches need, then what confirmations of whatever settings do, and those that are known."""
     seeds = study.seeds
     found: dict[ArtifactRecipe, Needed] = {}
-    for needed in (*needed_for(method_searches, seeds.tuning), *needed_for(method_searches, seeds.reporting)):
+    searched, reported = needed_for(method_searches, seeds.tuning), needed_for(method_searches, seeds.reporting)
+    for needed in (*searched, *reported, *needed_by(wanted)):
         found.setdefault(needed.recipe, needed)
-    for one in wanted:
-        for recipe in one.requires:
-            found.setdefault(recipe, Needed(recipe, recipe.kind, one.scenario, one.seed))
     return list(found.values())
 
 

@@ -53,7 +53,7 @@ def sources(root: StorageRoot) -> Iterator[Source]:
 
 
 def examples(root: StorageRoot, count: int = 3) -> list[str]:
-    """Give the first queries of `EXAMPLES` that have rows here; fewer where there is less to ask.
+    """Return the first queries of `EXAMPLES` that have rows here; fewer where there is less to ask.
 
     Raises:
         QueryError: no results in the place.
@@ -85,7 +85,7 @@ fractions in [0, 1], times are seconds of wall clock, instants are UTC. This pag
 `python -m lethe.results.guide`; `lethe query "from columns"` gives the same as a table.
 
 Rows lie as Parquet under `tables/TABLE/STUDY/` in the results place: a part for each unit of work, and under `merged/`
-files that hold many. Where a unit stands in several files, after a kill, the part counts, else the merged file of the
+files that hold many. Where a unit is in several files, after a kill, the part counts, else the merged file of the
 highest number. Units by table: {", ".join(f"{table}: `{key}`" for table, key in UNITS.items())}.
 """
 

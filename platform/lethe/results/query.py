@@ -150,7 +150,7 @@ class Results:
         return found[0]["study"], found[0]["id"]
 
     def _read(self, names: Sequence[str]) -> dict[TableName, pa.Table]:
-        """Give the tables of these names."""
+        """Return the tables of these names."""
         tables: dict[TableName, pa.Table] = {}
         for table in TABLES:
             if table in names:
@@ -172,7 +172,7 @@ def query(
 ) -> pa.Table:
     """Answer one reading statement over the tables, the views (`VIEWS`) and the saved queries of a results place.
 
-    A further table, ``columns``, tells of each column of these its type, unit and meaning. Where columns of the answer
+    A further table, ``columns``, has the type, unit and meaning of each column of these. Where columns of the answer
     have one name, as after ``select *`` from a join, all but the first get a number (``gap``, ``gap_1``), and a
     `SameNameWarning` says so.
 
@@ -239,7 +239,7 @@ def columns() -> pa.Table:
 
 
 def _only_statement(sql: str, saved: Mapping[str, str]) -> str:
-    """Give the one statement of SQL, which only reads, without what ends it."""
+    """Return the one statement of SQL, which only reads, without what ends it."""
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from lethe.results.schema import Column
 
 SCHEMA_VERSION: Final = 6
-"""Raised with every change of the columns; how an older part is read is told in ``part.py``."""
+"""Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
     "arm": "augmentation",
@@ -207,7 +207,7 @@ class TrialRow(ProvenanceColumns, _TrialColumns):
 
     @property
     def final(self) -> bool:
-        """Tell whether the trial says something of its setting; one that the machines failed is tried again."""
+        """Return whether the trial says something of its setting; one that the machines failed is tried again."""
         return self.status != "failed" or self.cause in ("code", None)
 
 
@@ -494,11 +494,11 @@ TableName = Literal[
     "epochs",
     "confirmations",
     "predictions",
-    "recorded_measures",
     "boards",
     "artifacts",
     "calibrations",
     "studies",
+    "recorded_measures",
 ]
 
 TABLES: Final[dict[TableName, type[Row]]] = {
@@ -506,11 +506,11 @@ TABLES: Final[dict[TableName, type[Row]]] = {
     "epochs": EpochRow,
     "confirmations": ConfirmationRow,
     "predictions": PredictionRow,
-    "recorded_measures": MeasureRow,
     "boards": BoardRow,
     "artifacts": ArtifactRow,
     "calibrations": CalibrationRow,
     "studies": StudyRow,
+    "recorded_measures": MeasureRow,
 }
 
 UNITS: Final[dict[TableName, str]] = {
@@ -518,11 +518,11 @@ UNITS: Final[dict[TableName, str]] = {
     "epochs": "trial_id",
     "confirmations": "confirmation_id",
     "predictions": "confirmation_id",
-    "recorded_measures": "unit_id",
     "boards": "specification_id",
     "artifacts": "artifact_id",
     "calibrations": "packing_id",
     "studies": "specification_id",
+    "recorded_measures": "unit_id",
 }
 """The column that names the unit of work that a row belongs to; the rows of a unit are written together."""
 
@@ -531,10 +531,10 @@ UNIT_ROWS: Final[dict[TableName, int]] = {
     "epochs": 100_000,
     "confirmations": 1,
     "predictions": 5_000_000,
-    "recorded_measures": 1_000_000,
     "boards": 1_000_000,
     "artifacts": 1,
     "calibrations": 1_000,
     "studies": 1,
+    "recorded_measures": 1_000_000,
 }
 """As many rows as a unit can have: one, or far more than any study makes of its epochs, images or workers."""

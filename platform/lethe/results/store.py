@@ -10,7 +10,7 @@ and looks again if a file is gone that it has listed; so none is missed either. 
 Rows belong to the study that they name. What lies in the folder of another one, such as a copy of a study's folder made
 beside it, is named and left out, and no compaction touches it.
 
-Each study has one writer, who alone compacts it (``compaction.py``). What the rows mean is told in ``rows.py``.
+Each study has one writer, who alone compacts it (``compaction.py``). ``rows.py`` says what the rows mean.
 """
 
 import re
@@ -178,7 +178,7 @@ class Store:
         return sorted(study for study, files in found.items() if self._is_study(study, files))
 
     def files(self, table: TableName, study: str) -> StorageRoot:
-        """Give the folder of a study's parts and merged files of a table."""
+        """Return the folder of a study's parts and merged files of a table."""
         return self._table(table).child(_checked("study", study))
 
     def scan(self, table: TableName, study: str | None = None) -> Scan:
@@ -267,7 +267,7 @@ class Store:
 
 
 def is_merged(name: str) -> bool:
-    """Tell a merged file by its name; other files in folders of a study's folder are none of Lethe's."""
+    """Return whether a name is a merged file's; other files in folders of a study's folder are none of Lethe's."""
     return _MERGED_FILE.fullmatch(name) is not None
 
 

@@ -131,7 +131,10 @@ class LocalFolder(Folder):
         file = self.path / path
         self._make(file.parent)
         with _temporary(file, data) as whole:
-            return _link(whole, file, data)
+            created = _link(whole, file, data)
+        if created:
+            _sync_folder(file.parent)
+        return created
 
     def replace(self, path: str, old: bytes, new: bytes) -> bool:
         """Compare and write under a lock of the file system on the file that is replaced.

@@ -1,4 +1,4 @@
-"""What a study's file may say: checked types, bounds and defaults, each told with its dotted place when wrong."""
+"""What a study file may say: types, bounds, defaults, and beside each key the meaning that its documents quote."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -142,7 +142,7 @@ class MethodChoice(Options):
         ]
 
     def _ends(self, name: str) -> list[Any]:
-        """Give the choices, or the ends of the range, of a searched option."""
+        """Return the choices, or the ends of the range, of a searched option."""
         dimension = self.search[name]
         if isinstance(dimension, Choices):
             return list(dimension.choices)
@@ -150,7 +150,7 @@ class MethodChoice(Options):
         return [int(end) if whole else end for end in (dimension.low, dimension.high)]
 
     def is_whole(self, name: str) -> bool:
-        """Tell whether an option of the method is a whole number."""
+        """Return whether an option of the method is a whole number."""
         field = self.method.model_fields.get(name)
         return field is not None and field.annotation is int
 
@@ -318,11 +318,11 @@ class Study(Options):
     )
 
     def in_precision(self, precision: Precision) -> "Study":
-        """Give the study with its models trained in this precision."""
+        """Return the study with its models trained in this precision."""
         return self.model_copy(update={"training": self.training.model_copy(update={"precision": precision})})
 
     def trains_as(self, other: "Study") -> bool:
-        """Tell whether the two train the same network by the same recipe on the same data."""
+        """Return whether the two train the same network by the same recipe on the same data."""
         return (self.data, self.network, self.training) == (other.data, other.network, other.training)
 
     @model_validator(mode="after")

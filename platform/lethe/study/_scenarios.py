@@ -40,7 +40,7 @@ class Scenario:
         source: where the data comes from, for reports; ``data_hash`` is what counts.
         train_count: images in the training split.
         train_duplicates: how many of them repeat another byte for byte.
-        dropped: how many val and test images were left out because they also stand in train.
+        dropped: how many val and test images were left out because they are in train too.
         nonmembers: the split that the attack takes non-members from in a confirmation; it changes no search and no
             artifact, and so no fingerprint.
         forget: which train images are to be forgotten.
@@ -222,7 +222,7 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
 
 
 def scenarios_of(method_searches: Iterable[MethodSearch]) -> list[Scenario]:
-    """Give the method searches' scenarios, each once, in order."""
+    """Return the scenarios of method searches, each once, in order."""
     return list(
         {method_search.scenario.fingerprint: method_search.scenario for method_search in method_searches}.values()
     )

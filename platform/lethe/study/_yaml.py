@@ -84,7 +84,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def _count(node: yaml.Node, counts: dict[int, int]) -> int:
-    """Count the values of a node, those of an alias each time it stands, and refuse keys that are there twice."""
+    """Count the values of a node, those of an alias each time it occurs, and refuse keys that are there twice."""
     if id(node) in counts:
         if not counts[id(node)]:
             raise YamlError(f"holds itself, through an alias, in line {_line(node)}")

@@ -28,11 +28,11 @@ class ForgetTask:
     classes: int
 
     def forget_pass(self, order_N: Tensor) -> DataPass:
-        """Sweep D_f with its true labels, in this order."""
+        """Return one pass over D_f with its true labels, in this order."""
         return self._pass(order_N[self.forget_N[order_N]])
 
     def retain_pass(self, order_N: Tensor) -> DataPass:
-        """Sweep D_r with its true labels, in this order."""
+        """Return one pass over D_r with its true labels, in this order."""
         return self._pass(order_N[~self.forget_N[order_N]])
 
     def _pass(self, indices_M: Tensor) -> DataPass:
@@ -78,7 +78,7 @@ class Method(Options, ABC):
 
     @abstractmethod
     def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
-        """Unlearn for one epoch after another; give each epoch's mean loss once it is over."""
+        """Unlearn for one epoch after another; yield each epoch's mean loss once it is over."""
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -20,5 +20,5 @@ class FineTune(SGDMethod):
     lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 0.01
 
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
-        """Sweep D_r with its true labels."""
+        """Pass over D_r with its true labels."""
         return [task.retain_pass(order_N)]

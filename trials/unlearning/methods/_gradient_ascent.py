@@ -15,7 +15,7 @@ from unlearning.methods._sgd import SGDMethod
 
 
 def negative_cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
-    """Give minus the mean cross-entropy, so that descending on it ascends on the loss."""
+    """Return minus the mean cross-entropy, so that descending on it ascends on the loss."""
     return -cross_entropy(logits_BK, labels_B)
 
 
@@ -28,5 +28,5 @@ class GradientAscent(SGDMethod):
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 5
 
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
-        """Sweep D_f with its true labels, uphill."""
+        """Pass over D_f with its true labels, uphill."""
         return [replace(task.forget_pass(order_N), loss=negative_cross_entropy)]

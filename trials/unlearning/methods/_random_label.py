@@ -34,7 +34,7 @@ class RandomLabel(SGDMethod):
     ] = "any"
 
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
-        """Draw labels for all of D_f and sweep it before, or among, D_r."""
+        """Draw labels for all of D_f and pass over it before, or among, D_r."""
         labels_N = task.labels_N.clone()
         labels_N[task.forget_N] = self._draw(task, random)
         if self.loop == "mixed":

@@ -45,7 +45,7 @@ class SalUn(RandomLabel):
         return _scores(context.required).masks(self.density)
 
     def controls(self) -> dict[str, Method]:
-        """Give plain random labels and a random mask of the same density, all else equal."""
+        """Return plain random labels and a random mask of the same density, all else equal."""
         return {
             "density 1.0": self.model_copy(update={"density": 1.0}),
             "random mask": self.model_copy(update={"mask": "random"}),

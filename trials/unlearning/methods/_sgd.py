@@ -17,7 +17,7 @@ from unlearning.training import epoch_order
 
 
 class SGDMethod(Method):
-    """A method that says what it sweeps in an epoch and which weights it may move; the defaults are SalUn's."""
+    """A method that says which data passes make an epoch and which weights it may move; the defaults are SalUn's."""
 
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 10
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 256
@@ -30,7 +30,7 @@ class SGDMethod(Method):
 
     @abstractmethod
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
-        """Give the sweeps of one epoch.
+        """Return the data passes of one epoch.
 
         Args:
             order_N: this epoch's order of all training images, shared by every method of the same seed.
@@ -38,11 +38,11 @@ class SGDMethod(Method):
         """
 
     def masks(self, context: UnlearningContext, seed: int) -> list[Tensor] | None:
-        """Give one bool tensor a parameter, True where it may move; None: all may."""
+        """Return one bool tensor a parameter, True where it may move; None: all may."""
         return None
 
     def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
-        """Run the sweeps of each epoch through the training loop."""
+        """Run the data passes of each epoch through the training loop."""
         engine, task = context.engine, context.task
         masks = self.masks(context, seed)
         engine.begin(momentum=self.momentum, weight_decay=self.weight_decay, masks=masks)

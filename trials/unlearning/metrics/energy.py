@@ -23,7 +23,7 @@ class EnergyTest:
 
     Attributes:
         distance: energy distance of the standardised measures, without a unit; 0 where the groups are alike.
-        p: share of the ways to deal the labels out that give at least this distance.
+        p: share of the permutations of the labels with at least this distance.
         least_p: the smallest p that so few models can give.
     """
 

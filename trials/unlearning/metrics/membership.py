@@ -105,7 +105,7 @@ def called_nonmember(
 ) -> dict[Feature, Tensor]:
     """Return, by feature, which samples an attacker takes for non-members: bool, (M,), on the CPU.
 
-    Computed on the CPU in float64. Where members and non-members cannot be told apart at all, everything ties and
+    Computed on the CPU in float64. Where members and non-members are not distinguishable at all, everything ties and
     counts as a member.
 
     Args:

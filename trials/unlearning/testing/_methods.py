@@ -175,7 +175,7 @@ def _required(method: Method) -> dict[str, Any]:
 
 
 def _context(method: Method, augmentation: AugmentationName = "none") -> UnlearningContext:
-    """Make a context with what a method needs; its model has weights of its own until a run puts the original's there."""
+    """Make a context with what a method needs, whose model has weights of its own until a run loads the original's."""
     train, classes = _data().train, _data().classes
     model = CNN(width=4).build(1, classes, seed=5)
     forget_N = torch.zeros(len(train), dtype=torch.bool).index_fill_(0, _forget().indices_F, True)

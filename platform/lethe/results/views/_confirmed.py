@@ -38,7 +38,7 @@ class ComparedRow(_Role, _OnBoard, ConfirmationRow):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmedRow(_OnBoard, ConfirmationRow):
-    """A confirmation that stands in a row of a board."""
+    """A confirmation in a row of a board."""
 
 
 COMPARED: Final = View(

@@ -11,7 +11,7 @@ from lethe.results.views._base import SCENARIO, ScenarioOf, View
 @dataclass(frozen=True, kw_only=True)
 class _Failure:
     kind: Annotated[str, Column("", "'trial' or 'confirmation'")]
-    id: Annotated[str, Column("", "its name; `lethe show` tells all of it")]
+    id: Annotated[str, Column("", "its name; `lethe show` prints all of it")]
     method: Annotated[str, Column("", "unlearning method")]
     setting: Annotated[str, Column("", "its setting, as JSON")]
     status: Annotated[str, Column("", "'diverged' (loss not finite) or 'failed'")]

@@ -13,7 +13,7 @@ class _JointTest:
     models: Annotated[int, Column("", "models of this row")]
     oracles: Annotated[int, Column("", "oracles that they are tested against, the tuning seeds' too")]
     distance: Annotated[float, Column("", "energy distance of the standardised (UA, RA, TA, MIA); 0 for the same")]
-    p: Annotated[float, Column("", "share of the ways to deal the labels out that give at least this distance")]
+    p: Annotated[float, Column("", "share of the permutations of the labels with at least this distance")]
     least_p: Annotated[float, Column("", "the smallest p that so few models can give")]
     p_holm: Annotated[float, Column("", "p, adjusted for all rows of the board (Holm)")]
     verdict: Annotated[

@@ -1,0 +1,68 @@
+"""Long measures: shown with their confirmation, averaged by metric and version, held against the paired oracle."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scipy.stats import t
+
+from lethe.results import ConfirmationRow, MeasureRow, Store, load, query
+
+
+def record(store: Store, make: Callable[..., Any], row: str, values: list[float], **changes: Any) -> None:
+    """Record one metric of a row, a value a seed from 1 on, in the units that the fixture `confirm` names."""
+    for seed, value in enumerate(values, start=1):
+        measure = {"unit_id": f"{row}-q-{seed}", "training_seed": seed, "metric": "own", "value": value}
+        store.append([make(MeasureRow, **measure | changes)])
+
+
+def test_measures_are_seen_once_their_confirmation_is_there(store: Store, make: Callable[..., Any]) -> None:
+    store.append([make(MeasureRow, unit_id="c1")])
+    store.append_confirmation(make(ConfirmationRow, confirmation_id="c0"), [], [make(MeasureRow, unit_id="c0")])
+    assert load(store.root, "recorded_measures")["unit_id"].to_pylist() == ["c0"]
+    store.append([make(ConfirmationRow, confirmation_id="c1")])
+    assert sorted(load(store.root, "recorded_measures")["unit_id"].to_pylist()) == ["c0", "c1"]
+
+
+def test_a_unit_with_recorded_measures_is_not_read_from_its_columns_too(store: Store, make: Callable[..., Any]) -> None:
+    confirmation = make(ConfirmationRow, confirmation_id="c0", ua=0.2, auc=0.9)
+    store.append_confirmation(confirmation, [], [make(MeasureRow, unit_id="c0", metric="ua", value=0.2)])
+    assert load(store.root, "measures").select(["metric", "value"]).to_pylist() == [{"metric": "ua", "value": 0.2}]
+
+
+def test_any_metric_is_averaged_over_the_seeds_and_held_against_the_paired_oracle(
+    store: Store, make: Callable[..., Any], confirm: Callable[..., None]
+) -> None:
+    for row in ("oracle", "salun"):
+        confirm(row, [0.0, 0.0, 0.0])
+    record(store, make, "oracle", [1.0, 3.0, 5.0])
+    record(store, make, "salun", [2.0, 5.0, 9.0])
+    found = {row["row"]: row for row in query("from metric_summary where metric = 'own'", store.root).to_pylist()}
+    oracle, salun = found["oracle"], found["salun"]
+    assert (oracle["mean"], oracle["difference"], oracle["oracle_mean"]) == (3.0, None, None)
+    assert (salun["seeds"], salun["oracle_mean"]) == (3, 3.0)
+    assert salun["mean"] == pytest.approx(16 / 3)
+    assert salun["difference"] == pytest.approx(7 / 3)
+    reach = t.ppf(0.975, 2) * (7 / 3) ** 0.5 / 3**0.5
+    assert salun["difference_high"] - salun["difference"] == pytest.approx(reach)
+
+
+def test_values_of_two_versions_of_a_metric_are_never_averaged(
+    store: Store, make: Callable[..., Any], confirm: Callable[..., None]
+) -> None:
+    confirm("salun", [0.0, 0.0])
+    record(store, make, "salun", [1.0], version=1)
+    store.append([make(MeasureRow, unit_id="salun-q-2", training_seed=2, metric="own", version=2, value=3.0)])
+    found = query("select version, seeds, mean from metric_summary where metric = 'own' order by all", store.root)
+    assert found.to_pylist() == [{"version": 1, "seeds": 1, "mean": 1.0}, {"version": 2, "seeds": 1, "mean": 3.0}]
+
+
+def test_a_value_that_a_class_lacks_is_null_and_counts_no_seed(
+    store: Store, make: Callable[..., Any], confirm: Callable[..., None]
+) -> None:
+    confirm("salun", [0.0, 0.0])
+    for seed, value in ((1, None), (2, 0.5)):
+        row = {"unit_id": f"salun-q-{seed}", "training_seed": seed, "metric": "own", "class_index": 4, "value": value}
+        store.append([make(MeasureRow, **row)])
+    found = query("select seeds, mean, low from metric_summary where metric = 'own'", store.root)
+    assert found.to_pylist() == [{"seeds": 1, "mean": 0.5, "low": None}]
