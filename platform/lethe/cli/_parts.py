@@ -15,9 +15,9 @@ PartName = Annotated[
 
 
 def methods(name: PartName = None) -> None:
-    """List the methods, networks and data sources that a study can name, and the package that each comes from.
+    """List methods, networks and data sources, with packages.
 
-    With NAME, show its options: their values, defaults and meanings. Exit code 0: all can be used; 1: a plug-in cannot
+    These are the names that a study can use. With NAME, show its options: their values, defaults and meanings. Exit code 0: all can be used; 1: a plug-in cannot
     be used (the message says why); 2: there is no such name.
     """
     if name is None:
