@@ -10,15 +10,15 @@ from rich.text import Text
 from lethe.cli._common import console, fail, stderr
 
 PartName = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="A method, network or data source, whose options are shown.")
+    str | None, typer.Argument(metavar="NAME", help="A method, network or data source, whose options are shown.")
 ]
 
 
 def methods(name: PartName = None) -> None:
     """List methods, networks and data sources, with packages.
 
-    These are the names that a study can use. With NAME, show its options: their values, defaults and meanings. Exit code 0: all can be used; 1: a plug-in cannot
-    be used (the message says why); 2: there is no such name.
+    These are the names that a study can use. With NAME, show its options: their values, defaults and meanings. Exit
+    code 0: all can be used; 1: a plug-in cannot be used (the message says why); 2: there is no such name.
     """
     if name is None:
         _list_all()
