@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -77,6 +78,16 @@ def ray_environment() -> dict[str, str]:
     """A temporary folder and a token of their own for the Ray clusters that tests start."""
     folder = tempfile.mkdtemp(prefix="lr-")
     return {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that pip installed the example plug-in into, from its wheel."""
+    source, target = tmp_path_factory.mktemp("source") / "package", tmp_path_factory.mktemp("site")
+    shutil.copytree(Path(__file__).parent / "plugins_tests" / "example_package", source)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*install, "--target", str(target), str(source)], check=True, timeout=300)
+    return target
 
 
 @pytest.fixture

@@ -152,8 +152,8 @@ def test_what_is_missing_is_said_to_be_needed(needed: str) -> None:
 
 def test_an_unknown_data_source_is_answered_with_the_valid_ones() -> None:
     said = complaint_at("data.0.source", data=[{"source": "medmist"}])
-    assert "'medmist'" in said
-    assert all(repr(name) in said for name in SOURCES)
+    assert said.startswith("unknown data source 'medmist'; did you mean medmnist? The data sources are medmnist, ")
+    assert all(name in said for name in SOURCES)
 
 
 def test_an_unknown_medmnist_set_is_answered_with_the_valid_ones() -> None:
@@ -165,7 +165,8 @@ def test_an_unknown_medmnist_set_is_answered_with_the_valid_ones() -> None:
 
 def test_an_unknown_method_is_answered_with_the_valid_ones() -> None:
     said = complaint_at("methods.0", methods=[{"name": "salum"}])
-    assert said == f"unknown method 'salum'; did you mean salun? The methods are {', '.join(METHODS)}"
+    assert said.startswith("unknown method 'salum'; did you mean salun? The methods are salun, ")
+    assert all(name in said for name in METHODS)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,8 @@ def test_an_unknown_arm_is_answered_with_the_valid_ones() -> None:
 
 def test_an_unknown_network_is_answered_with_the_valid_ones() -> None:
     said = complaint_at("network.name", network={"name": "vgg"})
-    assert all(repr(name) in said for name in (*NETWORKS, "vgg"))
+    assert said.startswith("unknown network 'vgg'; the networks are ")
+    assert all(name in said for name in NETWORKS)
 
 
 @pytest.mark.parametrize(
@@ -398,7 +400,7 @@ def test_a_name_that_leaves_no_room_for_those_of_its_files_is_refused(tmp_path: 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"network": {"name": "resnet19"}}, "network.name: wanted one of 'resnet18', 'cnn', got 'resnet19'"),
+        ({"network": {"name": "resnet19"}}, "network.name: unknown network 'resnet19'; did you mean resnet18?"),
         ({"network": "cnn"}, "network: wanted a mapping of options, got 'cnn'"),
         ({"data": [{"size": 64}]}, "data.0.source: is needed"),
         ({"forget": [{"kind": "randm"}]}, "forget.0.kind: wanted one of 'random', 'class', 'indices', got 'randm'"),

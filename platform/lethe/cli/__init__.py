@@ -12,6 +12,7 @@ import typer
 from lethe.cli._common import print_versions
 from lethe.cli._data import data
 from lethe.cli._jobs import jobs, logs, stop, submit
+from lethe.cli._parts import methods
 from lethe.cli._report import report
 from lethe.cli._results import compact, export, leaderboard, query, show
 from lethe.cli._studies import init, plan, run, schema
@@ -31,7 +32,23 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (init, schema, plan, run, leaderboard, report, query, show, watch, compact, submit, jobs, logs, stop):
+for command in (
+    init,
+    schema,
+    methods,
+    plan,
+    run,
+    leaderboard,
+    report,
+    query,
+    show,
+    watch,
+    compact,
+    submit,
+    jobs,
+    logs,
+    stop,
+):
     app.command()(command)
 app.callback()(common)
 app.add_typer(export, name="export")

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,9 +15,11 @@ from lethe.execution._own_node import OwnNode
 from lethe.execution._rehearsal import JOIN_S, rehearse
 from lethe.execution.connection import Connection, Local, OnRay
 from lethe.execution.failures import ClusterError, ClusterFailedError
+from lethe.execution.plugin_code import with_plugins
 from lethe.execution.preflight import preflight
 from lethe.execution.runtime_env import has_travelled, runtime_env
 from lethe.storage.root import StorageRoot
+from unlearning.families import Package
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ def connect(
     local: bool = False,
     workers: int | None = None,
     root: StorageRoot | None = None,
+    plugins: Sequence[Package] = (),
     say: Callable[[str], None] = _LOG.warning,
     on_failure: Callable[[str], None] = lambda fault: None,
 ) -> Iterator[Connection]:
@@ -39,6 +42,7 @@ def connect(
         local: run in this process, without Ray.
         workers: the most workers of one pool on Ray; None: as many as it holds.
         root: the results; with it the nodes of a running cluster are checked first, see `preflight`.
+        plugins: distributions whose code travels to a running cluster with Lethe's own.
         say: called with a sentence when a start is tried again.
         on_failure: called, in another thread, when the cluster fails while inside; what runs should stop. Where it does
             not, it is interrupted, and if Ray's own code does not return either, the process ends with exit code 3.
@@ -46,12 +50,13 @@ def connect(
     Raises:
         ClusterError: the cluster cannot be reached, or its nodes are not as this one; see `preflight`.
         ClusterFailedError: it did not start, or it failed while inside.
+        PluginError: the code of a plug-in cannot be sent.
     """
     if local:
         yield Local()
         return
     _ray_private.silence_dead_workers()
-    with _own(say) if address is None else _running(address, say) as signs, guarding(signs, on_failure):
+    with _own(say) if address is None else _running(address, plugins, say) as signs, guarding(signs, on_failure):
         try:
             if address is not None and root is not None:
                 preflight(root)
@@ -70,11 +75,11 @@ def _own(say: Callable[[str], None]) -> Iterator[list[Sign]]:
 
 
 @contextmanager
-def _running(address: str, say: Callable[[str], None]) -> Iterator[list[Sign]]:
+def _running(address: str, plugins: Sequence[Package], say: Callable[[str], None]) -> Iterator[list[Sign]]:
     """Join a running cluster; the code that runs here travels to its workers."""
     head = find_head(address)
     rehearse(head, say)
-    _join(head, runtime_env={} if has_travelled() else runtime_env())
+    _join(head, runtime_env={} if has_travelled() else with_plugins(runtime_env(), plugins))
     with raylet_gone(_raylet_socket()) as sign:
         yield [sign, head_gone(head)]
 

@@ -15,6 +15,7 @@ from lethe.execution.connect import connect
 from lethe.execution.connection import Connection, OnRay
 from lethe.execution.leftovers import remove_leftovers
 from lethe.execution.node_types import node_types_of
+from lethe.execution.plugin_code import send_by_value
 from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop, stopping_on_signals
 from lethe.execution.supervision import Watch
@@ -24,6 +25,7 @@ from lethe.pipeline.build import ArtifactBuilder
 from lethe.pipeline.confirm import Confirmer, confirmations, missing_from
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
+from lethe.plugins import added_parts_of, packages_of
 from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
 from lethe.results.columns import specification
 from lethe.results.ownership import check_ownership
@@ -100,12 +102,14 @@ class StudyRun:
             local=local,
             workers=self._study.resources.workers,
             root=self._root,
+            plugins=packages_of(self._study),
             say=self._progress.say,
             on_failure=self._stop.request,
         )
         with joined as connection, stopping_on_signals(self._stop):
             self._progress.say(f"Running on {connection.title}.")
             if isinstance(connection, OnRay):
+                send_by_value(added_parts_of(self._study))
                 for asked in (self._study.resources.training, self._study.resources.trial):
                     if asked != "auto":
                         connection.check_holds(asked)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from lethe.plugins import known_method
 from lethe.results.views import SearchQualityRow
-from unlearning.methods import METHODS
 
 MANY_DIVERGED: Final = 0.25
 """From this share of diverged trials on a search has spent its budget where nothing can be found."""
@@ -49,12 +49,13 @@ def _end(method: str, name: str, value: Any, limits: dict[str, Any], end: str) -
 
 def _goes_on(method: str, name: str, limit: float, end: str) -> bool:
     """Return whether the method takes a value beyond this end of a range; of a method unknown here, assume so."""
-    if method not in METHODS:
+    known = known_method(method)
+    if known is None:
         return True
     sign = 1 if end == "high" else -1
     beyond: Any = limit + sign if isinstance(limit, int) else math.nextafter(limit, sign * math.inf)
     try:
-        METHODS[method](**{name: beyond})
+        known(**{name: beyond})
     except ValidationError:
         return False
     return True

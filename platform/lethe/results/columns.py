@@ -10,9 +10,13 @@ from lethe.storage.documents import MalformedError, read_json_object
 from lethe.storage.hashing import fingerprint
 from lethe.storage.root import StorageError
 from lethe.study import MethodSearch, Scenario, Study, write_study
+from unlearning.data import SOURCES
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Precision
-from unlearning.methods import Method
+from unlearning.families import OptionsFamily
+from unlearning.methods import METHODS, Method
+from unlearning.models import NETWORKS
+from unlearning.options import Options
 
 
 class CorruptRowError(StorageError):
@@ -58,6 +62,8 @@ def scenario_columns(study: str, scenario: Scenario) -> dict[str, Any]:
         "forget_fraction": len(scenario.forget.indices_F) / scenario.train_count,
         "forget_images": len(scenario.forget.indices_F),
         "forget_duplicates": scenario.forget.duplicates_added,
+        "network_package": _package(NETWORKS, scenario.network),
+        "source_package": _package(SOURCES, scenario.source),
     }
 
 
@@ -68,6 +74,7 @@ def setting_columns(method: Method) -> dict[str, Any]:
     return {
         "method": method.name,
         "method_version": method.version,
+        "method_package": _package(METHODS, method),
         "setting": method.model_dump_json(),
         **typed,
     }
@@ -99,6 +106,11 @@ def setting_of(row: TrialRow, method_search: MethodSearch) -> dict[str, Any]:
     if missing := method_search.choice.search.keys() - options.keys():
         raise CorruptRowError(f"the setting of {row.trial_id} lacks {', '.join(sorted(missing))}: {row.setting}")
     return {name: options[name] for name in method_search.choice.search}
+
+
+def _package(family: OptionsFamily[Any], part: Options) -> str | None:
+    package = family.package_of(type(part))
+    return str(package) if package else None
 
 
 def _network(scenario: Scenario) -> str:

@@ -52,6 +52,11 @@ class StudyColumns:
     train_duplicates: Annotated[int, Column("images", "train images that repeat another byte for byte")]
     val_dropped: Annotated[int, Column("images", "validation images left out because they also stand in train")]
     test_dropped: Annotated[int, Column("images", "test images left out because they also stand in train")]
+    network_package: Annotated[
+        str | None,
+        Column("", "package of the network, with its version; null if a program added it, and in early results"),
+    ] = None
+    source_package: Annotated[str | None, Column("", "the same of the data source")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,10 @@ class SettingColumns:
         float | None, Column("", "saliency score gamma that gives the density, averaged over the training seeds")
     ] = None
     setting: Annotated[str, Column("", "the full setting, as JSON")]
+    method_package: Annotated[
+        str | None,
+        Column("", "package of the method, with its version; null if a program added it, and in early results"),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

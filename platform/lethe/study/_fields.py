@@ -6,14 +6,20 @@ A location is pydantic's: names, positions in lists, and between them the tags b
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
 from lethe.study._model import Choices, Study
+from unlearning.data import SOURCES
+from unlearning.families import OptionsFamily, PluginError
+from unlearning.models import NETWORKS
 
 Location = Sequence[int | str]
+
+_FAMILIES: Final[dict[type, OptionsFamily[Any]]] = {family.base: family for family in (NETWORKS, SOURCES)}
+"""The families whose members options name, by the base class that stands in their place."""
 
 
 def names_of(model: type[BaseModel]) -> list[str]:
@@ -34,6 +40,11 @@ def alternatives(annotation: Any) -> list[Any]:
 
 def chosen(annotation: Any, value: dict[Any, Any]) -> type[BaseModel] | None:
     """Return the model that a mapping is read as; None where it names none."""
+    for base in _bases(annotation):
+        try:
+            return _FAMILIES[base].get(str(value.get(_FAMILIES[base].tag)))
+        except PluginError:
+            return None  # reading the study says so
     models: list[type[BaseModel]] = [kind for kind in alternatives(annotation) if is_model(kind)]
     if len(models) == 1:
         return models[0]
@@ -110,10 +121,18 @@ def _tagged(annotation: Any, tag: str | None = None) -> Iterator[tuple[Any, str 
     elif origin in (Union, UnionType):
         for kind in get_args(annotation):
             yield from _tagged(kind, tag)
+    elif annotation in _FAMILIES:
+        yield from ((member, name) for name, member in _FAMILIES[annotation].imported().items())
     elif annotation is not NoneType:
         if tag is None and is_model(annotation) and (named := discriminator_of(annotation)):
             tag = named[1]
         yield annotation, tag
+
+
+def _bases(annotation: Any) -> list[type]:
+    """Return the base class of a family, where an annotation is one."""
+    kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return [kind] if kind in _FAMILIES else []
 
 
 def _names_itself(model: type[BaseModel], value: dict[Any, Any]) -> bool:

@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
 
-from lethe.study._wording import explain, nearest, or_else, shown, unknown
+from lethe.study._wording import explain, shown, unknown
 from unlearning.data import AnySource
 from unlearning.data.augment import AugmentationName
 from unlearning.data.forget import AnyForgetRequest
@@ -64,6 +64,7 @@ class MethodChoice(Options):
     name: str = Field(description="name of the method")
     fixed: dict[str, Any] = Field(default_factory=dict, description="options that are the same in every trial")
     search: dict[str, Dimension] = Field(default_factory=dict, description="options to search, each with its values")
+    _method: type[Method] = PrivateAttr()
 
     @model_validator(mode="before")
     @classmethod
@@ -76,9 +77,7 @@ class MethodChoice(Options):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        if self.name not in METHODS:
-            valid = or_else(nearest(self.name, METHODS), "the methods are")
-            raise ValueError(f"unknown method {self.name!r}{valid} {', '.join(METHODS)}")
+        self._method = METHODS[self.name]
         problems = [*self._unknown(), *self._both(), *self._out_of_bounds()]
         if problems:
             raise ValueError("\n".join(problems))
@@ -86,8 +85,8 @@ class MethodChoice(Options):
 
     @property
     def method(self) -> type[Method]:
-        """The class of the method."""
-        return METHODS[self.name]
+        """The class of the method; it travels with the choice, and a process that gets it looks no name up."""
+        return self._method
 
     @property
     def example(self) -> Method:

@@ -22,7 +22,7 @@ _SIDE: Final = 32
 
 def template_names() -> list[str]:
     """Return the kinds of data that a study can begin with."""
-    return [*(name for name in SOURCES if name != "medmnist"), *sets()]
+    return [*(name for name in SOURCES.imported() if name != "medmnist"), *sets()]
 
 
 def template(data: str = "synthetic") -> str:

@@ -19,8 +19,10 @@ from ray.job_submission import JobDetails, JobSubmissionClient
 
 from lethe.execution import ray_settings
 from lethe.execution.failures import ClusterError
+from lethe.execution.plugin_code import with_plugins
 from lethe.execution.reach import knock
 from lethe.execution.runtime_env import runtime_env
+from lethe.plugins import packages_of
 from lethe.storage.credentials import without_credentials
 from lethe.submit._bundle import STUDY_FILE, JobBundle
 
@@ -112,7 +114,7 @@ class JobServer:
         Returns:
             The job's name on the cluster.
         """
-        environment = runtime_env()
+        environment = with_plugins(runtime_env(), packages_of(bundle.study))
         environment["working_dir"] = str(bundle.archive)
         environment["env_vars"] |= {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_PATIENCE_S)}
         if bundle.results is not None:

@@ -5,8 +5,6 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
 from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName, Task
 from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
@@ -14,10 +12,18 @@ from unlearning.data._load import content_hash, load
 from unlearning.data._medmnist import MedMNIST
 from unlearning.data._npz import Npz
 from unlearning.data._synthetic import Synthetic
+from unlearning.families import OptionsFamily
 
-SOURCES: dict[str, type[Source]] = {"medmnist": MedMNIST, "synthetic": Synthetic, "npz": Npz, "folder": Folder}
+SOURCES: OptionsFamily[Source] = OptionsFamily(
+    "data source",
+    "lethe.data",
+    {"medmnist": MedMNIST, "synthetic": Synthetic, "npz": Npz, "folder": Folder},
+    base=Source,
+    tag="source",
+)
 
-AnySource = Annotated[MedMNIST | Synthetic | Npz | Folder, Field(discriminator="source")]
+AnySource = Annotated[Source, SOURCES]
+"""A data source that options name."""
 
 __all__ = [
     "SOURCES",

@@ -7,11 +7,11 @@ is called inconclusive.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from lethe.plugins import known_method
 from lethe.report import _numbers
 from lethe.report._notes import undecided
 from lethe.report._numbers import gap_interval, missing, p_value
 from lethe.results.views import ContrastRow, LeaderboardRow
-from unlearning.methods import METHODS
 
 Mood = Literal["closer", "unclear", "farther", "nothing"]
 """What a sentence amounts to: closer to retraining than doing nothing, inconclusive, farther, or no result."""
@@ -61,7 +61,8 @@ def count(number: int, thing: str) -> str:
 
 def method_title(name: str) -> str:
     """Call a method as prose does."""
-    return METHODS[name].title if name in METHODS else name
+    method = known_method(name)
+    return method.title if method else name
 
 
 def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, contrast: ContrastRow | None) -> Answer:

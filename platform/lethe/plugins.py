@@ -1,0 +1,45 @@
+"""Plug-ins as the platform sees them: the families that a study chooses from, and the packages that it needs.
+
+How a plug-in is found and checked is written in `unlearning.families`, how one is written in docs/extending.md.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lethe.study import Study
+from unlearning.data import SOURCES
+from unlearning.families import DISTRIBUTION, OptionsFamily, Package, PluginError
+from unlearning.methods import METHODS, Method
+from unlearning.models import NETWORKS
+from unlearning.options import Options
+
+FAMILIES: Final[dict[str, OptionsFamily[Any]]] = {"methods": METHODS, "networks": NETWORKS, "data": SOURCES}
+"""Every family that a study chooses from, by the last part of its entry points' group."""
+
+
+def packages_of(study: Study) -> tuple[Package, ...]:
+    """Return the distributions that a study needs beside Lethe's own, by name."""
+    found = {family.package_of(part) for family, part in _parts(study)}
+    plugins = {package for package in found if package is not None and package.name != DISTRIBUTION}
+    return tuple(sorted(plugins, key=lambda package: package.name))
+
+
+def added_parts_of(study: Study) -> list[type[Options]]:
+    """Return the classes of a study that no distribution brings: those that a program added."""
+    return [part for family, part in _parts(study) if family.package_of(part) is None]
+
+
+def known_method(name: str) -> type[Method] | None:
+    """Return a method that rows name; None where its package is not installed here, or cannot be used."""
+    try:
+        return METHODS.get(name)
+    except PluginError:
+        return None
+
+
+def _parts(study: Study) -> Iterator[tuple[OptionsFamily[Any], type[Options]]]:
+    yield NETWORKS, type(study.network)
+    for source in study.data:
+        yield SOURCES, type(source)
+    for choice in study.methods:
+        yield METHODS, choice.method

@@ -1,0 +1,172 @@
+"""A package outside the repository: installed, listed, checked, and used from YAML and from Python."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lethe.results import query
+
+Python = Callable[..., Any]
+WriteStudy = Callable[..., Path]
+
+METHOD = {
+    "name": "alternate",
+    "epochs": 1,
+    "batch_size": 32,
+    "climbs": 2,
+    "search": {"lr": {"low": 1.0e-4, "high": 1.0e-3, "log": True}},
+}
+PLUGGED = {
+    "data": [{"source": "stripes"}],
+    "network": {"name": "perceptron", "width": 8},
+    "training": {"epochs": 2, "batch_size": 32, "lr": 0.1},
+    "methods": [METHOD],
+    "search": {"trials": 2, "window": 1, "startup": 1},
+    "seeds": {"tuning": [0], "reporting": [1, 2]},
+}
+PACKAGES = "select distinct method, method_package, network_package, source_package from {} order by method"
+
+
+def lethe(python: Python, *arguments: object) -> Any:
+    return python("-c", "from lethe.cli import main; main()", *arguments)
+
+
+def test_a_study_in_yaml_uses_all_parts_of_the_package_and_its_rows_name_it(
+    python: Python, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study, results = write_study(**PLUGGED), tmp_path / "results"
+    done = lethe(python, "run", study, "--local", "--results", results)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "alternate" in done.stdout
+    plugged = {"network_package": "lethe-example 1.2", "source_package": "lethe-example 1.2"}
+    [trials] = query(PACKAGES.format("trials"), results).to_pylist()
+    assert trials == {"method": "alternate", "method_package": "lethe-example 1.2"} | plugged
+    confirmed = {row.pop("method"): row for row in query(PACKAGES.format("confirmations"), results).to_pylist()}
+    assert confirmed["alternate"] == {"method_package": "lethe-example 1.2"} | plugged
+    assert confirmed["original"]["method_package"].startswith("lethe ")
+    [setting] = query("select distinct setting->>'climbs' climbs from trials", results).column("climbs").to_pylist()
+    assert setting == "2"
+
+
+def test_its_options_are_checked_as_built_in_ones_are_all_at_once(python: Python, write_study: WriteStudy) -> None:
+    wrong: dict[str, Any] = {
+        "data": [{"source": "stripes", "count": 1, "colour": "red"}],
+        "network": {"name": "perceptron", "width": 0},
+        "methods": [METHOD | {"climbs": 0, "clims": 2}, {"name": "alternat"}],
+    }
+    done = lethe(python, "plan", write_study(**PLUGGED | wrong))
+    assert done.returncode == 2
+    roots = {line.strip().partition(":")[0] for line in done.stderr.splitlines()[1:]}
+    assert roots == {
+        "data.0.count",
+        "data.0.colour",
+        "network.width",
+        "methods.0.climbs",
+        "methods.0.clims",
+        "methods.1",
+    }
+    assert "did you mean alternate? The methods are salun, " in done.stderr
+    assert "alternate (lethe-example 1.2)" in done.stderr
+
+
+def test_the_command_lists_it_with_its_package_and_shows_its_options(python: Python) -> None:
+    listed = lethe(python, "methods")
+    assert listed.returncode == 0, listed.stderr
+    rows = {tuple(line.split()[:4]) for line in listed.stdout.splitlines()}
+    assert {("method", "alternate", "lethe-example", "1.2"), ("network", "perceptron", "lethe-example", "1.2")} <= rows
+    assert {("method", "salun", "lethe", "0.1.0"), ("network", "cnn", "lethe", "0.1.0")} <= rows
+    shown = lethe(python, "methods", "alternate")
+    [climbs] = [line for line in shown.stdout.splitlines() if line.split()[:1] == ["climbs"]]
+    assert " ".join(climbs.split()) == "climbs whole number from 1 1 passes over the forget set in an epoch"
+    unknown = lethe(python, "methods", "alternat")
+    assert unknown.returncode == 2
+    assert "alternate (lethe-example 1.2)" in unknown.stderr
+
+
+def test_a_plug_in_that_does_not_load_is_named_and_the_others_are_listed(python: Python, tmp_path: Path) -> None:
+    notes = tmp_path / "lethe_broken-0.3.dist-info"
+    notes.mkdir()
+    (notes / "METADATA").write_text("Metadata-Version: 2.1\nName: lethe-broken\nVersion: 0.3\n")
+    (notes / "entry_points.txt").write_text("[lethe.methods]\nmagic = lethe_broken:Magic\n")
+    code = "import sys; sys.path.append(sys.argv.pop(1)); from lethe.cli import main; main()"
+    done = python("-c", code, tmp_path, "methods")
+    assert done.returncode == 1
+    assert {line.split()[1] for line in done.stdout.splitlines() if line.split()[:1] == ["method"]} >= {"salun"}
+    assert done.stderr.strip() == (
+        "plug-in lethe-broken 0.3, entry point magic = lethe_broken:Magic in lethe.methods: cannot be imported: "
+        "ModuleNotFoundError: No module named 'lethe_broken'"
+    )
+
+
+def test_its_own_tests_pass(python: Python, tmp_path: Path) -> None:
+    tests = Path(__file__).parent / "example_package" / "tests"
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tests, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+IN_PYTHON = """
+import json, pickle
+from typing import ClassVar, Literal
+
+from lethe.pipeline.plan import make_plan
+from lethe.plugins import added_parts_of, packages_of
+from lethe.study import parse_study
+from lethe_example.methods import Alternate
+from unlearning.families import PluginError
+from unlearning.methods import METHODS
+
+
+class Twice(Alternate):
+    name: Literal["twice"] = "twice"
+    version: ClassVar[int] = 1
+    climbs: Literal[2] = 2
+
+
+METHODS.add(Twice)
+content = json.loads(CONTENT)
+content["methods"].append({"name": "twice", "epochs": 1})
+study = parse_study(content, "here")
+assert study.methods[1].method is Twice
+assert added_parts_of(study) == [Twice]
+assert [str(package) for package in packages_of(study)] == ["lethe-example 1.2"]
+print(study.methods[1].example)
+try:
+    METHODS.add(Alternate)
+except PluginError as error:
+    print(error)
+"""
+
+
+def test_a_program_uses_it_and_adds_a_class_of_its_own(python: Python) -> None:
+    content = json.dumps({"name": "here", "forget": [{"kind": "random", "fraction": 0.2}], **PLUGGED})
+    done = python("-c", IN_PYTHON.replace("CONTENT", repr(content)))
+    assert done.returncode == 0, done.stderr
+    assert "name='twice'" in done.stdout
+    assert "the method 'alternate' of lethe-example 1.2 exists" in done.stdout
+
+
+@pytest.mark.parametrize("missing", ["", "lethe_example"])
+def test_only_the_packages_that_a_study_uses_travel(python: Python, installed: Path, missing: str) -> None:
+    code = """
+import json, sys
+from lethe.execution.plugin_code import with_plugins
+from lethe.execution.runtime_env import runtime_env
+from lethe.plugins import packages_of
+from lethe.study import parse_study
+environment = with_plugins(runtime_env(), packages_of(parse_study(json.loads(sys.argv[1]), "here")))
+print(json.dumps(environment))
+"""
+    content: dict[str, Any] = {"name": "here", "forget": [{"kind": "random", "fraction": 0.2}], **PLUGGED}
+    if missing:
+        content |= {"data": [{"source": "synthetic"}], "network": {"name": "cnn"}, "methods": [{"name": "salun"}]}
+    done = python("-c", code, json.dumps(content))
+    assert done.returncode == 0, done.stderr
+    environment = json.loads(done.stdout)
+    sent = [path for path in environment["py_modules"] if path.startswith(str(installed))]
+    folders = ["lethe_example", "lethe_example-1.2.dist-info"]
+    assert sent == ([] if missing else [str(installed / folder) for folder in folders])
+    assert {"/RECORD", "/direct_url.json"} <= set(environment["excludes"])

@@ -1,0 +1,198 @@
+"""What every unlearning method must do, on an original that takes a second to train."""
+
+import json
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final, get_args
+
+import torch
+from torch import Tensor, nn
+
+from unlearning.data import ImageData, SplitName, Synthetic, load
+from unlearning.data.augment import AUGMENTATIONS, AugmentationName
+from unlearning.data.forget import ForgetSet, RandomShare, select
+from unlearning.engine import Engine
+from unlearning.fisher import squared_gradients
+from unlearning.methods import ForgetTask, GradientAscent, Method, UnlearningContext
+from unlearning.models import CNN
+from unlearning.requirements import REQUIREMENTS
+from unlearning.saliency import saliency_scores
+from unlearning.training import Recipe, Training
+from unlearning.trial import EpochResult, unlearn
+
+MethodCheck = Callable[[Method], None]
+
+_SEED: Final = 3
+
+
+def has_a_title_a_name_and_a_version(method: Method) -> None:
+    """Check what reports, studies and fingerprints call it by."""
+    kind = type(method)
+    assert kind.title, "a method has a title, which tables show"
+    assert method.name == kind.model_fields["name"].default, "a method's name is the default of its option `name`"
+    version: object = kind.version
+    assert isinstance(version, int) and version >= 1, f"a version is a whole number from 1, got {version!r}"
+
+
+def survives_being_written_down_and_sent(method: Method) -> None:
+    """Check that rows and other processes get the same method."""
+    assert type(method).model_validate(json.loads(method.model_dump_json())) == method, "its JSON reads as another one"
+    assert pickle.loads(pickle.dumps(method)) == method, "its pickle reads as another one"
+
+
+def gives_its_epochs_in_order_with_finite_losses_and_logits(method: Method) -> None:
+    """Check the number of epochs, the losses, and the logits of every split after each epoch."""
+    results = _run(_context(method), method)
+    epochs = [result.epoch for result in results]
+    wanted = list(range(1, method.epochs + 1)) or [0]
+    assert epochs == wanted, f"wanted one loss for each of the epochs {wanted}, got {epochs}"
+    for result in results:
+        assert not result.diverged, f"it diverged in epoch {result.epoch}; check a milder setting"
+        if method.epochs > 0:
+            assert result.loss is not None, f"it ended before epoch {result.epoch} of {method.epochs}"
+            assert math.isfinite(result.loss), f"the loss of epoch {result.epoch} is {result.loss}"
+        for split, logits_NK in result.logits.items():
+            shape = (len(_images()[split]), _data().classes)
+            assert logits_NK.shape == shape, f"{split}: wanted logits {shape}, got {tuple(logits_NK.shape)}"
+
+
+def repeats_bit_for_bit_in_a_model_that_was_used_before(method: Method) -> None:
+    """Check that a run depends on the original's weights and the seed alone, and leaves those weights as they were."""
+    context, before = _context(method), {name: value.clone() for name, value in _weights().items()}
+    first = _run(context, method)
+    _run(context, GradientAscent(epochs=1, lr=0.1), seed=8)
+    assert _same(_run(context, method), first), "a second run from the same seed differs"
+    assert all(torch.equal(_weights()[name], before[name]) for name in before), "it changed the original's weights"
+
+
+def repeats_bit_for_bit_with_augmented_views(method: Method) -> None:
+    """Check that augmentation is drawn from the seed as well."""
+    context = _context(method, "standard")
+    first = _run(context, method)
+    assert _same(_run(context, method), first), "a second run from the same seed differs under augmentation"
+
+
+def ends_the_same_when_it_is_evaluated_at_its_end_alone(method: Method) -> None:
+    """Check that evaluating between epochs changes nothing."""
+    context = _context(method)
+    each = _run(context, method)
+    last = _run(context, method, every_epoch=False)[-1:]
+    assert _same(last, each[-1:]), "the end of a run depends on whether it was evaluated on the way"
+
+
+def counts_the_images_that_it_trains_on(method: Method) -> None:
+    """Check that every image with a gradient passes through the engine, which counts them as the method's cost."""
+    context = _context(method)
+    passed: list[int] = []
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if torch.is_grad_enabled():
+            passed.append(len(inputs[0]))
+
+    context.model.register_forward_pre_hook(note)
+    counted = sum(result.images_unlearn for result in _run(context, method, every_epoch=False))
+    assert counted == sum(passed), f"counted {counted} images, and {sum(passed)} passed through the network"
+
+
+def needs_only_what_it_requires(method: Method) -> None:
+    """Check that what a setting needs is declared, by names that there are."""
+    unknown = set(type(method).requires) - REQUIREMENTS.keys()
+    assert not unknown, f"`requires` has {sorted(unknown)}; there are {', '.join(REQUIREMENTS)}"
+    assert set(method.needs) <= set(type(method).requires), f"`needs` has {method.needs}, `requires` {method.requires}"
+
+
+def has_controls_that_are_methods_and_a_threshold_that_is_a_number(method: Method) -> None:
+    """Check what tables show beside it."""
+    for name, control in method.controls().items():
+        assert isinstance(control, Method), f"control {name}: wanted a method, got {control!r}"
+    threshold = method.threshold(_required(method))
+    assert threshold is None or math.isfinite(threshold), f"wanted a finite threshold or None, got {threshold}"
+
+
+METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
+    has_a_title_a_name_and_a_version,
+    survives_being_written_down_and_sent,
+    gives_its_epochs_in_order_with_finite_losses_and_logits,
+    repeats_bit_for_bit_in_a_model_that_was_used_before,
+    repeats_bit_for_bit_with_augmented_views,
+    ends_the_same_when_it_is_evaluated_at_its_end_alone,
+    counts_the_images_that_it_trains_on,
+    needs_only_what_it_requires,
+    has_controls_that_are_methods_and_a_threshold_that_is_a_number,
+)
+"""What every method must do, each asked of one setting; two epochs are enough."""
+
+
+@cache
+def _data() -> ImageData:
+    return load(Synthetic(train=120, val=30, test=30, size=12, classes=3))
+
+
+@cache
+def _forget() -> ForgetSet:
+    return select(RandomShare(fraction=0.2), _data(), seed=0)
+
+
+@cache
+def _images() -> dict[SplitName, Tensor]:
+    return {split: getattr(_data(), split).images_NCHW for split in get_args(SplitName)}
+
+
+@cache
+def _weights() -> dict[str, Tensor]:
+    """Train an original."""
+    train = _data().train
+    training = Training(
+        CNN(width=4).build(1, _data().classes, seed=0),
+        train.images_NCHW,
+        train.labels_N,
+        torch.arange(len(train)),
+        recipe=Recipe(epochs=2, batch_size=32),
+        augmentation=AUGMENTATIONS["none"],
+        seed=0,
+    )
+    for _ in range(training.recipe.epochs):
+        training.advance()
+    return {name: value.clone() for name, value in training.model.state_dict().items()}
+
+
+@cache
+def _tensors(name: str) -> dict[str, Tensor]:
+    """Compute what a method may require of the original."""
+    model = CNN(width=4).build(1, _data().classes, seed=0)
+    model.load_state_dict(_weights())
+    train, forget_F = _data().train, _forget().indices_F
+    if name == "fisher_train":
+        return squared_gradients(model, train.images_NCHW, train.labels_N)
+    compute = saliency_scores if name == "saliency" else squared_gradients
+    return compute(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
+
+
+def _required(method: Method) -> dict[str, Any]:
+    return {name: REQUIREMENTS[name].read(_tensors(name)) for name in method.needs}
+
+
+def _context(method: Method, augmentation: AugmentationName = "none") -> UnlearningContext:
+    """Make a context with what a method needs, whose model has weights of its own until a run loads the original's."""
+    train, classes = _data().train, _data().classes
+    model = CNN(width=4).build(1, classes, seed=5)
+    forget_N = torch.zeros(len(train), dtype=torch.bool).index_fill_(0, _forget().indices_F, True)
+    engine = Engine(model, train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
+    return UnlearningContext(engine, ForgetTask(train.labels_N, forget_N, classes), _required(method))
+
+
+def _run(
+    context: UnlearningContext, method: Method, seed: int = _SEED, *, every_epoch: bool = True
+) -> list[EpochResult]:
+    return list(unlearn(context, _weights(), method, seed, _images(), every_epoch=every_epoch))
+
+
+def _same(ours: list[EpochResult], theirs: list[EpochResult]) -> bool:
+    return len(ours) == len(theirs) and all(
+        mine.loss == yours.loss
+        and mine.logits.keys() == yours.logits.keys()
+        and all(torch.equal(mine.logits[split], yours.logits[split]) for split in mine.logits)
+        for mine, yours in zip(ours, theirs, strict=True)
+    )
