@@ -7,7 +7,6 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
 
-import lethe
 import unlearning
 from lethe.versions import CODE_VERSION_VARIABLE, code_version
 
@@ -37,7 +36,7 @@ def has_travelled() -> bool:
 
 
 def _packages() -> list[Path]:
-    return [Path(package.__path__[0]) for package in (lethe, unlearning)]
+    return [Path(__file__).parents[1], Path(unlearning.__path__[0])]
 
 
 def _metadata() -> Path:
