@@ -8,6 +8,8 @@ TORCH ?=
 RESULTS ?= results
 REPORT ?= report.html
 BIN := $(VENV)/bin
+# Test files run side by side; more at once than cores, since many tests wait for Ray.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast check wheel
 
@@ -16,10 +18,10 @@ demo: $(VENV)/.installed
 	$(BIN)/lethe report --results $(RESULTS) --output $(REPORT)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -106,7 +106,7 @@ def test_early_stopping_ends_with_the_planned_number_of_trials(
     ("changes", "told"),
     [
         (["methods.0.name=salum"], "salun"),
-        (["data.0.source=nowhere"], "'medmnist'"),
+        (["data.0.source=nowhere"], "unknown data source 'nowhere'; the data sources are medmnist, "),
         (["augmentations=[fancy]"], "'standard'"),
         (["seeds.reporting=[0, 1]"], "share the seeds [0]"),
         (["training.lr='1e-3'"], "training.lr: wanted a number, got the text '1e-3'"),

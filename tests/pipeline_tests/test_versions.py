@@ -174,7 +174,8 @@ class Dampening(FineTune):
 def test_a_method_that_requires_another_kind_gets_it_planned_built_and_paid_for(
     write_study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(METHODS, "dampening", Dampening)
+    monkeypatch.setattr(METHODS, "_added", {})
+    METHODS.add(Dampening)
     training = {"epochs": 1, "batch_size": 32, "lr": 0.1}
     study = read_study(write_study(methods=[{"name": "dampening", "epochs": 1}], training=training))
     plan = plan_of(study, tmp_path / "results")

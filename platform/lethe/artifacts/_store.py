@@ -157,15 +157,15 @@ class ArtifactStore:
             files=entries,
             facts=facts,
         )
-        if folder.create(MANIFEST, manifest.text()):
-            self._drop_checkpoints(key, keep=None)
-            return manifest
-        for entry in entries.values():
-            folder.delete(entry.file)
-        faster = self.manifest(key)
-        if faster is None:
-            raise CorruptArtifactError(f"{folder}: {MANIFEST} was there while it was to be written, and is gone")
-        return faster
+        if not folder.create(MANIFEST, manifest.text()):
+            faster = self.manifest(key)
+            if faster is not None:
+                for entry in entries.values():
+                    folder.delete(entry.file)
+                return faster
+            folder.write(MANIFEST, manifest.text())  # over one of a format that is not used now
+        self._drop_checkpoints(key, keep=None)
+        return manifest
 
     def quarantine(self, key: ArtifactKey) -> str:
         """Move a broken artifact out of the way; return where it lies now."""
