@@ -133,7 +133,7 @@ def test_a_corrupt_artifact_is_set_aside_trained_again_and_told(write_study: Wri
     problems, said = run(write_study(), results)
     assert problems == []
     assert "broken original" in said or "broken oracle" in said
-    assert "was set aside as" in said
+    assert "was moved to quarantine as" in said
     assert broken.parent.is_dir()
     again = sorted(broken.parent.glob("weights-*.safetensors"))
     assert again[0].read_bytes() == content

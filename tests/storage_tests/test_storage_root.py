@@ -186,7 +186,7 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_setting_aside_what_is_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot set aside gone in"):
+    with pytest.raises(StorageError, match="cannot move gone to quarantine in"):
         StorageRoot.at(tmp_path).quarantine("gone")
 
 

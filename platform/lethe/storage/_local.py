@@ -258,7 +258,7 @@ def _where_there_are_locks() -> Iterator[None]:
 
 
 def _link(whole: Path, path: Path, data: bytes) -> bool:
-    """Give a file a second name unless it is taken; where files have one name only, write it under the new one."""
+    """Link a file under a second name unless that is taken; without hard links, write it under the new name."""
     try:
         path.hardlink_to(whole)
     except FileExistsError:

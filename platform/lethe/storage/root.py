@@ -81,7 +81,7 @@ class StorageRoot:
 
     @property
     def address(self) -> str:
-        """What names the storage root to a command: its path, or its URI without secrets."""
+        """The name of the storage root for a command: its path, or its URI without secrets."""
         return self.folder.address
 
     @property
@@ -95,7 +95,7 @@ class StorageRoot:
         return self.folder.worth_caching
 
     def prepared(self) -> "StorageRoot":
-        """Create the folder where it is missing, see that it can be written, and hold on to it.
+        """Create the folder where it is missing, check that it can be written, and hold on to it.
 
         Returns:
             This storage root, which from now on is never created again: once its folder is gone, or is another one,
@@ -224,7 +224,7 @@ class StorageRoot:
             StorageError: it could not be moved.
         """
         target = _quarantined(name)
-        with self.reporting(f"set aside {name} in"):
+        with self.reporting(f"move {name} to quarantine in"):
             self.folder.move(name, target)
         return f"{self}/{target}"
 
