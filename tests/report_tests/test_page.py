@@ -350,7 +350,7 @@ def test_a_page_of_many_scenarios_draws_the_first_and_says_so(
     for number in range(22):
         scenario = f"q{number:02}"
         confirm("original", (0.1, 0.2), scenario=scenario, forget=scenario, method_search=scenario)
-        trial = {"trial_id": f"t{number}", "cell": scenario, "scenario": scenario, "forget": scenario}
+        trial = {"trial_id": f"t{number}", "method_search": scenario, "scenario": scenario, "forget": scenario}
         store.append([make(TrialRow, **trial)])
     page = render_page(store.root, None)
     assert len(re.findall(r"<article ", page.html)) == 22
