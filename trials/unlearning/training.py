@@ -18,7 +18,7 @@ from unlearning.schedules import AnySchedule, Cosine
 from unlearning.seeds import generator
 
 RECIPE_VERSION = 1
-"""Raised when the meaning of the loop changes, so that artifacts of another meaning are not taken for ours."""
+"""Raised when the meaning of the loop changes, so that older artifacts are not reused."""
 
 
 class Recipe(Options):
