@@ -171,7 +171,7 @@ def test_secret_options_are_not_shown_and_others_are() -> None:
 
 
 def test_an_unknown_kind_of_uri_is_told_with_the_known_ones_and_without_secrets() -> None:
-    with pytest.raises(StorageError, match=r"cannot open the place nope://host/a.*\n.*s3://") as raised:
+    with pytest.raises(StorageError, match=r"cannot open nope://host/a.*\n.*s3://") as raised:
         StorageRoot.at("nope://key:secret@host/a")
     assert "secret" not in str(raised.value).split("\n")[0].split(": ")[0]
 

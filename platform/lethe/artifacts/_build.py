@@ -52,7 +52,7 @@ class Built:
 
 
 def build_jobs(missing: Iterable[Needed]) -> list[BuildJob]:
-    """Divide missing artifacts among jobs that can run at once, in the order given.
+    """Divide missing artifacts among jobs that can run at once, keeping their order.
 
     An artifact goes to the job that makes the first missing one of what it requires; what else it requires is made, or
     waited for, when its turn comes.

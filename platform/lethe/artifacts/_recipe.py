@@ -143,7 +143,7 @@ def fingerprint_of(kind: str, version: int, inputs: Mapping[str, object], requir
 
 
 def in_order(recipes: Iterable[ArtifactRecipe]) -> list[ArtifactRecipe]:
-    """List recipes and all that they require, each once and after what it requires, else in the order given."""
+    """List recipes and all that they require, each once and after what it requires, else in their order."""
     found: dict[ArtifactKey, ArtifactRecipe] = {}
 
     def visit(recipe: ArtifactRecipe) -> Iterator[ArtifactRecipe]:

@@ -24,7 +24,7 @@ def check_ownership(root: StorageRoot) -> None:
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     raise StorageError(
         f"{root} holds no results, but files of something else: {', '.join(others[:_NAMED])}{more}; name another "
-        f"results place, such as {root}/lethe, or write into this one with --force"
+        f"results folder, such as {root}/lethe, or write into this one with --force"
     )
 
 

@@ -158,7 +158,7 @@ class Results:
                     self._tables[table] = self._store.read(table, self.study)
                 tables[table] = self._tables[table]
         if not any(map(len, tables.values())) and not self._store.studies():
-            raise QueryError(f"no results in {self.root}: run a study there first, or name another results place.")
+            raise QueryError(f"no results in {self.root}: run a study there first, or name another results folder.")
         return tables
 
 

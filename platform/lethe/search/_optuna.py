@@ -26,7 +26,7 @@ SAMPLERS: Final[dict[str, Callable[[int], BaseSampler]]] = {
     "random": lambda seed: RandomSampler(seed=seed),
     "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=0),
 }
-"""Optuna samplers that know nothing beyond the trials told, so that a fresh one continues where another stopped."""
+"""Optuna samplers without state beyond the recorded trials, so that a fresh one continues where another stopped."""
 
 LEARNS_FROM: Final = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
 """The trials that a sampler's model rests on; a sampler without a model is not named."""
@@ -86,10 +86,10 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class OptunaSearch:
-    """Proposes the settings of one method search and learns from their endings.
+    """Proposes the settings of one method search and learns from their outcomes.
 
     Args:
-        known: trials that an earlier run finished, by number: setting and ending.
+        known: trials that an earlier run finished, by number: setting and outcome.
         tell_dashboard: called with every trial that Optuna was told of, in the order of telling.
     """
 

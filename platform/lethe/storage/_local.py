@@ -187,8 +187,8 @@ class LocalFolder(Folder):
     def explain(self, what: str, error: Exception) -> StorageError:
         """Put an operating system's error into words."""
         advice = _ADVICE.get(getattr(error, "errno", None) or 0)
-        advice = advice or "See that the place exists and that this user may write to it"
-        return StorageError(f"{what}: {error}\n{advice}, or choose another place.")
+        advice = advice or "Check that the folder exists and that this user may write to it"
+        return StorageError(f"{what}: {error}\n{advice}, or choose another folder.")
 
     def _make(self, folder: Path) -> None:
         if self._mark is None:

@@ -259,11 +259,11 @@ class StorageRoot:
         if not excludes:
             raise StorageError(
                 f"{self} ignores conditional writes (If-None-Match), by which runs of one study exclude each other: "
-                "upgrade the store, or choose another place"
+                "upgrade the store, or choose another one"
             )
         if not same:
             raise StorageError(
-                f"{self} gave back other bytes than were written: check the disk or choose another place"
+                f"{self} gave back other bytes than were written: check the disk or choose another folder"
             )
 
     def _listed(self, suffix: str, recursive: bool) -> dict[str, FileState]:
@@ -297,7 +297,7 @@ def _is_hidden(name: str) -> bool:
 
 def _not_opened(where: str, error: Exception) -> StorageError:
     """Put the error of a storage root that could not be opened into words."""
-    what = f"cannot open the place {without_credentials(where)}"
+    what = f"cannot open {without_credentials(where)}"
     if trouble_of(error):
         return explain_store(what, error, where)
     said = cut_credentials(message_of(error), where)

@@ -150,8 +150,7 @@ class MethodSearch:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What identifies the search: all that determines the n-th setting and its numbers; not the number of
-        trials."""
+        """What identifies the search: all that determines the n-th setting and its numbers, but not their count."""
         return fingerprint(
             {
                 **self._search,

@@ -1,8 +1,7 @@
 """Reading one image file exactly: one picture, 8 bits a channel, a known colour at every pixel.
 
-What would need
-cropping, selecting or inventing is refused: deeper channels, further pages or frames, and the colour under transparent
-pixels, unless a background is named.
+What would need cropping, selecting or inventing is refused: deeper channels, further pages or frames, and the colour
+under transparent pixels, unless a background is named.
 """
 
 import io
