@@ -28,7 +28,7 @@ start() {
     # Ray opens its folder to all users, who must not come as far.
     mkdir -m 700 -p "$RAY_TMPDIR"
     [[ -O $RAY_TMPDIR ]] || fail "$RAY_TMPDIR is not yours; set RAY_TMPDIR to another folder with a short path"
-    # Nothing is waited for when this Ray is told to end: all that a study keeps is in its results place by then.
+    # Ending this Ray waits for nothing: all that a study keeps is in its results folder by then.
     export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0
     setsid ray start --block --disable-usage-stats "$@" </dev/null >"$log" 2>&1 &
     echo $! >"$pid_file"

@@ -44,4 +44,4 @@ __all__ = ["InputError", "LetheError", "SchemaError", "UnlearningError"]
 
 
 class SchemaError(LetheError):
-    """A file that a newer Lethe wrote, neither guessed at nor taken for damage; the message says where it lies."""
+    """A file that a newer Lethe wrote; the message says where it is."""

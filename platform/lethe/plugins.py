@@ -1,6 +1,6 @@
 """Plug-ins as the platform sees them: the families that a study chooses from, and the packages that it needs.
 
-How a plug-in is found and checked is written in `unlearning.families`, how one is written in docs/extending.md.
+`unlearning.families` finds and checks plug-ins; docs/extending.md explains how to write one.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def packages_of(study: Study) -> tuple[Package, ...]:
 
 
 def added_parts_of(study: Study) -> list[type[Options]]:
-    """Return the classes of a study that no distribution brings: those that a program added."""
+    """Return the classes of a study that no distribution provides: those that a program added."""
     return [part for family, part in _parts(study) if family.package_of(part) is None]
 
 

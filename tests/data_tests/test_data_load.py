@@ -150,8 +150,8 @@ def test_a_class_that_test_loses_because_its_images_stand_in_train_is_noted() ->
 
 def test_what_was_read_is_described_with_its_shape_and_values() -> None:
     assert facts(load(source_with())) == (
-        "toy: 6 train, 4 val, 4 test images of height 4, width 4 and 1 channel, values 0 ... 5, 2 classes; 0 train "
-        "images repeat another",
+        "toy: 6 train, 4 val, 4 test images of height 4, width 4 and 1 channel, values 0 ... 5, 2 classes; no "
+        "duplicate training images",
     )
 
 

@@ -75,6 +75,6 @@ def test_nodes_that_do_not_fit_are_named(
     assert first == "these nodes of the cluster cannot do this work:"
     assert rest == [
         f"  {host}: torch 1.0.0, here {torch.__version__}",
-        f"  {host}: it does not see the results place {results}; name one that all nodes reach: a shared folder at "
+        f"  {host}: it does not see the results folder {results}; name one that all nodes reach: a shared folder at "
         "the same path, or a URI such as s3://BUCKET/FOLDER",
     ]

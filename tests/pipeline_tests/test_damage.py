@@ -138,7 +138,7 @@ def check_part_is_mended(
     assert str(aside) in said
     assert aside.read_bytes() == broken
     assert found_in(results) == found_in(finished)
-    assert "set aside" not in run(study, results)
+    assert "quarantine" not in run(study, results)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -172,10 +172,10 @@ def check_artifact_is_made_again(
     said = run(study, results)
     assert re.search(f"broken {LABELS[kind]}: {re.escape(str(file.parent))}: {file.name}", said)
     [aside] = (results / "quarantine" / "artifacts" / kind).glob(f"{folder}.*")
-    assert re.search(f"a broken {LABELS[kind]} was set aside as {re.escape(str(aside))}", said)
+    assert re.search(f"a broken {LABELS[kind]} was moved to quarantine as {re.escape(str(aside))}", said)
     assert (aside / file.name).read_bytes() == broken
     assert found_in(results) == found_in(finished)
-    assert "set aside" not in run(study, results)
+    assert "quarantine" not in run(study, results)
 
 
 @pytest.mark.parametrize("pattern", ARTIFACTS)
@@ -257,10 +257,10 @@ def test_a_journal_whose_last_line_is_torn_is_set_aside_and_written_anew(
     cut_short(journal)
     shutil.rmtree(min((whole / "artifacts" / "saliency").iterdir()))
     said = run(study, whole)
-    assert f"the broken journal {journal} was set aside as" in said.replace("\n", " ")
+    assert f"the broken journal {journal} was moved to quarantine as" in said.replace("\n", " ")
     assert found_in(whole) == found_in(finished)
     assert len(journal.read_bytes().splitlines()) == len(whole_bytes.splitlines())
-    assert "set aside" not in run(study, whole)
+    assert "quarantine" not in run(study, whole)
 
 
 def seal(manifest: dict[str, Any]) -> str:
@@ -304,7 +304,7 @@ def test_a_manifest_that_is_a_pipe_is_set_aside_and_not_waited_for(study: Path, 
     manifest.unlink()
     os.mkfifo(manifest)
     said = run(study, whole)
-    assert "a broken saliency was set aside as" in said
+    assert "a broken saliency was moved to quarantine as" in said
     assert found_in(whole) == found_in(finished)
 
 

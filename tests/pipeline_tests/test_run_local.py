@@ -133,7 +133,7 @@ def test_a_corrupt_artifact_is_set_aside_trained_again_and_told(write_study: Wri
     problems, said = run(write_study(), results)
     assert problems == []
     assert "broken original" in said or "broken oracle" in said
-    assert "was set aside as" in said
+    assert "was moved to quarantine as" in said
     assert broken.parent.is_dir()
     again = sorted(broken.parent.glob("weights-*.safetensors"))
     assert again[0].read_bytes() == content
@@ -274,7 +274,7 @@ def test_repeated_images_are_counted_in_the_rows(write_study: WriteStudy, tmp_pa
         data=[data], forget=[request_ | {"file": str(tmp_path / "withdrawn.txt")}], search={"trials": 1}
     )
     _, said = run(study, tmp_path / "results")
-    assert "1 train images repeat another; left out because they stand in train: 1 val" in said
+    assert "1 duplicate training image; left out because train has them too: 1 val" in said
     counts = "train_duplicates, val_dropped, test_dropped, forget_images, forget_duplicates"
     for table in ("trials", "confirmations", "artifacts where kind = 'oracle'"):
         found = rows(f"select distinct {counts} from {table}", tmp_path / "results")

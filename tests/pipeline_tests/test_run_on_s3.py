@@ -59,5 +59,6 @@ def test_a_damaged_artifact_on_s3_is_set_aside_and_made_again(
         stream.write(b"not a model")
     said = run(*arguments)
     assert re.search(
-        r"a broken (original|oracle) was set aside as s3://lethe-test/damaged/quarantine/artifacts/trained_model", said
+        r"a broken (original|oracle) was moved to quarantine as s3://lethe-test/damaged/quarantine/artifacts/trained_model",
+        said,
     )

@@ -135,7 +135,7 @@ def test_a_pool_without_the_scores_is_told(write_study: Callable[..., Path], tmp
     with Progress(Console(quiet=True)) as progress:
         StudyRun(read_study(write_study()), root, progress).run(local=True)
     root.delete("artifacts")
-    assert "the scores are not in the pool" in text_of(render_page(root, None))
+    assert "the scores are no longer in the artifact store" in text_of(render_page(root, None))
 
 
 def test_the_forget_samples_are_the_ones_that_the_data_holds(ran: Callable[..., StorageRoot]) -> None:

@@ -165,7 +165,7 @@ def test_compact_tells_of_what_it_set_aside_with_exit_code_1(store: Store, make:
     done = lethe("compact", "--results", store.root)
     assert done.exit_code == 1
     assert "broken part" in done.output
-    assert "set aside as" in done.output
+    assert "moved to quarantine as" in done.output
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "journal"])

@@ -56,7 +56,7 @@ def test_a_table_that_was_renamed_is_compacted_and_repaired_in_its_own_folder(
     store.files("calibrations", "s").write("torn.parquet", b"torn")
     [told] = compact(store, "s")
     assert "/tables/packings/s/torn.parquet: " in told
-    assert Path(told.rpartition("set aside as ")[2]).read_bytes() == b"torn"
+    assert Path(told.rpartition("moved to quarantine as ")[2]).read_bytes() == b"torn"
     assert [path.parent.name for path in files(store, "packings")] == ["merged"]
     assert store.read("calibrations")["packing_id"].to_pylist() == ["a", "b"]
 
@@ -199,7 +199,7 @@ def test_a_broken_part_is_set_aside_and_told_once(store: Store, add: Callable[..
         assert compact(store, "s") == []
         assert numbers(store) == [0, 2]
     assert str(path) in told
-    assert Path(told.rpartition("set aside as ")[2]).read_bytes() == b"torn"
+    assert Path(told.rpartition("moved to quarantine as ")[2]).read_bytes() == b"torn"
     assert not path.exists()
 
 

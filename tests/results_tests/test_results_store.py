@@ -216,7 +216,7 @@ def test_the_store_works_on_an_object_store(make: Callable[..., Any]) -> None:
     for name in ("t0", "t1"):
         store.append_trial(make(TrialRow, trial_id=name), [make(EpochRow, trial_id=name)])
     store.root.write("tables/trials/s/t2.parquet", b"torn")
-    assert "set aside as memory://store-test/quarantine/tables/trials/s/t2" in compact(store, "s")[0]
+    assert "moved to quarantine as memory://store-test/quarantine/tables/trials/s/t2" in compact(store, "s")[0]
     assert trial_ids(store) == ["t0", "t1"]
     assert len(store.read("epochs")) == 2
 

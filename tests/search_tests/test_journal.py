@@ -71,11 +71,11 @@ RECORDS = {
 
 
 def check_is_written_anew(root: StorageRoot, method_search: MethodSearch, broken: bytes) -> None:
-    """The journal is set aside as it was, which is told, and holds what is recorded from then on."""
+    """The journal is moved to quarantine as it was, which is told, and holds what is recorded from then on."""
     journal = Journal(root, "tiny")
     [aside] = (Path(str(root)) / "optuna" / "quarantine").iterdir()
     assert aside.read_bytes() == broken
-    assert f"the broken journal {root}/optuna/tiny.journal was set aside as {aside}: " in journal.problem
+    assert f"the broken journal {root}/optuna/tiny.journal was moved to quarantine as {aside}: " in journal.problem
     record = journal.recorder(method_search)
     for number in range(3):
         record(ended(number))

@@ -40,7 +40,7 @@ def test_a_secret_that_an_error_quotes_decoded_is_cut() -> None:
 def test_a_uri_that_cannot_be_opened_shows_no_password(uri: str) -> None:
     with pytest.raises(StorageError) as raised:
         StorageRoot.at(uri)
-    assert "cannot open the place" in str(raised.value)
+    assert "cannot open " in str(raised.value)
     assert "PASS" not in str(raised.value)
     assert raised.value.__cause__ is None
 

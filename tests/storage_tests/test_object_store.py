@@ -99,7 +99,7 @@ def test_a_store_that_stays_out_of_reach_is_reported_after_a_named_time(
 ) -> None:
     monkeypatch.setattr(object_store, "PATIENCE_S", 0.1)
     store.answers = [BUSY]
-    message = r"cannot list the files of s3://b/r \(tried for 30 s\): (.|\n)*see the network"
+    message = r"cannot list the files of s3://b/r \(tried for 30 s\): (.|\n)*check the network"
     with pytest.raises(StoreUnavailableError, match=message):
         StorageRoot.at(store.uri).names()
     assert store.asked > 2

@@ -171,7 +171,7 @@ def test_secret_options_are_not_shown_and_others_are() -> None:
 
 
 def test_an_unknown_kind_of_uri_is_told_with_the_known_ones_and_without_secrets() -> None:
-    with pytest.raises(StorageError, match=r"cannot open the place nope://host/a.*\n.*s3://") as raised:
+    with pytest.raises(StorageError, match=r"cannot open nope://host/a.*\n.*s3://") as raised:
         StorageRoot.at("nope://key:secret@host/a")
     assert "secret" not in str(raised.value).split("\n")[0].split(": ")[0]
 
@@ -186,7 +186,7 @@ def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_setting_aside_what_is_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot set aside gone in"):
+    with pytest.raises(StorageError, match="cannot move gone to quarantine in"):
         StorageRoot.at(tmp_path).quarantine("gone")
 
 

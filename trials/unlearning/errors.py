@@ -14,4 +14,4 @@ class InputError(LetheError, ValueError):
 
 
 class UnlearningError(LetheError):
-    """Anything that the library of data, networks, methods and metrics raises."""
+    """Any error of the library of data, networks, methods and metrics."""

@@ -14,7 +14,7 @@ from unlearning.trial import Logits
 
 @dataclass(frozen=True)
 class Measures:
-    """UA, RA, VA and MIA with non-members from val, as fractions: what a search may look at."""
+    """UA, RA, VA and MIA with non-members from val, as fractions: what a search may use."""
 
     ua: float
     ra: float
@@ -35,7 +35,7 @@ class Evaluator:
     seed: int
 
     def measure(self, logits: Logits) -> tuple[Measures, float]:
-        """Measure what a search sees, on train and val; return the measures and the seconds that the attack took."""
+        """Measure what a search uses, on train and val; return the measures and the seconds that the attack took."""
         evaluation = self._evaluation(logits, "val")
         started = time.perf_counter()
         evaluation.called_nonmember("confidence")

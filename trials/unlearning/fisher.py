@@ -1,4 +1,4 @@
-"""Diagonal Fisher information: how sharply each weight of a model determines what it says of some images.
+"""Diagonal Fisher information: how sharply each weight of a model determines its predictions for some images.
 
 Source: Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", PNAS 2017; the empirical form, with
 the true labels, is that of Foster et al., "Selective Synaptic Dampening", AAAI 2024, but image by image rather than

@@ -1,7 +1,7 @@
 """What a method may require beside the original, by name: tensors that are made once and shared by all of its trials.
 
 A requirement belongs to an original and a forget set. A method names it (`Method.requires`); whoever runs the method
-brings the tensors, and `REQUIREMENTS` says what they become for the method.
+provides the tensors, and `REQUIREMENTS` converts them for the method.
 """
 
 from collections.abc import Callable, Mapping

@@ -43,7 +43,7 @@ def saliency_scores(
 
 
 _BLOCK_BITS = 7
-"""A ranking is told in at most 2 ** 7 blocks, so that a weight's block is a byte."""
+"""A ranking is stored in at most 2 ** 7 blocks, so that a weight's block is a byte."""
 
 
 class Ranking:
@@ -76,7 +76,7 @@ class Ranking:
         return int(density * len(self._order_P))
 
     def masks(self, density: float) -> list[Tensor]:
-        """Give one bool tensor a parameter: True for the share ``density`` that ranks first, over all at once."""
+        """Return one bool tensor a parameter: True for the share ``density`` that ranks first, over all at once."""
         count = self.trainable(density)
         whole = count >> self._shift
         trainable_P = torch.empty_like(self._block_P)
@@ -99,6 +99,6 @@ class Saliency(Ranking):
         super().__init__(order_P, [score.shape for score in scores.values()])
 
     def threshold(self, density: float) -> float | None:
-        """Give gamma, the smallest score that is still trainable at ``density``; None where no weight is."""
+        """Return gamma, the smallest score that is still trainable at ``density``; None where no weight is."""
         count = self.trainable(density)
         return float(self._sorted_P[count - 1]) if count else None

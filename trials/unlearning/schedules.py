@@ -15,7 +15,7 @@ class Schedule(Options, ABC):
 
     @abstractmethod
     def factor(self, progress: float) -> float:
-        """Give the factor on the peak learning rate at ``progress``, the share of steps done, in [0, 1)."""
+        """Return the factor on the peak learning rate at ``progress``, the share of steps done, in [0, 1)."""
 
 
 class Constant(Schedule):
@@ -24,7 +24,7 @@ class Constant(Schedule):
     kind: Literal["constant"] = "constant"
 
     def factor(self, progress: float) -> float:
-        """Give 1."""
+        """Return 1."""
         return 1.0
 
 
@@ -34,7 +34,7 @@ class Cosine(Schedule):
     kind: Literal["cosine"] = "cosine"
 
     def factor(self, progress: float) -> float:
-        """Give the half cosine at ``progress``."""
+        """Return the half cosine at ``progress``."""
         return (1 + math.cos(math.pi * progress)) / 2
 
 
@@ -49,7 +49,7 @@ class MultiStep(Schedule):
     gamma: Annotated[float, Interval(gt=0, lt=1), Field(description="what it is multiplied by at each milestone")] = 0.1
 
     def factor(self, progress: float) -> float:
-        """Give ``gamma`` to the power of the milestones passed."""
+        """Return ``gamma`` to the power of the milestones passed."""
         return float(self.gamma ** sum(progress >= milestone for milestone in self.milestones))
 
 
@@ -61,7 +61,7 @@ class OneCycle(Schedule):
     start: Annotated[float, Gt(0), Field(description="rate at the first step, as a share of the peak")] = 0.04
 
     def factor(self, progress: float) -> float:
-        """Give the rising or the falling cosine at ``progress``."""
+        """Return the rising or the falling cosine at ``progress``."""
         if progress < self.warmup:
             return self.start + (1 - self.start) * (1 - math.cos(math.pi * progress / self.warmup)) / 2
         return (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup))) / 2

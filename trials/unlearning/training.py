@@ -18,7 +18,7 @@ from unlearning.schedules import AnySchedule, Cosine
 from unlearning.seeds import generator
 
 RECIPE_VERSION = 1
-"""Raised when the meaning of the loop changes, so that artifacts of another meaning are not taken for ours."""
+"""Raised when the meaning of the loop changes, so that older artifacts are not reused."""
 
 
 class Recipe(Options):
@@ -104,7 +104,7 @@ class Training:
             yield self.recipe.lr * self.recipe.schedule.factor(step / (self.recipe.epochs * steps))
 
     def checkpoint(self) -> dict[str, Tensor]:
-        """Give all that continuing needs, as tensors on the CPU by name."""
+        """Return all that continuing needs, as tensors on the CPU by name."""
         state = {f"model/{name}": value for name, value in self.model.state_dict().items()}
         state |= {f"velocity/{number}": value for number, value in enumerate(self.engine.optimizer.velocities)}
         state |= {"epoch": torch.tensor(self.epoch), "loss": torch.tensor(self.loss, dtype=torch.float64)}

@@ -16,7 +16,7 @@ Logits = Mapping[SplitName, Tensor]
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What a model says after an epoch of unlearning.
+    """A model's logits after an epoch of unlearning, and what the epoch cost.
 
     Attributes:
         epoch: from 1; 0 for a method that has no epochs.
@@ -37,7 +37,7 @@ class EpochResult:
 
     @property
     def diverged(self) -> bool:
-        """Tell whether the loss or the logits stopped being finite; such a run ends with this epoch."""
+        """Whether the loss or the logits stopped being finite; such a run ends with this epoch."""
         return self.evaluated and not self.logits
 
 
@@ -50,7 +50,7 @@ def unlearn(
     *,
     every_epoch: bool = True,
 ) -> Iterator[EpochResult]:
-    """Put the original's weights back in place, unlearn, and give the logits after each epoch.
+    """Restore the original's weights, unlearn, and yield the logits after each epoch.
 
     Args:
         context: its model is overwritten.

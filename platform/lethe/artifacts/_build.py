@@ -52,7 +52,7 @@ class Built:
 
 
 def build_jobs(missing: Iterable[Needed]) -> list[BuildJob]:
-    """Divide missing artifacts among jobs that can run at once, in the order given.
+    """Divide missing artifacts among jobs that can run at once, keeping their order.
 
     An artifact goes to the job that makes the first missing one of what it requires; what else it requires is made, or
     waited for, when its turn comes.
@@ -71,7 +71,7 @@ def build_jobs(missing: Iterable[Needed]) -> list[BuildJob]:
 
 
 class ArtifactWorker:
-    """Gets or makes the artifacts of build jobs, one job at a time; it is the workshop that recipes are made in."""
+    """Gets or makes the artifacts of build jobs, one job at a time, and provides what recipes are made with."""
 
     def __init__(self, artifacts: ArtifactStore, datasets: SharedData, claims: Claims, resources: Resources) -> None:
         self._artifacts = artifacts
@@ -85,7 +85,7 @@ class ArtifactWorker:
     def __call__(self, job: BuildJob) -> Steps[list[Built]]:
         """Get or make the artifacts of a job, and what they require that is missing or broken.
 
-        Closed in between, it leaves a checkpoint.
+        Closed early, it leaves a checkpoint.
 
         Raises:
             TrainingDivergedError: the loss of a training stopped being finite.
@@ -110,7 +110,7 @@ class ArtifactWorker:
         return self._loaded[recipe.key]
 
     def checkpoint(self, recipe: ArtifactRecipe) -> Tensors | None:
-        """Return what an earlier attempt kept."""
+        """Return the state that an earlier attempt kept."""
         return self._artifacts.checkpoint(recipe.key)
 
     def save_checkpoint(self, recipe: ArtifactRecipe, state: Tensors) -> None:

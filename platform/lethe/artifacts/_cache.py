@@ -1,7 +1,7 @@
-"""The node's cache: files of artifacts that lie in an object store, kept where a machine has read them once.
+"""The node's cache: files of artifacts in an object store, kept on the machines that have read them.
 
-A file is named by the SHA-256 of its content, which is compared at every reading: a broken or foreign one is passed
-over, and nothing that lies here can change a result. Without a cache files are fetched again, nothing more.
+A file is named by the SHA-256 of its content, which is compared at every reading: a broken or foreign one is ignored,
+so nothing in the cache can change a result. Without a cache files are only fetched again.
 """
 
 import logging
@@ -22,7 +22,7 @@ LIMIT_BYTES: Final = 10 << 30
 
 @dataclass(frozen=True)
 class NodeCache:
-    """The cache of whichever machine this is used on; safe for many processes at once.
+    """The cache of the machine that this is used on; safe for many processes at once.
 
     Its folder is the one that LETHE_CACHE names there, else one of this user's among the temporary files.
 
@@ -47,7 +47,7 @@ class NodeCache:
         return content if digest(content) == sha256 else None
 
     def keep(self, sha256: str, content: bytes) -> None:
-        """Keep a content under its checksum, at the cost of what was used longest ago; a full disk is a warning.
+        """Keep a content under its checksum, evicting the least recently used; a full disk is a warning.
 
         Raises:
             StorageError: the folder cannot be used.
@@ -60,7 +60,7 @@ class NodeCache:
         self._prune(folder)
 
     def _prune(self, folder: Path) -> None:
-        """Delete what was used longest ago until the rest is small enough; others may be doing the same."""
+        """Delete the least recently used until the rest is small enough; other processes may be doing the same."""
         found = []
         for path in folder.iterdir():
             try:
@@ -80,7 +80,7 @@ class NodeCache:
 
 
 def _folder() -> Path:
-    """Make the cache's folder, which this user alone can read, or find it."""
+    """Find the cache's folder, which this user alone can read, or make it."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     folder = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"lethe-cache-{os.getuid()}"
     advice = f"Name a folder of your own in {FOLDER_VARIABLE}."

@@ -1,7 +1,7 @@
-"""Who is making what: one worker a cluster makes an artifact, however many studies ask for it at once.
+"""Claims: one worker of a cluster makes an artifact, however many studies ask for it at once.
 
-A claim lasts as long as its holder renews it, or until its holder is known to be dead; the next one goes on from the
-checkpoint.
+A claim lasts as long as its holder renews it, or until its holder is known to be dead; the next holder continues from
+the checkpoint.
 """
 
 import threading
@@ -67,7 +67,7 @@ class LocalClaims:
 class RayClaims:
     """The one table of claims of a Ray cluster, kept by a named actor that outlives the study which asked first.
 
-    Where its process or its node dies, it begins anew with an empty table, which the holders fill as they renew.
+    If its process or node dies, it restarts with an empty table, which the holders fill as they renew.
     """
 
     def __init__(self) -> None:
@@ -86,15 +86,15 @@ class RayClaims:
         )
 
     def claim(self, fingerprint: str, holder: str) -> bool:
-        """Ask the actor."""
+        """Forward to the actor."""
         return bool(ray.get(self._actor.claim.remote(fingerprint, holder)))
 
     def release(self, fingerprint: str, holder: str) -> None:
-        """Ask the actor."""
+        """Forward to the actor."""
         ray.get(self._actor.release.remote(fingerprint, holder))
 
     def release_all(self, holder: str) -> None:
-        """Ask the actor."""
+        """Forward to the actor."""
         ray.get(self._actor.release_all.remote(holder))
 
 
@@ -105,7 +105,7 @@ def holder_here() -> str:
 
 
 def waiting_for(claims: Claims, fingerprint: str, holder: str) -> Generator[None, None, None]:
-    """Wait, step by step, until the artifact is ours to make; it may have been made meanwhile, so look again."""
+    """Wait, step by step, until the claim is ours; the artifact may have been made meanwhile, so look again."""
     while not claims.claim(fingerprint, holder):
         time.sleep(ASK_S)
         yield

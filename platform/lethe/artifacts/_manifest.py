@@ -1,4 +1,4 @@
-"""The manifest of an artifact: what was made of what, by whom, and the checksum of each file and of itself."""
+"""The manifest of an artifact: what it was made of, by whom, and the checksum of each file and of itself."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from lethe.storage.documents import Document, MalformedError, read_json, read_js
 from lethe.storage.hashing import digest
 
 FORMAT: Final = 2
-"""Format 1 knew originals, oracles and saliency scores alone, by other fingerprints: such artifacts are not used."""
+"""Format 1 had only originals, oracles and saliency scores, under other fingerprints: such artifacts are not used."""
 
 OLD_FORMATS: Final = (1,)
 
 MANIFEST_LIMIT_BYTES: Final = 1 << 20
-"""A thousand times what a manifest has."""
+"""A thousand times the size of a manifest."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
@@ -33,7 +33,7 @@ class FileEntry(Document):
 
 
 class Facts(Document):
-    """What making an artifact took and gave, as the columns of its row (`lethe.results.ArtifactRow`)."""
+    """What making an artifact cost and yielded, as the columns of its row (`lethe.results.ArtifactRow`)."""
 
     seconds_train: NonNegativeFloat
     seconds_total: NonNegativeFloat
@@ -92,7 +92,7 @@ def read_manifest(text: bytes) -> Manifest | None:
     """Read a manifest's file; None if it is of an older format, whose artifacts are not used.
 
     Raises:
-        MalformedError: it is torn, was changed, or says what no manifest says.
+        MalformedError: it is torn, was changed, or holds what no Lethe writes.
         SchemaError: a newer Lethe wrote it; the message names both formats.
     """
     said = read_json_object(text)
@@ -113,5 +113,5 @@ def read_manifest(text: bytes) -> Manifest | None:
 
 
 def _checksum(said: Mapping[str, Any]) -> str:
-    """Hash what a manifest says, in whatever order; the same in every format, so that a newer one is not damage."""
+    """Hash a manifest's entries in any order; the same in every format, so that a newer one is not taken for damage."""
     return digest(json.dumps(said, sort_keys=True, allow_nan=False).encode())

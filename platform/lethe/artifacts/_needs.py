@@ -21,7 +21,7 @@ class Needed:
     """An artifact that a study needs.
 
     Attributes:
-        label: what people call it, and its rows: 'original', 'oracle', or the name of its kind.
+        label: its name for people and in rows: 'original', 'oracle', or the name of its kind.
         scenario: the scenario that it serves (one of them: an original serves every forget request).
         seed: training seed of the study.
     """

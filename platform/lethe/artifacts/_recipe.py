@@ -1,7 +1,7 @@
-"""What every artifact is described by: a recipe says of what kind it is, what goes into it, and how it is made.
+"""The contract of recipes, which describe artifacts: the kind, what goes into it, and how it is made.
 
 Recipes form a graph: a recipe requires others. Each kind of artifact is one class in a file of its own, in `kinds`;
-whatever plans, builds, stores and claims artifacts knows this contract and no kind.
+planning, building, storing and claims know this contract and no kind.
 """
 
 from abc import ABC, abstractmethod
@@ -30,7 +30,7 @@ class ArtifactKey:
 
 @dataclass(frozen=True)
 class Product:
-    """An artifact that was just made, and what making it took and showed.
+    """An artifact that was just made, and what making it cost and showed.
 
     Attributes:
         files: tensors by name, by file.
@@ -52,7 +52,7 @@ class Product:
 
 
 class Workshop(Protocol):
-    """What a recipe is made with: a device, data, the artifacts that it requires, and room for a checkpoint."""
+    """What a recipe is made with: a device, data, the artifacts that it requires, and a place for a checkpoint."""
 
     @property
     def device(self) -> torch.device:
@@ -68,7 +68,7 @@ class Workshop(Protocol):
         ...
 
     def checkpoint(self, recipe: "ArtifactRecipe") -> Tensors | None:
-        """Return what an earlier attempt at this recipe kept, if it did."""
+        """Return the state that an earlier attempt at this recipe kept, if any."""
         ...
 
     def save_checkpoint(self, recipe: "ArtifactRecipe", state: Tensors) -> None:
@@ -105,7 +105,7 @@ class ArtifactRecipe(ABC):
 
     @abstractmethod
     def make(self, workshop: Workshop) -> Generator[None, None, Product]:
-        """Make the artifact step by step, a step being an epoch or some seconds; closed in between, keep a checkpoint.
+        """Make the artifact step by step, a step being an epoch or some seconds; closed early, keep a checkpoint.
 
         Raises:
             TrainingDivergedError: a loss stopped being finite.
@@ -143,7 +143,7 @@ def fingerprint_of(kind: str, version: int, inputs: Mapping[str, object], requir
 
 
 def in_order(recipes: Iterable[ArtifactRecipe]) -> list[ArtifactRecipe]:
-    """List recipes and all that they require, each once and after what it requires, else in the order given."""
+    """List recipes and all that they require, each once and after what it requires, else in their order."""
     found: dict[ArtifactKey, ArtifactRecipe] = {}
 
     def visit(recipe: ArtifactRecipe) -> Iterator[ArtifactRecipe]:

@@ -2,7 +2,7 @@
 
 An artifact is a folder ``<kind>/<fingerprint>`` of safetensors files and a manifest with its inputs, its provenance,
 the checksum of each file and one of its own. The manifest is written last: without it the artifact does not exist.
-Whether an artifact is there is seen from manifest and sizes (`ArtifactStore.check`); its bytes are compared with their
+Whether an artifact exists is decided by manifest and sizes (`ArtifactStore.check`); its bytes are compared with their
 checksums when they are read. No pickle is ever read.
 """
 
@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 
 
 class CorruptArtifactError(StorageError):
-    """An artifact whose bytes are not those that its manifest promises; the message names the file."""
+    """An artifact whose bytes differ from its manifest; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Artifact:
 class ArtifactStore:
     """Artifacts under one storage root; safe for many readers and writers.
 
-    What lies in an object store is read from there once a machine, see `NodeCache`.
+    Files in an object store are read from there once a machine, see `NodeCache`.
 
     Args:
         keep: whether what is read from an object store is kept on this machine.
@@ -84,7 +84,7 @@ class ArtifactStore:
         return manifest
 
     def check(self, key: ArtifactKey) -> Manifest | None:
-        """Compare an artifact's files with its manifest by their sizes, nothing read; None if there is no artifact.
+        """Compare the sizes of an artifact's files with its manifest; None if there is no artifact.
 
         Returns:
             Its manifest.
@@ -138,7 +138,7 @@ class ArtifactStore:
         return manifest
 
     def save(self, recipe: ArtifactRecipe, files: Mapping[str, Tensors], facts: Facts) -> Manifest:
-        """Write an artifact, manifest last, and drop its checkpoint; if somebody was faster, theirs stays."""
+        """Write an artifact, manifest last, and delete its checkpoint; one that another writer finished first stays."""
         key = recipe.key
         folder = self._folder(key)
         entries = {}
@@ -168,7 +168,7 @@ class ArtifactStore:
         return manifest
 
     def quarantine(self, key: ArtifactKey) -> str:
-        """Move a broken artifact out of the way; return where it lies now."""
+        """Move a broken artifact to quarantine; return where it is now."""
         return self.root.quarantine(self._path(key))
 
     def uri(self, key: ArtifactKey) -> str:
@@ -183,7 +183,7 @@ class ArtifactStore:
         self._drop_checkpoints(key, keep=name)
 
     def checkpoint(self, key: ArtifactKey) -> Tensors | None:
-        """Read the state of an unfinished attempt; a damaged one is dropped."""
+        """Read the state of an unfinished attempt; a damaged one is deleted."""
         folder = self._checkpoints(key)
         for name in folder.names(suffix=".safetensors"):
             content = folder.read(name)

@@ -44,7 +44,7 @@ _ADVICE = "The same command makes it again and goes on."
 
 
 class MissingArtifactError(StorageError):
-    """An artifact that a run starts from is not in the store any more, or its bytes are not those that were written."""
+    """An artifact that a run starts from is no longer in the store, or its bytes have changed."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ class TrialContext:
 
     @cached_property
     def original(self) -> Measures:
-        """What a search sees of the original."""
+        """The original's measures that a search uses."""
         return self.evaluator.measure(self.original_logits)[0]
 
     @cached_property
     def oracle(self) -> Measures:
-        """What a search sees of the oracle."""
+        """The oracle's measures that a search uses."""
         return self.evaluator.measure(self.oracle_logits)[0]
 
     @cached_property
@@ -130,7 +130,7 @@ class TrialContexts:
     """The trial contexts of one worker.
 
     Args:
-        resources: what the worker was given of the machine; says which device it computes on.
+        resources: those of the worker; they decide which device it computes on.
     """
 
     def __init__(self, artifacts: ArtifactStore, shared_data: SharedData, resources: Resources) -> None:
@@ -143,7 +143,7 @@ class TrialContexts:
 
     @property
     def provenance(self) -> Provenance:
-        """Where this worker works, and what it holds of the machine."""
+        """The machine, device and resources of this worker."""
         return Provenance.here(self.device, self._resources.cpu, self._resources.gpu)
 
     def trial_context(self, scenario: Scenario, seed: int) -> TrialContext:
@@ -191,9 +191,9 @@ class TrialContexts:
         )
 
     def _load(self, recipe: ArtifactRecipe) -> Artifact:
-        """Read an artifact; a broken one, which nobody may have noticed before, is moved away so that it is made again.
+        """Read an artifact; a broken one is moved to quarantine, so that it is made again.
 
-        Several workers may find it broken at once, of which one moves it.
+        Of several workers that find it broken at once, one moves it.
         """
         key, moved = recipe.key, ""
         try:

@@ -78,7 +78,7 @@ def exit_code_of(error: Exception) -> int:
 
 
 def check_output(path: Path | None, example: str) -> None:
-    """See, before an answer is made, that a file for it can be written; no folder is made for it.
+    """Check, before an answer is computed, that a file for it can be written; no folder is made for it.
 
     Args:
         path: None where no file was asked for.
@@ -95,7 +95,7 @@ def check_output(path: Path | None, example: str) -> None:
 
 
 def check_folder_of(path: Path) -> None:
-    """See that the folder that a file or folder is to lie in exists.
+    """Check that the folder in which a file or folder will be written exists.
 
     Raises:
         InputError: it does not.

@@ -1,4 +1,4 @@
-"""The console of all commands: it obeys its own styles, and shows the control characters of what it is given."""
+"""The console of all commands: it applies its own styles, and prints control characters in texts as escapes."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from lethe.results.visible import visible
 
 
 class VisibleConsole(Console):
-    """A console on which a name from a row moves no cursor and sets no title, wherever it is in a table."""
+    """A console on which a name from a row cannot move the cursor or set the title, wherever it is in a table."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         for segment in super().render(renderable, options):

@@ -96,7 +96,7 @@ def stop(job: JobId, address: Server = JOB_SERVER) -> None:
 
 
 def _follow(server: "JobServer", job_id: str) -> int:
-    """Show a job's log until it ends, and give the exit code of its study; Ctrl-C ends this alone."""
+    """Show a job's log until it ends, and exit with the code of its study; Ctrl-C only stops following."""
     try:
         job = server.follow(job_id, partial(typer.echo, nl=False))
     except KeyboardInterrupt:

@@ -57,11 +57,11 @@ def report(
             echo(f"{page_file}: {len(page.html) / 1e6:.1f} MB, self-contained")
             if page.images:
                 held = "1 image that was" if page.images == 1 else f"{page.images} images that were"
-                typer.echo(f"It holds {held} asked to be forgotten: hand it on with care, or use --no-images.")
+                typer.echo(f"It holds {held} asked to be forgotten: share it with care, or use --no-images.")
 
 
 def _check_folder(folder: Path) -> None:
-    """See that a folder is there or can be made.
+    """Check that a folder exists or can be made.
 
     Raises:
         InputError: a file has its name, or the folder around it is missing.

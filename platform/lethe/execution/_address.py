@@ -1,6 +1,6 @@
 """Finds a cluster's head and checks whether it lets this process in.
 
-Ray itself tries for half a minute, printing a line a second, and for minutes where an address is stale.
+Ray itself retries for half a minute, printing a line a second, and for minutes if an address is stale.
 """
 
 import logging
@@ -42,7 +42,7 @@ def find_head(address: str) -> str:
 
 
 def _of_this_machine() -> str:
-    """Return the cluster that the environment names, or that ``ray start`` noted; never one of somebody else's."""
+    """Return the cluster that the environment names, or that ``ray start`` noted; never another user's."""
     note, noted = _ray_private.note_of_cluster()
     found = os.environ.get("RAY_ADDRESS") or noted
     if found in (None, "auto"):
@@ -54,7 +54,7 @@ def _of_this_machine() -> str:
 
 
 def host_and_port(head: str) -> tuple[str, int]:
-    """Take ``HOST:PORT`` apart; the port is 0 where there is none that can be."""
+    """Split ``HOST:PORT``; the port is 0 where it is missing or impossible."""
     host, _, port = head.rpartition(":")
     fits = host and port.isdecimal() and int(port) < 1 << 16
     return host.strip("[]"), int(port) if fits else 0
@@ -113,7 +113,7 @@ def _check_is_ray(error: grpc.RpcError, shown: str) -> None:
 
 
 def _hint(port: int) -> str:
-    """Return a clause on a port that is hardly a head's: ``ray start`` refuses those that it keeps for workers."""
+    """Return a hint for a port that cannot be a head's: ``ray start`` refuses those that it keeps for workers."""
     if port not in WORKER_PORTS:
         return ""
     return f"; ports {WORKER_PORTS[0]} to {WORKER_PORTS[-1]} are those of Ray's workers, where no head is started"

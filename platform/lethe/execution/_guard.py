@@ -1,7 +1,7 @@
-"""Ends a run whose cluster has failed: Ray itself waits for a minute, and then ends the process without a word.
+"""Ends a run whose cluster has failed: Ray itself waits for a minute, and then ends the process without a message.
 
-What runs may be waiting inside Ray's code, where neither an exception nor a signal arrives. So it gets three calls: the
-request to stop, an interrupt, and the end of the process.
+The run may be waiting inside Ray's code, where neither an exception nor a signal arrives. So the guard escalates: it
+requests a stop, then interrupts, then ends the process.
 """
 
 import os
@@ -26,16 +26,16 @@ LEAVE_S: Final = 10.0
 """After the interrupt."""
 
 CONFIRM_S: Final = 3.0
-"""How long an error of Ray's that ended the run waits for the news that the cluster has failed."""
+"""How long to wait, after an error of Ray's that ended the run, for the sign that the cluster has failed."""
 
 HEAD_LOOK_S: Final = 5.0
-"""Between two calls to a head, which has other work."""
+"""Seconds between two calls to a head, which has other work."""
 
 HEAD_PATIENCE_S: Final = 30.0
 """How long a head may be out of reach; Ray itself ends the process after a minute."""
 
 EXIT_CODE: Final = 3
-"""Of a process that ended because its cluster failed."""
+"""Exit code of a process that ended because its cluster failed."""
 
 ADVICE: Final = "What had finished is kept; the same command goes on from here."
 
@@ -70,7 +70,7 @@ def guarding(signs: list[Sign], on_failure: Callable[[str], None]) -> Iterator[N
 
 
 def _is_rays(error: BaseException) -> bool:
-    """Whether an error may come of a cluster that has failed."""
+    """Whether an error may be caused by a failed cluster."""
     return isinstance(error, ClusterError) or type(error).__module__.partition(".")[0] == "ray"
 
 

@@ -1,12 +1,11 @@
 """Keeps the Ray node of one study, as a program: `python _keeper.py`, with a pipe from its parent as standard input.
 
 It prints ``up ADDRESS`` once the node is up, or ``failed REASON``. It ends, and the node with it, when the pipe closes
-(its parent has ended), or on SIGTERM. Whether a service of the node died is seen from outside, where the interpreter is
-not held by Ray's code.
+(its parent has ended), or on SIGTERM. The parent watches the node's services, since its interpreter is not held by
+Ray's code.
 
-A program of its own, since Ray's own code waits for a service that died while it starts, deaf to signals, until it ends
-the process or for ever. It imports nothing of Lethe's but one file, since all of it would take
-seconds.
+It is a separate program because Ray's code waits for a service that died during the start, ignoring signals, until it
+ends the process or for ever. It imports only one file of Lethe, since importing all of it would take seconds.
 """
 
 import os

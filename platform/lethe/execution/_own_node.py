@@ -1,4 +1,4 @@
-"""A Ray node on this machine for this process alone: started in a process of its own, again if that fails.
+"""A Ray node on this machine for this process alone: started in a separate process, and retried if that fails.
 
 See `_keeper`, the program that starts and keeps it.
 """
@@ -18,20 +18,20 @@ from lethe.execution.failures import ClusterError, ClusterFailedError
 from lethe.execution.leftovers import Mark
 
 START_S: Final = 120.0
-"""A node that is not up after so long does not come up; it takes seconds, on a busy machine a minute."""
+"""A node that is not up by then will not come up; it takes seconds, on a busy machine a minute."""
 
 TRIES: Final = 3
 
 SERVICES: Final = ("gcs_server", "raylet")
 
 LOOK_S: Final = 0.2
-"""Between two looks at the services while they start."""
+"""Seconds between two looks at the services while they start."""
 
 END_S: Final = 10.0
 """How long a node may take to end by itself."""
 
 SOCKET_BYTES: Final = 107
-"""What the kernel takes as the path of a socket."""
+"""Longest path of a socket, in bytes, that the kernel takes."""
 
 _LONGEST_SOCKET: Final = "/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
 _SETTINGS: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_prestart_worker_first_driver": "0"}
@@ -44,7 +44,7 @@ class OwnNode:
     """The node, from being made until the end of the ``with`` block.
 
     Args:
-        say: called with a sentence when the start failed and is tried again.
+        say: called with a sentence when the start failed and is retried.
 
     Attributes:
         address: its ``HOST:PORT``.
@@ -96,7 +96,7 @@ class OwnNode:
         raise ClusterFailedError(f"Ray did not start on this machine in {TRIES} attempts; the last time: {rest}")
 
     def _hear(self) -> str:
-        """Read what the keeper says of the start, or say what it should have said."""
+        """Read what the keeper says of the start, or make up the report of one that died or hangs."""
         assert self._keeper.stdout is not None
         until, said = time.monotonic() + START_S, b""
         while not said.endswith(b"\n"):
@@ -138,7 +138,7 @@ def _dead_service(keeper: int) -> str | None:
 
 
 def _read(path: Path) -> str:
-    """Read what the kernel says; nothing of a process or thread that is gone."""
+    """Read a file of /proc; empty for a process or thread that is gone."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
@@ -146,7 +146,7 @@ def _read(path: Path) -> str:
 
 
 def check_folder() -> None:
-    """See that the sockets of a Ray node have room in its folder's path.
+    """Check that a Ray node's folder leaves room for the paths of its sockets.
 
     Raises:
         ClusterError: they have not.

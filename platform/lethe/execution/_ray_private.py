@@ -1,4 +1,4 @@
-"""Every use of what Ray does not promise to keep: one function each, which says what it leans on.
+"""Every use of Ray's private interfaces: one function each, which says what it relies on.
 
 Checked against the versions of Ray that pyproject.toml admits, by `tests/execution_tests/test_ray_private.py`. Nothing
 of Lethe's is imported and Ray only where it is used, so that `_keeper`, a program of its own, can load this file alone.
@@ -18,7 +18,7 @@ def start_node() -> Any:
     """Start a head in this process's name, and return it: it has ``address`` and ``kill_all_processes``.
 
     `ray start --head` would do the same but note the node as this machine's cluster, for everybody's ``auto``, and not
-    say when a service died. Leans on `Node`, which raises where a service does not start, ends its services with this
+    say when a service died. Relies on `Node`, which raises where a service does not start, ends its services with this
     process (``spawn_reaper``), and writes no note of the cluster (``ray_init_cluster``).
     """
     from ray._private.node import Node
@@ -56,8 +56,8 @@ def note_of_cluster() -> tuple[str, str | None]:
 def ask_version(head: str, timeout_s: float) -> str:
     """Return the Ray version of a head, asked with the token that this process uses.
 
-    Leans on the request of `ray health-check`, whose answer names the version, and on Ray's own channel, which adds the
-    token and TLS.
+    Relies on the request of `ray health-check`, whose answer names the version, and on Ray's own channel, which adds
+    the token and TLS.
 
     Raises:
         grpc.RpcError: no answer in time; UNAUTHENTICATED where the head wants another token, or one at all.
@@ -84,10 +84,10 @@ def reload_authentication() -> None:
 
 
 def silence_dead_workers() -> None:
-    """Print nothing of what Ray says of each worker that died: a paragraph, whatever is asked of ``log_to_driver``.
+    """Suppress Ray's paragraph about each worker that died, which ``log_to_driver`` does not affect.
 
-    What becomes of a worker's work is reported by whoever handed it out. Leans on `ray._private.worker` printing such
-    messages by the function of this name that its module holds at that moment.
+    Whoever scheduled the work reports what happened to it. Relies on `ray._private.worker` printing such messages by
+    the function of this name that its module holds at that moment.
     """
     import ray._private.worker as worker
 
@@ -101,6 +101,6 @@ def _pass_over(data: dict[str, Any], ignore_prefix: bool) -> None:
 def environment_without_job() -> dict[str, str]:
     """Return this process's environment without the job that it is the driver of.
 
-    Leans on `ray.init` taking the job's configuration, with all that travels along, from a variable of this name.
+    Relies on `ray.init` taking the job's configuration, with all that travels along, from a variable of this name.
     """
     return {name: value for name, value in os.environ.items() if name != _JOB_VARIABLE}

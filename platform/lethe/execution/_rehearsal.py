@@ -1,7 +1,7 @@
 """Joins a running cluster in a process that can be killed, before this one does.
 
-Ray lets nobody join a node before a first worker is up there: for ever, if that one died, and deaf to signals. It holds
-up only the first who joins.
+Ray lets nobody join a node before a first worker is up there: for ever, if that one died, ignoring signals. Only the
+first to join is affected.
 """
 
 import subprocess

@@ -9,10 +9,10 @@ from lethe.execution.memory_limit import cap_memory
 
 
 class WorkerActor:
-    """One worker, kept warm.
+    """One warm worker.
 
     Args:
-        cpu, gpu: what it was given.
+        cpu, gpu: its resources.
     """
 
     def __init__(self, make_worker: Callable[[], Callable[[Any], Any]], cpu: float, gpu: float) -> None:
@@ -22,7 +22,7 @@ class WorkerActor:
     def start(self) -> str | None:
         """Make the worker, and return the actor's id.
 
-        What that raises is reported as it is, where an error in `__init__` would kill the actor.
+        An error is raised as it is, whereas one in `__init__` would kill the actor.
         """
         cap_memory(self._cpu, self._gpu)
         self._worker = self._make_worker()
@@ -30,12 +30,12 @@ class WorkerActor:
         return actor_id
 
     def begin(self, job: Any) -> tuple[bool, Any]:
-        """Begin a job, and make its first step; see `go_on`."""
+        """Begin a job and run its first step; see `go_on`."""
         self._steps = self._worker(job)
         return self.go_on()
 
     def go_on(self) -> tuple[bool, Any]:
-        """Make a step; return whether the job is done, and its result."""
+        """Run a step; return whether the job is done, and its result."""
         try:
             next(self._steps)
         except StopIteration as end:
@@ -43,5 +43,5 @@ class WorkerActor:
         return False, None
 
     def rest(self) -> None:
-        """Leave the job where it is; it keeps what it can."""
+        """Close the unfinished job; it keeps what it can."""
         self._steps.close()

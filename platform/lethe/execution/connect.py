@@ -48,7 +48,7 @@ def connect(
             not, it is interrupted, and if Ray's own code does not return either, the process ends with exit code 3.
 
     Raises:
-        ClusterError: the cluster cannot be reached, or its nodes are not as this one; see `preflight`.
+        ClusterError: the cluster cannot be reached, or its nodes differ from this one; see `preflight`.
         ClusterFailedError: it did not start, or it failed while inside.
         PluginError: the code of a plug-in cannot be sent.
     """
@@ -85,7 +85,7 @@ def _running(address: str, plugins: Sequence[Package], say: Callable[[str], None
 
 
 def _join(head: str, **options: Any) -> None:
-    """Join a cluster in a thread: while Ray's code waits there, this one hears signals and looks at the clock."""
+    """Join a cluster in a thread: while Ray's code waits there, this one handles signals and the time limit."""
     ended: list[BaseException | None] = []
 
     def join() -> None:

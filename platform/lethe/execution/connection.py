@@ -17,7 +17,7 @@ from lethe.execution.worker_pool import LocalWorkerPool, Worker, WorkerPool
 from lethe.study import Resources
 
 FRESH_S = 2.0
-"""How long a look at the cluster's nodes serves."""
+"""How long a listing of the cluster's nodes is cached."""
 
 
 def _release_nothing(actor_id: str) -> None:
@@ -82,7 +82,7 @@ class OnRay(Connection):
 
     @property
     def title(self) -> str:  # type: ignore[override]
-        """Name the cluster by what it holds."""
+        """The cluster's resources, as a title."""
         held = ray.cluster_resources()
         count = len(self.nodes())
         return f"Ray: {count} node{'s'[: count != 1]}, {held.get('CPU', 0):g} CPU, {held.get('GPU', 0):g} GPU"
@@ -97,7 +97,8 @@ class OnRay(Connection):
     def capacity(self, resources: Resources) -> int:
         """Return how many workers of these resources there may be.
 
-        That is what the study asks for, else a count node by node, since a worker does not straddle nodes or GPUs.
+        That is `resources.workers` if the study sets it, else a count node by node, since a worker cannot span nodes or
+        GPUs.
         """
         if self._workers is not None:
             return self._workers
@@ -107,7 +108,7 @@ class OnRay(Connection):
         """Check that there can be a worker of these resources.
 
         Raises:
-            ClusterError: the study does not say how many there may come to be, and no node holds one.
+            ClusterError: no node holds one, and the study sets no `resources.workers` for a cluster that scales.
         """
         if self.capacity(resources) == 0:
             held = ", ".join(f"{node.get('CPU', 0):g} CPU and {node.get('GPU', 0):g} GPU" for node in self.nodes())

@@ -1,4 +1,4 @@
-"""What a worker computes on: the GPU that it was given, or a fraction of one, or its CPU cores."""
+"""A worker's device: a GPU or a fraction of one, or CPU cores."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _MODEL = re.compile(r"\w+\s+((?:[A-Z]+\s+)*[A-Z0-9]*\d[A-Z0-9]*)")
 
 
 class DeviceError(LetheError):
-    """A worker that was promised a GPU finds none."""
+    """A worker that should have a GPU finds none."""
 
 
 MPS_FOLDER = "/tmp/nvidia-mps"
@@ -23,7 +23,7 @@ MPS_FOLDER = "/tmp/nvidia-mps"
 
 
 def resources_here() -> dict[str, float]:
-    """Return this machine's cores, GPUs and memory (bytes), by the names that Ray has for them."""
+    """Return this machine's cores, GPUs and memory (bytes), by Ray's names."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     gpus = torch.cuda.device_count()
     named = {f"accelerator_type:{accelerator_type(torch.cuda.get_device_name(0))}": 1.0} if gpus else {}
@@ -48,7 +48,7 @@ def has_mps() -> bool:
 
 
 def memory_held(device: torch.device) -> tuple[int, int | None]:
-    """Return the bytes in use and in all: of a GPU by all processes on it; on the host what this one holds, and None.
+    """Return the bytes in use and in total: on a GPU by all processes; on the host by this one, and None.
 
     Args:
         device: of this process.
@@ -61,7 +61,7 @@ def memory_held(device: torch.device) -> tuple[int, int | None]:
 
 
 def claim_device(resources: Resources) -> torch.device:
-    """Return a worker's device; torch gets a thread for each CPU core of its, and keeps the memory that is freed.
+    """Return a worker's device; torch gets a thread for each of its CPU cores, and keeps freed memory.
 
     Raises:
         DeviceError: the worker should have a GPU, and this process sees none.

@@ -12,11 +12,12 @@ from ray.exceptions import ActorUnavailableError, NodeDiedError, OutOfMemoryErro
 from lethe.errors import LetheError
 
 Failure = Literal["code", "memory", "worker", "node", "hung"]
-"""What the work itself raised; not enough memory; a worker that died, whose node went, or that made no progress."""
+"""The work itself raised an error; not enough memory; a worker that died, whose node was lost, or that made no
+progress."""
 LIMITS: Final[Mapping[Failure, int]] = {"worker": 10, "hung": 3, "node": 100}
-"""How often the same work may lose its worker. Nodes come and go; a worker that dies ten times under one setting, or
-hangs three times, does so because of it. What the work itself raises is never tried again, memory for as long as a
-worker can have more of it."""
+"""How often the same work may lose its worker. Nodes come and go; a worker that dies ten times, or hangs three times,
+under one setting does so because of it. An error of the work itself is never retried; running out of memory is, as long
+as a worker can have more."""
 
 _NO_MEMORY: Final = (
     "out of memory",
@@ -35,7 +36,7 @@ class ClusterError(LetheError):
 
 
 class ClusterFailedError(ClusterError):
-    """A cluster that did not start, or that failed under a run; what had finished is kept."""
+    """A cluster that did not start, or that failed during a run; what had finished is kept."""
 
 
 class LostWorkError(LetheError):
@@ -43,7 +44,7 @@ class LostWorkError(LetheError):
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Return why work ended in this error, raised by the work itself or by Ray."""
+    """Classify the error that ended work, raised by the work itself or by Ray."""
     if isinstance(error, RayTaskError):
         return failure_of(error.cause) if isinstance(error.cause, Exception) else "code"
     if isinstance(error, RayError):
@@ -56,7 +57,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def is_given_up(losses: Counter[Failure]) -> bool:
-    """Return whether work that was lost this often, by failure, is not tried again."""
+    """Return whether work that was lost this often, by failure, is given up."""
     return any(losses[failure] >= limit for failure, limit in LIMITS.items())
 
 
@@ -73,13 +74,13 @@ def describe_losses(losses: Counter[Failure]) -> str:
 
 
 def raised_by(error: RayError) -> Exception:
-    """Return what the work itself raised on a worker, or what Ray says became of the worker."""
+    """Return the work's own error, or Ray's account of its worker."""
     cause = error.cause if isinstance(error, RayTaskError) else None
     return cause if isinstance(cause, Exception) else error
 
 
 def _of_ray(error: RayError) -> Failure:
-    """Classify what Ray says; a worker that cannot be reached, and that no node calls dead, went with its node."""
+    """Classify Ray's error; a worker that cannot be reached, and that no node reports dead, was lost with its node."""
     text = str(error)
     if isinstance(error, OutOfMemoryError) or any(sign in text for sign in _KILLED_FOR_MEMORY):
         return "memory"

@@ -80,7 +80,7 @@ def _kill(is_due: Callable[[bytes], bool]) -> None:
 
 
 def _is_ownerless(mark: bytes) -> bool:
-    """Whether an owner has certainly ended: one that cannot be read has not."""
+    """Whether an owner has certainly ended; one that cannot be read counts as running."""
     try:
         return Holder(**json.loads(mark)).gone
     except (ValueError, TypeError):

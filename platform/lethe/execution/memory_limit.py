@@ -6,12 +6,12 @@ from pathlib import Path
 import ray
 
 CONTEXT_BYTES = 1 << 30
-"""Left out of a worker's part of a GPU for what torch's allocator does not count: the CUDA context, the libraries'
+"""Kept free of a worker's part of a GPU for what torch's allocator does not count: the CUDA context, the libraries'
 kernels and the recordings, 845 MiB on an H100 (LOG.md)."""
 
 
 def cap_memory(cpu: float, gpu: float) -> None:
-    """Limit this worker, an actor that was given so many cores and GPUs, to its part of the memory.
+    """Limit this worker, an actor with these cores and GPUs, to its part of the memory.
 
     A fraction of a GPU caps what torch allocates there. A worker without a GPU may take, on top of what it holds now,
     the fraction of its node's memory (as Ray counts it) that its cores are of the node's.

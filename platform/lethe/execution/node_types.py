@@ -1,4 +1,4 @@
-"""The machines that a cluster has, and their types, as Ray counts them."""
+"""The machines of a cluster and their types, as Ray counts them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ class NodeType:
 
     Attributes:
         accelerator: Ray's name of their GPUs, such as ``H100``; empty where it knows none.
-        memory_bytes: of the host, for workers, on the machine that has least.
+        memory_bytes: of the host, for workers, on the machine that has the least.
         count: how many there are.
     """
 
@@ -38,12 +38,12 @@ class NodeType:
 
 
 def nodes_alive() -> list[Mapping[str, float]]:
-    """Return the resources of each node of the cluster that is there."""
+    """Return the resources of each live node of the cluster."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def node_types_of(nodes: Iterable[Mapping[str, float]]) -> list[NodeType]:
-    """Sort nodes by their resources; nodes without cores are left out, since nothing runs there."""
+    """Group nodes by their resources; nodes without cores are left out, since nothing runs there."""
     counts: Counter[tuple[str, float, float]] = Counter()
     memory: dict[tuple[str, float, float], int] = {}
     for node in nodes:

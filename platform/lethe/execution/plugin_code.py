@@ -17,7 +17,7 @@ from ray import cloudpickle
 from unlearning.families import Package, PluginError
 
 _OF_THE_INSTALLATION: Final = ("/RECORD", "/direct_url.json", "/INSTALLER", "/REQUESTED")
-"""Metadata that say where a distribution came from and where it lies, which is nobody's business elsewhere."""
+"""Metadata that say where a distribution came from and where it lies, which stays private."""
 
 
 def with_plugins(runtime_env: dict[str, Any], packages: Iterable[Package]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def with_plugins(runtime_env: dict[str, Any], packages: Iterable[Package]) -> di
 
 
 def send_by_value(classes: Iterable[type]) -> None:
-    """Have classes that no distribution brings, such as those of a script's own module, sent as they are.
+    """Send classes that no distribution provides, such as those of a script's own module, by value.
 
     Those of ``__main__`` always are.
     """

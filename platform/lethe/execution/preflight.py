@@ -16,7 +16,7 @@ from lethe.execution.failures import ClusterError
 from lethe.storage.root import StorageRoot
 
 PATIENCE_S = 120.0
-"""How long nodes may take to answer; the start of a worker takes seconds, on a busy machine many."""
+"""How long nodes may take to answer; starting a worker takes seconds, on a busy machine many."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _Node:
 
 
 def preflight(root: StorageRoot) -> None:
-    """Ask all nodes of the cluster at once, and check that their work will fit together.
+    """Ask all nodes of the cluster at once, and check that they match this process.
 
     Nodes that are lost meanwhile are left out; nodes that come later are not asked.
 
@@ -92,9 +92,9 @@ def _name(node: dict[str, Any]) -> str:
 
 
 def _question() -> Callable[[StorageRoot, str, bytes], dict[str, Any]]:
-    """Return what each node is asked.
+    """Return the function that runs on each node.
 
-    Being made here, the function travels by value, and needs nothing of this package on a node that lacks torch.
+    Being made here, it travels by value, and needs nothing of this package on a node that lacks torch.
     """
 
     def answer(root: StorageRoot, name: str, content: bytes) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _differences(node: _Node, root: StorageRoot) -> Iterator[str]:
         yield f"torch {node.torch}, here {version('torch')}"
     if not node.sees_root:
         yield (
-            f"it does not see the results place {root}; name one that all nodes reach: a shared folder at the "
+            f"it does not see the results folder {root}; name one that all nodes reach: a shared folder at the "
             "same path, or a URI such as s3://BUCKET/FOLDER"
         )
 

@@ -1,6 +1,6 @@
 """Ray's settings, which it reads once, when it is first imported: the package sets them before anything else.
 
-Whatever the environment says already stays as it is, but for one thing: what Lethe starts always demands a token.
+Settings in the environment are kept, with one exception: what Lethe starts always demands a token.
 """
 
 import os
@@ -49,13 +49,13 @@ def has_token() -> bool:
 
 
 def demand_token() -> None:
-    """Let what this process starts from here on demand the user's token, or a random one where there is none."""
+    """Make what this process starts from now on demand the user's token, or a random one where there is none."""
     if not has_token():
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     set_mode("token")
 
 
 def set_mode(mode: str) -> None:
-    """Set how this process and its children prove themselves: ``token``, or ``disabled`` for a cluster that is open."""
+    """Set how this process and its children authenticate: ``token``, or ``disabled`` for an open cluster."""
     os.environ["RAY_AUTH_MODE"] = mode
     _ray_private.reload_authentication()

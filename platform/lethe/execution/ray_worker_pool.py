@@ -17,17 +17,17 @@ from lethe.execution.worker_pool import Done, Job, Worker, WorkerPool
 from lethe.study import Resources
 
 PATIENCE_S = 30.0
-"""After this long without a worker people are informed that the cluster has no room."""
+"""After this long without a worker, report that the cluster has no free resources."""
 
 TICK_S = 0.5
-"""How often a worker pool that waits looks at the clock and at the request to stop."""
+"""Seconds between two looks of a waiting worker pool at the clock and at the request to stop."""
 
 
 class RayWorkerPool(WorkerPool):
     """Workers of a Ray cluster, each an actor with its resources; they go when the jobs are done.
 
-    A worker gets its first job once it is ready. So more workers may be asked for than there is room for: a cluster
-    that grows makes room, and on one that does not the others do all the jobs.
+    A worker gets its first job once it is ready. So more workers may be asked for than fit: a cluster that scales adds
+    nodes, and on any other the workers that fit do all the jobs.
 
     Args:
         capacity: returns how many workers of these resources there may be at the moment.
@@ -49,7 +49,7 @@ class RayWorkerPool(WorkerPool):
         self._release_claims = release_claims
 
     def do(self, jobs: Iterable[Job]) -> Iterator[Done[Job, Any]]:
-        """Hand the jobs out; a free worker takes the next.
+        """Distribute the jobs; a free worker takes the next.
 
         Raises:
             ClusterError: workers run out of memory or die before they are ready.
@@ -85,7 +85,7 @@ class _ActorWorker:
 
 
 class _Run(Generic[Job]):
-    """One call of a worker pool: the jobs that wait, the workers that start, and who does what."""
+    """One call of a worker pool: the jobs that wait, the workers that start, and which worker does which job."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class _Run(Generic[Job]):
             ray.kill(worker.actor)
 
     def _start_workers(self) -> None:
-        """Ask for as many workers as there are jobs that wait, within what the cluster holds at the moment."""
+        """Ask for as many workers as there are waiting jobs, within what the cluster holds at the moment."""
         resources = self._supervisor.resources
         size = self._capacity(resources) if self._waiting else 0
         while len(self._starting) < len(self._waiting) and len(self._starting) + len(self._busy) < size:
@@ -151,7 +151,7 @@ class _Run(Generic[Job]):
             )
 
     def _take_started(self, started: Any) -> None:
-        """Give a worker that is there its first job; one that could not start is replaced."""
+        """Send a worker that has started its first job; replace one that could not start."""
         worker = self._starting.pop(started)
         try:
             worker.actor_id = ray.get(started)
@@ -162,7 +162,7 @@ class _Run(Generic[Job]):
             self._assign(worker)
 
     def _take_step(self, ended: Any) -> Done[Job, Any] | None:
-        """Take what a worker did; None where the job goes on, or waits for another worker."""
+        """Handle the end of a worker's step; None where the job goes on, or waits for another worker."""
         worker, task = self._busy.pop(ended)
         self._supervisor.end_step(worker)
         try:
@@ -188,9 +188,9 @@ class _Run(Generic[Job]):
         return Done(task.job, None, loss.error)
 
     def _assign(self, worker: _ActorWorker) -> None:
-        """Give a worker the next job.
+        """Send a worker the next job.
 
-        Without one, or with less resources than workers have now, its last reference goes, and so does the actor.
+        Without one, or if workers now have more resources, drop the last reference to the worker, which ends its actor.
         """
         if self._waiting and worker.resources == self._supervisor.resources:
             task = self._waiting.popleft()

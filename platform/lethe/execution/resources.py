@@ -1,4 +1,4 @@
-"""What a worker asks of the cluster: how many workers a machine holds, and what one that needs more asks for next."""
+"""Resources of workers: how many workers a machine holds, and what one that needs more asks for next."""
 
 from collections.abc import Iterable, Mapping
 from math import floor
@@ -17,7 +17,7 @@ def fitting(node: Mapping[str, float], resources: Resources) -> int:
 
 
 def larger(resources: Resources, nodes: Iterable[Mapping[str, float]]) -> Resources | None:
-    """Return the next larger resources, which half as many workers have; None where a worker has a device to itself.
+    """Return the resources with which half as many workers fit; None where a worker has a device to itself.
 
     The device is a GPU, or for a worker without one all cores of the largest node.
     """

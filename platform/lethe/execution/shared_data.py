@@ -18,7 +18,7 @@ from unlearning.data import ImageData, Split, SplitName
 
 
 class SharedData:
-    """Data sets by content hash, put together when first asked for."""
+    """Data sets by content hash, assembled when first used."""
 
     def __init__(self, datasets: Iterable[ImageData]) -> None:
         packed = {data.content_hash: _Packed.of(data) for data in datasets}

@@ -12,7 +12,7 @@ ADVICE: Final = b"\nStopping: running epochs finish first. Once more stops at on
 
 
 class Stop:
-    """Requested once; whatever schedules work looks at it between two steps.
+    """The request to stop; whatever schedules work checks it between two steps.
 
     Attributes:
         reason: why, in a sentence; empty where a person asked.
@@ -24,7 +24,7 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Whether no new step is to begin."""
+        """Whether no new step may begin."""
         return self._asked.is_set()
 
     def request(self, reason: str = "") -> None:

@@ -1,4 +1,4 @@
-"""One policy for what runs: what becomes of a worker that dies, hangs, needs memory or does not start, and of its work.
+"""One policy for failures: what happens to a worker that dies, hangs, needs memory or does not start, and to its work.
 
 It neither starts nor kills workers. Whoever schedules work (`ray_worker_pool`, the search on Ray Tune) reports to a
 `Supervisor` what happened and does what it answers.
@@ -27,12 +27,11 @@ from lethe.study import Resources
 
 @dataclass(frozen=True)
 class Watch:
-    """What everything that runs in a study is watched by.
+    """How everything that runs in a study is watched.
 
     Attributes:
-        stop: once it is asked for, no step begins.
-        hung_after_s: a worker that is longer than this on one step is killed, and its work begun again.
-        say: called with what people should know, once each.
+        stop: once it is requested, no step begins. hung_after_s: a worker that takes longer than this for one step is
+            killed, and its work begun again. say: called with each message for people, once.
     """
 
     stop: Stop
@@ -42,7 +41,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Loss:
-    """What becomes of work that lost its worker, or ended in an error.
+    """What happens to work that lost its worker, or ended in an error.
 
     Attributes:
         failure: why.
@@ -75,7 +74,7 @@ class Supervisor:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether no new step is to begin."""
+        """Whether no new step may begin."""
         return self._watch.stop.requested
 
     @property
@@ -88,7 +87,7 @@ class Supervisor:
         self._watch.stop.wait(seconds)
 
     def say(self, text: str) -> None:
-        """Report what people should know."""
+        """Report a message to people, once."""
         self._watch.say(text)
 
     def begin_step(self, worker: Hashable) -> None:
@@ -104,7 +103,7 @@ class Supervisor:
         self._step_began_at.pop(worker, None)
 
     def newly_hung(self) -> list[Hashable]:
-        """Return the workers that are to be killed because they are too long on their step, each once."""
+        """Return the workers to kill because they take too long for their step, each once."""
         late = time.monotonic() - self.hung_after_s
         hung = [worker for worker, at in self._step_began_at.items() if at < late and worker not in self._hung]
         for worker in hung:
@@ -116,11 +115,11 @@ class Supervisor:
         return hung
 
     def worker_started(self) -> None:
-        """Note that a worker is there: those that failed to start before it do not count any more."""
+        """Note that a worker has started: earlier failed starts no longer count."""
         self._failed_starts.clear()
 
     def start_failed(self, worker: Hashable, error: Exception | None, held: Resources) -> None:
-        """Return if another worker is to be started in the place of one that could not.
+        """Return if another worker is to be started in place of one that could not.
 
         Args:
             error: what starting it raised, or Ray's; None where nobody knows.

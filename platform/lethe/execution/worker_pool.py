@@ -1,8 +1,8 @@
 """Worker pools: warm workers that do one job after another, in this process or on a Ray cluster.
 
-A worker is made once and kept: torch, the device and the data stay loaded between jobs. It does a job step by step, so
-that the pool can stop between two steps and notices a worker that makes none. A job that raises is reported as a
-failure and the pool goes on; what happens to one that lost its worker is the `Supervisor`'s decision.
+A worker is started once and kept: torch, the device and the data stay loaded between jobs. It does a job step by step,
+so that the pool can stop between two steps and notices a worker that hangs. A job that raises is reported as a failure
+and the pool goes on; what happens to one that lost its worker is the `Supervisor`'s decision.
 """
 
 from abc import ABC, abstractmethod
@@ -16,7 +16,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 Steps = Generator[None, None, Result]
-"""A job on its way: yields after each step and returns its result; closed in between, it keeps what it can."""
+"""A job in progress: yields after each step and returns its result; closed early, it keeps what it can."""
 
 Worker = Callable[[Any], Steps[Any]]
 """Does one job after another."""

@@ -23,7 +23,7 @@ from lethe.study import Study, study_of
 
 @dataclass(frozen=True)
 class FinishedStudy:
-    """A study that was run to its end, and the way to its results.
+    """A finished study, with access to its results.
 
     Attributes:
         study: as it was read.

@@ -1,7 +1,7 @@
-"""The boards of a specification: which confirmations its tables are made of, written down at each of its runs.
+"""The boards of a specification: which confirmations its tables are made of, recorded at each of its runs.
 
 A setting on a seed is confirmed once, and a study that is edited keeps its name. So a table cannot be found by the
-study's name: the rows of other files that were run under it would stand in it too.
+study's name: rows of other files that were run under that name would be in it too.
 """
 
 from collections.abc import Iterable, Sequence

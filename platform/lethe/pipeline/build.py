@@ -1,4 +1,5 @@
-"""Builds the artifacts of a study: makes what is missing, keeps a row of each, opens each method search in time."""
+"""Builds a study's artifacts: makes what is missing, records it, and opens each method search once its artifacts
+exist."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from lethe.storage.root import StorageError
 from lethe.study import MethodSearch
 
 AT_ONCE_S = 2.0
-"""How long a second Ctrl-C, which waits for no running step, waits for the thread that fills."""
+"""How long a second Ctrl-C, which waits for no running step, waits for the thread that builds."""
 
 
 class ArtifactBuilder:
@@ -49,7 +50,7 @@ class ArtifactBuilder:
         """Have the worker pool make all that is missing; what fails costs only the searches that need it.
 
         Raises:
-            StorageError: the results place could not be written or read.
+            StorageError: the results could not be written or read.
         """
         self._record_found()
         self._open_searches()
@@ -68,16 +69,16 @@ class ArtifactBuilder:
 
     @contextmanager
     def beside(self, worker_pool: WorkerPool, stop: Stop) -> Iterator[None]:
-        """Fill in a thread beside what runs inside, and wait for both.
+        """Build in a thread while the body runs, and wait for both.
 
         If the building itself fails, every method search is given up, which ends the search, and the error is raised at
         the end.
-        If what runs inside fails, or the wait is interrupted, the building ends with its running steps; should it fail
+        If the body fails, or the wait is interrupted, the building ends with its running steps; should it fail
         too, that is reported as a problem.
 
         Args:
             worker_pool: of artifact workers.
-            stop: what the worker pool looks at; asked for when what runs inside raises.
+            stop: the worker pool's request to stop; requested when the body raises.
         """
         errors: list[Exception] = []
         has_ended = threading.Event()  # Python before 3.13 takes a thread for ended whose `join` was interrupted
@@ -113,7 +114,7 @@ class ArtifactBuilder:
         return not _needs(method_search, self._plan.study.seeds.reporting) & self._failed
 
     def _record_found(self) -> None:
-        """Keep rows of artifacts that have none."""
+        """Record rows of artifacts that have none."""
         for key, needed in self._needed.items():
             manifest = self._artifacts.manifest(key) if key.fingerprint in self._plan.unrecorded else None
             if manifest is not None:
@@ -124,11 +125,11 @@ class ArtifactBuilder:
         self._store.append([_artifact_row(self._plan.study.name, needed, manifest, uri)])
 
     def _take(self, built: Built) -> None:
-        """Count an artifact in; one that was found was made, and is recorded, by another study at the same time."""
+        """Count a built artifact; one that was found was made, and is recorded, by another study at the same time."""
         key = built.recipe.key
         needed = self._needed[key]
         if built.quarantine:
-            self._progress.say(f"a broken {needed.label} was set aside as {built.quarantine}")
+            self._progress.say(f"a broken {needed.label} was moved to quarantine as {built.quarantine}")
         if built.new:
             self._record(needed, built.manifest)
         self._present.add(key)

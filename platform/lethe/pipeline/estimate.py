@@ -23,7 +23,7 @@ PROBE_BATCHES = 4
 
 @dataclass(frozen=True)
 class Spot:
-    """What machines of one type run at a time, all of them together."""
+    """What all machines of one type together run at a time."""
 
     node_type: NodeType
     trainings: int
@@ -35,8 +35,8 @@ class Estimate:
     """How long a plan takes on some machines, and with how many workers.
 
     Attributes:
-        seconds: None where the machines hold no worker of some node_type.
-        reason: why trials have the share that they have.
+        seconds: None where no machine can hold such a worker.
+        reason: where the resources of a trial come from.
     """
 
     seconds: float | None
@@ -47,7 +47,7 @@ class Estimate:
 
 
 def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estimate:
-    """Estimate from what the study's units took so far, else from a short probe here.
+    """Estimate from the times of the study's finished units, else from a short probe here.
 
     Args:
         node_types: the machines to run on.
@@ -82,7 +82,7 @@ def _resources_of_trials(plan: Plan, store: Store, node_types: Sequence[NodeType
     """Return the resources of a trial, and where it comes from."""
     asked = plan.study.resources.trial
     if asked != "auto":
-        return asked, "as the study says"
+        return asked, "from the study file"
     on_gpu = packs_gpus(plan.study)
     rows = {
         node_type: known(store, plan.method_searches, node_type)

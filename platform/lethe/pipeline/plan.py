@@ -1,4 +1,4 @@
-"""The plan of a study: what exists already, and what must still run."""
+"""The plan of a study: what exists already, and what is left to run."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ class Plan:
 
     Attributes:
         study: in its precision.
-        precision: which that is, and why.
+        precision: the precision, and why.
         needed: artifacts, each after what it requires.
         missing: those that are not in the store, or are broken.
         broken: what is wrong with broken artifacts, one sentence each.
         trials: those that ended already.
         confirmed: how many rows of the table are confirmed already.
-        unconfirmed: those that are still to be, as far as the choice is known.
-        unrecorded: fingerprints of artifacts that are there without a row: whoever made them died before, or it broke.
+        unconfirmed: those still to be confirmed, as far as the chosen setting is known.
+        unrecorded: fingerprints of artifacts without a row: their maker died before writing it, or the row is broken.
     """
 
     study: Study
@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def requests(self) -> tuple[str, ...]:
-        """Describe what each forget request hits in each data set, a sentence each."""
+        """Describe which images each forget request selects in each data set, a sentence each."""
         datasets: dict[Source, ImageData] = dict(zip(dict.fromkeys(self.study.data), self.datasets, strict=True))
         asked = {(scenario.source, scenario.request): scenario for scenario in scenarios_of(self.method_searches)}
         return tuple(
@@ -78,13 +78,13 @@ class Plan:
 
 
 def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download: bool = True) -> Plan:
-    """Load a study's data, choose its precision, spread it out, and look up what exists.
+    """Load a study's data, choose its precision, expand it, and look up what exists.
 
     Args:
         download: whether data that is not on this machine is fetched, where the study says so.
 
     Raises:
-        DataError: the data cannot be had, or a forget request does not fit it.
+        DataError: the data is not available, or a forget request does not fit it.
     """
     datasets = {source: load(source if download else _here(source)) for source in dict.fromkeys(study.data)}
     precision = choose_precision(study, tuple(datasets.values()), store)
@@ -131,7 +131,7 @@ def _here(source: AnySource) -> AnySource:
 
 
 def _needed(method_searches: Sequence[MethodSearch], study: Study, wanted: Sequence[Confirmation]) -> list[Needed]:
-    """List what the searches need, then what confirmations of whatever settings do, and those that are known."""
+    """List what the searches need, then what confirmations of any setting need, then of the settings that are known."""
     seeds = study.seeds
     found: dict[ArtifactRecipe, Needed] = {}
     searched, reported = needed_for(method_searches, seeds.tuning), needed_for(method_searches, seeds.reporting)

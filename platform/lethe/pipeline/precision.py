@@ -1,7 +1,7 @@
 """Chooses the precision of a study that leaves it to the hardware: measured once, and kept with the study's results.
 
-Precision changes numbers, so it belongs to what identifies every model and method search. What the first run of a
-study chose therefore holds for every later one, on whatever machine.
+Precision changes numbers, so it belongs to what identifies every model and method search. What the first run of a study
+chose therefore holds for every later one, on any machine.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class PrecisionChoice:
 
     Attributes:
         rates: images a second of training in each; None unless they were measured now.
-        told: why this one, a sentence; empty where the study says it.
+        told: why this one, a sentence; empty where the study names it.
     """
 
     precision: Precision
@@ -30,7 +30,7 @@ class PrecisionChoice:
 
 
 def choose_precision(study: Study, datasets: Sequence[ImageData], store: Store) -> PrecisionChoice:
-    """Give the study's own precision; for ``auto`` that of an earlier run, else bfloat16 on a GPU, else measure here.
+    """Return the study's own precision; for ``auto`` that of an earlier run, else bfloat16 on a GPU, else measure here.
 
     Measured are training steps of the study's network on images of its first data set's shape, on as many cores as a
     training has.

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: one live line on a terminal, a plain line now and then elsewhere."""
+"""What a person sees while a study runs: one live line on a terminal, a plain line from time to time elsewhere."""
 
 import threading
 import time
@@ -14,12 +14,12 @@ from rich.text import Text
 from lethe.results import durations
 
 QUIET_S = 10.0
-"""Between two plain lines about the same stage."""
+"""Seconds between two plain lines about the same stage."""
 
 
 @dataclass
 class State:
-    """Where a study stands."""
+    """The progress of a study."""
 
     stage: str = "training"
     done: int = 0
@@ -34,7 +34,7 @@ class State:
     models_missing: int = 0
 
     def line(self) -> str:
-        """Say it in one line."""
+        """Return the state in one line."""
         parts = [self.stage]
         if self.models_made < self.models_missing:
             parts.append(f"artifacts {self.models_made}/{self.models_missing}")
@@ -68,7 +68,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.RLock()
-        """Held by whoever changes the state: the search, and the thread that trains beside it."""
+        """Held by whoever changes the state: the search, and the thread that builds artifacts during it."""
         self._state = State()
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._said_at = -QUIET_S
@@ -90,7 +90,7 @@ class Progress:
         self._console.print(Text(text), soft_wrap=True)
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
-        """Begin a stage of ``total`` units, ``done`` of which were there already."""
+        """Begin a stage of ``total`` units, of which ``done`` exist already."""
         with self._lock:
             before = self._state
             self._state = State(name, done, total, already=done)
@@ -98,7 +98,7 @@ class Progress:
             self._show(now=True)
 
     def models(self, made: int, missing: int) -> None:
-        """Show how many of the missing artifacts are made; they are built beside whatever stage it is."""
+        """Show how many of the missing artifacts are built; that goes on during every stage."""
         with self._lock:
             self._state.models_made, self._state.models_missing = made, missing
             self._show(now=False)

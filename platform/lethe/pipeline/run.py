@@ -1,7 +1,7 @@
-"""Runs a study: fills the pool, searches each method search as soon as its artifacts exist, confirms, and keeps it all.
+"""Runs a study: builds its artifacts, searches each method once its artifacts exist, confirms, and stores every result.
 
-Whatever was done before is found in the results place and not done again, so the same call continues a study that was
-stopped, killed or given more trials.
+What was finished before is found in the results and not done again, so the same call continues a study that was
+stopped, killed or extended.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,15 +41,15 @@ Worker = TypeVar("Worker")
 WAIT_S = 0.2
 
 COMPACT_EVERY = 500
-"""Trials between two compactions of their parts: so many are read again in about a second."""
+"""Trials between two compactions of their parts: reading that many takes about a second."""
 
 
 class InterruptedStudyError(LetheError):
-    """A study that was stopped before its end; everything finished is kept."""
+    """A study that was stopped before its end; what had finished is kept."""
 
 
 class StudyRun:
-    """One run of a study over its results place.
+    """One run of a study.
 
     Attributes:
         problems: what went wrong without stopping the study, a sentence each.
@@ -74,8 +74,8 @@ class StudyRun:
         Raises:
             InterruptedStudyError: the run was stopped: by a signal once the running epochs had ended, by the second
                 one at once.
-            ClusterError, DataError, StorageError: what the study needs cannot be had.
-            ClusterFailedError: the cluster did not start, or failed under the run.
+            ClusterError, DataError, StorageError: what the study needs is not available.
+            ClusterFailedError: the cluster did not start, or failed during the run.
         """
         remove_leftovers()
         if not force:
@@ -118,16 +118,16 @@ class StudyRun:
                 raise InterruptedStudyError(self._stop.reason)
 
     def _specify(self, plan: Plan) -> None:
-        """Keep the whole study as it is run now, unless it was run so before, and which rows its tables are to have."""
+        """Record the study as it is run now, unless it was run so before, and which rows its tables will have."""
         row = specification(plan.study, plan.precision.rates)
         if row.specification_id not in self._store.read("studies", self._study.name)["specification_id"].to_pylist():
             self._store.append([row])
         self._compose(plan.method_searches, plan.trials)
 
     def _compose(self, method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> None:
-        """Keep which confirmations the tables of this specification are made of, as far as settings are chosen.
+        """Record which confirmations the tables of this specification are made of, as far as settings are chosen.
 
-        Nothing is written where the last run has left just these boards.
+        Nothing is written where the last run left the same boards.
         """
         rows = board_rows(method_searches, trials)
         if not are_current(rows, to_rows(self._store.read("boards", self._study.name), BoardRow)):
@@ -194,7 +194,7 @@ class StudyRun:
     def _resources_of_trials(
         self, plan: Plan, search: StudySearch, shared_data: SharedData, cluster: OnRay
     ) -> Resources:
-        """Return the resources that the study asks for, or measure it with the first trial that can be dealt."""
+        """Return the resources that the study asks for, or measure them with the first trial that can be proposed."""
         asked = self._study.resources.trial
         if asked != "auto":
             return asked
@@ -210,12 +210,12 @@ class StudyRun:
         return calibrator.known(node_types_of(cluster.nodes())) or self._study.resources.training
 
     def _compact(self) -> None:
-        """Have the store put its parts together, and tell of those that are broken."""
+        """Compact the store, and report what is broken."""
         for problem in compact(self._store, self._study.name):
             self._progress.say(problem)
 
     def _follow(self, search: StudySearch) -> Callable[[], None]:
-        """Give what is called whenever something was heard of the search."""
+        """Return the function to call after every report of the search."""
         compacted = search.ended
 
         def heard() -> None:
@@ -260,7 +260,7 @@ class StudyRun:
                 self._problem(f"{method_search.title}: no trial finished, so there is no setting to confirm")
 
     def _problem(self, text: str) -> None:
-        """Tell of a problem now, and keep it for the end."""
+        """Print a problem now, and keep it for the end."""
         self.problems.append(text)
         self._progress.say(text)
 
@@ -268,5 +268,5 @@ class StudyRun:
 def _with_contexts(
     worker: Callable[[TrialContexts], Worker], artifacts: ArtifactStore, shared_data: SharedData, resources: Resources
 ) -> Worker:
-    """Make a worker where it is to work."""
+    """Make a worker, in the process that it will run in."""
     return worker(TrialContexts(artifacts, shared_data, resources))

@@ -1,4 +1,4 @@
-"""What a person reads: a study's plan before it runs, and the confirmed comparison of each scenario after it."""
+"""What people read: a study's plan before it runs, and the confirmed comparison of each scenario after it."""
 
 from lethe.report._board import Board, earlier_tables, leaderboard
 from lethe.report._latex import write_latex

@@ -1,6 +1,6 @@
-"""The tables of a results place: for each scenario every row of its comparison, and how the rows compare.
+"""The tables of the results: for each scenario every row of its comparison, and how the rows compare.
 
-The numbers are those of the views; ``_leaderboard.py`` prints them, ``_notes.py`` says what to know beside them.
+The numbers are those of the views; ``_leaderboard.py`` prints them, ``_notes.py`` writes the notes below them.
 """
 
 from collections import Counter, defaultdict
@@ -78,14 +78,14 @@ def leaderboard(root: StorageRoot, study: str | None = None, specification: str 
         specification: whose comparisons; if not given, of each study the specification that was run last.
 
     Raises:
-        QueryError: no results in the place, or no such specification.
+        QueryError: no results there, or no such specification.
         SchemaError: a newer Lethe wrote a part.
     """
     return boards_of(Results(root, study, specification))
 
 
 def earlier_tables(root: StorageRoot, study: str | None, boards: Iterable[Board]) -> list[str]:
-    """Return of each study without a board whether earlier specifications have one, and which command shows it."""
+    """Return for each study without a board whether earlier specifications have one, and which command shows it."""
     with_board = {board.key[0] for board in boards}
     return [
         f"{name}: nothing is confirmed yet of the specification that was run last. {other.sentence}"
@@ -127,7 +127,7 @@ def boards_of(results: Results) -> list[Board]:
 
 
 def is_choice(line: LeaderboardRow) -> bool:
-    """Tell whether a row is the setting that a search chose: no control, and neither original nor oracle."""
+    """Return whether a row is the setting that a search chose: no control, and neither original nor oracle."""
     return not line.untuned and line.row not in ("original", "oracle")
 
 

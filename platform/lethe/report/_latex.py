@@ -34,7 +34,7 @@ def write_latex(root: StorageRoot, study: str | None, folder: Path, specificatio
         The files, in the order of the tables.
 
     Raises:
-        QueryError: no results in the place, or none that were confirmed.
+        QueryError: no results there, or none that were confirmed.
         StorageError: the folder cannot be written to.
         SchemaError: a newer Lethe wrote a part.
     """

@@ -61,7 +61,7 @@ def _costs(board: Board) -> Table:
 
 
 def _choices(board: Board) -> list[Text]:
-    """Say which setting each search chose; a control shares all of it but what its name says."""
+    """Print the setting that each search chose; a control shares all of it except what its name says."""
     return [
         Text(f"{line.method}: {setting_in_words(line.setting)} (trial {line.trial_id})", style="dim")
         for line in settings_of(board)
@@ -77,7 +77,7 @@ def setting_in_words(setting: str) -> str:
 
 
 def _contrasts(board: Board) -> list[Text]:
-    """Describe of each pair of rows whether these seeds can distinguish them."""
+    """Describe for each pair of rows whether these seeds can distinguish them."""
     if not board.contrasts:
         return []
     head = Text("Difference of the gaps, paired by seed; below zero the first is closer to the oracle; p by Holm:")
@@ -85,12 +85,12 @@ def _contrasts(board: Board) -> list[Text]:
 
 
 def second(contrast: ContrastRow) -> str:
-    """Name what a method is held against."""
+    """Name what a method is compared with."""
     return f"{contrast.second} (untuned)" if contrast.untuned else contrast.second
 
 
 def verdict(contrast: ContrastRow) -> str:
-    """Write a contrast: the difference with its own interval, the adjusted p, and what they amount to."""
+    """Write a contrast: the difference with its own interval, the adjusted p, and the verdict."""
     p = "" if contrast.p_holm is None else f", p {p_value(contrast.p_holm)}"
     return f"{difference(contrast.difference, contrast.low, contrast.high)}{p}: {contrast.verdict}"
 

@@ -1,4 +1,4 @@
-"""What to know beside a table's numbers, a sentence each: nothing that a number cannot carry, nothing that it hides."""
+"""The notes below a table, a sentence each: what its numbers alone do not show."""
 
 from collections.abc import Iterable, Iterator
 
@@ -19,7 +19,7 @@ HOW_TO_READ = (
 
 
 def notes_of(board: Board) -> list[str]:
-    """Return what the table of a board leaves open, and what its reader must not miss, a sentence each."""
+    """Return what the table of a board leaves open and what its reader must know, a sentence each."""
     return [
         *_margin(board),
         *_floor(board),
@@ -138,7 +138,7 @@ def _unfinished(board: Board) -> Iterator[str]:
 def _unlisted(board: Board) -> Iterator[str]:
     if board.unlisted:
         yield (
-            f"{board.unlisted} confirmations of an earlier version of Lethe are stored under this name and stand in no "
+            f"{board.unlisted} confirmations of an earlier version of Lethe are stored under this name and are in no "
             'table; `lethe query "from confirmations"` has them.'
         )
 

@@ -1,4 +1,4 @@
-"""How reports write numbers and name rows, in plain text; where a medium has a better minus sign, it puts that in."""
+"""How reports write numbers and name rows, in plain text; a medium that has a better minus sign puts that in."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -27,7 +27,7 @@ def signed(fraction: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Write a p-value with two digits, with more where these hide on which side of the level it lies."""
+    """Write a p-value with two digits, or more where two would hide on which side of the level it lies."""
     if p < 0.001:
         return "< 0.001"
     near = abs(p - LEVEL) < 0.005
@@ -66,7 +66,7 @@ def model_title(network: str, precision: str | None) -> str:
 
 
 def row_title(row: str, *, untuned: bool = False) -> str:
-    """Call a row of a leaderboard as a table does."""
+    """Return the name of a leaderboard's row as tables have it."""
     named = {"original": "original (do nothing)", "oracle": "oracle (noise floor)"}.get(row, row)
     return f"{named}, untuned" if untuned else named
 

@@ -29,7 +29,7 @@ class Other:
 
     @property
     def sentence(self) -> str:
-        """That it is there, in what it differs, and which command shows it."""
+        """A sentence: when it was run, in what it differs, and which command shows it."""
         named = "; ".join(f"{key} {there} (shown: {here})" for key, there, here in self.differences[:NAMED])
         more = f" and {len(self.differences) - NAMED} more" if len(self.differences) > NAMED else ""
         return (
@@ -54,12 +54,12 @@ def others_of(results: Results) -> dict[str, tuple[Other, ...]]:
 
 
 def unlisted_of(results: Results) -> dict[str, int]:
-    """Count, by study, the confirmations that no board names: those of versions before boards, and files they ran."""
+    """Count, by study, the confirmations that no board names: those from versions before boards were kept."""
     return {row["study"]: row["unlisted"] for row in results.query(_UNLISTED).to_pylist()}
 
 
 def _is_told_by(board: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
-    """Whether a table says nothing that the one that is shown does not say: no other model, no other margin."""
+    """Whether a table adds nothing to the one that is shown: no other model, no other margin."""
     return bool(set(board["confirmations"]) <= set(shown["confirmations"]) and board["margin"] == shown["margin"])
 
 

@@ -1,4 +1,4 @@
-"""What a reader must know of a search before its best setting is believed, a sentence each."""
+"""What a reader must know of a search before trusting its best setting, a sentence each."""
 
 import json
 import math
@@ -10,14 +10,14 @@ from lethe.plugins import known_method
 from lethe.results.views import SearchQualityRow
 
 MANY_DIVERGED: Final = 0.25
-"""From this share of diverged trials on a search has spent its budget where nothing can be found."""
+"""A search with at least this share of diverged trials spent its budget where nothing can be found."""
 
 FEW_SETTINGS: Final = 0.5
-"""Up to this share of different settings a search has mostly repeated itself."""
+"""A search with at most this share of distinct settings has mostly repeated itself."""
 
 
 def search_notes(row: SearchQualityRow) -> list[str]:
-    """Return what to know of a search, most important first.
+    """Return the notes on a search, most important first.
 
     Args:
         row: of the view ``search_quality``.
@@ -48,7 +48,7 @@ def _end(method: str, name: str, value: Any, limits: dict[str, Any], end: str) -
 
 
 def _goes_on(method: str, name: str, limit: float, end: str) -> bool:
-    """Return whether the method takes a value beyond this end of a range; of a method unknown here, assume so."""
+    """Return whether the method takes a value beyond this end of a range; for a method unknown here, assume so."""
     known = known_method(method)
     if known is None:
         return True

@@ -55,7 +55,7 @@ def print_unit(root: StorageRoot, name: str, console: Console) -> None:
 
     Raises:
         InputError: nothing has this name; the message gives names that are like it.
-        QueryError: no results in the place.
+        QueryError: no results there.
     """
     results = Results(root)
     table, row = _find(results, name)
@@ -107,7 +107,7 @@ def _find(results: Results, name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _standing(row: Mapping[str, Any]) -> str:
-    """Say what a row belongs to and how it ended."""
+    """Describe what a row belongs to and how it ended."""
     of = f"of {row['study']}: {row['dataset']}, augmentation {row['augmentation']}, {row['network']}"
     asked = f", forget {row['forget']} ({row['forget_images']} images)" if row.get("forget") else ""
     method = f", {row.get('row') or row['method']}" if row.get("method") else f", {row.get('kind')}"

@@ -1,7 +1,7 @@
-"""The report page over HTTP while a study runs: read-only, made anew when the tables' files have changed.
+"""The report page over HTTP while a study runs: read-only, rendered anew when the tables' files have changed.
 
-`/` is the page, `/state` a short text that changes when the results do, by which the page knows when to load itself
-again. Nothing is encrypted: from elsewhere, an SSH tunnel to the loopback address is safer than an open port.
+`/` is the page, `/state` a short text that changes when the results do, by which the page knows when to reload. Nothing
+is encrypted: from elsewhere, an SSH tunnel to the loopback address is safer than an open port.
 
 Without a token only this machine is served, and only under its own names, since a page of another site could have its
 name resolved to this machine (DNS rebinding). With one, the address that was printed sets a cookie, which every further
@@ -37,16 +37,16 @@ from lethe.storage.root import StorageError, StorageRoot
 
 _LIVE: Final = '<meta name="lethe-live">'
 _SHOWING: Final = '<meta name="lethe-live" content="{state}">'
-"""By this a page knows which state it shows, and misses nothing that came while it was made."""
+"""The page's own state: with it, the page misses nothing that arrived while it was rendered."""
 
 _LOOK_EVERY_S: Final = 1.0
 _SHARE: Final = 0.25
-"""Of the time, what rendering may take where results arrive faster than the page can be made."""
+"""Largest share of the time spent rendering, where results arrive faster than the page can be rendered."""
 _RETRY_S: Final = 5
 _END_S: Final = 1.0
-"""How long requests that are being answered may take when the server ends."""
+"""How long requests in progress may take when the server ends."""
 _THREADS: Final = 32
-"""Requests that wait for the page or the state at once; others wait for them."""
+"""Requests that may wait for the page or the state at once; further ones queue."""
 _HTTP_PORT: Final = 80
 _GZIP_LEVEL: Final = 5
 
@@ -91,10 +91,10 @@ class LivePage:
 
 
 class LiveReport:
-    """The report page of a place as its results stand; safe to ask from several threads.
+    """The report page of the current results; safe to use from several threads.
 
     Args:
-        place: the results place; nothing is written to it.
+        place: the results; nothing is written to them.
         study: one study; all if None.
         images: whether the forget samples are shown with their pictures.
     """
@@ -112,13 +112,13 @@ class LiveReport:
         self._closed = False
 
     def state(self) -> str:
-        """Give a text that changes when a file of the tables does.
+        """Return a text that changes when a file of the tables does.
 
-        The files are listed once a second at most, and more seldom where a page takes long to make: the machine may be
+        The files are listed once a second at most, and less often where a page takes long to render: the machine may be
         the one that the study runs on.
 
         Raises:
-            StorageError: the place cannot be read.
+            StorageError: the results cannot be read.
             ClosedError: the report was closed.
         """
         with self._looking:
@@ -130,12 +130,12 @@ class LiveReport:
             return self._state
 
     def page(self) -> LivePage:
-        """Give the page, made anew if the state has changed; one thread makes it, others wait for it.
+        """Return the page, rendered anew if the state has changed; one thread renders it, others wait for it.
 
         Raises:
             QueryError: there are no results yet.
             SchemaError: a newer Lethe wrote a part.
-            StorageError: the place cannot be read.
+            StorageError: the results cannot be read.
             ClosedError: the report was closed.
         """
         with self._rendering:
@@ -147,7 +147,7 @@ class LiveReport:
             return self._shown[1]
 
     def close(self) -> None:
-        """Wait for what is being made, and make nothing more.
+        """Wait for what is being rendered, and render nothing more.
 
         The threads that ask end with the process, which must not find them in the middle of DuckDB's or Arrow's code.
         """
@@ -175,10 +175,11 @@ class ReportServer:
         report: what is served.
         host: the address to listen on. Other machines reach any but a loopback address.
         port: 0 for a free one.
-        token: who has it is let in; None for everyone on this machine. For a host that others reach one is made.
+        token: whoever has it may read; None admits everyone on this machine. A host that others reach gets a random
+            one.
 
     Raises:
-        InputError: the address cannot be listened on, or the token is empty.
+        InputError: the server cannot listen on the address, or the token is empty.
     """
 
     def __init__(self, report: LiveReport, host: str, port: int, token: str | None) -> None:
@@ -224,7 +225,7 @@ class ReportServer:
         self._wake()
 
     def close(self) -> None:
-        """Listen no more; a page that is being made is made to its end."""
+        """Stop listening; a page that is being rendered is finished."""
         self._socket.close()
         self.report.close()
 

@@ -20,7 +20,7 @@ from unlearning.options import Options
 
 
 class CorruptRowError(StorageError):
-    """A row of a whole part that holds what no Lethe writes; the message names the column and what was found."""
+    """A row of an intact part that holds what no Lethe writes; the message names the column and what was found."""
 
 
 def specification(study: Study, rates: Mapping[Precision, float] | None = None) -> StudyRow:
@@ -68,7 +68,7 @@ def scenario_columns(study: str, scenario: Scenario) -> dict[str, Any]:
 
 
 def setting_columns(method: Method) -> dict[str, Any]:
-    """Fill the `SettingColumns` but for the threshold; an option without a column of its own stands in the JSON."""
+    """Fill the `SettingColumns` but for the threshold; an option without a column of its own is in the JSON."""
     options = method.model_dump(exclude={"name"})
     typed = {name: value for name, value in options.items() if name in SettingColumns.__dataclass_fields__}
     return {

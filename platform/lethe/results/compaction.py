@@ -1,4 +1,4 @@
-"""Compaction: many parts of a study become few merged files, and what is broken is set aside.
+"""Compaction: many parts of a study become few merged files, and what is broken is moved to quarantine.
 
 The merged file is written first and what it repeats is deleted then, so that a kill at any moment leaves every row
 there, some of them twice; the store's readers count them once, and the next compaction deletes the rest. A merged file
@@ -22,19 +22,19 @@ from lethe.results.store import Scan, Store, is_merged, units_of
 from lethe.storage.layout import MERGED, SUFFIX, Layout
 
 FULL_UNITS: Final = 10_000
-"""Trials, say, in a merged file that grows no longer."""
+"""Units, such as trials, after which a merged file no longer grows."""
 
 _DELETERS: Final = 8
 
 
 def compact(store: Store, study: str) -> list[str]:
-    """Set a study's broken files aside, and put the parts of each table into a merged file.
+    """Move a study's broken files to quarantine, and merge the parts of each table.
 
     To be called by the study's one writer (``lock.py``), before it reads what is left to do and from time to time. A
-    trial whose epochs are broken or missing is set aside with them, since both are one unit.
+    trial whose epochs are broken or missing is moved to quarantine with them, since both are one unit.
 
     Returns:
-        What was set aside, why and where it lies now, a sentence each.
+        What was moved to quarantine, why and where it is now, a sentence each.
 
     Raises:
         SchemaError: a newer Lethe wrote a file.
@@ -42,7 +42,8 @@ def compact(store: Store, study: str) -> list[str]:
     """
     scans = {table: store.scan(table, study) for table in TABLES}
     told = [
-        f"broken part {Layout(store.root).table(table)}/{name}: {why}; set aside as {_set_aside(store, table, name)}"
+        f"broken part {Layout(store.root).table(table)}/{name}: {why}; "
+        f"moved to quarantine as {_set_aside(store, table, name)}"
         for table, scan in scans.items()
         for name, why in scan.broken.items()
     ]
@@ -54,7 +55,7 @@ def compact(store: Store, study: str) -> list[str]:
 
 
 def copy_tables(store: Store) -> None:
-    """Copy the merged files of all studies into one file a table, so that scenarios about all of them are quick.
+    """Copy the merged files of all studies into one file a table, so that queries over all of them are quick.
 
     Raises:
         SchemaError: a newer Lethe wrote a file.
@@ -95,10 +96,10 @@ def _holds(rows: pa.Table, key: str, units: pa.Array) -> bool:
 
 
 def _keep_lost(store: Store, table: TableName, study: str, unit: str, rows: pa.Table) -> str:
-    """Keep the row of a trial without epochs beside what was set aside."""
+    """Write the row of a trial without epochs to quarantine."""
     name = Layout(store.root).table_path(table, f"{study}/{unit}{SUFFIX}")
     where = store.root.quarantine_copy(name, encode(rows.filter(pc.equal(rows[UNITS[table]], unit))))
-    return f"trial {unit} has lost its epochs; set aside as {where}"
+    return f"trial {unit} has lost its epochs; moved to quarantine as {where}"
 
 
 def _delete(store: Store, table: TableName, files: Mapping[str, pa.Table]) -> None:
@@ -112,7 +113,7 @@ def _set_aside(store: Store, table: TableName, name: str) -> str:
 
 
 def _without_epochs(trials: Scan, epochs: Scan) -> pa.Array:
-    """Name the trials of which no epoch is there, though they ran some."""
+    """Name the trials that have run epochs, none of which is stored."""
     present = units_of(epochs.files.values(), "trial_id")
     ran = units_of((rows.filter(pc.greater(rows["epochs_done"], 0)) for rows in trials.files.values()), "trial_id")
     return ran.filter(pc.invert(pc.is_in(ran, value_set=present)))

@@ -3,8 +3,8 @@
     copies/<table>-<checksum>.parquet   the rows
     copies/<table>.json                 which file that is, and the files of each study that it repeats; written last
 
-A copy is never the record. A study whose files are others by now is read from these, and a copy that is torn, gone or
-of another version is passed over.
+A copy is never the record. A study whose files have changed since is read from these, and a copy that is torn, gone or
+of another version is ignored.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot, UnfitFileError
 
 INDEX_LIMIT_BYTES: Final = 1 << 28
-"""Room for the names of the files of a million studies."""
+"""Enough for the names of the files of a million studies."""
 
 
 class Index(Document):
@@ -59,10 +59,10 @@ def write_copy(root: StorageRoot, table: str, files: Mapping[str, pa.Table]) -> 
 
 
 def read_copy(root: StorageRoot, table: str, schema: pa.Schema, names: Iterable[str], budget: Budget) -> Copy | None:
-    """Read what is true of a table's copy; None if there is nothing.
+    """Read what is current of a table's copy; None if there is nothing.
 
     A copy that an earlier version made of a study's folder and of another folder with rows of the same study is not
-    true: it holds them twice.
+    current: it holds them twice.
 
     Args:
         names: the table's files now, as ``<study>/<file>``.

@@ -12,7 +12,7 @@ def measured(seconds: float | None) -> str:
 
 
 def estimated(seconds: float) -> str:
-    """Write a time that is only about so long, without decimals that would claim more."""
+    """Write an estimated time, without decimals that would claim more precision."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:

@@ -1,8 +1,8 @@
-"""The statistics that views call: functions of SQL, each a thin cover of one that is tested by itself.
+"""The statistics that views call: functions of SQL, each a thin wrapper of a tested one.
 
 t_quantile(n, share)            quantile of Student's t for the mean of n values; null below two
 t_pvalue(mean, sd, n)           two-sided p of the mean's being zero; null below two values
-seeds_to_decide(mean, sd, n, margin)    how many seeds would decide, if mean and sd are what they seem
+seeds_to_decide(mean, sd, n, margin)    how many seeds would decide, if mean and sd are the true ones
 energy_test(unlearned, oracles)         energy distance of two lists of vectors, with its permutation p
 """
 
@@ -27,7 +27,7 @@ _REACH_90_N: Final = stdtrit(_SEEDS_N - 1, 0.95) / np.sqrt(_SEEDS_N)
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the functions known to a connection."""
+    """Register the functions with a connection."""
     arrow = PythonUDFType.ARROW
     connection.create_function("t_quantile", _t_quantile, ["bigint", "double"], "double", type=arrow)
     connection.create_function("t_pvalue", _t_pvalue, ["double", "double", "bigint"], "double", type=arrow)

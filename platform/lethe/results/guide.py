@@ -1,4 +1,4 @@
-"""What can be asked of the results at hand: tables, views and saved queries, their columns, and queries that answer.
+"""What can be queried in these results: tables, views and saved queries, their columns, and example queries.
 
 ``python -m lethe.results.guide > docs/data_model.md`` writes the page of the tables and views anew.
 """
@@ -28,7 +28,7 @@ EXAMPLES: Final = (
     "select kind, dataset, augmentation, training_seed, va, ta, seconds_train from artifacts",
     "select study, started_at, lethe_version, code_version from studies",
 )
-"""Scenarios that people ask, the commonest first; which of them have an answer depends on the results."""
+"""Common queries, the most common first; which of them have an answer depends on the results."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Source:
 
 
 def sources(root: StorageRoot) -> Iterator[Source]:
-    """List the views, the tables and the saved queries of a results place."""
+    """List the views, the tables and the saved queries of the results."""
     yield from _built_in()
     for name, sql in read_saved(root).items():
         yield Source(name, "saved query", " ".join(sql.split()), ())
@@ -56,7 +56,7 @@ def examples(root: StorageRoot, count: int = 3) -> list[str]:
     """Return the first queries of `EXAMPLES` that have rows here; fewer where there is less to ask.
 
     Raises:
-        QueryError: no results in the place.
+        QueryError: no results there.
         SchemaError: a newer Lethe wrote a part.
     """
     results = Results(root)
@@ -82,11 +82,11 @@ _HEAD: Final = f"""# The data model
 Every table and view that `lethe query` and `lethe.results.load` know, with each column's type, unit and meaning. Views
 answer the questions that people ask; tables are the record they are made from. Accuracies, scores and gaps are
 fractions in [0, 1], times are seconds of wall clock, instants are UTC. This page is written by
-`python -m lethe.results.guide`; `lethe query "from columns"` gives the same as a table.
+`python -m lethe.results.guide`; `lethe query "from columns"` returns the same as a table.
 
-Rows lie as Parquet under `tables/TABLE/STUDY/` in the results place: a part for each unit of work, and under `merged/`
-files that hold many. Where a unit is in several files, after a kill, the part counts, else the merged file of the
-highest number. Units by table: {", ".join(f"{table}: `{key}`" for table, key in UNITS.items())}.
+Rows are Parquet files under `tables/TABLE/STUDY/` in the results folder: a part for each unit of work, and under
+`merged/` files that hold many. Where a unit is in several files, after a kill, the part counts, else the merged file of
+the highest number. Units by table: {", ".join(f"{table}: `{key}`" for table, key in UNITS.items())}.
 """
 
 

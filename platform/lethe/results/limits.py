@@ -1,4 +1,4 @@
-"""How much memory and time a scenario may take: counted from the footers of files before they are read, and in SQL."""
+"""How much memory and time a query may take: counted from the footers of files before they are read, and in SQL."""
 
 import os
 import re
@@ -16,11 +16,11 @@ from lethe.storage.root import StorageError
 Answer = TypeVar("Answer")
 
 TIMEOUT_S: Final = 60.0
-"""What a query may take unless it is given more; the largest scenarios of Lethe's own take seconds."""
+"""What a query may take by default; the largest queries of Lethe's own take seconds."""
 _GRACE_S: Final = 2.0
-"""So long an interrupted query is waited for; one long step of DuckDB's does not look for an interruption."""
+"""How long to wait for an interrupted query; DuckDB does not check for an interrupt within a long step."""
 _ASIDE_BYTES: Final = 1 << 30
-"""Address space for threads and libraries, beside what a query takes."""
+"""Address space for threads and libraries, in addition to the query's."""
 _PAGES: Final = Path("/proc/self/statm")
 _UNITS: Final = {unit + "B": 1000**power for power, unit in enumerate(("", "K", "M", "G", "T"))} | {
     unit + "iB": 1024**power for power, unit in enumerate(("", "K", "M", "G", "T")) if power
@@ -84,7 +84,7 @@ def in_words(size_bytes: int) -> str:
 
 
 def within(timeout_s: float, work: Callable[[], Answer], interrupt: Callable[[], None]) -> Answer:
-    """Do work in a thread of its own, which this one waits for, so that a clock or Ctrl-C can end it.
+    """Do work in a thread of its own, which this one waits for, so that a time limit or Ctrl-C can end it.
 
     Args:
         interrupt: asks the work to end; called from this thread, and again until it has ended or `_GRACE_S` is over.
@@ -121,7 +121,7 @@ def _end(future: "Future[Answer]", interrupt: Callable[[], None]) -> None:
 
 @contextmanager
 def address_space(extra_bytes: int) -> Iterator[None]:
-    """Let this process take so much more memory and no more, where the system says what it has.
+    """Limit how much more memory this process may take, where the system reports its use.
 
     What DuckDB does not count, such as one value of gigabytes, and what Python makes of an answer then end in an error
     rather than in a killed process.

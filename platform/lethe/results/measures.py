@@ -1,8 +1,8 @@
-"""From what a metric gives to rows: one a value, and the columns that the usual ones have in a confirmation's own row.
+"""From metrics to rows: one row a value, and the columns of the usual metrics in a confirmation's own row.
 
-Every value of every metric is a row of ``recorded_measures``. The metrics that every table needs also stand as columns
-in the row of the unit, filled here from the same values: views that rank and compare read these, which is many times
-faster than a pivot of the long rows (docs/design.md). A metric without a column needs none.
+Every value of every metric is a row of ``recorded_measures``. The metrics that every table needs are also columns of
+the unit's row, filled here from the same values: views that rank and compare read these, which is many times faster
+than a pivot of the long rows (docs/design.md). A metric without a column needs none.
 """
 
 import math
@@ -13,10 +13,10 @@ from lethe.results.rows import CLASS_COLUMNS, ConfirmationRow, MeasureRow
 from unlearning.metrics import METRICS, Measure
 
 COLUMNS: Final = tuple(name for name in METRICS if name in ConfirmationRow.__dataclass_fields__)
-"""Metrics that have a column of their own name in a confirmation, for the value over all classes."""
+"""Metrics with a column of the same name in a confirmation, for the value over all classes."""
 
 GROUPS: Final[Mapping[str, str]] = {name: metric.groups[0] for name, metric in METRICS.items() if metric.groups}
-"""The images that the metrics of these columns look at."""
+"""The images that the metrics of these columns are measured on."""
 
 
 def measure_columns(measures: Sequence[Measure]) -> dict[str, Any]:

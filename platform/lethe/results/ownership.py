@@ -1,4 +1,4 @@
-"""Whether a folder may become a results place: it is empty, or holds results of Lethe's already."""
+"""Whether a folder may become a results folder: it is empty, or already holds Lethe's results."""
 
 from typing import Final
 
@@ -11,9 +11,9 @@ _NAMED: Final = 5
 
 
 def check_ownership(root: StorageRoot) -> None:
-    """See that a place holds no files of another tool; hidden files and YAML, which may be the study's, do not count.
+    """Check that a folder holds no files of another tool; hidden files and YAML (perhaps the study) do not count.
 
-    A place that was prepared once is Lethe's, and so is one with a table in it, whatever else lies there.
+    A folder that was prepared once is Lethe's, and so is one with a table in it, whatever else it holds.
 
     Raises:
         StorageError: it holds files of something else, and no results.
@@ -24,7 +24,7 @@ def check_ownership(root: StorageRoot) -> None:
     more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
     raise StorageError(
         f"{root} holds no results, but files of something else: {', '.join(others[:_NAMED])}{more}; name another "
-        f"results place, such as {root}/lethe, or write into this one with --force"
+        f"results folder, such as {root}/lethe, or write into this one with --force"
     )
 
 

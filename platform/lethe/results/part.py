@@ -1,6 +1,6 @@
 """A part's bytes: rows of one table as a Parquet file that says its schema version and can be checked.
 
-This module does not know where parts lie. What a torn or changed part says is never believed: page checksums cover the
+This module does not know where parts lie. Nothing in a torn or changed part is trusted: page checksums cover the
 values for any Parquet reader, and a digest of Lethe's own covers every byte, the footer's among them.
 """
 
@@ -24,14 +24,14 @@ _COMPRESSED_ROWS: Final = 16
 
 
 class CorruptPartError(LetheError):
-    """Bytes that are not a whole, unchanged part; the message says what was found."""
+    """Bytes that are not a complete, unchanged part; the message says what was found."""
 
 
 def encode(table: pa.Table) -> bytes:
     """Write a part as Parquet (page checksums, a digest; zstd where there is something to compress).
 
     Raises:
-        ValueError: a null stands in a column that allows none.
+        ValueError: a null is in a column that allows none.
     """
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(

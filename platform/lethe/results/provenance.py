@@ -42,7 +42,7 @@ class Provenance:
 
     @classmethod
     def here(cls, device: torch.device, cpus: float, gpus: float) -> "Provenance":
-        """Tell of this process, the device that it computes on, and what it holds of the machine."""
+        """Describe this process, its device, and the resources that it holds."""
         node = socket.gethostname()
         return cls(
             device=_device_name(device.type),
@@ -63,23 +63,23 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Give what has passed since the start."""
+        """Return the seconds since the start."""
         return time.perf_counter() - self._began
 
     @property
     def ended_at(self) -> datetime:
-        """Give the time now, as the start and what has passed since tell it."""
+        """Return the time now: the start plus the seconds since."""
         return self.started_at + timedelta(seconds=self.seconds)
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin a unit of work, whose peak `peak_memory_bytes` tells; the host's cannot be reset."""
+    """Begin a unit of work, whose peak `peak_memory_bytes` returns; the host's cannot be reset."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Give the most memory held: on a GPU allocated since `reset_peak_memory`, else resident since the start."""
+    """Return the most memory held: on a GPU allocated since `reset_peak_memory`, else resident since the start."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -43,14 +43,14 @@ class QueryError(LetheError):
 
 
 class SameNameWarning(ResultsWarning):
-    """Columns of an answer had one name: all but the first of them have a number now."""
+    """Columns of an answer had the same name: all but the first have a number now."""
 
 
 class Results:
-    """The results of a place, of one study or of all: each table is read once, when a scenario first needs it.
+    """The results of one study or of all: each table is read once, when a query first needs it.
 
     Args:
-        where: the results place.
+        where: the results, a folder or a URI.
         study: the one study whose rows are seen; all if not given.
         specification: the one specification whose boards are seen, by its fingerprint or the beginning of it; if not
             given, of each study the one that was run last. It belongs to one study, whose rows alone are seen.
@@ -158,7 +158,7 @@ class Results:
                     self._tables[table] = self._store.read(table, self.study)
                 tables[table] = self._tables[table]
         if not any(map(len, tables.values())) and not self._store.studies():
-            raise QueryError(f"no results in {self.root}: run a study there first, or name another results place.")
+            raise QueryError(f"no results in {self.root}: run a study there first, or name another results folder.")
         return tables
 
 
@@ -170,7 +170,7 @@ def query(
     memory: str | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> pa.Table:
-    """Answer one reading statement over the tables, the views (`VIEWS`) and the saved queries of a results place.
+    """Answer one read-only statement over the tables, the views (`VIEWS`) and the saved queries of the results.
 
     A further table, ``columns``, has the type, unit and meaning of each column of these. Where columns of the answer
     have one name, as after ``select *`` from a join, all but the first get a number (``gap``, ``gap_1``), and a
@@ -178,14 +178,14 @@ def query(
 
     Args:
         sql: SELECT, FROM, WITH, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN, in DuckDB's dialect.
-        where: the results place.
+        where: the results, a folder or a URI.
         study: the one study whose rows are seen; all if not given.
         memory: what a table that is read, the work on the answer and the answer may each take, such as ``4GB``; half of
             the machine's if not given.
         timeout_s: what the work on the answer may take.
 
     Raises:
-        QueryError: no single reading statement, wrong SQL, no results in the place, or too little memory or time.
+        QueryError: no single read-only statement, wrong SQL, no results there, or too little memory or time.
         TooLargeError: a table takes more memory than it may.
         InputError: the memory is no size, or the time is not above zero.
         SchemaError: a newer Lethe wrote a part.
@@ -194,29 +194,29 @@ def query(
 
 
 def load(where: StorageRoot | str | Path, name: str = "trials", study: str | None = None) -> pa.Table:
-    """Load a table, a view or a saved query of a results place; ``.to_pandas()`` and ``polars.from_arrow`` take it on.
+    """Load a table, a view or a saved query of the results, for ``.to_pandas()`` or ``polars.from_arrow``.
 
     Args:
-        where: the results place.
+        where: the results, a folder or a URI.
         name: such as ``trials``, ``leaderboard`` or the name of a saved query.
         study: the one study whose rows are seen; all if not given.
 
     Raises:
-        QueryError: no such name, or no results in the place.
+        QueryError: no such name, or no results there.
         SchemaError: a newer Lethe wrote a part.
     """
     return Results(where, study).load(name)
 
 
 def save_query(sql: str, name: str, where: StorageRoot | str | Path) -> str:
-    """Keep a query beside the results, where it can be read as a view of this name; an older one is replaced.
+    """Save a query with the results, where it can be read as a view of this name; an older one is replaced.
 
     Returns:
         Where it lies.
 
     Raises:
         InputError: the name cannot be a query's.
-        QueryError: the query has no answer that a view could give.
+        QueryError: the query has no answer, or not as a view.
         StorageError: it could not be written.
     """
     return Results(where).save(sql, name)
@@ -260,7 +260,7 @@ def prepare(
     saved: Mapping[str, str],
     specification: str = "",
 ) -> None:
-    """Put the tables, views and saved queries of these names into a database, and leave no way out of it.
+    """Put the tables, views and saved queries of these names into a database, and lock it.
 
     Args:
         specification: whose boards the views show; empty: of each study the one that was run last.
@@ -320,7 +320,7 @@ def _create_view(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> 
 
 
 def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:
-    """Name the tables, views and saved queries that the SQL may need, each after those that it rests on.
+    """Name the tables, views and saved queries that the SQL may need, each after those that it uses.
 
     Those are the ones that it mentions; where it mentions none, as in ``show tables``, all.
     """
@@ -349,7 +349,7 @@ def _told(problem: str, saved: Mapping[str, str]) -> QueryError:
 
 
 def _with_todays_name(problem: str) -> str:
-    """Name today's column where DuckDB misses one by the name that it had in an early version."""
+    """Name the renamed column where DuckDB misses it by the name that it had in an early version."""
     found = _UNKNOWN_COLUMN.search(problem)
     old = found["name"].lower() if found else ""
     if old not in RENAMED_COLUMNS:

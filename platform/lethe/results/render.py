@@ -1,4 +1,4 @@
-"""A table as text: for a terminal, or as CSV, JSON, Markdown or LaTeX for what comes next.
+"""A table as text: for a terminal, or as CSV, JSON, Markdown or LaTeX for other programs.
 
 Names may come from anybody's results. Control characters are written as escapes (``lethe.results.visible``), and in
 CSV a text
@@ -81,7 +81,7 @@ def _plain(value: Any) -> Any:
 
 
 def _in_json(value: Any) -> Any:
-    """Put null in the place of what is not finite, which JSON does not have."""
+    """Replace what is not finite, which JSON does not have, by null."""
     match value:
         case float():
             return value if isfinite(value) else None

@@ -1,7 +1,7 @@
 """What a row of each table says: the one place where a column's name, type, unit and meaning are written down.
 
-The Arrow schemas and the documentation of the columns derive from these classes. Columns stand in the order of the
-fields, those of the last base first. Accuracies, scores and gaps are fractions in [0, 1]; percent is for print.
+The Arrow schemas and the documentation of the columns derive from these classes. Columns have the order of the fields,
+those of the last base first. Accuracies, scores and gaps are fractions in [0, 1]; percent is for print.
 """
 
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ class StudyColumns:
         int | None, Column("", "version of the augmentation's code; null in results of an early version")
     ] = None
     train_duplicates: Annotated[int, Column("images", "train images that repeat another byte for byte")]
-    val_dropped: Annotated[int, Column("images", "validation images left out because they also stand in train")]
-    test_dropped: Annotated[int, Column("images", "test images left out because they also stand in train")]
+    val_dropped: Annotated[int, Column("images", "validation images left out because they are also in train")]
+    test_dropped: Annotated[int, Column("images", "test images left out because they are also in train")]
     network_package: Annotated[
         str | None,
         Column("", "package of the network, with its version; null if a program added it, and in early results"),
@@ -61,9 +61,9 @@ class StudyColumns:
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioColumns(StudyColumns):
-    """The scenario that a row helps to answer: which data must be forgotten, from which kind of model."""
+    """The scenario of a row: which data must be forgotten, from which kind of model."""
 
-    scenario: Annotated[str, Column("", "fingerprint of the scenario, shared by every method that answers it")]
+    scenario: Annotated[str, Column("", "fingerprint of the scenario, shared by all of its methods")]
     forget: Annotated[str, Column("", "forget request, as reports call it")]
     forget_kind: Annotated[str, Column("", "kind of forget request")]
     forget_fraction: Annotated[float, Column("fraction", "share of the train images that is to be forgotten")]
@@ -131,7 +131,7 @@ class OutcomeColumns:
 
 @dataclass(frozen=True, kw_only=True)
 class ProvenanceColumns:
-    """What a row cost, and with which code and on which machine it came about."""
+    """What a row cost, and which code and machine made it."""
 
     seconds_total: Annotated[float, Column("s", "wall-clock time of the whole unit of work")]
     peak_memory_bytes: Annotated[
@@ -162,7 +162,7 @@ class ProvenanceColumns:
 
 @dataclass(frozen=True, kw_only=True)
 class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
-    trial_id: Annotated[str, Column("", "name of the trial, unique in the place")]
+    trial_id: Annotated[str, Column("", "name of the trial, unique in the results")]
     method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     number: Annotated[int, Column("", "number of the trial in its method search, from 0")]
     study_seed: Annotated[int, Column("", "seed of the study")]
@@ -207,7 +207,7 @@ class TrialRow(ProvenanceColumns, _TrialColumns):
 
     @property
     def final(self) -> bool:
-        """Return whether the trial says something of its setting; one that the machines failed is tried again."""
+        """Return whether the trial says something about its setting; one that lost its machine is tried again."""
         return self.status != "failed" or self.cause in ("code", None)
 
 
@@ -233,7 +233,7 @@ class EpochRow:
 
 @dataclass(frozen=True, kw_only=True)
 class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
-    confirmation_id: Annotated[str, Column("", "name of the confirmation, unique in the place")]
+    confirmation_id: Annotated[str, Column("", "name of the confirmation, unique in the results")]
     method_search: Annotated[
         str | None, Column("", "fingerprint of the method search; null for rows that belong to no search")
     ] = None
@@ -252,7 +252,7 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
         Column(
             "fraction",
             "how often the attack from confidence is right on members and non-members that it was not fitted to "
-            "(cross-validated); near 0.5 it cannot tell them apart and MIA says little",
+            "(cross-validated); near 0.5 it cannot distinguish them and MIA says little",
         ),
     ] = None
     mia_per_class: Annotated[
@@ -309,7 +309,7 @@ class ConfirmationRow(ProvenanceColumns, _ConfirmationColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionRow:
-    """What a confirmed model says of one image of the forget set; the originals and oracles have such rows too."""
+    """What a confirmed model predicts for one image of the forget set; the originals and oracles have such rows too."""
 
     study: Annotated[str, Column("", "name of the study")]
     scenario: Annotated[str, Column("", "fingerprint of the scenario")]
@@ -373,10 +373,10 @@ class StudyRow:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardRow:
-    """One model that the table of a specification is made of: which row it stands in, and how its setting was found.
+    """One model that the table of a specification is made of: which row it belongs to, and how its setting was found.
 
     A study keeps its name when its file is edited, and a setting on a seed is confirmed once for all files that ask for
-    it. So which confirmations make up a table is written down for each specification, anew at each of its runs.
+    it. So each run records for its specification which confirmations make up a table.
     """
 
     study: Annotated[str, Column("", "name of the study")]
@@ -398,9 +398,7 @@ class BoardRow:
         Column("", "'reporting', or 'tuning' for oracles that only add to the noise floor"),
     ]
     confirmation_id: Annotated[str | None, Column("", "its confirmation; null until a setting is chosen")] = None
-    method_search: Annotated[
-        str | None, Column("", "fingerprint of the method search whose search chose the setting")
-    ] = None
+    method_search: Annotated[str | None, Column("", "fingerprint of the method search that chose the setting")] = None
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
@@ -437,7 +435,7 @@ class _ArtifactColumns(StudyColumns):
         int | None, Column("images", "those of them that only repeat one that was asked for; null for an original")
     ] = None
     training_seed: Annotated[int, Column("", "training seed")]
-    uri: Annotated[str, Column("", "where it lies")]
+    uri: Annotated[str, Column("", "where it is stored")]
     bytes: Annotated[int, Column("bytes", "its size")]
     seconds_train: Annotated[float | None, Column("s", "time to train, or to compute what is no model")] = None
     images_trained: Annotated[
@@ -459,23 +457,25 @@ class ArtifactRow(ProvenanceColumns, _ArtifactColumns):
 @dataclass(frozen=True, kw_only=True)
 class _PackingColumns:
     study: Annotated[str, Column("", "name of the study")]
-    packing_id: Annotated[str, Column("", "fingerprint of what was measured: method search, kind of machine, torch")]
+    packing_id: Annotated[str, Column("", "fingerprint of what was measured: method search, node type, torch")]
     method_search: Annotated[str, Column("", "fingerprint of the method search whose trial was measured")]
-    machine: Annotated[str, Column("", "kind of machine, by what it holds")]
+    machine: Annotated[str, Column("", "node type, by what it holds")]
     workers: Annotated[int, Column("", "trials at a time on one device: a GPU, or all cores of the machine")]
     threads: Annotated[int, Column("", "torch threads of each")]
-    seconds_step: Annotated[float, Column("s", "time of a step: a batch, the evaluation after the epoch shared out")]
+    seconds_step: Annotated[
+        float, Column("s", "time of a step: a batch, with its part of the evaluation after the epoch")
+    ]
     seconds_epoch: Annotated[float, Column("s", "time of an epoch with its evaluation, all tuning seeds together")]
     epochs_per_hour: Annotated[float, Column("1/h", "epochs that the device makes in an hour, all workers together")]
     memory_bytes: Annotated[int, Column("bytes", "memory of the device")]
     mps: Annotated[bool, Column("", "whether NVIDIA's Multi-Process Service ran")]
-    chosen: Annotated[bool, Column("", "whether trials are run so")]
+    chosen: Annotated[bool, Column("", "whether trials run with this number at a time")]
     reason: Annotated[str, Column("", "why, or why not")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationRow(ProvenanceColumns, _PackingColumns):
-    """So many trials at a time on one device, as measured; ``peak_memory_bytes`` is that of one worker."""
+    """A measured number of concurrent trials on one device; ``peak_memory_bytes`` is that of one worker."""
 
 
 Row = (
@@ -537,4 +537,4 @@ UNIT_ROWS: Final[dict[TableName, int]] = {
     "studies": 1,
     "recorded_measures": 1_000_000,
 }
-"""As many rows as a unit can have: one, or far more than any study makes of its epochs, images or workers."""
+"""The most rows that a unit can have: one, or far more than any study makes of its epochs, images or workers."""

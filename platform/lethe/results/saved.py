@@ -1,4 +1,4 @@
-"""Queries that users keep beside the results: ``queries/<name>.sql`` in the results place, each a view by its name."""
+"""Queries that users keep beside the results: ``queries/<name>.sql`` among the results, each a view by its name."""
 
 import re
 import warnings
@@ -18,7 +18,7 @@ _SUFFIX: Final = ".sql"
 
 
 def check_name(name: str) -> None:
-    """See that a query can have this name.
+    """Check that a query can have this name.
 
     Raises:
         InputError: it is no identifier, or a table's or view's own.
@@ -30,7 +30,7 @@ def check_name(name: str) -> None:
 
 
 def write_saved(root: StorageRoot, name: str, sql: str) -> str:
-    """Keep a query, in the place of an older one of that name; say where it lies.
+    """Save a query, replacing an older one of that name; return where it lies.
 
     Raises:
         StorageError: it could not be written.

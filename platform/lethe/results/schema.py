@@ -82,8 +82,8 @@ def to_table(rows: Sequence[RowT], row_type: type[RowT]) -> pa.Table:
     """Put rows into a table of their type's schema; a NaN becomes null.
 
     Raises:
-        ValueError, TypeError: a value does not fit its column, or would be changed by being stored; a NaN stands where
-            there must be a number, or an infinity anywhere, which no measure of Lethe's can be.
+        ValueError, TypeError: a value does not fit its column, or would be changed by being stored; a NaN where there
+            must be a number, or an infinity anywhere, which no measure of Lethe's can be.
     """
     columns = [_array([getattr(row, column.name) for row in rows], column) for column in _described(row_type)]
     return pa.Table.from_arrays(columns, schema=_schema_of(row_type))
@@ -95,7 +95,7 @@ def to_rows(table: pa.Table, row_type: type[RowT]) -> list[RowT]:
 
 
 def without_nan(rows: pa.Table) -> pa.Table:
-    """Put null in the place of every NaN that an earlier version stored, in columns that allow null and in lists."""
+    """Put null in place of every NaN that an earlier version stored, in columns that allow null and in lists."""
     for number, field in enumerate(rows.schema):
         is_list = pa.types.is_list(field.type)
         if not pa.types.is_floating(field.type.value_type if is_list else field.type):
@@ -115,7 +115,7 @@ def _null_for_nan(values: pa.Array) -> pa.Array:
 
 
 def _array(values: list[Any], column: ColumnDescription) -> pa.Array:
-    """Store values; pyarrow alone would cut 1.5 to a whole number and take a time without a zone for UTC."""
+    """Store values; pyarrow alone would truncate 1.5 to a whole number and take a time without a zone for UTC."""
     is_list = pa.types.is_list(column.type)
     if pa.types.is_floating(column.type.value_type if is_list else column.type):
         return pa.array([_finite(value, column) for value in values], column.type)
@@ -126,7 +126,7 @@ def _array(values: list[Any], column: ColumnDescription) -> pa.Array:
 
 
 def _finite(value: Any, column: ColumnDescription) -> Any:
-    """Put null in the place of a NaN, alone or in a list."""
+    """Put null in place of a NaN, alone or in a list."""
     if isinstance(value, list):
         return [_number(item, column, column.nullable_items) for item in value]
     return _number(value, column, column.nullable)

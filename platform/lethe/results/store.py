@@ -47,7 +47,7 @@ from lethe.storage.layout import MERGED, SUFFIX, Layout
 from lethe.storage.root import StorageError, StorageRoot
 
 _LOOKS: Final = 20
-"""A reader looks so often for files that stay where they are; a compaction a minute takes one look."""
+"""How often a reader lists the files again when one is gone; a compaction a minute costs one such retry."""
 _SCHEMAS: Final = {table: schema_of(row_type) for table, row_type in TABLES.items()}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MERGED_FILE: Final = re.compile(rf"[^/]+/{MERGED}/\d{{8}}-[0-9a-f]{{8}}{re.escape(SUFFIX)}")
@@ -60,7 +60,7 @@ _OWNERS: Final[Mapping[TableName, TableName]] = {
 
 
 class ResultsWarning(UserWarning):
-    """Something about the results that whoever asks them must know."""
+    """Something about the results that whoever reads them must know."""
 
 
 class CorruptPartWarning(ResultsWarning):
@@ -68,7 +68,7 @@ class CorruptPartWarning(ResultsWarning):
 
 
 class ForeignFolderWarning(ResultsWarning):
-    """A folder among the studies' holds rows of another study, or is none's: it is left out of what was read."""
+    """A folder of the tables holds rows of another study, or of none: it is left out of what was read."""
 
 
 class ForeignFileError(LetheError):
@@ -92,7 +92,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Store:
-    """The tables of a results place.
+    """The tables of the results.
 
     Attributes:
         memory_bytes: what the rows of one table may take.
@@ -157,7 +157,7 @@ class Store:
         Raises:
             SchemaError: a newer Lethe wrote a part.
             TooLargeError: the rows take more memory than they may.
-            StorageError: the place cannot be read.
+            StorageError: the results cannot be read.
         """
         rows = self._whole(table, study)
         if owner := _OWNERS.get(table):
@@ -186,7 +186,7 @@ class Store:
 
         Raises:
             SchemaError: a newer Lethe wrote a file.
-            StorageError: the place cannot be read.
+            StorageError: the results cannot be read.
         """
         return self._scan(table, study, use_copy=False)
 
@@ -282,7 +282,7 @@ def _why_foreign(name: str) -> str | None:
 
 
 def _by_folder(foreign: Mapping[str, str]) -> dict[str, str]:
-    """Put what is said of the files of one folder together."""
+    """Group messages about files by folder."""
     said: defaultdict[str, set[str]] = defaultdict(set)
     for name, why in foreign.items():
         said[name.partition("/")[0]].add(why)
@@ -290,7 +290,7 @@ def _by_folder(foreign: Mapping[str, str]) -> dict[str, str]:
 
 
 def _of_its_study(rows: pa.Table, key: str, name: str) -> pa.Table | CorruptPartError | ForeignFileError:
-    """See that a file holds rows of the study that its folder is named after, and a part those of its own unit.
+    """Check that a file holds rows of the study that its folder is named after, and a part those of its own unit.
 
     A copy of a study under another name would count its rows twice, and so would a copy of a part.
     """
@@ -302,7 +302,7 @@ def _of_its_study(rows: pa.Table, key: str, name: str) -> pa.Table | CorruptPart
 
 
 def _of_one_unit(rows: pa.Table, key: str, name: str) -> pa.Table | CorruptPartError:
-    """See that a part holds its own unit."""
+    """Check that a part holds its own unit."""
     unit = name.rpartition("/")[2].removesuffix(SUFFIX)
     found = pc.unique(rows[key]).to_pylist()
     return rows if found == [unit] else CorruptPartError(f"it holds {', '.join(found) or 'no rows'}, not {unit}")

@@ -1,6 +1,6 @@
-"""Text from rows and files as people may safely look at it: control characters are shown, not obeyed.
+"""Text from rows and files made safe to display: control characters are shown, not obeyed.
 
-A name in somebody else's results may hold what a terminal takes for a command (ESC and the other control characters),
+A name in another user's results may hold what a terminal takes for a command (ESC and the other control characters),
 or what turns the order of the letters around (Unicode's bidirectional overrides).
 """
 

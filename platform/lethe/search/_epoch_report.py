@@ -1,4 +1,4 @@
-"""What a worker says of a trial after each epoch: the one message between the two halves of a search."""
+"""A worker's report of a trial after each epoch: the one message between worker and search."""
 
 from dataclasses import dataclass
 from datetime import datetime

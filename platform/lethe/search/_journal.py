@@ -1,4 +1,4 @@
-"""The search as optuna-dashboard shows it: a journal file in the results place, one Optuna study a method search.
+"""The search as optuna-dashboard shows it: a journal file among the results, one Optuna study for each method search.
 
 The journal is written for people; the rows are the record, and a lost or broken journal is written anew from them.
 """
@@ -22,17 +22,17 @@ from lethe.storage.root import StorageRoot, UnfitFileError
 from lethe.study import MethodSearch
 
 UPLOAD_S = 10.0
-"""Between two uploads to an object store, where a file cannot grow and is sent whole."""
+"""Seconds between two uploads to an object store, where a file cannot grow and is sent whole."""
 
 UPLOAD_SHARE = 0.05
-"""Of the time, at most, goes into uploads: a journal of many trials is sent less often."""
+"""Largest share of the time spent uploading: a journal of many trials is sent less often."""
 
 RECORD_LIMIT_BYTES = 1 << 20
-"""A line of a journal is no longer."""
+"""Longest line of a journal."""
 
 
 class BrokenJournalError(LetheError):
-    """A journal that Optuna cannot replay, or could not write on; the message says why."""
+    """A journal that Optuna cannot replay or append to; the message says why."""
 
 
 class Journal:
@@ -58,7 +58,7 @@ class Journal:
             self._storage = self._open()
         except (BrokenJournalError, UnfitFileError) as error:
             aside = self._root.quarantine(self._name)
-            self.problem = f"the broken journal {self._root}/{self._name} was set aside as {aside}: {error}"
+            self.problem = f"the broken journal {self._root}/{self._name} was moved to quarantine as {aside}: {error}"
             self._file = self._local_file()
             self._storage = self._open()
 
@@ -143,7 +143,7 @@ def open_journal(path: Path) -> JournalStorage:
 
 
 def _check_lines(path: Path) -> None:
-    """See that each line is JSON and ended: Optuna would write on behind a torn one, and never read either again."""
+    """Check that each line is JSON and ended: Optuna would append to a torn one, and never read either again."""
     if not path.is_file():
         raise BrokenJournalError("it is no regular file")
     with path.open("rb") as lines:

@@ -1,4 +1,4 @@
-"""The search of one method search: an Optuna study that proposes settings and is told, in order, how they ended.
+"""The search of one method: an Optuna study that proposes settings and is told, in order, how they ended.
 
 The n-th setting depends only on the study's seed and on the results of trials 0 ... n-1-window: the sampler is made new
 from a seed of its own for every proposal, and results are told in the order of their numbers, however they come in. The
@@ -26,7 +26,7 @@ SAMPLERS: Final[dict[str, Callable[[int], BaseSampler]]] = {
     "random": lambda seed: RandomSampler(seed=seed),
     "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=0),
 }
-"""Optuna samplers that know nothing beyond the trials told, so that a fresh one continues where another stopped."""
+"""Optuna samplers without state beyond the recorded trials, so that a fresh one continues where another stopped."""
 
 LEARNS_FROM: Final = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
 """The trials that a sampler's model rests on; a sampler without a model is not named."""
@@ -86,10 +86,10 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class OptunaSearch:
-    """Proposes the settings of one method search and learns from their endings.
+    """Proposes the settings of one method search and learns from their outcomes.
 
     Args:
-        known: trials that an earlier run finished, by number: setting and ending.
+        known: trials that an earlier run finished, by number: setting and outcome.
         tell_dashboard: called with every trial that Optuna was told of, in the order of telling.
     """
 
@@ -116,11 +116,11 @@ class OptunaSearch:
 
     @property
     def finished(self) -> bool:
-        """Tell whether every planned trial has ended."""
+        """Return whether every planned trial has ended."""
         return len(self._outcomes) >= self.method_search.trials
 
     def propose(self) -> Proposal | None:
-        """Give the next trial; None if none is due before another one ends, or none is left.
+        """Return the next trial; None if none is due before another one ends, or none is left.
 
         Trials that an earlier run finished are passed over on the way.
         """
@@ -136,7 +136,7 @@ class OptunaSearch:
         return None
 
     def settle(self, number: int, outcome: Outcome) -> None:
-        """Learn how a trial ended."""
+        """Record how a trial ended."""
         self._outcomes[number] = outcome
         while self._ended in self._outcomes:
             self._ended += 1
@@ -183,7 +183,7 @@ class OptunaSearch:
         self._study.sampler = RandomSampler()
 
     def _tell_until(self, number: int) -> None:
-        """Tell of the trials before this one, in order; where order does not count, each was told when it ended."""
+        """Tell Optuna of the trials before this one, in order; without an order each was told when it ended."""
         while self._in_order and self._told < number:
             self._tell(self._told)
             self._told += 1

@@ -20,7 +20,7 @@ from unlearning.evaluation import Measures
 
 
 def trial_id(method_search: MethodSearch, number: int) -> str:
-    """Name a trial, the same in every run of its study."""
+    """Return a trial's name, the same in every run of its study."""
     return f"{method_search.study.name}-{method_search.fingerprint[:8]}-{number:04d}"
 
 

@@ -77,7 +77,7 @@ class SearchSession:
 
     @contextmanager
     def round(self) -> Iterator[None]:
-        """Begin a round; at its end the trials are taken back that it did not bring to theirs."""
+        """Begin a round; trials that have not ended at its end are taken back."""
         self._begin_round()
         yield
         for name in list(self._proposals):
@@ -138,7 +138,7 @@ class SearchSession:
             self._show()
 
     def stopped(self, name: str, *, by_scheduler: bool) -> None:
-        """Note that a trial runs no more that has not reported its end: it is begun again unless it was stopped early.
+        """Note that a trial stopped without reporting its end: it is started again unless it was stopped early.
 
         Args:
             by_scheduler: whether the scheduler stopped it after a report, since others are better.
@@ -151,7 +151,7 @@ class SearchSession:
                     self._requeue(name)
 
     def lost(self, name: str, error: Exception | None) -> None:
-        """Take it that the worker of a trial, or one that was being started, died of this error."""
+        """Note that the worker of a trial, or one that was being started, died of this error."""
         with self._keeping_errors():
             if name in self._starting:
                 self._starting.remove(name)
@@ -171,7 +171,7 @@ class SearchSession:
         self._proposals: dict[str, Proposal] = {}
         self._starting: set[str] = set()
         self._workers = 0
-        """Those that are there: with a trial, and as far as one can say those without."""
+        """The workers that are there: those with a trial and, as far as is known, those without."""
         self._idle_since = time.monotonic()
 
     def _propose(self, name: str) -> Proposal | None:

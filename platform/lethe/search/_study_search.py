@@ -213,7 +213,7 @@ def _outcome(row: TrialRow, epochs: Sequence[EpochRow]) -> Outcome:
 def _known(
     store: Store, method_searches: Sequence[MethodSearch]
 ) -> tuple[dict[TrialKey, TrialRow], dict[TrialKey, list[EpochRow]]]:
-    """Read the trials of these method searches that ended for good in an earlier run, with their epochs in order."""
+    """Read the trials of an earlier run that ended and are not tried again, with their epochs in order."""
     wanted = {method_search.fingerprint for method_search in method_searches}
     study = method_searches[0].study.name
     trials = [

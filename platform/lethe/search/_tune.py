@@ -2,7 +2,7 @@
 
 Tune schedules; it keeps nothing that a study needs later. Whatever it was doing when it died is proposed again from the
 rows in the store. A Tune run serves all method searches and is a round of the session: until the search is over, until
-nothing ran for a while (the slots go to those who train), or until a worker needs more resources; then the next begins.
+nothing ran for a while (the slots go to trainings), or until a worker needs more resources; then the next begins.
 
 Tune retries no trial here (``max_failures=0``): it has no retry for a worker that dies while it is handed to its next
 trial, and cannot say why one died. The `Supervisor` decides. Where a line leans on what Tune does, a comment says so.
@@ -34,7 +34,7 @@ from lethe.study import Resources, Scenario, Study, scenarios_of
 
 TICK_S: Final = 0.2
 
-# Tune keeps one worker that has nothing to do, and sends the others home.
+# Tune keeps one worker that has nothing to do, and stops the others.
 SPARE_WORKERS: Final = 1
 
 # Tune's own limit of concurrent trials; the session keeps to what the cluster holds at the moment.
@@ -181,7 +181,7 @@ def _config(proposal: Proposal) -> dict[str, Any]:
 
 
 class _Searcher(Searcher):
-    """Gives Tune the trials that the session proposes, and the session what Tune hears of them.
+    """Passes the session's proposals to Tune, and Tune's results to the session.
 
     A trial is proposed only to a worker that is there, and workers are started by trials without a scenario. Tune would
     have a trial wait for a worker that starts, meanwhile reuse an idle one for it, and stop the one that starts: over
@@ -225,10 +225,10 @@ class _Searcher(Searcher):
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Keep nothing: the store has it all."""
+        """Save nothing: the store has it all."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Bring back nothing: a search continues from the store."""
+        """Restore nothing: a search continues from the store."""
 
 
 class _HungWorkerCallback(tune.Callback):

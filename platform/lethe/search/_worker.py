@@ -40,7 +40,7 @@ class TrialTask:
 
 
 class TrialWorker:
-    """Runs trials; what a trial raises is its result, unless the storage fails: that says nothing of a setting."""
+    """Runs trials; what a trial raises is its result, except a storage failure, which says nothing of a setting."""
 
     def __init__(self, contexts: TrialContexts) -> None:
         self._contexts = contexts
@@ -49,7 +49,7 @@ class TrialWorker:
         """Run a trial; report after each epoch, the last time with another status than ``running``.
 
         Raises:
-            StorageError: what the trial starts from cannot be had.
+            StorageError: what the trial starts from cannot be read.
         """
         stopwatch, epoch = Stopwatch(), 0
         reset_peak_memory(self._contexts.device)

@@ -33,13 +33,13 @@ from lethe.storage.hashing import fingerprint
 from lethe.study import MethodSearch, Resources, Study
 
 SIZES = (1, 2, 4, 8)
-"""How many trials at a time are tried."""
+"""The numbers of concurrent trials that are tried."""
 
 GAIN = 1.1
-"""More trials at a time must be this much faster together to be worth it."""
+"""More concurrent trials are worth it only if together they are this much faster."""
 
 FULL = 0.9
-"""Of a device's memory, what trials may take together."""
+"""Share of a device's memory that trials may take together."""
 
 REPEATS = 2
 """How often the epoch is measured after the first time, which warms up; the faster one counts."""
@@ -57,7 +57,7 @@ class Sample:
 
     Attributes:
         seconds: of the epoch, with putting the original's weights back.
-        memory_bytes: what the worker holds: on a GPU all processes together hold it, on the prober this one does.
+        memory_bytes: what the worker holds: on a GPU all processes together hold it, on the host this one does.
         total_bytes: the memory of the GPU; None on the host.
     """
 
@@ -215,7 +215,7 @@ def packs_gpus(study: Study) -> bool:
 
 
 def known(store: Store, method_searches: Sequence[MethodSearch], node_type: NodeType) -> CalibrationRow | None:
-    """Look up what an earlier run of a study chose for machines of this node_type."""
+    """Look up what an earlier run of a study chose for machines of this node type."""
     name = name_of(method_searches, node_type)
     rows = to_rows(store.read("calibrations", method_searches[0].study.name), CalibrationRow)
     return next((row for row in rows if row.packing_id == name and row.chosen), None)
@@ -225,7 +225,7 @@ def choose(rows: Sequence[CalibrationRow]) -> list[CalibrationRow]:
     """Mark of the calibrations measured on one device the best one, and say why; ``reason`` holds what ruled one out.
 
     Args:
-        rows: with growing numbers of workers; ``reason`` is empty where nothing speaks against the packing.
+        rows: with growing numbers of workers; ``reason`` is empty where nothing speaks against that number of trials.
 
     Raises:
         ClusterError: not even one trial at a time can be run.

@@ -47,7 +47,7 @@ class Folder(ABC):
     @property
     @abstractmethod
     def address(self) -> str:
-        """What names the folder to a command: its path, or its URI without secrets."""
+        """The name of the folder for a command: its path, or its URI without secrets."""
 
     @abstractmethod
     def child(self, path: str) -> Self:

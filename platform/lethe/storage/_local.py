@@ -187,8 +187,8 @@ class LocalFolder(Folder):
     def explain(self, what: str, error: Exception) -> StorageError:
         """Put an operating system's error into words."""
         advice = _ADVICE.get(getattr(error, "errno", None) or 0)
-        advice = advice or "See that the place exists and that this user may write to it"
-        return StorageError(f"{what}: {error}\n{advice}, or choose another place.")
+        advice = advice or "Check that the folder exists and that this user may write to it"
+        return StorageError(f"{what}: {error}\n{advice}, or choose another folder.")
 
     def _make(self, folder: Path) -> None:
         if self._mark is None:
@@ -258,7 +258,7 @@ def _where_there_are_locks() -> Iterator[None]:
 
 
 def _link(whole: Path, path: Path, data: bytes) -> bool:
-    """Give a file a second name unless it is taken; where files have one name only, write it under the new one."""
+    """Link a file under a second name unless that is taken; without hard links, write it under the new name."""
     try:
         path.hardlink_to(whole)
     except FileExistsError:

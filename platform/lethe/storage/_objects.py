@@ -241,7 +241,7 @@ def explain_store(what: str, error: Exception, uri: str) -> StorageError:
     trouble = trouble_of(error)
     said = cut_credentials(message_of(error), uri)
     if trouble is None:
-        return StorageError(f"{what}: {said}\nSee that the place exists and that this user may write to it.")
+        return StorageError(f"{what}: {said}\nCheck that the bucket exists and that this user may write to it.")
     tried = f" (tried for {PATIENCE_S:g} s)" if trouble == "network" else ""
     kind = StoreUnavailableError if trouble == "network" else StorageError
     return kind(f"{what}{tried}: {said}\n{ADVICE[trouble]}.")

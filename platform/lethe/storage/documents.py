@@ -1,6 +1,6 @@
 """Small JSON files: each kind has one strict model, and text that does not fit it is refused with one sentence.
 
-What a refusal costs (the file is set aside, passed over or waited for) is decided by whoever reads the kind.
+Whoever reads the kind decides what follows: the file is quarantined, ignored or waited for.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Document(BaseModel):
 
 
 class MalformedError(LetheError):
-    """Text that is not the JSON that was wanted; the message says what was found."""
+    """Text that is not the expected JSON; the message says what was found."""
 
 
 def read_json(kind: type[DocumentT], text: bytes | str) -> DocumentT:

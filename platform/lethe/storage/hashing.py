@@ -1,4 +1,4 @@
-"""Fingerprints: short names that say what a thing was made of, so that equal makings are made once."""
+"""Fingerprints: short names that say what a thing was made of, so that equal things are made once."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Where everything is in a storage root of results; nobody else joins its paths.
+"""Where everything is in a storage root of results; no other module joins its paths.
 
 tables/<table>/<study>/<unit>.parquet              rows of one unit
 tables/<table>/<study>/merged/<number>-*.parquet   rows of many units, whose parts are gone

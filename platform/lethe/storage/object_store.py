@@ -41,11 +41,11 @@ _SIGNS: Final[dict[Trouble, re.Pattern[str]]] = {
 }
 
 ADVICE: Final[dict[Trouble, str]] = {
-    "network": "The store is out of reach or overloaded: see the network and the endpoint. What had finished is kept; "
-    "the same command goes on from here",
-    "permission": "The store refuses these credentials: see that they are set, are not expired, and may read and write "
-    "there",
-    "absence": "There is no such bucket or container: create it, or see its name and region",
+    "network": "The store is out of reach or overloaded: check the network and the endpoint. What had finished is "
+    "kept; the same command goes on from here",
+    "permission": "The store refuses these credentials: check that they are set, are not expired, and may read and "
+    "write there",
+    "absence": "There is no such bucket or container: create it, or check its name and region",
 }
 
 

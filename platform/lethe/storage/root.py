@@ -81,7 +81,7 @@ class StorageRoot:
 
     @property
     def address(self) -> str:
-        """What names the storage root to a command: its path, or its URI without secrets."""
+        """The name of the storage root for a command: its path, or its URI without secrets."""
         return self.folder.address
 
     @property
@@ -95,7 +95,7 @@ class StorageRoot:
         return self.folder.worth_caching
 
     def prepared(self) -> "StorageRoot":
-        """Create the folder where it is missing, see that it can be written, and hold on to it.
+        """Create the folder where it is missing, check that it can be written, and hold on to it.
 
         Returns:
             This storage root, which from now on is never created again: once its folder is gone, or is another one,
@@ -224,7 +224,7 @@ class StorageRoot:
             StorageError: it could not be moved.
         """
         target = _quarantined(name)
-        with self.reporting(f"set aside {name} in"):
+        with self.reporting(f"move {name} to quarantine in"):
             self.folder.move(name, target)
         return f"{self}/{target}"
 
@@ -259,11 +259,11 @@ class StorageRoot:
         if not excludes:
             raise StorageError(
                 f"{self} ignores conditional writes (If-None-Match), by which runs of one study exclude each other: "
-                "upgrade the store, or choose another place"
+                "upgrade the store, or choose another one"
             )
         if not same:
             raise StorageError(
-                f"{self} gave back other bytes than were written: check the disk or choose another place"
+                f"{self} gave back other bytes than were written: check the disk or choose another folder"
             )
 
     def _listed(self, suffix: str, recursive: bool) -> dict[str, FileState]:
@@ -297,7 +297,7 @@ def _is_hidden(name: str) -> bool:
 
 def _not_opened(where: str, error: Exception) -> StorageError:
     """Put the error of a storage root that could not be opened into words."""
-    what = f"cannot open the place {without_credentials(where)}"
+    what = f"cannot open {without_credentials(where)}"
     if trouble_of(error):
         return explain_store(what, error, where)
     said = cut_credentials(message_of(error), where)

@@ -1,12 +1,14 @@
-"""One writer a study: a lock in the results place, which a run holds while it works and others wait for.
+"""One writer a study: a lock file among the results, which a run holds while it works and others wait for.
 
 The lock is a file that says who holds it, with a count that its holder raises every few seconds. Clocks of machines
-differ and jump, so nobody compares them: who waits watches the count, and a holder whose count has stood still for long
-on the watcher's own steady clock is dead. So is one of this machine whose process is gone, and that is seen at once.
+differ and jump, so nobody compares them: who waits watches the count, and a holder whose count is unchanged for
+`DEAD_S` seconds of the watcher's own monotonic clock is dead. So is one of this machine whose process is gone, and that
+is seen at once.
 
 One of several creates the file, one of several replaces a dead holder's, and a holder counts only while the file is its
-own: see `StorageRoot.create` and `StorageRoot.replace`. A holder that finds another's name stops: it was suspended, or
-cut off, and thought dead. Until it looks, two runs overlap by seconds, which costs work and no result: a study's units
+own: see `StorageRoot.create` and `StorageRoot.replace`. A holder that finds another's name stops: it was suspended or
+    cut off, and was taken for dead. Until it looks, two runs overlap for seconds, which costs work but no result: a
+    study's units
 are the same whoever makes them.
 """
 
@@ -32,13 +34,13 @@ from lethe.storage.layout import Layout, lock_name
 from lethe.storage.root import StorageError, StorageRoot
 
 LOOK_S: Final = 1.0
-"""Between two looks of one who waits."""
+"""Seconds between two looks of a run that waits."""
 
 RENEW_S: Final = 5.0
-"""Between two counts of a holder."""
+"""Seconds between two counts of a holder."""
 
 DEAD_S: Final = 60.0
-"""A holder whose count has stood still for this long is dead."""
+"""A holder whose count is unchanged for this long is dead."""
 
 GIVE_UP_S: Final = 30.0
 """A holder that could not count for this long stops, well before others may think it dead."""
@@ -46,7 +48,7 @@ GIVE_UP_S: Final = 30.0
 LEASE_LIMIT_BYTES: Final = 1 << 16
 
 Word = Annotated[str, Field(max_length=255, pattern=r"^[^\p{Cc}]*$")]
-"""Text that a terminal can show."""
+"""Text without control characters."""
 
 ProcessNumber = Annotated[int, Field(gt=0, lt=1 << 31)]
 
@@ -94,7 +96,7 @@ class Holder:
 
     @property
     def gone(self) -> bool:
-        """Tell whether its process was of this machine and has ended; False where that cannot be seen from here."""
+        """Return whether its process was on this machine and has ended; False where that cannot be seen from here."""
         if not self.machine or self.machine != _machine():
             return False
         try:
@@ -126,12 +128,12 @@ class StudyHeldError(LetheError):
 def writing_study(
     root: StorageRoot, study: str, *, say: Callable[[str], None] | None = None, on_lost: Callable[[str], None]
 ) -> Iterator[None]:
-    """Be a study's one writer while inside; wait for it before, and let others have it afterwards.
+    """Hold a study's writer lock while inside; wait for it first, and release it at the end.
 
     Args:
-        place: the results place; better a prepared one.
-        say: told, once, who has the study while this waits, or that nobody can read who; None: do not wait.
-        on_lost: told, in another thread, that the study is held no longer and why; the work should stop.
+        place: the results, preferably prepared.
+        say: called once, with who has the study while this waits, or that nobody can read who; None: do not wait.
+        on_lost: called, in another thread, with why the lock was lost; the work should stop.
 
     Raises:
         StudyHeldError: another has the study, and this is not to wait.
@@ -168,7 +170,7 @@ class _Lock:
         """Wait until the lock is ours.
 
         Args:
-            tell: told, once, by whom the study is run, and until when this waits.
+            tell: called once, with who runs the study and until when this waits.
         """
         watched, seen_at, told = b"", time.monotonic(), False
         while True:
@@ -190,7 +192,7 @@ class _Lock:
             time.sleep(LOOK_S)
 
     def renew(self, over: threading.Event, on_lost: Callable[[str], None]) -> None:
-        """Count until it is over, or until the lock is lost."""
+        """Raise the count until the work is over, or until the lock is lost."""
         counted_at = time.monotonic()
         while not over.wait(RENEW_S):
             try:
@@ -211,7 +213,7 @@ class _Lock:
                     return
 
     def release(self) -> None:
-        """Give the lock back if it is still ours; one that cannot be deleted is a dead process's to all who look."""
+        """Release the lock if it is still ours; one that cannot be deleted looks like a dead process's."""
         with suppress(StorageError):
             if self._is_mine(self._read()):
                 self._root.delete(self._name)
@@ -239,7 +241,7 @@ class _Lock:
 
 
 def _holder(found: bytes) -> Holder | None:
-    """Read who holds a lock; None where that cannot be read, which its holder mends when it next counts."""
+    """Read who holds a lock; None where that cannot be read, which its holder repairs when it next counts."""
     try:
         return Holder.read(found)
     except MalformedError:
@@ -256,7 +258,7 @@ def _machine() -> str:
 
 
 def _process(pid: int) -> tuple[str, str] | None:
-    """Tell a process's state and when it was started; None where that cannot be seen."""
+    """Return a process's state and when it was started; None where that cannot be seen."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

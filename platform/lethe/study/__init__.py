@@ -1,4 +1,4 @@
-"""A study: YAML read into checked options, spread out into scenarios and method searches."""
+"""A study: YAML read into checked options, expanded into scenarios and method searches."""
 
 from lethe.study._model import Choices, MethodChoice, Range, Resources, Search, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of

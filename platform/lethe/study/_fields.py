@@ -1,4 +1,4 @@
-"""Finds its way through the models of a study: which model holds a key, and what the keys beside it are called.
+"""Looks up keys in the models of a study: which model holds a key, and which keys it has beside it.
 
 A location is pydantic's: names, positions in lists, and between them the tags by which a union was resolved.
 """
@@ -19,7 +19,7 @@ from unlearning.models import NETWORKS
 Location = Sequence[int | str]
 
 _FAMILIES: Final[dict[type, OptionsFamily[Any]]] = {family.base: family for family in (NETWORKS, SOURCES)}
-"""The families whose members options name, by the base class that stands in their place."""
+"""The families whose members options name, by the base class used in annotations."""
 
 
 def names_of(model: type[BaseModel]) -> list[str]:

@@ -20,17 +20,17 @@ from unlearning.data._files import read_regular
 from unlearning.methods import METHODS
 
 STUDY_LIMIT_BYTES: Final = 1 << 20
-"""A study's file is no larger."""
+"""Largest size of a study's file."""
 
 MAX_PARTS: Final = 16
-"""Of an override's dotted key."""
+"""Most parts of an override's dotted key."""
 
 RENAMED: Final = {"arms": "augmentations"}
 """Keys by their names in earlier versions of Lethe, whose specifications are kept with their results."""
 
 
 class StudyError(LetheError):
-    """A study that cannot be read; the message has one line an error, each with its dotted place."""
+    """A study that cannot be read; the message has one line for each error, with its dotted key."""
 
 
 def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
@@ -44,7 +44,7 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
         overrides: ``KEY=VALUE``, with a dotted key (``search.trials=40``, ``data.0.size=64``) and a YAML value.
 
     Raises:
-        StudyError: the file cannot be read, an override has no place, or any option is wrong; all errors at once.
+        StudyError: the file cannot be read, an override names no option, or any option is wrong; all errors at once.
     """
     return parse_study(read_options(path, overrides), str(path))
 
@@ -57,7 +57,7 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         overrides: as in `read_study`.
 
     Raises:
-        StudyError: the file cannot be read, or an override has no place.
+        StudyError: the file cannot be read, or an override names no option.
     """
     try:
         text = read_regular(path, STUDY_LIMIT_BYTES, "study").decode()
@@ -77,7 +77,7 @@ def study_of(study: Study | Mapping[str, Any] | str | Path, overrides: Sequence[
         overrides: as in `read_study`.
 
     Raises:
-        StudyError: it cannot be read, an override has no place, or any option is wrong; all errors at once.
+        StudyError: it cannot be read, an override names no option, or any option is wrong; all errors at once.
     """
     if isinstance(study, Study):
         if not overrides:
@@ -97,7 +97,7 @@ def _changed(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any
 
 
 def read_text(text: str, origin: str) -> Study:
-    """Read and check a study that is at hand as YAML, such as a specification that was kept.
+    """Read and check a study from YAML text, such as a stored specification.
 
     Keys may have the names of earlier versions of Lethe. Relative paths count from the working directory.
 
@@ -112,7 +112,7 @@ def parse_study(content: Mapping[str, Any], origin: str) -> Study:
     """Check a study that has been read already.
 
     Raises:
-        StudyError: any option is wrong; all errors at once, each with its dotted place.
+        StudyError: any option is wrong; all errors at once, each with its dotted key.
     """
     try:
         return Study.model_validate(content)
@@ -188,7 +188,7 @@ def _explain(detail: ErrorDetails) -> list[str]:
 
 
 def _unknown(location: Location) -> str:
-    """Answer a key that there is not, with the ones that there are."""
+    """Return the message for an unknown key, with the valid ones."""
     *above, name = location
     _, kinds = resolve(above)
     valid = [one for kind in kinds if is_model(kind) for one in names_of(kind)]
@@ -220,13 +220,13 @@ def _advice(detail: ErrorDetails, kinds: Sequence[Any]) -> str:
 
 
 def _members(kinds: Sequence[Any]) -> dict[str, str]:
-    """Return the members of the families at a place, each with the key that names it."""
+    """Return the members of the families that are allowed at a key, each with the key that names it."""
     members = {named[1]: named[0] for kind in kinds if is_model(kind) and (named := discriminator_of(kind))}
     return dict.fromkeys(METHODS, "name") if MethodChoice in kinds else members
 
 
 def _inside(key: str, line: str) -> str:
-    """Join the place with a line that may begin with an option's own name."""
+    """Join a key with a message that may begin with an option's own name."""
     if not key:
         return line
     name, colon, rest = line.partition(": ")

@@ -1,11 +1,11 @@
-"""A study spread out: its scenarios, its method searches, and what identifies each of them.
+"""An expanded study: its scenarios, its method searches, and what identifies each of them.
 
 A *scenario* is data x augmentation x forget request (x network and recipe); all methods share its originals and
 oracles.
-A *method search* is a scenario put to one method under one search. Both are identified by what determines their
-numbers, never by names: options with their defaults, hashes of content, seeds, and the versions of every part that has
-one. The draws of a search follow from the options alone (`MethodSearch.stream`), so that a part of a new version is
-tried at the same start-up settings.
+A *method search* is the search for one method's best setting on a scenario. Both are identified by what determines
+their numbers, never by names: options with their defaults, hashes of content, seeds, and the versions of every part
+that has one. The draws of a search follow from the options alone (`MethodSearch.stream`), so that a part of a new
+version is tried at the same start-up settings.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,12 +29,12 @@ from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Recipe
 
 SEARCH_VERSION: Final = 2
-"""Raised by hand when the same options would propose other settings, or Optuna would learn otherwise of the results."""
+"""Raised by hand when the same options would propose other settings, or Optuna would learn otherwise from results."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What every method is asked, on every training seed.
+    """What every method has to forget, from which models, on every training seed.
 
     Attributes:
         source: where the data comes from, for reports; ``data_hash`` is what counts.
@@ -79,12 +79,12 @@ class Scenario:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What identifies the scenario, whatever it is called; the training seeds follow from the study's seed."""
+        """What identifies the scenario, regardless of names; the training seeds follow from the study's seed."""
         return fingerprint({**self.trained_on, "forget": self.forget_hash, "study_seed": self.study_seed})
 
     @cached_property
     def stream(self) -> str:
-        """Return the name of the scenario's random draws: what its fingerprint is taken of, without versions of parts.
+        """Return the name of the scenario's random draws: the inputs of its fingerprint, without versions of parts.
 
         It never changes for the same options, or searches would draw other settings: `arm` is what the augmentation
         was called first.
@@ -142,7 +142,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class MethodSearch:
-    """A scenario put to a method: what one Optuna study searches."""
+    """One method on a scenario: what one Optuna study searches."""
 
     scenario: Scenario
     choice: MethodChoice
@@ -150,7 +150,7 @@ class MethodSearch:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What identifies the search: whatever determines the n-th setting and its numbers; not how many there are."""
+        """What identifies the search: all that determines the n-th setting and its numbers, but not their count."""
         return fingerprint(
             {
                 **self._search,
@@ -182,7 +182,7 @@ class MethodSearch:
         return f"{self.scenario.title}: {self.choice.method.title}"
 
     def method_at(self, setting: Mapping[str, object]) -> Method:
-        """Make the method at a setting."""
+        """Build the method at a setting."""
         return self.choice.at(dict(setting))
 
     @property
@@ -204,16 +204,16 @@ def method_versions(method: type[Method]) -> dict[str, int]:
 
 
 def search_metric_versions() -> dict[str, int]:
-    """Return the versions of what the objective of a search is made of, by name."""
+    """Return the versions of the metrics in the objective of a search, by name."""
     versions = metrics.versions()
     return {name: versions[name] for name in (*metrics.SEARCH_METRICS, "gap")}
 
 
 def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[MethodSearch]:
-    """Spread a study over its data, augmentations, forget requests and methods, in the order of its file.
+    """Expand a study over its data, augmentations, forget requests and methods, in the order of its file.
 
     Raises:
-        DataError: a forget request does not fit its data, or two scenarios are the same by other names.
+        DataError: a forget request does not fit its data, or two scenarios are the same under different names.
         ValueError: the study's precision is still ``auto``.
     """
     scenarios = list(_scenarios(study, datasets))

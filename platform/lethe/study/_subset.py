@@ -1,4 +1,4 @@
-"""Some of a data set's train images, named by what they are and not by how they were chosen."""
+"""Some of a data set's train images, identified by their indices and not by how they were chosen."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""A study to begin with: every common key with its meaning, which is that of the models that check it."""
+"""A study to begin with: every common key with its meaning, taken from the models that check it."""
 
 import textwrap
 from collections.abc import Iterator, Mapping

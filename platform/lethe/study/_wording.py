@@ -1,4 +1,4 @@
-"""Says in Lethe's words what pydantic found wrong: what was wanted, what was there, and the nearest valid name."""
+"""Words pydantic's errors as Lethe's: what was wanted, what was found, and the nearest valid name."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ def explain(detail: ErrorDetails, also: str = "") -> str:
     """Return what is wrong with a value, as in ``wanted a whole number, got 1.5``.
 
     Args:
-        also: what else could stand there, such as ``or a mapping of options``.
+        also: what else is allowed there, such as ``or a mapping of options``.
     """
     kind, context = str(detail["type"]), detail.get("ctx", {})
     got = context["tag"] if kind == "union_tag_invalid" else detail["input"]
@@ -55,7 +55,7 @@ def nearest(name: object, valid: Iterable[object]) -> str:
 
 
 def unknown(name: object, valid: Sequence[str], where: str = "here") -> str:
-    """Return the answer to a key that there is not."""
+    """Return the message for an unknown key."""
     return f"no such option {where}{or_else(nearest(name, valid), 'valid are')} {', '.join(valid)}"
 
 

@@ -1,7 +1,7 @@
-"""YAML into plain values, within limits: what nests or grows without end, or says a thing twice, is refused.
+"""YAML into plain values, within limits: endless nesting or growth and duplicate keys are refused.
 
-PyYAML alone recurses as deep as the text nests, lets a few lines of aliases stand for billions of values, takes the
-last of two equal keys without a word, and reads ``1e-3`` as text. Here it is a number, as in YAML 1.2.
+PyYAML alone recurses as deep as the text nests, lets a few lines of aliases stand for billions of values, silently
+takes the last of two equal keys, and reads ``1e-3`` as text. Here it is a number, as in YAML 1.2.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a submitted study takes along: its options and the data files that are here, in one archive for the head."""
+"""The job bundle: a study's options and its local data files, in one archive for the head."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,10 @@ STUDY_FILE = "study.yaml"
 """The archive's name of the study."""
 
 LIMIT_BYTES = 100 << 20
-"""What Ray's job server takes in one piece."""
+"""The largest upload that Ray's job server accepts."""
 
 STUDY_BYTES = 1 << 20
-"""Room for the study's own file and the archive's book-keeping."""
+"""Reserved for the study's own file and the archive's overhead."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class JobBundle:
     Attributes:
         study: as it is on this machine.
         archive: the file to send.
-        results: what names the results place on the head; None: the head's own LETHE_RESULTS, else the study.
+        results: what names the results folder on the head; None: the head's own LETHE_RESULTS, else the study.
         notes: what travels, what must be on the head and where the results go, a sentence each.
     """
 
@@ -44,7 +44,7 @@ class _Item:
     """An option that names a file or folder.
 
     Attributes:
-        key: its dotted place in the study.
+        key: its dotted key in the study.
         here: the file or folder on this machine.
         files: those that travel, by their names in the archive; none where it is not here.
         there: what the option says on the head.
@@ -63,12 +63,13 @@ class _Item:
 def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder: Path) -> JobBundle:
     """Check a study and pack it with its data files, so that it means the same when read where it is unpacked.
 
-    A path that is not here is taken for one of the head, and must be absolute. A results folder is one of the head too.
+    A path that does not exist here is taken for one on the head, and must be absolute. A results folder is one of the
+    head too.
 
     Args:
         study_file: the YAML file.
         overrides: as in `read_study`.
-        results: the results place, where another is wanted than the study's.
+        results: the results folder, if not the study's own.
         folder: where the archive is made.
 
     Raises:
@@ -89,9 +90,9 @@ def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder
 
 
 def _on_head(results: str) -> str:
-    """Return a results place for a study that runs on the head: a relative folder lies in the home folder.
+    """Return the results folder for a study that runs on the head: a relative folder lies in the home folder.
 
-    Credentials stay here, since a cluster keeps and shows what its jobs are given; the head has its own.
+    Credentials stay here, since a cluster stores and shows the settings of its jobs; the head has its own.
     """
     if "://" in results:
         return without_credentials(results)

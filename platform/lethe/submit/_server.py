@@ -38,7 +38,7 @@ DROP_PATIENCE_S = 60.0
 """How long the server may be out of reach while a log is followed."""
 
 STOP_PATIENCE_S = 600
-"""How long a study that is told to stop may take to end cleanly before Ray kills it."""
+"""How long a study that was asked to stop may take to end cleanly before Ray kills it."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Job:
 
     @classmethod
     def of(cls, details: JobDetails) -> "Job":
-        """Read what Ray tells of a job."""
+        """Read what Ray reports of a job."""
         return cls(
             details.submission_id,
             details.metadata["study"],
@@ -141,7 +141,7 @@ class JobServer:
         return sorted(map(Job.of, studies), key=lambda job: job.began)
 
     def job(self, job_id: str) -> Job:
-        """Tell of one study.
+        """Return one study.
 
         Raises:
             ClusterError: there is no such job; the message lists those that are there.
@@ -152,14 +152,14 @@ class JobServer:
         return jobs[job_id]
 
     def log(self, job_id: str) -> str:
-        """Give what a study has printed."""
+        """Return what a study has printed."""
         self.job(job_id)
         with self._told():
             log: str = self._client.get_job_logs(job_id)
         return log
 
     def follow(self, job_id: str, show: Callable[[str], None]) -> Job:
-        """Show what a study has printed and goes on to print, until it ends."""
+        """Yield what a study has printed and prints from now on, until it ends."""
         self.job(job_id)
         reader = _Reader(show)
         while True:
@@ -195,11 +195,11 @@ class JobServer:
                     f"the job server {self.address} says {NO_AGENT}: where another Ray on that machine holds its port, "
                     "give the head another by `ray start --dashboard-agent-listen-port`"
                 ) from error
-            raise ClusterError(f"the job server {self.address} does not do what is asked of it: {error}") from error
+            raise ClusterError(f"the job server {self.address} refused the request: {error}") from error
 
 
 class _Reader:
-    """Shows a log from where it stopped, however often reading begins anew."""
+    """Shows a log from where it stopped, however often reading restarts."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show

@@ -36,10 +36,10 @@ UNREADABLE = (
     RuntimeError,
     ValueError,
 )
-"""What `zipfile`, its decompressor and numpy raise at damaged and at forged archives."""
+"""What `zipfile`, its decompressor and numpy raise for damaged and forged archives."""
 
 PER_IMAGE_BYTES = 256
-"""About what an image takes beside its pixels: its label, and the digest by which repeats of it are found."""
+"""Approximate bytes of an image beside its pixels: its label, and the digest by which repeats are found."""
 
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """What numpy writes. `zipfile` unpacks the others by more than is asked of it, so a small member may take gigabytes."""

@@ -1,4 +1,4 @@
-"""What every data source gives: three splits of images as uint8, and what must be known about them."""
+"""What every data source returns: three splits of images as uint8, and what must be known about them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -51,9 +51,9 @@ class ImageData:
         name: what reports call it.
         task: MedMNIST's word for the kind of labels.
         class_names: one per class, K of them.
-        train, val, test: the splits; val and test hold no image that also stands in train.
+        train, val, test: the splits; val and test hold no image that is also in train.
         duplicate_of_N: int64, (N,): for each train image the index of the first byte-identical train image (its own if
-        none). dropped: how many val and test images were dropped because they also stand in train.
+        none). dropped: how many val and test images were dropped because they are also in train.
         nonmembers: the split whose images a membership attack takes as non-members when it reports.
         content_hash: SHA-256 (hex) over the arrays of the three splits.
         notes: what a reader should know about how the data was read, a sentence each.

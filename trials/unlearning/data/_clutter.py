@@ -24,5 +24,5 @@ SYSTEM_NAMES = frozenset(
 
 
 def is_clutter(name: str) -> bool:
-    """Return whether a file or folder of that name is hidden or a system's, and no user's data."""
+    """Return whether a file or folder of that name is hidden or a system's, and not a user's data."""
     return name.startswith(".") or name.casefold() in SYSTEM_NAMES

@@ -1,6 +1,6 @@
 """How many bits a channel has in an image file, as the file itself says.
 
-Pillow opens 16-bit colour as 8 bits and drops the rest without a word, so its mode is no evidence.
+Pillow opens 16-bit colour as 8 bits and drops the rest silently, so its mode is no evidence.
 """
 
 import re

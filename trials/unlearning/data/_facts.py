@@ -11,7 +11,8 @@ def facts(data: ImageData) -> tuple[str, ...]:
     counts = (
         f"{data.name}: {len(data.train)} train, {len(data.val)} val, {len(data.test)} test images of height {height}, "
         f"width {width} and {channels} channel{'' if channels == 1 else 's'}, values {low} ... {high}, "
-        f"{data.classes} classes; {data.duplicates} train images repeat another"
-        + (f"; left out because they stand in train: {dropped}" if dropped else "")
+        f"{data.classes} classes; {data.duplicates or 'no'} duplicate training "
+        f"image{'' if data.duplicates == 1 else 's'}"
+        + (f"; left out because train has them too: {dropped}" if dropped else "")
     )
     return (counts, *(f"{data.name}: {note}" for note in data.notes))

@@ -16,7 +16,7 @@ KINDS = (
 
 
 def sought(path: Path) -> str:
-    """Say where a path that leads nowhere was sought; nothing where it says so itself."""
+    """Return where a missing relative path was looked for; empty for an absolute one."""
     return "" if path.is_absolute() else f"; a relative path counts from the current folder, {Path.cwd()}"
 
 

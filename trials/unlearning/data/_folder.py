@@ -137,7 +137,7 @@ def _in_one(path: Path, problems: Sequence[str]) -> str:
 
 
 def _notes_on_left_out(path: Path) -> Iterator[str]:
-    """Yield a sentence that names what lies in the folders that are read and is no image of a class."""
+    """Yield a sentence that names the contents of the folders that are not images of a class."""
     splits = [path / split for split in get_args(SplitName)]
     beside_splits = [found for found in _all_in(path) if found not in splits]
     in_splits = [found for split in splits for found in _all_in(split)]

@@ -1,7 +1,7 @@
-"""Reading one image file as what it is: one picture, of 8 bits a channel, with a known colour at every pixel.
+"""Reading one image file exactly: one picture, 8 bits a channel, a known colour at every pixel.
 
-What would have to be cut, chosen or made up to get there is refused: deeper channels, further pages or frames, and the
-colour under transparent pixels, unless a background is named.
+What would need cropping, selecting or inventing is refused: deeper channels, further pages or frames, and the colour
+under transparent pixels, unless a background is named.
 """
 
 import io

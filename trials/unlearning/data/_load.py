@@ -1,7 +1,7 @@
 """From a source to data that is ready for training: arrays checked, repeated images accounted for, content hashed.
 
-Nothing is repaired: arrays that do not fit are refused, and the only images left out are val and test images that also
-stand in train, since a model that trained on an image can say nothing about unseen data with it.
+Nothing is repaired: arrays that do not fit are refused, and the only images left out are val and test images that are
+also in train, since an image that a model was trained on says nothing about unseen data.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from unlearning.data.duplicates import duplicates, standing_in
 
 
 def load(source: Source) -> ImageData:
-    """Read a source, check it, drop the val and test images that stand in train, and hash what is left.
+    """Read a source, check it, drop the val and test images that are also in train, and hash what is left.
 
     Raises:
         DataError: the data cannot be found, fetched or used; the message says what, where and what to do.

@@ -1,4 +1,4 @@
-"""Names in the order in which people count."""
+"""Names in natural order: 2 before 10."""
 
 import re
 

@@ -1,9 +1,9 @@
 """Generated images in MedMNIST's format: for a first run without a download, and for tests and measurements at size.
 
 An image shows its class's pattern, mixed with a share of another class's, a little shifted, over a background of its
-own and under pixel noise. The larger that share may be, the more images look like a wrong class: a network learns those
-only by heart. So an original that trained to the end without augmentation makes few errors on a forget set and its
-oracle makes many; under crop and flip a small network learns less by heart, and the two are closer. These images say
+own and under pixel noise. The larger that share may be, the more images look like a wrong class: a network can only
+memorise those. So an original that trained to the end without augmentation makes few errors on a forget set and its
+oracle makes many; under crop and flip a small network memorises less, and the two are closer. These images say
 nothing about medicine, and figures measured on them nothing about the set whose shape they may have.
 
 After the patterns, all arithmetic is on integers, so that one seed gives the same bytes on every machine with the same

@@ -44,7 +44,7 @@ class NoAugmentation(Augmentation):
         return torch.empty((count, 0), dtype=torch.int64)
 
     def apply(self, images_BCHW: Tensor, drawn_BD: Tensor) -> Tensor:
-        """Give the images as they are."""
+        """Return the images as they are."""
         return images_BCHW
 
 

@@ -1,7 +1,7 @@
 """MedMNIST's sets and their files: what exists, where a file is looked for, fetching it and checking it.
 
 The sets, their addresses and checksums are those of the installed `medmnist`. Its dataset classes are not used, since
-they hand out one PIL image at a time.
+they return one PIL image at a time.
 """
 
 import ast
@@ -79,7 +79,7 @@ class FileCheck:
     Attributes:
         path: where the file is looked for.
         verdict: "whole" (the checksum is right), "missing", "truncated" or "other" (not that file).
-        advice: what is the matter and what to do about it, in one sentence.
+        advice: what is wrong and what to do about it, in one sentence.
     """
 
     path: Path
@@ -241,7 +241,7 @@ def _is_3d(info: dict[str, Any]) -> bool:
 
 @cache
 def _info() -> dict[str, dict[str, Any]]:
-    """Read medmnist's table out of its source: importing it takes seconds, and makes a folder in the user's home."""
+    """Read medmnist's table from its source code: importing it takes seconds, and makes a folder in the user's home."""
     package = find_spec("medmnist")
     for folder in package.submodule_search_locations or () if package else ():
         for statement in ast.parse((Path(folder) / "info.py").read_text(encoding="utf-8")).body:

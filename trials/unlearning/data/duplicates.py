@@ -1,4 +1,4 @@
-"""Byte-identical images: which train images repeat an earlier one, and which other images also stand in train.
+"""Byte-identical images: which train images repeat an earlier one, and which other images are also in train.
 
 Only exact repeats are found: two photographs of one patient are no duplicates here.
 """
@@ -20,7 +20,7 @@ def duplicates(images_NCHW: Tensor) -> Tensor:
 
 
 def standing_in(train_NCHW: Tensor, *others_NCHW: Tensor) -> list[Tensor]:
-    """Find the images of other splits that also stand in train.
+    """Find the images of other splits that are also in train.
 
     Returns:
         For each of the other splits a mask, bool, (N,): True where train holds the same bytes.

@@ -32,15 +32,15 @@ TOLERANCE = 1e-2
 kernels that add in no fixed order differ in the last bits, which bfloat16 has few of."""
 
 SWITCH = "UNLEARNING_CUDA_GRAPHS"
-"""In the environment of a worker: ``off`` has it launch kernel by kernel."""
+"""In the environment of a worker: ``off`` makes it launch kernel by kernel."""
 
 
 class ReplayError(UnlearningError, RuntimeError):
-    """A replay does not give what the work itself gives."""
+    """The replay of a CUDA graph differs from the work itself."""
 
 
 def replays_wanted() -> bool:
-    """Tell whether the environment allows replays.
+    """Return whether the environment allows CUDA graphs.
 
     Raises:
         ValueError: it says something else than on or off.

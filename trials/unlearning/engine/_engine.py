@@ -1,8 +1,8 @@
 """The one loop: originals, oracles, saliency and every unlearning method compute through an ``Engine``.
 
 Images lie on the device as uint8; a step gathers, augments and scales its batch there, and nothing in an epoch waits
-for the host. What differs between a training and a method is only which images are swept in what order, with which
-labels and loss (``DataPass``), and which weights may move (the masks of ``SGD``).
+for the host. What differs between a training and a method is only which images are passed over in what order, with
+which labels and loss (``DataPass``), and which weights may move (the masks of ``SGD``).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ from unlearning.engine._sgd import SGD
 Precision = Literal["float32", "bfloat16"]
 
 CPU_BATCH = 128
-"""Images evaluated at a time on a CPU; more hold more memory, which is then given back (LOG.md)."""
+"""Images evaluated at a time on a CPU; more hold more memory, which is then returned to the system (LOG.md)."""
 
 GPU_BATCH = 1024
 """The same on a GPU, which small batches leave idle."""
@@ -104,10 +104,10 @@ class Engine:
         learning_rates: Iterator[float],
         random: torch.Generator,
     ) -> float:
-        """Run the sweeps one after another, batch by batch, with the model in the mode that it is in.
+        """Run the data passes one after another, batch by batch, with the model in the mode that it is in.
 
         Args:
-            learning_rates: one a step.
+            learning_rates: one for each step.
             random: of the epoch's augmentation, on the CPU.
 
         Returns:

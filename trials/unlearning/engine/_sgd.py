@@ -9,10 +9,10 @@ from torch import Tensor
 class SGD:
     """Momentum and weight decay with the arithmetic of ``torch.optim.SGD``, for one run after another.
 
-    The mask is laid on the velocity, after weight decay has entered it, so a frozen weight stays bit-identical and its
-    momentum zero (SalUn, Fan et al., ICLR 2024, equation 5: theta_u = m * theta + (1 - m) * theta_o).
+    The mask is applied to the velocity, after weight decay has entered it, so a frozen weight stays bit-identical and
+    its momentum zero (SalUn, Fan et al., ICLR 2024, equation 5: theta_u = m * theta + (1 - m) * theta_o).
 
-    Rates, velocities and masks are tensors that stay where they are: a step that a GPU has recorded (`Replays`) serves
+    Rates, velocities and masks are tensors that keep their memory: a step that a GPU has recorded (`Replays`) serves
     every run. They are those of `begin`, before which there is no run.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""How this process's C library hands out memory: a training step wants the same pages again and again."""
+"""How this process's C library allocates memory: a training step wants the same pages again and again."""
 
 import ctypes
 import sys
@@ -14,9 +14,9 @@ KEPT_BYTES = 32 << 20
 def keep_freed_memory() -> bool:
     """Have glibc keep what is freed for the next allocation, for the life of the process.
 
-    By default it gives a tensor of many megabytes back to the system and asks for it again in the next batch, whose
-    every page the system then clears. Evaluation on a CPU takes twice as long with that (LOG.md). Still given back is
-    what is larger than ``KEPT_BYTES``.
+    By default it returns a tensor of many megabytes to the system and asks for it again in the next batch, whose
+    every page the system then clears. Evaluation on a CPU takes twice as long with that (LOG.md). Allocations larger
+    than ``KEPT_BYTES`` are still returned.
 
     Returns:
         Whether it does so now; False where the C library is another one.

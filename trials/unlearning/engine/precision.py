@@ -13,7 +13,7 @@ from unlearning.engine import DataPass, Engine, Precision
 from unlearning.models import Network
 
 GAIN = 1.2
-"""How many times faster bfloat16 must be to be worth the digits that it lacks."""
+"""How many times faster bfloat16 must be to be worth its lower precision."""
 
 _IMAGES = 32
 _ROUNDS = 3
@@ -27,7 +27,7 @@ def training_rates(
 
     Args:
         size: side length of the images in pixels.
-        batch_size: images a step; of more than 32, 32 are taken, which tell as much.
+        batch_size: images a step; larger batches are cut to 32, which measure the same.
 
     Returns:
         Images a second: the median of three rounds.

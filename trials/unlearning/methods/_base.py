@@ -86,7 +86,7 @@ class Method(Options, ABC):
         return self.requires
 
     def controls(self) -> dict[str, "Method"]:
-        """Return the settings that an honest table shows beside this one, by what sets them apart; none by default."""
+        """Return the controls that a table shows beside this setting, by what distinguishes them; none by default."""
         return {}
 
     def threshold(self, required: Mapping[str, Any]) -> float | None:

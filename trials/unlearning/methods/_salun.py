@@ -1,4 +1,4 @@
-"""SalUn: random labels on the forget set, moving only the weights that the forget set pulls on most.
+"""SalUn: random labels on the forget set, moving only the weights with the strongest forget-set gradient.
 
 Source: Fan et al., "SalUn", ICLR 2024 (arXiv 2310.12508), equations 4 and 5, and the authors' public code.
 """

@@ -1,4 +1,4 @@
-"""Methods that are SGD at a constant rate over chosen sweeps of the training images: most of the literature."""
+"""Methods that are SGD at a constant rate over chosen passes of the training images: most of the literature."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from unlearning.training import epoch_order
 
 
 class SGDMethod(Method):
-    """A method that says which data passes make an epoch and which weights it may move; the defaults are SalUn's."""
+    """A method that defines the data passes of an epoch and the weights it may move; the defaults are SalUn's."""
 
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 10
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 256

@@ -41,7 +41,7 @@ class Normalise(nn.Module):
 class MeanOverPixels(nn.Module):
     """Averages each channel: (N, C, H, W) to (N, C, 1, 1).
 
-    ``nn.AdaptiveAvgPool2d`` hands a gradient with channels first back to a network with channels last, which costs a
+    ``nn.AdaptiveAvgPool2d`` returns a gradient with channels first to a network with channels last, which costs a
     CPU 5 % of a step (LOG.md).
     """
 

@@ -97,14 +97,14 @@ def counts_the_images_that_it_trains_on(method: Method) -> None:
 
 
 def needs_only_what_it_requires(method: Method) -> None:
-    """Check that what a setting needs is declared, by names that there are."""
+    """Check that what a setting needs is declared, by known names."""
     unknown = set(type(method).requires) - REQUIREMENTS.keys()
     assert not unknown, f"`requires` has {sorted(unknown)}; there are {', '.join(REQUIREMENTS)}"
     assert set(method.needs) <= set(type(method).requires), f"`needs` has {method.needs}, `requires` {method.requires}"
 
 
 def has_controls_that_are_methods_and_a_threshold_that_is_a_number(method: Method) -> None:
-    """Check what tables show beside it."""
+    """Check its controls and its threshold."""
     for name, control in method.controls().items():
         assert isinstance(control, Method), f"control {name}: wanted a method, got {control!r}"
     threshold = method.threshold(_required(method))

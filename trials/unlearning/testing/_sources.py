@@ -14,13 +14,13 @@ SourceCheck = Callable[[Source], None]
 
 
 def survives_being_written_down_and_sent(source: Source) -> None:
-    """Check that a source can be a key, and that rows and other processes get the same one."""
+    """Check that a source is hashable, and that rows and other processes get the same one."""
     assert type(source).model_validate(json.loads(source.model_dump_json())) == source, "its JSON reads as another one"
     assert {pickle.loads(pickle.dumps(source)): 1}[source] == 1
 
 
 def refuses_a_misspelt_option(source: Source) -> None:
-    """Check that an option that there is not is an error."""
+    """Check that an unknown option is an error."""
     try:
         type(source).model_validate(source.model_dump() | {"no_such_option": 28})
     except ValidationError:
@@ -42,7 +42,7 @@ def loads_uint8_images_with_labels_in_range(source: Source) -> None:
 
 
 def has_no_val_or_test_image_in_train(source: Source) -> None:
-    """Check that what is loaded can be held against images that were never trained on."""
+    """Check that val and test hold no image of train."""
     data = load(source)
     train = {image.numpy().tobytes() for image in data.train.images_NCHW}
     held_out = torch.cat([data.val.images_NCHW, data.test.images_NCHW])
@@ -50,7 +50,7 @@ def has_no_val_or_test_image_in_train(source: Source) -> None:
 
 
 def loads_the_same_bytes_twice(source: Source) -> None:
-    """Check that results can be told by the hash of their data."""
+    """Check that loading twice gives the same hash."""
     first, second = load(source), load(source)
     assert first.content_hash == second.content_hash, "two readings differ"
     assert torch.equal(first.train.images_NCHW, second.train.images_NCHW)

@@ -18,7 +18,7 @@ STEP_IMAGES: Final = 512
 
 @dataclass(frozen=True, eq=False)
 class FisherInformation(ArtifactRecipe):
-    """How sharply each weight of a model determines what it says of the images of a subset."""
+    """How sharply each weight of a model determines its predictions for the images of a subset."""
 
     kind = "fisher_information"
     version = FISHER_VERSION
@@ -38,7 +38,7 @@ class FisherInformation(ArtifactRecipe):
         return {"model": self.model}
 
     def make(self, workshop: Workshop) -> Generator[None, None, Product]:
-        """Sum over the images, some hundred a step, and divide by their number."""
+        """Sum over the images, about a hundred a step, and divide by their number."""
         network = self.model.trained_network(workshop)
         train = workshop.data(self.model.scenario.data_hash).train
         state = self._begin(workshop, network)

@@ -118,7 +118,7 @@ class TrainedModel(ArtifactRecipe):
                 raise
 
     def _accuracies(self, data: ImageData, logits: Logits) -> dict[str, float]:
-        """Measure the model; only one that leaves train images out has a UA, which is over these."""
+        """Measure the model; only one that leaves train images out has a UA, measured on these."""
         measured = {
             "va": accuracy(Predictions(logits["val"], data.val.labels_N)),
             "ta": accuracy(Predictions(logits["test"], data.test.labels_N)),
@@ -140,5 +140,5 @@ def oracle(scenario: Scenario, seed: int) -> TrainedModel:
 
 
 def trained_models(scenario: Scenario, subset: Subset, seeds: Sequence[int]) -> list[TrainedModel]:
-    """Return the recipes of a pool: models of the scenario trained on a subset, one a training seed."""
+    """Return recipes of models of the scenario trained on a subset, one for each training seed."""
     return [TrainedModel(scenario, subset, seed) for seed in seeds]

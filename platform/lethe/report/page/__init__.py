@@ -1,4 +1,4 @@
-"""The HTML report: one page that holds all it shows, for a browser with no network, for paper, and to be handed on."""
+"""The HTML report: one self-contained page, for a browser without network, for printing, and for sharing."""
 
 from lethe.report.page._page import Page, render_page
 

@@ -1,8 +1,8 @@
 """The page's figures, one function a figure, as the JSON that plotly draws in the browser.
 
-plotly draws them: it is well kept, its library of 4.8 MB can stand in the page so that nothing is fetched, and it is
-what Optuna's own plots use. Parallel coordinates are drawn as lines, since plotly's own need a WebGL context each, of
-which a browser gives about sixteen to a page and none to a printer.
+plotly draws them: it is well kept, its library of 4.8 MB can be embedded in the page so that nothing is fetched, and it
+is what Optuna's own plots use. Parallel coordinates are drawn as lines, since plotly's own need a WebGL context each,
+of which a browser gives about sixteen to a page and none to a printer.
 
 Colours are named as the page's CSS variables and resolved when a figure is drawn, so that both themes have their own.
 Text that comes from a study is escaped, because plotly reads some HTML in labels.
@@ -40,7 +40,7 @@ ORACLE: Final = "var(--oracle)"
 BAND: Final = "var(--oracle-band)"
 
 SCALE: Final = ((0.0, (38, 122, 188)), (0.5, (132, 158, 176)), (1.0, (217, 130, 43)))
-"""From a small gap (blue) to a large one (orange): told apart with any colour vision, seen on white and on black."""
+"""From a small gap (blue) to a large one (orange): distinguishable with any colour vision, on white and on black."""
 
 LINES: Final = 150
 """Most trials that the parallel coordinates show; the best are."""
@@ -230,14 +230,14 @@ def curve(search: Searched, measure: Measure, oracles: Sequence[Retrained]) -> s
 
 
 def _percents(values: Sequence[float], target: float | None, band: tuple[float, float] | None) -> list[float]:
-    """Give the range of an axis of percents that shows all of these, a little air around them, and no 101 %."""
+    """Return the range of a percent axis that shows all of these with a small margin, never above 100 %."""
     shown = [100 * value for value in (*values, *(() if target is None else (target,)), *(band or ()))] or [0.0, 100.0]
     air = max(2.0, 0.08 * (max(shown) - min(shown)))
     return [max(0.0, min(shown) - air), min(100.0, max(shown) + air)]
 
 
 def oracle_band(measure: Measure, oracles: Sequence[Retrained]) -> tuple[float, float] | None:
-    """Give the lowest and highest value of the reporting seeds' oracles.
+    """Return the lowest and highest value of the reporting seeds' oracles.
 
     None where there is none, and for an MIA whose non-members are test images: the search takes validation images.
     """
@@ -309,14 +309,14 @@ class _Axis:
         self._low, self._high = (self._scaled(end) for end in (min(values), max(values)))
 
     def root(self, value: Any) -> float:
-        """Give the height of a value, from 0 to 1."""
+        """Return the height of a value, from 0 to 1."""
         if self._words is not None:
             return self._words.index(str(value)) / max(len(self._words) - 1, 1)
         return (self._scaled(value) - self._low) / (self._high - self._low) if self._high > self._low else 0.5
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Give what is written where beside the axis."""
+        """Return the positions and labels of the ticks."""
         if self._words is not None:
             return [(self.root(word), html.escape(word)) for word in self._words]
         ends = {0.0: self._low, 0.5: (self._low + self._high) / 2, 1.0: self._high}
@@ -333,7 +333,7 @@ def _varied(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _told(trial: Tried) -> str:
-    """Say what hovering over a trial shows."""
+    """Return what hovering over a trial shows."""
     options = {
         name: value
         for name, value in json_column("setting", trial.setting).items()
@@ -394,7 +394,7 @@ def _colours(gaps: Sequence[float | None], *, bar: bool) -> dict[str, Any]:
 
 
 def _json(figure: go.Figure, *, height: int = 270, margin: Mapping[str, int] | None = None) -> str:
-    """Give a figure its looks and write it as JSON that can stand in a script element."""
+    """Style a figure and write it as JSON that is safe in a script element."""
     figure.update_layout(
         template="none",
         height=height,
@@ -415,11 +415,11 @@ def _json(figure: go.Figure, *, height: int = 270, margin: Mapping[str, int] | N
 
 
 def script_json(text: str) -> str:
-    """Write JSON so that nothing in it can end the script element that it stands in."""
+    """Write JSON so that nothing in it can end the script element that holds it."""
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def shown_lines(search: Searched) -> str:
-    """Say how many trials the parallel coordinates show, where they leave some out."""
+    """Return how many trials the parallel coordinates show, where they leave some out."""
     done = len(search.finished)
     return f" The best {LINES} of {count(done, 'trial')} are shown." if done > LINES else ""

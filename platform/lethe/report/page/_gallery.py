@@ -1,7 +1,7 @@
-"""The forget samples: what original, oracle and unlearned model say of them, those that still differ first.
+"""The forget samples: what original, oracle and unlearned model predict for them, those that still differ first.
 
 Images are read from the study's own data source where it can be had without a download, and are shown only where the
-data is the one that the scenario was asked of: its fingerprint covers every byte.
+data is the scenario's own: its fingerprint covers every byte.
 """
 
 import base64
@@ -45,7 +45,7 @@ class _Sample:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of the forget set, and what is said of it over the reporting seeds.
+    """One image of the forget set, and what is predicted for it on the reporting seeds.
 
     Attributes:
         original, oracle, unlearned: the predicted classes, each with the number of seeds where there are several.
@@ -65,7 +65,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The samples of one scenario and method that are shown, of so many, and how many of these differ on any seed."""
+    """The samples shown of one scenario and method, how many there are, and how many of these differ on any seed."""
 
     method: str
     samples: tuple[Sample, ...]
@@ -165,7 +165,7 @@ class _Pictures:
         return len(self._made)
 
     def of(self, part: StudyPart, scenario: str) -> tuple[Tensor | None, str]:
-        """Give the training images of a scenario, or why there are none."""
+        """Return the training images of a scenario, or why there are none."""
         if not self._wanted:
             return None, "Pictures were left out with --no-images."
         if part.study is None:
@@ -184,7 +184,7 @@ class _Pictures:
         return self._made[name]
 
     def _train_images(self, study: Study) -> tuple[dict[str, Tensor], str]:
-        """Give the training images of each scenario that can be had without a download, and what went wrong."""
+        """Return the training images of each scenario that need no download, and what went wrong."""
         images: dict[str, Tensor] = {}
         problems = []
         for source in study.data:

@@ -1,4 +1,4 @@
-"""What the page says, read from a results place: one object a study, one a scenario, nothing of how it looks.
+"""What the page says, read from the results: one object a study, one a scenario, nothing of how it looks.
 
 Every table is read a few times at most, however many scenarios there are. What a scenario's figures need is read for
 the first `DETAILED` scenarios alone, so that a page of a thousand scenarios stays one that a browser opens.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 RowT = TypeVar("RowT", bound="DataclassInstance")
 _UNIT: Final = re.compile(r"^(.*?\.[0-9a-f]{32})(?:/.*)?$")
-"""What was set aside, by the name of its own that it was given; a folder's files follow."""
+"""What is in quarantine, by the unique name that it got there; a folder's files follow."""
 
 DETAILED: Final = 20
 """Scenarios whose search, curves, saliency and samples are drawn."""
@@ -39,7 +39,7 @@ DETAILED: Final = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What one scenario asks."""
+    """What one scenario asks for."""
 
     study: str
     scenario: str
@@ -78,7 +78,7 @@ class Tried:
 
     @property
     def measured(self) -> float | None:
-        """The gap that counts; None where the trial did not run to its end."""
+        """The trial's gap; None where the trial did not run to its end."""
         return self.gap if self.status == "done" else None
 
 
@@ -111,7 +111,7 @@ class Retrained:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """With which code, libraries and machine rows of a study were made, and how many."""
+    """The code, libraries and machine that made rows of a study, and how many rows."""
 
     study: str
     lethe_version: str
@@ -143,7 +143,7 @@ class Searched:
 
     @property
     def finished(self) -> list[Tried]:
-        """The trials that may be chosen."""
+        """The trials that can be chosen."""
         return [trial for trial in self.trials if trial.measured is not None]
 
     @property
@@ -154,7 +154,7 @@ class Searched:
 
 @dataclass(frozen=True)
 class ScenarioPart:
-    """What there is to say of one scenario.
+    """What the page says about one scenario.
 
     Attributes:
         board: None where nothing was confirmed.
@@ -172,7 +172,7 @@ class ScenarioPart:
 
 @dataclass(frozen=True)
 class StudyPart:
-    """What there is to say of one study.
+    """What the page says about one study.
 
     Attributes:
         specification: the one whose tables are shown; None in results of an early version.
@@ -205,7 +205,7 @@ class Report:
 
     Attributes:
         left_out: scenarios whose search, curves, saliency and samples are not drawn.
-        set_aside: what was found broken and moved out of the way.
+        set_aside: what was found broken and moved to quarantine.
     """
 
     studies: tuple[StudyPart, ...]
@@ -217,7 +217,7 @@ def gather(results: Results) -> Report:
     """Read what the page says of results.
 
     Raises:
-        QueryError: no results in the place, or none of that study.
+        QueryError: no results there, or none of that study.
         SchemaError: a newer Lethe wrote a part.
     """
     root, study = results.root, results.study
@@ -228,9 +228,9 @@ def gather(results: Results) -> Report:
 
 
 class _Gathering:
-    """One reading of a place, its rows sorted by study and scenario.
+    """One reading of the results, sorted by study and scenario.
 
-    Rows may come meanwhile, but each table is read once, trials before epochs, so that a choice has its trial.
+    Rows may arrive meanwhile, but each table is read once, trials before epochs, so that a choice has its trial.
     """
 
     def __init__(self, results: Results) -> None:
@@ -328,7 +328,7 @@ _ASKED_SCENARIOS: Final = (
 _ASKED_SEARCHES: Final = (
     "(study not in (select study from boards) or (study, method_search) in (select (study, method_search) from asked))"
 )
-"""SQL: what the specifications that are shown ask for; of results of before boards were kept, everything."""
+"""SQL: what the specifications that are shown ask for; everything, in results from before boards were kept."""
 
 _ASKED: Final = f"""
 select study, scenario, any_value(dataset) as dataset, any_value(augmentation) as augmentation,
@@ -405,13 +405,13 @@ def _by_study(rows: Iterable[StudyRowT]) -> defaultdict[str, list[StudyRowT]]:
 
 
 def _shown(specifications: Sequence[StudyRow], board: str | None) -> StudyRow | None:
-    """Return the specification whose tables are shown; in results of before boards were kept, the newest."""
+    """Return the specification whose tables are shown; in results from before boards were kept, the newest."""
     of_board = [one for one in specifications if one.specification_id == board]
     return next(reversed(of_board or list(specifications)), None)
 
 
 def _read(specification: StudyRow | None) -> Study | None:
-    """Read a study as it was run; None where an other version wrote what this one cannot read."""
+    """Read a study as it was run; None where another version wrote what this one cannot read."""
     if specification is None:
         return None
     try:
@@ -421,6 +421,6 @@ def _read(specification: StudyRow | None) -> Study | None:
 
 
 def _set_aside(root: StorageRoot) -> tuple[str, ...]:
-    """Name what was set aside; a folder counts once."""
+    """Name what is in quarantine; a folder counts once."""
     names = Layout(root).quarantine.names(recursive=True)
     return tuple(dict.fromkeys(_UNIT.sub(r"\1", name) for name in names))

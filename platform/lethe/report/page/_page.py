@@ -28,7 +28,7 @@ OPEN: Final = 2
 
 @dataclass(frozen=True)
 class Page:
-    """A page that is whole in itself.
+    """A self-contained page.
 
     Attributes:
         images: how many different images that were asked to be forgotten it holds.
@@ -50,7 +50,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Search:
-    """How the search of one method is shown; ``finished`` and ``ended`` tell whether any trial did or broke off."""
+    """How the search of one method is shown; ``finished`` and ``ended``: whether any trial did or broke off."""
 
     title: str
     summary: str
@@ -141,7 +141,7 @@ def _search(search: Searched, scenario: ScenarioPart, part: StudyPart, root: Sto
 
 
 def _summary(search: Searched) -> str:
-    """Say how the trials of a search ended, and which was chosen."""
+    """Describe how the trials of a search ended, and which was chosen."""
     ends: dict[str, int] = {}
     for trial in search.trials:
         ends[trial.status] = ends.get(trial.status, 0) + 1
@@ -190,7 +190,7 @@ def _curves(search: Searched, scenario: ScenarioPart) -> Iterable[Figure]:
 
 
 def _curves_caption(search: Searched, scenario: ScenarioPart) -> str:
-    """Say what the lines and the band of the curves are."""
+    """Explain the lines and the band of the curves."""
     if search.chosen is None:
         return ""
     parts = [

@@ -1,4 +1,4 @@
-"""Where the trainable weights of a chosen setting sit: their share in each layer, from the pool's saliency scores.
+"""Where the trainable weights of a chosen setting sit: their share in each layer, by the stored saliency scores.
 
 It needs no images: which scores belong to a trial follows from its originals, and from the hash of the left-out images
 in the manifests of its oracles.
@@ -28,7 +28,7 @@ from unlearning.models import Network
 from unlearning.saliency import Saliency
 
 KEPT: Final = 256
-"""Masks that are remembered for a page that is made again and again."""
+"""Masks that are cached for a page that is rendered again and again."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def layers_of(search: Searched, study: Study | None, root: StorageRoot) -> Layer
                 trainable[layer] += moved
                 weights[layer] += total
     except FileNotFoundError:
-        return Layers({}, (), chosen.density, f"the scores are not in the pool of {root} any more")
+        return Layers({}, (), chosen.density, f"the scores are no longer in the artifact store of {root}")
     except KeyError:
         return Layers({}, (), chosen.density, "the scores are of another network than the specification names")
     except (CorruptArtifactError, StorageError, SchemaError, ValueError) as error:
@@ -81,7 +81,7 @@ def _by_saliency(trial: Tried) -> bool:
 def _layers(
     root: StorageRoot, original: str, oracle: str, density: float, network: Network
 ) -> list[tuple[str, int, int]]:
-    """Give the name of each parameter's layer, its trainable weights and all of them; what has a fingerprint stays."""
+    """Return each parameter's layer, its trainable weights and all of its weights; cached by fingerprint."""
     artifacts = ArtifactStore(root)
     manifest = artifacts.manifest(ArtifactKey(TrainedModel.kind, oracle))
     if manifest is None:

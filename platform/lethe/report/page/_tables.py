@@ -61,7 +61,7 @@ class Line:
 
 
 def lines_of(board: Board) -> list[Line]:
-    """Give the rows of a leaderboard."""
+    """Return the rows of a leaderboard."""
     known = [(line.excess_low, line.excess, line.excess_high) for line in board.lines]
     ends = [0.0, *(end for ends in known for end in ends if end is not None)]
     return [_line(line, (min(ends), max(ends))) for line in board.lines]
@@ -112,7 +112,7 @@ class Comparison:
 
 
 def comparisons_of(board: Board) -> list[Comparison]:
-    """Give the contrasts of a leaderboard."""
+    """Return the contrasts of a leaderboard."""
     return [
         Comparison(
             row_title(one.first),
@@ -126,7 +126,7 @@ def comparisons_of(board: Board) -> list[Comparison]:
 
 
 def choices_of(board: Board) -> list[tuple[str, str, str]]:
-    """Give each method, the setting that its search chose, and the trial."""
+    """Return each method, the setting that its search chose, and the trial."""
     return [
         (method_title(line.method), setting_in_words(line.setting), line.trial_id or "") for line in settings_of(board)
     ]
@@ -146,7 +146,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Arms:
-    """One augmentation held against another on one data set and forget request."""
+    """One augmentation compared with another on one data set and forget request."""
 
     title: str
     augmentation: str
@@ -205,12 +205,12 @@ class Retraining:
 
     @property
     def times(self) -> float | None:
-        """So many retrainings the search equals."""
+        """The cost of the search, in retrainings."""
         return self.search / self.seconds if self.seconds else None
 
 
 def retrainings_of(part: StudyPart) -> list[Retraining]:
-    """Hold the cost of each scenario's search against its retraining."""
+    """Compare the cost of each scenario's search with its retraining."""
     titles: dict[str | None, str] = {}
     oracles: defaultdict[str | None, list[float]] = defaultdict(lambda: [0, 0.0])
     search: defaultdict[str | None, float] = defaultdict(float)
@@ -236,7 +236,7 @@ def _mean(units: float, seconds: float) -> float | None:
 
 
 def asked_in_words(scenario: ScenarioPart) -> str:
-    """Say what a scenario asks."""
+    """Describe what a scenario asks."""
     asked = scenario.asked
     duplicates = (
         f", {asked.forget_duplicates:,} of them repeats of one that was asked for" if asked.forget_duplicates else ""

@@ -1,4 +1,4 @@
-"""How numbers are written on the page, and the one sentence that answers a scenario put to a method.
+"""How numbers are written on the page, and the one sentence that answers a scenario for a method.
 
 Fractions come in, percent and points go out. A sentence claims no more than its test does: what the seeds do not decide
 is called inconclusive.
@@ -14,7 +14,7 @@ from lethe.report._numbers import gap_interval, missing, p_value
 from lethe.results.views import ContrastRow, LeaderboardRow
 
 Mood = Literal["closer", "unclear", "farther", "nothing"]
-"""What a sentence amounts to: closer to retraining than doing nothing, inconclusive, farther, or no result."""
+"""What a sentence concludes: closer to retraining than doing nothing, inconclusive, farther, or no result."""
 
 MINUS: Final = "\N{MINUS SIGN}"
 
@@ -60,13 +60,13 @@ def count(number: int, thing: str) -> str:
 
 
 def method_title(name: str) -> str:
-    """Call a method as prose does."""
+    """Return the name of a method as prose has it."""
     method = known_method(name)
     return method.title if method else name
 
 
 def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, contrast: ContrastRow | None) -> Answer:
-    """Say what the reporting seeds tell of a method's chosen setting."""
+    """Describe what the reporting seeds show of a method's chosen setting."""
     name = _context(line.method)
     if line.gap is None:
         return Answer(line.method, "nothing", missing(line) or "no result", f"{name} has no gap: {_why(line)}.")
@@ -83,7 +83,7 @@ def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, cont
 
 
 def searched_answer(progress: Progress) -> Answer:
-    """Say how far the search of a method has come that has no confirmed row yet."""
+    """Describe the progress of the search of a method that has no confirmed row yet."""
     name = _context(progress.method)
     if progress.done == 0:
         ends = [
@@ -111,7 +111,7 @@ def searched_answer(progress: Progress) -> Answer:
 
 
 def unsearched_answer(method: str) -> Answer:
-    """Say that a method of the study has no trial yet."""
+    """State that a method of the study has no trial yet."""
     return Answer(method, "nothing", "no trial yet", f"{_context(method)} has no trial yet.")
 
 

@@ -1,7 +1,7 @@
 """What an augmentation changes, on every measure of every row, paired by training seed.
 
 Two augmentations are compared where everything else is the same: the images and labels, the forget set, network,
-recipe and the study's seed, by their hashes. Names do not count: two files may have one name.
+recipe and the study's seed, by their hashes. Names do not count: two files may have the same name.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class AugmentationRow:
     ]
     augmentation: Annotated[str, Column("", "augmentation")]
     against: Annotated[
-        str, Column("", "the augmentation that it is held against: 'none', or the first by name without it")
+        str, Column("", "the augmentation that it is compared with: 'none', or the first by name without it")
     ]
     metric: Annotated[
         str,

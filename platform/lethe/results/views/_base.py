@@ -41,7 +41,7 @@ class ScenarioOf:
 
 
 FEWEST: Final = 3
-"""Seeds below which nothing is concluded: two values give an interval that nine standard deviations widen."""
+"""Seeds below which nothing is concluded: two values give an interval of nine standard deviations to each side."""
 
 LEVEL: Final = 0.05
 """The level of every test."""
@@ -56,12 +56,12 @@ def half_width(values: str) -> str:
 
 
 def clipped(value: str, low: int, high: int) -> str:
-    """Write the SQL of a value that can lie in no other place than low ... high; null where it is."""
+    """Write the SQL of a value clipped to low ... high; null stays null."""
     return f"case when {value} is not null then greatest({low}, least({high}, {value})) end"
 
 
 def with_p_holm(table: str, family: str, order: str) -> str:
-    """Write the SQL of a table with a column more, ``p_holm``: its column ``p`` adjusted by Holm (1979).
+    """Write the SQL of a table with an additional column, ``p_holm``: its column ``p`` adjusted by Holm (1979).
 
     The k-th smallest of m is multiplied by m - k + 1, and none is below one before it; null where p is.
 
@@ -88,7 +88,7 @@ LABELS_OF_SCENARIO = ", ".join(
         "max(precision) over (partition by scenario) as precision",
     ]
 )
-"""SQL: how a scenario is called in its newest row, in all of them: a file that was renamed makes no other scenario.
+"""SQL: a scenario's labels as in its newest row, for all rows: renaming a file makes no other scenario.
 
 The precision is that of any row that says it; those of an early version do not.
 """

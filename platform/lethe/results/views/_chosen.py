@@ -1,4 +1,4 @@
-"""The setting that each search chose, and what came of it: its gap on the tuning seeds beside the confirmed one.
+"""The setting that each search chose, with its gap on the tuning seeds and the confirmed one.
 
 Chosen is the finished trial of the smallest gap on the tuning seeds, the earlier of two equal ones. That is not the
 best setting: what was chosen for its gap on some seeds is partly the luckiest there.

@@ -1,7 +1,7 @@
-"""The models that the boards compare, and of these the confirmations that stand in their rows.
+"""The models that the boards compare, and the confirmations among them that form their rows.
 
-Boards say which models those are (`BoardRow`). Results of before boards were kept have none; for them it is the newest
-confirmation of each row and seed, of the longest search's choice.
+Boards say which models those are (`BoardRow`). Results from before boards were kept have none; there it is the newest
+confirmation of each row and seed, for the longest search's choice.
 """
 
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ select * replace ({LABELS_OF_SCENARIO}) from (from on_board union all by name fr
 )
 
 CONFIRMED: Final = View(
-    "The confirmations that stand in the rows of the boards: those of each study's specification that was run last.",
+    "The confirmations that form the rows of the boards: those of each study's specification that was run last.",
     ConfirmedRow,
     "select * exclude (role) from compared where role = 'reporting'",
 )

@@ -10,7 +10,7 @@ from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, WHOLE, ScenarioOf
 @dataclass(frozen=True, kw_only=True)
 class _Contrast:
     first: Annotated[str, Column("", "a method")]
-    second: Annotated[str, Column("", "what it is held against: the original, another method, or one of its controls")]
+    second: Annotated[str, Column("", "what it is compared with: the original, another method, or one of its controls")]
     untuned: Annotated[bool, Column("", "whether the second is a control at the first's setting, not tuned itself")]
     seeds: Annotated[int, Column("", "reporting seeds that both have")]
     difference: Annotated[

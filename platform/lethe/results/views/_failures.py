@@ -16,7 +16,7 @@ class _Failure:
     setting: Annotated[str, Column("", "its setting, as JSON")]
     status: Annotated[str, Column("", "'diverged' (loss not finite) or 'failed'")]
     cause: Annotated[str | None, Column("", "why it failed: 'code', 'memory', 'worker', 'node' or 'hung'")]
-    error: Annotated[str | None, Column("", "what was said")]
+    error: Annotated[str | None, Column("", "the message")]
     losses: Annotated[int | None, Column("", "workers that it lost before it ended; null for a confirmation")]
     ended_at: Annotated[datetime, Column("", "end, UTC")]
 

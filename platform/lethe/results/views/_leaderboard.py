@@ -1,7 +1,7 @@
 """The table of each scenario: every row with its gap over the reporting seeds, and how far it is above the noise floor.
 
 The *gap* of a row is paired: each model against the oracle of its own seed, with which it shares initial weights and
-order. The noise floor is a gap between oracles of different seeds, so no paired gap may be held against it. The
+order. The noise floor is a gap between oracles of different seeds, so no paired gap may be compared with it. The
 *excess* may: for each seed, how far the model is from the oracles of the other seeds, minus how far its own oracle is
 from them. It is zero in expectation for a model that is distributed as the oracles are.
 
@@ -64,7 +64,7 @@ class _Line:
         float | None, Column("fraction", f"lower end of its 95 % interval (jackknife); null below {FEWEST} seeds")
     ]
     excess_high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
-    excess_upper: Annotated[float | None, Column("fraction", "upper end of its 90 % interval, which margin is held to")]
+    excess_upper: Annotated[float | None, Column("fraction", "upper end of its 90 % interval, held to the margin")]
     margin: Annotated[
         float | None, Column("fraction", "excess below which a row is equivalent, fixed by the study beforehand")
     ]

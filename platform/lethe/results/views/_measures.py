@@ -1,4 +1,4 @@
-"""Every measure of every unit, long: as it was recorded, or from the columns of units that were recorded without."""
+"""Every measure of every unit, long: as it was recorded, or from the columns of older units."""
 
 from typing import Final
 

@@ -1,6 +1,6 @@
 """Every metric of every row of a board: its mean over the reporting seeds, and how far that is from the oracles'.
 
-Here a metric shows without a column of its own. Values of two versions of a metric are never averaged.
+A metric needs no column of its own to be here. Values of two versions of a metric are never averaged.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class _Summary:
     row: Annotated[str, Column("", "row of the comparison")]
     metric: Annotated[str, Column("", "name of the metric")]
     version: Annotated[int | None, Column("", "version of the metric; null in results of an early version")]
-    split: Annotated[str | None, Column("", "images looked at; null where the metric belongs to none")]
+    split: Annotated[str | None, Column("", "images it is measured on; null where there are none")]
     class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")]
     seeds: Annotated[int, Column("", "reporting seeds that have a value")]
     mean: Annotated[float | None, Column("", "mean over these seeds, in the metric's unit; null without a value")]

@@ -1,4 +1,4 @@
-"""What is to be known of each search before its best is believed: how much it tried, who proposed, where it ended."""
+"""What to know of each search before trusting its best: how much it tried, who proposed, where it ended."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -15,7 +15,7 @@ NEAR_END: Final = 0.02
 class _Quality:
     method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     method: Annotated[str, Column("", "unlearning method")]
-    trials: Annotated[int, Column("trials", "trials of the search that ended, of those that its choice is from")]
+    trials: Annotated[int, Column("trials", "ended trials of the search, among those that its choice is from")]
     settings: Annotated[int, Column("", "different settings among them")]
     stopped: Annotated[int, Column("trials", "trials that were stopped early")]
     diverged: Annotated[int, Column("trials", "trials whose loss was not finite")]
@@ -43,11 +43,11 @@ class _Quality:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchQualityRow(_Quality, ScenarioOf):
-    """How good the search of one method search was."""
+    """How good one search was."""
 
 
 SEARCH_QUALITY: Final = View(
-    "How good each search was: different settings, failures, who proposed them, ranges whose end holds the best.",
+    "How good each search was: distinct settings, failures, who proposed them, ranges whose end holds the best.",
     SearchQualityRow,
     f"""
 with current_method_searches as ({CURRENT_SEARCHES}),

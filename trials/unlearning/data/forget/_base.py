@@ -13,7 +13,7 @@ from unlearning.options import Options
 
 @dataclass(frozen=True)
 class Asked:
-    """The train images that a request names itself, duplicates not yet added.
+    """The train images that a request names, before duplicates are added.
 
     Attributes:
         indices_M: int64, (M,), in any order; an index may come more than once.
@@ -34,7 +34,7 @@ class ForgetRequest(Options, ABC):
 
     @abstractmethod
     def asked(self, data: ImageData, random: torch.Generator) -> Asked:
-        """Choose the train images that are asked for, duplicates not yet added.
+        """Choose the train images that are asked for, before duplicates are added.
 
         Raises:
             DataError: the request does not fit the data.

@@ -105,7 +105,7 @@ def _lines(text: str) -> Iterator[Entry]:
 
 @dataclass(frozen=True)
 class _Table:
-    """A table that is read up to its head.
+    """A table of which the head has been read.
 
     Attributes:
         above: lines up to the head, itself included.

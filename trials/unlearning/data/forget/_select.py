@@ -50,7 +50,7 @@ def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
 
 
 def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tuple[str, ...]:
-    """Write what a request hits, to be held against what was meant: a sentence of counts, then the request's notes."""
+    """Describe what a request selects, for people to check: a sentence of counts, then the request's notes."""
     labels_F = data.train.labels_N[chosen.indices_F]
     counts = zip(labels_F.bincount().tolist(), data.train.labels_N.bincount().tolist(), strict=False)
     classes = [
