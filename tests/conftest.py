@@ -33,6 +33,7 @@ from lethe.results import (
     TrialRow,
 )
 from lethe.storage.root import StorageRoot
+from unlearning.families import Family
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores Ctrl-C
 torch.set_num_threads(1)  # networks this small lose time to a second thread, and see LOG.md
@@ -77,6 +78,17 @@ def write_study(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def add_part(monkeypatch: pytest.MonkeyPatch) -> Callable[[Family[Any], Any], None]:
+    """Adds a part to a family as a program does, for one test."""
+
+    def add(family: Family[Any], part: Any) -> None:
+        monkeypatch.setattr(family, "_added", dict(family._added))
+        family.add(part)
+
+    return add
 
 
 @pytest.fixture(scope="session")

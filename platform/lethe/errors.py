@@ -3,9 +3,7 @@
     LetheError
     ├ InputError                    (a ValueError) a value that cannot be used
     │ ├ PluginError                 a plug-in that cannot be used
-    │ └ UnknownNameError            (a KeyError) a name that no method, network or data source has
-   │ ├ PluginError                 a plug-in that cannot be used
-   │ └ UnknownNameError            (a KeyError) a name that no method, network or data source has
+    │ └ UnknownNameError            (a KeyError) a name that no method, network, metric ... has
     ├ StudyError                    a study file that cannot be read or used
     ├ YamlError                     text that is no YAML, or beyond the limits
     ├ SchemaError                   a file that a newer Lethe wrote

@@ -8,12 +8,17 @@ from typing import Any, Final
 
 from lethe.study import Study
 from unlearning.data import SOURCES
-from unlearning.families import DISTRIBUTION, OptionsFamily, Package, PluginError
+from unlearning.families import DISTRIBUTION, Family, Package, PluginError
 from unlearning.methods import METHODS, Method
+from unlearning.metrics import METRICS, Metric
 from unlearning.models import NETWORKS
-from unlearning.options import Options
 
-FAMILIES: Final[dict[str, OptionsFamily[Any]]] = {"methods": METHODS, "networks": NETWORKS, "data": SOURCES}
+FAMILIES: Final[dict[str, Family[Any]]] = {
+    "methods": METHODS,
+    "networks": NETWORKS,
+    "data": SOURCES,
+    "metrics": METRICS,
+}
 """Every family that a study chooses from, by the last part of its entry points' group."""
 
 
@@ -24,9 +29,10 @@ def packages_of(study: Study) -> tuple[Package, ...]:
     return tuple(sorted(plugins, key=lambda package: package.name))
 
 
-def added_parts_of(study: Study) -> list[type[Options]]:
-    """Return the classes of a study that no distribution provides: those that a program added."""
-    return [part for family, part in _parts(study) if family.package_of(part) is None]
+def added_code_of(study: Study) -> list[object]:
+    """Return the classes and functions of a study that no distribution provides: those that a program added."""
+    added = [part for family, part in _parts(study) if family.package_of(part) is None]
+    return [part.compute if isinstance(part, Metric) else part for part in added]
 
 
 def known_method(name: str) -> type[Method] | None:
@@ -37,9 +43,11 @@ def known_method(name: str) -> type[Method] | None:
         return None
 
 
-def _parts(study: Study) -> Iterator[tuple[OptionsFamily[Any], type[Options]]]:
+def _parts(study: Study) -> Iterator[tuple[Family[Any], Any]]:
     yield NETWORKS, type(study.network)
     for source in study.data:
         yield SOURCES, type(source)
     for choice in study.methods:
         yield METHODS, choice.method
+    for metric in study.further_metrics:
+        yield METRICS, metric

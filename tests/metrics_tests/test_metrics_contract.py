@@ -1,15 +1,20 @@
-"""What holds for every metric of the table, and what is refused of one that does not keep its contract."""
+"""What holds for every built-in metric, and what is refused of one that does not keep its contract."""
 
 import math
+import pickle
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from unlearning.families import PluginError
 from unlearning.metrics import (
+    BUILT_IN,
     METRICS,
     REPORT_METRICS,
     SEARCH_METRICS,
@@ -20,6 +25,7 @@ from unlearning.metrics import (
     measures_of,
     versions,
 )
+from unlearning.testing import METRIC_CHECKS, name_of
 
 
 def evaluation(seed: int = 0) -> Evaluation:
@@ -37,24 +43,67 @@ def measured() -> Evaluation:
     return replace(evaluation(), oracle=oracle, references=(oracle,))
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_a_metric_says_what_it_is_and_gives_what_it_announces(name: str, measured: Evaluation) -> None:
-    metric = METRICS[name]
-    assert metric.name == name
-    assert metric.version >= 1
-    assert metric.title
-    assert metric.source
-    values = list(metric.compute(measured))
-    assert {value.group for value in values} == set(metric.groups or (None,))
-    assert {value.class_index for value in values} >= ({0, 1, 2} if metric.per_class else {None})
-    for value in values:
-        assert value.n is None or value.n > 0
-        assert math.isfinite(value.value)
+@pytest.mark.parametrize("check", METRIC_CHECKS, ids=name_of)
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_built_in_metric_keeps_the_contract(name: str, check: Callable[[Metric], None]) -> None:
+    check(METRICS[name])
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_a_metric_computes_the_same_twice(name: str, measured: Evaluation) -> None:
-    assert list(METRICS[name].compute(measured)) == list(METRICS[name].compute(measured))
+def one_of_forget(evaluation: Evaluation) -> list[Value]:
+    return [Value("forget", 1.0)]
+
+
+def drawn(evaluation: Evaluation) -> list[Value]:
+    return [Value("forget", float(torch.rand(1)))]
+
+
+def none(evaluation: Evaluation) -> list[Value]:
+    return []
+
+
+KEPT = Metric("kept", 1, "a constant", one_of_forget, source="this test", groups=("forget",))
+
+
+@pytest.mark.parametrize(
+    ("faulty", "problem"),
+    [
+        (replace(KEPT, name="kept well"), "wanted a name of letters, digits and _, got 'kept well'"),
+        (replace(KEPT, version=0), "wanted a version that is a whole number from 1, got 0"),
+        (replace(KEPT, title=""), "a metric has a title"),
+        (replace(KEPT, groups=("test",)), "wanted values of the groups .*'test'.*, got one of forget"),
+        (replace(KEPT, groups=("forget", "test")), "wanted values of the groups"),
+        (replace(KEPT, per_class=True), "wanted values of the classes {0, 1, 2}"),
+        (replace(KEPT, compute=drawn), "a second run on the same evaluation differs"),
+        (replace(KEPT, compute=none), "it gives no value"),
+        (replace(KEPT, compute=lambda _: []), "it cannot be pickled: "),
+    ],
+)
+def test_the_checks_find_a_metric_that_does_not_keep_the_contract(faulty: Metric, problem: str) -> None:
+    for check in METRIC_CHECKS:
+        check(KEPT)
+    with pytest.raises(AssertionError, match=problem):
+        for check in METRIC_CHECKS:
+            check(faulty)
+
+
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [
+        (one_of_forget, "wanted an unlearning.metrics.Metric, got <function one_of_forget"),
+        (replace(KEPT, compute=partial(one_of_forget)), "wanted compute to be a function, or an object of a class"),
+        (replace(KEPT, in_gap=True), "wanted in_objective and in_gap to be false"),
+        (replace(KEPT, name="ua"), r"the metric 'ua' of lethe [\d.]+ exists"),
+    ],
+)
+def test_no_such_metric_can_be_added(part: Any, problem: str) -> None:
+    with pytest.raises(PluginError, match=problem):
+        METRICS.add(part)
+
+
+def test_a_copy_of_a_metric_is_known_by_the_package_of_the_original() -> None:
+    copies = [pickle.loads(pickle.dumps(metric)) for metric in BUILT_IN.values()]
+    assert {METRICS.package_of(copy) for copy in copies} == {METRICS.package("ua")}
+    assert METRICS.package_of(replace(KEPT, name="ua")) is None
 
 
 def test_the_objective_of_a_search_and_the_reported_gap_are_those_of_the_literature() -> None:
@@ -63,7 +112,7 @@ def test_the_objective_of_a_search_and_the_reported_gap_are_those_of_the_literat
 
 
 def test_versions_name_every_metric() -> None:
-    assert versions() == {name: metric.version for name, metric in METRICS.items()}
+    assert versions() == {name: metric.version for name, metric in BUILT_IN.items()}
     assert versions()["ua"] == 1
 
 

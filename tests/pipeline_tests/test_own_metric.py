@@ -1,4 +1,4 @@
-"""A metric that somebody adds: an entry in the table of metrics, and nothing else."""
+"""A metric that a program adds and a study names: an object with a function, and nothing else."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from lethe.pipeline.run import StudyRun
 from lethe.results import load, query
 from lethe.storage.root import StorageRoot
 from lethe.study import read_study
-from unlearning.metrics import METRICS, Evaluation, Metric, Value, by_class
+from unlearning.metrics import BUILT_IN, METRICS, Evaluation, Metric, Value, by_class
 
 
 def _compute(evaluation: Evaluation) -> Iterator[Value]:
@@ -34,11 +34,12 @@ FORGET_LOSS = Metric(
 )
 
 
-def test_a_metric_that_is_added_to_the_table_is_in_the_rows_and_the_views(
-    write_study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_metric_that_a_study_names_is_in_the_rows_and_the_views(
+    write_study: Callable[..., Path], tmp_path: Path, add_part: Callable[..., None]
 ) -> None:
-    monkeypatch.setitem(METRICS, "forget_loss", FORGET_LOSS)
-    study = write_study(search={"trials": 1}, training={"epochs": 1, "batch_size": 32, "lr": 0.1})
+    add_part(METRICS, FORGET_LOSS)
+    training = {"epochs": 1, "batch_size": 32, "lr": 0.1}
+    study = write_study(search={"trials": 1}, training=training, metrics=["forget_loss"])
     results = tmp_path / "results"
     with Progress(Console(quiet=True)) as progress:
         StudyRun(read_study(study), StorageRoot.at(results), progress).run(local=True)
@@ -50,6 +51,7 @@ def test_a_metric_that_is_added_to_the_table_is_in_the_rows_and_the_views(
     assert len(rows) == 4 * len(confirmations)
     for row in rows:
         assert (row["version"], row["split"], row["unit_kind"]) == (7, "forget", "confirmation")
+        assert row["package"] is None
     for row in whole:
         assert 0 <= row["low"] <= row["value"] <= row["high"]
         assert row["n"] == 32
@@ -70,9 +72,10 @@ def test_a_metric_that_is_added_to_the_table_is_in_the_rows_and_the_views(
         assert row["difference"] == pytest.approx(row["mean"] - row["oracle_mean"])
 
     usual = query("select * from recorded_measures where metric <> 'forget_loss'", results).to_pylist()
+    assert {row["package"] for row in usual} == {confirmations[0]["network_package"]}
     overall = {(row["unit_id"], row["metric"]): row["value"] for row in usual if row["class_index"] is None}
     for row in confirmations:
-        for metric in METRICS.keys() - {"recall", "forget_loss"}:
+        for metric in BUILT_IN.keys() - {"recall"}:
             assert overall[row["confirmation_id"], metric] == row[metric], metric
         recall = [
             one["value"] for one in usual if one["metric"] == "recall" and one["unit_id"] == row["confirmation_id"]

@@ -1,10 +1,11 @@
 """A part of a new version makes the right things run again, and only those."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import pytest
 from rich.console import Console
@@ -21,6 +22,7 @@ from unlearning import metrics
 from unlearning.data import Synthetic
 from unlearning.data.augment import CropAndFlip, NoAugmentation
 from unlearning.methods import METHODS, FineTune, GradientAscent, Nothing, SalUn
+from unlearning.metrics import METRICS, Evaluation, Metric, Value
 from unlearning.models import CNN, ResNet18
 from unlearning.requirements import REQUIREMENTS, Requirement
 
@@ -117,6 +119,39 @@ def test_a_new_version_of_a_metric_measures_again_and_trains_nothing(
     assert again(study, results) == Again(frozenset(), searches, EVERY_ROW)
 
 
+def _spread(evaluation: Evaluation) -> list[Value]:
+    return [Value("test", float(evaluation.losses("test").std()))]
+
+
+SPREAD = Metric(name="spread", version=1, title="spread of the losses", compute=_spread, unit="nats", groups=("test",))
+
+
+def test_a_metric_that_is_named_in_a_study_measures_again_and_trains_nothing(
+    study: Study, results: Path, tmp_path: Path, add_part: Callable[..., None]
+) -> None:
+    results = Path(shutil.copytree(results, tmp_path / "copy"))
+    add_part(METRICS, SPREAD)
+    assert again(study, results) == NOTHING, "a metric that no study names changes none"
+    asked = study.model_copy(update={"metrics": ("spread",)})
+    assert again(asked, results) == Again(frozenset(), frozenset(), EVERY_ROW)
+    assert again(study.model_copy(update={"metrics": ("ua",)}), results) == NOTHING, "a built-in one is there"
+
+    def count(table: str) -> int:
+        return int(query(f"select count(*) n from {table}", results).column("n")[0].as_py())
+
+    tables = ("artifacts", "trials", "epochs", "confirmations")
+    before = {table: count(table) for table in tables}
+    with Progress(Console(quiet=True)) as progress:
+        run = StudyRun(asked, StorageRoot.at(results), progress)
+        run.run(local=True)
+    assert run.problems == []
+    after = {table: count(table) for table in tables}
+    assert after == before | {"confirmations": 2 * before["confirmations"]}
+    assert plan_of(asked, results).complete
+    assert plan_of(study, results).complete
+    assert count("measures where metric = 'spread'") == before["confirmations"]
+
+
 def test_a_new_version_of_what_a_method_requires_makes_it_and_runs_the_methods_that_require_it_again(
     study: Study, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +193,8 @@ def test_rows_carry_the_versions_of_what_made_them(study: Study, results: Path) 
 class Dampening(FineTune):
     """A method that requires Fisher information and stops at whatever weight has none."""
 
-    name: Any = "dampening"
+    name: Literal["dampening"] = "dampening"
+    version: ClassVar[int] = 1
     requires = ("fisher_forget", "fisher_train")
 
     def unlearn(self, context: Any, seed: int) -> Iterator[float]:
@@ -172,10 +208,9 @@ class Dampening(FineTune):
 
 
 def test_a_method_that_requires_another_kind_gets_it_planned_built_and_paid_for(
-    write_study: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write_study: Callable[..., Path], tmp_path: Path, add_part: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(METHODS, "_added", {})
-    METHODS.add(Dampening)
+    add_part(METHODS, Dampening)
     training = {"epochs": 1, "batch_size": 32, "lr": 0.1}
     study = read_study(write_study(methods=[{"name": "dampening", "epochs": 1}], training=training))
     plan = plan_of(study, tmp_path / "results")

@@ -26,6 +26,7 @@ PLUGGED = {
     "methods": [METHOD],
     "search": {"trials": 2, "window": 1, "startup": 1},
     "seeds": {"tuning": [0], "reporting": [1, 2]},
+    "metrics": ["forget_loss"],
 }
 PACKAGES = "select distinct method, method_package, network_package, source_package from {} order by method"
 
@@ -47,6 +48,8 @@ def test_a_study_in_yaml_uses_all_parts_of_the_package_and_its_rows_name_it(
     confirmed = {row.pop("method"): row for row in query(PACKAGES.format("confirmations"), results).to_pylist()}
     assert confirmed["alternate"] == {"method_package": "lethe-example 1.2"} | plugged
     assert confirmed["original"]["method_package"].startswith("lethe ")
+    metrics = "select distinct version, package from measures where metric = 'forget_loss'"
+    assert query(metrics, results).to_pylist() == [{"version": 1, "package": "lethe-example 1.2"}]
     [setting] = query("select distinct setting->>'climbs' climbs from trials", results).column("climbs").to_pylist()
     assert setting == "2"
 
@@ -56,6 +59,7 @@ def test_its_options_are_checked_as_built_in_ones_are_all_at_once(python: Python
         "data": [{"source": "stripes", "count": 1, "colour": "red"}],
         "network": {"name": "perceptron", "width": 0},
         "methods": [METHOD | {"climbs": 0, "clims": 2}, {"name": "alternat"}],
+        "metrics": ["forget_los", 3],
     }
     done = lethe(python, "plan", write_study(**PLUGGED | wrong))
     assert done.returncode == 2
@@ -67,7 +71,10 @@ def test_its_options_are_checked_as_built_in_ones_are_all_at_once(python: Python
         "methods.0.climbs",
         "methods.0.clims",
         "methods.1",
+        "metrics.0",
+        "metrics.1",
     }
+    assert "metrics.0: unknown metric 'forget_los'; did you mean forget_loss? The metrics are ua, " in done.stderr
     assert "did you mean alternate? The methods are salun, " in done.stderr
     assert "alternate (lethe-example 1.2)" in done.stderr
 
@@ -77,10 +84,18 @@ def test_the_command_lists_it_with_its_package_and_shows_its_options(python: Pyt
     assert listed.returncode == 0, listed.stderr
     rows = {tuple(line.split()[:4]) for line in listed.stdout.splitlines()}
     assert {("method", "alternate", "lethe-example", "1.2"), ("network", "perceptron", "lethe-example", "1.2")} <= rows
-    assert {("method", "salun", "lethe", "0.1.0"), ("network", "cnn", "lethe", "0.1.0")} <= rows
+    assert ("metric", "forget_loss", "lethe-example", "1.2") in rows
+    assert {
+        ("metric", "ua", "lethe", "0.1.0"),
+        ("method", "salun", "lethe", "0.1.0"),
+        ("network", "cnn", "lethe", "0.1.0"),
+    } <= rows
     shown = lethe(python, "methods", "alternate")
     [climbs] = [line for line in shown.stdout.splitlines() if line.split()[:1] == ["climbs"]]
     assert " ".join(climbs.split()) == "climbs whole number from 1 1 passes over the forget set in an epoch"
+    metric = lethe(python, "methods", "forget_loss").stdout
+    assert "metric forget_loss, lethe-example 1.2: median loss of the forget set" in metric
+    assert {("unit", "nats"), ("images", "forget")} <= {tuple(line.split()) for line in metric.splitlines()}
     unknown = lethe(python, "methods", "alternat")
     assert unknown.returncode == 2
     assert "alternate (lethe-example 1.2)" in unknown.stderr
@@ -113,11 +128,12 @@ import json, pickle
 from typing import ClassVar, Literal
 
 from lethe.pipeline.plan import make_plan
-from lethe.plugins import added_parts_of, packages_of
+from lethe.plugins import added_code_of, packages_of
 from lethe.study import parse_study
 from lethe_example.methods import Alternate
 from unlearning.families import PluginError
 from unlearning.methods import METHODS
+from unlearning.metrics import METRICS, Metric, Value
 
 
 class Twice(Alternate):
@@ -126,12 +142,18 @@ class Twice(Alternate):
     climbs: Literal[2] = 2
 
 
+def one(evaluation):
+    return [Value(None, 1.0)]
+
+
 METHODS.add(Twice)
+METRICS.add(Metric(name="one", version=1, title="one", compute=one))
 content = json.loads(CONTENT)
+content["metrics"].append("one")
 content["methods"].append({"name": "twice", "epochs": 1})
 study = parse_study(content, "here")
 assert study.methods[1].method is Twice
-assert added_parts_of(study) == [Twice]
+assert added_code_of(study) == [Twice, one]
 assert [str(package) for package in packages_of(study)] == ["lethe-example 1.2"]
 print(study.methods[1].example)
 try:
@@ -162,7 +184,8 @@ print(json.dumps(environment))
 """
     content: dict[str, Any] = {"name": "here", "forget": [{"kind": "random", "fraction": 0.2}], **PLUGGED}
     if missing:
-        content |= {"data": [{"source": "synthetic"}], "network": {"name": "cnn"}, "methods": [{"name": "salun"}]}
+        built_in = {"data": [{"source": "synthetic"}], "network": {"name": "cnn"}, "methods": [{"name": "salun"}]}
+        content |= {**built_in, "metrics": []}
     done = python("-c", code, json.dumps(content))
     assert done.returncode == 0, done.stderr
     environment = json.loads(done.stdout)

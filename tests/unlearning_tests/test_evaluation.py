@@ -9,7 +9,7 @@ import torch
 from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.forget import RandomShare, WholeClass, select
 from unlearning.evaluation import Evaluator
-from unlearning.metrics import METRICS, REPORT_METRICS, Measure, Value, measures_of
+from unlearning.metrics import BUILT_IN, REPORT_METRICS, Measure, Value, measures_of
 from unlearning.trial import Logits
 
 
@@ -45,7 +45,7 @@ def by_class(measures: list[Measure], metric: str) -> list[Value]:
 def test_what_search_and_report_share_is_equal_but_for_the_attacks_nonmembers(data: ImageData) -> None:
     everything = logits(data, "train", "val", "test")
     measures, _ = evaluator(data).measure(everything)
-    report = overall(measures_of(evaluator(data).evaluation(everything), METRICS))
+    report = overall(measures_of(evaluator(data).evaluation(everything), BUILT_IN))
     assert (measures.ua, measures.ra, measures.va) == (report["ua"], report["ra"], report["va"])
     assert measures.mia != report["mia"]
     assert not isnan(report["auc"])
@@ -53,14 +53,14 @@ def test_what_search_and_report_share_is_equal_but_for_the_attacks_nonmembers(da
 
 def test_a_model_without_an_oracle_has_no_gap_and_no_tug_of_war(data: ImageData) -> None:
     measured = {
-        one.metric for one in measures_of(evaluator(data).evaluation(logits(data, "train", "val", "test")), METRICS)
+        one.metric for one in measures_of(evaluator(data).evaluation(logits(data, "train", "val", "test")), BUILT_IN)
     }
-    assert METRICS.keys() - measured == {"gap", "tow"}
+    assert BUILT_IN.keys() - measured == {"gap", "tow"}
 
 
 def test_a_model_that_is_its_own_oracle_has_no_gap_and_the_whole_tug_of_war(data: ImageData) -> None:
     own = evaluator(data).evaluation(logits(data, "train", "val", "test"))
-    report = overall(measures_of(replace(own, oracle=own, references=(own,)), METRICS))
+    report = overall(measures_of(replace(own, oracle=own, references=(own,)), BUILT_IN))
     assert (report["gap"], report["tow"]) == (0, 1)
 
 
@@ -71,18 +71,18 @@ def test_the_gap_is_the_mean_over_the_references_of_the_mean_distance(data: Imag
         evaluator(data).evaluation({split: values_NK.roll(by, 1) for split, values_NK in everything.items()})
         for by in (1, 2)
     )
-    found = [METRICS[name].overall(own) for name in REPORT_METRICS]
+    found = [BUILT_IN[name].overall(own) for name in REPORT_METRICS]
     distances = [
-        abs(value - METRICS[name].overall(other))
+        abs(value - BUILT_IN[name].overall(other))
         for other in others
         for name, value in zip(REPORT_METRICS, found, strict=True)
     ]
-    assert METRICS["gap"].overall(replace(own, references=others)) == pytest.approx(sum(distances) / 8)
+    assert BUILT_IN["gap"].overall(replace(own, references=others)) == pytest.approx(sum(distances) / 8)
     assert min(distances) > 0
 
 
 def test_measures_of_each_class_average_to_those_of_all_its_forget_images(data: ImageData) -> None:
-    measures = measures_of(evaluator(data).evaluation(logits(data, "train", "val", "test")), METRICS)
+    measures = measures_of(evaluator(data).evaluation(logits(data, "train", "val", "test")), BUILT_IN)
     for metric in ("ua", "mia"):
         values = by_class(measures, metric)
         total = sum(one.n or 0 for one in values)
@@ -93,7 +93,7 @@ def test_measures_of_each_class_average_to_those_of_all_its_forget_images(data: 
 
 def test_a_class_without_forget_images_has_no_measure_of_its_own(data: ImageData) -> None:
     forget = select(WholeClass(class_index=2), data, seed=0)
-    measures = measures_of(Evaluator(data, forget, 0).evaluation(logits(data, "train", "val", "test")), METRICS)
+    measures = measures_of(Evaluator(data, forget, 0).evaluation(logits(data, "train", "val", "test")), BUILT_IN)
     for metric in ("ua", "mia"):
         values = by_class(measures, metric)
         assert [isnan(one.value) for one in values] == [True, True, False]
@@ -103,13 +103,13 @@ def test_a_class_without_forget_images_has_no_measure_of_its_own(data: ImageData
 
 def test_the_same_seed_attacks_with_the_same_members(data: ImageData) -> None:
     everything = logits(data, "train", "val", "test")
-    first, second = (measures_of(evaluator(data, 3).evaluation(everything), METRICS) for _ in range(2))
+    first, second = (measures_of(evaluator(data, 3).evaluation(everything), BUILT_IN) for _ in range(2))
     assert repr(first) == repr(second)
 
 
 def test_a_metric_of_a_split_that_was_not_evaluated_names_those_that_were(data: ImageData) -> None:
     with pytest.raises(ValueError, match="not evaluated on the split 'test', only on train, val"):
-        METRICS["ta"].overall(evaluator(data).evaluation(logits(data, "train", "val")))
+        BUILT_IN["ta"].overall(evaluator(data).evaluation(logits(data, "train", "val")))
 
 
 def test_the_losses_of_a_group_are_the_cross_entropies_of_its_images(data: ImageData) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unlearning.data import ImageData, SplitName
 from unlearning.data.forget import ForgetSet
-from unlearning.metrics import METRICS, SEARCH_METRICS, Evaluation, Predictions
+from unlearning.metrics import BUILT_IN, SEARCH_METRICS, Evaluation, Predictions
 from unlearning.trial import Logits
 
 
@@ -40,7 +40,7 @@ class Evaluator:
         started = time.perf_counter()
         evaluation.called_nonmember("confidence")
         seconds = time.perf_counter() - started
-        return Measures(**{name: METRICS[name].overall(evaluation) for name in SEARCH_METRICS}), seconds
+        return Measures(**{name: BUILT_IN[name].overall(evaluation) for name in SEARCH_METRICS}), seconds
 
     def evaluation(self, logits: Logits) -> Evaluation:
         """Return what every metric of a model can be computed from, non-members from the split that the data names."""

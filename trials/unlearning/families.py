@@ -137,9 +137,9 @@ class Family(Mapping[str, Part], ABC):
     def package_of(self, part: Part) -> Package | None:
         """Return the distribution that a member comes from; None where no distribution brings it."""
         name = self._name(part)
-        if self._built_in.get(name) is part:
+        if self._built_in.get(name) == part:
             return self.package(name)
-        if name in self._entries and self[name] is part:
+        if name in self._entries and self[name] == part:
             return self.package(name)
         return None
 
@@ -148,9 +148,9 @@ class Family(Mapping[str, Part], ABC):
         return self._entries[name][0] if name in self._entries else None
 
     def is_member(self, part: Part) -> bool:
-        """Return whether this very class or object is a member."""
+        """Return whether a class or object is a member, or equal to one as a copy from another process is."""
         name = self._name(part)
-        return name in self and self[name] is part
+        return name in self and self[name] == part
 
     def imported(self) -> dict[str, Part]:
         """Return the members that need no import: built-in, added, and those of plug-ins that were used before."""

@@ -1,6 +1,6 @@
-"""The command that lists what a study can choose from: methods, networks and data sources, with their packages."""
+"""The command that lists what a study can choose from: methods, networks, data sources and metrics, with packages."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -9,15 +9,20 @@ from rich.text import Text
 
 from lethe.cli._common import console, fail, stderr
 
+if TYPE_CHECKING:
+    from unlearning.families import Family
+    from unlearning.metrics import Metric
+
 PartName = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="A method, network or data source, whose options are shown.")
+    str | None, typer.Argument(metavar="NAME", help="A method, network, data source or metric, which is described.")
 ]
 
 
 def methods(name: PartName = None) -> None:
-    """List methods, networks and data sources, with packages.
+    """List methods, networks, data sources and metrics.
 
-    These are the names that a study can use. With NAME, show its options: their values, defaults and meanings. Exit
+    These are the names that a study can use, with packages. With NAME, show its options: their values, defaults and
+    meanings; for a metric, what it measures. Exit
     code 0: all can be used; 1: a plug-in cannot be used (the message says why); 2: there is no such name.
     """
     if name is None:
@@ -40,9 +45,8 @@ def _list_all() -> None:
                 problems.append(str(error))
                 continue
             package = family.package(name)
-            options = ", ".join(option for option in part.model_fields if option != family.tag)
-            version = str(part.version)
-            table.add_row(*map(Text, (family.noun, name, str(package or ""), version, options)))
+            options = ", ".join(_options(family, part))
+            table.add_row(*map(Text, (family.noun, name, str(package or ""), str(part.version), options)))
     out = console()
     out.print(table)
     out.print(Text("`lethe methods NAME` shows the values, defaults and meanings of the options."))
@@ -54,27 +58,57 @@ def _list_all() -> None:
 def _show(name: str) -> None:
     from lethe.plugins import FAMILIES
     from unlearning.families import PluginError
+    from unlearning.metrics import Metric
 
     found = [family for family in FAMILIES.values() if name in family]
     if not found:
         known = "\n".join(f"  {family.noun}s: {family.described()}" for family in FAMILIES.values())
-        fail(f"there is no method, network or data source {name!r}; there are\n{known}")
+        fail(f"there is no method, network, data source or metric {name!r}; there are\n{known}")
     for family in found:
         try:
             part = family[name]
         except PluginError as error:
             fail(str(error), 1)
-        table = Table("option", "values", "default", "meaning", box=SIMPLE_HEAD)
-        schema = part.model_json_schema()
-        for option, about in schema["properties"].items():
-            if option != family.tag:
-                default = "needed" if option in schema.get("required", ()) else _written(about.get("default"))
-                table.add_row(*map(Text, (option, _values(about), default, about.get("description", ""))))
+        table, meaning = _metric(part) if isinstance(part, Metric) else _class_of_options(family, part)
         out = console()
-        meaning = (part.__doc__ or "").strip().splitlines()[0] if part.__doc__ else ""
         package = family.package(name)
         out.print(Text(f"{family.noun} {name}, {package or 'added by a program'}: {meaning}"))
         out.print(table)
+
+
+def _options(family: "Family[Any]", part: Any) -> list[str]:
+    """Return the names of the options of a part; a metric has none."""
+    from unlearning.families import OptionsFamily
+
+    return [name for name in part.model_fields if name != family.tag] if isinstance(family, OptionsFamily) else []
+
+
+def _class_of_options(family: "Family[Any]", part: Any) -> tuple[Table, str]:
+    """Return a table of the options of a method, network or data source, and its meaning."""
+    table = Table("option", "values", "default", "meaning", box=SIMPLE_HEAD)
+    schema = part.model_json_schema()
+    for option in _options(family, part):
+        about = schema["properties"][option]
+        default = "needed" if option in schema.get("required", ()) else _written(about.get("default"))
+        table.add_row(*map(Text, (option, _values(about), default, about.get("description", ""))))
+    return table, (part.__doc__ or "").strip().partition("\n")[0]
+
+
+def _metric(metric: "Metric") -> tuple[Table, str]:
+    """Return a table of what a metric measures, and its meaning."""
+    targets = {"oracle": "the oracle's value", "higher": "higher is better", "lower": "lower is better"}
+    facts = {
+        "version": str(metric.version),
+        "unit": metric.unit or "none",
+        "target": targets[metric.direction],
+        "images": ", ".join(metric.groups) or "of no single group",
+        "by class": "yes" if metric.per_class else "no",
+        "source": metric.source,
+    }
+    table = Table("property", "value", box=SIMPLE_HEAD)
+    for fact in facts.items():
+        table.add_row(*map(Text, fact))
+    return table, metric.title
 
 
 _TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "null": "null"}

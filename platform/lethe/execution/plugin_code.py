@@ -37,12 +37,12 @@ def with_plugins(runtime_env: dict[str, Any], packages: Iterable[Package]) -> di
     }
 
 
-def send_by_value(classes: Iterable[type]) -> None:
-    """Send classes that no distribution provides, such as those of a script's own module, by value.
+def send_by_value(parts: Iterable[object]) -> None:
+    """Send classes and functions that no distribution provides, such as those of a script's own module, by value.
 
     Those of ``__main__`` always are.
     """
-    for name in {one.__module__.partition(".")[0] for one in classes} - {"__main__"}:
+    for name in {one.__module__.partition(".")[0] for one in parts} - {"__main__"}:
         cloudpickle.register_pickle_by_value(sys.modules[name])
 
 

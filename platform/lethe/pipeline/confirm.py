@@ -8,6 +8,7 @@ stand in no row, but the noise floor is taken over every oracle there is.
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, in_order, oracle, original
@@ -22,7 +23,7 @@ from lethe.study import MethodSearch, Scenario, method_versions
 from unlearning import metrics
 from unlearning.data import SplitName
 from unlearning.methods import Method, Nothing
-from unlearning.metrics import METRICS, Evaluation, Measure, measures_of
+from unlearning.metrics import BUILT_IN, Evaluation, Measure, Metric, measures_of
 from unlearning.trial import EpochResult, Logits
 
 Role = Literal["reporting", "tuning"]
@@ -48,6 +49,7 @@ class Confirmation:
         method_search: whose search chose the setting; None for rows that belong to no search.
         others: the other reporting seeds, for the oracle's row.
         role: what the seed is for.
+        metrics: those that are measured beside the built-in ones.
     """
 
     study: str
@@ -59,12 +61,13 @@ class Confirmation:
     choice: Choice | None
     others: tuple[int, ...]
     role: Role = "reporting"
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def confirmation_id(self) -> str:
         """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once.
 
-        It is confirmed again when its method or a metric has a new version.
+        It is confirmed again when its method or a metric has a new version, or when the study asks for other metrics.
         """
         setting = fingerprint(
             {
@@ -72,7 +75,7 @@ class Confirmation:
                 "setting": self.setting["setting"],
                 "nonmembers": self.scenario.nonmembers,
                 "method_versions": method_versions(type(self.method)) if self.method else {},
-                "metric_versions": metrics.versions(),
+                "metric_versions": metrics.versions() | {one.name: one.version for one in self.metrics},
             }
         )
         return f"{self.study}-{self.scenario.fingerprint[:8]}-{setting[:8]}-{self.seed}"
@@ -152,7 +155,16 @@ def needed_by(wanted: Iterable[Confirmation]) -> list[Needed]:
 def _tuning_oracle(method_search: MethodSearch, seed: int) -> Confirmation:
     study = method_search.study
     return Confirmation(
-        study.name, method_search.scenario, "oracle", seed, None, None, None, study.seeds.reporting, role="tuning"
+        study.name,
+        method_search.scenario,
+        "oracle",
+        seed,
+        None,
+        None,
+        None,
+        study.seeds.reporting,
+        role="tuning",
+        metrics=study.further_metrics,
     )
 
 
@@ -160,16 +172,17 @@ def _rows_on(
     method_search: MethodSearch, seed: int, others: tuple[int, ...], choice: Choice | None
 ) -> list[Confirmation]:
     study, scenario = method_search.study.name, method_search.scenario
+    row_of = partial(Confirmation, study, scenario, metrics=method_search.study.further_metrics)
     rows = [
-        Confirmation(study, scenario, "original", seed, Nothing(), None, None, ()),
-        Confirmation(study, scenario, "oracle", seed, None, None, None, others),
+        row_of("original", seed, Nothing(), None, None, ()),
+        row_of("oracle", seed, None, None, None, others),
     ]
     if choice is None:
         return rows
     method = method_search.method_at(setting_of(choice.trial, method_search))
-    rows.append(Confirmation(study, scenario, method.name, seed, method, method_search, choice, ()))
+    rows.append(row_of(method.name, seed, method, method_search, choice, ()))
     for name, control in method.controls().items():
-        rows.append(Confirmation(study, scenario, f"{method.name} {name}", seed, control, method_search, choice, ()))
+        rows.append(row_of(f"{method.name} {name}", seed, control, method_search, choice, ()))
     return rows
 
 
@@ -223,17 +236,19 @@ class Confirmer:
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
         )
-        return row, _predictions(row, trial_context, logits) if logits else [], measure_rows(row, measures)
+        predictions = _predictions(row, trial_context, logits) if logits else []
+        return row, predictions, measure_rows(row, measures, confirmation.metrics)
 
     def _measures(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> list[Measure]:
         """Compute every metric, against the paired oracle; for the oracle itself the gap is to those of other seeds."""
         oracle = trial_context.oracle_evaluation
+        wanted = {**BUILT_IN, **{metric.name: metric for metric in confirmation.metrics}}
         if confirmation.method is not None:
             own = trial_context.evaluator.evaluation(logits)
-            return measures_of(replace(own, oracle=oracle, references=(oracle,)), METRICS)
+            return measures_of(replace(own, oracle=oracle, references=(oracle,)), wanted)
         others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
         references = tuple(other.oracle_evaluation for other in others)
-        return measures_of(replace(oracle, oracle=oracle, references=references), METRICS)
+        return measures_of(replace(oracle, oracle=oracle, references=references), wanted)
 
 
 def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
@@ -262,7 +277,7 @@ def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logi
 
 
 def _of_oracle(oracle: Evaluation) -> dict[str, Any]:
-    return {f"oracle_{name}": METRICS[name].overall(oracle) for name in ("ua", "ra", "va", "ta", "mia")}
+    return {f"oracle_{name}": BUILT_IN[name].overall(oracle) for name in ("ua", "ra", "va", "ta", "mia")}
 
 
 def _costs(method: Method, trial_context: TrialContext, epochs: Sequence[EpochResult]) -> dict[str, Any]:

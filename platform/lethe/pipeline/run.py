@@ -25,7 +25,7 @@ from lethe.pipeline.build import ArtifactBuilder
 from lethe.pipeline.confirm import Confirmer, confirmations, missing_from
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
-from lethe.plugins import added_parts_of, packages_of
+from lethe.plugins import added_code_of, packages_of
 from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
 from lethe.results.columns import specification
 from lethe.results.ownership import check_ownership
@@ -109,7 +109,7 @@ class StudyRun:
         with joined as connection, stopping_on_signals(self._stop):
             self._progress.say(f"Running on {connection.title}.")
             if isinstance(connection, OnRay):
-                send_by_value(added_parts_of(self._study))
+                send_by_value(added_code_of(self._study))
                 for asked in (self._study.resources.training, self._study.resources.trial):
                     if asked != "auto":
                         connection.check_holds(asked)

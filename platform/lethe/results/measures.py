@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lethe.results.rows import CLASS_COLUMNS, ConfirmationRow, MeasureRow
-from unlearning.metrics import METRICS, Measure
+from unlearning.metrics import BUILT_IN, METRICS, Measure, Metric
 
-COLUMNS: Final = tuple(name for name in METRICS if name in ConfirmationRow.__dataclass_fields__)
+COLUMNS: Final = tuple(name for name in BUILT_IN if name in ConfirmationRow.__dataclass_fields__)
 """Metrics with a column of the same name in a confirmation, for the value over all classes."""
 
-GROUPS: Final[Mapping[str, str]] = {name: metric.groups[0] for name, metric in METRICS.items() if metric.groups}
+GROUPS: Final[Mapping[str, str]] = {name: metric.groups[0] for name, metric in BUILT_IN.items() if metric.groups}
 """The images that the metrics of these columns are measured on."""
 
 
@@ -31,8 +31,15 @@ def measure_columns(measures: Sequence[Measure]) -> dict[str, Any]:
     return {name: overall.get(name) for name in COLUMNS} | by_class
 
 
-def measure_rows(confirmation: ConfirmationRow, measures: Sequence[Measure]) -> list[MeasureRow]:
-    """Make the rows of a confirmation's measures."""
+def measure_rows(
+    confirmation: ConfirmationRow, measures: Sequence[Measure], further: Sequence[Metric] = ()
+) -> list[MeasureRow]:
+    """Make the rows of a confirmation's measures.
+
+    Args:
+        further: the metrics among them that are not built in.
+    """
+    packages = {metric.name: _package(metric) for metric in (*BUILT_IN.values(), *further)}
     return [
         MeasureRow(
             study=confirmation.study,
@@ -41,6 +48,7 @@ def measure_rows(confirmation: ConfirmationRow, measures: Sequence[Measure]) -> 
             training_seed=confirmation.training_seed,
             metric=one.metric,
             version=one.version,
+            package=packages[one.metric],
             split=one.value.group,
             class_index=one.value.class_index,
             value=_or_null(one.value.value),
@@ -50,6 +58,11 @@ def measure_rows(confirmation: ConfirmationRow, measures: Sequence[Measure]) -> 
         )
         for one in measures
     ]
+
+
+def _package(metric: Metric) -> str | None:
+    package = METRICS.package_of(metric)
+    return str(package) if package else None
 
 
 def _is_of_class(measure: Measure) -> bool:

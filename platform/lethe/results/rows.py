@@ -342,6 +342,10 @@ class MeasureRow:
     version: Annotated[int | None, Column("", "version of the metric; null where the unit was recorded without it")] = (
         None
     )
+    package: Annotated[
+        str | None,
+        Column("", "package of the metric, with its version; null if a program added it, and in early results"),
+    ] = None
     split: Annotated[
         str | None,
         Column("", "images looked at: 'forget', 'retain', 'train', 'val' or 'test'; null where it is none of them"),

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
 
 from lethe.study._wording import explain, shown, unknown
 from unlearning.data import AnySource
@@ -11,6 +11,7 @@ from unlearning.data.augment import AugmentationName
 from unlearning.data.forget import AnyForgetRequest
 from unlearning.engine import Precision
 from unlearning.methods import METHODS, Method
+from unlearning.metrics import BUILT_IN, METRICS, Metric
 from unlearning.models import AnyNetwork, ResNet18
 from unlearning.options import Options
 from unlearning.training import Recipe
@@ -283,6 +284,12 @@ class ResourceOptions(Options):
     )
 
 
+def _known_metric(name: str) -> str:
+    return METRICS[name].name
+
+
+MetricName = Annotated[str, AfterValidator(_known_metric)]
+
 LONGEST_NAME = 160
 """Characters of a study's name; those of its files are up to 85 longer, and a file system takes 255."""
 
@@ -304,6 +311,11 @@ class Study(Options):
     network: AnyNetwork = Field(ResNet18(), description="the classifier")
     training: TrainingChoice = Field(TrainingChoice(), description="how originals and oracles are trained")
     methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed] = Field(description="unlearning methods to compare")
+    metrics: Annotated[tuple[MetricName, ...], Listed] = Field(
+        (),
+        description="names of metrics from plug-ins that each confirmation measures beside the built-in ones; a metric "
+        "that is named later confirms again, and trains and searches nothing",
+    )
     search: Search = Field(Search(), description="how the settings of the methods are searched")
     seeds: Seeds = Field(Seeds(), description="training seeds to choose settings on, and others to report on")
     margin: Annotated[float, Gt(0), Lt(1)] = Field(
@@ -316,6 +328,11 @@ class Study(Options):
         description="where results are kept: a URI such as s3://bucket/results, or a folder, which counts from the "
         "working directory; --results and LETHE_RESULTS come before it",
     )
+
+    @property
+    def further_metrics(self) -> tuple[Metric, ...]:
+        """The metrics that confirmations measure beside the built-in ones."""
+        return tuple(METRICS[name] for name in self.metrics if name not in BUILT_IN)
 
     def in_precision(self, precision: Precision) -> "Study":
         """Return the study with its models trained in this precision."""
@@ -332,6 +349,7 @@ class Study(Options):
             "augmentations": list(self.augmentations),
             "forget": [request.model_dump_json() for request in self.forget],
             "methods": [choice.name for choice in self.methods],
+            "metrics": list(self.metrics),
         }
         problems = [
             f"{name}: named twice: {', '.join(twice)}"

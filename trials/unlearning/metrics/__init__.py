@@ -1,22 +1,19 @@
 """Metrics: what is measured of a model, each with its version, its meaning and how it is computed.
 
-`METRICS` is all that is measured of a confirmed model. A metric is one file with one `Metric`, and an entry here.
+`BUILT_IN` is what is measured of every confirmed model; a built-in metric is one file with one `Metric`, and an entry
+in that table. `METRICS` is the family of all: a study names those that come from elsewhere to have them measured too.
 """
 
 from typing import Final
 
-from unlearning.metrics._attack_accuracy import ATTACK_ACCURACY
-from unlearning.metrics._auc import AUC, auc
+from unlearning.metrics._auc import auc
 from unlearning.metrics._base import Direction, Measure, Metric, Value, by_class
 from unlearning.metrics._evaluation import Evaluation, Group, Split
-from unlearning.metrics._gap import GAP, average_gap
-from unlearning.metrics._measure import measures_of
-from unlearning.metrics._mia import MIA, MIA_BY_FEATURE
+from unlearning.metrics._family import BUILT_IN, METRICS, MetricFamily
+from unlearning.metrics._gap import average_gap
+from unlearning.metrics._measure import fault_of, measures_of
 from unlearning.metrics._predictions import DivergedError, Predictions
-from unlearning.metrics._recall import RECALL
-from unlearning.metrics._split_accuracy import RA, TA, VA
-from unlearning.metrics._tow import TOW, tug_of_war
-from unlearning.metrics._ua import UA
+from unlearning.metrics._tow import tug_of_war
 from unlearning.metrics.accuracy import (
     accuracy,
     per_class_recall,
@@ -34,24 +31,20 @@ from unlearning.metrics.membership import (
     membership_scores,
 )
 
-METRICS: Final[dict[str, Metric]] = {
-    metric.name: metric for metric in (UA, RA, VA, TA, MIA, *MIA_BY_FEATURE, ATTACK_ACCURACY, AUC, RECALL, GAP, TOW)
-}
-"""Every metric of a confirmed model, by name."""
-
-SEARCH_METRICS: Final = tuple(name for name, metric in METRICS.items() if metric.in_objective)
+SEARCH_METRICS: Final = tuple(name for name, metric in BUILT_IN.items() if metric.in_objective)
 """What a search may look at: no metric of the test split, and the attack's non-members come from val."""
 
-REPORT_METRICS: Final = tuple(name for name, metric in METRICS.items() if metric.in_gap)
+REPORT_METRICS: Final = tuple(name for name, metric in BUILT_IN.items() if metric.in_gap)
 """What "Avg. Gap" means in the literature's tables."""
 
 
 def versions() -> dict[str, int]:
-    """Return the version of each metric, by name."""
-    return {name: metric.version for name, metric in METRICS.items()}
+    """Return the version of each built-in metric, by name."""
+    return {name: metric.version for name, metric in BUILT_IN.items()}
 
 
 __all__ = [
+    "BUILT_IN",
     "FEATURES",
     "METRICS",
     "REPORT_METRICS",
@@ -64,6 +57,7 @@ __all__ = [
     "Group",
     "Measure",
     "Metric",
+    "MetricFamily",
     "Predictions",
     "Split",
     "Value",
@@ -75,6 +69,7 @@ __all__ = [
     "called_nonmember",
     "draw_members",
     "energy_test",
+    "fault_of",
     "measures_of",
     "membership_scores",
     "per_class_recall",

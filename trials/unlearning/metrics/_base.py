@@ -35,10 +35,11 @@ class Metric:
     """One metric.
 
     Attributes:
-        name: as rows call it; the same as its key in `METRICS`.
+        name: as rows and studies call it; the same as its key in `METRICS`.
         version: raised by hand whenever its values change their meaning.
         title: for people, a phrase.
-        compute: gives the values of an evaluation, the one over all classes first; none where it does not apply.
+        compute: a function, or an object of a class with ``__call__``, that returns the values of an evaluation, the
+            one over all classes first; none where it does not apply.
         unit: ``fraction``, or another; empty where there is none.
         direction: ``oracle`` where the target is the oracle's value, else whether ``higher`` or ``lower`` is better.
         source: the paper, or where its definition is kept.

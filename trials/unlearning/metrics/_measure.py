@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from unlearning.metrics._base import Measure, Metric, Value
@@ -28,14 +29,27 @@ def measures_of(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> list[M
     ]
 
 
+def fault_of(metric: Metric) -> str | None:
+    """Return what is wrong with a metric before it computes anything; None where nothing is."""
+    if not (isinstance(metric.name, str) and metric.name.isidentifier()):
+        return f"wanted a name of letters, digits and _, got {metric.name!r}"
+    if not isinstance(metric.version, int) or isinstance(metric.version, bool) or metric.version < 1:
+        return f"wanted a version that is a whole number from 1, got {metric.version!r}"
+    if not callable(metric.compute) or isinstance(metric.compute, partial):
+        return f"wanted compute to be a function, or an object of a class with __call__, got {metric.compute!r}"
+    if (metric.in_objective or metric.in_gap) and metric.name not in _OF_THE_GAP:
+        return (
+            "wanted in_objective and in_gap to be false, since a gap over other measures is another quantity; only "
+            f"{', '.join(_OF_THE_GAP)} enter it"
+        )
+    return None
+
+
 def _checked(name: str, metric: Metric, evaluation: Evaluation) -> Iterator[Value]:
     if name != metric.name:
         raise ValueError(f"metric '{metric.name}' is entered as '{name}': wanted one name")
-    if (metric.in_objective or metric.in_gap) and name not in _OF_THE_GAP:
-        raise ValueError(
-            f"metric '{name}': wanted in_objective and in_gap to be false, since a gap over other measures is another "
-            f"quantity; only {', '.join(_OF_THE_GAP)} enter it"
-        )
+    if fault := fault_of(metric):
+        raise ValueError(f"metric '{name}': {fault}")
     for value in metric.compute(evaluation):
         wanted = metric.groups or (None,)
         if value.group not in wanted:

@@ -1,22 +1,30 @@
 """RA, VA and TA: one accuracy on three groups of images."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from unlearning.metrics._base import Metric, Value
 from unlearning.metrics._evaluation import Evaluation, Group
 from unlearning.metrics.accuracy import accuracy
 
 
-def _accuracy_on(group: Group, name: str, title: str, *, in_objective: bool, in_gap: bool) -> Metric:
-    def compute(evaluation: Evaluation) -> Iterator[Value]:
-        predictions = evaluation.of(group)
-        yield Value(group, accuracy(predictions), len(predictions))
+@dataclass(frozen=True)
+class _Accuracy:
+    """How the accuracy on one group of images is computed."""
 
+    group: Group
+
+    def __call__(self, evaluation: Evaluation) -> Iterator[Value]:
+        predictions = evaluation.of(self.group)
+        yield Value(self.group, accuracy(predictions), len(predictions))
+
+
+def _accuracy_on(group: Group, name: str, title: str, *, in_objective: bool, in_gap: bool) -> Metric:
     return Metric(
         name=name,
         version=1,
         title=title,
-        compute=compute,
+        compute=_Accuracy(group),
         source="Fan et al., SalUn, ICLR 2024",
         groups=(group,),
         in_objective=in_objective,

@@ -47,7 +47,7 @@ of_confirmations as (
 from_columns as (from of_epochs union all by name from of_trials union all by name from of_confirmations)
 from recorded_measures
 union all
-select study, unit_kind, unit_id, epoch, training_seed, metric, null as version,
+select study, unit_kind, unit_id, epoch, training_seed, metric, null as version, null as package,
     case metric {_SPLITS} end as split, class_index, value, null as low, null as high, null as n
 from from_columns
 """,

@@ -1,9 +1,10 @@
 import pytest
 from lethe_example.data import Stripes
 from lethe_example.methods import Alternate
+from lethe_example.metrics import FORGET_LOSS
 from lethe_example.networks import Perceptron
 
-from unlearning.testing import METHOD_CHECKS, NETWORK_CHECKS, SOURCE_CHECKS, name_of
+from unlearning.testing import METHOD_CHECKS, METRIC_CHECKS, NETWORK_CHECKS, SOURCE_CHECKS, name_of
 
 
 @pytest.mark.parametrize("check", METHOD_CHECKS, ids=name_of)
@@ -19,3 +20,8 @@ def test_perceptron(check):
 @pytest.mark.parametrize("check", SOURCE_CHECKS, ids=name_of)
 def test_stripes(check):
     check(Stripes())
+
+
+@pytest.mark.parametrize("check", METRIC_CHECKS, ids=name_of)
+def test_forget_loss(check):
+    check(FORGET_LOSS)
