@@ -16,7 +16,8 @@ from typing import get_args
 
 from timing import Row, parser, show, timed
 
-from lethe.artifacts import ArtifactStore, ArtifactWorker, RayClaims, TrainedModel, build_jobs
+from lethe.artifacts import ArtifactStore, ArtifactWorker, TrainedModel, build_jobs
+from lethe.execution.claims import RayClaims
 from lethe.execution.connect import connect
 from lethe.execution.ray_worker_pool import RayWorkerPool
 from lethe.execution.shared_data import SharedData

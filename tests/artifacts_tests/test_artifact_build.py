@@ -20,7 +20,6 @@ from lethe.artifacts import (
     Built,
     Facts,
     FisherInformation,
-    LocalClaims,
     Manifest,
     Needed,
     SaliencyScores,
@@ -33,7 +32,7 @@ from lethe.artifacts import (
     original,
     trained_models,
 )
-from lethe.artifacts._claims import LEASE_S
+from lethe.execution.claims import LEASE_S, LocalClaims
 from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
 from lethe.storage.root import StorageRoot

@@ -76,6 +76,10 @@ def test_a_plug_in_travels_to_two_nodes_that_lack_it_with_a_method_of_the_progra
         alternate | {"n": 2},
         twice | {"n": 2},
     ]
+    measured = query("select package, count(*) n from measures where metric = 'forget_loss' group by all", results)
+    [measure] = measured.to_pylist()
+    assert measure["package"] == "lethe-example 1.2"
+    assert measure["n"] >= len(("alternate", "twice")) * 2
 
 
 def _study() -> dict[str, Any]:
@@ -87,5 +91,6 @@ def _study() -> dict[str, Any]:
             {"name": "alternate", "epochs": 1, "batch_size": 32, "search": SEARCH},
             {"name": "twice", "epochs": 1, "batch_size": 32, "lr": 0.001},
         ],
+        "metrics": ["forget_loss"],
         "search": {"trials": 2, "window": 1, "startup": 1},
     }

@@ -13,7 +13,7 @@ import pytest
 import ray
 import torch
 
-from lethe.artifacts import RayClaims
+from lethe.execution.claims import RayClaims
 from lethe.execution.connection import OnRay
 from lethe.execution.failures import LIMITS, ClusterError, LostWorkError, failure_of
 from lethe.execution.ray_worker_pool import RayWorkerPool

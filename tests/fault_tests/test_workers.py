@@ -50,7 +50,7 @@ CLAIMS_THAT_NEVER_LAPSE = """
 import sys
 import ray
 from lethe.execution.connect import connect
-from lethe.artifacts._claims import LocalClaims
+from lethe.execution.claims import LocalClaims
 
 with connect(sys.argv[1]):
     kept = {"name": "lethe-claims", "namespace": "lethe", "lifetime": "detached", "num_cpus": 0}

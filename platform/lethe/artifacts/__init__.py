@@ -1,7 +1,6 @@
 """Artifacts: what is made once and shared by every trial, study and audit, described by recipes that require others."""
 
 from lethe.artifacts._build import ArtifactWorker, BuildJob, Built, build_jobs
-from lethe.artifacts._claims import Claims, LocalClaims, RayClaims
 from lethe.artifacts._manifest import Facts, Manifest
 from lethe.artifacts._needs import REQUIRED, Needed, needed_for
 from lethe.artifacts._recipe import (
@@ -36,15 +35,12 @@ __all__ = [
     "ArtifactWorker",
     "BuildJob",
     "Built",
-    "Claims",
     "CorruptArtifactError",
     "Facts",
     "FisherInformation",
-    "LocalClaims",
     "Manifest",
     "Needed",
     "Product",
-    "RayClaims",
     "SaliencyScores",
     "Tensors",
     "TrainedModel",

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from lethe.artifacts._claims import Claims, holder_here, renewing, waiting_for
 from lethe.artifacts._manifest import Facts, Manifest
 from lethe.artifacts._needs import Needed
 from lethe.artifacts._recipe import ArtifactKey, ArtifactRecipe, Product, Tensors
 from lethe.artifacts._store import ArtifactStore, CorruptArtifactError
+from lethe.execution.claims import Claims, holder_here, renewing, waiting_for
 from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from lethe.artifacts import ArtifactStore, ArtifactWorker, Claims, LocalClaims, RayClaims
+from lethe.artifacts import ArtifactStore, ArtifactWorker
 from lethe.artifacts.context import TrialContexts
 from lethe.errors import LetheError
+from lethe.execution.claims import Claims, LocalClaims, RayClaims
 from lethe.execution.connect import connect
 from lethe.execution.connection import Connection, OnRay
 from lethe.execution.leftovers import remove_leftovers
