@@ -61,7 +61,7 @@ class ComputeSeconds:
 
 
 def overheads(study_file: Path, results: str, repeats: int) -> list[float]:
-    """Give the overhead of each run of one trial on one worker."""
+    """Return the overhead of each run of one trial on one worker."""
     study, root = read_study(study_file), StorageRoot.at(results)
     plan = make_plan(study, ArtifactStore(root), Store(root))
     method_search, first = (

@@ -70,7 +70,7 @@ PARTS: dict[str, tuple[Any, str]] = {
 
 
 def study_of(trials: int, method_searches: int, sampler: str, epochs: int) -> Study:
-    """Give a study of this many trials, shared out evenly to the method searches."""
+    """Return a study of this many trials, shared out evenly to the method searches."""
     search = {"lr": {"low": 1e-3, "high": 1e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
     return parse_study(
         {
@@ -133,7 +133,7 @@ class Stopwatch:
         setattr(owner, method, self.timed(getattr(owner, method), part))
 
     def timed(self, work: Callable[..., Any], part: str) -> Callable[..., Any]:
-        """Give work that is charged to a part."""
+        """Return work that is charged to a part."""
 
         @functools.wraps(work)
         def timed(*arguments: Any, **options: Any) -> Any:
@@ -195,7 +195,7 @@ def measure_search(study: Study, folder: str, window: int) -> list[dict[str, Any
 
 
 def _per_trial(span: list[tuple[float, float, defaultdict[str, float]]]) -> dict[str, float]:
-    """Give the milliseconds of a trial between two marks, whole and by part."""
+    """Return the milliseconds of a trial between two marks, whole and by part."""
     (began, cpu_before, before), (ended, cpu_after, after), count = span[0], span[-1], len(span) - 1
     whole = 1000 * (ended - began) / count
     parts = {part: 1000 * (after[part] - before[part]) / count for part in PARTS}
@@ -234,7 +234,7 @@ def measure_return(study: Study, folder: str, which: str) -> dict[str, Any]:
 
 
 def _memory(name: str) -> int:
-    """Give this process's resident memory, now (VmRSS) or at its peak (VmHWM), in MB."""
+    """Return this process's resident memory, now (VmRSS) or at its peak (VmHWM), in MB."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith(f"{name}:"))) // 1024
 

@@ -114,7 +114,7 @@ def worker(options: argparse.Namespace) -> list[Phases]:
 
 
 def seconds_of_rows(results: str, repeats: int) -> float:
-    """Give the median seconds of appending a finished trial with its epochs to a store."""
+    """Return the median seconds of appending a finished trial with its epochs to a store."""
     from lethe.results import EpochRow, Store, TrialRow, to_rows
     from lethe.storage.root import StorageRoot
 

@@ -67,7 +67,7 @@ def saliency_mask(model: nn.Module, forget: DataLoader[tuple[Tensor, int]], dens
 def confidences(
     model: nn.Module, loader: DataLoader[tuple[Tensor, int]], autocast: torch.autocast
 ) -> tuple[np.ndarray, float]:
-    """Give the probability of each image's own class, and the accuracy."""
+    """Return the probability of each image's own class, and the accuracy."""
     model.eval()
     device = device_of(model)
     found, right = [], 0
@@ -82,7 +82,7 @@ def confidences(
 
 
 def membership(members: np.ndarray, nonmembers: np.ndarray, forget: np.ndarray) -> float:
-    """Give the share of the forget set that a support vector classifier calls non-member."""
+    """Return the share of the forget set that a support vector classifier calls non-member."""
     chosen = np.random.default_rng(0).permutation(len(members))[: len(nonmembers)]
     features = np.concatenate([members[chosen], nonmembers])[:, None]
     labels = np.concatenate([np.ones(len(chosen)), np.zeros(len(nonmembers))])
@@ -96,7 +96,7 @@ def gap(
     oracle: dict[str, float],
     autocast: torch.autocast,
 ) -> float:
-    """Give the mean absolute difference to the oracle over UA, RA, VA and MIA."""
+    """Return the mean absolute difference to the oracle over UA, RA, VA and MIA."""
     forget, forget_accuracy = confidences(model, loaders["forget"], autocast)
     retain, ra = confidences(model, loaders["retain"], autocast)
     val, va = confidences(model, loaders["val"], autocast)

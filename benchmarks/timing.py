@@ -18,7 +18,7 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 def by_turns(works: Mapping[Name, Callable[[], object]], repeats: int) -> dict[Name, float]:
-    """Give the median seconds of each work: all once to warm up, then all by turns, again and again."""
+    """Return the median seconds of each work: all once to warm up, then all by turns, again and again."""
     for work in works.values():
         timed(work)
     rounds = [{name: timed(work) for name, work in works.items()} for _ in range(repeats)]
@@ -26,12 +26,12 @@ def by_turns(works: Mapping[Name, Callable[[], object]], repeats: int) -> dict[N
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Give the median seconds of some work, after one run to warm up."""
+    """Return the median seconds of some work, after one run to warm up."""
     return by_turns({"": work}, repeats)[""]
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Give the seconds of some work, until the device is done with it."""
+    """Return the seconds of some work, until the device is done with it."""
     started = time.perf_counter()
     work()
     if torch.cuda.is_available():

@@ -75,7 +75,7 @@ class Machine:
     home: Path
 
     def command(self, *arguments: object) -> list[str]:
-        """Give a command that runs another on the machine."""
+        """Return a command that runs another on the machine."""
         enter = ["nsenter", f"--target={self.pid}", "--user", "--preserve-credentials", *NAMESPACES]
         return [*enter, "env", f"HOME={self.home}", f"RAY_TMPDIR={self.home}", *map(str, arguments)]
 

@@ -84,7 +84,7 @@ class Results:
         return epochs
 
     def weights(self) -> dict[str, str]:
-        """Give the checksum of the weights of each original and oracle."""
+        """Return the checksum of the weights of each original and oracle."""
         manifests = [json.loads(path.read_text()) for path in self.folder.glob("artifacts/*/*/manifest.json")]
         return {one["fingerprint"]: one["files"]["weights"]["sha256"] for one in manifests if "weights" in one["files"]}
 
@@ -148,7 +148,7 @@ class Machine:
         return self.workers("WorkerActor")
 
     def computed_s(self, pid: int) -> float:
-        """Give the seconds that a process has computed for."""
+        """Return the seconds that a process has computed for."""
         fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

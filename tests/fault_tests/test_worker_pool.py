@@ -62,7 +62,7 @@ def result_of(done: list[Done[Any, Any]]) -> dict[Any, Any]:
 
 
 def first_time(folder: Path, job: Any) -> bool:
-    """Tell whether this is the first to ask for a job."""
+    """Return whether this is the first to ask for a job."""
     try:
         (folder / str(job)).touch(exist_ok=False)
     except FileExistsError:

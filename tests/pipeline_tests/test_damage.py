@@ -71,7 +71,7 @@ def whole(study: Path, finished: Path, tmp_path: Path) -> Path:
 
 
 def loosen(results: Path) -> None:
-    """Give each unit a part of its own again, as it had before it was compacted."""
+    """Write each unit into a part of its own again, as it had before it was compacted."""
     store = Store(StorageRoot.at(results))
     rows = {table: to_rows(store.read(table), row_type) for table, row_type in TABLE_ROWS.items()}
     shutil.rmtree(results / "tables")

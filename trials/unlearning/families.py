@@ -70,7 +70,7 @@ class Family(Mapping[str, Part], ABC):
 
     @abstractmethod
     def _fault(self, part: object) -> str | None:
-        """Say why an object is no member of the family; None for a member."""
+        """Return why an object is no member of the family; None for a member."""
 
     def __getitem__(self, name: str) -> Part:
         """Return a member, whose plug-in is imported now if it was not before.

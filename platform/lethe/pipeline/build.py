@@ -45,6 +45,8 @@ class ArtifactBuilder:
         self._problem = problem
         self._needed = {needed.recipe.key: needed for needed in plan.needed}
         self._present = self._needed.keys() - {needed.recipe.key for needed in plan.missing}
+        tuning = plan.study.seeds.tuning
+        self._needs_of_searches = [(one, _needs(one, tuning)) for one in plan.method_searches]
 
     def fill(self, worker_pool: WorkerPool) -> None:
         """Have the worker pool make all that is missing; what fails costs only the searches that need it.
@@ -139,8 +141,7 @@ class ArtifactBuilder:
         self._problem(f"could not make {job.title}: {error}")
 
     def _open_searches(self) -> None:
-        for method_search in self._plan.method_searches:
-            needed = _needs(method_search, self._plan.study.seeds.tuning)
+        for method_search, needed in self._needs_of_searches:
             if needed & self._failed:
                 self._search.give_up(method_search)
             elif needed <= self._present:

@@ -183,7 +183,7 @@ class OptunaSearch:
         self._study.sampler = RandomSampler()
 
     def _tell_until(self, number: int) -> None:
-        """Tell Optuna of the trials before this one, in order; without an order each was told when it ended."""
+        """Report to Optuna the trials before this one, in order; without an order each was told when it ended."""
         while self._in_order and self._told < number:
             self._tell(self._told)
             self._told += 1

@@ -88,3 +88,8 @@ def by_class(group: Group, values_K: Iterable[float], counts_K: Iterable[int]) -
     """
     for index, (value, count) in enumerate(zip(values_K, counts_K, strict=True)):
         yield Value(group, value, count, class_index=index)
+
+
+def overall_of(metrics: Iterable[Metric], evaluation: Evaluation) -> dict[str, float]:
+    """Return the value of each metric over all classes, by name."""
+    return {metric.name: metric.overall(evaluation) for metric in metrics}

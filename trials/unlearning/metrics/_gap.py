@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
-from unlearning.metrics._base import Metric, Value
+from unlearning.metrics._base import Metric, Value, overall_of
 from unlearning.metrics._evaluation import Evaluation
 from unlearning.metrics._mia import MIA
 from unlearning.metrics._split_accuracy import RA, TA
@@ -26,12 +26,9 @@ def average_gap(measured: Mapping[str, float], oracle: Mapping[str, float], metr
 
 def _compute(evaluation: Evaluation) -> Iterator[Value]:
     if evaluation.references:
-        own, names = _measured(evaluation), [metric.name for metric in _MEASURES]
-        yield Value(None, fmean(average_gap(own, _measured(other), names) for other in evaluation.references))
-
-
-def _measured(evaluation: Evaluation) -> dict[str, float]:
-    return {metric.name: metric.overall(evaluation) for metric in _MEASURES}
+        own = overall_of(_MEASURES, evaluation)
+        others = (overall_of(_MEASURES, other) for other in evaluation.references)
+        yield Value(None, fmean(average_gap(own, other, list(own)) for other in others))
 
 
 GAP = Metric(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from math import prod
 
-from unlearning.metrics._base import Metric, Value
+from unlearning.metrics._base import Metric, Value, overall_of
 from unlearning.metrics._evaluation import Evaluation
 from unlearning.metrics._split_accuracy import RA, TA
 from unlearning.metrics._ua import UA
@@ -24,11 +24,7 @@ def tug_of_war(measured: Mapping[str, float], oracle: Mapping[str, float]) -> fl
 
 def _compute(evaluation: Evaluation) -> Iterator[Value]:
     if evaluation.oracle is not None:
-        yield Value(None, tug_of_war(_measured(evaluation), _measured(evaluation.oracle)))
-
-
-def _measured(evaluation: Evaluation) -> dict[str, float]:
-    return {metric.name: metric.overall(evaluation) for metric in _MEASURES}
+        yield Value(None, tug_of_war(overall_of(_MEASURES, evaluation), overall_of(_MEASURES, evaluation.oracle)))
 
 
 TOW = Metric(
