@@ -8,34 +8,20 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from lethe.artifacts._recipe import ArtifactRecipe, Product, Tensors, Workshop
-from lethe.artifacts.kinds._trained_model import TrainedModel
-from lethe.study import Subset
+from lethe.artifacts._recipe import Product, Tensors, Workshop
+from lethe.artifacts.kinds._model_on_subset import ModelOnSubset
 from unlearning.fisher import FISHER_VERSION, squared_gradients
 
 STEP_IMAGES: Final = 512
 
 
 @dataclass(frozen=True, eq=False)
-class FisherInformation(ArtifactRecipe):
+class FisherInformation(ModelOnSubset):
     """How sharply each weight of a model determines its predictions for the images of a subset."""
 
     kind = "fisher_information"
     version = FISHER_VERSION
     files = frozenset({"information"})
-
-    model: TrainedModel
-    subset: Subset
-
-    @property
-    def inputs(self) -> Mapping[str, object]:
-        """The hash of the subset."""
-        return {"subset": self.subset.hash}
-
-    @property
-    def requires(self) -> Mapping[str, ArtifactRecipe]:
-        """The model."""
-        return {"model": self.model}
 
     def make(self, workshop: Workshop) -> Generator[None, None, Product]:
         """Sum over the images, about a hundred a step, and divide by their number."""

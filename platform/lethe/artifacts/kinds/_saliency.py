@@ -1,35 +1,23 @@
 """The saliency scores of a model on a subset of its train images."""
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 
-from lethe.artifacts._recipe import ArtifactRecipe, Product, Workshop
-from lethe.artifacts.kinds._trained_model import TrainedModel, original
-from lethe.study import Scenario, Subset
+from lethe.artifacts._recipe import Product, Workshop
+from lethe.artifacts.kinds._model_on_subset import ModelOnSubset
+from lethe.artifacts.kinds._trained_model import original
+from lethe.study import Scenario
 from unlearning.saliency import SALIENCY_VERSION, saliency_scores
 
 
 @dataclass(frozen=True, eq=False)
-class SaliencyScores(ArtifactRecipe):
+class SaliencyScores(ModelOnSubset):
     """How strongly the loss on a subset pulls on each weight of a model."""
 
     kind = "saliency"
     version = SALIENCY_VERSION
     files = frozenset({"scores"})
-
-    model: TrainedModel
-    subset: Subset
-
-    @property
-    def inputs(self) -> Mapping[str, object]:
-        """The hash of the subset."""
-        return {"subset": self.subset.hash}
-
-    @property
-    def requires(self) -> Mapping[str, ArtifactRecipe]:
-        """The model."""
-        return {"model": self.model}
 
     def make(self, workshop: Workshop) -> Generator[None, None, Product]:
         """Take the scores, in one step."""
