@@ -9,7 +9,7 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any, Final, TypeVar
 
@@ -127,7 +127,7 @@ class Family(Mapping[str, Part], ABC):
             UnknownNameError: there is no member of this name.
         """
         if name in self._built_in:
-            return Package(DISTRIBUTION, version(DISTRIBUTION))
+            return _own_package()
         if name in self._entries:
             return _package(self._entries[name][0])
         if name in self._added:
@@ -273,6 +273,12 @@ def _below(name: str, error: ErrorDetails) -> InitErrorDetails:
     if "ctx" in error:
         details["ctx"] = error["ctx"]
     return details
+
+
+@cache
+def _own_package() -> Package:
+    """Return the distribution of the built-in members; reading its metadata takes milliseconds, and rows ask often."""
+    return Package(DISTRIBUTION, version(DISTRIBUTION))
 
 
 def _package(entry: EntryPoint) -> Package:

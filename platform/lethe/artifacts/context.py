@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -36,6 +36,8 @@ from unlearning.methods import ForgetTask, Method, UnlearningContext
 from unlearning.metrics import Evaluation
 from unlearning.requirements import REQUIREMENTS
 from unlearning.trial import EpochResult, Logits, unlearn
+
+Worker = TypeVar("Worker")
 
 KEPT_CONTEXTS = 8
 KEPT_DATASETS = 2
@@ -222,3 +224,13 @@ class TrialContexts:
 def logits_of(model: Artifact) -> Logits:
     """Return the logits that a model's artifact keeps, by split."""
     return cast(Logits, model.files["logits"])
+
+
+def with_contexts(
+    worker: Callable[[TrialContexts], Worker], artifacts: ArtifactStore, shared_data: SharedData, resources: Resources
+) -> Worker:
+    """Make a worker, in the process that it will run in.
+
+    Kept here because that process imports the module of what it is sent: from the pipeline's, it would import the search.
+    """
+    return worker(TrialContexts(artifacts, shared_data, resources))

@@ -19,13 +19,14 @@ def start_node() -> Any:
 
     `ray start --head` would do the same but note the node as this machine's cluster, for everybody's ``auto``, and not
     say when a service died. Relies on `Node`, which raises where a service does not start, ends its services with this
-    process (``spawn_reaper``), and writes no note of the cluster (``ray_init_cluster``).
+    process (``spawn_reaper``), and writes no note of the cluster (``ray_init_cluster``). Nobody looks at its dashboard, and
+    it neither scales nor prints the workers' logs, so it runs without the processes that do.
     """
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
     return Node(
-        RayParams(include_dashboard=False),
+        RayParams(include_dashboard=False, include_log_monitor=False, no_monitor=True),
         head=True,
         shutdown_at_exit=False,
         spawn_reaper=True,

@@ -6,10 +6,9 @@ stopped, killed or extended.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from lethe.artifacts import ArtifactStore, ArtifactWorker
-from lethe.artifacts.context import TrialContexts
+from lethe.artifacts.context import TrialContexts, with_contexts
 from lethe.errors import LetheError
 from lethe.execution.claims import Claims, LocalClaims, RayClaims
 from lethe.execution.connect import connect
@@ -36,8 +35,6 @@ from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import writing_study
 from lethe.study import MethodSearch, Resources, Study
 from unlearning.data import facts
-
-Worker = TypeVar("Worker")
 
 WAIT_S = 0.2
 
@@ -166,7 +163,7 @@ class StudyRun:
         method_searches = [
             method_search for method_search in plan.method_searches if builder.can_confirm(method_search)
         ]
-        make_confirmer = partial(_with_contexts, Confirmer, self._artifacts, shared_data, asked)
+        make_confirmer = partial(with_contexts, Confirmer, self._artifacts, shared_data, asked)
         self._confirm(method_searches, search, connection.worker_pool(make_confirmer, held, self._watch))
         self._compact()
         self._tell_failures(method_searches, search)
@@ -177,7 +174,7 @@ class StudyRun:
         resources = self._study.resources.training if trial == "auto" else trial
         if not search.finished:
             self._progress.stage("search", search.planned, done=search.ended)
-            worker = _with_contexts(TrialWorker, self._artifacts, shared_data, resources)
+            worker = with_contexts(TrialWorker, self._artifacts, shared_data, resources)
             run_here(search, worker, self._stop, self._follow(search))
         return resources
 
@@ -188,7 +185,7 @@ class StudyRun:
         asked = self._resources_of_trials(plan, search, shared_data, cluster)
         if search.finished:
             return asked, asked
-        make = partial(_with_contexts, TrialWorker, self._artifacts, shared_data, asked)
+        make = partial(with_contexts, TrialWorker, self._artifacts, shared_data, asked)
         self._progress.stage("search", search.planned, done=search.ended)
         return asked, run_on_tune(self._study, search, make, cluster, asked, self._watch, self._follow(search))
 
@@ -264,10 +261,3 @@ class StudyRun:
         """Print a problem now, and keep it for the end."""
         self.problems.append(text)
         self._progress.say(text)
-
-
-def _with_contexts(
-    worker: Callable[[TrialContexts], Worker], artifacts: ArtifactStore, shared_data: SharedData, resources: Resources
-) -> Worker:
-    """Make a worker, in the process that it will run in."""
-    return worker(TrialContexts(artifacts, shared_data, resources))

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import torch
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
-from scipy.stats import qmc
+from torch.quasirandom import SobolEngine
 
 from lethe.study import Choices, MethodSearch
 from unlearning.seeds import derive
@@ -29,7 +30,7 @@ def startup_setting(method_search: MethodSearch, number: int) -> Setting:
     The point depends on nothing else, and the first 2^k points put one into each 2^k-th of every option's range.
     """
     space = distributions_of(method_search)
-    point = qmc.Sobol(len(space), scramble=False).random_base2(number.bit_length())[number]
+    [point] = SobolEngine(len(space)).fast_forward(number).draw(1, dtype=torch.float64)
     return {
         name: _value(distribution, (share + _shift(method_search, name)) % 1.0)
         for (name, distribution), share in zip(space.items(), point.tolist(), strict=True)
