@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # Test files run side by side; more at once than cores, since many tests wait for Ray.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast check wheel
+.PHONY: demo test test-fast soak check wheel
 
 demo: $(VENV)/.installed
 	$(BIN)/lethe run configs/quickstart.yaml --results $(RESULTS)
@@ -22,6 +22,9 @@ test: $(VENV)/.installed
 
 test-fast: $(VENV)/.installed
 	$(PYTEST) -m "not slow"
+
+soak: $(VENV)/.installed
+	LETHE_SOAK_KILLS=200 $(BIN)/python -m pytest tests/fault_tests/test_soak.py
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -28,7 +28,11 @@ from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
-PATIENCE_S = 240.0
+PATIENCE_S = 480.0
+"""What a wait of a test may take: on a busy machine a worker needs half a minute to start."""
+
+LOOK_S = 0.1
+"""Seconds between two looks: each reads what a run has left, on the cores that the run computes on."""
 
 NUMBERS = """
 select method_search, number, setting, status, epochs_done, threshold, ua, ra, va, mia, gap, gap_per_seed, error
@@ -47,7 +51,7 @@ def eventually(fact: Callable[[], Any], what: str) -> Any:
     until = time.monotonic() + PATIENCE_S
     while not (found := fact()):
         assert time.monotonic() < until, f"not in {PATIENCE_S:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(LOOK_S)
     return found
 
 
@@ -221,6 +225,12 @@ class Run:
             return found
 
         return eventually(holds, what)
+
+    def watch(self, look: Callable[[], Any]) -> None:
+        """Look again and again until the run is over."""
+        while not self.is_over:
+            look()
+            time.sleep(LOOK_S)
 
     def interrupt(self) -> None:
         """Press Ctrl-C: a terminal sends it to every process in the foreground."""

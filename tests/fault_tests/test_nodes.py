@@ -52,7 +52,7 @@ def test_trials_follow_the_nodes_that_come_and_go(
     start: Start, nodes: Any, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
 ) -> None:
     """A node comes, the first is lost; then all are, and a while later there is another."""
-    study = write_study(methods=[METHOD], search={"trials": 60, "window": 3})
+    study = write_study(methods=[METHOD], search={"trials": 40, "window": 3})
     expected = undisturbed(study)
     expected.lend_pool(results)
     first = nodes.add()
@@ -71,7 +71,7 @@ def test_trials_follow_the_nodes_that_come_and_go(
     run.wait_until(lambda: results.ended >= before + 3, "trials end on the second node alone")
     nodes.machine.send(second)
     run.wait_until(lambda: not nodes.machine.trial_workers(), "no worker is left")
-    assert results.ended < 60
+    assert results.ended < 40
     nodes.add()
     run.complete()
     assert results.numbers == expected.numbers
@@ -100,8 +100,7 @@ def test_trainings_of_a_lost_node_go_on_from_their_checkpoints_on_another(
 
     run.wait_until(both_are_on_their_way, "both trainings have a checkpoint")
     nodes.machine.send(lost)
-    while not run.is_over:
-        both_are_on_their_way()
+    run.watch(both_are_on_their_way)
     run.complete()
     for fingerprint in missing:
         epochs = [checkpoints[fingerprint] for checkpoints in seen if fingerprint in checkpoints]

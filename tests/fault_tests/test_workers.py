@@ -13,38 +13,6 @@ Start = Callable[..., Any]
 Undisturbed = Callable[..., Any]
 WriteStudy = Callable[..., Path]
 
-METHOD = {
-    "name": "salun",
-    "epochs": 2,
-    "batch_size": 4,
-    "search": {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}},
-}
-
-
-def test_trial_workers_killed_again_and_again_cost_time_alone(
-    start: Start, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
-) -> None:
-    study = write_study(methods=[METHOD], search={"trials": 40, "window": 3})
-    expected = undisturbed(study)
-    expected.lend_pool(results)
-    run = start(study)
-    run.machine.send(min(run.wait_until(run.machine.trial_workers, "a trial worker comes")))
-    kills = 1
-    while kills < 5:
-        before = results.ended
-        run.wait_until(lambda before=before: results.ended > before, "a trial ends")
-        [last] = results.ask("select worker from trials order by ended_at desc limit 1")
-        pid = int(last["worker"].rpartition(":")[2])
-        kills += pid in run.machine.trial_workers() and run.machine.send(pid)
-    run.complete()
-    assert results.numbers == expected.numbers
-    assert results.confirmed == expected.confirmed
-    [row] = results.ask("select count(*) n, count(distinct trial_id) ids, sum(losses) losses from trials")
-    assert (row["n"], row["ids"]) == (40, 40)
-    assert 0 < row["losses"] <= 5
-    assert "Traceback" not in run.said
-    assert "died" not in run.said
-
 
 CLAIMS_THAT_NEVER_LAPSE = """
 import sys
@@ -79,8 +47,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint_to_the_same_weights(
     for epoch in (5, 15):
         run.wait_until(lambda epoch=epoch: reached(epoch), f"the checkpoint of epoch {epoch} is there")
         assert run.machine.kill_all(run.machine.hosts())
-    while not run.is_over:
-        reached(0)
+    run.watch(lambda: reached(0))
     run.complete()
     for fingerprint in missing:
         epochs = [checkpoints[fingerprint] for checkpoints in seen if fingerprint in checkpoints]

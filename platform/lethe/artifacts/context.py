@@ -231,6 +231,6 @@ def with_contexts(
 ) -> Worker:
     """Make a worker, in the process that it will run in.
 
-    Kept here because that process imports the module of what it is sent: from the pipeline's, it would import the search.
+    Kept here because that process imports the module of what it is sent: the pipeline's would import the search, too.
     """
     return worker(TrialContexts(artifacts, shared_data, resources))
