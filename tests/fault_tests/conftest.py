@@ -300,15 +300,18 @@ def results(tmp_path: Path) -> Results:
     return Results(tmp_path / "results")
 
 
-@pytest.fixture
-def undisturbed(tmp_path: Path) -> Callable[[Path], Results]:
-    """Runs a study in this process, where nothing disturbs it."""
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Results]:
+    """Runs a study in this process, where nothing disturbs it; once for all tests with the same study."""
+    found: dict[str, Results] = {}
 
-    def run(study: Path, *changes: str) -> Results:
-        results = tmp_path / "undisturbed"
-        with Progress(Console(quiet=True)) as progress:
-            StudyRun(read_study(study, changes), StorageRoot.at(results), progress).run(local=True)
-        return Results(results)
+    def run(path: Path) -> Results:
+        text = path.read_text()
+        if text not in found:
+            found[text] = Results(tmp_path_factory.mktemp("undisturbed"))
+            with Progress(Console(quiet=True)) as progress:
+                StudyRun(read_study(path), StorageRoot.at(found[text].folder), progress).run(local=True)
+        return found[text]
 
     return run
 

@@ -19,8 +19,9 @@ def start_node() -> Any:
 
     `ray start --head` would do the same but note the node as this machine's cluster, for everybody's ``auto``, and not
     say when a service died. Relies on `Node`, which raises where a service does not start, ends its services with this
-    process (``spawn_reaper``), and writes no note of the cluster (``ray_init_cluster``). The node has no dashboard, does
-    not scale and prints no worker's log, so it runs without the processes for these.
+    process (``spawn_reaper``), and writes no note of the cluster (``ray_init_cluster``).
+
+    The node has no dashboard, does not scale and prints no worker's log: it runs without the processes for these.
     """
     from ray._private.node import Node
     from ray._private.parameter import RayParams
