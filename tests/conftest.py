@@ -18,7 +18,9 @@ import pytest
 import torch
 import yaml
 from pyarrow import fs
+from typer.testing import CliRunner
 
+from lethe.cli import app
 from lethe.results import (
     ArtifactRow,
     BoardRow,
@@ -122,6 +124,19 @@ def lethe(ray_environment: dict[str, str]) -> Callable[..., "subprocess.Popen[st
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def lethe_here() -> Callable[..., tuple[int, str]]:
+    """Runs the command in this process, which has imported what it needs, and gives its exit code and output."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [*map(str, arguments)])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.output
+
+    return run
 
 
 @pytest.fixture(scope="session")

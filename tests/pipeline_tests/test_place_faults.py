@@ -18,6 +18,7 @@ from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
+LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 Rows = list[dict[str, Any]]
 
@@ -100,7 +101,11 @@ def wait_for(process: "subprocess.Popen[str]", results: Path, stage: tuple[str, 
 
 def check_fails(process: "subprocess.Popen[str]", *told: str) -> None:
     output, _ = process.communicate(timeout=300)
-    assert process.returncode == 2, output
+    check_says(process.returncode, output, *told)
+
+
+def check_says(code: int, output: str, *told: str) -> None:
+    assert code == 2, output
     assert all(text in output for text in told), output
     assert "Traceback" not in output
 
@@ -111,17 +116,21 @@ def check_is_whole(study: Path, results: Path) -> None:
         assert all(row in expected for row in found)
 
 
-def check_continues(lethe: Lethe, study: Path, results: Path) -> None:
+def check_continues(lethe_here: LetheHere, study: Path, results: Path) -> None:
     """The same command ends complete, with the numbers of an undisturbed run."""
-    process = lethe("run", study, "--results", results, "--local")
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
+    code, output = lethe_here("run", study, "--results", results, "--local")
+    assert code == 0, output
     assert found_in(results) == undisturbed(study.read_text())
 
 
 @pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ()), (TWO_TRIALS, ()), (A_CONFIRMATION, ("--local",))])
 def test_a_disk_that_fills_up(
-    lethe: Lethe, write_study: WriteStudy, disk: Disk, stage: tuple[str, int], mode: tuple[str, ...]
+    lethe: Lethe,
+    lethe_here: LetheHere,
+    write_study: WriteStudy,
+    disk: Disk,
+    stage: tuple[str, int],
+    mode: tuple[str, ...],
 ) -> None:
     study, results = write_study(search=SEARCH), disk.folder / "results"
     process = lethe("run", study, "--results", results, *mode)
@@ -130,12 +139,17 @@ def test_a_disk_that_fills_up(
     check_fails(process, "The disk is full", str(results))
     check_is_whole(study, results)
     disk.remount("size=64m")
-    check_continues(lethe, study, results)
+    check_continues(lethe_here, study, results)
 
 
 @pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ()), (TWO_TRIALS, ("--local",))])
 def test_a_place_that_turns_read_only(
-    lethe: Lethe, write_study: WriteStudy, disk: Disk, stage: tuple[str, int], mode: tuple[str, ...]
+    lethe: Lethe,
+    lethe_here: LetheHere,
+    write_study: WriteStudy,
+    disk: Disk,
+    stage: tuple[str, int],
+    mode: tuple[str, ...],
 ) -> None:
     study, results = write_study(search=SEARCH), disk.folder / "results"
     process = lethe("run", study, "--results", results, *mode)
@@ -143,14 +157,19 @@ def test_a_place_that_turns_read_only(
     disk.remount("ro")
     check_fails(process, "mounted read-only", str(results))
     check_is_whole(study, results)
-    check_fails(lethe("run", study, "--results", results, "--local"), "mounted read-only", str(results))
+    check_says(*lethe_here("run", study, "--results", results, "--local"), "mounted read-only", str(results))
     disk.remount("rw")
-    check_continues(lethe, study, results)
+    check_continues(lethe_here, study, results)
 
 
 @pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ("--local",)), (TWO_TRIALS, ()), (A_CONFIRMATION, ("--local",))])
 def test_a_folder_that_is_moved_away(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path, stage: tuple[str, int], mode: tuple[str, ...]
+    lethe: Lethe,
+    lethe_here: LetheHere,
+    write_study: WriteStudy,
+    tmp_path: Path,
+    stage: tuple[str, int],
+    mode: tuple[str, ...],
 ) -> None:
     study, results = write_study(search=SEARCH), tmp_path / "results"
     process = lethe("run", study, "--results", results, *mode)
@@ -160,11 +179,15 @@ def test_a_folder_that_is_moved_away(
     assert not results.exists()
     check_is_whole(study, tmp_path / "moved")
     (tmp_path / "moved").rename(results)
-    check_continues(lethe, study, results)
+    check_continues(lethe_here, study, results)
 
 
 def test_a_share_that_is_unmounted_under_a_run(
-    lethe: Lethe, write_study: WriteStudy, disk: Disk, tmp_path: Path
+    lethe: Lethe,
+    lethe_here: LetheHere,
+    write_study: WriteStudy,
+    disk: Disk,
+    tmp_path: Path,
 ) -> None:
     """The folder that it was mounted on is still there, empty, and stays so."""
     study = write_study(search=SEARCH)
@@ -178,12 +201,12 @@ def test_a_share_that_is_unmounted_under_a_run(
     assert list(share.folder.iterdir()) == []
     share.mount()
     try:
-        check_continues(lethe, study, share.folder)
+        check_continues(lethe_here, study, share.folder)
     finally:
         share.unmount()
 
 
-def test_a_place_that_is_read_only_from_the_start(lethe: Lethe, write_study: WriteStudy, disk: Disk) -> None:
+def test_a_place_that_is_read_only_from_the_start(lethe_here: LetheHere, write_study: WriteStudy, disk: Disk) -> None:
     disk.remount("ro")
     results = disk.folder / "results"
-    check_fails(lethe("run", write_study(), "--results", results, "--local"), "mounted read-only", str(results))
+    check_says(*lethe_here("run", write_study(), "--results", results, "--local"), "mounted read-only", str(results))

@@ -16,6 +16,7 @@ from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
+LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 NUMBERS = (
     "select number, lr, density, threshold, ua, ra, va, mia, gap, status from trials order by method_search, number"
@@ -115,54 +116,58 @@ def test_early_stopping_ends_with_the_planned_number_of_trials(
     ],
 )
 def test_a_wrong_study_ends_with_code_2_and_no_traceback(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path, changes: list[str], told: str
+    lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path, changes: list[str], told: str
 ) -> None:
-    code, output = ended(lethe("run", write_study(), *changes, "--results", tmp_path / "results", "--local"))
+    code, output = lethe_here("run", write_study(), *changes, "--results", tmp_path / "results", "--local")
     assert code == 2
     assert told in output
     assert "Traceback" not in output
 
 
-def test_a_file_in_the_way_of_the_results_place_is_told(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
+def test_a_file_in_the_way_of_the_results_place_is_told(
+    lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
+) -> None:
     (tmp_path / "results").write_text("in the way")
-    code, output = ended(lethe("run", write_study(), "--results", tmp_path / "results", "--local"))
+    code, output = lethe_here("run", write_study(), "--results", tmp_path / "results", "--local")
     assert code == 2
     assert "move it away" in output
     assert "Traceback" not in output
 
 
 def test_plan_query_and_leaderboard_answer_on_the_results_of_a_run(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+    lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
 ) -> None:
     study, results = write_study(), tmp_path / "results"
-    code, output = ended(lethe("plan", study, "--results", results))
+    code, output = lethe_here("plan", study, "--results", results)
     assert code == 0, output
     assert "About" in output
     assert "synthetic, forget random 20 %: 32 of 160 train images, 0 of them added as byte-identical" in output
     undisturbed(study, results)
     before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
-    code, output = ended(lethe("plan", study, "--results", results))
+    code, output = lethe_here("plan", study, "--results", results)
     assert "About 0 s" in output
     rows = [line.split()[-3:] for line in output.splitlines() if line.split()[:1] in (["trials"], ["confirmations"])]
     assert rows == [["5", "5", "0"], ["11", "11", "0"]]
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
     sql = "select method, count(*) n, min(gap) best from trials group by method"
-    code, output = ended(lethe("query", sql, "--results", results, "--format", "csv"))
+    code, output = lethe_here("query", sql, "--results", results, "--format", "csv")
     assert code == 0
     assert output.splitlines()[0] == "method,n,best"
     assert output.splitlines()[1].startswith("salun,5,")
-    code, output = ended(lethe("query", "select nothing from trials", "--results", results))
+    code, output = lethe_here("query", "select nothing from trials", "--results", results)
     assert code == 2
     assert "Binder Error" in output
     assert "Traceback" not in output
-    code, output = ended(lethe("leaderboard", "--results", results, "--study", "other"))
+    code, output = lethe_here("leaderboard", "--results", results, "--study", "other")
     assert code == 2
     assert "studies there: tiny" in output
 
 
-def test_a_plan_is_shown_where_the_study_could_not_run(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
+def test_a_plan_is_shown_where_the_study_could_not_run(
+    lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
+) -> None:
     arguments = ("resources.trial={cpu: 1, gpu: 64}", "--results", tmp_path / "results")
-    code, output = ended(lethe("plan", write_study(), *arguments))
+    code, output = lethe_here("plan", write_study(), *arguments)
     assert code == 0, output
     assert ["trials", "5", "0", "5"] in [line.split() for line in output.splitlines()]
     assert "160 train, 80 val, 80 test images of height 12, width 12 and 1 channel, values" in output

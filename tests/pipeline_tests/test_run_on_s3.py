@@ -21,24 +21,30 @@ def bucket(s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @pytest.fixture
-def run(lethe: Callable[..., "subprocess.Popen[str]"], bucket: str) -> Callable[..., str]:
+def run(lethe_here: Callable[..., tuple[int, str]], bucket: str) -> Callable[..., str]:
     """Runs a study to its end and gives what it printed; `bucket` has set the store's credentials by then."""
 
     def to_the_end(*arguments: object) -> str:
-        process = lethe("run", *arguments)
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output
-        return str(output)
+        code, output = lethe_here("run", *arguments)
+        assert code == 0, output
+        return output
 
     return to_the_end
 
 
 def test_a_study_runs_on_s3_as_on_a_disk_and_continues_there(
-    run: Callable[..., str], write_study: Callable[..., Path], tmp_path: Path, bucket: str
+    lethe: Callable[..., "subprocess.Popen[str]"],
+    run: Callable[..., str],
+    write_study: Callable[..., Path],
+    tmp_path: Path,
+    bucket: str,
 ) -> None:
     study = write_study(search={"trials": 3, "window": 2})
-    assert f"--results '{bucket}'" in run(study, "--results", bucket)
-    assert "nothing to train, try or confirm" in run(study, "--results", bucket)
+    on_ray = lethe("run", study, "--results", bucket)
+    output, _ = on_ray.communicate(timeout=300)
+    assert on_ray.returncode == 0, output
+    assert f"--results '{bucket}'" in output
+    assert "nothing to train, try or confirm" in run(study, "--results", bucket, "--local")
     run(study, "search.trials=6", "--results", bucket, "--local")
     run(study, "search.trials=6", "--results", tmp_path / "disk", "--local")
     on_s3, on_disk = (query(NUMBERS, root).to_pylist() for root in (bucket, tmp_path / "disk"))

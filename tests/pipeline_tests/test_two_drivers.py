@@ -17,6 +17,7 @@ from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import Holder, StudyHeldError, writing_study
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
+LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 NUMBERS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by number"
 
@@ -313,7 +314,7 @@ def rest(process: "subprocess.Popen[str]") -> tuple[int, str]:
     return process.wait(60), output
 
 
-def check_is_clean(study: Path, results: Path, lethe: Lethe, alone: Path) -> None:
+def check_is_clean(study: Path, results: Path, lethe_here: LetheHere, alone: Path) -> None:
     """Nothing is there twice or broken, and the numbers are those of one run alone."""
     for table, key in (("trials", "trial_id"), ("confirmations", "confirmation_id"), ("artifacts", "artifact_id")):
         [counts] = query(f"select count(*) n, count(distinct {key}) m from {table}", results).to_pylist()
@@ -323,13 +324,13 @@ def check_is_clean(study: Path, results: Path, lethe: Lethe, alone: Path) -> Non
         assert {path.name for path in manifest.parent.iterdir()} == files | {"manifest.json"}
     assert not (results / "quarantine").exists()
     assert list((results / "locks").iterdir()) == []
-    code, output = ended(lethe("run", study, "--results", alone, "--local"))
+    code, output = lethe_here("run", study, "--results", alone, "--local")
     assert code == 0, output
     assert numbers(results) == numbers(alone)
 
 
 def test_of_two_runs_started_together_one_waits_and_both_end_with_the_same_table(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+    lethe: Lethe, lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
 ) -> None:
     study, results = write_study(), tmp_path / "results"
     both = [lethe("run", study, "--results", results) for _ in range(2)]
@@ -342,11 +343,11 @@ def test_of_two_runs_started_together_one_waits_and_both_end_with_the_same_table
     assert len(waited) == 1
     tables = [output[output.index("oracle (noise floor)") :] for output in outputs]
     assert tables[0] == tables[1]
-    check_is_clean(study, results, lethe, tmp_path / "alone")
+    check_is_clean(study, results, lethe_here, tmp_path / "alone")
 
 
 def test_who_waits_goes_on_by_itself_when_the_first_is_killed(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+    lethe: Lethe, lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
 ) -> None:
     study, results = write_study(search={"trials": 10, "window": 3}), tmp_path / "results"
     first = lethe("run", study, "--results", results)
@@ -360,7 +361,7 @@ def test_who_waits_goes_on_by_itself_when_the_first_is_killed(
     code, output = rest(second)
     assert code == 0, output
     assert "oracle (noise floor)" in output
-    check_is_clean(study, results, lethe, tmp_path / "alone")
+    check_is_clean(study, results, lethe_here, tmp_path / "alone")
 
 
 def test_ctrl_c_ends_the_wait(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
