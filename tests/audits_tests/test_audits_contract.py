@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import Field, ValidationError
 
-from unlearning.audits import AUDITS, RMIA, Audit, Evidence, Finding, ModelPool, Statistic, audit_measures
+from unlearning.audits import AUDITS, RMIA, Audit, AuditError, Evidence, Finding, ModelPool, Statistic, audit_measures
 from unlearning.families import PluginError
 from unlearning.metrics import Evaluation, Predictions, Split, Value
 from unlearning.testing import AUDIT_CHECKS, name_of
@@ -147,6 +147,16 @@ def test_an_audit_that_does_not_keep_its_contract_is_named(audit: Audit, problem
     pools = {name: (evaluation(1),) for name in audit.pools}
     with pytest.raises(ValueError, match=problem):
         audit_measures(audit, evaluation(), pools)
+
+
+def test_an_audit_that_raises_is_named_with_what_it_raised() -> None:
+    class Raising(Kept):
+        def run(self, evidence: Evidence) -> Iterable[Finding]:
+            yield "loss", Value(None, 1.0)
+            raise ZeroDivisionError("by zero")
+
+    with pytest.raises(AuditError, match="audit 'kept': ZeroDivisionError: by zero"):
+        audit_measures(Raising(), evaluation(), {"originals": (evaluation(1),)})
 
 
 def test_pools_of_another_size_are_refused() -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic
 from unlearning.audits._rmia import RMIA
-from unlearning.audits._run import audit_measures, fault_of
+from unlearning.audits._run import AuditError, audit_measures, fault_of
 from unlearning.families import OptionsFamily
 
 AUDITS: OptionsFamily[Audit] = OptionsFamily("audit", "lethe.audits", {"rmia": RMIA}, base=Audit)
@@ -17,6 +17,7 @@ __all__ = [
     "RMIA",
     "AnyAudit",
     "Audit",
+    "AuditError",
     "Evidence",
     "Finding",
     "ModelPool",

@@ -4,9 +4,14 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from unlearning.audits._base import Audit, Evidence, ModelPool, Statistic, metric_name
-from unlearning.metrics import Evaluation, Measure, Value
+from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic, metric_name
+from unlearning.errors import UnlearningError
+from unlearning.metrics import Evaluation, Measure
 from unlearning.seeds import derive
+
+
+class AuditError(UnlearningError):
+    """An audit that raised; the message names it and what it raised."""
 
 
 def audit_measures(audit: Audit, audited: Evaluation, pools: Mapping[str, tuple[Evaluation, ...]]) -> list[Measure]:
@@ -16,6 +21,7 @@ def audit_measures(audit: Audit, audited: Evaluation, pools: Mapping[str, tuple[
         pools: the models that the audit requires, by the names of `Audit.pools`.
 
     Raises:
+        AuditError: the audit raised.
         ValueError: the audit does not say what it is, a pool is not as large as it requires, or it gives a value that
             it does not announce.
     """
@@ -50,9 +56,9 @@ def fault_of(audit: Audit) -> str | None:
     return None
 
 
-def _checked(audit: Audit, evidence: Evidence) -> Iterator[tuple[str, Value]]:
+def _checked(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
     title, seen = f"audit '{audit.name}'", set[tuple[object, ...]]()
-    for statistic, value in audit.run(evidence):
+    for statistic, value in _found(audit, evidence):
         if statistic not in audit.statistics:
             raise ValueError(f"{title}: wanted values of {', '.join(audit.statistics)}, got one of {statistic!r}")
         if math.isinf(value.value):
@@ -65,3 +71,10 @@ def _checked(audit: Audit, evidence: Evidence) -> Iterator[tuple[str, Value]]:
             )
         seen.add(place)
         yield statistic, value
+
+
+def _found(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
+    try:
+        yield from audit.run(evidence)
+    except Exception as error:
+        raise AuditError(f"audit '{audit.name}': {type(error).__name__}: {error}") from error

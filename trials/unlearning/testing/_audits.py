@@ -8,7 +8,7 @@ from typing import Final
 
 import torch
 
-from unlearning.audits import Audit, Evidence, audit_measures, fault_of
+from unlearning.audits import Audit, AuditError, Evidence, audit_measures, fault_of
 from unlearning.metrics import BUILT_IN, Evaluation, Measure, measures_of
 from unlearning.testing._evaluations import compared, evaluation
 
@@ -110,5 +110,5 @@ class _Pools(Mapping[str, tuple[Evaluation, ...]]):
 def _measures(audit: Audit, audited: Evaluation, pools: _Pools | None = None) -> list[Measure]:
     try:
         return audit_measures(audit, audited, _Pools(audit) if pools is None else pools)
-    except ValueError as error:
+    except (AuditError, ValueError) as error:
         raise AssertionError(str(error)) from error
