@@ -1,6 +1,8 @@
 """What holds for every built-in audit, and what is refused of one that does not keep its contract."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
@@ -23,6 +25,14 @@ def test_each_built_in_audit_has_samples() -> None:
 @pytest.mark.parametrize("audit", [one for samples in SAMPLES.values() for one in samples], ids=str)
 def test_a_built_in_audit_keeps_the_contract(audit: Audit, check: Callable[[Audit], None]) -> None:
     check(audit)
+
+
+def test_the_documentation_has_every_audit_with_its_version_and_measures() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text()
+    section = page.partition("\n## Audits\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (.*?) \|", section, re.MULTILINE)
+    documented = {name: (int(version), re.findall(r"`(\w+)`", measures)) for name, version, measures in rows}
+    assert documented == {name: (AUDITS[name].version, list(SAMPLES[name][0].metrics)) for name in AUDITS}
 
 
 def evaluation(seed: int = 0) -> Evaluation:
