@@ -5,18 +5,21 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
+import torch
 from pydantic import Field
 from rich.console import Console
 from torch import nn
 
-from lethe.artifacts import ArtifactStore
+from lethe.artifacts import ArtifactStore, oracle
+from lethe.artifacts.context import MissingArtifactError, TrialContexts
+from lethe.execution.shared_data import SharedData
 from lethe.pipeline.audit import pool_seeds
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
 from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
-from lethe.study import Seeds, Study, StudyError, read_study
+from lethe.study import Resources, Seeds, Study, StudyError, read_study
 from unlearning.audits import AUDITS, Audit, Evidence, Finding, ModelPool, Statistic
 from unlearning.metrics import METRICS, Metric, Value
 from unlearning.models import CNN, NETWORKS
@@ -100,6 +103,31 @@ def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 2}]))
     assert plan_of(study, tmp_path).audits == ("audit rmia: reads 2 oracles of other training seeds; adds no training",)
     assert {needed.seed for needed in plan_of(study, tmp_path).needed} == {0, 1, 2}
+
+
+def test_a_worker_reads_the_logits_of_a_pool_model_once_and_keeps_a_bounded_number_of_them(
+    write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = read_study(write_study(**SHORT))
+    assert run(study, tmp_path) == []
+    plan, artifacts = plan_of(study, tmp_path), ArtifactStore(StorageRoot.at(tmp_path))
+    scenario = plan.method_searches[0].scenario
+    for weights in tmp_path.glob("artifacts/trained_model/*/weights-*"):
+        weights.write_bytes(b"not read")
+    contexts = TrialContexts(artifacts, SharedData(plan.datasets), Resources())
+    first = contexts.evaluation_of(oracle(scenario, 1))
+    assert contexts.evaluation_of(oracle(scenario, 1)) is first
+    stored = artifacts.load(oracle(scenario, 1).key, {"logits"})
+    assert stored is not None
+    assert torch.equal(first.predictions["test"].logits_NK, stored.files["logits"]["test"])
+    assert torch.equal(first.forget_F, scenario.forget.indices_F)
+    monkeypatch.setattr("lethe.artifacts.context.KEPT_MODELS", 1)
+    contexts.evaluation_of(oracle(scenario, 2))
+    assert contexts.evaluation_of(oracle(scenario, 1)) is not first
+    for logits in tmp_path.glob("artifacts/trained_model/*/logits-*"):
+        logits.write_bytes(b"torn")
+    with pytest.raises(MissingArtifactError, match=r"It was moved to .*/quarantine/"):
+        contexts.evaluation_of(oracle(scenario, 2))
 
 
 class Confidence(Audit):
