@@ -51,7 +51,7 @@ class AuditTask:
             evaluation_of: evaluates a trained model on the images of its scenario.
 
         Raises:
-            ValueError: the audit does not keep its contract.
+            AuditError, ValueError: as `audit_measures`.
         """
         pools = {
             name: tuple(evaluation_of(model) for model in _models(scenario, pool.subset, self._seeds(pool)))

@@ -73,7 +73,7 @@ class Confirmation:
         It is confirmed again when its method, a metric or an audit has a new version, and when the study asks for other
         metrics or audits.
         """
-        audits = {"audits": [task.identity for task in self.audits]} if self.audits else {}
+        audits = {"audits": {task.audit.name: task.identity for task in self.audits}} if self.audits else {}
         setting = fingerprint(
             {
                 "row": self.row,
