@@ -62,7 +62,7 @@ def found(audited: Evaluation, audit: RMIA) -> dict[str, Value]:
     return {one.metric: one.value for one in audit_measures(audit, audited, {"references": references})}
 
 
-def test_a_model_that_knows_the_forget_set_is_told_from_one_that_does_not() -> None:
+def test_a_model_that_knows_the_forget_set_is_distinguished_from_one_that_does_not() -> None:
     knowing, unknowing = (found(model(0, known), RMIA())["rmia_auc"] for known in (30, 0))
     assert knowing.value > 0.8
     assert unknowing.value < 0.7

@@ -138,7 +138,7 @@ class Confidence(Audit):
     version: ClassVar[int] = 4
     source: ClassVar[str] = "this test"
     statistics: ClassVar[Mapping[str, Statistic]] = {
-        "loss": Statistic("mean loss less that of the originals", "nats"),
+        "loss": Statistic("mean loss minus that of the originals", "nats"),
         "of_one": Statistic("the same of each original", "nats"),
     }
     originals: int = Field(2, ge=1, description="how many originals")
