@@ -101,10 +101,23 @@ def ray_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def example_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the package that docs/extending.md shows, each file after a line that begins with its path."""
+    page = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
+    named = re.compile(r"^`([\w/]+\.\w+)`[^\n]*:\n\n```(?:python|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    folder = tmp_path_factory.mktemp("example")
+    for name, text in named.findall(page):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "lethe_example" / "__init__.py").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(example_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that pip installed the example plug-in into, from its wheel."""
     source, target = tmp_path_factory.mktemp("source") / "package", tmp_path_factory.mktemp("site")
-    shutil.copytree(Path(__file__).parent / "plugins_tests" / "example_package", source)
+    shutil.copytree(example_package, source)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*install, "--target", str(target), str(source)], check=True, timeout=300)
     return target

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lethe.study import Study
+from unlearning.audits import AUDITS
 from unlearning.data import SOURCES
 from unlearning.families import DISTRIBUTION, Family, Package, PluginError
 from unlearning.methods import METHODS, Method
@@ -18,6 +19,7 @@ FAMILIES: Final[dict[str, Family[Any]]] = {
     "networks": NETWORKS,
     "data": SOURCES,
     "metrics": METRICS,
+    "audits": AUDITS,
 }
 """Every family that a study chooses from, by the last part of its entry points' group."""
 
@@ -51,3 +53,5 @@ def _parts(study: Study) -> Iterator[tuple[Family[Any], Any]]:
         yield METHODS, choice.method
     for metric in study.further_metrics:
         yield METRICS, metric
+    for audit in study.audits:
+        yield AUDITS, type(audit)

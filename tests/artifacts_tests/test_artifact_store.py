@@ -479,3 +479,14 @@ def test_an_artifact_that_is_saved_drops_its_own_checkpoint_alone(artifacts: Art
     artifacts.save(RECIPE, files(), FACTS)
     assert artifacts.checkpoint(KEY) is None
     assert artifacts.checkpoint(other) is not None
+
+
+def test_only_the_files_that_are_asked_for_are_read(artifacts: ArtifactStore) -> None:
+    artifacts.save(RECIPE, files(), FACTS)
+    file_of(artifacts, "weights").write_bytes(b"torn")
+    read = artifacts.load(KEY, {"logits"})
+    assert read is not None
+    assert read.files.keys() == {"logits"}
+    assert torch.equal(read.files["logits"]["train"], files()["logits"]["train"])
+    with pytest.raises(CorruptArtifactError):
+        artifacts.load(KEY)

@@ -1,28 +1,34 @@
-"""docs/extending.md: its package is the one that the tests of plug-ins build, install and run."""
+"""docs/extending.md: the tests of plug-ins build its package, install and run it."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
-PAGE = (TESTS.parent / "docs" / "extending.md").read_text()
-EXAMPLE = TESTS / "plugins_tests" / "example_package"
+from lethe.plugins import FAMILIES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 BLOCK = re.compile(r"^```(?:python|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NAMED = re.compile(r"^`([\w/]+\.\w+)`[^\n]*:\n\n```(?:python|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LONGEST = 30
 
 
-def test_the_pages_files_are_those_of_the_example_package() -> None:
-    on_the_page = dict(NAMED.findall(PAGE))
-    files = [path for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".toml") and path.name != "__init__.py"]
-    assert on_the_page == {path.relative_to(EXAMPLE).as_posix(): path.read_text() for path in files}
-
-
-def test_each_part_takes_fewer_than_thirty_lines() -> None:
-    lengths = {name: len(text.splitlines()) for name, text in NAMED.findall(PAGE)}
-    assert len(lengths) == 6
+def test_there_is_a_part_of_each_family_in_fewer_than_thirty_lines(example_package: Path) -> None:
+    modules = [path for path in (example_package / "lethe_example").glob("*.py") if path.name != "__init__.py"]
+    assert {path.stem for path in modules} == FAMILIES.keys()
+    lengths = {path.stem: len(path.read_text().splitlines()) for path in modules}
     assert max(lengths.values()) < LONGEST, lengths
+
+
+def test_every_file_of_the_page_is_part_of_the_package(example_package: Path) -> None:
+    files = {path.relative_to(example_package).as_posix() for path in example_package.rglob("*") if path.is_file()}
+    modules = {f"lethe_example/{name}.py" for name in (*FAMILIES, "__init__")}
+    assert files == {*modules, "pyproject.toml", "tests/test_contract.py"}
+    assert len(BLOCK.findall(PAGE)) == len(files)  # one more on the page, without a file, and __init__.py is empty
+
+
+def test_each_family_is_in_the_table(example_package: Path) -> None:
+    for name, family in FAMILIES.items():
+        assert re.search(rf"^\| .* \| `{re.escape(family.group)}` \| `\w+_CHECKS` \|$", PAGE, re.MULTILINE), name
 
 
 def test_the_class_of_a_program_is_added_as_written() -> None:

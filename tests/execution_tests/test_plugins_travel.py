@@ -79,6 +79,9 @@ def test_a_plug_in_travels_to_two_nodes_that_lack_it_with_a_method_of_the_progra
     measured = query("select package, count(*) n from measures where metric = 'forget_loss' group by all", results)
     [measure] = measured.to_pylist()
     assert measure["package"] == "lethe-example 1.2"
+    audits = query("select package, count(*) n from measures where metric = 'surer_share' group by all", results)
+    [audited] = audits.to_pylist()
+    assert audited == measure
     assert measure["n"] >= len(("alternate", "twice")) * 2
 
 
@@ -92,5 +95,6 @@ def _study() -> dict[str, Any]:
             {"name": "twice", "epochs": 1, "batch_size": 32, "lr": 0.001},
         ],
         "metrics": ["forget_loss"],
+        "audits": [{"name": "surer"}],
         "search": {"trials": 2, "window": 1, "startup": 1},
     }

@@ -14,8 +14,8 @@ from ray._private.utils import get_used_memory
 from lethe.execution.connection import OnRay
 from lethe.study import Resources
 
-LEFT = 2 << 30
-"""Bytes that the tests may take before Ray's monitor kills."""
+LEFT = 4 << 30
+"""Bytes that the tests, and others that run beside them, may take before Ray's monitor kills."""
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 

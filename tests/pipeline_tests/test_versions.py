@@ -19,6 +19,7 @@ from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
 from lethe.study import Study, read_study
 from unlearning import metrics
+from unlearning.audits import RMIA
 from unlearning.data import Synthetic
 from unlearning.data.augment import CropAndFlip, NoAugmentation
 from unlearning.methods import METHODS, FineTune, GradientAscent, Nothing, SalUn
@@ -119,6 +120,11 @@ def test_a_new_version_of_a_metric_measures_again_and_trains_nothing(
     assert again(study, results) == Again(frozenset(), searches, EVERY_ROW)
 
 
+def count(results: Path) -> dict[str, int]:
+    tables = ("artifacts", "trials", "epochs", "confirmations")
+    return {table: query(f"select count(*) n from {table}", results).column("n")[0].as_py() for table in tables}
+
+
 def _spread(evaluation: Evaluation) -> list[Value]:
     return [Value("test", float(evaluation.losses("test").std()))]
 
@@ -136,20 +142,44 @@ def test_a_metric_that_is_named_in_a_study_measures_again_and_trains_nothing(
     assert again(asked, results) == Again(frozenset(), frozenset(), EVERY_ROW)
     assert again(study.model_copy(update={"metrics": ("ua",)}), results) == NOTHING, "a built-in one is there"
 
-    def count(table: str) -> int:
-        return int(query(f"select count(*) n from {table}", results).column("n")[0].as_py())
-
-    tables = ("artifacts", "trials", "epochs", "confirmations")
-    before = {table: count(table) for table in tables}
+    before = count(results)
     with Progress(Console(quiet=True)) as progress:
         run = StudyRun(asked, StorageRoot.at(results), progress)
         run.run(local=True)
     assert run.problems == []
-    after = {table: count(table) for table in tables}
-    assert after == before | {"confirmations": 2 * before["confirmations"]}
+    assert count(results) == before | {"confirmations": 2 * before["confirmations"]}
     assert plan_of(asked, results).complete
     assert plan_of(study, results).complete
-    assert count("measures where metric = 'spread'") == before["confirmations"]
+    [spread] = query("select count(*) n from measures where metric = 'spread'", results).to_pylist()
+    assert spread["n"] == before["confirmations"]
+
+
+def test_an_audit_confirms_again_and_trains_no_more_than_it_requires(
+    study: Study, results: Path, tmp_path: Path
+) -> None:
+    results = Path(shutil.copytree(results, tmp_path / "copy"))
+    measured_again = Again(frozenset(), frozenset(), EVERY_ROW)
+    audited = study.model_copy(update={"audits": (RMIA(references=2),)})
+    assert again(audited, results) == measured_again, "its models are the study's own"
+    more = study.model_copy(update={"audits": (RMIA(references=3),)})
+    assert again(more, results) == Again(frozenset({"trained_model"}), frozenset(), EVERY_ROW)
+    assert [(one.label, one.seed) for one in plan_of(more, results).missing] == [("oracle", 3)]
+
+    before = count(results)
+    with Progress(Console(quiet=True)) as progress:
+        run = StudyRun(audited, StorageRoot.at(results), progress)
+        run.run(local=True)
+    assert run.problems == []
+    assert count(results) == before | {"confirmations": 2 * before["confirmations"]}
+    assert plan_of(audited, results).complete
+    assert plan_of(study, results).complete, "without audits nothing has another name"
+    with version_of(RMIA):
+        plan = plan_of(audited, results)
+        assert len(plan.unconfirmed) == before["confirmations"]
+        assert (plan.missing, plan.trials_left) == ((), 0)
+        assert plan_of(study, results).complete, "nor does it concern a study without the audit"
+    other = study.model_copy(update={"audits": (RMIA(references=2, a=0.5),)})
+    assert again(other, results) == measured_again
 
 
 def test_a_new_version_of_what_a_method_requires_makes_it_and_runs_the_methods_that_require_it_again(

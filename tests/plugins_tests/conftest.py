@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-collect_ignore = ["example_package"]
-
 Python = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

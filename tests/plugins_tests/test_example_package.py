@@ -27,6 +27,7 @@ PLUGGED = {
     "search": {"trials": 2, "window": 1, "startup": 1},
     "seeds": {"tuning": [0], "reporting": [1, 2]},
     "metrics": ["forget_loss"],
+    "audits": [{"name": "surer"}],
 }
 PACKAGES = "select distinct method, method_package, network_package, source_package from {} order by method"
 
@@ -50,6 +51,8 @@ def test_a_study_in_yaml_uses_all_parts_of_the_package_and_its_rows_name_it(
     assert confirmed["original"]["method_package"].startswith("lethe ")
     metrics = "select distinct version, package from measures where metric = 'forget_loss'"
     assert query(metrics, results).to_pylist() == [{"version": 1, "package": "lethe-example 1.2"}]
+    audits = "select distinct version, package from measures where metric = 'surer_share'"
+    assert query(audits, results).to_pylist() == [{"version": 1, "package": "lethe-example 1.2"}]
     [setting] = query("select distinct setting->>'climbs' climbs from trials", results).column("climbs").to_pylist()
     assert setting == "2"
 
@@ -60,6 +63,7 @@ def test_its_options_are_checked_as_built_in_ones_are_all_at_once(python: Python
         "network": {"name": "perceptron", "width": 0},
         "methods": [METHOD | {"climbs": 0, "clims": 2}, {"name": "alternat"}],
         "metrics": ["forget_los", 3],
+        "audits": [{"name": "surer", "oracles": 0, "orcles": 2}, {"name": "sure"}],
     }
     done = lethe(python, "plan", write_study(**PLUGGED | wrong))
     assert done.returncode == 2
@@ -73,10 +77,15 @@ def test_its_options_are_checked_as_built_in_ones_are_all_at_once(python: Python
         "methods.1",
         "metrics.0",
         "metrics.1",
+        "audits.0.oracles",
+        "audits.0.orcles",
+        "audits.1.name",
     }
     assert "metrics.0: unknown metric 'forget_los'; did you mean forget_loss? The metrics are ua, " in done.stderr
     assert "did you mean alternate? The methods are salun, " in done.stderr
     assert "alternate (lethe-example 1.2)" in done.stderr
+    audits = "did you mean surer? The audits are rmia (lethe 0.1.0), surer (lethe-example 1.2)"
+    assert f"audits.1.name: unknown audit 'sure'; {audits}" in done.stderr
 
 
 def test_the_command_lists_it_with_its_package_and_shows_its_options(python: Python) -> None:
@@ -96,6 +105,11 @@ def test_the_command_lists_it_with_its_package_and_shows_its_options(python: Pyt
     metric = lethe(python, "methods", "forget_loss").stdout
     assert "metric forget_loss, lethe-example 1.2: median loss of the forget set" in metric
     assert {("unit", "nats"), ("images", "forget")} <= {tuple(line.split()) for line in metric.splitlines()}
+    assert ("audit", "surer", "lethe-example", "1.2") in rows
+    audit = " ".join(lethe(python, "methods", "surer").stdout.split())
+    assert "audit surer, lethe-example 1.2: Compares the losses of the forget set" in audit
+    assert "oracles whole number from 1 2 oracles of other training seeds" in audit
+    assert "surer_share fraction the oracle's value forget images with a lower loss than oracles'" in audit
     unknown = lethe(python, "methods", "alternat")
     assert unknown.returncode == 2
     assert "alternate (lethe-example 1.2)" in unknown.stderr
@@ -116,8 +130,8 @@ def test_a_plug_in_that_does_not_load_is_named_and_the_others_are_listed(python:
     )
 
 
-def test_its_own_tests_pass(python: Python, tmp_path: Path) -> None:
-    tests = Path(__file__).parent / "example_package" / "tests"
+def test_its_own_tests_pass(python: Python, example_package: Path, tmp_path: Path) -> None:
+    tests = example_package / "tests"
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tests, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
@@ -131,6 +145,7 @@ from lethe.pipeline.plan import make_plan
 from lethe.plugins import added_code_of, packages_of
 from lethe.study import parse_study
 from lethe_example.methods import Alternate
+from unlearning.audits import AUDITS, RMIA
 from unlearning.families import PluginError
 from unlearning.methods import METHODS
 from unlearning.metrics import METRICS, Metric, Value
@@ -146,14 +161,21 @@ def one(evaluation):
     return [Value(None, 1.0)]
 
 
+class Nearer(RMIA):
+    name: Literal["nearer"] = "nearer"
+    version: ClassVar[int] = 1
+
+
 METHODS.add(Twice)
+AUDITS.add(Nearer)
 METRICS.add(Metric(name="one", version=1, title="one", compute=one))
 content = json.loads(CONTENT)
 content["metrics"].append("one")
+content["audits"].append({"name": "nearer"})
 content["methods"].append({"name": "twice", "epochs": 1})
 study = parse_study(content, "here")
 assert study.methods[1].method is Twice
-assert added_code_of(study) == [Twice, one]
+assert added_code_of(study) == [Twice, one, Nearer]
 assert [str(package) for package in packages_of(study)] == ["lethe-example 1.2"]
 print(study.methods[1].example)
 try:
@@ -185,7 +207,7 @@ print(json.dumps(environment))
     content: dict[str, Any] = {"name": "here", "forget": [{"kind": "random", "fraction": 0.2}], **PLUGGED}
     if missing:
         built_in = {"data": [{"source": "synthetic"}], "network": {"name": "cnn"}, "methods": [{"name": "salun"}]}
-        content |= {**built_in, "metrics": []}
+        content |= {**built_in, "metrics": [], "audits": []}
     done = python("-c", code, json.dumps(content))
     assert done.returncode == 0, done.stderr
     environment = json.loads(done.stdout)

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from lethe.results.columns import specification
-from lethe.study import Study, read_study, read_text, write_study
+from lethe.study import Study, read_study, read_text
+from lethe.study import write_study as write_study_text
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
 def written_and_read(study: Study) -> Study:
-    return read_text(write_study(study), "written")
+    return read_text(write_study_text(study), "written")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -33,6 +34,7 @@ def test_every_study_of_ours_reads_back(path: Path) -> None:
             "augmentations": ["none", "standard"],
         },
         {"forget": [{"kind": "class", "class": "10"}, {"kind": "class", "class": "no", "fraction": 0.5}]},
+        {"audits": [{"name": "rmia", "references": 2}]},
         {"training": {"epochs": 2, "schedule": {"kind": "one-cycle"}, "precision": "bfloat16"}},
     ],
     ids=lambda changes: "-".join(changes),
@@ -46,6 +48,14 @@ def test_the_defaults_of_the_study_are_written_out(write_study: Callable[..., Pa
     text = specification(read_study(write_study())).specification
     for name in ("weight_decay: 0.0005", "kind: cosine", "hung_after_s: 3600.0", "sampler: tpe"):
         assert name in text
+
+
+def test_metrics_and_audits_are_written_only_where_there_are_any(write_study: Callable[..., Path]) -> None:
+    text = write_study_text(read_study(write_study()))
+    assert "metrics:" not in text
+    assert "audits:" not in text
+    audited = write_study_text(read_study(write_study(audits=[{"name": "rmia"}])))
+    assert "audits:\n- name: rmia\n  references: 4\n  a: 0.3\n" in audited
 
 
 def test_a_class_by_its_position_is_written_as_before_it_could_have_a_name(write_study: Callable[..., Path]) -> None:

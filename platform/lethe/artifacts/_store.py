@@ -6,7 +6,7 @@ Whether an artifact exists is decided by manifest and sizes (`ArtifactStore.chec
 checksums when they are read. No pickle is ever read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
@@ -107,8 +107,11 @@ class ArtifactStore:
                     )
         return manifest
 
-    def load(self, key: ArtifactKey) -> Artifact | None:
+    def load(self, key: ArtifactKey, names: Set[str] | None = None) -> Artifact | None:
         """Read an artifact, from this machine's cache where it can, and verify every checksum; None if there is none.
+
+        Args:
+            names: of the files to read; None for all.
 
         Raises:
             CorruptArtifactError: a file is missing, truncated or altered.
@@ -116,7 +119,8 @@ class ArtifactStore:
         manifest = self.manifest(key)
         if manifest is None:
             return None
-        contents = {name: self._content(key, entry) for name, entry in manifest.files.items()}
+        wanted = manifest.files if names is None else manifest.files.keys() & names
+        contents = {name: self._content(key, manifest.files[name]) for name in wanted}
         try:
             return Artifact({name: load_tensors(content) for name, content in contents.items()}, manifest)
         except SafetensorError as error:

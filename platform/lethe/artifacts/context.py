@@ -1,7 +1,8 @@
 """A worker's trial context: what unlearning runs start from and are compared with, loaded once and kept warm.
 
 A trial context belongs to a scenario and a training seed: the model on the device, the original's weights, what methods
-require, and the measurements of original and oracle. Contexts that were used lately are kept.
+require, and the measurements of original and oracle. Contexts that were used lately are kept, and so are the
+evaluations of other trained models, which audits ask for.
 """
 
 from collections import OrderedDict
@@ -17,9 +18,11 @@ from torch import Tensor
 from lethe.artifacts import (
     REQUIRED,
     Artifact,
+    ArtifactKey,
     ArtifactRecipe,
     ArtifactStore,
     CorruptArtifactError,
+    TrainedModel,
     oracle,
     original,
 )
@@ -41,6 +44,7 @@ Worker = TypeVar("Worker")
 
 KEPT_CONTEXTS = 8
 KEPT_DATASETS = 2
+KEPT_MODELS = 32
 
 _ADVICE = "The same command makes it again and goes on."
 
@@ -142,6 +146,7 @@ class TrialContexts:
         self.device = claim_device(resources)
         self._contexts: OrderedDict[tuple[str, int], TrialContext] = OrderedDict()
         self._images: OrderedDict[str, dict[SplitName, Tensor]] = OrderedDict()
+        self._models: OrderedDict[tuple[str, ArtifactKey], Evaluation] = OrderedDict()
 
     @property
     def provenance(self) -> Provenance:
@@ -162,6 +167,23 @@ class TrialContexts:
             self._contexts[name] = self._set_up(scenario, seed)
         self._contexts.move_to_end(name)
         return self._contexts[name]
+
+    def evaluation_of(self, model: TrainedModel) -> Evaluation:
+        """Return a trained model, evaluated on the images of its scenario; only its logits are read.
+
+        Raises:
+            MissingArtifactError: as `trial_context`.
+        """
+        scenario = model.scenario
+        name = (scenario.fingerprint, model.key)
+        if name not in self._models:
+            while len(self._models) >= KEPT_MODELS:
+                self._models.popitem(last=False)
+            data, seed = self._shared_data[scenario.data_hash], scenario.unlearning_seed(model.seed)
+            logits = logits_of(self._load(model, frozenset({"logits"})))
+            self._models[name] = Evaluator(data, scenario.forget, seed).evaluation(logits)
+        self._models.move_to_end(name)
+        return self._models[name]
 
     def _set_up(self, scenario: Scenario, seed: int) -> TrialContext:
         data = self._shared_data[scenario.data_hash]
@@ -192,14 +214,17 @@ class TrialContexts:
             load=self._load,
         )
 
-    def _load(self, recipe: ArtifactRecipe) -> Artifact:
+    def _load(self, recipe: ArtifactRecipe, files: frozenset[str] | None = None) -> Artifact:
         """Read an artifact; a broken one is moved to quarantine, so that it is made again.
 
         Of several workers that find it broken at once, one moves it.
+
+        Args:
+            files: names of the files to read; None for all.
         """
         key, moved = recipe.key, ""
         try:
-            artifact = self._artifacts.load(key)
+            artifact = self._artifacts.load(key, files)
         except CorruptArtifactError as error:
             with suppress(StorageError):
                 moved = f"It was moved to {self._artifacts.quarantine(key)}. "

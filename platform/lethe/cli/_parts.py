@@ -1,4 +1,4 @@
-"""The command that lists what a study can choose from: methods, networks, data sources and metrics, with packages."""
+"""The command that lists what a study can choose from, with packages: methods, networks, data, metrics and audits."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,19 +10,21 @@ from rich.text import Text
 from lethe.cli._common import console, fail, stderr
 
 if TYPE_CHECKING:
+    from unlearning.audits import Audit
     from unlearning.families import Family
     from unlearning.metrics import Metric
 
 PartName = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="A method, network, data source or metric, which is described.")
+    str | None,
+    typer.Argument(metavar="NAME", help="A method, network, data source, metric or audit, which is described."),
 ]
 
 
 def methods(name: PartName = None) -> None:
-    """List methods, networks, data sources and metrics.
+    """List methods, networks, data sources, metrics and audits.
 
     These are the names that a study can use, with packages. With NAME, show its options: their values, defaults and
-    meanings; for a metric, what it measures. Exit
+    meanings; for a metric or an audit, what it measures. Exit
     code 0: all can be used; 1: a plug-in cannot be used (the message says why); 2: there is no such name.
     """
     if name is None:
@@ -57,13 +59,14 @@ def _list_all() -> None:
 
 def _show(name: str) -> None:
     from lethe.plugins import FAMILIES
+    from unlearning.audits import AUDITS
     from unlearning.families import PluginError
     from unlearning.metrics import Metric
 
     found = [family for family in FAMILIES.values() if name in family]
     if not found:
         known = "\n".join(f"  {family.noun}s: {family.described()}" for family in FAMILIES.values())
-        fail(f"there is no method, network, data source or metric {name!r}; there are\n{known}")
+        fail(f"there is no method, network, data source, metric or audit {name!r}; there are\n{known}")
     for family in found:
         try:
             part = family[name]
@@ -74,6 +77,8 @@ def _show(name: str) -> None:
         package = family.package(name)
         out.print(Text(f"{family.noun} {name}, {package or 'added by a program'}: {meaning}"))
         out.print(table)
+        if family is AUDITS:
+            out.print(_statistics(part))
 
 
 def _options(family: "Family[Any]", part: Any) -> list[str]:
@@ -84,7 +89,7 @@ def _options(family: "Family[Any]", part: Any) -> list[str]:
 
 
 def _class_of_options(family: "Family[Any]", part: Any) -> tuple[Table, str]:
-    """Return a table of the options of a method, network or data source, and its meaning."""
+    """Return a table of the options of a method, network, data source or audit, and its meaning."""
     table = Table("option", "values", "default", "meaning", box=SIMPLE_HEAD)
     schema = part.model_json_schema()
     for option in _options(family, part):
@@ -94,13 +99,25 @@ def _class_of_options(family: "Family[Any]", part: Any) -> tuple[Table, str]:
     return table, (part.__doc__ or "").strip().partition("\n")[0]
 
 
+_TARGETS = {"oracle": "the oracle's value", "higher": "higher is better", "lower": "lower is better"}
+
+
+def _statistics(audit: "type[Audit]") -> Table:
+    """Return a table of what an audit may find, by the names that rows call it."""
+    table = Table("measure", "unit", "target", "meaning", box=SIMPLE_HEAD)
+    name = audit.model_fields["name"].default
+    for statistic, about in audit.statistics.items():
+        row = (f"{name}_{statistic}", about.unit or "none", _TARGETS[about.direction], about.meaning)
+        table.add_row(*map(Text, row))
+    return table
+
+
 def _metric(metric: "Metric") -> tuple[Table, str]:
     """Return a table of what a metric measures, and its meaning."""
-    targets = {"oracle": "the oracle's value", "higher": "higher is better", "lower": "lower is better"}
     facts = {
         "version": str(metric.version),
         "unit": metric.unit or "none",
-        "target": targets[metric.direction],
+        "target": _TARGETS[metric.direction],
         "images": ", ".join(metric.groups) or "of no single group",
         "by class": "yes" if metric.per_class else "no",
         "source": metric.source,

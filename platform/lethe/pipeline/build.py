@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from lethe.artifacts import ArtifactKey, ArtifactStore, BuildJob, Built, Manifest, Needed, build_jobs, needed_for
 from lethe.execution.stop import Stop
 from lethe.execution.worker_pool import WorkerPool
+from lethe.pipeline.confirm import Confirmation, needed_by
 from lethe.pipeline.plan import Plan
 from lethe.pipeline.progress import Progress
 from lethe.results import ArtifactRow, Store
@@ -114,6 +115,13 @@ class ArtifactBuilder:
     def can_confirm(self, method_search: MethodSearch) -> bool:
         """Return whether the artifacts of a method search's reporting seeds could all be made."""
         return not _needs(method_search, self._plan.study.seeds.reporting) & self._failed
+
+    def lost(self, confirmation: Confirmation) -> tuple[str, ...]:
+        """Name what a confirmation reads and could not be made, such as a model that an audit requires."""
+        if not self._failed:
+            return ()
+        needed = [one for one in needed_by([confirmation]) if one.recipe.key in self._failed]
+        return tuple(f"the {one.label} of seed {one.seed} ({one.scenario.title})" for one in needed)
 
     def _record_found(self) -> None:
         """Record rows of artifacts that have none."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, in_order, oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
+from lethe.pipeline.audit import AuditTask, audit_tasks
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
@@ -50,6 +51,7 @@ class Confirmation:
         others: the other reporting seeds, for the oracle's row.
         role: what the seed is for.
         metrics: those that are measured beside the built-in ones.
+        audits: those that the model undergoes, with the training seeds of the models that they require.
     """
 
     study: str
@@ -62,13 +64,16 @@ class Confirmation:
     others: tuple[int, ...]
     role: Role = "reporting"
     metrics: tuple[Metric, ...] = ()
+    audits: tuple[AuditTask, ...] = ()
 
     @property
     def confirmation_id(self) -> str:
         """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once.
 
-        It is confirmed again when its method or a metric has a new version, or when the study asks for other metrics.
+        It is confirmed again when its method, a metric or an audit has a new version, and when the study asks for other
+        metrics or audits.
         """
+        audits = {"audits": {task.audit.name: task.identity for task in self.audits}} if self.audits else {}
         setting = fingerprint(
             {
                 "row": self.row,
@@ -76,6 +81,7 @@ class Confirmation:
                 "nonmembers": self.scenario.nonmembers,
                 "method_versions": method_versions(type(self.method)) if self.method else {},
                 "metric_versions": metrics.versions() | {one.name: one.version for one in self.metrics},
+                **audits,
             }
         )
         return f"{self.study}-{self.scenario.fingerprint[:8]}-{setting[:8]}-{self.seed}"
@@ -88,6 +94,8 @@ class Confirmation:
             yield "oracle", seed
         for name in self.method.needs if self.method else ():
             yield name, self.seed
+        for task in self.audits:
+            yield from task.reads
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -144,11 +152,14 @@ def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[Tria
 def needed_by(wanted: Iterable[Confirmation]) -> list[Needed]:
     """List the artifacts that confirmations read, and what these require, each once and after what it requires."""
     asked = {(one.scenario.fingerprint, *read): one.scenario for one in wanted for read in one.reads}
-    recipes: dict[str, Callable[[Scenario, int], ArtifactRecipe]] = {**REQUIRED, "original": original, "oracle": oracle}
+    models: dict[str, Callable[[Scenario, int], ArtifactRecipe]] = {"original": original, "oracle": oracle}
+    recipes = {**REQUIRED, **models}
     found: dict[ArtifactRecipe, Needed] = {}
     for (_, name, seed), scenario in asked.items():
-        for recipe in in_order([recipes[name](scenario, seed)]):
-            found.setdefault(recipe, Needed(recipe, recipe.kind, scenario, seed))
+        asked_for = recipes[name](scenario, seed)
+        for recipe in in_order([asked_for]):
+            label = name if name in models and recipe == asked_for else recipe.kind
+            found.setdefault(recipe, Needed(recipe, label, scenario, seed))
     return list(found.values())
 
 
@@ -165,14 +176,15 @@ def _tuning_oracle(method_search: MethodSearch, seed: int) -> Confirmation:
         study.seeds.reporting,
         role="tuning",
         metrics=study.further_metrics,
+        audits=audit_tasks(study, seed),
     )
 
 
 def _rows_on(
     method_search: MethodSearch, seed: int, others: tuple[int, ...], choice: Choice | None
 ) -> list[Confirmation]:
-    study, scenario = method_search.study.name, method_search.scenario
-    row_of = partial(Confirmation, study, scenario, metrics=method_search.study.further_metrics)
+    study, scenario = method_search.study, method_search.scenario
+    row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audit_tasks(study, seed))
     rows = [
         row_of("original", seed, Nothing(), None, None, ()),
         row_of("oracle", seed, None, None, None, others),
@@ -196,13 +208,13 @@ Confirmed = tuple[ConfirmationRow, list[PredictionRow], list[MeasureRow]]
 
 
 class Confirmer:
-    """The worker of the confirmation: unlearns once, computes every metric, makes the row and what belongs to it."""
+    """The worker of the confirmation: unlearns once, measures and audits the model, and makes its rows."""
 
     def __init__(self, contexts: TrialContexts) -> None:
         self._contexts = contexts
 
     def __call__(self, confirmation: Confirmation) -> Steps[Confirmed]:
-        """Confirm one row on one seed; a step is an epoch."""
+        """Confirm one row on one seed; a step is an epoch, or an audit."""
         stopwatch = Stopwatch()
         reset_peak_memory(self._contexts.device)
         method = confirmation.method
@@ -213,7 +225,14 @@ class Confirmer:
                 epochs.append(result)
                 yield
         logits = epochs[-1].logits if method else trial_context.oracle_logits
-        measures = self._measures(confirmation, trial_context, logits) if logits else []
+        measures: list[Measure] = []
+        if logits:
+            evaluation = self._evaluation(confirmation, trial_context, logits)
+            further = {metric.name: metric for metric in confirmation.metrics}
+            measures += measures_of(evaluation, {**BUILT_IN, **further})
+            for task in confirmation.audits:
+                yield
+                measures += task.measures(evaluation, confirmation.scenario, self._contexts.evaluation_of)
         row = ConfirmationRow(
             **scenario_columns(confirmation.study, confirmation.scenario),
             **confirmation.setting,
@@ -237,18 +256,17 @@ class Confirmer:
             ended_at=stopwatch.ended_at,
         )
         predictions = _predictions(row, trial_context, logits) if logits else []
-        return row, predictions, measure_rows(row, measures, confirmation.metrics)
+        audits = [task.audit for task in confirmation.audits]
+        return row, predictions, measure_rows(row, measures, confirmation.metrics, audits)
 
-    def _measures(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> list[Measure]:
-        """Compute every metric, against the paired oracle; for the oracle itself the gap is to those of other seeds."""
+    def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
+        """Make ready what is measured: against the paired oracle; an oracle's gap is to the oracles of other seeds."""
         oracle = trial_context.oracle_evaluation
-        wanted = {**BUILT_IN, **{metric.name: metric for metric in confirmation.metrics}}
         if confirmation.method is not None:
             own = trial_context.evaluator.evaluation(logits)
-            return measures_of(replace(own, oracle=oracle, references=(oracle,)), wanted)
+            return replace(own, oracle=oracle, references=(oracle,))
         others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
-        references = tuple(other.oracle_evaluation for other in others)
-        return measures_of(replace(oracle, oracle=oracle, references=references), wanted)
+        return replace(oracle, oracle=oracle, references=tuple(other.oracle_evaluation for other in others))
 
 
 def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
+from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
@@ -52,6 +53,11 @@ class Plan:
             for scenario in asked.values()
             for line in describe(scenario.request, scenario.forget, datasets[scenario.source])
         )
+
+    @property
+    def audits(self) -> tuple[str, ...]:
+        """Say what each audit adds to the models that are trained, a sentence each."""
+        return additions(self.study, self.needed, self.missing)
 
     @property
     def trials_planned(self) -> int:

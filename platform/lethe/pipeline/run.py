@@ -4,8 +4,10 @@ What was finished before is found in the results and not done again, so the same
 stopped, killed or extended.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 
 from lethe.artifacts import ArtifactStore, ArtifactWorker
 from lethe.artifacts.context import TrialContexts, with_contexts
@@ -22,7 +24,7 @@ from lethe.execution.supervision import Watch
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.boards import are_current, board_rows
 from lethe.pipeline.build import ArtifactBuilder
-from lethe.pipeline.confirm import Confirmer, confirmations, missing_from
+from lethe.pipeline.confirm import Confirmation, Confirmer, confirmations, missing_from
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
 from lethe.plugins import added_code_of, packages_of
@@ -135,7 +137,7 @@ class StudyRun:
         for data in plan.datasets:
             for fact in facts(data):
                 self._progress.say(fact)
-        for told in (*plan.requests, plan.precision.told, *plan.broken):
+        for told in (*plan.requests, *plan.audits, plan.precision.told, *plan.broken):
             if told:
                 self._progress.say(told)
 
@@ -164,7 +166,8 @@ class StudyRun:
             method_search for method_search in plan.method_searches if builder.can_confirm(method_search)
         ]
         make_confirmer = partial(with_contexts, Confirmer, self._artifacts, shared_data, asked)
-        self._confirm(method_searches, search, connection.worker_pool(make_confirmer, held, self._watch))
+        wanted = self._confirmable(confirmations(method_searches, search.rows), builder)
+        self._confirm(wanted, connection.worker_pool(make_confirmer, held, self._watch))
         self._compact()
         self._tell_failures(method_searches, search)
 
@@ -236,9 +239,17 @@ class StudyRun:
             began=search.began,
         )
 
-    def _confirm(self, method_searches: Sequence[MethodSearch], search: StudySearch, worker_pool: WorkerPool) -> None:
+    def _confirmable(self, wanted: Sequence[Confirmation], builder: ArtifactBuilder) -> list[Confirmation]:
+        """Return the unconfirmed rows whose artifacts exist; report the others, a problem for each artifact."""
         confirmed = self._store.read("confirmations", self._study.name)["confirmation_id"].to_pylist()
-        missing = missing_from(confirmations(method_searches, search.rows), confirmed)
+        missing = missing_from(wanted, confirmed)
+        lost = {one.confirmation_id: builder.lost(one) for one in missing}
+        for artifact, count in Counter(chain.from_iterable(lost.values())).items():
+            rows = "1 row of the table" if count == 1 else f"{count} rows of the table"
+            self._problem(f"could not confirm {rows}: {artifact}, which these or their audits read, could not be made")
+        return [one for one in missing if not lost[one.confirmation_id]]
+
+    def _confirm(self, missing: Sequence[Confirmation], worker_pool: WorkerPool) -> None:
         self._progress.stage("confirmation", len(missing))
         for count, done in enumerate(worker_pool.do(missing), start=1):
             if isinstance(done.error, StorageError):

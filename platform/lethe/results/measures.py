@@ -1,8 +1,8 @@
-"""From metrics to rows: one row a value, and the columns of the usual metrics in a confirmation's own row.
+"""From metrics and audits to rows: one row a value, and the columns of the usual metrics in a confirmation's own row.
 
-Every value of every metric is a row of ``recorded_measures``. The metrics that every table needs are also columns of
-the unit's row, filled here from the same values: views that rank and compare read these, which is many times faster
-than a pivot of the long rows (docs/design.md). A metric without a column needs none.
+Every value of every metric and audit is a row of ``recorded_measures``. The metrics that every table needs are also
+columns of the unit's row, filled here from the same values: views that rank and compare read these, which is many times
+faster than a pivot of the long rows (docs/design.md). A metric without a column needs none.
 """
 
 import math
@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lethe.results.rows import CLASS_COLUMNS, ConfirmationRow, MeasureRow
+from unlearning.audits import AUDITS, Audit
+from unlearning.families import Package
 from unlearning.metrics import BUILT_IN, METRICS, Measure, Metric
 
 COLUMNS: Final = tuple(name for name in BUILT_IN if name in ConfirmationRow.__dataclass_fields__)
@@ -32,14 +34,19 @@ def measure_columns(measures: Sequence[Measure]) -> dict[str, Any]:
 
 
 def measure_rows(
-    confirmation: ConfirmationRow, measures: Sequence[Measure], further: Sequence[Metric] = ()
+    confirmation: ConfirmationRow,
+    measures: Sequence[Measure],
+    further: Sequence[Metric] = (),
+    audits: Sequence[Audit] = (),
 ) -> list[MeasureRow]:
     """Make the rows of a confirmation's measures.
 
     Args:
         further: the metrics among them that are not built in.
+        audits: those that the measures beyond the metrics are of.
     """
-    packages = {metric.name: _package(metric) for metric in (*BUILT_IN.values(), *further)}
+    packages = {metric.name: _named(METRICS.package_of(metric)) for metric in (*BUILT_IN.values(), *further)}
+    packages |= {name: _named(AUDITS.package_of(type(audit))) for audit in audits for name in audit.metrics}
     return [
         MeasureRow(
             study=confirmation.study,
@@ -60,8 +67,7 @@ def measure_rows(
     ]
 
 
-def _package(metric: Metric) -> str | None:
-    package = METRICS.package_of(metric)
+def _named(package: Package | None) -> str | None:
     return str(package) if package else None
 
 

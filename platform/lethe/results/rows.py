@@ -326,25 +326,25 @@ class PredictionRow:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureRow:
-    """One value of one metric of one unit of work: of all images of a group, or of one class of it."""
+    """One value of one metric or audit of one unit of work: of all images of a group, or of one class of it."""
 
     study: Annotated[str, Column("", "name of the study")]
     unit_kind: Annotated[
-        Literal["epoch", "trial", "confirmation", "audit"],
-        Column("", "what was measured: an 'epoch' of a trial, a 'trial', a 'confirmation' or an 'audit'"),
+        Literal["epoch", "trial", "confirmation"],
+        Column("", "what was measured: an 'epoch' of a trial, a 'trial' or a 'confirmation', audits included"),
     ]
     unit_id: Annotated[str, Column("", "its name; of an epoch that of its trial")]
     epoch: Annotated[int | None, Column("", "number of the epoch, from 1; null for other units")] = None
     training_seed: Annotated[
         int | None, Column("", "training seed of the model; null where the value is a mean over several")
     ] = None
-    metric: Annotated[str, Column("", "name of the metric")]
-    version: Annotated[int | None, Column("", "version of the metric; null where the unit was recorded without it")] = (
-        None
-    )
+    metric: Annotated[str, Column("", "name of the metric, or AUDIT_STATISTIC, such as 'rmia_auc'")]
+    version: Annotated[
+        int | None, Column("", "version of the metric or audit; null where the unit was recorded without it")
+    ] = None
     package: Annotated[
         str | None,
-        Column("", "package of the metric, with its version; null if a program added it, and in early results"),
+        Column("", "its package, with the version; null if a program added it, and in results of early versions"),
     ] = None
     split: Annotated[
         str | None,

@@ -12,13 +12,14 @@ from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
 from lethe.study._model import Choices, Study
+from unlearning.audits import AUDITS
 from unlearning.data import SOURCES
 from unlearning.families import OptionsFamily, PluginError
 from unlearning.models import NETWORKS
 
 Location = Sequence[int | str]
 
-_FAMILIES: Final[dict[type, OptionsFamily[Any]]] = {family.base: family for family in (NETWORKS, SOURCES)}
+_FAMILIES: Final[dict[type, OptionsFamily[Any]]] = {family.base: family for family in (NETWORKS, SOURCES, AUDITS)}
 """The families whose members options name, by the base class used in annotations."""
 
 
@@ -89,7 +90,7 @@ def resolve(location: Location) -> tuple[list[int | str], list[Any]]:
     kinds: list[tuple[Any, str | None]] = [(Study, None)]
     kept: list[int | str] = []
     for part in location:
-        tagged = [(kind, None) for kind, tag in kinds if len(kinds) > 1 and tag == part]
+        tagged = [(kind, None) for kind, tag in kinds if tag == part and (len(kinds) > 1 or _lacks(kind, part))]
         if tagged:
             kinds = list(tagged)
             continue
@@ -99,6 +100,10 @@ def resolve(location: Location) -> tuple[list[int | str], list[Any]]:
         kept.append(part)
         kinds = [below for kind, _ in kinds for below in _below(kind, part)]
     return kept, [kind for kind, _ in kinds]
+
+
+def _lacks(kind: Any, key: object) -> bool:
+    return is_model(kind) and field_of(kind, key) is None
 
 
 def _below(kind: Any, part: int | str) -> Iterator[tuple[Any, str | None]]:

@@ -6,6 +6,7 @@ from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
 
 from lethe.study._wording import explain, shown, unknown
+from unlearning.audits import AnyAudit, fault_of
 from unlearning.data import AnySource
 from unlearning.data.augment import AugmentationName
 from unlearning.data.forget import AnyForgetRequest
@@ -316,6 +317,11 @@ class Study(Options):
         description="names of metrics from plug-ins that each confirmation measures beside the built-in ones; a metric "
         "that is named later confirms again, and trains and searches nothing",
     )
+    audits: Annotated[tuple[AnyAudit, ...], Listed] = Field(
+        (),
+        description="attacks and tests that each confirmation runs on its model, with their options; one that is added "
+        "later confirms again, trains only the models that it requires, and searches nothing",
+    )
     search: Search = Field(Search(), description="how the settings of the methods are searched")
     seeds: Seeds = Field(Seeds(), description="training seeds to choose settings on, and others to report on")
     margin: Annotated[float, Gt(0), Lt(1)] = Field(
@@ -350,12 +356,27 @@ class Study(Options):
             "forget": [request.model_dump_json() for request in self.forget],
             "methods": [choice.name for choice in self.methods],
             "metrics": list(self.metrics),
+            "audits": [audit.name for audit in self.audits],
         }
         problems = [
             f"{name}: named twice: {', '.join(twice)}"
             for name, entries in lists.items()
             if (twice := sorted({entry for entry in entries if entries.count(entry) > 1}))
         ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _audits_are_sound(self) -> Self:
+        """Check what audits say of themselves, and that rows can call each measure by a name of its own."""
+        problems = [f"audits: {one.name}: {fault}" for one in self.audits if (fault := fault_of(one))]
+        taken = {**dict.fromkeys(BUILT_IN, "built-in metric"), **dict.fromkeys(self.metrics, "metric")}
+        for audit in () if problems else self.audits:
+            for name in audit.metrics:
+                if name in taken:
+                    problems.append(f"audits: {audit.name}: its measure {name} has the name of a {taken[name]}")
+                taken[name] = f"measure of the audit {audit.name}"
         if problems:
             raise ValueError("\n".join(problems))
         return self

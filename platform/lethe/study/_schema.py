@@ -19,7 +19,8 @@ def json_schema() -> dict[str, Any]:
     methods = {name: _method(method.model_json_schema(), definitions) for name, method in METHODS.items()}
     schema["properties"]["methods"]["items"] = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in methods]}
     definitions |= methods
-    for members in (schema["properties"]["network"]["oneOf"], schema["properties"]["data"]["items"]["oneOf"]):
+    keys = schema["properties"]
+    for members in (keys["network"]["oneOf"], keys["data"]["items"]["oneOf"], keys["audits"]["items"]["oneOf"]):
         definitions |= {one["title"]: one.copy() for one in members}
         members[:] = [{"$ref": f"#/$defs/{one['title']}"} for one in members]
     definitions["Choices"] = {"description": definitions["Choices"]["description"], **_choices(definitions["Choices"])}

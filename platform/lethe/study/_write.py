@@ -1,7 +1,7 @@
 """Writes a checked study back as YAML; reading that gives the same study, and so the same method searches.
 
-Defaults are written out, but for those of methods, and `metrics` where none is named: a specification that was kept
-before there was this option is still the same one.
+Defaults are written out, but for those of methods, and `metrics` and `audits` where none is named: a specification
+that was kept before there were these options is still the same one.
 """
 
 from collections.abc import Set
@@ -20,7 +20,7 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
     content = study.model_dump(mode="json", exclude={"methods"})
     content["search"] = {name: value for name, value in content["search"].items() if value is not None}
     content["methods"] = [_method(choice) for choice in study.methods]
-    left_out = without if study.metrics else {*without, "metrics"}
+    left_out = {*without, *(name for name in ("metrics", "audits") if not getattr(study, name))}
     ordered = {name: content[name] for name in Study.model_fields if name not in left_out}
     return write_yaml(ordered)
 

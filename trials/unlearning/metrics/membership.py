@@ -3,7 +3,7 @@
 A support vector classifier learns to tell members (samples of D_r) from non-members (held-out samples) by one feature
 of the model's output; the score is the share of D_f that it takes for non-members, "MIA-efficacy" (Jia et al., "Model
 sparsity can simplify machine unlearning", NeurIPS 2023; Fan et al., "SalUn", ICLR 2024). The target is the oracle's
-score, not one half. Attacks on single samples (LiRA and its kin) are not here.
+score, not one half. Attacks on single samples are audits (`unlearning.audits`).
 """
 
 import math

@@ -11,12 +11,13 @@ the contract. They need no test framework. With pytest, one test a check::
 from collections.abc import Callable
 from typing import Any
 
+from unlearning.testing._audits import AUDIT_CHECKS
 from unlearning.testing._methods import METHOD_CHECKS
 from unlearning.testing._metrics import METRIC_CHECKS
 from unlearning.testing._networks import NETWORK_CHECKS
 from unlearning.testing._sources import SOURCE_CHECKS
 
-__all__ = ["METHOD_CHECKS", "METRIC_CHECKS", "NETWORK_CHECKS", "SOURCE_CHECKS", "name_of"]
+__all__ = ["AUDIT_CHECKS", "METHOD_CHECKS", "METRIC_CHECKS", "NETWORK_CHECKS", "SOURCE_CHECKS", "name_of"]
 
 
 def name_of(check: Callable[[Any], None]) -> str:

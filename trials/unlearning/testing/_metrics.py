@@ -3,18 +3,14 @@
 import math
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import torch
 
-from unlearning.metrics import BUILT_IN, Evaluation, Metric, Predictions, Split, Value, fault_of, measures_of
+from unlearning.metrics import BUILT_IN, Evaluation, Metric, Value, fault_of, measures_of
+from unlearning.testing._evaluations import CLASSES, compared, evaluation
 
 MetricCheck = Callable[[Metric], None]
-
-_CLASSES: Final = 3
-_IMAGES: Final[dict[Split, int]] = {"train": 60, "val": 30, "test": 30}
-_FORGOTTEN: Final = 15
 
 
 def says_what_it_is(metric: Metric) -> None:
@@ -35,12 +31,12 @@ def survives_being_sent(metric: Metric) -> None:
 
 def gives_finite_values_of_what_it_announces(metric: Metric) -> None:
     """Check the groups and classes of the values of a model that has an oracle to be compared with."""
-    values = _values(metric, _compared())
+    values = _values(metric, compared())
     assert values, "it gives no value"
     groups = {value.group for value in values}
     assert groups == set(metric.groups or (None,)), f"wanted values of the groups {metric.groups}, got {groups}"
     classes = {value.class_index for value in values}
-    wanted = set(range(_CLASSES)) if metric.per_class else {None}
+    wanted = set(range(CLASSES)) if metric.per_class else {None}
     assert classes >= wanted, f"wanted values of the classes {wanted}, got {classes}"
     for value in values:
         assert math.isfinite(value.value), f"it gives {value}"
@@ -51,17 +47,17 @@ def gives_finite_values_of_what_it_announces(metric: Metric) -> None:
 
 def accepts_a_model_without_an_oracle(metric: Metric) -> None:
     """Check that it gives its values, or none, where there is nothing to compare a model with."""
-    _values(metric, _evaluation(0))
+    _values(metric, evaluation(0))
 
 
 def computes_the_same_twice_and_changes_nothing(metric: Metric) -> None:
     """Check that all that it draws comes from the evaluation's seed, and that other metrics find what they had."""
     before = torch.random.get_rng_state()
-    compared, untouched = _compared(), measures_of(_compared(), BUILT_IN)
-    first = _values(metric, compared)
-    assert repr(_values(metric, compared)) == repr(first), "a second run on the same evaluation differs"
-    assert repr(_values(metric, _compared())) == repr(first), "a run on an equal evaluation differs"
-    assert repr(measures_of(compared, BUILT_IN)) == repr(untouched), "it changed what other metrics measure"
+    used, untouched = compared(), measures_of(compared(), BUILT_IN)
+    first = _values(metric, used)
+    assert repr(_values(metric, used)) == repr(first), "a second run on the same evaluation differs"
+    assert repr(_values(metric, compared())) == repr(first), "a run on an equal evaluation differs"
+    assert repr(measures_of(used, BUILT_IN)) == repr(untouched), "it changed what other metrics measure"
     assert torch.equal(torch.random.get_rng_state(), before), "it moves torch's global generator"
 
 
@@ -75,23 +71,8 @@ METRIC_CHECKS: Final[Sequence[MetricCheck]] = (
 """The contract of a metric, a check each."""
 
 
-def _values(metric: Metric, evaluation: Evaluation) -> list[Value]:
+def _values(metric: Metric, model: Evaluation) -> list[Value]:
     try:
-        return [measure.value for measure in measures_of(evaluation, {metric.name: metric})]
+        return [measure.value for measure in measures_of(model, {metric.name: metric})]
     except ValueError as error:
         raise AssertionError(str(error)) from error
-
-
-def _compared() -> Evaluation:
-    oracle = _evaluation(1)
-    return replace(_evaluation(0), oracle=oracle, references=(oracle,))
-
-
-def _evaluation(seed: int) -> Evaluation:
-    random = torch.Generator().manual_seed(seed)
-    predictions = {
-        split: Predictions(torch.randn(count, _CLASSES, generator=random), torch.arange(count) % _CLASSES)
-        for split, count in _IMAGES.items()
-    }
-    retain_R = torch.arange(_FORGOTTEN, _IMAGES["train"])
-    return Evaluation(predictions, torch.arange(_FORGOTTEN), retain_R, "test", seed=0)

@@ -1,0 +1,116 @@
+"""Audits within a confirmation: which trained models each requires, and of which training seeds.
+
+A pool of models never holds one of the audited model's own training seed, so that the oracle's row can be audited as
+well. It takes the study's other seeds first, whose models exist anyway.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from typing import Final
+
+from lethe.artifacts import ArtifactKey, Needed, TrainedModel, trained_models
+from lethe.study import Scenario, Seeds, Study
+from unlearning.audits import Audit, ModelPool, PoolSubset, audit_measures
+from unlearning.metrics import Evaluation, Measure
+
+_NAMES: Final[Mapping[PoolSubset, str]] = {"train": "original", "retain": "oracle"}
+"""What people and rows call a model that was trained on a subset."""
+
+
+@dataclass(frozen=True)
+class AuditTask:
+    """An audit of the models of one training seed, as a worker gets it.
+
+    Attributes:
+        seeds: the training seeds that each pool takes its models from, in order.
+    """
+
+    audit: Audit
+    seeds: tuple[int, ...]
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What determines the values, as JSON values."""
+        pools = {name: {"subset": pool.subset, "seeds": self._seeds(pool)} for name, pool in self.audit.pools.items()}
+        return {"options": self.audit.model_dump(mode="json"), "version": self.audit.version, "pools": pools}
+
+    @property
+    def reads(self) -> Iterator[tuple[str, int]]:
+        """Name the models that the audit reads: 'original' or 'oracle', and of which training seed."""
+        for pool in self.audit.pools.values():
+            for seed in self._seeds(pool):
+                yield _NAMES[pool.subset], seed
+
+    def measures(
+        self, audited: Evaluation, scenario: Scenario, evaluation_of: Callable[[TrainedModel], Evaluation]
+    ) -> list[Measure]:
+        """Run the audit.
+
+        Args:
+            evaluation_of: evaluates a trained model on the images of its scenario.
+
+        Raises:
+            AuditError, ValueError: as `audit_measures`.
+        """
+        pools = {
+            name: tuple(evaluation_of(model) for model in _models(scenario, pool.subset, self._seeds(pool)))
+            for name, pool in self.audit.pools.items()
+        }
+        return audit_measures(self.audit, audited, pools)
+
+    def _seeds(self, pool: ModelPool) -> list[int]:
+        return list(self.seeds[: pool.models])
+
+
+def audit_tasks(study: Study, audited: int) -> tuple[AuditTask, ...]:
+    """Return the audits of the models of a training seed."""
+    return tuple(_task(study, audit, audited) for audit in study.audits)
+
+
+def pool_seeds(seeds: Seeds, audited: int, models: int) -> tuple[int, ...]:
+    """Return the training seeds of a pool: the study's other ones in their order, then the integers above all of them.
+
+    Args:
+        audited: the training seed of the audited model.
+        models: how many are wanted.
+    """
+    known = (*seeds.tuning, *seeds.reporting)
+    others = (seed for seed in known if seed != audited)
+    return tuple(islice(chain(others, count(max(known) + 1)), models))
+
+
+def additions(study: Study, needed: Iterable[Needed], missing: Iterable[Needed]) -> tuple[str, ...]:
+    """Say what each audit adds to the models that a study trains, a sentence each.
+
+    Args:
+        needed: the artifacts of the study, with those of its audits.
+        missing: those of them that are still to be made.
+    """
+    known, absent = {*study.seeds.tuning, *study.seeds.reporting}, {one.recipe.key for one in missing}
+    further = [one for one in needed if one.seed not in known]
+    return tuple(_addition(study, audit, further, absent) for audit in study.audits)
+
+
+def _addition(study: Study, audit: Audit, further: Iterable[Needed], absent: Set[ArtifactKey]) -> str:
+    tasks = [_task(study, audit, seed) for seed in (*study.seeds.tuning, *study.seeds.reporting)]
+    read = {read for task in tasks for read in task.reads}
+    own = [one for one in further if (one.label, one.seed) in read]
+    left = sum(one.recipe.key in absent for one in own)
+    pools = [_counted(pool.models, _NAMES[pool.subset]) for pool in audit.pools.values()]
+    reading = f"reads {' and '.join(pools)} of other training seeds" if pools else "reads no other model"
+    adds = f"{_counted(len(own), 'trained model')} of further seeds ({left} to make)" if own else "no training"
+    return f"audit {audit.name}: {reading}; adds {adds}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _task(study: Study, audit: Audit, audited: int) -> AuditTask:
+    most = max((pool.models for pool in audit.pools.values()), default=0)
+    return AuditTask(audit, pool_seeds(study.seeds, audited, most))
+
+
+def _models(scenario: Scenario, subset: PoolSubset, seeds: list[int]) -> list[TrainedModel]:
+    return trained_models(scenario, scenario.everything if subset == "train" else scenario.retained, seeds)

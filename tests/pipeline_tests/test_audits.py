@@ -1,0 +1,273 @@
+"""Audits of a whole study: which models they require, what is planned for them, and their values among the measures."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pytest
+import torch
+from pydantic import Field
+from rich.console import Console
+from torch import nn
+
+from lethe.artifacts import ArtifactStore, oracle
+from lethe.artifacts.context import MissingArtifactError, TrialContexts
+from lethe.execution.shared_data import SharedData
+from lethe.pipeline.audit import pool_seeds
+from lethe.pipeline.plan import Plan, make_plan
+from lethe.pipeline.progress import Progress
+from lethe.pipeline.run import StudyRun
+from lethe.results import Store, query
+from lethe.storage.root import StorageRoot
+from lethe.study import Resources, Seeds, Study, StudyError, read_study
+from unlearning.audits import AUDITS, Audit, Evidence, Finding, ModelPool, Statistic
+from unlearning.metrics import METRICS, Metric, Value
+from unlearning.models import CNN, NETWORKS
+from unlearning.seeds import derive
+
+WriteStudy = Callable[..., Path]
+AddPart = Callable[..., None]
+
+SHORT: dict[str, Any] = {
+    "methods": [{"name": "fine_tune", "epochs": 1}],
+    "training": {"epochs": 1, "batch_size": 32, "lr": 0.1},
+    "seeds": {"tuning": [0], "reporting": [1, 2]},
+}
+
+
+def run(study: Study, results: Path) -> list[str]:
+    """Runs a study; returns its problems."""
+    with Progress(Console(quiet=True)) as progress:
+        study_run = StudyRun(study, StorageRoot.at(results), progress)
+        study_run.run(local=True)
+    return study_run.problems
+
+
+def plan_of(study: Study, results: Path) -> Plan:
+    root = StorageRoot.at(results)
+    return make_plan(study, ArtifactStore(root), Store(root))
+
+
+def records(sql: str, results: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = query(sql, results).to_pylist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("audited", "models", "expected"),
+    [(0, 2, (1, 2)), (1, 2, (0, 2)), (7, 2, (0, 1)), (1, 4, (0, 2, 3, 4)), (2, 0, ())],
+)
+def test_a_pool_takes_the_studys_other_seeds_first_and_new_ones_after_them(
+    audited: int, models: int, expected: tuple[int, ...]
+) -> None:
+    assert pool_seeds(Seeds(tuning=(0,), reporting=(1, 2)), audited, models) == expected
+
+
+def test_new_seeds_lie_above_those_of_the_study() -> None:
+    assert pool_seeds(Seeds(tuning=(9,), reporting=(5, 30)), 9, 4) == (5, 30, 31, 32)
+
+
+def test_an_audit_is_planned_run_stored_and_compared_with_the_oracles(write_study: WriteStudy, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 3}]))
+    assert plan_of(study, results).audits == (
+        "audit rmia: reads 3 oracles of other training seeds; adds 1 trained model of further seeds (1 to make)",
+    )
+    assert run(study, results) == []
+    after = plan_of(study, results)
+    assert after.complete
+    assert after.audits[0].endswith("(0 to make)")
+    trained = records("select kind, training_seed from artifacts order by 1, 2", results)
+    assert [(one["kind"], one["training_seed"]) for one in trained] == [
+        *(("oracle", seed) for seed in (0, 1, 2, 3)),
+        *(("original", seed) for seed in (0, 1, 2)),
+    ]
+
+    measured = records("from measures where metric like 'rmia%' order by unit_id", results)
+    confirmed = records("from confirmations order by confirmation_id", results)
+    assert [one["unit_id"] for one in measured] == [one["confirmation_id"] for one in confirmed]
+    assert len(measured) == 3 + 2 + 2
+    for one in measured:
+        assert (one["unit_kind"], one["metric"], one["version"]) == ("confirmation", "rmia_auc", 1)
+        assert (one["split"], one["class_index"], one["n"]) == ("forget", None, 32 + 80)
+        assert one["package"].startswith("lethe ")
+        assert 0 <= one["low"] < one["value"] < one["high"] <= 1
+
+    summary = records("select row, seeds, mean, oracle_mean from metric_summary where metric = 'rmia_auc'", results)
+    assert {(one["row"], one["seeds"]) for one in summary} == {("original", 2), ("oracle", 2), ("fine_tune", 2)}
+    [oracle] = [one for one in summary if one["row"] == "oracle"]
+    assert all(one["oracle_mean"] == oracle["mean"] for one in summary if one["row"] != "oracle")
+
+
+def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy, tmp_path: Path) -> None:
+    study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 2}]))
+    assert plan_of(study, tmp_path).audits == ("audit rmia: reads 2 oracles of other training seeds; adds no training",)
+    assert {needed.seed for needed in plan_of(study, tmp_path).needed} == {0, 1, 2}
+
+
+def test_a_worker_reads_the_logits_of_a_pool_model_once_and_keeps_a_bounded_number_of_them(
+    write_study: WriteStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = read_study(write_study(**SHORT))
+    assert run(study, tmp_path) == []
+    plan, artifacts = plan_of(study, tmp_path), ArtifactStore(StorageRoot.at(tmp_path))
+    scenario = plan.method_searches[0].scenario
+    for weights in tmp_path.glob("artifacts/trained_model/*/weights-*"):
+        weights.write_bytes(b"not read")
+    contexts = TrialContexts(artifacts, SharedData(plan.datasets), Resources())
+    first = contexts.evaluation_of(oracle(scenario, 1))
+    assert contexts.evaluation_of(oracle(scenario, 1)) is first
+    stored = artifacts.load(oracle(scenario, 1).key, {"logits"})
+    assert stored is not None
+    assert torch.equal(first.predictions["test"].logits_NK, stored.files["logits"]["test"])
+    assert torch.equal(first.forget_F, scenario.forget.indices_F)
+    monkeypatch.setattr("lethe.artifacts.context.KEPT_MODELS", 1)
+    contexts.evaluation_of(oracle(scenario, 2))
+    assert contexts.evaluation_of(oracle(scenario, 1)) is not first
+    for logits in tmp_path.glob("artifacts/trained_model/*/logits-*"):
+        logits.write_bytes(b"torn")
+    with pytest.raises(MissingArtifactError, match=r"It was moved to .*/quarantine/"):
+        contexts.evaluation_of(oracle(scenario, 2))
+
+
+class Confidence(Audit):
+    """How much more the audited model knows of the forget set than an original of another seed."""
+
+    name: Literal["confidence"] = "confidence"
+    title: ClassVar[str] = "mean loss against originals"
+    version: ClassVar[int] = 4
+    source: ClassVar[str] = "this test"
+    statistics: ClassVar[Mapping[str, Statistic]] = {
+        "loss": Statistic("mean loss minus that of the originals", "nats"),
+        "of_one": Statistic("the same of each original", "nats"),
+    }
+    originals: int = Field(2, ge=1, description="how many originals")
+
+    @property
+    def pools(self) -> Mapping[str, ModelPool]:
+        return {"originals": ModelPool("train", self.originals)}
+
+    def run(self, evidence: Evidence) -> Iterable[Finding]:
+        audited, originals = evidence.audited, evidence.pools["originals"]
+        losses = [float((audited.losses("forget") - other.losses("forget")).mean()) for other in originals]
+        yield "loss", Value("forget", sum(losses) / len(losses), len(audited.forget_F))
+        for index, loss in enumerate(losses):
+            yield "of_one", Value("forget", loss, len(audited.forget_F), class_index=index)
+
+
+def test_an_audit_that_a_program_adds_gets_its_pool_of_originals(
+    write_study: WriteStudy, tmp_path: Path, add_part: AddPart
+) -> None:
+    add_part(AUDITS, Confidence)
+    study = read_study(write_study(**SHORT, audits=[{"name": "confidence", "originals": 3}, {"name": "rmia"}]))
+    of_originals, of_oracles = plan_of(study, tmp_path).audits
+    assert of_originals.startswith("audit confidence: reads 3 originals of other training seeds; adds 1 trained model ")
+    assert of_oracles.startswith("audit rmia: reads 4 oracles of other training seeds; adds 2 trained models ")
+    assert run(study, tmp_path) == []
+    kinds = records("select kind, list(training_seed order by training_seed) s from artifacts group by 1", tmp_path)
+    assert {one["kind"]: one["s"] for one in kinds} == {"original": [0, 1, 2, 3], "oracle": [0, 1, 2, 3, 4]}
+    found = "select metric, version, package, count(value) n from measures where metric like 'confidence%' group by all"
+    assert records(f"{found} order by 1", tmp_path) == [
+        {"metric": "confidence_loss", "version": 4, "package": None, "n": 7},
+        {"metric": "confidence_of_one", "version": 4, "package": None, "n": 3 * 7},
+    ]
+
+
+class Failing(Confidence):
+    name: Literal["failing"] = "failing"  # type: ignore[assignment]
+    version: ClassVar[int] = 1
+
+    def run(self, evidence: Evidence) -> Iterable[Finding]:
+        raise RuntimeError("no such luck")
+
+
+def test_an_audit_that_raises_is_a_problem_of_its_rows_and_ends_no_run(
+    write_study: WriteStudy, tmp_path: Path, add_part: AddPart
+) -> None:
+    add_part(AUDITS, Failing)
+    problems = run(read_study(write_study(**SHORT, audits=[{"name": "failing"}])), tmp_path)
+    assert len(problems) == 7
+    assert "could not confirm fine_tune on seed 1: audit 'failing': RuntimeError: no such luck" in problems
+
+
+class Fragile(CNN):
+    """A network that cannot be built for one training seed."""
+
+    name: Literal["fragile"] = "fragile"  # type: ignore[assignment]
+    version: ClassVar[int] = 1
+    breaks_at: int = Field(description="the seed of the weights that it cannot be built from")
+
+    def build(self, channels: int, classes: int, seed: int) -> nn.Sequential:
+        if seed == self.breaks_at:
+            raise RuntimeError("it broke")
+        return super().build(channels, classes, seed)
+
+
+def test_a_pool_model_that_cannot_be_made_is_a_problem_and_ends_no_run(
+    write_study: WriteStudy, tmp_path: Path, add_part: AddPart
+) -> None:
+    add_part(NETWORKS, Fragile)
+    breaks_at = derive(derive(0, "training", 3), "weights")
+    network = {"name": "fragile", "width": 4, "breaks_at": breaks_at}
+    study = read_study(write_study(**SHORT | {"network": network}, audits=[{"name": "rmia", "references": 3}]))
+    first, second = run(study, tmp_path)
+    assert first.startswith("could not make the oracle of seed 3 (")
+    assert first.endswith("): it broke")
+    assert second.startswith("could not confirm 7 rows of the table: the oracle of seed 3 (")
+    assert second.endswith("), which these or their audits read, could not be made")
+    assert records("select count(*) n from trials where status = 'done'", tmp_path) == [{"n": 1}]
+    fewer = read_study(write_study(**SHORT | {"network": network}, audits=[{"name": "rmia", "references": 2}]))
+    assert run(fewer, tmp_path) == []
+    assert records("select count(*) n from measures where metric = 'rmia_auc'", tmp_path) == [{"n": 7}]
+
+
+@pytest.mark.parametrize(
+    ("audits", "problem"),
+    [
+        (["rmia"], "audits.0: wanted a mapping of options, got 'rmia'; write {name: rmia}"),
+        ([{"name": "rmi"}], "audits.0.name: unknown audit 'rmi'; did you mean rmia? The audits are rmia (lethe 0.1.0)"),
+        ([{}], "audits.0.name: is needed; the audits are rmia (lethe 0.1.0)"),
+        ([{"name": "rmia"}, {"name": "rmia", "a": 1.0}], "audits: named twice: rmia"),
+        ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, a"),
+    ],
+)
+def test_what_is_wrong_with_an_audit_is_said_with_its_key(
+    write_study: WriteStudy, audits: list[Any], problem: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        read_study(write_study(audits=audits))
+    assert str(caught.value).splitlines()[1:] == [f"  {problem}"]
+
+
+def test_all_that_is_wrong_with_audits_is_said_at_once(write_study: WriteStudy) -> None:
+    with pytest.raises(StudyError) as caught:
+        read_study(write_study(audits=[{"name": "rmia", "references": 0, "aa": 1}, {"name": "lira"}], margin=2.0))
+    assert [line.strip().partition(":")[0] for line in str(caught.value).splitlines()[1:]] == [
+        "audits.0.references",
+        "audits.0.aa",
+        "audits.1.name",
+        "margin",
+    ]
+
+
+def test_two_measures_of_one_name_are_refused(write_study: WriteStudy, add_part: AddPart) -> None:
+    def compute(evaluation: object) -> list[Value]:
+        return [Value(None, 1.0)]
+
+    add_part(METRICS, Metric(name="rmia_auc", version=1, title="one", compute=compute))
+    with pytest.raises(StudyError, match="audits: rmia: its measure rmia_auc has the name of a metric"):
+        read_study(write_study(metrics=["rmia_auc"], audits=[{"name": "rmia"}]))
+
+
+class Untitled(Confidence):
+    name: Literal["untitled"] = "untitled"  # type: ignore[assignment]
+    title: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+
+def test_an_audit_that_does_not_say_what_it_is_is_refused_before_anything_runs(
+    write_study: WriteStudy, add_part: AddPart
+) -> None:
+    add_part(AUDITS, Untitled)
+    with pytest.raises(StudyError, match="audits: untitled: wanted a title, a text, got ''"):
+        read_study(write_study(audits=[{"name": "untitled"}]))

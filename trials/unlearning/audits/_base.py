@@ -1,0 +1,103 @@
+"""The contract of an audit: what trained models it requires beside the audited one, and what it finds."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from unlearning.metrics import Direction, Evaluation, Value
+from unlearning.options import Options
+
+PoolSubset = Literal["train", "retain"]
+
+
+@dataclass(frozen=True)
+class ModelPool:
+    """Trained models that an audit requires, each of another training seed than the audited model's.
+
+    Attributes:
+        subset: what they are trained on: ``retain`` for oracles, which have not seen D_f, ``train`` for originals.
+        models: how many, at least 1.
+
+    Raises:
+        ValueError: there is no such subset, or the number is below 1.
+    """
+
+    subset: PoolSubset
+    models: int
+
+    def __post_init__(self) -> None:
+        if self.subset not in ("train", "retain") or self.models < 1:
+            raise ValueError(f"a pool of models: wanted subset train or retain and models from 1, got {self}")
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What a value of an audit means.
+
+    Attributes:
+        meaning: one phrase for people.
+        unit: ``fraction``, or another; empty where there is none.
+        direction: ``oracle`` where the target is the oracle's value, else whether ``higher`` or ``lower`` is better.
+    """
+
+    meaning: str
+    unit: str = "fraction"
+    direction: Direction = "oracle"
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What an audit looks at.
+
+    Attributes:
+        audited: the model in question, on the train, val and test splits, with its paired oracle.
+        pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`.
+        seed: of everything that the audit draws; a model and its oracle share it.
+    """
+
+    audited: Evaluation
+    pools: Mapping[str, tuple[Evaluation, ...]]
+    seed: int
+
+
+Finding = tuple[str, Value]
+"""A statistic's name, and a value of it."""
+
+
+class Audit(Options, ABC):
+    """An attack on, or a test of, one model, with its options.
+
+    Attributes:
+        name: as studies call it; the same as its key in `AUDITS`.
+        title: for people, a phrase.
+        version: raised by hand when the same options come to mean other values; the audit is then run again.
+        source: the paper, or where its definition is kept.
+        statistics: what it may find, by name; rows call a statistic ``AUDIT_STATISTIC``.
+    """
+
+    title: ClassVar[str]
+    version: ClassVar[int] = 1
+    source: ClassVar[str]
+    statistics: ClassVar[Mapping[str, Statistic]]
+
+    name: str
+
+    @property
+    def pools(self) -> Mapping[str, ModelPool]:
+        """The trained models that it requires beside the audited one, by a name of its own; none by default."""
+        return {}
+
+    @abstractmethod
+    def run(self, evidence: Evidence) -> Iterable[Finding]:
+        """Return what the audit finds, each value with the name of its statistic; none that does not apply."""
+
+    @property
+    def metrics(self) -> dict[str, Statistic]:
+        """What it may find, by the names that rows call it."""
+        return {metric_name(self, name): statistic for name, statistic in self.statistics.items()}
+
+
+def metric_name(audit: Audit, statistic: str) -> str:
+    """Return what rows call a statistic of an audit."""
+    return f"{audit.name}_{statistic}"

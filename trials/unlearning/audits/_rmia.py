@@ -1,0 +1,113 @@
+"""Offline RMIA: a membership attack that compares each image's confidence with that of reference models and a
+population."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, Literal
+
+import torch
+from annotated_types import Ge, Interval
+from pydantic import Field
+from torch import Tensor
+
+from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
+from unlearning.audits._roc import area_under_curve, true_positive_rate
+from unlearning.metrics import Evaluation, Group, Predictions, Split, Value
+
+FEW_FALSE_ALARMS: Final = 0.01
+FEWEST_IMAGES: Final = 1000
+"""Ten false alarms are then allowed; with fewer images the rate rests on one or two."""
+
+
+class RMIA(Audit):
+    """Offline RMIA with oracles of other seeds as reference models, which have not seen D_f.
+
+    An image's score is the share of a population whose confidence, relative to that of the reference models, is below
+    the image's. Forget images are compared with the held-out images that the membership attack's non-members come from,
+    whose mix of classes may differ from that of D_f, and the population is the other held-out split. So the value of
+    the oracle, audited in the same way, is what a model's is compared with, and not one half.
+
+    Source: Zarifzadeh et al., "Low-cost high-power membership inference attacks", ICML 2024 (arXiv 2312.03262).
+    """
+
+    name: Literal["rmia"] = "rmia"
+    title: ClassVar[str] = "offline RMIA"
+    version: ClassVar[int] = 1
+    source: ClassVar[str] = "Zarifzadeh et al., Low-cost high-power membership inference attacks, ICML 2024"
+    statistics: ClassVar[Mapping[str, Statistic]] = {
+        "auc": Statistic("chance that a forgotten image scores higher than an unseen one, ties counted as one half"),
+        "tpr_at_1_percent_fpr": Statistic(
+            "share of the forget set that scores above all but 1 % of unseen images; with at least 1,000 of these"
+        ),
+    }
+    references: Annotated[int, Ge(1), Field(description="reference models: oracles of other training seeds")] = 4
+    a: Annotated[
+        float,
+        Interval(ge=0, le=1),
+        Field(
+            description="assumed confidence of a model that was trained on an image: 1 as one that was not, 0 certain, "
+            "between them mixed"
+        ),
+    ] = 0.3
+
+    @property
+    def pools(self) -> dict[str, ModelPool]:
+        """The oracles."""
+        return {"references": ModelPool("retain", self.references)}
+
+    def run(self, evidence: Evidence) -> Iterator[Finding]:
+        """Score forget and unseen images against the population."""
+        audited, references = evidence.audited, evidence.pools["references"]
+        others: Split = "val" if audited.nonmembers == "test" else "test"
+        population = _seen_by(others, audited, references)
+        forget_F, unseen_N = (
+            relative_scores(_seen_by(group, audited, references), population, self.a)
+            for group in ("forget", audited.nonmembers)
+        )
+        area, count = area_under_curve(forget_F, unseen_N), len(forget_F) + len(unseen_N)
+        low, high = area.interval or (None, None)
+        yield "auc", Value("forget", area.value, count, low=low, high=high)
+        if min(len(unseen_N), len(population)) >= FEWEST_IMAGES:
+            rate = true_positive_rate(forget_F, unseen_N, FEW_FALSE_ALARMS)
+            yield "tpr_at_1_percent_fpr", Value("forget", rate, count)
+
+
+@dataclass(frozen=True)
+class Confidences:
+    """The probability that models give to the true class of some images; float64 on the CPU.
+
+    Attributes:
+        audited_N: of the audited model.
+        references_NR: of R reference models, which were trained on none of the images.
+    """
+
+    audited_N: Tensor
+    references_NR: Tensor
+
+    def __len__(self) -> int:
+        return len(self.audited_N)
+
+    def ratio(self, a: float) -> Tensor:
+        """Return confidence relative to the average over models that were and were not trained on an image, (N,)."""
+        average_N = (1 + a) / 2 * self.references_NR.mean(1) + (1 - a) / 2
+        return self.audited_N / average_N.clamp_min(torch.finfo(average_N.dtype).tiny)
+
+
+def relative_scores(images: Confidences, population: Confidences, a: float) -> Tensor:
+    """Return the RMIA score of each image: float64, (N,), in [0, 1]; high for images that were trained on.
+
+    Args:
+        a: a model that was trained on an image is assumed to have a x the confidence of one that was not, plus 1 - a.
+    """
+    ratio_N, ratio_M = images.ratio(a), population.ratio(a).sort().values
+    return torch.searchsorted(ratio_M, ratio_N, side="left").double() / len(population)
+
+
+def _seen_by(group: Group, audited: Evaluation, references: Sequence[Evaluation]) -> Confidences:
+    confidences_NR = [_confidence(model.of(group)) for model in references]
+    return Confidences(_confidence(audited.of(group)), torch.stack(confidences_NR, dim=1))
+
+
+def _confidence(predictions: Predictions) -> Tensor:
+    logits_NK, labels_N = predictions.logits_NK.detach().cpu().double(), predictions.labels_N.cpu()
+    return logits_NK.softmax(1).gather(1, labels_N[:, None]).squeeze(1)
