@@ -26,6 +26,9 @@ TRIALS = "select number, lr, density, ua, ra, va, mia, gap, status from trials o
 CONFIRMED = "select row, training_seed, ua, ra, ta, mia, gap, trial_id from confirmations order by all"
 SEARCH = {"trials": 10, "window": 3}
 
+LOCAL = ("--local",)
+"""On Ray, a worker writes models and the driver writes rows: one fault of each is tried there."""
+
 A_MODEL = ("artifacts/trained_model/*/manifest.json", 1)
 TWO_TRIALS = ("tables/trials/tiny/*.parquet", 2)
 A_CONFIRMATION = ("tables/confirmations/tiny/*.parquet", 1)
@@ -123,7 +126,7 @@ def check_continues(lethe_here: LetheHere, study: Path, results: Path) -> None:
     assert found_in(results) == undisturbed(study.read_text())
 
 
-@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ()), (TWO_TRIALS, ()), (A_CONFIRMATION, ("--local",))])
+@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ()), (TWO_TRIALS, LOCAL), (A_CONFIRMATION, LOCAL)])
 def test_a_disk_that_fills_up(
     lethe: Lethe,
     lethe_here: LetheHere,
@@ -142,7 +145,7 @@ def test_a_disk_that_fills_up(
     check_continues(lethe_here, study, results)
 
 
-@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ()), (TWO_TRIALS, ("--local",))])
+@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, LOCAL), (TWO_TRIALS, LOCAL)])
 def test_a_place_that_turns_read_only(
     lethe: Lethe,
     lethe_here: LetheHere,
@@ -162,7 +165,7 @@ def test_a_place_that_turns_read_only(
     check_continues(lethe_here, study, results)
 
 
-@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ("--local",)), (TWO_TRIALS, ()), (A_CONFIRMATION, ("--local",))])
+@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, LOCAL), (TWO_TRIALS, ()), (A_CONFIRMATION, LOCAL)])
 def test_a_folder_that_is_moved_away(
     lethe: Lethe,
     lethe_here: LetheHere,

@@ -333,7 +333,7 @@ def test_of_two_runs_started_together_one_waits_and_both_end_with_the_same_table
     lethe: Lethe, lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
 ) -> None:
     study, results = write_study(), tmp_path / "results"
-    both = [lethe("run", study, "--results", results) for _ in range(2)]
+    both = [lethe("run", study, "--results", results, "--local") for _ in range(2)]
     outputs = []
     for process in both:
         code, output = ended(process)
