@@ -11,6 +11,7 @@ from lethe.execution.failures import LIMITS, ClusterError, Failure, LostWorkErro
 from lethe.execution.stop import Stop
 from lethe.execution.supervision import Supervisor, Watch
 from lethe.study import Resources
+from unlearning.metrics import MetricError
 
 NODES = [{"CPU": 4.0, "GPU": 1.0}]
 DIED = ActorDiedError()
@@ -38,6 +39,8 @@ def make(said: list[str]) -> Any:
         (torch.OutOfMemoryError("no text that says so"), "memory"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "memory"),
         (OutOfMemoryError("killed"), "memory"),
+        (MetricError("metric 'own': MemoryError: "), "memory"),
+        (MetricError("metric 'own': KeyError: 1"), "code"),
         (DIED, "worker"),
         (NodeDiedError("gone"), "node"),
         (RayTaskError("f", "trace", ValueError("x")), "code"),

@@ -20,6 +20,7 @@ from unlearning.metrics import (
     SEARCH_METRICS,
     Evaluation,
     Metric,
+    MetricError,
     Predictions,
     Value,
     measures_of,
@@ -152,3 +153,8 @@ def test_a_metric_that_does_not_keep_its_contract_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=problem):
         measures_of(measured, metrics)
+
+
+def test_a_metric_that_raises_is_named_with_what_it_raised(measured: Evaluation) -> None:
+    with pytest.raises(MetricError, match="metric 'own': ZeroDivisionError: division by zero"):
+        measures_of(measured, metric(lambda _: [Value("test", 1 / 0)]))

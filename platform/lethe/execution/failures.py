@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from ray.exceptions import ActorUnavailableError, NodeDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
-from lethe.errors import LetheError
+from lethe.errors import LetheError, UnlearningError
 
 Failure = Literal["code", "memory", "worker", "node", "hung"]
 """The work itself raised an error; not enough memory; a worker that died, whose node was lost, or that made no
@@ -20,6 +20,7 @@ under one setting does so because of it. An error of the work itself is never re
 as a worker can have more."""
 
 _NO_MEMORY: Final = (
+    "MemoryError",
     "out of memory",
     "DefaultCPUAllocator",
     "ALLOC_FAILED",
@@ -51,7 +52,7 @@ def failure_of(error: BaseException) -> Failure:
         return _of_ray(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
         return "memory"
-    if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY):
+    if isinstance(error, RuntimeError | UnlearningError) and any(sign in str(error) for sign in _NO_MEMORY):
         return "memory"
     return "code"
 

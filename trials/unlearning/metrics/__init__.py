@@ -11,7 +11,7 @@ from unlearning.metrics._base import Direction, Measure, Metric, Value, by_class
 from unlearning.metrics._evaluation import Evaluation, Group, Split
 from unlearning.metrics._family import BUILT_IN, METRICS, MetricFamily
 from unlearning.metrics._gap import average_gap
-from unlearning.metrics._measure import fault_of, measures_of
+from unlearning.metrics._measure import MetricError, fault_of, measures_of
 from unlearning.metrics._predictions import DivergedError, Predictions
 from unlearning.metrics._tow import tug_of_war
 from unlearning.metrics.accuracy import (
@@ -57,6 +57,7 @@ __all__ = [
     "Group",
     "Measure",
     "Metric",
+    "MetricError",
     "MetricFamily",
     "Predictions",
     "Split",

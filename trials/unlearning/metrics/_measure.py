@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
+from unlearning.errors import UnlearningError
 from unlearning.metrics._base import Measure, Metric, Value
 from unlearning.metrics._evaluation import Evaluation
 from unlearning.metrics._mia import MIA
@@ -15,10 +16,15 @@ _OF_THE_GAP: Final = tuple(metric.name for metric in (UA, RA, VA, TA, MIA))
 """The metrics that may enter the objective of a search or the gap."""
 
 
+class MetricError(UnlearningError):
+    """A metric that raised; the message names it and what it raised."""
+
+
 def measures_of(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> list[Measure]:
     """Compute every metric of a table, in its order.
 
     Raises:
+        MetricError: a metric raised.
         ValueError: a metric is entered under another name, wants to enter the gap, or gives a value that it does not
             announce.
     """
@@ -50,7 +56,7 @@ def _checked(name: str, metric: Metric, evaluation: Evaluation) -> Iterator[Valu
         raise ValueError(f"metric '{metric.name}' is entered as '{name}': wanted one name")
     if fault := fault_of(metric):
         raise ValueError(f"metric '{name}': {fault}")
-    for value in metric.compute(evaluation):
+    for value in _computed(metric, evaluation):
         wanted = metric.groups or (None,)
         if value.group not in wanted:
             raise ValueError(f"metric '{name}': wanted values of the groups {wanted}, got one of {value.group}")
@@ -59,3 +65,10 @@ def _checked(name: str, metric: Metric, evaluation: Evaluation) -> Iterator[Valu
         if math.isinf(value.value):
             raise ValueError(f"metric '{name}': wanted finite values, or nan for none, got {value.value}")
         yield value
+
+
+def _computed(metric: Metric, evaluation: Evaluation) -> Iterator[Value]:
+    try:
+        yield from metric.compute(evaluation)
+    except Exception as error:
+        raise MetricError(f"metric '{metric.name}': {type(error).__name__}: {error}") from error

@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from unlearning.metrics import BUILT_IN, Evaluation, Metric, Value, fault_of, measures_of
+from unlearning.metrics import BUILT_IN, Evaluation, Metric, MetricError, Value, fault_of, measures_of
 from unlearning.testing._evaluations import CLASSES, compared, evaluation
 
 MetricCheck = Callable[[Metric], None]
@@ -74,5 +74,5 @@ METRIC_CHECKS: Final[Sequence[MetricCheck]] = (
 def _values(metric: Metric, model: Evaluation) -> list[Value]:
     try:
         return [measure.value for measure in measures_of(model, {metric.name: metric})]
-    except ValueError as error:
+    except (MetricError, ValueError) as error:
         raise AssertionError(str(error)) from error
