@@ -16,7 +16,7 @@ def test_a_frozen_trainer_and_a_frozen_trial_worker_are_replaced_and_it_is_told(
     study = write_study(
         training={"epochs": 20, "batch_size": 2, "lr": 0.01},
         methods=[{"name": "salun", "epochs": 2, "batch_size": 1, "search": {"density": {"low": 0.1, "high": 0.9}}}],
-        search={"trials": 24, "window": 3},
+        search={"trials": 14, "window": 3},
         resources={"hung_after_s": 10},
     )
     expected = undisturbed(study)

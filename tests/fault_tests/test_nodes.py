@@ -113,7 +113,7 @@ def test_trainings_of_a_lost_node_go_on_from_their_checkpoints_on_another(
 def test_a_run_that_dies_together_with_a_node_is_continued_by_the_same_command_elsewhere(
     start: Start, nodes: Any, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
 ) -> None:
-    study = write_study(methods=[METHOD], search={"trials": 20, "window": 3})
+    study = write_study(methods=[METHOD], search={"trials": 12, "window": 3})
     expected = undisturbed(study)
     expected.lend_pool(results)
     lost = nodes.add()
@@ -124,7 +124,7 @@ def test_a_run_that_dies_together_with_a_node_is_continued_by_the_same_command_e
     nodes.machine.send(lost)
     run.code()
     ended = results.ask("select trial_id, ended_at from trials")
-    assert 3 <= len(ended) < 20
+    assert 3 <= len(ended) < 12
     start(study, "--address", nodes.address, machine=nodes.machine).complete()
     again = results.ask("select trial_id, ended_at from trials")
     assert all(row in again for row in ended), "a trial that had ended was run again"

@@ -61,7 +61,7 @@ def test_a_search_that_is_stopped_ends_no_trial_before_its_time_and_continues_to
     where: tuple[str, ...],
     stop: Callable[[Any], None],
 ) -> None:
-    study = write_study(methods=[METHOD], search={"trials": 20, "window": 3})
+    study = write_study(methods=[METHOD], search={"trials": 12, "window": 3})
     expected = undisturbed(study)
     expected.lend_pool(results)
     run = start(study, *where)
@@ -72,7 +72,7 @@ def test_a_search_that_is_stopped_ends_no_trial_before_its_time_and_continues_to
     assert GOES_ON in run.said
     assert "Traceback" not in run.said
     found = results.numbers
-    assert 2 <= len(found) < 20
+    assert 2 <= len(found) < 12
     assert all(row in expected.numbers for row in found)
     assert not run.machine.workers()
     start(study, "--local").complete()
