@@ -9,8 +9,8 @@ from torch import Tensor
 
 from unlearning.audits import RMIA, Evidence, audit_measures
 from unlearning.audits._rmia import Confidences, relative_scores
-from unlearning.audits._roc import area_under_curve
 from unlearning.metrics import Evaluation, Predictions, Split, Value
+from unlearning.metrics.roc import area_under_curve
 
 REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "audits.npz")
 MEMBERS = 30

@@ -1,6 +1,8 @@
 """The order of the rooms: who imports whom, and never back."""
 
 import ast
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -67,3 +69,14 @@ def test_nothing_lies_beside_the_rooms() -> None:
     beside = {path.stem for path in (ROOT / "platform" / "lethe").glob("*.py")}
     assert beside <= LOOSE
     assert {path.parent.name for path in (ROOT / "platform" / "lethe").glob("*/__init__.py")} == set(ROOMS)
+
+
+def test_a_worker_that_trains_or_confirms_imports_nothing_of_a_search() -> None:
+    """Each worker pays for its imports, in seconds, before its first step."""
+    code = """
+import sys
+import lethe.artifacts.context, lethe.pipeline.confirm
+print(sorted({"optuna", "ray.tune", "scipy.stats", "pandas", "plotly", "sklearn"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
-from unlearning.audits._roc import area_under_curve, true_positive_rate
 from unlearning.metrics import Evaluation, Group, Predictions, Split, Value
+from unlearning.metrics.roc import area_under_curve, true_positive_rate
 
 FEW_FALSE_ALARMS: Final = 0.01
 FEWEST_IMAGES: Final = 1000

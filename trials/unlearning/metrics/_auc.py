@@ -1,12 +1,14 @@
-"""AUC: the area under the ROC curve as MedMNIST defines it, which scikit-learn computes on the CPU."""
+"""AUC: the area under the ROC curve as MedMNIST defines it."""
 
 from collections.abc import Iterator
+from statistics import fmean
 
-import numpy as np
+from torch import Tensor
 
 from unlearning.metrics._base import Metric, Value
 from unlearning.metrics._evaluation import Evaluation
 from unlearning.metrics._predictions import Predictions
+from unlearning.metrics.roc import area_under_curve
 
 
 def auc(predictions: Predictions) -> float:
@@ -19,16 +21,17 @@ def auc(predictions: Predictions) -> float:
         A fraction in [0, 1]; nan where the definition has no value, which is where some class has no sample (or, of two
         classes, all of them).
     """
-    from sklearn.metrics import roc_auc_score  # takes a second to import, which no search's worker needs
-
     classes = predictions.logits_NK.shape[1]
-    labels_N = predictions.labels_N.cpu().numpy()
-    scores_NK = predictions.logits_NK.detach().cpu().double().softmax(1).numpy()
-    if len(np.unique(labels_N)) < classes:
+    labels_N = predictions.labels_N.cpu()
+    scores_NK = predictions.logits_NK.detach().cpu().double().softmax(1)
+    if len(labels_N.unique()) < classes:
         return float("nan")
-    if classes == 2:
-        return float(roc_auc_score(labels_N, scores_NK[:, 1]))
-    return float(np.mean([roc_auc_score(labels_N == k, scores_NK[:, k]) for k in range(classes)]))
+    scored = [1] if classes == 2 else range(classes)
+    return fmean(area_under_curve(*_sides(scores_NK[:, k], labels_N == k)).value for k in scored)
+
+
+def _sides(scores_N: Tensor, is_positive_N: Tensor) -> tuple[Tensor, Tensor]:
+    return scores_N[is_positive_N], scores_N[~is_positive_N]
 
 
 def _compute(evaluation: Evaluation) -> Iterator[Value]:
