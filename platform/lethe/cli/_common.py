@@ -1,4 +1,7 @@
-"""What the commands share: options of several, the console, files for answers, and how errors end them."""
+"""What the commands share: options of several, the console, files for answers, and how errors end them.
+
+Modules of the command line import what is heavy inside functions, so that `lethe --help` is there at once.
+"""
 
 import platform
 import sys
@@ -9,10 +12,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from lethe.cli._console import VisibleConsole
 from lethe.errors import InputError, LetheError
-from lethe.results.visible import visible
 
 RESULTS_HELP = "Where the results are: a folder, or a URI such as s3://bucket/results."
 StudyFile = Annotated[
@@ -46,18 +48,25 @@ def print_versions(wanted: bool) -> None:
     raise typer.Exit
 
 
-def console() -> VisibleConsole:
+def console() -> Console:
+    """Make the console that answers are printed on."""
+    from lethe.cli._console import VisibleConsole
+
     width = None if sys.stdout.isatty() else 120
     return VisibleConsole(width=width, highlight=False)
 
 
 def echo(line: str) -> None:
     """Print a line that may hold names from rows or files."""
+    from lethe.results.visible import visible
+
     typer.echo(visible(line))
 
 
 def stderr(*lines: str) -> None:
     """Print lines that may hold names from rows or files, beside the answer."""
+    from lethe.results.visible import visible
+
     for line in lines:
         typer.echo(visible(line), err=True)
 
