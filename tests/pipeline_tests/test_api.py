@@ -24,7 +24,8 @@ def in_a_fresh_python(code: str) -> str:
 
 def test_importing_the_package_and_its_command_loads_none_of_the_heavy_libraries() -> None:
     heavy = ("torch", "ray", "optuna", "pyarrow", "duckdb", "pydantic", "numpy")
-    code = f"import sys, lethe, lethe.cli; print([name for name in {heavy} if name in sys.modules], lethe.LetheError.__name__)"
+    found = f"[name for name in {heavy} if name in sys.modules]"
+    code = f"import sys, lethe, lethe.cli; print({found}, lethe.LetheError.__name__)"
     assert in_a_fresh_python(code) == "[] LetheError"
 
 
