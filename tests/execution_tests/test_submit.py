@@ -81,7 +81,11 @@ def numbers(results: Path) -> list[dict[str, Any]]:
 def test_a_submitted_study_takes_its_files_along_and_gives_the_numbers_of_a_local_run(
     lethe: Lethe, head: dict[str, str], write_study: WriteStudy, npz: Path, indices: Path, tmp_path: Path
 ) -> None:
-    study = write_study(data=[{"source": "npz", "path": str(npz)}], forget=[{"kind": "indices", "file": str(indices)}])
+    study = write_study(
+        data=[{"source": "npz", "path": str(npz)}],
+        forget=[{"kind": "indices", "file": str(indices)}],
+        resources={"workers": 1},
+    )
     results = tmp_path / "results"
     where = "import lethe, unlearning; print(lethe.__file__, unlearning.__file__)"
     python = tmp_path / "python"
@@ -116,7 +120,7 @@ def test_a_submitted_study_takes_its_files_along_and_gives_the_numbers_of_a_loca
 def test_a_study_goes_on_when_following_ends_and_stops_when_it_is_told_to(
     lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path
 ) -> None:
-    study = write_study(search={"trials": 500, "window": 2})
+    study = write_study(search={"trials": 500, "window": 2}, resources={"workers": 1})
     following = lethe("submit", study, "--results", tmp_path / "results", environment=head)
     job = wait_for_line(following, "Submitted as").split()[2].rstrip(";")
     wait_for_line(following, "Running on Ray")

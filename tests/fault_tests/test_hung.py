@@ -17,7 +17,7 @@ def test_a_frozen_trainer_and_a_frozen_trial_worker_are_replaced_and_it_is_told(
         training={"epochs": 20, "batch_size": 2, "lr": 0.01},
         methods=[{"name": "salun", "epochs": 2, "batch_size": 1, "search": {"density": {"low": 0.1, "high": 0.9}}}],
         search={"trials": 14, "window": 3},
-        resources={"hung_after_s": 10},
+        resources={"hung_after_s": 10, "workers": 1},
     )
     expected = undisturbed(study)
     expected.lend_pool(results, but="kind = 'oracle' and training_seed = 0")

@@ -88,7 +88,7 @@ def test_workers_that_die_while_ray_starts_hold_nobody_up(start: Start, write_st
 def test_a_study_whose_ray_dies_says_so_ends_with_a_code_of_its_own_and_goes_on(
     start: Start, write_study: WriteStudy, results: Any, undisturbed: Callable[..., Any], service: str
 ) -> None:
-    study = write_study(search={"trials": 6, "window": 2})
+    study = write_study(search={"trials": 6, "window": 2}, resources={"workers": 1})
     expected = undisturbed(study)
     run = start(study)
     run.wait_until(lambda: results.ended >= 1, "a trial ends")
@@ -109,7 +109,9 @@ def test_a_study_whose_running_cluster_loses_its_head_says_so(
     start: Start, write_study: WriteStudy, results: Any, nodes: Any
 ) -> None:
     nodes.add()
-    run = start(write_study(search={"trials": 40}), "--address", nodes.address, machine=nodes.machine)
+    run = start(
+        write_study(search={"trials": 40}, resources={"workers": 1}), "--address", nodes.address, machine=nodes.machine
+    )
     run.wait_until(lambda: results.ended >= 1, "a trial ends")
     [head] = nodes.machine.services("gcs_server")
     nodes.machine.send(head)

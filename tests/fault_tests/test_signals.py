@@ -16,6 +16,7 @@ WriteStudy = Callable[..., Path]
 CTRL_C = methodcaller("interrupt")
 SIGTERM = methodcaller("terminate")
 
+ONE_WORKER = {"workers": 1}
 METHOD = {"name": "salun", "epochs": 2, "batch_size": 1, "search": {"density": {"low": 0.1, "high": 0.9}}}
 STOPPING = "Stopping: running epochs finish first. Once more stops at once."
 GOES_ON = "Interrupted. What had finished is kept; the same command goes on from here."
@@ -29,6 +30,7 @@ def test_sigterm_in_trainings_keeps_the_epoch_that_each_was_in(
         data=[{"source": "synthetic", "train": 800, "val": 80, "test": 80, "size": 12, "classes": 3}],
         training={"epochs": 4, "batch_size": 2, "lr": 0.01},
         search={"trials": 1},
+        resources=ONE_WORKER,
     )
     expected = undisturbed(study)
     expected.lend_pool(results, but="kind = 'oracle' and training_seed = 0")
@@ -61,7 +63,7 @@ def test_a_search_that_is_stopped_ends_no_trial_before_its_time_and_continues_to
     where: tuple[str, ...],
     stop: Callable[[Any], None],
 ) -> None:
-    study = write_study(methods=[METHOD], search={"trials": 12, "window": 3})
+    study = write_study(methods=[METHOD], search={"trials": 12, "window": 3}, resources=ONE_WORKER)
     expected = undisturbed(study)
     expected.lend_pool(results)
     run = start(study, *where)
@@ -90,6 +92,7 @@ def test_ctrl_c_twice_waits_for_no_epoch(
         training={"epochs": 1, "batch_size": 256, "lr": 0.01},
         methods=[METHOD | {"epochs": 1}],
         search={"trials": 2},
+        resources=ONE_WORKER,
     )
     run = start(study, *where)
     if where:

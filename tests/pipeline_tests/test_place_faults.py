@@ -24,6 +24,7 @@ Rows = list[dict[str, Any]]
 
 TRIALS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by number"
 CONFIRMED = "select row, training_seed, ua, ra, ta, mia, gap, trial_id from confirmations order by all"
+ONE_WORKER = {"workers": 1}
 SEARCH = {"trials": 10, "window": 3}
 
 LOCAL = ("--local",)
@@ -135,7 +136,7 @@ def test_a_disk_that_fills_up(
     stage: tuple[str, int],
     mode: tuple[str, ...],
 ) -> None:
-    study, results = write_study(search=SEARCH), disk.folder / "results"
+    study, results = write_study(search=SEARCH, resources=ONE_WORKER), disk.folder / "results"
     process = lethe("run", study, "--results", results, *mode)
     wait_for(process, results, stage)
     disk.fill()
@@ -154,7 +155,7 @@ def test_a_place_that_turns_read_only(
     stage: tuple[str, int],
     mode: tuple[str, ...],
 ) -> None:
-    study, results = write_study(search=SEARCH), disk.folder / "results"
+    study, results = write_study(search=SEARCH, resources=ONE_WORKER), disk.folder / "results"
     process = lethe("run", study, "--results", results, *mode)
     wait_for(process, results, stage)
     disk.remount("ro")
@@ -174,7 +175,7 @@ def test_a_folder_that_is_moved_away(
     stage: tuple[str, int],
     mode: tuple[str, ...],
 ) -> None:
-    study, results = write_study(search=SEARCH), tmp_path / "results"
+    study, results = write_study(search=SEARCH, resources=ONE_WORKER), tmp_path / "results"
     process = lethe("run", study, "--results", results, *mode)
     wait_for(process, results, stage)
     results.rename(tmp_path / "moved")
@@ -193,7 +194,7 @@ def test_a_share_that_is_unmounted_under_a_run(
     tmp_path: Path,
 ) -> None:
     """The folder that it was mounted on is still there, empty, and stays so."""
-    study = write_study(search=SEARCH)
+    study = write_study(search=SEARCH, resources=ONE_WORKER)
     share = Disk(tmp_path / "share", bound_to=disk)
     process = lethe("run", study, "--results", share.folder, "--local")
     try:

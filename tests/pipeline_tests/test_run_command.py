@@ -71,7 +71,7 @@ def test_two_ray_workers_give_the_same_numbers_as_one_process_and_stay_warm(
 def test_a_driver_killed_in_the_search_continues_to_the_same_numbers(
     lethe: Lethe, write_study: WriteStudy, tmp_path: Path
 ) -> None:
-    study = write_study(search={"trials": 10, "window": 3})
+    study = write_study(search={"trials": 10, "window": 3}, resources={"workers": 1})
     results = tmp_path / "killed"
     process = begun(lethe, study, results)
     process.send_signal(signal.SIGKILL)

@@ -39,7 +39,7 @@ def test_a_study_runs_on_s3_as_on_a_disk_and_continues_there(
     tmp_path: Path,
     bucket: str,
 ) -> None:
-    study = write_study(search={"trials": 3, "window": 2})
+    study = write_study(search={"trials": 3, "window": 2}, resources={"workers": 1})
     on_ray = lethe("run", study, "--results", bucket)
     output, _ = on_ray.communicate(timeout=300)
     assert on_ray.returncode == 0, output
