@@ -22,7 +22,20 @@ from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.engine import DataPass, Engine
 from unlearning.engine._cuda_graphs import SWITCH, WARM_UPS, ReplayError, Replays, replays_wanted
-from unlearning.methods import ForgetTask, GradientAscent, Method, RandomLabel, SalUn, UnlearningContext
+from unlearning.methods import (
+    FCS,
+    BadTeacher,
+    Delete,
+    ForgetTask,
+    GradientAscent,
+    Method,
+    MUNBa,
+    NegGradPlus,
+    RandomLabel,
+    SalUn,
+    Scrub,
+    UnlearningContext,
+)
 from unlearning.models import CNN
 from unlearning.saliency import Saliency
 from unlearning.trial import unlearn
@@ -155,6 +168,15 @@ METHODS: dict[str, list[Method]] = {
     "densities": [SalUn(lr=0.02, density=density, **OPTIONS) for density in (0.2, 1.0, 0.7)],
     "losses": [GradientAscent(lr=1e-3, **OPTIONS), RandomLabel(lr=0.02, loop="mixed", **OPTIONS)],
     "modes": [RandomLabel(lr=0.02, batch_norm=mode, **OPTIONS) for mode in ("update", "freeze")],
+    "rules": [
+        NegGradPlus(lr=lr, alpha=alpha, distance_weight=distance, **OPTIONS)
+        for lr, alpha, distance in ((0.01, 0.9, 0.0), (0.02, 0.8, 0.1), (0.02, 0.7, 0.2))
+    ],
+    "teachers": [
+        Scrub(lr=0.01, forget_batch_size=8, ascent_epochs=1, **OPTIONS), BadTeacher(lr=1e-3, **OPTIONS),
+        Delete(lr=0.01, **OPTIONS), Scrub(lr=0.02, alpha=0.1, **OPTIONS),
+    ],
+    "optimisers": [BadTeacher(lr=1e-3, **OPTIONS), FCS(contrast_lr=1e-3, **OPTIONS), MUNBa(lr=0.01, **OPTIONS)],
     "batches": [RandomLabel(lr=0.02, epochs=1, batch_size=size) for size in (16, 32)],
 }  # fmt: skip
 
