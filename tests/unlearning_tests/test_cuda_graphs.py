@@ -23,17 +23,24 @@ from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.engine import DataPass, Engine
 from unlearning.engine._cuda_graphs import SWITCH, WARM_UPS, ReplayError, Replays, replays_wanted
 from unlearning.methods import (
+    AMUN,
     FCS,
+    MSG,
     BadTeacher,
     Delete,
     ForgetTask,
     GradientAscent,
+    HeldOut,
     Method,
     MUNBa,
     NegGradPlus,
     RandomLabel,
+    ReGUn,
     SalUn,
+    SalUnSoft,
+    Scissorhands,
     Scrub,
+    SFRon,
     UnlearningContext,
 )
 from unlearning.models import CNN
@@ -151,7 +158,10 @@ def trials(engine: Engine, methods: list[Method]) -> Iterator[Tensor]:
         name: torch.rand(value.shape, generator=random).to(DEVICE) for name, value in engine.model.named_parameters()
     }
     context = UnlearningContext(
-        engine, ForgetTask(DATA.train.labels_N, forget_N, DATA.classes), {"saliency": Saliency(scores)}
+        engine,
+        ForgetTask(DATA.train.labels_N, forget_N, DATA.classes),
+        {"saliency": Saliency(scores)},
+        HeldOut(DATA.val.images_NCHW.to(DEVICE), DATA.val.labels_N),
     )
     images = {"train": engine.images_NCHW, "val": DATA.val.images_NCHW.to(DEVICE)}
     for seed, method in enumerate(methods):
@@ -177,6 +187,15 @@ METHODS: dict[str, list[Method]] = {
         Delete(lr=0.01, **OPTIONS), Scrub(lr=0.02, alpha=0.1, **OPTIONS),
     ],
     "optimisers": [BadTeacher(lr=1e-3, **OPTIONS), FCS(contrast_lr=1e-3, **OPTIONS), MUNBa(lr=0.01, **OPTIONS)],
+    "kept": [
+        ReGUn(lr=0.01, **OPTIONS), Scissorhands(lr=0.01, projection=True, **OPTIONS), MSG(lr=0.01, **OPTIONS),
+        SalUnSoft(lr=0.01, held_share=0.3, **OPTIONS), SalUnSoft(lr=0.02, held_share=0.8, **OPTIONS),
+        SFRon(importance="batch", forget_every=2, **OPTIONS),
+    ],
+    "added": [
+        AMUN(lr=0.01, attack_rounds=12, **OPTIONS), NegGradPlus(lr=0.01, **OPTIONS),
+        AMUN(lr=0.01, attack_rounds=12, images="adversarial and forget", **OPTIONS),
+    ],
     "batches": [RandomLabel(lr=0.02, epochs=1, batch_size=size) for size in (16, 32)],
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ from unlearning.data.augment import Augmentation
 from unlearning.engine._adam import Adam
 from unlearning.engine._cuda_graphs import Replays, replays_wanted
 from unlearning.engine._sgd import SGD
-from unlearning.engine._steps import NUMBERS, Batch, Step, StepPass, StepRule, Stream
+from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule, Stream
 
 Precision = Literal["float32", "bfloat16"]
 OptimizerName = Literal["sgd", "adam"]
@@ -141,6 +141,10 @@ class Engine:
         self._kept[name] = [one.detach().to(self.device, copy=True) for one in tensors]
         self._moves += 1
 
+    def add(self, images_MCHW: Tensor) -> None:
+        """Keep further images for streams that say so, as float32 in [0, 255]; they are not augmented."""
+        self.keep("added", [images_MCHW])
+
     @torch.no_grad()
     def teach(self, name: str, weights: Mapping[str, Tensor] | None = None) -> None:
         """Make a frozen copy of the network a teacher, which computes in eval mode.
@@ -205,6 +209,13 @@ class Engine:
         return sums
 
     @torch.no_grad()
+    def forward(self, images_NCHW: Tensor) -> None:
+        """Pass images through the network in eval mode, batch by batch and never recorded, for a hook to look at."""
+        self.model.eval()
+        for images_BCHW in images_NCHW.split(CPU_BATCH):
+            self._forward(images_BCHW)
+
+    @torch.no_grad()
     def predict(self, images_NCHW: Tensor, batch_size: int | None = None) -> Tensor:
         """Compute the float32 logits (N, K) of uint8 images in eval mode; they come back on the CPU in one transfer.
 
@@ -216,6 +227,24 @@ class Engine:
         batch_size = batch_size or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
         logits = [self._logits(images_BCHW, batch_size) for images_BCHW in images_NCHW.split(batch_size)]
         return torch.cat(logits).cpu()
+
+    def squared_gradients_times(self, stream: Stream, vector: Sequence[Tensor]) -> list[Tensor]:
+        """Return the sum over images of g (g . vector), g being the gradient of the image's cross-entropy.
+
+        The images are as they are; the model must be in eval mode, in which they do not depend on one another.
+        """
+        parameters = list(self.model.parameters())
+        sums = [torch.zeros_like(parameter) for parameter in parameters]
+        for indices_B, labels_B in stream.batches(self.device):
+            logits_BK = self.model(unit_interval(self.images_NCHW[indices_B]))
+            losses_B = cross_entropy(logits_BK, labels_B, reduction="none")
+            ones_B = torch.ones_like(losses_B, requires_grad=True)
+            weighted = torch.autograd.grad(losses_B, parameters, ones_B, create_graph=True, materialize_grads=True)
+            along = torch.stack([(mine * one).sum() for mine, one in zip(weighted, vector, strict=True)]).sum()
+            [along_B] = torch.autograd.grad(along, ones_B, retain_graph=True)
+            torch._foreach_add_(sums, torch.autograd.grad(losses_B, parameters, along_B, materialize_grads=True))
+            self.images_trained += len(indices_B)
+        return sums
 
     def _run_batches(self, data_pass: DataPass, batch_size: int, learning_rates: Iterator[float]) -> None:
         optimizer = self._begun[0]
@@ -231,9 +260,9 @@ class Engine:
         optimizer = self._begun[step_pass.optimizer]
         self._numbers.zero_()
         self._numbers[: len(step_pass.numbers)] = torch.tensor(step_pass.numbers, dtype=torch.float32)
-        teachers = tuple(stream.teachers for stream in step_pass.streams)
-        name = ("rule", step_pass.rule, teachers, optimizer, optimizer.is_masked, self._moves)
-        work = partial(self._rule_step, step_pass.rule, teachers, optimizer)
+        kinds = tuple((stream.teachers, stream.added) for stream in step_pass.streams)
+        name = ("rule", step_pass.rule, step_pass.end, kinds, optimizer, optimizer.is_masked, self._moves)
+        work = partial(self._rule_step, step_pass.rule, step_pass.end, kinds, optimizer)
         for batches in zip(*(stream.batches(self.device) for stream in step_pass.streams), strict=True):
             optimizer.lr.fill_(next(learning_rates))
             self._do(name, work, *(tensor for batch in batches for tensor in batch))
@@ -253,18 +282,26 @@ class Engine:
         return self._loss_sum.add_(batch_loss.detach(), alpha=len(indices_B))
 
     def _rule_step(
-        self, rule: StepRule, teachers: Sequence[Sequence[str]], optimizer: SGD | Adam, *inputs: Tensor
+        self,
+        rule: StepRule,
+        end: StepEnd | None,
+        kinds: Sequence[tuple[Sequence[str], bool]],
+        optimizer: SGD | Adam,
+        *inputs: Tensor,
     ) -> Tensor:
         batches = [
-            self._batch(indices_B, labels_B, names)
-            for indices_B, labels_B, names in zip(inputs[::2], inputs[1::2], teachers, strict=True)
+            self._batch(indices_B, labels_B, *kind)
+            for indices_B, labels_B, kind in zip(inputs[::2], inputs[1::2], kinds, strict=True)
         ]
-        loss, gradients = rule(batches, Step(optimizer.parameters, self._numbers, self._kept))
+        step = Step(optimizer.parameters, self._numbers, self._kept)
+        loss, gradients = rule(batches, step)
         optimizer.step(gradients)
+        if end is not None:
+            end(step)
         return self._loss_sum.add_(loss.detach(), alpha=sum(len(labels_B) for labels_B in inputs[1::2]))
 
-    def _batch(self, indices_B: Tensor, labels_B: Tensor, teachers: Sequence[str]) -> Batch:
-        views_BCHW = self._views(indices_B)
+    def _batch(self, indices_B: Tensor, labels_B: Tensor, teachers: Sequence[str], added: bool) -> Batch:
+        views_BCHW = self._views_and_added(indices_B) if added else self._views(indices_B)
         with torch.no_grad():
             taught = {name: self._taught(name, indices_B, views_BCHW) for name in teachers}
         return Batch(self._forward(views_BCHW), labels_B, taught)
@@ -276,6 +313,12 @@ class Engine:
 
     def _views(self, indices_B: Tensor) -> Tensor:
         return self.augmentation.apply(self.images_NCHW[indices_B], self._drawn_ND[indices_B])
+
+    def _views_and_added(self, indices_B: Tensor) -> Tensor:
+        count = len(self.images_NCHW)
+        own_BCHW = self._views(indices_B.clamp(max=count - 1)).float()
+        added_BCHW = self._kept["added"][0][(indices_B - count).clamp(min=0)]
+        return torch.where((indices_B >= count)[:, None, None, None], added_BCHW, own_BCHW)
 
     def _forward(self, images_BCHW: Tensor) -> Tensor:
         return self._by(self.model, images_BCHW)

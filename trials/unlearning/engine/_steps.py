@@ -24,12 +24,14 @@ class Stream:
         labels_M: int64, what the rule reads beside the logits: labels to train on, as a rule.
         sizes: of the batches; together M.
         teachers: names of the teachers (`Engine.teach`) whose logits the rule reads.
+        added: whether indices above those of the training split are places in the images that `Engine.add` got.
     """
 
     indices_M: Tensor
     labels_M: Tensor
     sizes: tuple[int, ...]
     teachers: tuple[str, ...] = ()
+    added: bool = False
 
     @classmethod
     def cut(cls, indices_M: Tensor, labels_M: Tensor, batch_size: int, teachers: tuple[str, ...] = ()) -> "Stream":
@@ -99,6 +101,10 @@ StepRule = Callable[[Sequence[Batch], Step], tuple[Tensor, Sequence[Tensor]]]
 since a recorded step is known by it."""
 
 
+StepEnd = Callable[[Step], None]
+"""Changes the weights in place after the optimiser has moved them; a function of a module as well."""
+
+
 @dataclass(frozen=True)
 class StepPass:
     """Steps that each take the next batch of every stream.
@@ -108,12 +114,14 @@ class StepPass:
         rule: what a step does with them.
         numbers: what the rule reads as ``Step.numbers``, at most `NUMBERS`.
         optimizer: number of the optimiser (`Engine.begin`).
+        end: what follows the optimiser's move; None: nothing.
     """
 
     streams: tuple[Stream, ...]
     rule: StepRule
     numbers: tuple[float, ...] = ()
     optimizer: int = 0
+    end: StepEnd | None = None
 
     @property
     def images(self) -> int:

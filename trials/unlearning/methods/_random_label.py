@@ -22,7 +22,7 @@ from unlearning.methods._sgd import SGDMethod
 class WeightedCrossEntropy:
     """Mean cross-entropy in which the forget images, whose labels are raised by K, have a weight."""
 
-    weight: float
+    weight: float | Tensor
 
     def __call__(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor:
         """Return the batch's loss."""
