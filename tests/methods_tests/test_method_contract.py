@@ -94,6 +94,7 @@ SETTINGS = (
             ("salun_soft", {"anchor": "epoch", "forget_weight": 0.5, "loop": "mixed"}),
             ("amun", {"images": "adversarial and forget", "walk": "continue", "attack_rounds": 1}),
             ("regun", {"picks": "class", "target": "image"}),
+            ("regun", {"picks": "class", "target": "class"}),
             ("regun", {"picks": "nearest"}),
             ("msg", {"probe": "train"}),
             ("sfron", {"importance": "batch"}),

@@ -13,16 +13,11 @@ from annotated_types import Ge, Gt
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.engine import Batch, Step, StepPass, Stream
+from unlearning.engine import StepPass, Stream
 from unlearning.methods._adversarial import Adversarial, Walk, attack
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._losses import true_loss
+from unlearning.methods._losses import descend
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
-
-
-def _descend(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = true_loss(batches[0])
-    return loss, step.gradients(loss)
 
 
 class AMUN(DescentMethod):
@@ -78,7 +73,7 @@ class AMUN(DescentMethod):
         shown_M[: len(task.forget_N)] = ~task.forget_N | (self.images != "adversarial")
         indices_M = self.shuffle(shown_M.nonzero().flatten(), epoch)
         stream = replace(Stream.cut(indices_M, labels_M[indices_M], self.batch_size), added=len(epoch.prepared) > 0)
-        return [StepPass((stream,), _descend)]
+        return [StepPass((stream,), descend)]
 
     def shuffle(self, indices_M: Tensor, epoch: Epoch) -> Tensor:
         """Put the images of an epoch into an order."""

@@ -13,18 +13,13 @@ from torch.nn.functional import log_softmax
 
 from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._losses import true_loss
+from unlearning.methods._losses import descend
 from unlearning.methods._sgd import DescentMethod, Epoch
 
 
 def _undecide(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
     log_BK = log_softmax(batches[0].logits_BK, 1)
     loss = step.numbers[0] * (log_BK.exp() * log_BK).sum(1).mean()
-    return loss, step.gradients(loss)
-
-
-def _descend(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = true_loss(batches[0])
     return loss, step.gradients(loss)
 
 
@@ -38,4 +33,4 @@ class EntropyForgetting(DescentMethod):
     def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[StepPass]:
         """Pass over D_f, then over D_r."""
         forget, retain = self.streams(context.task, epoch.order_N)
-        return [StepPass((forget,), _undecide, (self.forget_weight,)), StepPass((retain,), _descend)]
+        return [StepPass((forget,), _undecide, (self.forget_weight,)), StepPass((retain,), descend)]

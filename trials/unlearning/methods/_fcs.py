@@ -16,7 +16,7 @@ from torch.nn.functional import log_softmax
 
 from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._losses import divergence, true_loss
+from unlearning.methods._losses import descend, divergence
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
 
 _LAST_RATE = 1e-6
@@ -34,11 +34,6 @@ def _contrast(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Te
     forget, retain = batches
     likeness_BB = forget.logits_BK @ retain.logits_BK.detach().T / step.numbers[0]
     loss = -log_softmax(likeness_BB, 1).mean()
-    return loss, step.gradients(loss)
-
-
-def _repair(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = true_loss(batches[0])
     return loss, step.gradients(loss)
 
 
@@ -70,7 +65,7 @@ class FCS(DescentMethod):
         pairs = min(len(forget.sizes), len(retain.sizes))
         paired = (forget.part(0, pairs), retain.part(0, pairs))
         contrast = StepPass(paired, _contrast, (self.contrast_temperature,), optimizer=_CONTRAST)
-        return [*flatten, contrast, StepPass((retain,), _repair)]
+        return [*flatten, contrast, StepPass((retain,), descend)]
 
     def rates(self, epoch: Epoch, passes: Sequence[Pass]) -> Iterator[float]:
         """Yield the rates of the three parts."""

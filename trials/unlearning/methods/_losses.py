@@ -1,16 +1,24 @@
 """Losses that several methods share."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax, softmax
 
-from unlearning.engine import Batch
+from unlearning.engine import Batch, Step
 
 
 def true_loss(batch: Batch) -> Tensor:
     """Return a batch's mean cross-entropy to its labels."""
     loss: Tensor = cross_entropy(batch.logits_BK, batch.labels_B)
     return loss
+
+
+def descend(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
+    """Descend on the cross-entropy of the step's one batch: the rule of plain training."""
+    loss = true_loss(batches[0])
+    return loss, step.gradients(loss)
 
 
 def divergence(target_BK: Tensor, logits_BK: Tensor, temperature: Tensor | float = 1.0) -> Tensor:

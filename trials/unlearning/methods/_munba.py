@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unlearning.engine import Batch, Step, StepPass, Stream, clipped, flat_norm
 from unlearning.methods._base import ForgetTask, UnlearningContext
-from unlearning.methods._losses import true_loss
+from unlearning.methods._losses import descend, true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
 
 _LEAST = 1e-6
@@ -36,11 +36,6 @@ def _bargain(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Ten
     return torch.stack(losses).mean(), clipped(bisector(retain, forget), step.numbers[0])
 
 
-def _retain_alone(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = true_loss(batches[0])
-    return loss, step.gradients(loss)
-
-
 class MUNBa(DescentMethod):
     """Steps along the bisector of the gradients of D_r and of D_f with random labels; then the rest of D_r."""
 
@@ -56,7 +51,7 @@ class MUNBa(DescentMethod):
         pairs = min(len(forget.sizes), len(retain.sizes))
         both = StepPass((retain.part(0, pairs), forget.part(0, pairs)), _bargain, (self.clip,))
         rest = retain.part(pairs)
-        return [both, StepPass((rest,), _retain_alone)] if rest.sizes else [both]
+        return [both, StepPass((rest,), descend)] if rest.sizes else [both]
 
     def draw_labels(self, task: ForgetTask, forget: Stream, epoch: Epoch) -> Tensor:
         """Draw a label from any class for each forget image."""

@@ -55,8 +55,10 @@ class ReGUn(DescentMethod):
         Field(description="held-out image for each forget image: any, one of its class, the nearest by features"),
     ] = "uniform"
     target: Annotated[
-        Literal["batch", "image"],
-        Field(description="distil the mean over a batch's picks, as the authors' code, or each image's own pick"),
+        Literal["batch", "class", "image"],
+        Field(
+            description="distil the mean over a batch's picks, over those of an image's class, or the image's own pick"
+        ),
     ] = "batch"
     forget_weight: Annotated[float, Gt(0), Field(description="weight of the divergence on the forget set")] = 0.5
     retain_weight: Annotated[float, Ge(0), Field(description="weight of the cross-entropy on the retain set")] = 0.5
@@ -80,7 +82,7 @@ class ReGUn(DescentMethod):
         steps = len(forget.sizes)
         start = (epoch.number - 1) * steps % len(retain.sizes)
         retain = retain.cycled(start + steps).part(start)
-        targets_TK, rows_M = self._targets(forget, epoch)
+        targets_TK, rows_M = self._targets(context, forget, epoch)
         context.engine.keep("targets", [targets_TK])
         numbers = (self.forget_weight, self.retain_weight)
         return [StepPass((replace(forget, labels_M=rows_M), retain), _as_unseen, numbers)]
@@ -105,11 +107,16 @@ class ReGUn(DescentMethod):
                     picks_M[mine] = of_class[(drawn_M[mine] * len(of_class)).long()]
         return picks_M
 
-    def _targets(self, forget: Stream, epoch: Epoch) -> tuple[Tensor, Tensor]:
+    def _targets(self, context: UnlearningContext, forget: Stream, epoch: Epoch) -> tuple[Tensor, Tensor]:
         """Return targets and, for each forget image, the row of its own."""
         picked_MK = epoch.prepared.probabilities_HK[self.pick(forget, epoch)]
         if self.target == "image":
             return picked_MK, torch.arange(len(picked_MK))
+        if self.target == "class":
+            labels_M = forget.labels_M
+            sums_KK = torch.zeros(context.task.classes, picked_MK.shape[1]).index_add_(0, labels_M, picked_MK)
+            counts_K1 = labels_M.bincount(minlength=len(sums_KK)).clamp(min=1)[:, None]
+            return sums_KK / counts_K1, labels_M
         means = torch.stack([part.mean(0) for part in picked_MK.split(forget.sizes)])
         return means, torch.arange(len(means)).repeat_interleave(torch.tensor(forget.sizes))
 

@@ -14,14 +14,9 @@ from torch import Tensor
 
 from unlearning.engine import Batch, DataPass, Step, StepPass, Stream
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._losses import true_loss
+from unlearning.methods._losses import descend
 from unlearning.methods._random_label import RandomLabel, WeightedCrossEntropy
 from unlearning.methods._sgd import Epoch
-
-
-def _plain(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = true_loss(batches[0])
-    return loss, step.gradients(loss)
 
 
 def _weighted(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
@@ -43,6 +38,7 @@ def shrink_moves(step: Step) -> None:
 class SalUnSoft(RandomLabel):
     """Random labels without a saliency mask; a share of the weights, which falls to zero, is held where it was."""
 
+    later: ClassVar[tuple[str, ...]] = ()
     name: Literal["salun_soft"] = "salun_soft"  # type: ignore[assignment]
     title: ClassVar[str] = "SalUn-soft"
     held_share: Annotated[
@@ -62,7 +58,7 @@ class SalUnSoft(RandomLabel):
         if self.anchor == "epoch":
             context.engine.keep("anchor", list(context.model.parameters()))
         share = self.held_share * (self.epochs - epoch.number + 1) / self.epochs
-        rule = _plain if self.forget_weight == 1 else _weighted
+        rule = descend if self.forget_weight == 1 else _weighted
         return [
             StepPass((self._cut(one),), rule, (share, self.forget_weight), end=shrink_moves)
             for one in self.data_passes(context.task, epoch.order_N, epoch.random)

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from unlearning.engine import Batch, Step, StepPass, clipped
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._fisher_pairs import FISHERS, Importance, of_forget_and_retain
-from unlearning.methods._losses import true_loss
+from unlearning.methods._losses import descend
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
 
 _TINY = 1e-15
@@ -31,11 +31,6 @@ def _climb(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tenso
     weights_B = losses_B.detach().clamp(min=_LEAST_LOSS) ** -power
     loss = -scale * (weights_B / weights_B.sum() * losses_B).sum()
     return loss, clipped(torch._foreach_mul(step.gradients(loss), list(step.kept["mask"])), norm)
-
-
-def _descend(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = true_loss(batches[0])
-    return loss, step.gradients(loss)
 
 
 class SFRon(DescentMethod):
@@ -92,16 +87,16 @@ class SFRon(DescentMethod):
                 scale = self.alpha * (1 + math.cos(math.pi * done / (self.epochs * steps))) / 2
                 one = forget.part(batch, batch + 1)
                 passes.append(StepPass((one,), _climb, (scale, self.power, self.clip)))
-            passes.append(StepPass((retain.part(number, number + 1),), _descend))
+            passes.append(StepPass((retain.part(number, number + 1),), descend))
         return passes
 
     def rates(self, epoch: Epoch, passes: Sequence[Pass]) -> Iterator[float]:
         """Take an ascent at the rate of the step that follows it."""
-        descents = [one for one in passes if isinstance(one, StepPass) and one.rule is _descend]
+        descents = [one for one in passes if isinstance(one, StepPass) and one.rule is descend]
         scheduled = super().rates(epoch, descents)
         waiting = 0
         for one in passes:
             waiting += 1
-            if isinstance(one, StepPass) and one.rule is _descend:
+            if isinstance(one, StepPass) and one.rule is descend:
                 yield from [next(scheduled)] * waiting
                 waiting = 0

@@ -44,7 +44,7 @@ class DescentMethod(Method):
             leaves them out, so that its name is what it was.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("schedule", "warmup")
+    later: ClassVar[tuple[str, ...]] = ()
 
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 10
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 256
@@ -139,6 +139,8 @@ class DescentMethod(Method):
 
 class SGDMethod(DescentMethod):
     """A method that defines the data passes of an epoch by what is to be forgotten alone."""
+
+    later: ClassVar[tuple[str, ...]] = ("schedule", "warmup")
 
     @abstractmethod
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> Sequence[Pass]:
