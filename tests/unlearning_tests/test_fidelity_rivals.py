@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.engine import Engine, Stream
+from unlearning.engine import Engine, Stream, sum_gradients
 from unlearning.errors import InputError
 from unlearning.fisher import squared_gradients
 from unlearning.methods import (
@@ -362,7 +362,9 @@ def test_the_influence_step_solves_the_dense_system() -> None:
     pull = method.pull(context)
     torch.testing.assert_close(flat(pull), torch.from_numpy(RIVALS["iu/v"]), rtol=0, atol=1e-6)
     samples, labels = method.retain_sample(context, 0), context.task.labels_N
-    rows = [flat(context.engine.sum_gradients(Stream.cut(one[None], labels[one][None], 1))).double() for one in samples]
+    rows = [
+        flat(sum_gradients(context.engine, Stream.cut(one[None], labels[one][None], 1))).double() for one in samples
+    ]
     gradients_SP = torch.stack(rows)
     dense = torch.eye(gradients_SP.shape[1], dtype=torch.float64) + gradients_SP.T @ gradients_SP / 1000
     wanted = torch.linalg.solve(dense, flat(pull).double())

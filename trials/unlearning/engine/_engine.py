@@ -21,7 +21,7 @@ from unlearning.data.augment import Augmentation
 from unlearning.engine._adam import Adam
 from unlearning.engine._cuda_graphs import Replays, replays_wanted
 from unlearning.engine._sgd import SGD
-from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule, Stream
+from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule
 
 Precision = Literal["float32", "bfloat16"]
 OptimizerName = Literal["sgd", "adam"]
@@ -190,24 +190,6 @@ class Engine:
                 self._run_batches(data_pass, batch_size, learning_rates)
         return float(self._loss_sum) / sum(data_pass.images for data_pass in data_passes)
 
-    def sum_gradients(self, stream: Stream, loss: Loss = cross_entropy, *, squared: bool = False) -> list[Tensor]:
-        """Add up the gradients of the batches' losses, on images as they are, in the mode that the model is in.
-
-        Args:
-            squared: add up their squares instead.
-
-        Returns:
-            One float32 tensor a parameter.
-        """
-        parameters = list(self.model.parameters())
-        sums = [torch.zeros_like(parameter) for parameter in parameters]
-        for indices_B, labels_B in stream.batches(self.device):
-            logits_BK = self.model(unit_interval(self.images_NCHW[indices_B]))
-            gradients = torch.autograd.grad(loss(logits_BK, labels_B), parameters, materialize_grads=True)
-            torch._foreach_add_(sums, torch._foreach_mul(gradients, gradients) if squared else gradients)
-            self.images_trained += len(indices_B)
-        return sums
-
     @torch.no_grad()
     def forward(self, images_NCHW: Tensor) -> None:
         """Pass images through the network in eval mode, batch by batch and never recorded, for a hook to look at."""
@@ -227,24 +209,6 @@ class Engine:
         batch_size = batch_size or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
         logits = [self._logits(images_BCHW, batch_size) for images_BCHW in images_NCHW.split(batch_size)]
         return torch.cat(logits).cpu()
-
-    def squared_gradients_times(self, stream: Stream, vector: Sequence[Tensor]) -> list[Tensor]:
-        """Return the sum over images of g (g . vector), g being the gradient of the image's cross-entropy.
-
-        The images are as they are; the model must be in eval mode, in which they do not depend on one another.
-        """
-        parameters = list(self.model.parameters())
-        sums = [torch.zeros_like(parameter) for parameter in parameters]
-        for indices_B, labels_B in stream.batches(self.device):
-            logits_BK = self.model(unit_interval(self.images_NCHW[indices_B]))
-            losses_B = cross_entropy(logits_BK, labels_B, reduction="none")
-            ones_B = torch.ones_like(losses_B, requires_grad=True)
-            weighted = torch.autograd.grad(losses_B, parameters, ones_B, create_graph=True, materialize_grads=True)
-            along = torch.stack([(mine * one).sum() for mine, one in zip(weighted, vector, strict=True)]).sum()
-            [along_B] = torch.autograd.grad(along, ones_B, retain_graph=True)
-            torch._foreach_add_(sums, torch.autograd.grad(losses_B, parameters, along_B, materialize_grads=True))
-            self.images_trained += len(indices_B)
-        return sums
 
     def _run_batches(self, data_pass: DataPass, batch_size: int, learning_rates: Iterator[float]) -> None:
         optimizer = self._begun[0]

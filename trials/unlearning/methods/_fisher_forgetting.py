@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softmax
 
-from unlearning.engine import Stream
+from unlearning.engine import Stream, sum_gradients
 from unlearning.methods._base import Method, UnlearningContext
 from unlearning.methods._weights import layers
 from unlearning.seeds import generator
@@ -59,7 +59,7 @@ class FisherForgetting(Method):
         labels = torch.arange(classes).repeat(len(samples_S))
         context.model.eval()
         stream = Stream.cut(samples_S.repeat_interleave(classes), labels, 1)
-        sums = context.engine.sum_gradients(stream, _as_likely, squared=True)
+        sums = sum_gradients(context.engine, stream, _as_likely, squared=True)
         return [value / len(samples_S) for value in sums]
 
     def variance(self, information: Tensor, *, is_last: bool) -> Tensor:

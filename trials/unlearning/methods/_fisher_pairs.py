@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from unlearning.engine import Stream
+from unlearning.engine import Stream, sum_gradients
 from unlearning.methods._base import UnlearningContext
 
 Importance = Literal["image", "batch"]
@@ -39,7 +39,7 @@ def batch_fisher(context: UnlearningContext, part_N: Tensor, batch_size: int) ->
     indices_M = part_N.nonzero().flatten()
     stream = Stream.cut(indices_M, context.task.labels_N[indices_M], batch_size)
     context.model.eval()
-    sums = context.engine.sum_gradients(stream, squared=True)
+    sums = sum_gradients(context.engine, stream, squared=True)
     return [value / len(stream.sizes) for value in sums]
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from unlearning.engine import Stream
+from unlearning.engine import Stream, gradients_along, sum_gradients
 from unlearning.methods._base import Method, UnlearningContext
 from unlearning.seeds import generator
 
@@ -62,7 +62,7 @@ class Influence(Method):
         for part_N in (forget_N, ~forget_N):
             indices_M = part_N.nonzero().flatten()
             stream = Stream.cut(indices_M, labels_N[indices_M], self.batch_size)
-            sums.append(context.engine.sum_gradients(stream, _SUMMED))
+            sums.append(sum_gradients(context.engine, stream, _SUMMED))
         share = forgotten / (count * (count - forgotten))
         return [mine / count - theirs * share for mine, theirs in zip(*sums, strict=True)]
 
@@ -94,7 +94,7 @@ class Influence(Method):
         labels_N = context.task.labels_N
         scaled: Vector = []
         for index in samples_S:
-            gradient = context.engine.sum_gradients(Stream.cut(index[None], labels_N[index][None], 1))
+            gradient = sum_gradients(context.engine, Stream.cut(index[None], labels_N[index][None], 1))
             if not scaled:
                 scaled = gradient
                 continue
@@ -107,7 +107,7 @@ class Influence(Method):
     def _fisher_product(self, context: UnlearningContext, vector: Vector, samples_S: Tensor) -> Vector:
         """Return the sum over the samples of g (g . vector), divided by N."""
         stream = Stream.cut(samples_S, context.task.labels_N[samples_S], self.batch_size)
-        product = context.engine.squared_gradients_times(stream, vector)
+        product = gradients_along(context.engine, stream, vector)
         return list(torch._foreach_div(product, self.scale))
 
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Interval
 from pydantic import Field
 from torch import Tensor, nn
 
-from unlearning.engine import Batch, Step, StepPass, Stream
+from unlearning.engine import Batch, Step, StepPass, Stream, sum_gradients
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
@@ -69,7 +69,7 @@ class MSG(DescentMethod):
         forget_F = context.task.forget_N.nonzero().flatten()
         retain = Stream.cut(sample_M, labels_N[sample_M], 64)
         forget = Stream.cut(forget_F, labels_N[forget_F], self.batch_size)
-        up, down = (context.engine.sum_gradients(stream) for stream in (retain, forget))
+        up, down = (sum_gradients(context.engine, stream) for stream in (retain, forget))
         return [one - other for one, other in zip(up, down, strict=True)]
 
     def retain_sample(self, context: UnlearningContext, seed: int) -> Tensor:

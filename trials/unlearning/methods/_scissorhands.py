@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Interval
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.engine import Batch, Step, StepPass, Stream
+from unlearning.engine import Batch, Step, StepPass, Stream, sum_gradients
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
@@ -80,7 +80,7 @@ class Scissorhands(DescentMethod):
 
     def sensitivity(self, context: UnlearningContext) -> list[Tensor]:
         """Return |gradient x weight| on the first batch of D_f, one tensor a parameter."""
-        gradients = context.engine.sum_gradients(self._first(context))
+        gradients = sum_gradients(context.engine, self._first(context))
         parameters = [one.detach() for one in context.model.parameters()]
         return [(one * other).abs() for one, other in zip(gradients, parameters, strict=True)]
 
@@ -105,7 +105,7 @@ class Scissorhands(DescentMethod):
     def _keep_memory(self, context: UnlearningContext) -> None:
         """Keep the gradient of minus the loss of the first batch of D_f, of the layers that were re-drawn."""
         context.model.eval()
-        gradients = context.engine.sum_gradients(self._first(context))
+        gradients = sum_gradients(context.engine, self._first(context))
         self.set_mode(context.model)
         redrawn = self._redrawn(context)
         context.engine.keep(
