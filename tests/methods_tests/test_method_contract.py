@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import cache
 from itertools import product
 from typing import Any, get_args
 
@@ -10,17 +11,24 @@ from unlearning.data import SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import RandomShare, select
 from unlearning.engine import Engine
+from unlearning.fisher import squared_gradients
 from unlearning.methods import (
     METHODS,
+    DescentMethod,
+    Epoch,
     FineTune,
     ForgetTask,
     GradientAscent,
+    HeldOut,
     Method,
     Nothing,
     RandomLabel,
     SalUn,
+    SGDMethod,
     UnlearningContext,
 )
+from unlearning.methods._damage import Kind
+from unlearning.methods._random_label import WeightedCrossEntropy
 from unlearning.models import CNN
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.seeds import generator
@@ -54,13 +62,50 @@ def method_of(name: str, **options: Any) -> Method:
     return METHODS[name].model_validate(options)
 
 
-def small(name: str) -> Method:
-    return method_of(name) if name == "nothing" else method_of(name, **SMALL)
-
-
-SETTINGS = {name: small(name) for name in METHODS} | {
-    "salun " + " ".join(options.values()): SalUn(**SMALL, **options) for options in salun_options()
+DESCENTS = [name for name, kind in METHODS.items() if issubclass(kind, DescentMethod)]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "scrub": {"forget_batch_size": 8, "ascent_epochs": 1},
+    "bad_teacher": {"retain_share": 0.5},
+    "amun": {"attack_steps": 10},
+    "ssd": {"alpha": 1.1},
+    "fisher_forgetting": {"samples": 10},
 }
+
+
+def small(name: str, **options: Any) -> Method:
+    common = SMALL if name in DESCENTS else {}
+    return method_of(name, **{**common, **OPTIONS.get(name, {}), **options})
+
+
+SETTINGS = (
+    {name: small(name) for name in METHODS}
+    | {"salun " + " ".join(options.values()): SalUn(**SMALL, **options) for options in salun_options()}
+    | {
+        f"{name} {' '.join(f'{key} {value}' for key, value in options.items())}": small(name, **options)
+        for name, options in [
+            ("fine_tune", {"schedule": "cosine", "warmup": 0.3}),
+            ("random_label", {"forget_weight": 0.5, "schedule": "linear"}),
+            ("salun", {"forget_weight": 2.0, "loop": "mixed"}),
+            ("neggrad_plus", {"distance_weight": 0.1, "batch_norm": "freeze"}),
+            ("l1_sparse", {"penalty": "constant", "unpenalised_epochs": 1}),
+            ("scrub", {"rewind": True}),
+            ("bad_teacher", {"optimizer": "sgd", "reduction": "elements"}),
+            ("delete", {"retain_weight": 1.0}),
+            ("salun_soft", {"anchor": "epoch", "forget_weight": 0.5, "loop": "mixed"}),
+            ("amun", {"images": "adversarial and forget", "walk": "continue", "attack_rounds": 1}),
+            ("regun", {"picks": "class", "target": "image"}),
+            ("regun", {"picks": "class", "target": "class"}),
+            ("regun", {"picks": "nearest"}),
+            ("msg", {"probe": "train"}),
+            ("sfron", {"importance": "batch"}),
+            ("scissorhands", {"projection": True}),
+            ("ssd", {"importance": "batch"}),
+            ("ssd", {"selection": "adaptive"}),
+            ("influence", {"inverse": "public"}),
+            *(("damage_tune", {"damage": kind}) for kind in get_args(Kind)),
+        ]
+    }
+)
 every_method = pytest.mark.parametrize("method", SETTINGS.values(), ids=SETTINGS)
 every_salun = pytest.mark.parametrize("options", salun_options(), ids=lambda options: " ".join(options.values()))
 
@@ -90,13 +135,26 @@ def saliency(weights: Weights) -> Saliency:
     return Saliency(saliency_scores(model, DATA.train.images_NCHW[forget_F], DATA.train.labels_N[forget_F]))
 
 
+@cache
+def fisher() -> dict[str, Any]:
+    """The Fisher information of some network."""
+    model, (images_NCHW, labels_N) = CNN(width=4).build(1, DATA.classes, seed=0), (IMAGES["train"], TASK.labels_N)
+    sums = {
+        "fisher_forget": squared_gradients(model, images_NCHW[TASK.forget_N], labels_N[TASK.forget_N]),
+        "fisher_train": squared_gradients(model, images_NCHW, labels_N),
+    }
+    counts = {"fisher_forget": len(FORGET.indices_F), "fisher_train": COUNT}
+    return {name: {part: value / counts[name] for part, value in one.items()} for name, one in sums.items()}
+
+
 def context_of(
     saliency: Saliency | None, augmentation: AugmentationName = "none", task: ForgetTask = TASK
 ) -> UnlearningContext:
     """A subject whose model has weights of its own until a trial puts the original's there."""
     model = CNN(width=4).build(1, DATA.classes, seed=5)
     engine = Engine(model, DATA.train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
-    return UnlearningContext(engine, task, {} if saliency is None else {"saliency": saliency})
+    required = fisher() if saliency is None else {"saliency": saliency, **fisher()}
+    return UnlearningContext(engine, task, required, HeldOut(DATA.val.images_NCHW, DATA.val.labels_N))
 
 
 def run(
@@ -120,35 +178,35 @@ def test_a_method_keeps_the_contract(check: Callable[[Method], None], method: Me
     check(method)
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+@pytest.mark.parametrize("name", DESCENTS)
 def test_augmentation_makes_another_run(name: str, weights: Weights, saliency: Saliency) -> None:
     context = context_of(saliency, augmentation="standard")
     augmented = run(context, weights, small(name))
     assert not same(run(context_of(saliency), weights, small(name)), augmented)
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+@pytest.mark.parametrize("name", DESCENTS)
 def test_another_seed_gives_another_run(name: str, weights: Weights, saliency: Saliency) -> None:
     context, method = context_of(saliency, augmentation="standard"), small(name)
     assert not same(run(context, weights, method, seed=3), run(context, weights, method, seed=4))
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+@pytest.mark.parametrize("name", DESCENTS)
 def test_a_run_that_diverges_ends_with_an_epoch_that_says_so_and_leaves_no_trace(
     name: str, weights: Weights, saliency: Saliency
 ) -> None:
     context, epochs = context_of(saliency), 40
-    results = run(context, weights, method_of(name, epochs=epochs, batch_size=8, lr=1e6))
+    results = run(context, weights, small(name, epochs=epochs, batch_size=8, lr=1e30))
     assert [result.diverged for result in results] == [False] * (len(results) - 1) + [True]
     assert len(results) < epochs
     assert same(run(context, weights, small(name)), run(context_of(saliency), weights, small(name)))
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+@pytest.mark.parametrize("name", DESCENTS)
 def test_a_run_that_diverges_says_so_when_only_its_end_was_asked_for(
     name: str, weights: Weights, saliency: Saliency
 ) -> None:
-    method = method_of(name, epochs=40, batch_size=8, lr=1e6)
+    method = small(name, epochs=40, batch_size=8, lr=1e30)
     *before, last = run(context_of(saliency), weights, method, every_epoch=False)
     assert last.diverged
     assert not any(result.diverged for result in before)
@@ -173,14 +231,41 @@ def images_with_gradients(model: nn.Module) -> list[int]:
     return passed
 
 
-@every_method
+COSTS = {
+    "nothing": [0],
+    "fine_tune": [96, 96],
+    "gradient_ascent": [24, 24],
+    "l1_sparse": [96, 96],
+    "neggrad_plus": [96 + 3 * 24] * 2,  # three retain batches of 32, each beside the one batch of D_f
+    "scrub": [24 + 96, 96],
+    "bad_teacher": [24 + 48] * 2,
+    "delete": [24, 24],
+    "delete retain_weight 1.0": [96 + 3 * 24] * 2,
+    "fcs": [24 + 32 + 24 + 96, 32 + 24 + 96],
+    "ct": [96, 96],
+    "sfron": [96 + 24] * 2,  # ascents before the first and the sixth of six steps on D_r
+    "sfron importance batch": [24 + 96 + 96 + 24, 96 + 24],
+    "scissorhands": [24 + COUNT, COUNT],
+    "scissorhands projection True": [24 + 24 + COUNT, 24 + COUNT],
+    "msg": [24 + 24 + 96, 96],
+    "damage_tune": [96, 96],
+    "regun": [24 + 32] * 2,
+    "cf_k": [96, 96],
+    "eu_k": [96, 96],
+    "ssd": [0],
+    "ssd importance batch": [24 + COUNT],
+    "influence inverse public": [COUNT + 96],
+    "fisher_forgetting": [10 * 3],
+}
+
+
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "influence" and "amun" not in name])
 def test_an_epoch_of_a_method_costs_the_images_that_it_passes_over(
-    method: Method, weights: Weights, saliency: Saliency
+    setting: str, weights: Weights, saliency: Saliency
 ) -> None:
-    context = context_of(saliency)
-    counted = [result.images_unlearn for result in run(context, weights, method, every_epoch=False)]
-    data_passes = {"fine_tune": len(FORGET.retain_R), "gradient_ascent": len(FORGET.indices_F), "nothing": 0}
-    assert counted == [data_passes.get(method.name, COUNT)] * max(1, method.epochs)
+    method = SETTINGS[setting]
+    counted = [result.images_unlearn for result in run(context_of(saliency), weights, method, every_epoch=False)]
+    assert counted == COSTS.get(setting, COSTS.get(method.name, [COUNT] * method.epochs))
 
 
 def test_saliency_scores_pass_each_image_of_the_forget_set_through_the_network_once(weights: Weights) -> None:
@@ -231,13 +316,13 @@ def test_salun_without_a_frozen_weight_is_plain_random_labels(mask: Any, weights
     assert same(salun, run(context, weights, RandomLabel(**SMALL)))
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "nothing"])
+@pytest.mark.parametrize("name", DESCENTS)
 @pytest.mark.parametrize("batch_norm", ["freeze", "update"])
 def test_running_statistics_stay_when_frozen_and_move_when_not(
     name: str, batch_norm: str, weights: Weights, saliency: Saliency
 ) -> None:
     context = context_of(saliency)
-    run(context, weights, method_of(name, **SMALL, batch_norm=batch_norm))
+    run(context, weights, small(name, batch_norm=batch_norm))
     statistics = {name: value for name, value in context.model.named_buffers() if "running" in name}
     assert len(statistics) == 6
     assert all(torch.equal(value, weights[key]) is (batch_norm == "freeze") for key, value in statistics.items())
@@ -384,3 +469,39 @@ def test_saluns_controls_differ_from_it_in_the_mask_alone() -> None:
 def test_the_other_methods_have_neither_controls_nor_a_threshold(name: str, saliency: Saliency) -> None:
     assert small(name).controls() == {}
     assert small(name).threshold({"saliency": saliency}) is None
+
+
+@pytest.mark.parametrize("kind", [RandomLabel, SalUn, FineTune, GradientAscent])
+def test_an_option_that_came_later_is_in_a_name_only_where_it_is_used(kind: type[SGDMethod]) -> None:
+    assert not kind().model_dump().keys() & kind.later
+    changed = kind(schedule="cosine", warmup=0.1)
+    assert changed.model_dump().keys() & kind.later == {"schedule", "warmup"}
+    assert kind.model_validate_json(changed.model_dump_json()) == changed
+
+
+def rates_of(**options: Any) -> list[float]:
+    method = FineTune(epochs=2, batch_size=24, lr=0.1, **options)
+    return [
+        rate
+        for number in (1, 2)
+        for rate in method.rates(
+            Epoch(number, torch.arange(COUNT), torch.Generator()), [TASK.retain_pass(torch.arange(COUNT))]
+        )
+    ]
+
+
+def test_a_schedule_goes_from_the_peak_towards_zero_over_the_whole_run_after_its_warm_up() -> None:
+    assert rates_of() == [0.1] * 8
+    assert rates_of(schedule="linear") == pytest.approx([0.1 * (1 - step / 8) for step in range(8)])
+    cosine = rates_of(schedule="cosine")
+    assert cosine[4] == pytest.approx(0.05)
+    assert cosine == sorted(cosine, reverse=True)
+    assert rates_of(schedule="linear", warmup=0.5) == pytest.approx([0, 0.025, 0.05, 0.075, 0.1, 0.075, 0.05, 0.025])
+
+
+def test_a_forget_weight_scales_the_loss_of_forget_images_alone() -> None:
+    logits_BK, labels_B = torch.randn(6, 3, generator=generator(0, "logits")), torch.tensor([0, 1, 2, 0, 1, 2])
+    raised_B = labels_B + torch.tensor([3, 3, 0, 0, 0, 0])
+    losses_B = nn.functional.cross_entropy(logits_BK, labels_B, reduction="none")
+    wanted = (0.5 * losses_B[:2].sum() + losses_B[2:].sum()) / 6
+    torch.testing.assert_close(WeightedCrossEntropy(0.5)(logits_BK, raised_B), wanted)

@@ -22,7 +22,27 @@ from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.engine import DataPass, Engine
 from unlearning.engine._cuda_graphs import SWITCH, WARM_UPS, ReplayError, Replays, replays_wanted
-from unlearning.methods import ForgetTask, GradientAscent, Method, RandomLabel, SalUn, UnlearningContext
+from unlearning.methods import (
+    AMUN,
+    FCS,
+    MSG,
+    BadTeacher,
+    Delete,
+    ForgetTask,
+    GradientAscent,
+    HeldOut,
+    Method,
+    MUNBa,
+    NegGradPlus,
+    RandomLabel,
+    ReGUn,
+    SalUn,
+    SalUnSoft,
+    Scissorhands,
+    Scrub,
+    SFRon,
+    UnlearningContext,
+)
 from unlearning.models import CNN
 from unlearning.saliency import Saliency
 from unlearning.trial import unlearn
@@ -138,7 +158,10 @@ def trials(engine: Engine, methods: list[Method]) -> Iterator[Tensor]:
         name: torch.rand(value.shape, generator=random).to(DEVICE) for name, value in engine.model.named_parameters()
     }
     context = UnlearningContext(
-        engine, ForgetTask(DATA.train.labels_N, forget_N, DATA.classes), {"saliency": Saliency(scores)}
+        engine,
+        ForgetTask(DATA.train.labels_N, forget_N, DATA.classes),
+        {"saliency": Saliency(scores)},
+        HeldOut(DATA.val.images_NCHW.to(DEVICE), DATA.val.labels_N),
     )
     images = {"train": engine.images_NCHW, "val": DATA.val.images_NCHW.to(DEVICE)}
     for seed, method in enumerate(methods):
@@ -155,6 +178,24 @@ METHODS: dict[str, list[Method]] = {
     "densities": [SalUn(lr=0.02, density=density, **OPTIONS) for density in (0.2, 1.0, 0.7)],
     "losses": [GradientAscent(lr=1e-3, **OPTIONS), RandomLabel(lr=0.02, loop="mixed", **OPTIONS)],
     "modes": [RandomLabel(lr=0.02, batch_norm=mode, **OPTIONS) for mode in ("update", "freeze")],
+    "rules": [
+        NegGradPlus(lr=lr, alpha=alpha, distance_weight=distance, **OPTIONS)
+        for lr, alpha, distance in ((0.01, 0.9, 0.0), (0.02, 0.8, 0.1), (0.02, 0.7, 0.2))
+    ],
+    "teachers": [
+        Scrub(lr=0.01, forget_batch_size=8, ascent_epochs=1, **OPTIONS), BadTeacher(lr=1e-3, **OPTIONS),
+        Delete(lr=0.01, **OPTIONS), Scrub(lr=0.02, alpha=0.1, **OPTIONS),
+    ],
+    "optimisers": [BadTeacher(lr=1e-3, **OPTIONS), FCS(contrast_lr=1e-3, **OPTIONS), MUNBa(lr=0.01, **OPTIONS)],
+    "kept": [
+        ReGUn(lr=0.01, **OPTIONS), Scissorhands(lr=0.01, projection=True, **OPTIONS), MSG(lr=0.01, **OPTIONS),
+        SalUnSoft(lr=0.01, held_share=0.3, **OPTIONS), SalUnSoft(lr=0.02, held_share=0.8, **OPTIONS),
+        SFRon(importance="batch", forget_every=2, **OPTIONS),
+    ],
+    "added": [
+        AMUN(lr=0.01, attack_rounds=12, **OPTIONS), NegGradPlus(lr=0.01, **OPTIONS),
+        AMUN(lr=0.01, attack_rounds=12, images="adversarial and forget", **OPTIONS),
+    ],
     "batches": [RandomLabel(lr=0.02, epochs=1, batch_size=size) for size in (16, 32)],
 }  # fmt: skip
 

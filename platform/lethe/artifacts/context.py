@@ -35,7 +35,7 @@ from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
 from unlearning.evaluation import Evaluator, Measures
-from unlearning.methods import ForgetTask, Method, UnlearningContext
+from unlearning.methods import ForgetTask, HeldOut, Method, UnlearningContext
 from unlearning.metrics import Evaluation
 from unlearning.requirements import REQUIREMENTS
 from unlearning.trial import EpochResult, Logits, unlearn
@@ -205,6 +205,7 @@ class TrialContexts:
                     precision=scenario.recipe.precision,
                 ),
                 task=ForgetTask(data.train.labels_N, forget_N, data.classes),
+                held_out=HeldOut(images["val"], data.val.labels_N),
             ),
             weights={name: value.to(self.device) for name, value in trained.files["weights"].items()},
             original_logits=logits_of(trained),

@@ -1,5 +1,22 @@
-"""The one engine that trainings, saliency and unlearning methods compute with: passes, SGD, CUDA graphs."""
+"""The one engine that trainings, saliency and unlearning methods compute with: passes, optimisers, CUDA graphs."""
 
-from unlearning.engine._engine import DataPass, Engine, Precision, unit_interval
+from unlearning.engine._engine import DataPass, Engine, OptimizerName, Precision, unit_interval
+from unlearning.engine._gradients import gradients_along, sum_gradients
+from unlearning.engine._steps import Batch, Step, StepPass, StepRule, Stream, clipped, flat_norm
 
-__all__ = ["DataPass", "Engine", "Precision", "unit_interval"]
+__all__ = [
+    "Batch",
+    "DataPass",
+    "Engine",
+    "OptimizerName",
+    "Precision",
+    "Step",
+    "StepPass",
+    "StepRule",
+    "Stream",
+    "clipped",
+    "flat_norm",
+    "gradients_along",
+    "sum_gradients",
+    "unit_interval",
+]

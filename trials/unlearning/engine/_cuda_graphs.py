@@ -62,6 +62,10 @@ class Replays:
         self._state = list(state)
         self._recordings: OrderedDict[Hashable, _Recording] = OrderedDict()
 
+    def add_state(self, tensors: Sequence[Tensor]) -> None:
+        """Add tensors that work recorded from now on changes."""
+        self._state += tensors
+
     def run(self, name: Hashable, work: Work, inputs: Sequence[Tensor]) -> Tensor:
         """Do the work on these inputs, from a recording if there is one.
 

@@ -2,11 +2,13 @@
 
 Images lie on the device as uint8; a step gathers, augments and scales its batch there, and nothing in an epoch waits
 for the host. What differs between a training and a method is only which images are passed over in what order, with
-which labels and loss (``DataPass``), and which weights may move (the masks of ``SGD``).
+which labels and loss (``DataPass``), what a step does with several batches (``StepPass``), and which weights may move
+(the masks of ``SGD``).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -16,10 +18,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
 from unlearning.data.augment import Augmentation
+from unlearning.engine._adam import Adam
 from unlearning.engine._cuda_graphs import Replays, replays_wanted
 from unlearning.engine._sgd import SGD
+from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule
 
 Precision = Literal["float32", "bfloat16"]
+OptimizerName = Literal["sgd", "adam"]
 
 CPU_BATCH = 128
 """Images evaluated at a time on a CPU; more hold more memory, which is then returned to the system (LOG.md)."""
@@ -44,6 +49,11 @@ class DataPass:
     indices_M: Tensor
     labels_M: Tensor
     loss: Loss = cross_entropy
+
+    @property
+    def images(self) -> int:
+        """Count the images."""
+        return len(self.indices_M)
 
     def steps(self, batch_size: int) -> int:
         """Count the batches."""
@@ -73,7 +83,7 @@ class Engine:
         augmentation: the augmentation of training steps.
 
     Attributes:
-        optimizer: of the run that ``begin`` began.
+        optimizer: the SGD of trainings and of most methods, number 0.
         images_trained: passes of a training image through the network, forward and backward, since the engine was made.
     """
 
@@ -87,43 +97,105 @@ class Engine:
         self.device = images_NCHW.device
         self.optimizer = SGD(list(model.parameters()))
         self.images_trained = 0
+        self._optimizers: dict[tuple[OptimizerName, int], SGD | Adam] = {("sgd", 0): self.optimizer}
+        self._begun: dict[int, SGD | Adam] = {0: self.optimizer}
+        self._teachers: dict[str, nn.Module] = {}
+        self._kept: dict[str, list[Tensor]] = {}
+        self._moves = 0
+        self._numbers = torch.zeros(NUMBERS, device=self.device)
         self._drawn_ND = torch.zeros((len(images_NCHW), augmentation.numbers), dtype=torch.int64, device=self.device)
         self._loss_sum = torch.zeros((), device=self.device)
         changed = [*model.parameters(), *model.buffers(), *self.optimizer.velocities, self._loss_sum]
         self._replays = Replays(changed) if self.device.type == "cuda" and replays_wanted() else None
 
-    def begin(self, *, momentum: float, weight_decay: float, masks: Sequence[Tensor] | None = None) -> None:
-        """Begin a run of SGD from the weights as they are; see `SGD.begin`."""
-        self.optimizer.begin(momentum=momentum, weight_decay=weight_decay, masks=masks)
+    def begin(
+        self,
+        *,
+        momentum: float,
+        weight_decay: float,
+        masks: Sequence[Tensor] | None = None,
+        optimizer: OptimizerName = "sgd",
+        number: int = 0,
+    ) -> None:
+        """Begin a run from the weights as they are; see `SGD.begin` and `Adam.begin`.
+
+        Args:
+            number: of the optimiser, which a `StepPass` names; a `DataPass` takes number 0.
+        """
+        name = (optimizer, number)
+        if name not in self._optimizers:
+            made = (SGD if optimizer == "sgd" else Adam)(list(self.model.parameters()))
+            self._optimizers[name] = made
+            if self._replays is not None:
+                self._replays.add_state(made.state)
+        self._begun[number] = self._optimizers[name]
+        self._begun[number].begin(momentum=momentum, weight_decay=weight_decay, masks=masks)
+
+    def keep(self, name: str, tensors: Sequence[Tensor]) -> None:
+        """Keep tensors for the rules of steps, in memory that stays where it is as long as their shapes do."""
+        mine = self._kept.get(name, [])
+        if [(one.shape, one.dtype) for one in mine] == [(one.shape, one.dtype) for one in tensors]:
+            for one, new in zip(mine, tensors, strict=True):
+                one.copy_(new)
+            return
+        self._kept[name] = [one.detach().to(self.device, copy=True) for one in tensors]
+        self._moves += 1
+
+    def add(self, images_MCHW: Tensor) -> None:
+        """Keep further images for streams that say so, as float32 in [0, 255]; they are not augmented."""
+        self.keep("added", [images_MCHW])
+
+    @torch.no_grad()
+    def teach(self, name: str, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Make a frozen copy of the network a teacher, which computes in eval mode.
+
+        Without augmentation its logits of all training images are computed once, else those of each batch's views.
+
+        Args:
+            weights: a state dict; None: the network's present one.
+        """
+        if name not in self._teachers:
+            self._teachers[name] = deepcopy(self.model).requires_grad_(False).eval()
+            self._moves += 1
+        self._teachers[name].load_state_dict(dict(self.model.state_dict() if weights is None else weights))
+        if not self.augmentation.numbers:
+            batches = self.images_NCHW.split(GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
+            self.keep(f"teacher {name}", [torch.cat([self._by(self._teachers[name], batch) for batch in batches])])
 
     def train_epoch(
         self,
-        data_passes: Sequence[DataPass],
+        data_passes: Sequence[DataPass | StepPass],
         *,
         batch_size: int,
         learning_rates: Iterator[float],
         random: torch.Generator,
     ) -> float:
-        """Run the data passes one after another, batch by batch, with the model in the mode that it is in.
+        """Run the passes one after another, batch by batch, with the model in the mode that it is in.
 
         Args:
+            batch_size: of each `DataPass`.
             learning_rates: one for each step.
             random: of the epoch's augmentation, on the CPU.
 
         Returns:
-            The mean loss over the samples of the epoch; not finite when training diverged.
+            The mean loss over the samples of the epoch, that of a step with several batches counted for each of their
+            samples; not finite when training diverged.
         """
         self._drawn_ND.copy_(self.augmentation.draw(len(self.images_NCHW), random), non_blocking=True)
         self._loss_sum.zero_()
         for data_pass in data_passes:
-            indices_M = data_pass.indices_M.to(self.device, non_blocking=True)
-            labels_M = data_pass.labels_M.to(self.device, non_blocking=True)
-            name = ("step", data_pass.loss, self.optimizer.is_masked)
-            for indices_B, labels_B in zip(indices_M.split(batch_size), labels_M.split(batch_size), strict=True):
-                self.optimizer.lr.fill_(next(learning_rates))
-                self._do(name, partial(self._step, data_pass.loss), indices_B, labels_B)
-                self.images_trained += len(indices_B)
-        return float(self._loss_sum) / sum(len(data_pass.indices_M) for data_pass in data_passes)
+            if isinstance(data_pass, StepPass):
+                self._run_steps(data_pass, learning_rates)
+            else:
+                self._run_batches(data_pass, batch_size, learning_rates)
+        return float(self._loss_sum) / sum(data_pass.images for data_pass in data_passes)
+
+    @torch.no_grad()
+    def forward(self, images_NCHW: Tensor) -> None:
+        """Pass images through the network in eval mode, batch by batch and never recorded, for a hook to look at."""
+        self.model.eval()
+        for images_BCHW in images_NCHW.split(CPU_BATCH):
+            self._forward(images_BCHW)
 
     @torch.no_grad()
     def predict(self, images_NCHW: Tensor, batch_size: int | None = None) -> Tensor:
@@ -138,6 +210,28 @@ class Engine:
         logits = [self._logits(images_BCHW, batch_size) for images_BCHW in images_NCHW.split(batch_size)]
         return torch.cat(logits).cpu()
 
+    def _run_batches(self, data_pass: DataPass, batch_size: int, learning_rates: Iterator[float]) -> None:
+        optimizer = self._begun[0]
+        indices_M = data_pass.indices_M.to(self.device, non_blocking=True)
+        labels_M = data_pass.labels_M.to(self.device, non_blocking=True)
+        name = ("step", data_pass.loss, optimizer, optimizer.is_masked)
+        for indices_B, labels_B in zip(indices_M.split(batch_size), labels_M.split(batch_size), strict=True):
+            optimizer.lr.fill_(next(learning_rates))
+            self._do(name, partial(self._step, data_pass.loss), indices_B, labels_B)
+            self.images_trained += len(indices_B)
+
+    def _run_steps(self, step_pass: StepPass, learning_rates: Iterator[float]) -> None:
+        optimizer = self._begun[step_pass.optimizer]
+        self._numbers.zero_()
+        self._numbers[: len(step_pass.numbers)] = torch.tensor(step_pass.numbers, dtype=torch.float32)
+        kinds = tuple((stream.teachers, stream.added) for stream in step_pass.streams)
+        name = ("rule", step_pass.rule, step_pass.end, kinds, optimizer, optimizer.is_masked, self._moves)
+        work = partial(self._rule_step, step_pass.rule, step_pass.end, kinds, optimizer)
+        for batches in zip(*(stream.batches(self.device) for stream in step_pass.streams), strict=True):
+            optimizer.lr.fill_(next(learning_rates))
+            self._do(name, work, *(tensor for batch in batches for tensor in batch))
+            self.images_trained += sum(len(indices_B) for indices_B, _ in batches)
+
     def _do(self, name: tuple[object, ...], work: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         if self._replays is None:
             return work(*inputs)
@@ -145,18 +239,58 @@ class Engine:
         return self._replays.run((*name, modes), work, inputs)
 
     def _step(self, loss: Loss, indices_B: Tensor, labels_B: Tensor) -> Tensor:
-        images_BCHW = self.augmentation.apply(self.images_NCHW[indices_B], self._drawn_ND[indices_B])
-        with autocast(self.precision, self.device):
-            logits_BK = self.model(unit_interval(images_BCHW))
-        batch_loss = loss(logits_BK.float(), labels_B)
-        gradients = torch.autograd.grad(batch_loss, self.optimizer.parameters, materialize_grads=True)
-        self.optimizer.step(gradients)
+        optimizer = self._begun[0]
+        batch_loss = loss(self._forward(self._views(indices_B)), labels_B)
+        gradients = torch.autograd.grad(batch_loss, optimizer.parameters, materialize_grads=True)
+        optimizer.step(gradients)
         return self._loss_sum.add_(batch_loss.detach(), alpha=len(indices_B))
 
+    def _rule_step(
+        self,
+        rule: StepRule,
+        end: StepEnd | None,
+        kinds: Sequence[tuple[Sequence[str], bool]],
+        optimizer: SGD | Adam,
+        *inputs: Tensor,
+    ) -> Tensor:
+        batches = [
+            self._batch(indices_B, labels_B, *kind)
+            for indices_B, labels_B, kind in zip(inputs[::2], inputs[1::2], kinds, strict=True)
+        ]
+        step = Step(optimizer.parameters, self._numbers, self._kept)
+        loss, gradients = rule(batches, step)
+        optimizer.step(gradients)
+        if end is not None:
+            end(step)
+        return self._loss_sum.add_(loss.detach(), alpha=sum(len(labels_B) for labels_B in inputs[1::2]))
+
+    def _batch(self, indices_B: Tensor, labels_B: Tensor, teachers: Sequence[str], added: bool) -> Batch:
+        views_BCHW = self._views_and_added(indices_B) if added else self._views(indices_B)
+        with torch.no_grad():
+            taught = {name: self._taught(name, indices_B, views_BCHW) for name in teachers}
+        return Batch(self._forward(views_BCHW), labels_B, taught)
+
+    def _taught(self, name: str, indices_B: Tensor, views_BCHW: Tensor) -> Tensor:
+        if self.augmentation.numbers:
+            return self._by(self._teachers[name], views_BCHW)
+        return self._kept[f"teacher {name}"][0][indices_B]
+
+    def _views(self, indices_B: Tensor) -> Tensor:
+        return self.augmentation.apply(self.images_NCHW[indices_B], self._drawn_ND[indices_B])
+
+    def _views_and_added(self, indices_B: Tensor) -> Tensor:
+        count = len(self.images_NCHW)
+        own_BCHW = self._views(indices_B.clamp(max=count - 1)).float()
+        added_BCHW = self._kept["added"][0][(indices_B - count).clamp(min=0)]
+        return torch.where((indices_B >= count)[:, None, None, None], added_BCHW, own_BCHW)
+
     def _forward(self, images_BCHW: Tensor) -> Tensor:
+        return self._by(self.model, images_BCHW)
+
+    def _by(self, model: nn.Module, images_BCHW: Tensor) -> Tensor:
         with autocast(self.precision, self.device):
-            logits_BK: Tensor = self.model(unit_interval(images_BCHW)).float()
-        return logits_BK
+            logits_BK: Tensor = model(unit_interval(images_BCHW))
+        return logits_BK.float()
 
     def _logits(self, images_BCHW: Tensor, batch_size: int) -> Tensor:
         """Compute a batch; a GPU replays the recording of a full one, whose rows do not depend on one another."""

@@ -28,6 +28,11 @@ class SGD:
         self.is_masked = False
         self._masks: list[Tensor] = []
 
+    @property
+    def state(self) -> list[Tensor]:
+        """What a step changes beside the weights."""
+        return self.velocities
+
     def begin(self, *, momentum: float, weight_decay: float, masks: Sequence[Tensor] | None = None) -> None:
         """Begin a run at rest.
 

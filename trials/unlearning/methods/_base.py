@@ -40,6 +40,19 @@ class ForgetTask:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Images that no model of the study was trained on: val.
+
+    Attributes:
+        images_NCHW: uint8, on the model's device.
+        labels_N: int64, on the CPU.
+    """
+
+    images_NCHW: Tensor
+    labels_N: Tensor
+
+
+@dataclass(frozen=True)
 class UnlearningContext:
     """The model that is to forget, and all that a method may use.
 
@@ -48,11 +61,13 @@ class UnlearningContext:
             split, its augmentation and precision those that the original was trained with.
         task: what is to be forgotten.
         required: what the setting needs (`Method.needs`), by name, as `unlearning.requirements` describes it.
+        held_out: images that methods may look at beside the training split; None: there are none.
     """
 
     engine: Engine
     task: ForgetTask
     required: Mapping[str, Any] = field(default_factory=dict)
+    held_out: HeldOut | None = None
 
     @property
     def model(self) -> nn.Module:

@@ -17,7 +17,7 @@ class FineTune(SGDMethod):
 
     name: Literal["fine_tune"] = "fine_tune"
     title: ClassVar[str] = "fine-tuning"
-    lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 0.01
+    lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01
 
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
         """Pass over D_r with its true labels."""

@@ -24,7 +24,7 @@ class GradientAscent(SGDMethod):
 
     name: Literal["gradient_ascent"] = "gradient_ascent"
     title: ClassVar[str] = "gradient ascent"
-    lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 1e-4
+    lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 1e-4
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 5
 
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:

@@ -4,16 +4,31 @@ Source: Golatkar et al., CVPR 2020; the two loops are those of the SalUn authors
 "mixed" form).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Gt
 from pydantic import Field
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
 from unlearning.methods._sgd import SGDMethod
+
+
+@dataclass(frozen=True)
+class WeightedCrossEntropy:
+    """Mean cross-entropy in which the forget images, whose labels are raised by K, have a weight."""
+
+    weight: float | Tensor
+
+    def __call__(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+        """Return the batch's loss."""
+        classes = logits_BK.shape[1]
+        weights_B = torch.where(labels_B >= classes, self.weight, 1.0)
+        return (weights_B * cross_entropy(logits_BK, labels_B % classes, reduction="none")).mean()
 
 
 class RandomLabel(SGDMethod):
@@ -24,6 +39,7 @@ class RandomLabel(SGDMethod):
     classes (the paper's formula; with two classes that is label flipping).
     """
 
+    later: ClassVar[tuple[str, ...]] = (*SGDMethod.later, "forget_weight")
     name: Literal["random_label"] = "random_label"
     title: ClassVar[str] = "random label"
     loop: Annotated[
@@ -33,10 +49,22 @@ class RandomLabel(SGDMethod):
         Literal["any", "other"], Field(description="draw labels from any class or from the other ones")
     ] = "any"
 
+    forget_weight: Annotated[float, Gt(0), Field(description="factor on the loss of forget images")] = 1.0
+
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
         """Draw labels for all of D_f and pass over it before, or among, D_r."""
         labels_N = task.labels_N.clone()
         labels_N[task.forget_N] = self._draw(task, random)
+        passes = self._unweighted(task, labels_N, order_N)
+        if self.forget_weight == 1:
+            return passes
+        loss = WeightedCrossEntropy(self.forget_weight)
+        return [
+            replace(one, labels_M=one.labels_M + task.classes * task.forget_N[one.indices_M], loss=loss)
+            for one in passes
+        ]
+
+    def _unweighted(self, task: ForgetTask, labels_N: Tensor, order_N: Tensor) -> list[DataPass]:
         if self.loop == "mixed":
             return [DataPass(order_N, labels_N[order_N])]
         forget = task.forget_pass(order_N)

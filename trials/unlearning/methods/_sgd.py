@@ -1,64 +1,164 @@
-"""Methods that are SGD at a constant rate over chosen passes of the training images: most of the literature."""
+"""Methods that are gradient descent over chosen passes of the training images: most of the literature."""
 
+import math
 from abc import abstractmethod
-from collections.abc import Iterator
-from itertools import repeat
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
-from unlearning.engine import DataPass
+from unlearning.engine import DataPass, OptimizerName, StepPass, Stream
 from unlearning.methods._base import ForgetTask, Method, UnlearningContext
 from unlearning.seeds import generator
 from unlearning.training import epoch_order
 
+Pass = DataPass | StepPass
 
-class SGDMethod(Method):
-    """A method that defines the data passes of an epoch and the weights it may move; the defaults are SalUn's."""
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch of unlearning, as a method plans it.
+
+    Attributes:
+        number: from 1.
+        order_N: its order of all training images, shared by every method of the same seed.
+        random: its generator for whatever the method draws.
+        prepared: what `DescentMethod.prepare` returned.
+    """
+
+    number: int
+    order_N: Tensor
+    random: torch.Generator
+    prepared: Any = None
+
+
+class DescentMethod(Method):
+    """A method that defines the passes of an epoch and the weights it may move; the defaults are SalUn's.
+
+    Attributes:
+        later: options that came later than results. At their defaults, at which the method is what it was, its JSON
+            leaves them out, so that its name is what it was.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
 
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 10
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 256
-    lr: Annotated[float, Gt(0), Field(description="learning rate, constant")] = 0.013
+    lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.013
     momentum: Annotated[float, Interval(ge=0, lt=1), Field(description="momentum of SGD")] = 0.9
     weight_decay: Annotated[float, Ge(0), Field(description="weight decay of SGD")] = 5e-4
     batch_norm: Annotated[
         Literal["update", "freeze"], Field(description="running statistics of batch norm while unlearning")
     ] = "update"
+    schedule: Annotated[
+        Literal["constant", "cosine", "linear"], Field(description="how the learning rate falls: not, or to zero")
+    ] = "constant"
+    warmup: Annotated[
+        float, Interval(ge=0, lt=1), Field(description="share of the run in which the learning rate rises to its peak")
+    ] = 0.0
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields, written = type(self).model_fields, write(self)
+        unused = {name for name in self.later if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in written.items() if name not in unused}
+
+    @property
+    def descent(self) -> OptimizerName:
+        """The optimiser."""
+        return "sgd"
 
     @abstractmethod
-    def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:
-        """Return the data passes of one epoch.
+    def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[Pass]:
+        """Return the passes of an epoch."""
+
+    def masks(self, context: UnlearningContext, seed: int) -> list[Tensor] | None:
+        """Return one bool tensor a parameter, True where it may move; None: all may."""
+        return None
+
+    def prepare(self, context: UnlearningContext, seed: int) -> object:
+        """Do what comes before the first epoch, such as editing the weights, and return what all epochs use."""
+        return None
+
+    def rates(self, epoch: Epoch, passes: Sequence[Pass]) -> Iterator[float]:
+        """Yield the learning rate of each step of an epoch."""
+        steps = sum(one.steps(self.batch_size) for one in passes)
+        for step in range(steps):
+            yield self.lr * self._factor((epoch.number - 1 + step / steps) / self.epochs)
+
+    def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
+        """Run the passes of each epoch through the training loop."""
+        engine, task = context.engine, context.task
+        prepared = self.prepare(context, seed)
+        self._begin(context, seed)
+        for number in range(1, self.epochs + 1):
+            self.set_mode(engine.model)
+            order_N = epoch_order(seed, number, len(task.labels_N))
+            epoch = Epoch(number, order_N, generator(seed, "labels", number), prepared)
+            passes = self.passes(context, epoch)
+            yield engine.train_epoch(
+                passes,
+                batch_size=self.batch_size,
+                learning_rates=self.rates(epoch, passes),
+                random=generator(seed, "augment", number),
+            )
+
+    def set_mode(self, model: nn.Module) -> None:
+        """Put the network into train mode, but for the batch norm layers that are frozen."""
+        model.train()
+        if self.batch_norm == "freeze":
+            for module in model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+
+    def streams(self, task: ForgetTask, order_N: Tensor) -> tuple[Stream, Stream]:
+        """Cut D_f and D_r into batches, with their true labels, in this order."""
+        forget, retain = task.forget_pass(order_N), task.retain_pass(order_N)
+        return (
+            Stream.cut(forget.indices_M, forget.labels_M, self.batch_size),
+            Stream.cut(retain.indices_M, retain.labels_M, self.batch_size),
+        )
+
+    def _begin(self, context: UnlearningContext, seed: int) -> None:
+        context.engine.begin(
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            masks=self.masks(context, seed),
+            optimizer=self.descent,
+        )
+
+    def _factor(self, progress: float) -> float:
+        if progress < self.warmup:
+            return progress / self.warmup
+        return _FACTORS[self.schedule]((progress - self.warmup) / (1 - self.warmup))
+
+
+class SGDMethod(DescentMethod):
+    """A method that defines the data passes of an epoch by what is to be forgotten alone."""
+
+    later: ClassVar[tuple[str, ...]] = ("schedule", "warmup")
+
+    @abstractmethod
+    def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> Sequence[Pass]:
+        """Return the passes of one epoch.
 
         Args:
             order_N: this epoch's order of all training images, shared by every method of the same seed.
             random: this epoch's generator for whatever else the method draws.
         """
 
-    def masks(self, context: UnlearningContext, seed: int) -> list[Tensor] | None:
-        """Return one bool tensor a parameter, True where it may move; None: all may."""
-        return None
+    def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[Pass]:
+        """Return the data passes."""
+        return self.data_passes(context.task, epoch.order_N, epoch.random)
 
-    def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
-        """Run the data passes of each epoch through the training loop."""
-        engine, task = context.engine, context.task
-        masks = self.masks(context, seed)
-        engine.begin(momentum=self.momentum, weight_decay=self.weight_decay, masks=masks)
-        for epoch in range(1, self.epochs + 1):
-            self._set_mode(engine.model)
-            order_N = epoch_order(seed, epoch, len(task.labels_N))
-            yield engine.train_epoch(
-                self.data_passes(task, order_N, generator(seed, "labels", epoch)),
-                batch_size=self.batch_size,
-                learning_rates=repeat(self.lr),
-                random=generator(seed, "augment", epoch),
-            )
 
-    def _set_mode(self, model: nn.Module) -> None:
-        model.train()
-        if self.batch_norm == "freeze":
-            for module in model.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+_FACTORS: dict[str, Callable[[float], float]] = {
+    "constant": lambda progress: 1.0,
+    "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
+    "linear": lambda progress: 1 - progress,
+}
+"""The factor on the rate at a share of the run, in [0, 1)."""

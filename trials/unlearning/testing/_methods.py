@@ -15,7 +15,7 @@ from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import ForgetSet, RandomShare, select
 from unlearning.engine import Engine
 from unlearning.fisher import squared_gradients
-from unlearning.methods import ForgetTask, GradientAscent, Method, UnlearningContext
+from unlearning.methods import ForgetTask, GradientAscent, HeldOut, Method, UnlearningContext
 from unlearning.models import CNN
 from unlearning.requirements import REQUIREMENTS
 from unlearning.saliency import saliency_scores
@@ -164,10 +164,12 @@ def _tensors(name: str) -> dict[str, Tensor]:
     model = CNN(width=4).build(1, _data().classes, seed=0)
     model.load_state_dict(_weights())
     train, forget_F = _data().train, _forget().indices_F
-    if name == "fisher_train":
-        return squared_gradients(model, train.images_NCHW, train.labels_N)
-    compute = saliency_scores if name == "saliency" else squared_gradients
-    return compute(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
+    if name == "saliency":
+        return saliency_scores(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
+    part = train.images_NCHW, train.labels_N
+    images_MCHW, labels_M = part if name == "fisher_train" else (one[forget_F] for one in part)
+    sums = squared_gradients(model, images_MCHW, labels_M)
+    return {parameter: value / len(labels_M) for parameter, value in sums.items()}
 
 
 def _required(method: Method) -> dict[str, Any]:
@@ -180,7 +182,13 @@ def _context(method: Method, augmentation: AugmentationName = "none") -> Unlearn
     model = CNN(width=4).build(1, classes, seed=5)
     forget_N = torch.zeros(len(train), dtype=torch.bool).index_fill_(0, _forget().indices_F, True)
     engine = Engine(model, train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
-    return UnlearningContext(engine, ForgetTask(train.labels_N, forget_N, classes), _required(method))
+    val = _data().val
+    return UnlearningContext(
+        engine,
+        ForgetTask(train.labels_N, forget_N, classes),
+        _required(method),
+        HeldOut(val.images_NCHW, val.labels_N),
+    )
 
 
 def _run(

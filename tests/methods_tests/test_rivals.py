@@ -1,0 +1,119 @@
+"""What rival methods do to the weights, where no figures of their authors' code exist."""
+
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from unlearning.data import Synthetic, load
+from unlearning.data.augment import AUGMENTATIONS
+from unlearning.engine import Engine, Step
+from unlearning.methods import (
+    AMUN,
+    CFk,
+    DamageTune,
+    EUk,
+    FineTune,
+    FisherForgetting,
+    ForgetTask,
+    Method,
+    ReGUn,
+    SalUnSoft,
+    Scrub,
+    UnlearningContext,
+)
+from unlearning.methods._damage import Kind
+from unlearning.methods._salun_soft import shrink_moves
+from unlearning.models import CNN
+
+DATA = load(Synthetic(train=60, val=20, test=20, size=12, classes=3))
+SMALL: dict[str, Any] = {"epochs": 1, "batch_size": 16, "lr": 0.01}
+
+
+def context_of() -> UnlearningContext:
+    model = CNN(width=4).build(1, DATA.classes, seed=0)
+    engine = Engine(model, DATA.train.images_NCHW, augmentation=AUGMENTATIONS["none"], precision="float32")
+    return UnlearningContext(engine, ForgetTask(DATA.train.labels_N, torch.arange(60) % 5 == 0, DATA.classes))
+
+
+def moved(method: Method, seed: int = 0) -> dict[str, Tensor]:
+    """Where each parameter differs after unlearning."""
+    context = context_of()
+    before = {name: value.clone() for name, value in context.model.named_parameters()}
+    list(method.unlearn(context, seed))
+    return {name: value != before[name] for name, value in context.model.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", [CFk, EUk])
+def test_only_the_last_layers_and_the_batch_norms_among_them_move(kind: type[CFk]) -> None:
+    names = [name for name, one in moved(kind(**SMALL, layers=2)).items() if one.any()]
+    everything = list(moved(kind(**SMALL, layers=4)))
+    assert names == everything[6:]
+    assert [name for name, one in moved(kind(**SMALL, layers=1)).items() if one.any()] == everything[9:]
+
+
+def test_eu_k_draws_the_last_layers_anew_and_cf_k_does_not() -> None:
+    options: dict[str, Any] = {**SMALL, "lr": 1e-12, "weight_decay": 0.0}
+    *_, kept, _ = moved(CFk(**options)).values()
+    *_, drawn, _ = moved(EUk(**options)).values()
+    assert not kept.any()
+    assert drawn.all()
+
+
+@pytest.mark.parametrize("damage", get_args(Kind))
+def test_each_damage_changes_the_share_of_weights_that_its_strength_says(damage: Kind) -> None:
+    context = context_of()
+    weights = [one for one in context.model.parameters() if one.ndim > 1]
+    before = [one.detach().clone() for one in weights]
+    DamageTune(damage=damage, strength=0.5).prepare(context, seed=0)
+    changed = [float((one != other).double().mean()) for one, other in zip(weights, before, strict=True)]
+    if damage in ("noise", "shrink"):
+        assert changed == [1, 1, 1, 1]
+    elif damage == "transpose":
+        assert [share > 0 for share in changed] == [True, True, False, False]
+    elif damage == "last":
+        assert [share > 0.99 for share in changed] == [False, False, True, True]
+    else:
+        flat = torch.cat([(one != other).flatten() for one, other in zip(weights, before, strict=True)])
+        assert float(flat.double().mean()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_moves_are_shrunk_by_the_size_that_the_held_share_is_within() -> None:
+    anchor, parameter = torch.zeros(4), torch.tensor([0.1, -0.4, 0.3, 0.2])
+    shrink_moves(Step([parameter], torch.tensor([0.5, 0, 0, 0]), {"anchor": [anchor]}))
+    torch.testing.assert_close(parameter, torch.tensor([0.0, -0.2, 0.1, 0.0]))
+    shrink_moves(Step([parameter], torch.tensor([0.2, 0, 0, 0]), {"anchor": [anchor]}))
+    torch.testing.assert_close(parameter, torch.tensor([0.0, -0.2, 0.1, 0.0]))
+
+
+def test_salun_soft_holds_its_share_of_weights_at_the_original_in_the_first_epoch() -> None:
+    flat = torch.cat([one.flatten() for one in moved(SalUnSoft(**SMALL, held_share=0.6)).values()])
+    assert float(flat.double().mean()) == pytest.approx(0.4, abs=0.01)
+
+
+def test_fisher_forgettings_noise_is_bounded_and_smaller_where_the_retain_set_depends_more() -> None:
+    method = FisherForgetting(alpha=2.0)
+    information = torch.tensor([[1.0, 1.0], [0.0, 0.0], [0.25, 0.25]])
+    assert method.variance(information, is_last=False)[:, 0].tolist() == pytest.approx([2, 2e3, 8], rel=1e-4)
+    assert method.variance(information, is_last=True)[:, 0].tolist() == pytest.approx([20, 2e3, 80], rel=1e-4)
+    assert method.variance(torch.tensor([0.5]), is_last=False).tolist() == pytest.approx([40], rel=1e-4)
+
+
+def test_adversarial_images_are_wrong_to_the_original_within_their_ball() -> None:
+    context = context_of()
+    list(FineTune(epochs=5, batch_size=16, lr=0.05).unlearn(context, seed=0))
+    found = AMUN(attack_rounds=12).attack(context)
+    assert found.found.all()
+    with torch.no_grad():
+        predicted = context.model(found.images_MCHW).argmax(1)
+    assert torch.equal(predicted, found.labels_M)
+    assert (found.labels_M != DATA.train.labels_N[context.task.forget_N]).all()
+    away = found.images_MCHW - DATA.train.images_NCHW[context.task.forget_N] / 255
+    assert (away.flatten(1).norm(dim=1) <= found.radius_M + 1e-5).all()
+
+
+@pytest.mark.parametrize("method", [Scrub(rewind=True), ReGUn()])
+def test_a_method_that_needs_held_out_images_says_so(method: Method) -> None:
+    with pytest.raises(ValueError, match=r"needs held-out images.* got none"):
+        list(method.unlearn(context_of(), seed=0))

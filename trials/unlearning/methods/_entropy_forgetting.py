@@ -1,0 +1,36 @@
+"""Entropy forgetting: push the predictions for the forget set towards the uniform, keep training on the retain set.
+
+This is Lethe's own reading of the idea that forget images should leave the model undecided; it has no public code.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Gt
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from unlearning.engine import Batch, Step, StepPass
+from unlearning.methods._base import UnlearningContext
+from unlearning.methods._losses import descend
+from unlearning.methods._sgd import DescentMethod, Epoch
+
+
+def _undecide(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
+    log_BK = log_softmax(batches[0].logits_BK, 1)
+    loss = step.numbers[0] * (log_BK.exp() * log_BK).sum(1).mean()
+    return loss, step.gradients(loss)
+
+
+class EntropyForgetting(DescentMethod):
+    """Minus the entropy of the predictions on D_f, then cross-entropy on D_r, in every epoch."""
+
+    name: Literal["entropy_forgetting"] = "entropy_forgetting"
+    title: ClassVar[str] = "entropy forgetting"
+    forget_weight: Annotated[float, Gt(0), Field(description="weight of the entropy on the forget set")] = 1.0
+
+    def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[StepPass]:
+        """Pass over D_f, then over D_r."""
+        forget, retain = self.streams(context.task, epoch.order_N)
+        return [StepPass((forget,), _undecide, (self.forget_weight,)), StepPass((retain,), descend)]

@@ -1,0 +1,63 @@
+"""CF-k and EU-k: fine-tune the last k layers on the retain set, as they are or re-drawn; the others are frozen.
+
+Source: Goel et al., "Towards Adversarial Evaluation of Inexact Machine Unlearning" (arXiv 2201.06640), and the public
+code (shash42/Evaluating-Inexact-Unlearning).
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge
+from pydantic import Field
+from torch import Tensor, nn
+
+from unlearning.engine import DataPass
+from unlearning.methods._base import UnlearningContext
+from unlearning.methods._sgd import DescentMethod, Epoch
+from unlearning.methods._weights import fresh_weights, layers
+from unlearning.seeds import derive
+
+
+class CFk(DescentMethod):
+    """Cross-entropy on D_r, which moves the last k convolutions and linear layers and the batch norms among them."""
+
+    name: Literal["cf_k"] = "cf_k"
+    title: ClassVar[str] = "CF-k"
+    layers: Annotated[int, Ge(1), Field(description="k: convolutions and linear layers that are trained")] = 2
+
+    def masks(self, context: UnlearningContext, seed: int) -> list[Tensor]:
+        """Freeze what comes before the first of the last k layers."""
+        trained = {id(parameter) for module in self._last(context.model) for parameter in module.parameters()}
+        return [
+            torch.full(parameter.shape, id(parameter) in trained, device=parameter.device)
+            for parameter in context.model.parameters()
+        ]
+
+    def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[DataPass]:
+        """Pass over D_r."""
+        return [context.task.retain_pass(epoch.order_N)]
+
+    def _last(self, model: nn.Module) -> list[nn.Module]:
+        """List the last k layers, and the batch norms behind the first of them."""
+        leaves: list[nn.Module] = [
+            module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d)
+        ]
+        first = layers(model)[-self.layers :][0]
+        return leaves[leaves.index(first) :]
+
+
+class EUk(CFk):
+    """CF-k, whose k layers are drawn anew beforehand; their batch norms are not."""
+
+    name: Literal["eu_k"] = "eu_k"  # type: ignore[assignment]
+    title: ClassVar[str] = "EU-k"
+
+    def prepare(self, context: UnlearningContext, seed: int) -> None:
+        """Draw the last k layers anew."""
+        fresh = fresh_weights(context.model, derive(seed, "last layers"))
+        names = {id(module): name for name, module in context.model.named_modules()}
+        with torch.no_grad():
+            for layer in layers(context.model)[-self.layers :]:
+                for name, parameter in layer.named_parameters():
+                    parameter.copy_(fresh[f"{names[id(layer)]}.{name}"])

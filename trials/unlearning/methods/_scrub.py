@@ -1,0 +1,118 @@
+"""SCRUB: away from the original on the forget set, then back to it on the retain set; SCRUB+R rewinds afterwards.
+
+Source: Kurmanji et al., "Towards Unbounded Machine Unlearning", NeurIPS 2023 (arXiv 2302.09880), equation 3 and section
+4.2, and the public code (meghdadk/SCRUB, ``loops.py``, ``MIA_experiments.ipynb``).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Gt
+from pydantic import Field
+from torch import Tensor
+
+from unlearning.engine import Batch, Engine, Step, StepPass, Stream
+from unlearning.methods._base import UnlearningContext
+from unlearning.methods._losses import distillation, true_loss
+from unlearning.methods._sgd import DescentMethod, Epoch, Pass
+
+_TEACHERS = ("original",)
+
+
+def _away(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
+    [forget] = batches
+    loss = -distillation(forget.taught["original"], forget.logits_BK, step.numbers[0])
+    return loss, step.gradients(loss)
+
+
+def _back(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
+    [retain] = batches
+    kept = distillation(retain.taught["original"], retain.logits_BK, step.numbers[0])
+    loss = step.numbers[1] * true_loss(retain) + step.numbers[2] * kept
+    return loss, step.gradients(loss)
+
+
+class Scrub(DescentMethod):
+    """Climb the divergence from the original on D_f for some epochs, and descend on that and the loss of D_r in all."""
+
+    name: Literal["scrub"] = "scrub"
+    title: ClassVar[str] = "SCRUB"
+    epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 5
+    batch_size: Annotated[int, Ge(1), Field(description="images a step on the retain set")] = 32
+    forget_batch_size: Annotated[int, Ge(1), Field(description="images a step on the forget set")] = 16
+    lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 5e-4
+    ascent_epochs: Annotated[int, Ge(0), Field(description="epochs that begin with a pass over the forget set")] = 3
+    gamma: Annotated[float, Ge(0), Field(description="weight of the cross-entropy on the retain set")] = 1.0
+    alpha: Annotated[
+        float, Ge(0), Field(description="weight of the divergence from the original on the retain set")
+    ] = 0.5
+    temperature: Annotated[float, Gt(0), Field(description="temperature of the softmax that is distilled")] = 4.0
+    decay_after: Annotated[
+        tuple[Annotated[int, Ge(1)], ...],
+        Field(strict=False, description="epochs after each of which the learning rate is divided by ten"),
+    ] = (3, 5, 9)
+    rewind: Annotated[
+        bool, Field(description="SCRUB+R: return to the epoch whose forget error is nearest to that of unseen images")
+    ] = False
+
+    def prepare(self, context: UnlearningContext, seed: int) -> None:
+        """Make the original the teacher."""
+        context.engine.teach("original")
+
+    def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[StepPass]:
+        """Pass over D_f, uphill, while there are ascents left; then over D_r."""
+        forget, retain = self.streams(context.task, epoch.order_N)
+        forget = Stream.cut(forget.indices_M, forget.labels_M, self.forget_batch_size, _TEACHERS)
+        away = [StepPass((forget,), _away, (self.temperature,))] if epoch.number <= self.ascent_epochs else []
+        numbers = (self.temperature, self.gamma, self.alpha)
+        return [*away, StepPass((replace(retain, teachers=_TEACHERS),), _back, numbers)]
+
+    def rates(self, epoch: Epoch, passes: Sequence[Pass]) -> Iterator[float]:
+        """Divide the scheduled rates by ten for each epoch of ``decay_after`` that is over."""
+        factor = 0.1 ** sum(epoch.number > after for after in self.decay_after)
+        return (rate * factor for rate in super().rates(epoch, passes))
+
+    def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
+        """Run the epochs; rewind after the last one where that is asked for.
+
+        Raises:
+            ValueError: rewinding needs held-out images of the classes of D_f, and there are none.
+        """
+        if not self.rewind:
+            yield from super().unlearn(context, seed)
+            return
+        unseen = _unseen(context)
+        kept = [_copy(context.engine)]
+        errors = [_forget_error(context)]
+        for loss in super().unlearn(context, seed):
+            kept.append(_copy(context.engine))
+            errors.append(_forget_error(context))
+            if len(kept) > self.epochs:
+                wanted = _error(context.engine, *unseen)
+                distances = [abs(error - wanted) for error in errors]
+                context.model.load_state_dict(kept[distances.index(min(distances))])
+            yield loss
+
+
+def _unseen(context: UnlearningContext) -> tuple[Tensor, Tensor]:
+    held_out, task = context.held_out, context.task
+    if held_out is not None:
+        used_N = torch.isin(held_out.labels_N, task.labels_N[task.forget_N])
+        if used_N.any():
+            return held_out.images_NCHW[used_N.to(held_out.images_NCHW.device)], held_out.labels_N[used_N]
+    raise ValueError("SCRUB+R needs held-out images of the classes of the forget set, got none")
+
+
+def _copy(engine: Engine) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in engine.model.state_dict().items()}
+
+
+def _forget_error(context: UnlearningContext) -> float:
+    engine, task = context.engine, context.task
+    return _error(engine, engine.images_NCHW[task.forget_N.to(engine.device)], task.labels_N[task.forget_N])
+
+
+def _error(engine: Engine, images_NCHW: Tensor, labels_N: Tensor) -> float:
+    return float((engine.predict(images_NCHW).argmax(1) != labels_N).double().mean())

@@ -1,0 +1,80 @@
+"""SSD: dampen the weights that matter more to the forget set than to all of train; no training.
+
+Source: Foster et al., "Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening", AAAI 2024
+(arXiv 2308.07707), equations 6 and 7, and the public code (if-loops/selective-synaptic-dampening, ``ssd.py``). The
+adaptive threshold is that of ASSD (pedroandreou/supreme-unlearning, ``assd.py``).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Gt
+from pydantic import Field
+from torch import Tensor
+
+from unlearning.errors import InputError
+from unlearning.methods._base import ForgetTask, Method, UnlearningContext
+from unlearning.methods._fisher_pairs import FISHERS, Importance, of_forget_and_train
+
+
+class SSD(Method):
+    """Where I_f > alpha I_D, multiply a weight by min(strength I_D / I_f, 1)."""
+
+    name: Literal["ssd"] = "ssd"
+    title: ClassVar[str] = "SSD"
+    requires: ClassVar[tuple[str, ...]] = FISHERS
+    epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
+    selection: Annotated[
+        Literal["alpha", "adaptive"],
+        Field(description="select weights above alpha, or above a percentile that the size of the forget set decides"),
+    ] = "alpha"
+    alpha: Annotated[
+        float, Gt(0), Field(description="a weight is dampened where I_f exceeds this many times I_D; below n / n_f")
+    ] = 10.0
+    strength: Annotated[
+        float, Gt(0), Field(description="lambda: a dampened weight is multiplied by lambda I_D / I_f")
+    ] = 1.0
+    importance: Annotated[
+        Importance, Field(description="square the gradient of each image, or as the authors' code of each batch")
+    ] = "image"
+    batch_size: Annotated[int, Ge(1), Field(description="images in a batch whose gradient is squared")] = 256
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The Fisher information, where it is that of images."""
+        return self.requires if self.importance == "image" else ()
+
+    def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
+        """Dampen once; there are no epochs.
+
+        Raises:
+            InputError: alpha is so large that no weight can be selected.
+        """
+        self._check(context.task)
+        forget, train = of_forget_and_train(context, self.importance, self.batch_size)
+        alpha = self._adaptive(context.task, forget, train) if self.selection == "adaptive" else self.alpha
+        with torch.no_grad():
+            for parameter, of_forget, of_train in zip(context.model.parameters(), forget, train, strict=True):
+                factor = (self.strength * of_train / of_forget).clamp(max=1)
+                parameter.copy_(torch.where(of_forget > alpha * of_train, parameter * factor, parameter))
+        return
+        yield
+
+    def _check(self, task: ForgetTask) -> None:
+        """Refuse what changes no weight: D contains D_f, so I_f is at most n / n_f times I_D."""
+        largest = len(task.forget_N) / max(1, int(task.forget_N.sum()))
+        if self.importance == "image" and self.selection == "alpha" and self.alpha >= largest:
+            raise InputError(
+                f"ssd: alpha {self.alpha:g} selects no weight, since no I_f exceeds n / n_f = {largest:.3g} times I_D; "
+                f"wanted alpha below {largest:.3g}, or selection: adaptive"
+            )
+
+    def _adaptive(self, task: ForgetTask, forget: list[Tensor], train: list[Tensor]) -> float:
+        ratios_P = torch.cat(
+            [(one / other).nan_to_num(0.0).flatten() for one, other in zip(forget, train, strict=True)]
+        )
+        percent = 100 - math.log(1 + 100 * float(task.forget_N.double().mean()))
+        rank = math.ceil(percent / 100 * len(ratios_P))
+        return float(ratios_P.sort().values[min(max(rank, 1), len(ratios_P)) - 1])
