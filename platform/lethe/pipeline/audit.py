@@ -81,7 +81,7 @@ def pool_seeds(seeds: Seeds, audited: int, models: int) -> tuple[int, ...]:
 
 
 def additions(study: Study, needed: Iterable[Needed], missing: Iterable[Needed]) -> tuple[str, ...]:
-    """Say what each audit adds to the models that a study trains, a sentence each.
+    """Describe what each audit adds to the models that a study trains, a sentence each.
 
     Args:
         needed: the artifacts of the study, with those of its audits.

@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def audits(self) -> tuple[str, ...]:
-        """Say what each audit adds to the models that are trained, a sentence each."""
+        """Describe what each audit adds to the models that are trained, a sentence each."""
         return additions(self.study, self.needed, self.missing)
 
     @property

@@ -5,48 +5,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unlearning.engine._optimizer import Optimizer
+
 _DECAY = 0.999
 _EPSILON = 1e-8
 
 
-class Adam:
-    """The arithmetic of ``torch.optim.Adam`` with beta2 0.999, for one run after another.
-
-    All that changes is in tensors that keep their memory, as in `SGD`. A frozen weight stays bit-identical.
-
-    Attributes:
-        lr: learning rate, a tensor of one number; filled before each step.
-    """
+class Adam(Optimizer):
+    """The arithmetic of ``torch.optim.Adam`` with beta2 0.999; a frozen weight stays bit-identical."""
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self.parameters = list(parameters)
+        super().__init__(parameters)
         self._first, self._second = ([torch.zeros_like(one) for one in self.parameters] for _ in range(2))
-        new = self.parameters[0].new_zeros
-        self.lr, self._momentum, self._weight_decay, self._steps = (new(()) for _ in range(4))
-        self.is_masked = False
-        self._masks: list[Tensor] = []
+        self._steps = self.parameters[0].new_zeros(())
 
     @property
     def state(self) -> list[Tensor]:
-        """What a step changes beside the weights."""
+        """The running means of gradients and of their squares, and the number of steps."""
         return [*self._first, *self._second, self._steps]
-
-    def begin(self, *, momentum: float, weight_decay: float, masks: Sequence[Tensor] | None = None) -> None:
-        """Begin a run.
-
-        Args:
-            momentum: Adam's beta1.
-            weight_decay: added to the gradient, as ``torch.optim.Adam`` does.
-            masks: as `SGD.begin`.
-        """
-        torch._foreach_zero_(self.state)
-        self._momentum.fill_(momentum)
-        self._weight_decay.fill_(weight_decay)
-        self.is_masked = masks is not None
-        if masks is not None:
-            self._masks = self._masks or [torch.empty_like(parameter) for parameter in self.parameters]
-            for mine, mask in zip(self._masks, masks, strict=True):
-                mine.copy_(mask)
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:

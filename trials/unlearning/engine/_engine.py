@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy, pad
 from unlearning.data.augment import Augmentation
 from unlearning.engine._adam import Adam
 from unlearning.engine._cuda_graphs import Replays, replays_wanted
+from unlearning.engine._optimizer import Optimizer
 from unlearning.engine._sgd import SGD
 from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule
 
@@ -97,8 +98,8 @@ class Engine:
         self.device = images_NCHW.device
         self.optimizer = SGD(list(model.parameters()))
         self.images_trained = 0
-        self._optimizers: dict[tuple[OptimizerName, int], SGD | Adam] = {("sgd", 0): self.optimizer}
-        self._begun: dict[int, SGD | Adam] = {0: self.optimizer}
+        self._optimizers: dict[tuple[OptimizerName, int], Optimizer] = {("sgd", 0): self.optimizer}
+        self._begun: dict[int, Optimizer] = {0: self.optimizer}
         self._teachers: dict[str, nn.Module] = {}
         self._kept: dict[str, list[Tensor]] = {}
         self._moves = 0
@@ -117,7 +118,7 @@ class Engine:
         optimizer: OptimizerName = "sgd",
         number: int = 0,
     ) -> None:
-        """Begin a run from the weights as they are; see `SGD.begin` and `Adam.begin`.
+        """Begin a run from the weights as they are; see `Optimizer.begin`.
 
         Args:
             number: of the optimiser, which a `StepPass` names; a `DataPass` takes number 0.
@@ -250,7 +251,7 @@ class Engine:
         rule: StepRule,
         end: StepEnd | None,
         kinds: Sequence[tuple[Sequence[str], bool]],
-        optimizer: SGD | Adam,
+        optimizer: Optimizer,
         *inputs: Tensor,
     ) -> Tensor:
         batches = [

@@ -57,10 +57,10 @@ class BadTeacher(DescentMethod):
         """Make the two teachers, and draw which images of D_r are shown."""
         context.engine.teach("original")
         context.engine.teach("random", self.random_teacher(context, seed))
-        retain_R = (~context.task.forget_N).nonzero().flatten()
-        drawn_R = torch.randperm(len(retain_R), generator=generator(seed, "retain share"))
-        shown_N = context.task.forget_N.clone()
-        shown_N[retain_R[drawn_R[: max(1, int(self.retain_share * len(retain_R)))]]] = True
+        task = context.task
+        count = max(1, int(self.retain_share * int((~task.forget_N).sum())))
+        shown_N = task.forget_N.clone()
+        shown_N[task.retain_sample(count, generator(seed, "retain share"))] = True
         return shown_N
 
     def random_teacher(self, context: UnlearningContext, seed: int) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
+import torch
 from annotated_types import Ge
 from pydantic import Field
 from torch import Tensor, nn
@@ -34,6 +35,11 @@ class ForgetTask:
     def retain_pass(self, order_N: Tensor) -> DataPass:
         """Return one pass over D_r with its true labels, in this order."""
         return self._pass(order_N[~self.forget_N[order_N]])
+
+    def retain_sample(self, count: int, random: torch.Generator) -> Tensor:
+        """Draw so many images of D_r, or all where there are fewer: indices, int64."""
+        retain_R = (~self.forget_N).nonzero().flatten()
+        return retain_R[torch.randperm(len(retain_R), generator=random)[:count]]
 
     def _pass(self, indices_M: Tensor) -> DataPass:
         return DataPass(indices_M, self.labels_N[indices_M])

@@ -53,8 +53,7 @@ class FisherForgetting(Method):
 
     def information(self, context: UnlearningContext, seed: int) -> list[Tensor]:
         """Return the expected squared gradient on retain images, over labels as the network itself predicts them."""
-        retain_R = (~context.task.forget_N).nonzero().flatten()
-        samples_S = retain_R[torch.randperm(len(retain_R), generator=generator(seed, "samples"))[: self.samples]]
+        samples_S = context.task.retain_sample(self.samples, generator(seed, "samples"))
         classes = context.task.classes
         labels = torch.arange(classes).repeat(len(samples_S))
         context.model.eval()

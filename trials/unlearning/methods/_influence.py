@@ -68,8 +68,7 @@ class Influence(Method):
 
     def retain_sample(self, context: UnlearningContext, seed: int) -> Tensor:
         """Draw the retain images that F is estimated on."""
-        retain_R = (~context.task.forget_N).nonzero().flatten()
-        return retain_R[torch.randperm(len(retain_R), generator=generator(seed, "samples"))[: self.samples]]
+        return context.task.retain_sample(self.samples, generator(seed, "samples"))
 
     def woodfisher(self, context: UnlearningContext, pull: Vector, samples_S: Tensor) -> Vector:
         """Solve (I + sum of g g^T / N) k = v by conjugate gradients, without ever holding the matrix."""

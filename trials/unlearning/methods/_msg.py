@@ -74,9 +74,7 @@ class MSG(DescentMethod):
 
     def retain_sample(self, context: UnlearningContext, seed: int) -> Tensor:
         """Draw as many images of D_r as D_f has."""
-        retain_R = (~context.task.forget_N).nonzero().flatten()
-        drawn_R = torch.randperm(len(retain_R), generator=generator(seed, "retain sample"))
-        return retain_R[drawn_R[: int(context.task.forget_N.sum())]]
+        return context.task.retain_sample(int(context.task.forget_N.sum()), generator(seed, "retain sample"))
 
     def draw(self, weight: Tensor, random: torch.Generator) -> Tensor:
         """Draw a convolution's weights, normal with variance 2 / fan-out (He et al., 2015), on the CPU."""
