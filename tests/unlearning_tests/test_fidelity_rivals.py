@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from reference_network import network
+from torch import Tensor
 
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine, Stream, sum_gradients
@@ -46,28 +47,6 @@ WEIGHTS, RIVALS = np.load(FIDELITY / "weights.npz"), np.load(FIDELITY / "rivals.
 SMALL: dict[str, Any] = {"epochs": 2, "batch_size": 16, "lr": 0.01}
 
 State = dict[str, Tensor]
-
-
-class Mean(nn.Module):
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        return x_NCHW.mean((2, 3))
-
-
-def network() -> nn.Sequential:
-    layers = {
-        "conv1": nn.Conv2d(3, 8, 3, padding=1, bias=False),
-        "bn1": nn.BatchNorm2d(8),
-        "relu1": nn.ReLU(),
-        "conv2": nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False),
-        "bn2": nn.BatchNorm2d(16),
-        "relu2": nn.ReLU(),
-        "mean": Mean(),
-        "fc": nn.Linear(16, 8),
-    }
-    model = nn.Sequential()
-    for name, layer in layers.items():
-        model.add_module(name, layer)
-    return model
 
 
 def tensors(group: str, file: Any = RIVALS) -> State:

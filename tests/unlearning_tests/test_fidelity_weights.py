@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from reference_network import network
 from torch import Tensor, nn
 
 from unlearning.data.augment import AUGMENTATIONS
@@ -19,25 +20,8 @@ REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "weights.npz")
 BATCH = 16
 
 
-class Mean(nn.Module):
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        return x_NCHW.mean((2, 3))
-
-
 def original() -> nn.Sequential:
-    layers = {
-        "conv1": nn.Conv2d(3, 8, 3, padding=1, bias=False),
-        "bn1": nn.BatchNorm2d(8),
-        "relu1": nn.ReLU(),
-        "conv2": nn.Conv2d(8, 16, 3, stride=2, padding=1, bias=False),
-        "bn2": nn.BatchNorm2d(16),
-        "relu2": nn.ReLU(),
-        "mean": Mean(),
-        "fc": nn.Linear(16, 8),
-    }
-    model = nn.Sequential()
-    for name, layer in layers.items():
-        model.add_module(name, layer)
+    model = network()
     model.load_state_dict(tensors("original"))
     return model
 
