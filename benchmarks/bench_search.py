@@ -72,7 +72,13 @@ def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
     """Run the study once, so that its models exist, and write the plain loop's files."""
     results = folder / "first"
     lethe(trials, precision, gpu, results)
-    study, root = read_study(QUICKSTART, overrides(trials, precision, gpu)), StorageRoot.at(results)
+    write_files(folder, results, QUICKSTART, overrides(trials, precision, gpu))
+    return results
+
+
+def write_files(folder: Path, results: Path, file: Path, changes: list[str]) -> None:
+    """Write what the plain loop reads: images, the network, and the original and oracle of the first tuning seed."""
+    study, root = read_study(file, changes), StorageRoot.at(results)
     plan = make_plan(study, ArtifactStore(root), Store(root))
     scenario, [data] = plan.method_searches[0].scenario, plan.datasets
     trained = ArtifactStore(root).load(original(scenario, study.seeds.tuning[0]).key)
@@ -88,10 +94,9 @@ def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
     )
     model = {"network": scenario.network.model_dump(), "channels": scenario.channels, "classes": scenario.classes}
     (folder / "model.json").write_text(json.dumps(model))
-    sql = "select oracle_ua ua, oracle_ra ra, oracle_va va, oracle_mia mia from trials limit 1"
-    [oracle] = query(sql, root).to_pylist()
+    sql = "select ua, ra, va, mia from confirmations where row = 'oracle' and training_seed = "
+    [oracle] = query(f"{sql} {study.seeds.tuning[0]}", root).to_pylist()
     (folder / "oracle.json").write_text(json.dumps(oracle))
-    return results
 
 
 def by_lethe(folder: Path, first: Path, trials: int, precision: str, gpu: float) -> Found:

@@ -4,11 +4,14 @@
 
     python benchmarks/plain_salun.py FOLDER --lr 0.01 --density 0.5 --epochs 3 --batch-size 64
 
+`bench_quality.py` has a plain search choose its options, `plain_search.py`.
+
 FOLDER holds ``data.npz``, ``model.json``, ``original.pt`` and ``oracle.json``, as `bench_search.py` writes them.
 """
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,7 +108,15 @@ def gap(
 
 
 def unlearn(
-    folder: Path, lr: float, density: float, epochs: int, batch_size: int, precision: str, device: str
+    folder: Path,
+    lr: float,
+    density: float,
+    epochs: int,
+    batch_size: int,
+    precision: str,
+    device: str,
+    schedule: str = "constant",
+    forget_weight: float = 1.0,
 ) -> Iterator[float]:
     """Unlearn from the original, and give the gap after each epoch."""
     torch.manual_seed(0)
@@ -124,6 +135,10 @@ def unlearn(
     kept = [parameter.detach().clone() for parameter in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
     classes = int(data["train_labels"].max()) + 1
+    total = epochs * (math.ceil(len(forget) / batch_size) + math.ceil(len(retain) / batch_size))
+    falls = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: (1 + math.cos(math.pi * step / total)) / 2 if schedule == "cosine" else 1.0
+    )
     for _ in range(epochs):
         model.train()
         for part, relabel in ((forget, True), (retain, False)):
@@ -132,11 +147,13 @@ def unlearn(
                 optimizer.zero_grad()
                 with autocast:
                     logits = model(images.to(device))
-                cross_entropy(logits.float(), wanted.to(device)).backward()
+                loss = cross_entropy(logits.float(), wanted.to(device))
+                (forget_weight * loss if relabel else loss).backward()
                 for parameter, mask in zip(model.parameters(), masks, strict=True):
                     assert parameter.grad is not None
                     parameter.grad *= mask
                 optimizer.step()
+                falls.step()
                 with torch.no_grad():
                     for parameter, mask, old in zip(model.parameters(), masks, kept, strict=True):
                         parameter.copy_(mask * parameter + (1 - mask) * old)

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import torch
 
-MethodSearch = str | int | float | None
-Row = Mapping[str, MethodSearch]
+Cell = str | int | float | None
+Row = Mapping[str, Cell]
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -69,7 +69,7 @@ def show(title: str, rows: Sequence[Row], out: Path | None = None) -> None:
         out.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
-def _text(value: MethodSearch) -> str:
+def _text(value: Cell) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return "" if value is None else str(value)
