@@ -104,6 +104,13 @@ def test_a_method_without_a_search_is_tried_once(method_searches: list[MethodSea
     ]
 
 
+def test_the_default_search_is_the_search_of_the_ranges_that_it_stands_for() -> None:
+    ranges = {"lr": {"low": 1e-3, "high": 0.5, "log": True}, "schedule": ["constant", "cosine"]}
+    asked, written_out = (cells_of(methods=[{"name": "fine_tune", "search": search}]) for search in ("default", ranges))
+    assert fingerprints(asked) == fingerprints(written_out)
+    assert [one.stream for one in asked] == [one.stream for one in written_out]
+
+
 def test_fingerprints_are_the_same_in_another_process(method_searches: list[MethodSearch], tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(content()), encoding="utf-8")

@@ -18,6 +18,7 @@ from unlearning.methods._adversarial import Adversarial, Walk, attack
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import descend
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
+from unlearning.ranges import Ranges, choices, logarithmic
 
 
 class AMUN(DescentMethod):
@@ -25,6 +26,10 @@ class AMUN(DescentMethod):
 
     name: Literal["amun"] = "amun"
     title: ClassVar[str] = "AMUN"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-4, 0.2),
+        "decay_every": choices(1, 5, 10),
+    }
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 128
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01
     decay_every: Annotated[

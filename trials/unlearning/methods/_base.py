@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unlearning.engine import DataPass, Engine
 from unlearning.options import Options
+from unlearning.ranges import Ranges
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,13 @@ class Method(Options, ABC):
         version: raised by hand when the same setting comes to mean other numbers; whatever the method made before is
             then made again. A method that derives from another one has that one's version unless it says its own.
         requires: what settings of the method may need beside the original: names of `unlearning.requirements`.
+        ranges: which options a search tries unless a study says otherwise (`search: default`), and over which values.
     """
 
     title: ClassVar[str]
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
+    ranges: ClassVar[Ranges] = {}
 
     name: str
     epochs: Annotated[int, Ge(0), Field(description="epochs of unlearning")]

@@ -16,7 +16,8 @@ from torch.nn.functional import softmax
 from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import divergence, true_loss
-from unlearning.methods._sgd import DescentMethod, Epoch
+from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
+from unlearning.ranges import Ranges, logarithmic, plain
 
 _NEVER = -1e10
 """A logit whose probability is zero."""
@@ -43,6 +44,11 @@ class Delete(DescentMethod):
 
     name: Literal["delete"] = "delete"
     title: ClassVar[str] = "DELETE"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-4, 0.1),
+        "retain_weight": plain(0.0, 2.0),
+        "schedule": SCHEDULES,
+    }
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01
     weight_decay: Annotated[float, Ge(0), Field(description="weight decay of SGD")] = 0.0
     retain_weight: Annotated[

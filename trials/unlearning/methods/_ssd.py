@@ -17,6 +17,7 @@ from torch import Tensor
 from unlearning.errors import InputError
 from unlearning.methods._base import ForgetTask, Method, UnlearningContext
 from unlearning.methods._fisher_pairs import FISHERS, Importance, of_forget_and_train
+from unlearning.ranges import Ranges, logarithmic
 
 
 class SSD(Method):
@@ -25,6 +26,10 @@ class SSD(Method):
     name: Literal["ssd"] = "ssd"
     title: ClassVar[str] = "SSD"
     requires: ClassVar[tuple[str, ...]] = FISHERS
+    ranges: ClassVar[Ranges] = {
+        "alpha": logarithmic(0.2, 4.0),
+        "strength": logarithmic(0.1, 1.0),
+    }
     epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
     selection: Annotated[
         Literal["alpha", "adaptive"],

@@ -17,6 +17,7 @@ from unlearning.engine import Engine
 from unlearning.fisher import squared_gradients
 from unlearning.methods import ForgetTask, GradientAscent, HeldOut, Method, UnlearningContext
 from unlearning.models import CNN
+from unlearning.ranges import Choices
 from unlearning.requirements import REQUIREMENTS
 from unlearning.saliency import saliency_scores
 from unlearning.training import Recipe, Training
@@ -111,6 +112,17 @@ def has_controls_that_are_methods_and_a_threshold_that_is_a_number(method: Metho
     assert threshold is None or math.isfinite(threshold), f"wanted a finite threshold or None, got {threshold}"
 
 
+def declares_ranges_of_its_own_options_whose_ends_it_takes(method: Method) -> None:
+    """Check what `search: default` stands for."""
+    kind = type(method)
+    for option, values in kind.ranges.items():
+        assert option in kind.model_fields, f"`ranges` has {option}, which is no option"
+        whole = kind.model_fields[option].annotation is int
+        ends = values.choices if isinstance(values, Choices) else (values.low, values.high)
+        for end in ends:
+            kind.model_validate({option: int(end) if whole else end})
+
+
 METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     has_a_title_a_name_and_a_version,
     survives_being_written_down_and_sent,
@@ -121,6 +133,7 @@ METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     counts_the_images_that_it_trains_on,
     needs_only_what_it_requires,
     has_controls_that_are_methods_and_a_threshold_that_is_a_number,
+    declares_ranges_of_its_own_options_whose_ends_it_takes,
 )
 """What every method must do, each asked of one setting; two epochs are enough."""
 
