@@ -292,7 +292,7 @@ def test_dampened_weights_are_those_of_the_authors_code(group: str) -> None:
 
 def test_ssd_refuses_an_alpha_that_cannot_select_a_weight() -> None:
     context = replace(context_of(), required=fisher())
-    with pytest.raises(InputError, match=r"alpha 3 selects no weight, .* n / n_f = 3 .* alpha below 3"):
+    with pytest.raises(InputError, match=r"alpha 3 selects no weight where 48 of 144 .* n / n_f = 3 .* alpha below 3"):
         list(SSD(alpha=3.0).unlearn(context, seed=0))
 
 

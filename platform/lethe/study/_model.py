@@ -1,6 +1,7 @@
 """What a study file may say: types, bounds, defaults, and beside each key the meaning that its documents quote."""
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Annotated, Any, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Lt, MinLen
@@ -91,6 +92,14 @@ class MethodChoice(Options):
     def longest(self) -> int:
         """The most epochs that a trial of the method can have."""
         return max(self._ends("epochs")) if "epochs" in self.search else self.example.epochs
+
+    def faults(self, forgotten: int, images: int) -> list[str]:
+        """Return what `Method.fault` says of the ends of what is searched, each once."""
+        if self.method.fault is Method.fault:
+            return []
+        corners = product(*(self._ends(name) for name in self.search))
+        found = (self.at(dict(zip(self.search, corner, strict=True))).fault(forgotten, images) for corner in corners)
+        return list(dict.fromkeys(fault for fault in found if fault))
 
     def at(self, setting: dict[str, Any]) -> Method:
         """Make the method at a setting of its searched options."""

@@ -109,6 +109,13 @@ class Method(Options, ABC):
         """What this setting needs of what the method requires."""
         return self.requires
 
+    def fault(self, forgotten: int, images: int) -> str | None:
+        """Return why this setting can do nothing for a request of so many of so many train images; None where it can.
+
+        It is asked of every end of what a study searches, before anything is trained.
+        """
+        return None
+
     def controls(self) -> dict[str, "Method"]:
         """Return the controls that a table shows beside this setting, by what distinguishes them; none by default."""
         return {}
