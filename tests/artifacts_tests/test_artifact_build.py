@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from lethe.artifacts import (
     KINDS,
     REQUIRED,
+    AdversarialImages,
     ArtifactRecipe,
     ArtifactStore,
     ArtifactWorker,
@@ -37,6 +38,7 @@ from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
 from lethe.storage.root import StorageRoot
 from lethe.study import MethodSearch, Resources, Scenario, Subset, expand, parse_study
+from unlearning.adversarial import Adversarial
 from unlearning.data import ImageData, Split, Synthetic, load
 from unlearning.engine import unit_interval
 from unlearning.methods import METHODS
@@ -294,6 +296,38 @@ def test_fisher_information_that_was_stopped_goes_on_where_it_was(
     make(stopped, recipe)
     assert identical(files(stopped, recipe)["information"], files(whole, recipe)["information"])
     assert stopped.checkpoint(recipe.key) is None
+
+
+def test_adversarial_images_are_those_of_the_original_and_one_step_or_several_find_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = a_scenario()
+    recipe = AdversarialImages(original(scenario, 0), scenario.forgotten)
+    whole, stopped = store_at(tmp_path / "whole"), store_at(tmp_path / "stopped")
+    built = make(whole, recipe)
+    images = Adversarial.read(files(whole, recipe)["images"])
+    model = scenario.network.build(scenario.channels, scenario.classes, seed=99)
+    model.load_state_dict(weights(whole, recipe.model))
+    model.eval()
+    with torch.no_grad():
+        predicted = model(images.images_MCHW).argmax(1)
+    assert torch.equal(predicted, images.labels_M)
+    assert (predicted != DATA.train.labels_N[recipe.subset.indices_M]).equal(images.found)
+    assert built[recipe].manifest.facts.images_trained > len(recipe.subset)
+
+    monkeypatch.setattr("lethe.artifacts.kinds._adversarial.STEP_IMAGES", 10)
+    make(stopped, recipe.model)
+    steps = worker(stopped)(BuildJob((Needed(recipe, recipe.kind, scenario, 0),)))
+    next(steps)
+    next(steps)
+    steps.close()
+    kept = stopped.checkpoint(recipe.key)
+    assert kept is not None
+    assert len(kept["labels"]) == 20
+    again = make(stopped, recipe)
+    found = Adversarial.read(files(stopped, recipe)["images"])
+    torch.testing.assert_close(found.images_MCHW, images.images_MCHW, rtol=0, atol=1e-5)
+    assert again[recipe].manifest.facts.images_trained == built[recipe].manifest.facts.images_trained
 
 
 def test_what_is_required_is_made_where_it_is_missing_and_again_where_reading_finds_it_broken(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from typing import Any, get_args
@@ -7,12 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unlearning.adversarial import STANDARD, Adversarial, adversarial_images
 from unlearning.data import SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import RandomShare, select
 from unlearning.engine import Engine
 from unlearning.fisher import squared_gradients
 from unlearning.methods import (
+    AMUN,
     METHODS,
     DescentMethod,
     Epoch,
@@ -66,7 +69,6 @@ DESCENTS = [name for name, kind in METHODS.items() if issubclass(kind, DescentMe
 OPTIONS: dict[str, dict[str, Any]] = {
     "scrub": {"forget_batch_size": 8, "ascent_epochs": 1},
     "bad_teacher": {"retain_share": 0.5},
-    "amun": {"attack_steps": 10},
     "ssd": {"alpha": 1.1},
     "fisher_forgetting": {"samples": 10},
 }
@@ -92,7 +94,9 @@ SETTINGS = (
             ("bad_teacher", {"optimizer": "sgd", "reduction": "elements"}),
             ("delete", {"retain_weight": 1.0}),
             ("salun_soft", {"anchor": "epoch", "forget_weight": 0.5, "loop": "mixed"}),
-            ("amun", {"images": "adversarial and forget", "walk": "continue", "attack_rounds": 1}),
+            ("amun", {"images": "adversarial and forget"}),
+            ("amun", {"attack_steps": 10, "walk": "continue", "attack_rounds": 1}),
+            ("amun", {"attack_steps": 10, "walk": "whole"}),
             ("regun", {"picks": "class", "target": "image"}),
             ("regun", {"picks": "class", "target": "class"}),
             ("regun", {"picks": "nearest"}),
@@ -147,13 +151,20 @@ def fisher() -> dict[str, Any]:
     return {name: {part: value / counts[name] for part, value in one.items()} for name, one in sums.items()}
 
 
+@cache
+def adversarial() -> Adversarial:
+    """Images that some network takes for another class."""
+    model, forget_F = CNN(width=4).build(1, DATA.classes, seed=0), FORGET.indices_F
+    return adversarial_images(model, IMAGES["train"][forget_F], TASK.labels_N[forget_F], STANDARD)
+
+
 def context_of(
     saliency: Saliency | None, augmentation: AugmentationName = "none", task: ForgetTask = TASK
 ) -> UnlearningContext:
     """A subject whose model has weights of its own until a trial puts the original's there."""
     model = CNN(width=4).build(1, DATA.classes, seed=5)
     engine = Engine(model, DATA.train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
-    required = fisher() if saliency is None else {"saliency": saliency, **fisher()}
+    required = {**fisher(), "adversarial": adversarial()} | ({"saliency": saliency} if saliency else {})
     return UnlearningContext(engine, task, required, HeldOut(DATA.val.images_NCHW, DATA.val.labels_N))
 
 
@@ -259,12 +270,16 @@ COSTS = {
 }
 
 
-@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "influence" and "amun" not in name])
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "influence" and "attack" not in name])
 def test_an_epoch_of_a_method_costs_the_images_that_it_passes_over(
     setting: str, weights: Weights, saliency: Saliency
 ) -> None:
     method = SETTINGS[setting]
     counted = [result.images_unlearn for result in run(context_of(saliency), weights, method, every_epoch=False)]
+    if isinstance(method, AMUN):
+        shown = COUNT if method.images == "adversarial and forget" else COUNT - len(FORGET.indices_F)
+        assert counted == [shown + int(adversarial().found.sum())] * 2
+        return
     assert counted == COSTS.get(setting, COSTS.get(method.name, [COUNT] * method.epochs))
 
 
@@ -454,6 +469,16 @@ def test_masks_of_one_ranking_are_nested(saliency: Saliency) -> None:
 def test_salun_without_scores_is_refused(weights: Weights) -> None:
     with pytest.raises(ValueError, match="SalUn needs the saliency scores"):
         run(context_of(None), weights, SalUn(**SMALL))
+
+
+def test_amun_without_adversarial_images_is_refused_but_makes_those_of_another_attack(weights: Weights) -> None:
+    context = replace(context_of(None), required={})
+    with pytest.raises(ValueError, match="AMUN needs the adversarial images"):
+        run(context, weights, AMUN(**SMALL))
+    other = AMUN(**SMALL, attack_rounds=9)
+    first, second = run(context, weights, other, every_epoch=False)
+    context.model.load_state_dict(weights)
+    assert first.images_unlearn == second.images_unlearn + other.adversarial(context).passes
 
 
 def test_saluns_controls_differ_from_it_in_the_mask_alone() -> None:

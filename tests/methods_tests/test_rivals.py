@@ -103,7 +103,7 @@ def test_fisher_forgettings_noise_is_bounded_and_smaller_where_the_retain_set_de
 def test_adversarial_images_are_wrong_to_the_original_within_their_ball() -> None:
     context = context_of()
     list(FineTune(epochs=5, batch_size=16, lr=0.05).unlearn(context, seed=0))
-    found = AMUN(attack_rounds=12).attack(context)
+    found = AMUN(attack_rounds=12).adversarial(context)
     assert found.found.all()
     with torch.no_grad():
         predicted = context.model(found.images_MCHW).argmax(1)

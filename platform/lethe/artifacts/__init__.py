@@ -16,6 +16,7 @@ from lethe.artifacts._recipe import (
 from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
 from lethe.artifacts.kinds import (
     KINDS,
+    AdversarialImages,
     FisherInformation,
     SaliencyScores,
     TrainedModel,
@@ -28,6 +29,7 @@ from lethe.artifacts.kinds import (
 __all__ = [
     "KINDS",
     "REQUIRED",
+    "AdversarialImages",
     "Artifact",
     "ArtifactKey",
     "ArtifactRecipe",

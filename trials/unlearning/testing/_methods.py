@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import torch
 from torch import Tensor, nn
 
+from unlearning.adversarial import STANDARD, adversarial_images
 from unlearning.data import ImageData, SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import ForgetSet, RandomShare, select
@@ -177,6 +178,8 @@ def _tensors(name: str) -> dict[str, Tensor]:
     model = CNN(width=4).build(1, _data().classes, seed=0)
     model.load_state_dict(_weights())
     train, forget_F = _data().train, _forget().indices_F
+    if name == "adversarial":
+        return adversarial_images(model, train.images_NCHW[forget_F], train.labels_N[forget_F], STANDARD).tensors
     if name == "saliency":
         return saliency_scores(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
     part = train.images_NCHW, train.labels_N
