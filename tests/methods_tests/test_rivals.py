@@ -1,5 +1,6 @@
 """What rival methods do to the weights, where no figures of their authors' code exist."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.engine import Engine, Step
+from unlearning.engine import Batch, Engine, Step
 from unlearning.methods import (
     AMUN,
     CFk,
@@ -17,14 +18,17 @@ from unlearning.methods import (
     FineTune,
     FisherForgetting,
     ForgetTask,
+    HeadDistillation,
     Method,
     ReGUn,
     SalUnSoft,
     Scrub,
     UnlearningContext,
+    WeightDistortion,
 )
 from unlearning.methods._damage import Kind
 from unlearning.methods._salun_soft import shrink_moves
+from unlearning.methods._weight_distortion import _away
 from unlearning.models import CNN
 
 DATA = load(Synthetic(train=60, val=20, test=20, size=12, classes=3))
@@ -77,6 +81,65 @@ def test_each_damage_changes_the_share_of_weights_that_its_strength_says(damage:
     else:
         flat = torch.cat([(one != other).flatten() for one, other in zip(weights, before, strict=True)])
         assert float(flat.double().mean()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_head_distillation_moves_the_last_layer_alone_and_the_features_not_at_all() -> None:
+    context = context_of()
+    before = {name: value.clone() for name, value in context.model.state_dict().items()}
+    list(HeadDistillation(**SMALL).unlearn(context, seed=0))
+    moved_names = [name for name, value in context.model.state_dict().items() if not torch.equal(value, before[name])]
+    assert moved_names == list(before)[-2:]
+
+
+def test_head_distillation_unlearns_the_true_class_of_the_forget_set_alone() -> None:
+    context = context_of()
+    everything = replace(context, task=replace(context.task, forget_N=torch.zeros(60, dtype=torch.bool)))
+    list(FineTune(epochs=10, batch_size=16, lr=0.05).unlearn(everything, seed=0))
+    forget_N, labels_N = context.task.forget_N, context.task.labels_N
+
+    def confidence() -> tuple[float, float]:
+        true_N = context.engine.predict(DATA.train.images_NCHW).softmax(1)[torch.arange(60), labels_N]
+        return float(true_N[forget_N].mean()), float(true_N[~forget_N].mean())
+
+    forget, retain = confidence()
+    list(HeadDistillation(epochs=5, batch_size=16, lr=0.1).unlearn(context, seed=0))
+    forget_after, retain_after = confidence()
+    assert forget_after < forget
+    assert forget - forget_after > retain - retain_after
+
+
+def test_each_distortion_of_all_weights_is_as_strong_as_it_says() -> None:
+    def distorted(**options: Any) -> tuple[Tensor, Tensor]:
+        context = context_of()
+        before = torch.cat([one.detach().flatten().clone() for one in context.model.parameters()])
+        WeightDistortion(**options).prepare(context, seed=0)
+        return before, torch.cat([one.detach().flatten() for one in context.model.parameters()])
+
+    before, after = distorted(distortion="noise", strength=0.02)
+    assert float((after - before).std()) == pytest.approx(0.02, rel=0.1)
+    before, after = distorted(distortion="attenuate", strength=0.5)
+    assert torch.equal(after, before / 2)
+    before, after = distorted(distortion="drop", strength=0.2)
+    assert float((after[before != 0] == 0).double().mean()) == pytest.approx(0.2, abs=0.05)
+    before, after = distorted(distortion="distance")
+    assert torch.equal(after, before)
+
+
+def test_the_reward_of_distance_has_the_gradient_of_the_root_mean_square_of_the_moves() -> None:
+    parameters = [torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([[3.0]], requires_grad=True)]
+    original = [torch.tensor([0.5, 2.5]), torch.tensor([[1.0]])]
+    moves = torch.cat([(one - other).flatten() for one, other in zip(parameters, original, strict=True)])
+    wanted = torch.autograd.grad(-0.3 * (moves.square().mean() + 1e-8).sqrt(), parameters)
+    logits_BK = torch.zeros(1, 2) + 0 * parameters[0].sum()
+    step = Step(parameters, torch.tensor([0.3, 0, 0, 0]), {"original": original})
+    _, found = _away([Batch(logits_BK, torch.tensor([0]), {})], step)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_share_of_all_weights_is_below_one() -> None:
+    with pytest.raises(ValueError, match="wanted a number below 1 to drop, got 2"):
+        WeightDistortion(distortion="drop", strength=2.0)
 
 
 def test_moves_are_shrunk_by_the_size_that_the_held_share_is_within() -> None:
