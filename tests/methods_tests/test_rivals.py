@@ -21,6 +21,7 @@ from unlearning.methods import (
     HeadDistillation,
     Method,
     ReGUn,
+    RewindDescend,
     SalUnSoft,
     Scrub,
     UnlearningContext,
@@ -30,6 +31,7 @@ from unlearning.methods._damage import Kind
 from unlearning.methods._salun_soft import shrink_moves
 from unlearning.methods._weight_distortion import _away
 from unlearning.models import CNN
+from unlearning.rewinding import epochs_left
 
 DATA = load(Synthetic(train=60, val=20, test=20, size=12, classes=3))
 SMALL: dict[str, Any] = {"epochs": 1, "batch_size": 16, "lr": 0.01}
@@ -106,6 +108,28 @@ def test_head_distillation_unlearns_the_true_class_of_the_forget_set_alone() -> 
     forget_after, retain_after = confidence()
     assert forget_after < forget
     assert forget - forget_after > retain - retain_after
+
+
+def test_rewinding_goes_on_from_the_earlier_weights_and_ends_with_noise() -> None:
+    earlier = {name: value + 1 for name, value in context_of().model.state_dict().items()}
+    context = replace(context_of(), required={"earlier_weights": {25: earlier}})
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 16, "lr": 1e-12, "weight_decay": 0.0}
+    list(RewindDescend(**options, noise=0.0).unlearn(context, seed=0))
+    for name, value in context.model.named_parameters():
+        torch.testing.assert_close(value, earlier[name])
+    list(RewindDescend(**options, noise=0.1).unlearn(context, seed=0))
+    away = torch.cat([(value.detach() - earlier[name]).flatten() for name, value in context.model.named_parameters()])
+    assert float(away.std()) == pytest.approx(0.1, rel=0.1)
+
+
+def test_rewinding_without_earlier_weights_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs earlier weights"):
+        list(RewindDescend(**SMALL).unlearn(context_of(), seed=0))
+
+
+@pytest.mark.parametrize(("epochs", "left"), [(20, [18, 15, 10, 5]), (2, [1, 1, 1, 0]), (1, [0, 0, 0, 0])])
+def test_the_percent_that_is_undone_is_at_least_an_epoch(epochs: int, left: list[int]) -> None:
+    assert list(epochs_left(epochs).values()) == left
 
 
 def test_each_distortion_of_all_weights_is_as_strong_as_it_says() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unlearning.adversarial import ADVERSARIAL_VERSION, Adversarial
 from unlearning.fisher import FISHER_VERSION
+from unlearning.rewinding import REWINDING_VERSION, read_weights
 from unlearning.saliency import SALIENCY_VERSION, Saliency
 
 
@@ -40,6 +41,12 @@ REQUIREMENTS: Final[dict[str, Requirement]] = {
         "adversarial images of the original beside those of D_f",
         ADVERSARIAL_VERSION,
         Adversarial.read,
+        by_parameter=False,
+    ),
+    "earlier_weights": Requirement(
+        "weights of the original before the last parts of its training",
+        REWINDING_VERSION,
+        read_weights,
         by_parameter=False,
     ),
 }

@@ -17,6 +17,7 @@ from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
 from lethe.artifacts.kinds import (
     KINDS,
     AdversarialImages,
+    EarlierWeights,
     FisherInformation,
     SaliencyScores,
     TrainedModel,
@@ -38,6 +39,7 @@ __all__ = [
     "BuildJob",
     "Built",
     "CorruptArtifactError",
+    "EarlierWeights",
     "Facts",
     "FisherInformation",
     "Manifest",

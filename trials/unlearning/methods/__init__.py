@@ -20,6 +20,7 @@ from unlearning.methods._msg import MSG
 from unlearning.methods._munba import MUNBa
 from unlearning.methods._neggrad_plus import NegGradPlus
 from unlearning.methods._nothing import Nothing
+from unlearning.methods._r2d import RewindDescend
 from unlearning.methods._random_label import RandomLabel
 from unlearning.methods._regun import ReGUn
 from unlearning.methods._salun import SalUn
@@ -52,6 +53,7 @@ METHODS: OptionsFamily[Method] = OptionsFamily(
         "ct": ConvolutionTranspose,
         "damage_tune": DamageTune,
         "weight_distortion": WeightDistortion,
+        "r2d": RewindDescend,
         "amun": AMUN,
         "regun": ReGUn,
         "entropy_forgetting": EntropyForgetting,
@@ -96,6 +98,7 @@ __all__ = [
     "Nothing",
     "RandomLabel",
     "ReGUn",
+    "RewindDescend",
     "SFRon",
     "SGDMethod",
     "SalUn",

@@ -20,6 +20,7 @@ from unlearning.methods import ForgetTask, GradientAscent, HeldOut, Method, Unle
 from unlearning.models import CNN
 from unlearning.ranges import Choices
 from unlearning.requirements import REQUIREMENTS
+from unlearning.rewinding import UNDONE
 from unlearning.saliency import saliency_scores
 from unlearning.training import Recipe, Training
 from unlearning.trial import EpochResult, unlearn
@@ -180,6 +181,9 @@ def _tensors(name: str) -> dict[str, Tensor]:
     train, forget_F = _data().train, _forget().indices_F
     if name == "adversarial":
         return adversarial_images(model, train.images_NCHW[forget_F], train.labels_N[forget_F], STANDARD).tensors
+    if name == "earlier_weights":
+        earlier = {**_weights(), **CNN(width=4).build(1, _data().classes, seed=1).state_dict()}
+        return {f"{percent}/{part}": value for percent in UNDONE for part, value in earlier.items()}
     if name == "saliency":
         return saliency_scores(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
     part = train.images_NCHW, train.labels_N
