@@ -13,11 +13,13 @@ from torch.nn.functional import cross_entropy
 from lethe.artifacts import (
     KINDS,
     REQUIRED,
+    AdversarialImages,
     ArtifactRecipe,
     ArtifactStore,
     ArtifactWorker,
     BuildJob,
     Built,
+    EarlierWeights,
     Facts,
     FisherInformation,
     Manifest,
@@ -37,11 +39,13 @@ from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
 from lethe.storage.root import StorageRoot
 from lethe.study import MethodSearch, Resources, Scenario, Subset, expand, parse_study
+from unlearning.adversarial import Adversarial
 from unlearning.data import ImageData, Split, Synthetic, load
 from unlearning.engine import unit_interval
 from unlearning.methods import METHODS
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
 from unlearning.requirements import REQUIREMENTS
+from unlearning.rewinding import read_weights
 from unlearning.saliency import saliency_scores
 
 SOURCE = Synthetic(train=120, val=30, test=30, size=12, classes=3)
@@ -294,6 +298,70 @@ def test_fisher_information_that_was_stopped_goes_on_where_it_was(
     make(stopped, recipe)
     assert identical(files(stopped, recipe)["information"], files(whole, recipe)["information"])
     assert stopped.checkpoint(recipe.key) is None
+
+
+def test_adversarial_images_are_those_of_the_original_and_one_step_or_several_find_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = a_scenario()
+    recipe = AdversarialImages(original(scenario, 0), scenario.forgotten)
+    whole, stopped = store_at(tmp_path / "whole"), store_at(tmp_path / "stopped")
+    built = make(whole, recipe)
+    images = Adversarial.read(files(whole, recipe)["images"])
+    model = scenario.network.build(scenario.channels, scenario.classes, seed=99)
+    model.load_state_dict(weights(whole, recipe.model))
+    model.eval()
+    with torch.no_grad():
+        predicted = model(images.images_MCHW).argmax(1)
+    assert torch.equal(predicted, images.labels_M)
+    assert (predicted != DATA.train.labels_N[recipe.subset.indices_M]).equal(images.found)
+    assert built[recipe].manifest.facts.images_trained > len(recipe.subset)
+
+    monkeypatch.setattr("lethe.artifacts.kinds._adversarial.STEP_IMAGES", 10)
+    make(stopped, recipe.model)
+    steps = worker(stopped)(BuildJob((Needed(recipe, recipe.kind, scenario, 0),)))
+    next(steps)
+    next(steps)
+    steps.close()
+    kept = stopped.checkpoint(recipe.key)
+    assert kept is not None
+    assert len(kept["labels"]) == 20
+    again = make(stopped, recipe)
+    found = Adversarial.read(files(stopped, recipe)["images"])
+    torch.testing.assert_close(found.images_MCHW, images.images_MCHW, rtol=0, atol=1e-5)
+    assert again[recipe].manifest.facts.images_trained == built[recipe].manifest.facts.images_trained
+
+
+def test_earlier_weights_are_those_of_the_originals_own_training(tmp_path: Path) -> None:
+    scenario, shorter = (
+        a_scenario(epochs=5, schedule={"kind": "constant"}),
+        a_scenario(epochs=3, schedule={"kind": "constant"}),
+    )
+    artifacts, recipe = store_at(tmp_path), EarlierWeights(original(scenario, 0))
+    built = make(artifacts, recipe, original(shorter, 0))
+    found = read_weights(files(artifacts, recipe)["weights"])
+    assert identical(found[50], {**found[50], **weights(artifacts, original(shorter, 0))})
+    assert not identical(found[50], found[25])
+    facts = built[recipe].manifest.facts
+    assert (facts.images_trained, facts.seconds_train) == (0, 0)
+    assert facts.seconds_total > 0
+
+
+def test_earlier_weights_that_were_stopped_go_on_where_they_were(tmp_path: Path) -> None:
+    scenario = a_scenario(epochs=5)
+    recipe = EarlierWeights(original(scenario, 0))
+    whole, stopped = store_at(tmp_path / "whole"), store_at(tmp_path / "stopped")
+    make(whole, recipe)
+    make(stopped, recipe.model)
+    steps = worker(stopped)(BuildJob((Needed(recipe, recipe.kind, scenario, 0),)))
+    for _ in range(3):
+        next(steps)
+    steps.close()
+    kept = stopped.checkpoint(recipe.key)
+    assert kept is not None
+    assert int(kept["training/epoch"]) == 3
+    make(stopped, recipe)
+    assert identical(files(stopped, recipe)["weights"], files(whole, recipe)["weights"])
 
 
 def test_what_is_required_is_made_where_it_is_missing_and_again_where_reading_finds_it_broken(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-LEFT_OUT = ("/logits", "num_batches_tracked", "scrub/rum", "three_rounds", "adv_delta_norm")
+LEFT_OUT = ("/logits", "num_batches_tracked", "scrub/rum", "adv_delta_norm")
 
 if __name__ == "__main__":
     full = np.load(sys.argv[1])

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from typing import Any, get_args
@@ -7,12 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unlearning.adversarial import STANDARD, Adversarial, adversarial_images
 from unlearning.data import SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import RandomShare, select
 from unlearning.engine import Engine
 from unlearning.fisher import squared_gradients
 from unlearning.methods import (
+    AMUN,
     METHODS,
     DescentMethod,
     Epoch,
@@ -30,6 +33,7 @@ from unlearning.methods import (
 from unlearning.methods._damage import Kind
 from unlearning.methods._random_label import WeightedCrossEntropy
 from unlearning.models import CNN
+from unlearning.rewinding import UNDONE
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.seeds import generator
 from unlearning.testing import METHOD_CHECKS, name_of
@@ -66,7 +70,6 @@ DESCENTS = [name for name, kind in METHODS.items() if issubclass(kind, DescentMe
 OPTIONS: dict[str, dict[str, Any]] = {
     "scrub": {"forget_batch_size": 8, "ascent_epochs": 1},
     "bad_teacher": {"retain_share": 0.5},
-    "amun": {"attack_steps": 10},
     "ssd": {"alpha": 1.1},
     "fisher_forgetting": {"samples": 10},
 }
@@ -92,7 +95,9 @@ SETTINGS = (
             ("bad_teacher", {"optimizer": "sgd", "reduction": "elements"}),
             ("delete", {"retain_weight": 1.0}),
             ("salun_soft", {"anchor": "epoch", "forget_weight": 0.5, "loop": "mixed"}),
-            ("amun", {"images": "adversarial and forget", "walk": "continue", "attack_rounds": 1}),
+            ("amun", {"images": "adversarial and forget"}),
+            ("amun", {"attack_steps": 10, "walk": "continue", "attack_rounds": 1}),
+            ("amun", {"attack_steps": 10, "walk": "whole"}),
             ("regun", {"picks": "class", "target": "image"}),
             ("regun", {"picks": "class", "target": "class"}),
             ("regun", {"picks": "nearest"}),
@@ -102,6 +107,9 @@ SETTINGS = (
             ("ssd", {"importance": "batch"}),
             ("ssd", {"selection": "adaptive"}),
             ("influence", {"inverse": "public"}),
+            ("head_distillation", {"batch_norm": "update"}),
+            ("r2d", {"undone": 75, "noise": 0.0}),
+            *(("weight_distortion", {"distortion": one}) for one in ("attenuate", "drop", "distance")),
             *(("damage_tune", {"damage": kind}) for kind in get_args(Kind)),
         ]
     }
@@ -147,13 +155,26 @@ def fisher() -> dict[str, Any]:
     return {name: {part: value / counts[name] for part, value in one.items()} for name, one in sums.items()}
 
 
+@cache
+def adversarial() -> Adversarial:
+    """Images that some network takes for another class."""
+    model, forget_F = CNN(width=4).build(1, DATA.classes, seed=0), FORGET.indices_F
+    return adversarial_images(model, IMAGES["train"][forget_F], TASK.labels_N[forget_F], STANDARD)
+
+
+def earlier_weights() -> dict[int, Weights]:
+    """Weights of some network, for each share of a training that is undone."""
+    return {percent: CNN(width=4).build(1, DATA.classes, seed=percent).state_dict() for percent in UNDONE}
+
+
 def context_of(
     saliency: Saliency | None, augmentation: AugmentationName = "none", task: ForgetTask = TASK
 ) -> UnlearningContext:
     """A subject whose model has weights of its own until a trial puts the original's there."""
     model = CNN(width=4).build(1, DATA.classes, seed=5)
     engine = Engine(model, DATA.train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
-    required = fisher() if saliency is None else {"saliency": saliency, **fisher()}
+    required = {**fisher(), "adversarial": adversarial(), "earlier_weights": earlier_weights()}
+    required |= {"saliency": saliency} if saliency else {}
     return UnlearningContext(engine, task, required, HeldOut(DATA.val.images_NCHW, DATA.val.labels_N))
 
 
@@ -196,7 +217,7 @@ def test_a_run_that_diverges_ends_with_an_epoch_that_says_so_and_leaves_no_trace
     name: str, weights: Weights, saliency: Saliency
 ) -> None:
     context, epochs = context_of(saliency), 40
-    results = run(context, weights, small(name, epochs=epochs, batch_size=8, lr=1e30))
+    results = run(context, weights, small(name, epochs=epochs, batch_size=8, lr=1e38))
     assert [result.diverged for result in results] == [False] * (len(results) - 1) + [True]
     assert len(results) < epochs
     assert same(run(context, weights, small(name)), run(context_of(saliency), weights, small(name)))
@@ -206,7 +227,7 @@ def test_a_run_that_diverges_ends_with_an_epoch_that_says_so_and_leaves_no_trace
 def test_a_run_that_diverges_says_so_when_only_its_end_was_asked_for(
     name: str, weights: Weights, saliency: Saliency
 ) -> None:
-    method = small(name, epochs=40, batch_size=8, lr=1e30)
+    method = small(name, epochs=40, batch_size=8, lr=1e38)
     *before, last = run(context_of(saliency), weights, method, every_epoch=False)
     assert last.diverged
     assert not any(result.diverged for result in before)
@@ -249,6 +270,8 @@ COSTS = {
     "scissorhands projection True": [24 + 24 + COUNT, 24 + COUNT],
     "msg": [24 + 24 + 96, 96],
     "damage_tune": [96, 96],
+    "weight_distortion": [96, 96],
+    "r2d": [96, 96],
     "regun": [24 + 32] * 2,
     "cf_k": [96, 96],
     "eu_k": [96, 96],
@@ -259,12 +282,16 @@ COSTS = {
 }
 
 
-@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "influence" and "amun" not in name])
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "influence" and "attack" not in name])
 def test_an_epoch_of_a_method_costs_the_images_that_it_passes_over(
     setting: str, weights: Weights, saliency: Saliency
 ) -> None:
     method = SETTINGS[setting]
     counted = [result.images_unlearn for result in run(context_of(saliency), weights, method, every_epoch=False)]
+    if isinstance(method, AMUN):
+        shown = COUNT if method.images == "adversarial and forget" else COUNT - len(FORGET.indices_F)
+        assert counted == [shown + int(adversarial().found.sum())] * 2
+        return
     assert counted == COSTS.get(setting, COSTS.get(method.name, [COUNT] * method.epochs))
 
 
@@ -316,7 +343,7 @@ def test_salun_without_a_frozen_weight_is_plain_random_labels(mask: Any, weights
     assert same(salun, run(context, weights, RandomLabel(**SMALL)))
 
 
-@pytest.mark.parametrize("name", DESCENTS)
+@pytest.mark.parametrize("name", [name for name in DESCENTS if name != "r2d"])  # whose statistics are the earlier ones
 @pytest.mark.parametrize("batch_norm", ["freeze", "update"])
 def test_running_statistics_stay_when_frozen_and_move_when_not(
     name: str, batch_norm: str, weights: Weights, saliency: Saliency
@@ -454,6 +481,16 @@ def test_masks_of_one_ranking_are_nested(saliency: Saliency) -> None:
 def test_salun_without_scores_is_refused(weights: Weights) -> None:
     with pytest.raises(ValueError, match="SalUn needs the saliency scores"):
         run(context_of(None), weights, SalUn(**SMALL))
+
+
+def test_amun_without_adversarial_images_is_refused_but_makes_those_of_another_attack(weights: Weights) -> None:
+    context = replace(context_of(None), required={})
+    with pytest.raises(ValueError, match="AMUN needs the adversarial images"):
+        run(context, weights, AMUN(**SMALL))
+    other = AMUN(**SMALL, attack_rounds=9)
+    first, second = run(context, weights, other, every_epoch=False)
+    context.model.load_state_dict(weights)
+    assert first.images_unlearn == second.images_unlearn + other.adversarial(context).passes
 
 
 def test_saluns_controls_differ_from_it_in_the_mask_alone() -> None:

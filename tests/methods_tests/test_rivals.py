@@ -1,5 +1,6 @@
 """What rival methods do to the weights, where no figures of their authors' code exist."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.engine import Engine, Step
+from unlearning.engine import Batch, Engine, Step
 from unlearning.methods import (
     AMUN,
     CFk,
@@ -17,15 +18,20 @@ from unlearning.methods import (
     FineTune,
     FisherForgetting,
     ForgetTask,
+    HeadDistillation,
     Method,
     ReGUn,
+    RewindDescend,
     SalUnSoft,
     Scrub,
     UnlearningContext,
+    WeightDistortion,
 )
 from unlearning.methods._damage import Kind
 from unlearning.methods._salun_soft import shrink_moves
+from unlearning.methods._weight_distortion import _away
 from unlearning.models import CNN
+from unlearning.rewinding import epochs_left
 
 DATA = load(Synthetic(train=60, val=20, test=20, size=12, classes=3))
 SMALL: dict[str, Any] = {"epochs": 1, "batch_size": 16, "lr": 0.01}
@@ -79,6 +85,87 @@ def test_each_damage_changes_the_share_of_weights_that_its_strength_says(damage:
         assert float(flat.double().mean()) == pytest.approx(0.5, abs=0.05)
 
 
+def test_head_distillation_moves_the_last_layer_alone_and_the_features_not_at_all() -> None:
+    context = context_of()
+    before = {name: value.clone() for name, value in context.model.state_dict().items()}
+    list(HeadDistillation(**SMALL).unlearn(context, seed=0))
+    moved_names = [name for name, value in context.model.state_dict().items() if not torch.equal(value, before[name])]
+    assert moved_names == list(before)[-2:]
+
+
+def test_head_distillation_unlearns_the_true_class_of_the_forget_set_alone() -> None:
+    context = context_of()
+    everything = replace(context, task=replace(context.task, forget_N=torch.zeros(60, dtype=torch.bool)))
+    list(FineTune(epochs=10, batch_size=16, lr=0.05).unlearn(everything, seed=0))
+    forget_N, labels_N = context.task.forget_N, context.task.labels_N
+
+    def confidence() -> tuple[float, float]:
+        true_N = context.engine.predict(DATA.train.images_NCHW).softmax(1)[torch.arange(60), labels_N]
+        return float(true_N[forget_N].mean()), float(true_N[~forget_N].mean())
+
+    forget, retain = confidence()
+    list(HeadDistillation(epochs=5, batch_size=16, lr=0.1).unlearn(context, seed=0))
+    forget_after, retain_after = confidence()
+    assert forget_after < forget
+    assert forget - forget_after > retain - retain_after
+
+
+def test_rewinding_goes_on_from_the_earlier_weights_and_ends_with_noise() -> None:
+    earlier = {name: value + 1 for name, value in context_of().model.state_dict().items()}
+    context = replace(context_of(), required={"earlier_weights": {25: earlier}})
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 16, "lr": 1e-12, "weight_decay": 0.0}
+    list(RewindDescend(**options, noise=0.0).unlearn(context, seed=0))
+    for name, value in context.model.named_parameters():
+        torch.testing.assert_close(value, earlier[name])
+    list(RewindDescend(**options, noise=0.1).unlearn(context, seed=0))
+    away = torch.cat([(value.detach() - earlier[name]).flatten() for name, value in context.model.named_parameters()])
+    assert float(away.std()) == pytest.approx(0.1, rel=0.1)
+
+
+def test_rewinding_without_earlier_weights_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs earlier weights"):
+        list(RewindDescend(**SMALL).unlearn(context_of(), seed=0))
+
+
+@pytest.mark.parametrize(("epochs", "left"), [(20, [18, 15, 10, 5]), (2, [1, 1, 1, 0]), (1, [0, 0, 0, 0])])
+def test_the_percent_that_is_undone_is_at_least_an_epoch(epochs: int, left: list[int]) -> None:
+    assert list(epochs_left(epochs).values()) == left
+
+
+def test_each_distortion_of_all_weights_is_as_strong_as_it_says() -> None:
+    def distorted(**options: Any) -> tuple[Tensor, Tensor]:
+        context = context_of()
+        before = torch.cat([one.detach().flatten().clone() for one in context.model.parameters()])
+        WeightDistortion(**options).prepare(context, seed=0)
+        return before, torch.cat([one.detach().flatten() for one in context.model.parameters()])
+
+    before, after = distorted(distortion="noise", strength=0.02)
+    assert float((after - before).std()) == pytest.approx(0.02, rel=0.1)
+    before, after = distorted(distortion="attenuate", strength=0.5)
+    assert torch.equal(after, before / 2)
+    before, after = distorted(distortion="drop", strength=0.2)
+    assert float((after[before != 0] == 0).double().mean()) == pytest.approx(0.2, abs=0.05)
+    before, after = distorted(distortion="distance")
+    assert torch.equal(after, before)
+
+
+def test_the_reward_of_distance_has_the_gradient_of_the_root_mean_square_of_the_moves() -> None:
+    parameters = [torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([[3.0]], requires_grad=True)]
+    original = [torch.tensor([0.5, 2.5]), torch.tensor([[1.0]])]
+    moves = torch.cat([(one - other).flatten() for one, other in zip(parameters, original, strict=True)])
+    wanted = torch.autograd.grad(-0.3 * (moves.square().mean() + 1e-8).sqrt(), parameters)
+    logits_BK = torch.zeros(1, 2) + 0 * parameters[0].sum()
+    step = Step(parameters, torch.tensor([0.3, 0, 0, 0]), {"original": original})
+    _, found = _away([Batch(logits_BK, torch.tensor([0]), {})], step)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_share_of_all_weights_is_below_one() -> None:
+    with pytest.raises(ValueError, match="wanted a number below 1 to drop, got 2"):
+        WeightDistortion(distortion="drop", strength=2.0)
+
+
 def test_moves_are_shrunk_by_the_size_that_the_held_share_is_within() -> None:
     anchor, parameter = torch.zeros(4), torch.tensor([0.1, -0.4, 0.3, 0.2])
     shrink_moves(Step([parameter], torch.tensor([0.5, 0, 0, 0]), {"anchor": [anchor]}))
@@ -103,7 +190,7 @@ def test_fisher_forgettings_noise_is_bounded_and_smaller_where_the_retain_set_de
 def test_adversarial_images_are_wrong_to_the_original_within_their_ball() -> None:
     context = context_of()
     list(FineTune(epochs=5, batch_size=16, lr=0.05).unlearn(context, seed=0))
-    found = AMUN(attack_rounds=12).attack(context)
+    found = AMUN(attack_rounds=12).adversarial(context)
     assert found.found.all()
     with torch.no_grad():
         predicted = context.model(found.images_MCHW).argmax(1)

@@ -104,6 +104,31 @@ def test_a_method_without_a_search_is_tried_once(method_searches: list[MethodSea
     ]
 
 
+def test_the_default_search_is_the_search_of_the_ranges_that_it_stands_for() -> None:
+    ranges = {"lr": {"low": 1e-3, "high": 0.5, "log": True}, "schedule": ["constant", "cosine"]}
+    asked, written_out = (cells_of(methods=[{"name": "fine_tune", "search": search}]) for search in ("default", ranges))
+    assert fingerprints(asked) == fingerprints(written_out)
+    assert [one.stream for one in asked] == [one.stream for one in written_out]
+
+
+def test_a_search_that_crosses_the_bound_of_its_method_is_refused_before_anything_is_trained() -> None:
+    requests = [{"kind": "random", "fraction": 0.1}, {"kind": "random", "fraction": 0.5}]
+    crossing = {"name": "ssd", "search": {"alpha": {"low": 1, "high": 20}, "strength": {"low": 0.1, "high": 1}}}
+    with pytest.raises(DataError) as caught:
+        cells_of(methods=[{"name": "fine_tune"}, crossing], forget=requests)
+    assert [line.partition(" selects")[0] for line in str(caught.value).splitlines()] == [
+        "methods.1 (ssd), synthetic, forget random 10 %: alpha 20",
+        "methods.1 (ssd), synthetic, forget random 50 %: alpha 20",
+    ]
+
+
+@pytest.mark.parametrize(
+    "options", [{"selection": "adaptive"}, {"importance": "batch"}, {"search": "default"}], ids=str
+)
+def test_a_method_that_can_do_something_for_a_request_is_not_refused(options: dict[str, Any]) -> None:
+    assert cells_of(methods=[{"name": "ssd", **options}], forget=[{"kind": "random", "fraction": 0.1}])
+
+
 def test_fingerprints_are_the_same_in_another_process(method_searches: list[MethodSearch], tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(content()), encoding="utf-8")

@@ -255,6 +255,47 @@ def test_an_end_of_a_range_outside_the_methods_own_bounds_is_refused(dimensions:
     assert any(line.startswith("methods.0.") and line.endswith(wrong) for line in lines)
 
 
+def searched(**entry: Any) -> dict[str, Any]:
+    [choice] = parse_study(content(methods=[entry]), "study.yaml").methods
+    return choice.search
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.ranges])
+def test_the_default_search_is_over_the_ranges_that_the_method_declares(name: str) -> None:
+    assert searched(name=name, search="default") == METHODS[name].ranges
+
+
+def test_the_default_search_leaves_out_what_is_fixed() -> None:
+    assert searched(name="fine_tune", lr=0.01, search="default").keys() == {"schedule"}
+
+
+def test_a_single_range_may_be_the_declared_one() -> None:
+    found = searched(name="salun", search={"lr": "default", "loop": ["sequential", "mixed"]})
+    assert found == {"lr": SalUn.ranges["lr"], "loop": Choices(choices=("sequential", "mixed"))}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"name": "nothing", "search": "default"}, "search: nothing has no default ranges, none left to search"),
+        (
+            {"name": "fine_tune", "lr": 0.1, "schedule": "cosine", "search": "default"},
+            "search: fine_tune has default ranges for lr, schedule alone, none left to search",
+        ),
+        (
+            {"name": "fine_tune", "search": {"momentum": "default"}},
+            "search.momentum: fine_tune has default ranges for lr, schedule alone",
+        ),
+        ({"name": "fine_tune", "search": "defualt"}, "wanted a mapping of options, or default, got 'defualt'"),
+        ({"name": "fine_tun", "search": "default"}, "unknown method 'fine_tun'; did you mean fine_tune?"),
+    ],
+    ids=["none", "all fixed", "one", "another word", "unknown method"],
+)
+def test_a_default_search_that_cannot_be_is_refused(entry: dict[str, Any], said: str) -> None:
+    [line] = complaints(methods=[entry])
+    assert said in line
+
+
 def test_an_option_that_is_both_fixed_and_searched_is_refused() -> None:
     method = {"name": "salun", "lr": 0.1, "search": {"lr": {"low": 0.01, "high": 0.1}}}
     assert complaint_at("methods.0.lr", methods=[method]) == "given as fixed and under search; keep one"

@@ -12,6 +12,7 @@ import torch
 from reference_network import network
 from torch import Tensor
 
+from unlearning.adversarial import Adversarial
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine, Stream, sum_gradients
 from unlearning.errors import InputError
@@ -38,7 +39,6 @@ from unlearning.methods import (
     SFRon,
     UnlearningContext,
 )
-from unlearning.methods._adversarial import Adversarial
 from unlearning.methods._ct import transpose_kernels
 from unlearning.methods._munba import bisector
 
@@ -137,7 +137,7 @@ class TheirPicks(ReGUn):
 
 
 class TheirAdversarials(AMUN):
-    def attack(self, context: UnlearningContext) -> Adversarial:
+    def adversarial(self, context: UnlearningContext) -> Adversarial:
         images, labels, radius = (torch.from_numpy(RIVALS[f"amun/adv_{name}"]) for name in ("images", "labels", "eps"))
         return Adversarial(images, labels, radius)
 
@@ -292,7 +292,7 @@ def test_dampened_weights_are_those_of_the_authors_code(group: str) -> None:
 
 def test_ssd_refuses_an_alpha_that_cannot_select_a_weight() -> None:
     context = replace(context_of(), required=fisher())
-    with pytest.raises(InputError, match=r"alpha 3 selects no weight, .* n / n_f = 3 .* alpha below 3"):
+    with pytest.raises(InputError, match=r"alpha 3 selects no weight where 48 of 144 .* n / n_f = 3 .* alpha below 3"):
         list(SSD(alpha=3.0).unlearn(context, seed=0))
 
 
@@ -307,15 +307,25 @@ def test_adaptive_ssd_dampens_the_share_of_weights_that_the_forget_set_decides()
 
 def test_adversarial_images_are_those_of_the_authors_code() -> None:
     context = context_of()
-    found = AMUN(walk="continue").attack(context)
+    found = AMUN(walk="continue").adversarial(context)
     assert found.labels_M.tolist() == RIVALS["amun/adv_labels"].tolist()
     torch.testing.assert_close(found.radius_M, torch.from_numpy(RIVALS["amun/adv_eps"]), rtol=0, atol=1e-6)
     torch.testing.assert_close(found.images_MCHW, torch.from_numpy(RIVALS["amun/adv_images"]), rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize(("run", "radius", "rounds"), [("default", 0.1, 6), ("three_rounds", 0.05, 3)])
+def test_adversarial_images_by_whole_walks_are_those_of_reguns_code(run: str, radius: float, rounds: int) -> None:
+    found = AMUN(walk="whole", radius=radius, attack_rounds=rounds).adversarial(context_of())
+    theirs = {name: torch.from_numpy(RIVALS[f"amun_regun/{run}_{name}"]) for name in ("images", "labels", "eps")}
+    assert torch.equal(found.labels_M, theirs["labels"])
+    torch.testing.assert_close(found.images_MCHW, theirs["images"], rtol=0, atol=2e-5)
+    torch.testing.assert_close(found.radius_M[found.found], theirs["eps"][found.found], rtol=0, atol=1e-6)
+    assert int((~found.found).sum()) == {"default": 0, "three_rounds": 35}[run]
+
+
 def test_what_no_ball_suffices_for_is_not_shown() -> None:
     context = context_of()
-    assert not AMUN(attack_rounds=1).attack(context).found.all()
+    assert not AMUN(attack_rounds=1).adversarial(context).found.all()
     assert len(AMUN(attack_rounds=1).prepare(context, seed=0)) < 48
 
 

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from torch import Tensor
 
+from unlearning.adversarial import ADVERSARIAL_VERSION, Adversarial
 from unlearning.fisher import FISHER_VERSION
+from unlearning.rewinding import REWINDING_VERSION, read_weights
 from unlearning.saliency import SALIENCY_VERSION, Saliency
 
 
@@ -21,16 +23,30 @@ class Requirement:
     Attributes:
         meaning: one phrase for people.
         version: of the code that makes the tensors.
-        read: from tensors by parameter name, on the model's device, to what a method finds under the name.
+        read: from tensors by name, on the model's device, to what a method finds under the name.
+        by_parameter: whether there is one tensor a parameter, by its name; then they come in the network's order.
     """
 
     meaning: str
     version: int
     read: Callable[[Mapping[str, Tensor]], Any]
+    by_parameter: bool = True
 
 
 REQUIREMENTS: Final[dict[str, Requirement]] = {
     "saliency": Requirement("saliency scores of the original on D_f", SALIENCY_VERSION, Saliency),
     "fisher_forget": Requirement("diagonal Fisher information of the original on D_f", FISHER_VERSION, dict),
     "fisher_train": Requirement("diagonal Fisher information of the original on all of train", FISHER_VERSION, dict),
+    "adversarial": Requirement(
+        "adversarial images of the original beside those of D_f",
+        ADVERSARIAL_VERSION,
+        Adversarial.read,
+        by_parameter=False,
+    ),
+    "earlier_weights": Requirement(
+        "weights of the original before the last parts of its training",
+        REWINDING_VERSION,
+        read_weights,
+        by_parameter=False,
+    ),
 }

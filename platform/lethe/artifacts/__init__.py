@@ -16,6 +16,8 @@ from lethe.artifacts._recipe import (
 from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
 from lethe.artifacts.kinds import (
     KINDS,
+    AdversarialImages,
+    EarlierWeights,
     FisherInformation,
     SaliencyScores,
     TrainedModel,
@@ -28,6 +30,7 @@ from lethe.artifacts.kinds import (
 __all__ = [
     "KINDS",
     "REQUIRED",
+    "AdversarialImages",
     "Artifact",
     "ArtifactKey",
     "ArtifactRecipe",
@@ -36,6 +39,7 @@ __all__ = [
     "BuildJob",
     "Built",
     "CorruptArtifactError",
+    "EarlierWeights",
     "Facts",
     "FisherInformation",
     "Manifest",

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.artifacts._recipe import ArtifactRecipe, in_order
-from lethe.artifacts.kinds import FisherInformation, oracle, original, saliency
+from lethe.artifacts.kinds import AdversarialImages, EarlierWeights, FisherInformation, oracle, original, saliency
 from lethe.study import MethodSearch, Scenario
 
 REQUIRED: Final[dict[str, Callable[[Scenario, int], ArtifactRecipe]]] = {
     "saliency": saliency,
     "fisher_forget": lambda scenario, seed: FisherInformation(original(scenario, seed), scenario.forgotten),
     "fisher_train": lambda scenario, seed: FisherInformation(original(scenario, seed), scenario.everything),
+    "adversarial": lambda scenario, seed: AdversarialImages(original(scenario, seed), scenario.forgotten),
+    "earlier_weights": lambda scenario, seed: EarlierWeights(original(scenario, seed)),
 }
 """The recipe of each name in `unlearning.requirements`, for a scenario and a training seed."""
 

@@ -127,8 +127,10 @@ class TrialContext:
         if name not in self._required:
             artifact = self.load(REQUIRED[name](self.scenario, self.seed))
             [tensors] = artifact.files.values()
-            by_parameter = {part: tensors[part].to(one.device) for part, one in self.context.model.named_parameters()}
-            self._required[name] = (artifact, REQUIREMENTS[name].read(by_parameter))
+            requirement, model = REQUIREMENTS[name], self.context.model
+            order = [part for part, _ in model.named_parameters()] if requirement.by_parameter else list(tensors)
+            on_device = {part: tensors[part].to(self.context.engine.device) for part in order}
+            self._required[name] = (artifact, requirement.read(on_device))
         return self._required[name]
 
 

@@ -90,12 +90,16 @@ def _options(family: "Family[Any]", part: Any) -> list[str]:
 
 def _class_of_options(family: "Family[Any]", part: Any) -> tuple[Table, str]:
     """Return a table of the options of a method, network, data source or audit, and its meaning."""
-    table = Table("option", "values", "default", "meaning", box=SIMPLE_HEAD)
+    from unlearning.methods import Method
+
+    ranges = part.ranges if issubclass(part, Method) else {}
+    table = Table("option", "values", "default", *(["search: default"] if ranges else []), "meaning", box=SIMPLE_HEAD)
     schema = part.model_json_schema()
     for option in _options(family, part):
         about = schema["properties"][option]
         default = "needed" if option in schema.get("required", ()) else _written(about.get("default"))
-        table.add_row(*map(Text, (option, _values(about), default, about.get("description", ""))))
+        searched = [str(ranges.get(option, ""))] if ranges else []
+        table.add_row(*map(Text, (option, _values(about), default, *searched, about.get("description", ""))))
     return table, (part.__doc__ or "").strip().partition("\n")[0]
 
 

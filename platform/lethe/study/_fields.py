@@ -11,11 +11,12 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
-from lethe.study._model import Choices, Study
+from lethe.study._model import Study
 from unlearning.audits import AUDITS
 from unlearning.data import SOURCES
 from unlearning.families import OptionsFamily, PluginError
 from unlearning.models import NETWORKS
+from unlearning.ranges import Choices
 
 Location = Sequence[int | str]
 

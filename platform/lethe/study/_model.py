@@ -1,6 +1,8 @@
 """What a study file may say: types, bounds, defaults, and beside each key the meaning that its documents quote."""
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from itertools import product
+from typing import Annotated, Any, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
@@ -15,53 +17,29 @@ from unlearning.methods import METHODS, Method
 from unlearning.metrics import BUILT_IN, METRICS, Metric
 from unlearning.models import AnyNetwork, ResNet18
 from unlearning.options import Options
+from unlearning.ranges import Choices, Range
 from unlearning.training import Recipe
 
 Listed = Field(strict=False)
 """A YAML list may stand for a tuple; what is in it stays strict."""
 
 
-class Range(Options):
-    """An interval of a number to search, on a plain or a logarithmic scale."""
-
-    low: float = Field(description="lower end, included")
-    high: float = Field(description="upper end, included; above `low`")
-    log: bool = Field(False, description="whether to search on a logarithmic scale; `low` is then above 0")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError(f"a range runs from low to high, got low {self.low:g} and high {self.high:g}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range lies above 0, got low {self.low:g}")
-        return self
-
-
-class Choices(Options):
-    """Named alternatives to search, written as a plain list."""
-
-    choices: Annotated[tuple[int | float | str, ...], MinLen(2), Listed] = Field(description="values to choose from")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_list(cls, value: object) -> object:
-        if not isinstance(value, list | tuple):
-            return value
-        for entry in value:
-            if isinstance(entry, bool) or not isinstance(entry, int | float | str):
-                raise ValueError(f"wanted numbers or texts to choose from, got {shown(entry)}")
-        return {"choices": value}
-
-
 def _shape(value: object) -> str:
     return "choices" if isinstance(value, list | tuple | Choices) else "range"
 
+
+DEFAULT: Final = "default"
+"""What a study writes for the ranges that a method itself declares."""
 
 Dimension = Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_shape)]
 
 
 class MethodChoice(Options):
-    """A method of the study: its fixed options stand beside ``name``, the searched ones under ``search``."""
+    """A method of the study: its fixed options stand beside ``name``, the searched ones under ``search``.
+
+    ``search: default`` searches the options that the method declares ranges for and that are not fixed, and
+    ``default`` in place of a range takes the declared one. Both are replaced when a study is read.
+    """
 
     name: str = Field(description="name of the method")
     fixed: dict[str, Any] = Field(default_factory=dict, description="options that are the same in every trial")
@@ -75,7 +53,7 @@ class MethodChoice(Options):
             return value
         fixed = {key: option for key, option in value.items() if key not in ("name", "search")}
         named = {"name": value["name"]} if "name" in value else {}
-        return {**named, "fixed": fixed, "search": value.get("search") or {}}
+        return {**named, "fixed": fixed, "search": _searched(value.get("name"), fixed, value.get("search") or {})}
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -114,6 +92,14 @@ class MethodChoice(Options):
     def longest(self) -> int:
         """The most epochs that a trial of the method can have."""
         return max(self._ends("epochs")) if "epochs" in self.search else self.example.epochs
+
+    def faults(self, forgotten: int, images: int) -> list[str]:
+        """Return what `Method.fault` says of the ends of what is searched, each once."""
+        if self.method.fault is Method.fault:
+            return []
+        corners = product(*(self._ends(name) for name in self.search))
+        found = (self.at(dict(zip(self.search, corner, strict=True))).fault(forgotten, images) for corner in corners)
+        return list(dict.fromkeys(fault for fault in found if fault))
 
     def at(self, setting: dict[str, Any]) -> Method:
         """Make the method at a setting of its searched options."""
@@ -155,6 +141,31 @@ class MethodChoice(Options):
         """Return whether an option of the method is a whole number."""
         field = self.method.model_fields.get(name)
         return field is not None and field.annotation is int
+
+
+def _searched(name: object, fixed: Mapping[str, Any], search: object) -> object:
+    """Replace the word `default`, for all options or for one, by the ranges that the method itself declares."""
+    known = isinstance(name, str) and name in METHODS
+    ranges = METHODS[str(name)].ranges if known else {}
+    if search == DEFAULT:
+        left = {option: values for option, values in ranges.items() if option not in fixed}
+        if known and not left:
+            raise ValueError(f"search: {name} has {_declared(ranges)}, none left to search; name options and ranges")
+        return left
+    if isinstance(search, str):
+        raise ValueError(f"search: wanted a mapping of options, or {DEFAULT}, got {shown(search)}")
+    if not isinstance(search, dict):
+        return search
+    asked = [option for option, values in search.items() if values == DEFAULT]
+    lacking = [option for option in asked if known and option not in ranges]
+    if lacking:
+        raise ValueError("\n".join(f"search.{option}: {name} has {_declared(ranges)}" for option in lacking))
+    kept = {option: values for option, values in search.items() if option not in asked}
+    return {**search, **{option: ranges[option] for option in asked}} if known else kept
+
+
+def _declared(ranges: Mapping[str, object]) -> str:
+    return f"default ranges for {', '.join(ranges)} alone" if ranges else "no default ranges"
 
 
 def _try(method: type[Method], name: str, value: Any) -> ValidationError | None:

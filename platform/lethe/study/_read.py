@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from lethe.errors import LetheError
 from lethe.study._fields import Location, discriminator_of, is_model, names_of, resolve
-from lethe.study._model import MethodChoice, Range, Study
+from lethe.study._model import MethodChoice, Study
 from lethe.study._paths import beside
 from lethe.study._wording import explain, nearest, shown, unknown
 from lethe.study._write import write_study
@@ -18,6 +18,7 @@ from lethe.study._yaml import YamlError, read_yaml
 from unlearning.data import DataError
 from unlearning.data._files import read_regular
 from unlearning.methods import METHODS
+from unlearning.ranges import Range
 
 STUDY_LIMIT_BYTES: Final = 1 << 20
 """Largest size of a study's file."""

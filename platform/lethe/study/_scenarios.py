@@ -213,11 +213,13 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     """Expand a study over its data, augmentations, forget requests and methods, in the order of its file.
 
     Raises:
-        DataError: a forget request does not fit its data, or two scenarios are the same under different names.
+        DataError: a forget request does not fit its data, two scenarios are the same under different names, or a method
+            can do nothing for a request; all methods and requests at once.
         ValueError: the study's precision is still ``auto``.
     """
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
+    _refuse_what_can_do_nothing(study, scenarios)
     return [MethodSearch(scenario, choice, study) for scenario in scenarios for choice in study.methods]
 
 
@@ -237,6 +239,17 @@ def _refuse_twice(scenarios: Iterable[Scenario]) -> None:
                 f"one scenario by two names: {same.title}; {scenario.title}: the same images are to be forgotten from "
                 "the same data; keep one"
             )
+
+
+def _refuse_what_can_do_nothing(study: Study, scenarios: Iterable[Scenario]) -> None:
+    faults = [
+        f"methods.{number} ({choice.name}), {scenario.dataset}, forget {scenario.request.label}: {fault}"
+        for scenario in scenarios
+        for number, choice in enumerate(study.methods)
+        for fault in choice.faults(len(scenario.forgotten), scenario.train_count)
+    ]
+    if faults:
+        raise DataError("\n".join(dict.fromkeys(faults)))
 
 
 def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from lethe.study._model import MethodChoice, Study
+from lethe.study._model import DEFAULT, MethodChoice, Study
 from unlearning.methods import METHODS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -35,13 +35,17 @@ def _method(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     """Return the schema of a method's entry: its options, and beside them those that are searched."""
     definitions |= schema.pop("$defs", {})
     options = {name: value for name, value in schema["properties"].items() if name != "name"}
-    searched = {"oneOf": [{"$ref": "#/$defs/Range"}, {"$ref": "#/$defs/Choices"}]}
-    schema["properties"]["search"] = {
-        "description": "options to search: a range, or a list of choices, for each",
+    default = {"const": DEFAULT}
+    searched = {"oneOf": [{"$ref": "#/$defs/Range"}, {"$ref": "#/$defs/Choices"}, default]}
+    some = {
         "type": "object",
-        "default": {},
         "properties": {name: {"description": value["description"], **searched} for name, value in options.items()},
         "additionalProperties": False,
+    }
+    schema["properties"]["search"] = {
+        "description": "options to search: a range, or a list of choices, for each; or default: the method's own",
+        "oneOf": [some, default],
+        "default": {},
     }
     return schema
 

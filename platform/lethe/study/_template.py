@@ -11,8 +11,9 @@ from lethe.study._model import ResourceOptions, Search, Seeds, Study, TrainingCh
 from lethe.study._wording import nearest, or_else
 from unlearning.data import SOURCES, Folder
 from unlearning.data.catalogue import sets
-from unlearning.methods import METHODS, SalUn
+from unlearning.methods import METHODS, FineTune, SalUn
 from unlearning.models import CNN
+from unlearning.ranges import Choices, Range
 
 _WIDTH: Final = 110
 
@@ -64,15 +65,16 @@ def _lines(data: str) -> Iterator[str]:
     yield from _headed("methods", f"a list of any of {', '.join(METHODS)}")
     yield "  - name: salun"
     yield from _keys(SalUn, {"epochs": 3, "batch_size": 64}, 4)
-    yield _beside("    search:", "options to search: a range, or a list of choices, for each")
-    yield "      lr: {low: 1e-3, high: 1e-1, log: true}"
-    yield "      density: {low: 0.1, high: 0.9}"
-    yield "      # relabel: [any, other]"
+    yield _beside("    search: default", "the method's own ranges, which are")
+    yield "    # search:"
+    for option, values in SalUn.ranges.items():
+        yield f"    #   {option}: {_written(values)}"
     yield "  - name: fine_tune"
     yield "    epochs: 3"
     yield "    batch_size: 64"
-    yield "    search:"
-    yield "      lr: {low: 1e-3, high: 1e-1, log: true}"
+    yield _beside("    search:", "options to search: a range, or a list of choices, for each")
+    for option, values in FineTune.ranges.items():
+        yield f"      {option}: {_written(values)}"
     yield ""
     yield from _keys(Study, {"metrics": "[]", "audits": "[]"})
     yield "# audits: [{name: rmia, references: 4}]"
@@ -89,6 +91,12 @@ def _lines(data: str) -> Iterator[str]:
         yield from _keys(ResourceOptions, {key: "{cpu: 1, gpu: 0}"}, 2)
     yield ""
     yield from _keys(Study, {"results": "results"})
+
+
+def _written(values: Range | Choices) -> str:
+    if isinstance(values, Choices):
+        return f"[{', '.join(map(str, values.choices))}]"
+    return f"{{low: {values.low:g}, high: {values.high:g}{', log: true' if values.log else ''}}}"
 
 
 def _data(data: str) -> Iterator[str]:

@@ -7,8 +7,9 @@ that was kept before there were these options is still the same one.
 from collections.abc import Set
 from typing import Any
 
-from lethe.study._model import Choices, MethodChoice, Study
+from lethe.study._model import MethodChoice, Study
 from lethe.study._yaml import write_yaml
+from unlearning.ranges import Choices
 
 
 def write_study(study: Study, without: Set[str] = frozenset()) -> str:

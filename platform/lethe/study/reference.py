@@ -14,9 +14,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lethe.study._fields import alternatives, discriminator_of, is_model, literals
-from lethe.study._model import Range, Study
+from lethe.study._model import Study
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.methods import METHODS
+from unlearning.methods import METHODS, Method
+from unlearning.ranges import Range
 
 _WORDS: Final = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path"}
 
@@ -99,8 +100,13 @@ def _augmentations() -> str:
 def _methods() -> Iterator[str]:
     yield "## methods\n\n" + _METHODS
     for name, method in METHODS.items():
-        yield _section(f"### `name: {name}`", method)
+        yield _section(f"### `name: {name}`", method) + _ranges(method)
     yield _section("### A range to search", Range)
+
+
+def _ranges(method: type[Method]) -> str:
+    written = "; ".join(f"`{option}` {values}" for option, values in method.ranges.items())
+    return f"\n`search: default`: {written}.\n" if written else ""
 
 
 _METHODS: Final = """A list. Each entry has the `name` of a method, options that are fixed, and under `search`
@@ -112,6 +118,10 @@ options that are searched, each with a range or a list of choices:
         search:
           lr: {low: 1e-3, high: 1e-1, log: true}
           loop: [sequential, mixed]
+
+`search: default` searches the ranges that the method itself declares, but for options that are fixed; this page and
+`lethe methods NAME` list them. `default` in place of one range takes the declared one, as in `search: {lr: default,
+loop: [sequential, mixed]}`. It is the same study as one in which the ranges are written out, and is kept so.
 
 An option that is neither fixed nor searched has its default. A range of an option that is a whole number proposes whole
 numbers. [methods.md](methods.md) says what the methods do and where they come from.

@@ -12,6 +12,7 @@ from unlearning.methods._fcs import FCS
 from unlearning.methods._fine_tune import FineTune
 from unlearning.methods._fisher_forgetting import FisherForgetting
 from unlearning.methods._gradient_ascent import GradientAscent, negative_cross_entropy
+from unlearning.methods._head_distillation import HeadDistillation
 from unlearning.methods._influence import Influence
 from unlearning.methods._l1_sparse import L1Sparse
 from unlearning.methods._last_layers import CFk, EUk
@@ -19,6 +20,7 @@ from unlearning.methods._msg import MSG
 from unlearning.methods._munba import MUNBa
 from unlearning.methods._neggrad_plus import NegGradPlus
 from unlearning.methods._nothing import Nothing
+from unlearning.methods._r2d import RewindDescend
 from unlearning.methods._random_label import RandomLabel
 from unlearning.methods._regun import ReGUn
 from unlearning.methods._salun import SalUn
@@ -28,6 +30,7 @@ from unlearning.methods._scrub import Scrub
 from unlearning.methods._sfron import SFRon
 from unlearning.methods._sgd import DescentMethod, Epoch, SGDMethod
 from unlearning.methods._ssd import SSD
+from unlearning.methods._weight_distortion import WeightDistortion
 
 METHODS: OptionsFamily[Method] = OptionsFamily(
     "method",
@@ -49,6 +52,8 @@ METHODS: OptionsFamily[Method] = OptionsFamily(
         "msg": MSG,
         "ct": ConvolutionTranspose,
         "damage_tune": DamageTune,
+        "weight_distortion": WeightDistortion,
+        "r2d": RewindDescend,
         "amun": AMUN,
         "regun": ReGUn,
         "entropy_forgetting": EntropyForgetting,
@@ -57,6 +62,7 @@ METHODS: OptionsFamily[Method] = OptionsFamily(
         "ssd": SSD,
         "influence": Influence,
         "fisher_forgetting": FisherForgetting,
+        "head_distillation": HeadDistillation,
         "gradient_ascent": GradientAscent,
         "nothing": Nothing,
     },
@@ -82,6 +88,7 @@ __all__ = [
     "FisherForgetting",
     "ForgetTask",
     "GradientAscent",
+    "HeadDistillation",
     "HeldOut",
     "Influence",
     "L1Sparse",
@@ -91,6 +98,7 @@ __all__ = [
     "Nothing",
     "RandomLabel",
     "ReGUn",
+    "RewindDescend",
     "SFRon",
     "SGDMethod",
     "SalUn",
@@ -98,5 +106,6 @@ __all__ = [
     "Scissorhands",
     "Scrub",
     "UnlearningContext",
+    "WeightDistortion",
     "negative_cross_entropy",
 ]

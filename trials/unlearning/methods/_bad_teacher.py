@@ -18,6 +18,7 @@ from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import divergence
 from unlearning.methods._sgd import DescentMethod, Epoch
 from unlearning.methods._weights import fresh_weights
+from unlearning.ranges import Ranges, choices, logarithmic, plain
 from unlearning.seeds import derive, generator
 
 
@@ -35,6 +36,11 @@ class BadTeacher(DescentMethod):
 
     name: Literal["bad_teacher"] = "bad_teacher"
     title: ClassVar[str] = "Bad Teacher"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-5, 1e-2),
+        "epochs": plain(1, 5),
+        "temperature": choices(1.0, 2.0, 4.0),
+    }
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 1
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 1e-4
     weight_decay: Annotated[float, Ge(0), Field(description="weight decay")] = 0.0

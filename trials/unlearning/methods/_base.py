@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unlearning.engine import DataPass, Engine
 from unlearning.options import Options
+from unlearning.ranges import Ranges
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,13 @@ class Method(Options, ABC):
         version: raised by hand when the same setting comes to mean other numbers; whatever the method made before is
             then made again. A method that derives from another one has that one's version unless it says its own.
         requires: what settings of the method may need beside the original: names of `unlearning.requirements`.
+        ranges: which options a search tries unless a study says otherwise (`search: default`), and over which values.
     """
 
     title: ClassVar[str]
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
+    ranges: ClassVar[Ranges] = {}
 
     name: str
     epochs: Annotated[int, Ge(0), Field(description="epochs of unlearning")]
@@ -105,6 +108,13 @@ class Method(Options, ABC):
     def needs(self) -> tuple[str, ...]:
         """What this setting needs of what the method requires."""
         return self.requires
+
+    def fault(self, forgotten: int, images: int) -> str | None:
+        """Return why this setting can do nothing for a request of so many of so many train images; None where it can.
+
+        It is asked of every end of what a study searches, before anything is trained.
+        """
+        return None
 
     def controls(self) -> dict[str, "Method"]:
         """Return the controls that a table shows beside this setting, by what distinguishes them; none by default."""

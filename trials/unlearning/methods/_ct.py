@@ -16,6 +16,7 @@ from torch import nn
 from unlearning.engine import DataPass
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
+from unlearning.ranges import Ranges, logarithmic
 
 
 @torch.no_grad()
@@ -31,6 +32,10 @@ class ConvolutionTranspose(DescentMethod):
 
     name: Literal["ct"] = "ct"
     title: ClassVar[str] = "CT"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.5),
+        "weight_decay": logarithmic(1e-5, 1e-2),
+    }
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 3
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 64
     lr: Annotated[float, Gt(0), Field(description="learning rate of the first epoch; a cosine of epochs follows")] = (

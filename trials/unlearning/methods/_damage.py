@@ -6,7 +6,7 @@ shoaibahmed/vision_relearning.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 import torch
 from annotated_types import Interval
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from unlearning.engine import DataPass
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._ct import transpose_kernels
-from unlearning.methods._sgd import DescentMethod, Epoch
+from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
 from unlearning.methods._weights import fresh_weights, layers
+from unlearning.ranges import Ranges, choices, logarithmic
 from unlearning.seeds import derive, generator
 
 Kind = Literal["noise", "shrink", "drop", "redraw", "prune", "transpose", "last"]
@@ -28,6 +29,12 @@ class DamageTune(DescentMethod):
 
     name: Literal["damage_tune"] = "damage_tune"
     title: ClassVar[str] = "damage and fine-tune"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.5),
+        "damage": choices(*get_args(Kind)),
+        "strength": logarithmic(0.02, 0.6),
+        "schedule": SCHEDULES,
+    }
     damage: Annotated[
         Kind,
         Field(

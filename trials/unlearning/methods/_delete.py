@@ -11,30 +11,22 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import softmax
 
 from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._losses import divergence, true_loss
-from unlearning.methods._sgd import DescentMethod, Epoch
-
-_NEVER = -1e10
-"""A logit whose probability is zero."""
-
-
-def _decoupled(forget: Batch) -> Tensor:
-    masked_BK = forget.taught["original"].scatter(1, forget.labels_B[:, None], _NEVER)
-    return divergence(softmax(masked_BK, 1), forget.logits_BK)
+from unlearning.methods._losses import true_loss, without_true_class
+from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
+from unlearning.ranges import Ranges, logarithmic, plain
 
 
 def _forget_alone(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = _decoupled(batches[0])
+    loss = without_true_class(batches[0])
     return loss, step.gradients(loss)
 
 
 def _beside_retain(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
     forget, retain = batches
-    loss = _decoupled(forget) + step.numbers[0] * true_loss(retain)
+    loss = without_true_class(forget) + step.numbers[0] * true_loss(retain)
     return loss, step.gradients(loss)
 
 
@@ -43,6 +35,11 @@ class Delete(DescentMethod):
 
     name: Literal["delete"] = "delete"
     title: ClassVar[str] = "DELETE"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-4, 0.1),
+        "retain_weight": plain(0.0, 2.0),
+        "schedule": SCHEDULES,
+    }
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01
     weight_decay: Annotated[float, Ge(0), Field(description="weight decay of SGD")] = 0.0
     retain_weight: Annotated[

@@ -14,7 +14,8 @@ from torch.nn.functional import log_softmax
 from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import descend
-from unlearning.methods._sgd import DescentMethod, Epoch
+from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
+from unlearning.ranges import Ranges, logarithmic
 
 
 def _undecide(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
@@ -28,6 +29,11 @@ class EntropyForgetting(DescentMethod):
 
     name: Literal["entropy_forgetting"] = "entropy_forgetting"
     title: ClassVar[str] = "entropy forgetting"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.2),
+        "forget_weight": logarithmic(1e-2, 2.0),
+        "schedule": SCHEDULES,
+    }
     forget_weight: Annotated[float, Gt(0), Field(description="weight of the entropy on the forget set")] = 1.0
 
     def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[StepPass]:

@@ -18,6 +18,7 @@ from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import descend, divergence
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
+from unlearning.ranges import Ranges, logarithmic
 
 _LAST_RATE = 1e-6
 _FLATTEN, _CONTRAST = 1, 2
@@ -42,6 +43,11 @@ class FCS(DescentMethod):
 
     name: Literal["fcs"] = "fcs"
     title: ClassVar[str] = "FCS"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.1),
+        "flatten_lr": logarithmic(1e-4, 5e-2),
+        "contrast_lr": logarithmic(1e-5, 1e-2),
+    }
     epochs: Annotated[int, Ge(1), Field(description="rounds of contrast and repair")] = 8
     lr: Annotated[float, Gt(0), Field(description="learning rate of the repair, which the schedule multiplies")] = 4e-3
     weight_decay: Annotated[float, Ge(0), Field(description="weight decay of the repair")] = 0.01

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
-from unlearning.methods._sgd import SGDMethod
+from unlearning.methods._sgd import SCHEDULES, SGDMethod
+from unlearning.ranges import Ranges, logarithmic
 
 
 class FineTune(SGDMethod):
@@ -17,6 +18,10 @@ class FineTune(SGDMethod):
 
     name: Literal["fine_tune"] = "fine_tune"
     title: ClassVar[str] = "fine-tuning"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.5),
+        "schedule": SCHEDULES,
+    }
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01
 
     def data_passes(self, task: ForgetTask, order_N: Tensor, random: torch.Generator) -> list[DataPass]:

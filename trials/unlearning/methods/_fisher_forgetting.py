@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy, softmax
 from unlearning.engine import Stream, sum_gradients
 from unlearning.methods._base import Method, UnlearningContext
 from unlearning.methods._weights import layers
+from unlearning.ranges import Ranges, logarithmic
 from unlearning.seeds import generator
 
 _DAMPING = 1e-8
@@ -34,6 +35,9 @@ class FisherForgetting(Method):
 
     name: Literal["fisher_forgetting"] = "fisher_forgetting"
     title: ClassVar[str] = "Fisher forgetting"
+    ranges: ClassVar[Ranges] = {
+        "alpha": logarithmic(1e-9, 1e-5),
+    }
     epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
     alpha: Annotated[float, Gt(0), Field(description="variance of the noise where F is 1")] = 1e-6
     samples: Annotated[int, Ge(1), Field(description="retain images that F is estimated on, at most")] = 1000

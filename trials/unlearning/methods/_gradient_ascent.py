@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
 from unlearning.methods._sgd import SGDMethod
+from unlearning.ranges import Ranges, logarithmic, plain
 
 
 def negative_cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
@@ -24,6 +25,10 @@ class GradientAscent(SGDMethod):
 
     name: Literal["gradient_ascent"] = "gradient_ascent"
     title: ClassVar[str] = "gradient ascent"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-6, 1e-2),
+        "epochs": plain(1, 10),
+    }
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 1e-4
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 5
 

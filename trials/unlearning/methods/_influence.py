@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from unlearning.engine import Stream, gradients_along, sum_gradients
 from unlearning.methods._base import Method, UnlearningContext
+from unlearning.ranges import Ranges, logarithmic
 from unlearning.seeds import generator
 
 _SUMMED = partial(cross_entropy, reduction="sum")
@@ -31,6 +32,10 @@ class Influence(Method):
 
     name: Literal["influence"] = "influence"
     title: ClassVar[str] = "influence unlearning"
+    ranges: ClassVar[Ranges] = {
+        "alpha": logarithmic(0.1, 100.0),
+        "scale": logarithmic(100.0, 10000.0),
+    }
     epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
     alpha: Annotated[float, Gt(0), Field(description="length of the step")] = 10.0
     inverse: Annotated[

@@ -15,7 +15,8 @@ from torch import Tensor
 from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import true_loss
-from unlearning.methods._sgd import DescentMethod, Epoch
+from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
+from unlearning.ranges import Ranges, logarithmic
 
 
 def _sparse(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
@@ -29,6 +30,11 @@ class L1Sparse(DescentMethod):
 
     name: Literal["l1_sparse"] = "l1_sparse"
     title: ClassVar[str] = "l1-sparse"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.5),
+        "alpha": logarithmic(1e-6, 1e-3),
+        "schedule": SCHEDULES,
+    }
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01
     alpha: Annotated[float, Ge(0), Field(description="weight of the penalty in the first epoch")] = 5e-4
     penalty: Annotated[

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from unlearning.engine import DataPass
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._sgd import DescentMethod, Epoch
+from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
 from unlearning.methods._weights import fresh_weights, layers
+from unlearning.ranges import Ranges, logarithmic, plain
 from unlearning.seeds import derive
 
 
@@ -24,6 +25,11 @@ class CFk(DescentMethod):
 
     name: Literal["cf_k"] = "cf_k"
     title: ClassVar[str] = "CF-k"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.5),
+        "layers": plain(1, 6),
+        "schedule": SCHEDULES,
+    }
     layers: Annotated[int, Ge(1), Field(description="k: convolutions and linear layers that are trained")] = 2
 
     def masks(self, context: UnlearningContext, seed: int) -> list[Tensor]:

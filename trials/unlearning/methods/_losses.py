@@ -8,11 +8,20 @@ from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from unlearning.engine import Batch, Step
 
+_NEVER = -1e10
+"""A logit whose probability is zero."""
+
 
 def true_loss(batch: Batch) -> Tensor:
     """Return a batch's mean cross-entropy to its labels."""
     loss: Tensor = cross_entropy(batch.logits_BK, batch.labels_B)
     return loss
+
+
+def without_true_class(batch: Batch) -> Tensor:
+    """Return the divergence from the teacher `original`, as it is once the true class is ruled out."""
+    masked_BK = batch.taught["original"].scatter(1, batch.labels_B[:, None], _NEVER)
+    return divergence(softmax(masked_BK, 1), batch.logits_BK)
 
 
 def descend(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:

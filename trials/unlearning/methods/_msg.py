@@ -16,6 +16,7 @@ from unlearning.engine import Batch, Step, StepPass, Stream, sum_gradients
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
+from unlearning.ranges import Ranges, choices, logarithmic, plain
 from unlearning.seeds import generator
 
 
@@ -29,6 +30,11 @@ class MSG(DescentMethod):
 
     name: Literal["msg"] = "msg"
     title: ClassVar[str] = "MSG"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.5),
+        "redrawn_share": plain(0.05, 0.6),
+        "kept_factor": choices(0.0, 0.1, 0.3, 1.0),
+    }
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 5
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 64
     lr: Annotated[float, Gt(0), Field(description="peak learning rate; it rises and falls from epoch to epoch")] = 1e-3

@@ -16,7 +16,8 @@ from torch import Tensor
 from unlearning.engine import Batch, Step, StepPass, Stream, clipped, flat_norm
 from unlearning.methods._base import ForgetTask, UnlearningContext
 from unlearning.methods._losses import descend, true_loss
-from unlearning.methods._sgd import DescentMethod, Epoch
+from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
+from unlearning.ranges import Ranges, logarithmic
 
 _LEAST = 1e-6
 """The least of 1 + cos: where the gradients are opposite there is no bargain, and the update stays finite."""
@@ -41,6 +42,11 @@ class MUNBa(DescentMethod):
 
     name: Literal["munba"] = "munba"
     title: ClassVar[str] = "MUNBa"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.2),
+        "clip": logarithmic(0.1, 2.0),
+        "schedule": SCHEDULES,
+    }
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01
     clip: Annotated[float, Gt(0), Field(description="largest norm of an update that both sets agree on")] = 1.0
 

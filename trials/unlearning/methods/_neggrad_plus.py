@@ -16,6 +16,7 @@ from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
+from unlearning.ranges import Ranges, choices, logarithmic
 
 
 def _opposed(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
@@ -40,6 +41,11 @@ class NegGradPlus(DescentMethod):
 
     name: Literal["neggrad_plus"] = "neggrad_plus"
     title: ClassVar[str] = "NegGrad+"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-4, 0.2),
+        "alpha": choices(0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999),
+        "momentum": choices(0.0, 0.9),
+    }
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01
     momentum: Annotated[float, Interval(ge=0, lt=1), Field(description="momentum of SGD")] = 0.0
     weight_decay: Annotated[float, Ge(0), Field(description="weight decay of SGD")] = 0.0

@@ -15,7 +15,8 @@ from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
-from unlearning.methods._sgd import SGDMethod
+from unlearning.methods._sgd import SCHEDULES, SGDMethod
+from unlearning.ranges import Ranges, logarithmic
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class RandomLabel(SGDMethod):
     later: ClassVar[tuple[str, ...]] = (*SGDMethod.later, "forget_weight")
     name: Literal["random_label"] = "random_label"
     title: ClassVar[str] = "random label"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.2),
+        "schedule": SCHEDULES,
+        "forget_weight": logarithmic(0.1, 2.0),
+    }
     loop: Annotated[
         Literal["sequential", "mixed"], Field(description="forget before retain, or both shuffled together")
     ] = "sequential"

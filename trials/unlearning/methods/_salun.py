@@ -12,6 +12,8 @@ from torch import Tensor
 
 from unlearning.methods._base import Method, UnlearningContext
 from unlearning.methods._random_label import RandomLabel
+from unlearning.methods._sgd import SCHEDULES
+from unlearning.ranges import Ranges, logarithmic, plain
 from unlearning.saliency import Ranking, Saliency
 from unlearning.seeds import generator
 
@@ -22,6 +24,12 @@ class SalUn(RandomLabel):
     name: Literal["salun"] = "salun"  # type: ignore[assignment]
     title: ClassVar[str] = "SalUn"
     requires: ClassVar[tuple[str, ...]] = ("saliency",)
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.2),
+        "density": plain(0.1, 0.9),
+        "schedule": SCHEDULES,
+        "forget_weight": logarithmic(0.1, 2.0),
+    }
     density: Annotated[float, Interval(gt=0, le=1), Field(description="share of weights left trainable")] = 0.5
     mask: Annotated[
         Literal["saliency", "random"], Field(description="rank weights by saliency or, as a control, by chance")

@@ -16,7 +16,8 @@ from unlearning.engine import Batch, DataPass, Step, StepPass, Stream
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import descend
 from unlearning.methods._random_label import RandomLabel, WeightedCrossEntropy
-from unlearning.methods._sgd import Epoch
+from unlearning.methods._sgd import SCHEDULES, Epoch
+from unlearning.ranges import Ranges, logarithmic, plain
 
 
 def _weighted(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
@@ -41,6 +42,12 @@ class SalUnSoft(RandomLabel):
     later: ClassVar[tuple[str, ...]] = ()
     name: Literal["salun_soft"] = "salun_soft"  # type: ignore[assignment]
     title: ClassVar[str] = "SalUn-soft"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.2),
+        "held_share": plain(0.1, 0.9),
+        "schedule": SCHEDULES,
+        "forget_weight": logarithmic(0.1, 2.0),
+    }
     held_share: Annotated[
         float, Interval(gt=0, le=1), Field(description="share of the weights that is held in the first epoch")
     ] = 0.5

@@ -17,6 +17,7 @@ from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
 from unlearning.methods._weights import layers
+from unlearning.ranges import Ranges, logarithmic
 from unlearning.seeds import generator
 
 _DAMPING, _MARGIN = 1e-3, 0.5
@@ -52,6 +53,11 @@ class Scissorhands(DescentMethod):
 
     name: Literal["scissorhands"] = "scissorhands"
     title: ClassVar[str] = "Scissorhands"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.2),
+        "redrawn_share": logarithmic(5e-3, 0.3),
+        "forget_weight": logarithmic(5e-3, 0.5),
+    }
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 256
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 5e-3
     redrawn_share: Annotated[

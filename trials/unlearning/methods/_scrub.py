@@ -17,6 +17,7 @@ from unlearning.engine import Batch, Engine, Step, StepPass, Stream
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import distillation, true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
+from unlearning.ranges import Ranges, choices, logarithmic, plain
 
 _TEACHERS = ("original",)
 
@@ -39,6 +40,12 @@ class Scrub(DescentMethod):
 
     name: Literal["scrub"] = "scrub"
     title: ClassVar[str] = "SCRUB"
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(5e-5, 5e-2),
+        "alpha": logarithmic(1e-3, 1.0),
+        "ascent_epochs": plain(1, 5),
+        "forget_batch_size": choices(16, 64, 256),
+    }
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 5
     batch_size: Annotated[int, Ge(1), Field(description="images a step on the retain set")] = 32
     forget_batch_size: Annotated[int, Ge(1), Field(description="images a step on the forget set")] = 16

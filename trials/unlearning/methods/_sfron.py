@@ -19,6 +19,7 @@ from unlearning.methods._base import UnlearningContext
 from unlearning.methods._fisher_pairs import FISHERS, Importance, of_forget_and_retain
 from unlearning.methods._losses import descend
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
+from unlearning.ranges import Ranges, choices, logarithmic
 
 _TINY = 1e-15
 _LEAST_LOSS = 1e-8
@@ -39,6 +40,11 @@ class SFRon(DescentMethod):
     name: Literal["sfron"] = "sfron"
     title: ClassVar[str] = "SFRon"
     requires: ClassVar[tuple[str, ...]] = FISHERS
+    ranges: ClassVar[Ranges] = {
+        "lr": logarithmic(1e-3, 0.2),
+        "alpha": logarithmic(0.1, 100.0),
+        "forget_every": choices(2, 5, 10),
+    }
     epochs: Annotated[int, Ge(1), Field(description="passes over the retain set")] = 5
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 128
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01

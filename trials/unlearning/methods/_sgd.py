@@ -13,10 +13,14 @@ from torch import Tensor, nn
 
 from unlearning.engine import DataPass, OptimizerName, StepPass, Stream
 from unlearning.methods._base import ForgetTask, Method, UnlearningContext
+from unlearning.ranges import choices
 from unlearning.seeds import generator
 from unlearning.training import epoch_order
 
 Pass = DataPass | StepPass
+
+SCHEDULES = choices("constant", "cosine")
+"""The schedules that searches try."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 from unlearning.errors import InputError
 from unlearning.methods._base import ForgetTask, Method, UnlearningContext
 from unlearning.methods._fisher_pairs import FISHERS, Importance, of_forget_and_train
+from unlearning.ranges import Ranges, logarithmic
 
 
 class SSD(Method):
@@ -25,6 +26,10 @@ class SSD(Method):
     name: Literal["ssd"] = "ssd"
     title: ClassVar[str] = "SSD"
     requires: ClassVar[tuple[str, ...]] = FISHERS
+    ranges: ClassVar[Ranges] = {
+        "alpha": logarithmic(0.2, 4.0),
+        "strength": logarithmic(0.1, 1.0),
+    }
     epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
     selection: Annotated[
         Literal["alpha", "adaptive"],
@@ -46,30 +51,33 @@ class SSD(Method):
         """The Fisher information, where it is that of images."""
         return self.requires if self.importance == "image" else ()
 
+    def fault(self, forgotten: int, images: int) -> str | None:
+        """Refuse an alpha that selects no weight: D contains D_f, so I_f is at most n / n_f times I_D."""
+        largest = images / max(1, forgotten)
+        if self.importance == "batch" or self.selection == "adaptive" or self.alpha < largest:
+            return None
+        return (
+            f"alpha {self.alpha:g} selects no weight where {forgotten} of {images} images are to be forgotten: no "
+            f"I_f exceeds n / n_f = {largest:.3g} times I_D; wanted alpha below {largest:.3g}, or selection: adaptive"
+        )
+
     def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
         """Dampen once; there are no epochs.
 
         Raises:
             InputError: alpha is so large that no weight can be selected.
         """
-        self._check(context.task)
+        task = context.task
+        if fault := self.fault(int(task.forget_N.sum()), len(task.forget_N)):
+            raise InputError(f"ssd: {fault}")
         forget, train = of_forget_and_train(context, self.importance, self.batch_size)
-        alpha = self._adaptive(context.task, forget, train) if self.selection == "adaptive" else self.alpha
+        alpha = self._adaptive(task, forget, train) if self.selection == "adaptive" else self.alpha
         with torch.no_grad():
             for parameter, of_forget, of_train in zip(context.model.parameters(), forget, train, strict=True):
                 factor = (self.strength * of_train / of_forget).clamp(max=1)
                 parameter.copy_(torch.where(of_forget > alpha * of_train, parameter * factor, parameter))
         return
         yield
-
-    def _check(self, task: ForgetTask) -> None:
-        """Refuse what changes no weight: D contains D_f, so I_f is at most n / n_f times I_D."""
-        largest = len(task.forget_N) / max(1, int(task.forget_N.sum()))
-        if self.importance == "image" and self.selection == "alpha" and self.alpha >= largest:
-            raise InputError(
-                f"ssd: alpha {self.alpha:g} selects no weight, since no I_f exceeds n / n_f = {largest:.3g} times I_D; "
-                f"wanted alpha below {largest:.3g}, or selection: adaptive"
-            )
 
     def _adaptive(self, task: ForgetTask, forget: list[Tensor], train: list[Tensor]) -> float:
         ratios_P = torch.cat(

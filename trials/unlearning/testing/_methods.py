@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import torch
 from torch import Tensor, nn
 
+from unlearning.adversarial import STANDARD, adversarial_images
 from unlearning.data import ImageData, SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import ForgetSet, RandomShare, select
@@ -17,7 +18,9 @@ from unlearning.engine import Engine
 from unlearning.fisher import squared_gradients
 from unlearning.methods import ForgetTask, GradientAscent, HeldOut, Method, UnlearningContext
 from unlearning.models import CNN
+from unlearning.ranges import Choices
 from unlearning.requirements import REQUIREMENTS
+from unlearning.rewinding import UNDONE
 from unlearning.saliency import saliency_scores
 from unlearning.training import Recipe, Training
 from unlearning.trial import EpochResult, unlearn
@@ -111,6 +114,17 @@ def has_controls_that_are_methods_and_a_threshold_that_is_a_number(method: Metho
     assert threshold is None or math.isfinite(threshold), f"wanted a finite threshold or None, got {threshold}"
 
 
+def declares_ranges_of_its_own_options_whose_ends_it_takes(method: Method) -> None:
+    """Check what `search: default` stands for."""
+    kind = type(method)
+    for option, values in kind.ranges.items():
+        assert option in kind.model_fields, f"`ranges` has {option}, which is no option"
+        whole = kind.model_fields[option].annotation is int
+        ends = values.choices if isinstance(values, Choices) else (values.low, values.high)
+        for end in ends:
+            kind.model_validate({option: int(end) if whole else end})
+
+
 METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     has_a_title_a_name_and_a_version,
     survives_being_written_down_and_sent,
@@ -121,6 +135,7 @@ METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     counts_the_images_that_it_trains_on,
     needs_only_what_it_requires,
     has_controls_that_are_methods_and_a_threshold_that_is_a_number,
+    declares_ranges_of_its_own_options_whose_ends_it_takes,
 )
 """What every method must do, each asked of one setting; two epochs are enough."""
 
@@ -164,6 +179,11 @@ def _tensors(name: str) -> dict[str, Tensor]:
     model = CNN(width=4).build(1, _data().classes, seed=0)
     model.load_state_dict(_weights())
     train, forget_F = _data().train, _forget().indices_F
+    if name == "adversarial":
+        return adversarial_images(model, train.images_NCHW[forget_F], train.labels_N[forget_F], STANDARD).tensors
+    if name == "earlier_weights":
+        earlier = {**_weights(), **CNN(width=4).build(1, _data().classes, seed=1).state_dict()}
+        return {f"{percent}/{part}": value for percent in UNDONE for part, value in earlier.items()}
     if name == "saliency":
         return saliency_scores(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
     part = train.images_NCHW, train.labels_N

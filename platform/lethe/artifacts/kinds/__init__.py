@@ -3,6 +3,8 @@
 from typing import Final
 
 from lethe.artifacts._recipe import ArtifactRecipe
+from lethe.artifacts.kinds._adversarial import AdversarialImages
+from lethe.artifacts.kinds._earlier_weights import EarlierWeights
 from lethe.artifacts.kinds._fisher import FisherInformation
 from lethe.artifacts.kinds._saliency import SaliencyScores, saliency
 from lethe.artifacts.kinds._trained_model import TrainedModel, oracle, original, trained_models
@@ -11,10 +13,14 @@ KINDS: Final[dict[str, type[ArtifactRecipe]]] = {
     "trained_model": TrainedModel,
     "saliency": SaliencyScores,
     "fisher_information": FisherInformation,
+    "adversarial_images": AdversarialImages,
+    "earlier_weights": EarlierWeights,
 }
 
 __all__ = [
     "KINDS",
+    "AdversarialImages",
+    "EarlierWeights",
     "FisherInformation",
     "SaliencyScores",
     "TrainedModel",

@@ -64,7 +64,7 @@ class TrainedModel(ArtifactRecipe):
     def make(self, workshop: Workshop) -> Generator[None, None, Product]:
         """Train epoch by epoch, from a checkpoint if there is one, and predict."""
         data = workshop.data(self.scenario.data_hash)
-        training = self._training(workshop, data)
+        training = self._training(workshop)
         yield from self._finish(workshop, training)
         images = {name: getattr(data, name).images_NCHW.to(workshop.device) for name in get_args(SplitName)}
         logits = {name: training.engine.predict(split) for name, split in images.items()}
@@ -78,9 +78,11 @@ class TrainedModel(ArtifactRecipe):
             **self._accuracies(data, logits),
         )
 
-    def _training(self, workshop: Workshop, data: ImageData) -> Training:
+    def fresh_training(self, workshop: Workshop) -> Training:
+        """Return the training of the model, before its first epoch."""
+        data = workshop.data(self.scenario.data_hash)
         training_seed = self.scenario.training_seed(self.seed)
-        training = Training(
+        return Training(
             self.fresh_network(workshop, training_seed),
             data.train.images_NCHW.to(workshop.device),
             data.train.labels_N,
@@ -89,6 +91,9 @@ class TrainedModel(ArtifactRecipe):
             augmentation=AUGMENTATIONS[self.scenario.augmentation],
             seed=training_seed,
         )
+
+    def _training(self, workshop: Workshop) -> Training:
+        training = self.fresh_training(workshop)
         checkpoint = workshop.checkpoint(self)
         if checkpoint is not None:
             try:
