@@ -10,7 +10,7 @@ from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
-from lethe.study import MethodSearch, Study, expand, scenarios_of
+from lethe.study import MethodSearch, Study, described, expand, read_settings, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
 
@@ -60,6 +60,15 @@ class Plan:
         return additions(self.study, self.needed, self.missing)
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """Say where each setting that is not searched is from, and what was otherwise there, a sentence each."""
+        return tuple(
+            f"{one.title}: not searched; {described(one.taken, one.scenario.named, one.choice.method.version)}"
+            for one in self.method_searches
+            if one.taken
+        )
+
+    @property
     def trials_planned(self) -> int:
         """Count the trials of all method searches."""
         return sum(method_search.trials for method_search in self.method_searches)
@@ -74,8 +83,9 @@ class Plan:
     def confirmations_planned(self) -> int:
         """Count the rows of all tables on each reporting seed, and the oracles of the tuning seeds."""
         scenarios, seeds = len(scenarios_of(self.method_searches)), self.study.seeds
-        methods = sum(1 + len(method_search.choice.example.controls()) for method_search in self.method_searches)
-        return (2 * scenarios + methods) * len(seeds.reporting) + scenarios * len(seeds.tuning)
+        tuned = len(scenarios_of(one for one in self.method_searches if one.trials))
+        methods = sum(len(method_search.rows) for method_search in self.method_searches)
+        return (2 * scenarios + methods) * len(seeds.reporting) + tuned * len(seeds.tuning)
 
     @property
     def complete(self) -> bool:
@@ -91,7 +101,10 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
 
     Raises:
         DataError: the data is not available, or a forget request does not fit it.
+        StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting.
     """
+    if study.settings:
+        read_settings(study.settings)
     datasets = {source: load(source if download else _here(source)) for source in dict.fromkeys(study.data)}
     precision = choose_precision(study, tuple(datasets.values()), store)
     study = study.in_precision(precision.precision)
@@ -140,7 +153,8 @@ def _needed(method_searches: Sequence[MethodSearch], study: Study, wanted: Seque
     """List what the searches need, then what confirmations of any setting need, then of the settings that are known."""
     seeds = study.seeds
     found: dict[ArtifactRecipe, Needed] = {}
-    searched, reported = needed_for(method_searches, seeds.tuning), needed_for(method_searches, seeds.reporting)
+    tuned = [one for one in method_searches if one.trials]
+    searched, reported = needed_for(tuned, seeds.tuning), needed_for(method_searches, seeds.reporting)
     for needed in (*searched, *reported, *needed_by(wanted)):
         found.setdefault(needed.recipe, needed)
     return list(found.values())

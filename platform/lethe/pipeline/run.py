@@ -137,7 +137,7 @@ class StudyRun:
         for data in plan.datasets:
             for fact in facts(data):
                 self._progress.say(fact)
-        for told in (*plan.requests, *plan.audits, plan.precision.told, *plan.broken):
+        for told in (*plan.requests, *plan.settings, *plan.audits, plan.precision.told, *plan.broken):
             if told:
                 self._progress.say(told)
 
@@ -265,7 +265,9 @@ class StudyRun:
         if failed:
             self._problem(f"{len(failed)} trials failed; the first, {failed[0].trial_id}: {failed[0].error}")
         for method_search in method_searches:
-            if not any(row.method_search == method_search.fingerprint and row.status == "done" for row in search.rows):
+            if method_search.trials and not any(
+                row.method_search == method_search.fingerprint and row.status == "done" for row in search.rows
+            ):
                 self._problem(f"{method_search.title}: no trial finished, so there is no setting to confirm")
 
     def _problem(self, text: str) -> None:

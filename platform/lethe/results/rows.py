@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -25,7 +25,7 @@ RENAMED_COLUMNS: Final = {
 CLASS_COLUMNS: Final = {"ua_per_class": "ua", "mia_per_class": "mia", "recall_per_class": "recall"}
 """Columns of a confirmation that list the value of each class, by their metric."""
 
-ProposedBy = Literal["startup", "model", "random", "fixed"]
+ProposedBy = Literal["startup", "model", "random", "fixed", "prior"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +183,12 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
         ProposedBy | None,
         Column(
             "",
-            "what proposed the setting: the sampler's 'model', a 'startup' draw before it, a 'random' draw, or 'fixed' "
-            "where nothing is searched; null in results of an early version",
+            "what proposed the setting: the sampler's 'model', a 'startup' draw before it, a 'random' draw, 'prior' "
+            "where another search chose it, or 'fixed' where nothing is searched; null in results of an early version",
         ),
+    ] = None
+    prior_from: Annotated[
+        str | None, Column("", "study and scenario whose search chose this prior setting; null for other settings")
     ] = None
     copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
     epochs_done: Annotated[int, Column("epochs", "epochs that were run")]
@@ -410,6 +413,13 @@ class BoardRow:
         int | None, Column("trials", "trials that the specification asks for; null for rows without a search")
     ] = None
     tuning_seeds: Annotated[list[int], Column("", "training seeds that the search saw")]
+    tuned_in: Annotated[
+        str | None,
+        Column("", "study whose search chose the setting, as a settings file says; null where no file gave it"),
+    ] = None
+    tuned_data_hash: Annotated[
+        str | None, Column("", "hash of the images and labels that it was tuned on, as the same file says")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

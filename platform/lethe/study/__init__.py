@@ -4,13 +4,16 @@ from lethe.study._model import Choices, MethodChoice, Range, Resources, Search, 
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
 from lethe.study._scenarios import MethodSearch, Scenario, expand, method_versions, scenarios_of
 from lethe.study._schema import json_schema
+from lethe.study._settings import ChosenSetting, read_settings, write_settings
 from lethe.study._subset import Subset
+from lethe.study._taken import described
 from lethe.study._template import template, template_names
 from lethe.study._write import write_study
 from lethe.study._yaml import write_yaml
 
 __all__ = [
     "Choices",
+    "ChosenSetting",
     "MethodChoice",
     "MethodSearch",
     "Range",
@@ -21,17 +24,20 @@ __all__ = [
     "Study",
     "StudyError",
     "Subset",
+    "described",
     "expand",
     "json_schema",
     "method_versions",
     "parse_study",
     "read_options",
+    "read_settings",
     "read_study",
     "read_text",
     "scenarios_of",
     "study_of",
     "template",
     "template_names",
+    "write_settings",
     "write_study",
     "write_yaml",
 ]

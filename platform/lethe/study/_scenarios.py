@@ -17,7 +17,9 @@ import torch
 
 from lethe.storage.hashing import fingerprint
 from lethe.study._model import MethodChoice, Study
+from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
+from lethe.study._taken import take_settings
 from unlearning import metrics
 from unlearning.data import AnySource, DataError, ImageData, Source
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
@@ -97,6 +99,27 @@ class Scenario:
         """How reports name the scenario."""
         return f"{self.dataset}, augmentation {self.augmentation}, forget {self.request.label}"
 
+    @property
+    def named(self) -> TunedOn:
+        """The scenario as settings files name it."""
+        recipe = self.recipe
+        return TunedOn(
+            dataset=self.dataset,
+            data_hash=self.data_hash,
+            augmentation=self.augmentation,
+            forget=self.request.label,
+            network=self.network_title,
+            precision=recipe.precision,
+            training=f"{recipe.epochs} epochs, batch {recipe.batch_size}, lr {recipe.lr:g}, {recipe.schedule.kind}",
+        )
+
+    @property
+    def network_title(self) -> str:
+        """How rows name the network: with its options."""
+        options = self.network.model_dump()
+        name = options.pop("name")
+        return " ".join([name, *(f"{option} {value}" for option, value in options.items())])
+
     def training_seed(self, seed: int) -> int:
         """Derive the seed of initial weights, data order and augmentation from a training seed of the study."""
         return derive(self.study_seed, "training", seed)
@@ -142,11 +165,18 @@ class Scenario:
 
 @dataclass(frozen=True)
 class MethodSearch:
-    """One method on a scenario: what one Optuna study searches."""
+    """One method on a scenario: what one Optuna study searches.
+
+    Attributes:
+        taken: the setting, where a settings file gave it and nothing is searched.
+        control: the control of the method that this is, where it is searched itself.
+    """
 
     scenario: Scenario
     choice: MethodChoice
     study: Study
+    taken: ChosenSetting | None = None
+    control: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -173,13 +203,36 @@ class MethodSearch:
 
     @property
     def trials(self) -> int:
-        """How many trials are planned: one where nothing is searched."""
+        """How many trials are planned: one where nothing is searched, and none where the setting is taken."""
+        if self.taken:
+            return 0
         return self.study.search.trials if self.choice.search else 1
 
     @property
     def title(self) -> str:
         """How messages name the method search."""
-        return f"{self.scenario.title}: {self.choice.method.title}"
+        control = f", {self.control}" if self.control else ""
+        return f"{self.scenario.title}: {self.choice.method.title}{control}"
+
+    @property
+    def row(self) -> str:
+        """The row of the table that the search chooses the setting of."""
+        return f"{self.choice.name} {self.control}" if self.control else self.choice.name
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows of the table that have its setting: its own, and the controls that are not searched themselves."""
+        if self.control:
+            return (self.row,)
+        return (self.row, *(f"{self.choice.name} {control}" for control in self.shown_controls))
+
+    @property
+    def shown_controls(self) -> tuple[str, ...]:
+        """The controls of the method that a table shows at the method's setting."""
+        if self.control:
+            return ()
+        searched = self.study.searched_controls(self.choice)
+        return tuple(control for control in self.choice.example.controls() if control not in searched)
 
     def method_at(self, setting: Mapping[str, object]) -> Method:
         """Build the method at a setting."""
@@ -192,7 +245,7 @@ class MethodSearch:
     @property
     def _search(self) -> dict[str, object]:
         return {
-            "search": self.study.search.model_dump(mode="json", exclude={"trials"}),
+            "search": self.study.search.model_dump(mode="json", exclude={"trials", "start_from"}),
             "search_version": SEARCH_VERSION,
             "tuning": list(self.study.seeds.tuning),
         }
@@ -214,11 +267,24 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
 
     Raises:
         DataError: a forget request does not fit its data, or two scenarios are the same under different names.
+        StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
-    return [MethodSearch(scenario, choice, study) for scenario in scenarios for choice in study.methods]
+    settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
+    found: list[MethodSearch] = []
+    for scenario in scenarios:
+        for choice in study.methods:
+            setting = settings.get((scenario.fingerprint, choice.name))
+            if setting:
+                at = MethodChoice(name=choice.name, fixed=setting.setting)
+                found.append(MethodSearch(scenario, at, study, taken=setting))
+                continue
+            found.append(MethodSearch(scenario, choice, study))
+            for control, of_control in study.searched_controls(choice).items():
+                found.append(MethodSearch(scenario, of_control, study, control=control))
+    return found
 
 
 def scenarios_of(method_searches: Iterable[MethodSearch]) -> list[Scenario]:
