@@ -10,6 +10,7 @@ from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
+from lethe.search import with_priors
 from lethe.study import MethodSearch, Study, described, expand, read_settings, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
@@ -61,12 +62,8 @@ class Plan:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """Say where each setting that is not searched is from, and what was otherwise there, a sentence each."""
-        return tuple(
-            f"{one.title}: not searched; {described(one.taken, one.scenario.named, one.choice.method.version)}"
-            for one in self.method_searches
-            if one.taken
-        )
+        """Describe where settings that are not searched, or that searches begin with, are from, a sentence each."""
+        return tuple(line for one in self.method_searches if (line := _origin(one)))
 
     @property
     def trials_planned(self) -> int:
@@ -101,14 +98,15 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
 
     Raises:
         DataError: the data is not available, or a forget request does not fit it.
-        StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting.
+        StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; or what
+            searches begin with is not there.
     """
     if study.settings:
         read_settings(study.settings)
     datasets = {source: load(source if download else _here(source)) for source in dict.fromkeys(study.data)}
     precision = choose_precision(study, tuple(datasets.values()), store)
     study = study.in_precision(precision.precision)
-    method_searches = expand(study, datasets)
+    method_searches = with_priors(expand(study, datasets), store)
     asked = {method_search.fingerprint: method_search.trials for method_search in method_searches}
     rows = to_rows(store.read("trials", study.name), TrialRow)
     trials = [row for row in rows if row.number < asked.get(row.method_search, 0) and row.final]
@@ -130,6 +128,20 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         tuple(unconfirmed),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
     )
+
+
+def _origin(method_search: MethodSearch) -> str:
+    """Say where a search has settings of other searches from; empty where it asks for none."""
+    if method_search.taken:
+        version = method_search.choice.method.version
+        told = described(method_search.taken, method_search.scenario.named, version)
+        return f"{method_search.title}: not searched; {told}"
+    if not (method_search.study.search.start_from and method_search.choice.search):
+        return ""
+    sources = [prior.source for prior in method_search.priors]
+    if not sources:
+        return f"{method_search.title}: no other search has chosen a setting to begin with"
+    return f"{method_search.title}: begins with {len(sources)} settings of other searches: {'; '.join(sources)}"
 
 
 def _here(source: AnySource) -> AnySource:

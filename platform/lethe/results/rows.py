@@ -423,6 +423,19 @@ class BoardRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PriorsRow:
+    """The settings of other searches that a search begins with, as they were when it began."""
+
+    study: Annotated[str, Column("", "name of the study")]
+    priors_id: Annotated[str, Column("", "fingerprint of the search without them, and of where it looks for them")]
+    method_search: Annotated[str, Column("", "fingerprint of the method search that begins with them")]
+    scenario: Annotated[str, Column("", "fingerprint of the scenario")]
+    row: Annotated[str, Column("", "row of the comparison that is searched")]
+    priors: Annotated[str, Column("", "the settings in order, each with where it is from, as JSON")]
+    recorded_at: Annotated[datetime, Column("", "when they were looked up, UTC")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _ArtifactColumns(StudyColumns):
     artifact_id: Annotated[str, Column("", "fingerprint of the artifact")]
     scenario: Annotated[
@@ -499,6 +512,7 @@ Row = (
     | PredictionRow
     | MeasureRow
     | BoardRow
+    | PriorsRow
     | ArtifactRow
     | CalibrationRow
     | StudyRow
@@ -509,6 +523,7 @@ TableName = Literal[
     "confirmations",
     "predictions",
     "boards",
+    "priors",
     "artifacts",
     "calibrations",
     "studies",
@@ -521,6 +536,7 @@ TABLES: Final[dict[TableName, type[Row]]] = {
     "confirmations": ConfirmationRow,
     "predictions": PredictionRow,
     "boards": BoardRow,
+    "priors": PriorsRow,
     "artifacts": ArtifactRow,
     "calibrations": CalibrationRow,
     "studies": StudyRow,
@@ -533,6 +549,7 @@ UNITS: Final[dict[TableName, str]] = {
     "confirmations": "confirmation_id",
     "predictions": "confirmation_id",
     "boards": "specification_id",
+    "priors": "priors_id",
     "artifacts": "artifact_id",
     "calibrations": "packing_id",
     "studies": "specification_id",
@@ -546,6 +563,7 @@ UNIT_ROWS: Final[dict[TableName, int]] = {
     "confirmations": 1,
     "predictions": 5_000_000,
     "boards": 1_000_000,
+    "priors": 1,
     "artifacts": 1,
     "calibrations": 1_000,
     "studies": 1,

@@ -2,7 +2,7 @@
 
 from lethe.study._model import Choices, MethodChoice, Range, Resources, Search, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
-from lethe.study._scenarios import MethodSearch, Scenario, expand, method_versions, scenarios_of
+from lethe.study._scenarios import MethodSearch, Prior, Scenario, expand, method_versions, scenarios_of
 from lethe.study._schema import json_schema
 from lethe.study._settings import ChosenSetting, read_settings, write_settings
 from lethe.study._subset import Subset
@@ -16,6 +16,7 @@ __all__ = [
     "ChosenSetting",
     "MethodChoice",
     "MethodSearch",
+    "Prior",
     "Range",
     "Resources",
     "Scenario",

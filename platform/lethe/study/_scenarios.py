@@ -11,7 +11,7 @@ version is tried at the same start-up settings.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
 
@@ -164,12 +164,26 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+class Prior:
+    """A setting that another search chose.
+
+    Attributes:
+        setting: the searched options by name, each within its range.
+        source: where it is from, for reports.
+    """
+
+    setting: Mapping[str, Any]
+    source: str
+
+
+@dataclass(frozen=True)
 class MethodSearch:
     """One method on a scenario: what one Optuna study searches.
 
     Attributes:
         taken: the setting, where a settings file gave it and nothing is searched.
         control: the control of the method that this is, where it is searched itself.
+        priors: the settings that the search tries first.
     """
 
     scenario: Scenario
@@ -177,13 +191,16 @@ class MethodSearch:
     study: Study
     taken: ChosenSetting | None = None
     control: str | None = None
+    priors: tuple[Prior, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the search: all that determines the n-th setting and its numbers, but not their count."""
+        priors = {"priors": [prior.setting for prior in self.priors]} if self.priors else {}
         return fingerprint(
             {
                 **self._search,
+                **priors,
                 "scenario": self.scenario.fingerprint,
                 "method": {"name": self.choice.name, "fixed": self.choice.options, "search": self._ranges},
                 "method_versions": method_versions(self.choice.method),
