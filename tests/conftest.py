@@ -29,6 +29,7 @@ from lethe.results import (
     EpochRow,
     MeasureRow,
     PredictionRow,
+    PriorsRow,
     Row,
     Store,
     StudyRow,
@@ -298,6 +299,15 @@ ROW_VALUES: dict[type[Row], dict[str, Any]] = {
         "role": "reporting",
         "confirmation_id": "k0",
         "tuning_seeds": [0],
+    },
+    PriorsRow: {
+        "study": "s",
+        "priors_id": "b",
+        "method_search": "c",
+        "scenario": "q",
+        "row": "salun",
+        "priors": '{"priors": []}',
+        "recorded_at": datetime(2026, 11, 23, 9, 30, tzinfo=UTC),
     },
     StudyRow: {
         "study": "s",

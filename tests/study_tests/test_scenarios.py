@@ -117,8 +117,8 @@ def test_a_search_that_crosses_the_bound_of_its_method_is_refused_before_anythin
     with pytest.raises(DataError) as caught:
         cells_of(methods=[{"name": "fine_tune"}, crossing], forget=requests)
     assert [line.partition(" selects")[0] for line in str(caught.value).splitlines()] == [
-        "methods.1 (ssd), synthetic, forget random 10 %: alpha 20",
-        "methods.1 (ssd), synthetic, forget random 50 %: alpha 20",
+        "ssd, synthetic, forget random 10 %: alpha 20",
+        "ssd, synthetic, forget random 50 %: alpha 20",
     ]
 
 

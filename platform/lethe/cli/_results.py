@@ -182,6 +182,37 @@ def export_optuna(
             echo(f"{exported.name}: {exported.new} trials written, {exported.known} there already{unfit}")
 
 
+@export.command("settings")
+def export_settings(
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="Only this study's settings. Default: all studies.")
+    ] = None,
+    results: Where = "results",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the settings to this file.")] = None,
+) -> None:
+    """Write the chosen settings as YAML that a study reads.
+
+    One for each method and scenario, with where it is from and what it came to. A study takes its settings from the
+    file by the key `settings`, or begins its searches with them by `search.start_from`.
+    """
+    from lethe.results import Store
+    from lethe.results.settings import chosen_settings
+    from lethe.storage.root import StorageRoot
+    from lethe.study import write_settings
+
+    with reporting_errors():
+        check_output(output, "settings.yaml")
+        root = StorageRoot.at(results)
+        settings = chosen_settings(root, study)
+        if not settings:
+            fail(_nothing_of(study, root, Store(root).studies(), "chosen settings in the "))
+        text = write_settings(settings, output.name if output else "settings.yaml")
+        if output:
+            write_output(output, text.encode())
+        else:
+            typer.echo(text, nl=False)
+
+
 def _written(answer: "pa.Table", form: "TextFormat | Literal['parquet']") -> bytes:
     """Write an answer out as a file has it."""
     if form != "parquet":

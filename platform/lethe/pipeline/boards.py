@@ -9,11 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from lethe.pipeline.confirm import confirmations
+from lethe.pipeline.confirm import Confirmation, confirmations
 from lethe.results import BoardRow, TrialRow
 from lethe.results.columns import specification
 from lethe.study import MethodSearch, Scenario, Study
-from unlearning.training import Recipe
 
 
 def board_rows(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> list[BoardRow]:
@@ -27,14 +26,15 @@ def board_rows(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRo
         "specification_id": specification(study).specification_id,
         "run_at": datetime.now(UTC),
         "margin": study.margin,
-        "tuning_seeds": list(study.seeds.tuning),
     }
     chosen = confirmations(method_searches, trials)
+    searched = study.seeds.tuning if any(one.trials for one in method_searches) else ()
     found = [
         BoardRow(
             **common,
             **_identity(one.scenario),
             **one.tuning,
+            **_tuned(one, searched),
             row=one.row,
             method=one.setting["method"],
             training_seed=one.seed,
@@ -66,19 +66,35 @@ def are_current(rows: Sequence[BoardRow], stored: Sequence[BoardRow]) -> bool:
 def _awaited(method_searches: Iterable[MethodSearch], study: Study, common: dict[str, Any]) -> Iterable[BoardRow]:
     """Make the rows of method searches that have no setting to confirm."""
     for method_search in method_searches:
-        example = method_search.choice.example
-        for name in (example.name, *(f"{example.name} {control}" for control in example.controls())):
+        for name in method_search.rows:
             for seed in study.seeds.reporting:
                 yield BoardRow(
                     **common,
                     **_identity(method_search.scenario),
                     row=name,
-                    method=example.name,
+                    method=method_search.choice.name,
                     training_seed=seed,
                     role="reporting",
+                    tuning_seeds=list(study.seeds.tuning),
                     method_search=method_search.fingerprint,
                     planned_trials=method_search.trials,
                 )
+
+
+def _tuned(confirmation: Confirmation, searched: Sequence[int]) -> dict[str, Any]:
+    """Fill the columns on which seeds, and in which study, the setting of a row was chosen.
+
+    Args:
+        searched: the seeds that the study's own searches saw.
+    """
+    taken = confirmation.method_search.taken if confirmation.method_search else None
+    if taken is None:
+        return {"tuning_seeds": list(searched)}
+    return {
+        "tuning_seeds": list(taken.search.seeds),
+        "tuned_in": taken.search.study,
+        "tuned_data_hash": taken.tuned_on.data_hash,
+    }
 
 
 def _identity(scenario: Scenario) -> dict[str, Any]:
@@ -87,9 +103,5 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
         "data_hash": scenario.data_hash,
         "forget_hash": scenario.forget_hash,
         "recipe": scenario.recipe_id,
-        "training": _in_words(scenario.recipe),
+        "training": scenario.named.training,
     }
-
-
-def _in_words(recipe: Recipe) -> str:
-    return f"{recipe.epochs} epochs, batch {recipe.batch_size}, lr {recipe.lr:g}, {recipe.schedule.kind}"

@@ -47,7 +47,7 @@ class ArtifactBuilder:
         self._needed = {needed.recipe.key: needed for needed in plan.needed}
         self._present = self._needed.keys() - {needed.recipe.key for needed in plan.missing}
         tuning = plan.study.seeds.tuning
-        self._needs_of_searches = [(one, _needs(one, tuning)) for one in plan.method_searches]
+        self._needs_of_searches = [(one, _needs(one, tuning)) for one in plan.method_searches if one.trials]
 
     def fill(self, worker_pool: WorkerPool) -> None:
         """Have the worker pool make all that is missing; what fails costs only the searches that need it.

@@ -1,8 +1,8 @@
 """Confirmation: the chosen settings, and the rows that every honest table needs, on seeds that no search has seen.
 
 The rows are the original as it is (do nothing), the oracles, the chosen setting of each method, and for SalUn its
-controls: density 1.0 and a random mask of the same density. The oracles of the tuning seeds are measured too: they
-stand in no row, but the noise floor is taken over every oracle there is.
+controls, density 1.0 and a random mask: at SalUn's setting or, where the study tunes them, at their own. The oracles of
+the tuning seeds are measured too: they stand in no row, but the noise floor is taken over every oracle there is.
 """
 
 import json
@@ -106,7 +106,13 @@ class Confirmation:
 
     @property
     def tuning(self) -> dict[str, Any]:
-        """What finding the setting cost, as columns."""
+        """What finding the setting cost, here or where it is taken from, as columns."""
+        if self.method_search and (taken := self.method_search.taken):
+            return {
+                "tuning_trials": taken.search.trials,
+                "tuning_seconds": taken.search.seconds,
+                "trial_id": taken.search.trial,
+            }
         if self.choice is None:
             return {"tuning_trials": None, "tuning_seconds": None, "trial_id": None}
         return {
@@ -144,7 +150,8 @@ def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[Tria
                 method_search, seed, tuple(one for one in seeds.reporting if one != seed), choice
             )
         ]
-        for confirmation in [*rows, *(_tuning_oracle(method_search, seed) for seed in seeds.tuning)]:
+        tuning = seeds.tuning if method_search.trials else ()
+        for confirmation in [*rows, *(_tuning_oracle(method_search, seed) for seed in tuning)]:
             wanted.setdefault(confirmation.confirmation_id, confirmation)
     return list(wanted.values())
 
@@ -189,12 +196,13 @@ def _rows_on(
         row_of("original", seed, Nothing(), None, None, ()),
         row_of("oracle", seed, None, None, None, others),
     ]
-    if choice is None:
+    if choice is None and method_search.taken is None:
         return rows
-    method = method_search.method_at(setting_of(choice.trial, method_search))
-    rows.append(row_of(method.name, seed, method, method_search, choice, ()))
-    for name, control in method.controls().items():
-        rows.append(row_of(f"{method.name} {name}", seed, control, method_search, choice, ()))
+    method = method_search.method_at(setting_of(choice.trial, method_search) if choice else {})
+    rows.append(row_of(method_search.row, seed, method, method_search, choice, ()))
+    controls = method.controls()
+    for name in method_search.shown_controls:
+        rows.append(row_of(f"{method.name} {name}", seed, controls[name], method_search, choice, ()))
     return rows
 
 

@@ -10,7 +10,8 @@ from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
-from lethe.study import MethodSearch, Study, expand, scenarios_of
+from lethe.search import with_priors
+from lethe.study import MethodSearch, Study, described, expand, read_settings, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
 
@@ -60,6 +61,11 @@ class Plan:
         return additions(self.study, self.needed, self.missing)
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """Describe where settings that are not searched, or that searches begin with, are from, a sentence each."""
+        return tuple(line for one in self.method_searches if (line := _origin(one)))
+
+    @property
     def trials_planned(self) -> int:
         """Count the trials of all method searches."""
         return sum(method_search.trials for method_search in self.method_searches)
@@ -74,8 +80,9 @@ class Plan:
     def confirmations_planned(self) -> int:
         """Count the rows of all tables on each reporting seed, and the oracles of the tuning seeds."""
         scenarios, seeds = len(scenarios_of(self.method_searches)), self.study.seeds
-        methods = sum(1 + len(method_search.choice.example.controls()) for method_search in self.method_searches)
-        return (2 * scenarios + methods) * len(seeds.reporting) + scenarios * len(seeds.tuning)
+        tuned = len(scenarios_of(one for one in self.method_searches if one.trials))
+        methods = sum(len(method_search.rows) for method_search in self.method_searches)
+        return (2 * scenarios + methods) * len(seeds.reporting) + tuned * len(seeds.tuning)
 
     @property
     def complete(self) -> bool:
@@ -91,11 +98,15 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
 
     Raises:
         DataError: the data is not available, or a forget request does not fit it.
+        StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; or what
+            searches begin with is not there.
     """
+    if study.settings:
+        read_settings(study.settings)
     datasets = {source: load(source if download else _here(source)) for source in dict.fromkeys(study.data)}
     precision = choose_precision(study, tuple(datasets.values()), store)
     study = study.in_precision(precision.precision)
-    method_searches = expand(study, datasets)
+    method_searches = with_priors(expand(study, datasets), store)
     asked = {method_search.fingerprint: method_search.trials for method_search in method_searches}
     rows = to_rows(store.read("trials", study.name), TrialRow)
     trials = [row for row in rows if row.number < asked.get(row.method_search, 0) and row.final]
@@ -119,6 +130,20 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     )
 
 
+def _origin(method_search: MethodSearch) -> str:
+    """Say where a search has settings of other searches from; empty where it asks for none."""
+    if method_search.taken:
+        version = method_search.choice.method.version
+        told = described(method_search.taken, method_search.scenario.named, version)
+        return f"{method_search.title}: not searched; {told}"
+    if not (method_search.study.search.start_from and method_search.choice.search):
+        return ""
+    sources = [prior.source for prior in method_search.priors]
+    if not sources:
+        return f"{method_search.title}: no other search has chosen a setting to begin with"
+    return f"{method_search.title}: begins with {len(sources)} settings of other searches: {'; '.join(sources)}"
+
+
 def _here(source: AnySource) -> AnySource:
     """Return the source with its data on this machine.
 
@@ -140,7 +165,8 @@ def _needed(method_searches: Sequence[MethodSearch], study: Study, wanted: Seque
     """List what the searches need, then what confirmations of any setting need, then of the settings that are known."""
     seeds = study.seeds
     found: dict[ArtifactRecipe, Needed] = {}
-    searched, reported = needed_for(method_searches, seeds.tuning), needed_for(method_searches, seeds.reporting)
+    tuned = [one for one in method_searches if one.trials]
+    searched, reported = needed_for(tuned, seeds.tuning), needed_for(method_searches, seeds.reporting)
     for needed in (*searched, *reported, *needed_by(wanted)):
         found.setdefault(needed.recipe, needed)
     return list(found.values())

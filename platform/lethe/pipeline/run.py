@@ -31,7 +31,7 @@ from lethe.plugins import added_code_of, packages_of
 from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
 from lethe.results.columns import specification
 from lethe.results.ownership import check_ownership
-from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune
+from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune, unrecorded
 from lethe.search.calibration import Calibrator
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import writing_study
@@ -122,6 +122,8 @@ class StudyRun:
         row = specification(plan.study, plan.precision.rates)
         if row.specification_id not in self._store.read("studies", self._study.name)["specification_id"].to_pylist():
             self._store.append([row])
+        for priors in unrecorded(plan.method_searches, self._store):
+            self._store.append([priors])
         self._compose(plan.method_searches, plan.trials)
 
     def _compose(self, method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> None:
@@ -137,7 +139,7 @@ class StudyRun:
         for data in plan.datasets:
             for fact in facts(data):
                 self._progress.say(fact)
-        for told in (*plan.requests, *plan.audits, plan.precision.told, *plan.broken):
+        for told in (*plan.requests, *plan.settings, *plan.audits, plan.precision.told, *plan.broken):
             if told:
                 self._progress.say(told)
 
@@ -265,7 +267,9 @@ class StudyRun:
         if failed:
             self._problem(f"{len(failed)} trials failed; the first, {failed[0].trial_id}: {failed[0].error}")
         for method_search in method_searches:
-            if not any(row.method_search == method_search.fingerprint and row.status == "done" for row in search.rows):
+            if method_search.trials and not any(
+                row.method_search == method_search.fingerprint and row.status == "done" for row in search.rows
+            ):
                 self._problem(f"{method_search.title}: no trial finished, so there is no setting to confirm")
 
     def _problem(self, text: str) -> None:

@@ -27,6 +27,7 @@ def notes_of(board: Board) -> list[str]:
         *_undecided(board),
         *_joint(board),
         *_controls(board),
+        *_taken(board),
         *_unfinished(board),
         *_searches(board),
         *_not_carried_over(board),
@@ -103,17 +104,32 @@ def _controls(board: Board) -> Iterator[str]:
     untuned = [line.row for line in board.lines if line.untuned]
     if untuned:
         yield (
-            f"Untuned: {', '.join(untuned)} run at their method's learning rate. Tuned themselves they may do better, "
-            "so they show neither that the mask helps nor that it does not."
+            f"Untuned: {', '.join(untuned)} run at their method's learning rate. Tuned themselves (controls: tuned) "
+            "they may do better, so they show neither that the mask helps nor that it does not."
         )
+
+
+def _taken(board: Board) -> Iterator[str]:
+    """Name the rows whose setting a settings file gave, and those of them that were tuned on other images."""
+    for line in board.lines:
+        if line.tuned_in is not None and not line.untuned:
+            other = (
+                " It was tuned on other images or labels; a setting of another data set carries over badly."
+                if line.tuned_on_other_data
+                else ""
+            )
+            yield (
+                f"{line.row}: its setting was not searched here; it is from study {line.tuned_in}, tuned on "
+                f"{listed('seed', line.tuning_seeds or [])}.{other}"
+            )
 
 
 def _not_carried_over(board: Board) -> Iterator[str]:
     confirmed = {line.row: line for line in board.lines if line.gap is not None}
     for choice in board.choices:
-        if choice.method in confirmed and _is_lost(choice, confirmed[choice.method]):
+        if choice.row in confirmed and _is_lost(choice, confirmed[choice.row]):
             yield (
-                f"{choice.method}: the setting does not carry over: a gap of {percent(choice.tuning_gap)} on the "
+                f"{choice.row}: the setting does not carry over: a gap of {percent(choice.tuning_gap)} on the "
                 f"tuning {listed('seed', choice.tuning_seeds)}, of {percent(choice.confirmed_gap)} on the reporting "
                 "seeds. More tuning seeds (seeds.tuning) choose less by luck."
             )
@@ -130,7 +146,7 @@ def _unfinished(board: Board) -> Iterator[str]:
     for choice in board.choices:
         if choice.planned_trials is not None and choice.tuning_trials < choice.planned_trials:
             yield (
-                f"Search of {choice.method}: {choice.tuning_trials} of {choice.planned_trials} trials have ended, so "
+                f"Search of {choice.row}: {choice.tuning_trials} of {choice.planned_trials} trials have ended, so "
                 "its row may still change."
             )
 
@@ -146,7 +162,7 @@ def _unlisted(board: Board) -> Iterator[str]:
 def _searches(board: Board) -> Iterator[str]:
     for search in board.searches:
         if notes := search_notes(search):
-            yield f"Search of {search.method}: {'; '.join(notes)}."
+            yield f"Search of {search.row}: {'; '.join(notes)}."
 
 
 def _attack(board: Board) -> Iterator[str]:

@@ -48,7 +48,7 @@ def scenario_columns(study: str, scenario: Scenario) -> dict[str, Any]:
         "study": study,
         "dataset": scenario.dataset,
         "augmentation": scenario.augmentation,
-        "network": _network(scenario),
+        "network": scenario.network_title,
         "precision": scenario.recipe.precision,
         "network_version": scenario.network.version,
         "source_version": scenario.source.version,
@@ -111,9 +111,3 @@ def setting_of(row: TrialRow, method_search: MethodSearch) -> dict[str, Any]:
 def _package(family: OptionsFamily[Any], part: Options) -> str | None:
     package = family.package_of(type(part))
     return str(package) if package else None
-
-
-def _network(scenario: Scenario) -> str:
-    options = scenario.network.model_dump()
-    name = options.pop("name")
-    return " ".join([name, *(f"{option} {value}" for option, value in options.items())])

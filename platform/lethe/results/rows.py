@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -25,7 +25,7 @@ RENAMED_COLUMNS: Final = {
 CLASS_COLUMNS: Final = {"ua_per_class": "ua", "mia_per_class": "mia", "recall_per_class": "recall"}
 """Columns of a confirmation that list the value of each class, by their metric."""
 
-ProposedBy = Literal["startup", "model", "random", "fixed"]
+ProposedBy = Literal["startup", "model", "random", "fixed", "prior"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +183,12 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
         ProposedBy | None,
         Column(
             "",
-            "what proposed the setting: the sampler's 'model', a 'startup' draw before it, a 'random' draw, or 'fixed' "
-            "where nothing is searched; null in results of an early version",
+            "what proposed the setting: the sampler's 'model', a 'startup' draw before it, a 'random' draw, 'prior' "
+            "where another search chose it, or 'fixed' where nothing is searched; null in results of an early version",
         ),
+    ] = None
+    prior_from: Annotated[
+        str | None, Column("", "study and scenario whose search chose this prior setting; null for other settings")
     ] = None
     copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
     epochs_done: Annotated[int, Column("epochs", "epochs that were run")]
@@ -410,6 +413,26 @@ class BoardRow:
         int | None, Column("trials", "trials that the specification asks for; null for rows without a search")
     ] = None
     tuning_seeds: Annotated[list[int], Column("", "training seeds that the search saw")]
+    tuned_in: Annotated[
+        str | None,
+        Column("", "study whose search chose the setting, as a settings file says; null where no file gave it"),
+    ] = None
+    tuned_data_hash: Annotated[
+        str | None, Column("", "hash of the images and labels that it was tuned on, as the same file says")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorsRow:
+    """The settings of other searches that a search begins with, as they were when it began."""
+
+    study: Annotated[str, Column("", "name of the study")]
+    priors_id: Annotated[str, Column("", "fingerprint of the search without them, and of where it looks for them")]
+    method_search: Annotated[str, Column("", "fingerprint of the method search that begins with them")]
+    scenario: Annotated[str, Column("", "fingerprint of the scenario")]
+    row: Annotated[str, Column("", "row of the comparison that is searched")]
+    priors: Annotated[str, Column("", "the settings in order, each with where it is from, as JSON")]
+    recorded_at: Annotated[datetime, Column("", "when they were looked up, UTC")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -489,6 +512,7 @@ Row = (
     | PredictionRow
     | MeasureRow
     | BoardRow
+    | PriorsRow
     | ArtifactRow
     | CalibrationRow
     | StudyRow
@@ -499,6 +523,7 @@ TableName = Literal[
     "confirmations",
     "predictions",
     "boards",
+    "priors",
     "artifacts",
     "calibrations",
     "studies",
@@ -511,6 +536,7 @@ TABLES: Final[dict[TableName, type[Row]]] = {
     "confirmations": ConfirmationRow,
     "predictions": PredictionRow,
     "boards": BoardRow,
+    "priors": PriorsRow,
     "artifacts": ArtifactRow,
     "calibrations": CalibrationRow,
     "studies": StudyRow,
@@ -523,6 +549,7 @@ UNITS: Final[dict[TableName, str]] = {
     "confirmations": "confirmation_id",
     "predictions": "confirmation_id",
     "boards": "specification_id",
+    "priors": "priors_id",
     "artifacts": "artifact_id",
     "calibrations": "packing_id",
     "studies": "specification_id",
@@ -536,6 +563,7 @@ UNIT_ROWS: Final[dict[TableName, int]] = {
     "confirmations": 1,
     "predictions": 5_000_000,
     "boards": 1_000_000,
+    "priors": 1,
     "artifacts": 1,
     "calibrations": 1_000,
     "studies": 1,

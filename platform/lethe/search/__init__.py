@@ -7,6 +7,7 @@ from lethe.search._epoch_report import Report
 from lethe.search._export import Exported, export
 from lethe.search._journal import Journal
 from lethe.search._optuna import Proposal
+from lethe.search._priors import unrecorded, with_priors
 from lethe.search._study_search import StudySearch
 from lethe.search._tune import run_on_tune
 from lethe.search._worker import TrialTask, TrialWorker
@@ -34,4 +35,6 @@ __all__ = [
     "export",
     "run_here",
     "run_on_tune",
+    "unrecorded",
+    "with_priors",
 ]

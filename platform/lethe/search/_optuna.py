@@ -4,7 +4,8 @@ The n-th setting depends only on the study's seed and on the results of trials 0
 from a seed of its own for every proposal, and results are told in the order of their numbers, however they come in. The
 same search therefore repeats on any cluster and after any kill. With early stopping results are told as they come.
 
-Settings are start-up draws until the sampler has learnt of ``search.startup`` trials; then its model proposes.
+The first settings are those that other searches chose, if the study asks for them; then come start-up draws, until the
+sampler has learnt of ``search.startup`` trials more; then its model proposes.
 """
 
 import json
@@ -49,6 +50,11 @@ class Proposal:
     setting: Setting
     proposed_by: ProposedBy
     repeats: int | None = None
+
+    @property
+    def prior_from(self) -> str | None:
+        """Where a setting that another search chose is from."""
+        return self.method_search.priors[self.number].source if self.proposed_by == "prior" else None
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class OptunaSearch:
         while len(self._asked) < self.method_search.trials and self._due(len(self._asked)):
             number = len(self._asked)
             self._tell_until(number - self._window)
-            proposed_by = self._proposer()
+            proposed_by = self._proposer(number)
             setting = self._ask(number, proposed_by)
             first = self._first.setdefault(json.dumps(setting, sort_keys=True), number)
             if number not in self._known:
@@ -158,19 +164,23 @@ class OptunaSearch:
             return self._ended >= number - self._window
         return len(self._asked) - len(self._outcomes) <= self._window
 
-    def _proposer(self) -> ProposedBy:
+    def _proposer(self, number: int) -> ProposedBy:
         search = self.method_search.study.search
         if not self._distributions:
             return "fixed"
+        if number < len(self.method_search.priors):
+            return "prior"
         if search.sampler not in LEARNS_FROM:
             return "random"
-        return "model" if self._learnt >= search.startup else "startup"
+        return "model" if self._learnt >= len(self.method_search.priors) + search.startup else "startup"
 
     def _ask(self, number: int, proposed_by: ProposedBy) -> Setting:
         if number in self._known:
             self._enqueue(self._known[number][0])
         elif proposed_by == "startup":
-            self._enqueue(startup_setting(self.method_search, number))
+            self._enqueue(startup_setting(self.method_search, number - len(self.method_search.priors)))
+        elif proposed_by == "prior":
+            self._enqueue(dict(self.method_search.priors[number].setting))
         else:
             seed = derive(self.method_search.study.seed, "search", self.method_search.stream, number)
             self._study.sampler = SAMPLERS[self.method_search.study.search.sampler](seed % 2**32)

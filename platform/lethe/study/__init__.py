@@ -2,9 +2,11 @@
 
 from lethe.study._model import MethodChoice, Resources, Search, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
-from lethe.study._scenarios import MethodSearch, Scenario, expand, method_versions, scenarios_of
+from lethe.study._scenarios import MethodSearch, Prior, Scenario, expand, method_versions, scenarios_of
 from lethe.study._schema import json_schema
+from lethe.study._settings import ChosenSetting, read_settings, write_settings
 from lethe.study._subset import Subset
+from lethe.study._taken import described
 from lethe.study._template import template, template_names
 from lethe.study._write import write_study
 from lethe.study._yaml import write_yaml
@@ -12,8 +14,10 @@ from unlearning.ranges import Choices, Range
 
 __all__ = [
     "Choices",
+    "ChosenSetting",
     "MethodChoice",
     "MethodSearch",
+    "Prior",
     "Range",
     "Resources",
     "Scenario",
@@ -22,17 +26,20 @@ __all__ = [
     "Study",
     "StudyError",
     "Subset",
+    "described",
     "expand",
     "json_schema",
     "method_versions",
     "parse_study",
     "read_options",
+    "read_settings",
     "read_study",
     "read_text",
     "scenarios_of",
     "study_of",
     "template",
     "template_names",
+    "write_settings",
     "write_study",
     "write_yaml",
 ]

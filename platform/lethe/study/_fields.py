@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
-from lethe.study._model import Study
+from lethe.study._model import NamesFile, Study
 from unlearning.audits import AUDITS
 from unlearning.data import SOURCES
 from unlearning.families import OptionsFamily, PluginError
@@ -61,6 +61,14 @@ def is_model(kind: Any) -> bool:
 def is_path(annotation: Any) -> bool:
     """Return whether a value names a file or folder."""
     return any(isinstance(kind, type) and issubclass(kind, Path) for kind in alternatives(annotation))
+
+
+def suffixes(annotation: Any) -> tuple[str, ...]:
+    """Return the suffixes by which a text, alone or in a list, is the name of a file."""
+    if get_origin(annotation) is tuple:
+        return suffixes(get_args(annotation)[0])
+    marks = [one for one in get_args(annotation) if isinstance(one, NamesFile)]
+    return marks[0].suffixes if marks else ()
 
 
 def literals(annotation: Any) -> list[Any]:

@@ -1,15 +1,27 @@
 """What a study file may say: types, bounds, defaults, and beside each key the meaning that its documents quote."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from lethe.study._wording import explain, shown, unknown
 from unlearning.audits import AnyAudit, fault_of
 from unlearning.data import AnySource
+from unlearning.data._base import PathOption
 from unlearning.data.augment import AugmentationName
 from unlearning.data.forget import AnyForgetRequest
 from unlearning.engine import Precision
@@ -89,6 +101,21 @@ class MethodChoice(Options):
         }
 
     @property
+    def controls(self) -> dict[str, "MethodChoice"]:
+        """The method's controls as methods to search: what a control fixes is not searched, all else as here.
+
+        A control is left out that fixes nothing here, leaves nothing to search, or depends on the setting.
+        """
+        corners = self._corners()
+        found: dict[str, MethodChoice] = {}
+        for control in self.example.controls():
+            fixes = _changes([(corner, corner.controls()[control]) for corner in corners])
+            search = {name: dimension for name, dimension in self.search.items() if name not in (fixes or {})}
+            if fixes and search:
+                found[control] = MethodChoice(name=self.name, fixed=self.fixed | fixes, search=search)
+        return found
+
+    @property
     def longest(self) -> int:
         """The most epochs that a trial of the method can have."""
         return max(self._ends("epochs")) if "epochs" in self.search else self.example.epochs
@@ -104,6 +131,12 @@ class MethodChoice(Options):
     def at(self, setting: dict[str, Any]) -> Method:
         """Make the method at a setting of its searched options."""
         return self.method(**self.fixed, **setting)
+
+    def _corners(self) -> list[Method]:
+        """Return the method at the first, second, ... value of all searched options at once."""
+        ends = {name: self._ends(name) for name in self.search}
+        count = max(map(len, ends.values()), default=1)
+        return [self.at({name: values[n % len(values)] for name, values in ends.items()}) for n in range(count)]
 
     def _unknown(self) -> list[str]:
         valid = [name for name in self.method.model_fields if name != "name"]
@@ -168,6 +201,17 @@ def _declared(ranges: Mapping[str, object]) -> str:
     return f"default ranges for {', '.join(ranges)} alone" if ranges else "no default ranges"
 
 
+def _changes(pairs: list[tuple[Method, Method]]) -> dict[str, Any] | None:
+    """Return the options that methods and their controls differ in, at the controls' values; None if these vary."""
+    names = [
+        name for name in type(pairs[0][0]).model_fields if any(getattr(a, name) != getattr(b, name) for a, b in pairs)
+    ]
+    values = {name: [getattr(control, name) for _, control in pairs] for name in names}
+    if any(value != of[0] for of in values.values() for value in of):
+        return None
+    return {name: of[0] for name, of in values.items()}
+
+
 def _try(method: type[Method], name: str, value: Any) -> ValidationError | None:
     try:
         method(**{name: value})
@@ -208,6 +252,20 @@ class EarlyStopping(Options):
     reduction: Annotated[int, Ge(2)] = Field(3, description="one of so many trials goes on past each rung")
 
 
+@dataclass(frozen=True)
+class NamesFile:
+    """Marks a text that names a file where it has one of these suffixes."""
+
+    suffixes: tuple[str, ...] = (".yaml", ".yml")
+
+
+StudyOrFile = Annotated[str, MinLen(1), NamesFile()]
+
+
+def _one_as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 class Search(Options):
     """How the settings of each method are searched; every searched method of a scenario has the same budget."""
 
@@ -223,10 +281,21 @@ class Search(Options):
         description="finished trials from which the sampler begins to learn; until then settings are spread evenly. "
         "Of `trials` it proposes all but the first `startup` + `window`",
     )
+    start_from: Annotated[tuple[StudyOrFile, ...], Listed, BeforeValidator(_one_as_list)] = Field(
+        (),
+        description="whose chosen settings a search tries first: names of studies in the same results, settings files "
+        "(.yaml), or `results` for all studies there; of the same method, within the ranges",
+    )
     early_stopping: EarlyStopping | None = Field(
         None,
         description="stop trials that are behind (ASHA); needs Ray, and the search no longer repeats exactly",
     )
+
+    @property
+    def start_files(self) -> dict[int, Path]:
+        """The settings files among `start_from`, by their positions there."""
+        names = enumerate(self.start_from)
+        return {number: Path(name).expanduser() for number, name in names if name.endswith(NamesFile().suffixes)}
 
 
 class Seeds(Options):
@@ -323,6 +392,16 @@ class Study(Options):
     network: AnyNetwork = Field(ResNet18(), description="the classifier")
     training: TrainingChoice = Field(TrainingChoice(), description="how originals and oracles are trained")
     methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed] = Field(description="unlearning methods to compare")
+    controls: Literal["shown", "tuned"] = Field(
+        "shown",
+        description="controls of a method, such as SalUn's random mask: `shown` at the method's setting, or `tuned` "
+        "themselves, each with the method's budget and ranges",
+    )
+    settings: Annotated[PathOption, Field(strict=False)] | None = Field(
+        None,
+        description="a settings file (`lethe export settings`); methods that have neither options nor a `search` here "
+        "take their setting from it for each scenario, and are not searched",
+    )
     metrics: Annotated[tuple[MetricName, ...], Listed] = Field(
         (),
         description="names of metrics from plug-ins that each confirmation measures beside the built-in ones; a metric "
@@ -351,6 +430,14 @@ class Study(Options):
         """The metrics that confirmations measure beside the built-in ones."""
         return tuple(METRICS[name] for name in self.metrics if name not in BUILT_IN)
 
+    def takes(self, choice: MethodChoice) -> bool:
+        """Return whether a method takes its settings from the settings file."""
+        return self.settings is not None and not (choice.fixed or choice.search)
+
+    def searched_controls(self, choice: MethodChoice) -> dict[str, MethodChoice]:
+        """Return the controls of a method that are searched themselves."""
+        return choice.controls if self.controls == "tuned" else {}
+
     def in_precision(self, precision: Precision) -> "Study":
         """Return the study with its models trained in this precision."""
         return self.model_copy(update={"training": self.training.model_copy(update={"precision": precision})})
@@ -358,6 +445,14 @@ class Study(Options):
     def trains_as(self, other: "Study") -> bool:
         """Return whether the two train the same network by the same recipe on the same data."""
         return (self.data, self.network, self.training) == (other.data, other.network, other.training)
+
+    @model_validator(mode="after")
+    def _settings_are_taken(self) -> Self:
+        if self.settings is not None and not any(map(self.takes, self.methods)):
+            raise ValueError(
+                "settings: no method takes its setting from the file: each has options or a `search`; name one without"
+            )
+        return self
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:

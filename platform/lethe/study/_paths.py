@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from lethe.study._fields import alternatives, chosen, field_of, is_path
+from lethe.study._fields import alternatives, chosen, field_of, is_path, suffixes
 from lethe.study._model import Study
 
 
@@ -24,8 +24,14 @@ def _joined(value: Any, annotation: Any, folder: Path) -> Any:
         entries = [get_args(kind)[0] for kind in alternatives(annotation) if get_origin(kind) in (tuple, list)]
         return [_joined(one, entries[0], folder) for one in value] if entries else value
     if isinstance(value, str) and is_path(annotation):
-        return value if value.startswith("~") else str(folder / value)
+        return _beside(value, folder)
+    if isinstance(value, str) and any(value.endswith(one) for one in suffixes(annotation)):
+        return _beside(value, folder)
     return value
+
+
+def _beside(path: str, folder: Path) -> str:
+    return path if path.startswith("~") else str(folder / path)
 
 
 def _in_field(model: Any, key: object, value: Any, folder: Path) -> Any:

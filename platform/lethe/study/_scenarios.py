@@ -11,13 +11,15 @@ version is tried at the same start-up settings.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
 
 from lethe.storage.hashing import fingerprint
 from lethe.study._model import MethodChoice, Study
+from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
+from lethe.study._taken import take_settings
 from unlearning import metrics
 from unlearning.data import AnySource, DataError, ImageData, Source
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
@@ -97,6 +99,27 @@ class Scenario:
         """How reports name the scenario."""
         return f"{self.dataset}, augmentation {self.augmentation}, forget {self.request.label}"
 
+    @property
+    def named(self) -> TunedOn:
+        """The scenario as settings files name it."""
+        recipe = self.recipe
+        return TunedOn(
+            dataset=self.dataset,
+            data_hash=self.data_hash,
+            augmentation=self.augmentation,
+            forget=self.request.label,
+            network=self.network_title,
+            precision=recipe.precision,
+            training=f"{recipe.epochs} epochs, batch {recipe.batch_size}, lr {recipe.lr:g}, {recipe.schedule.kind}",
+        )
+
+    @property
+    def network_title(self) -> str:
+        """How rows name the network: with its options."""
+        options = self.network.model_dump()
+        name = options.pop("name")
+        return " ".join([name, *(f"{option} {value}" for option, value in options.items())])
+
     def training_seed(self, seed: int) -> int:
         """Derive the seed of initial weights, data order and augmentation from a training seed of the study."""
         return derive(self.study_seed, "training", seed)
@@ -141,19 +164,43 @@ class Scenario:
 
 
 @dataclass(frozen=True)
+class Prior:
+    """A setting that another search chose.
+
+    Attributes:
+        setting: the searched options by name, each within its range.
+        source: where it is from, for reports.
+    """
+
+    setting: Mapping[str, Any]
+    source: str
+
+
+@dataclass(frozen=True)
 class MethodSearch:
-    """One method on a scenario: what one Optuna study searches."""
+    """One method on a scenario: what one Optuna study searches.
+
+    Attributes:
+        taken: the setting, where a settings file gave it and nothing is searched.
+        control: the control of the method that this is, where it is searched itself.
+        priors: the settings that the search tries first.
+    """
 
     scenario: Scenario
     choice: MethodChoice
     study: Study
+    taken: ChosenSetting | None = None
+    control: str | None = None
+    priors: tuple[Prior, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the search: all that determines the n-th setting and its numbers, but not their count."""
+        priors = {"priors": [prior.setting for prior in self.priors]} if self.priors else {}
         return fingerprint(
             {
                 **self._search,
+                **priors,
                 "scenario": self.scenario.fingerprint,
                 "method": {"name": self.choice.name, "fixed": self.choice.options, "search": self._ranges},
                 "method_versions": method_versions(self.choice.method),
@@ -173,13 +220,36 @@ class MethodSearch:
 
     @property
     def trials(self) -> int:
-        """How many trials are planned: one where nothing is searched."""
+        """How many trials are planned: one where nothing is searched, and none where the setting is taken."""
+        if self.taken:
+            return 0
         return self.study.search.trials if self.choice.search else 1
 
     @property
     def title(self) -> str:
         """How messages name the method search."""
-        return f"{self.scenario.title}: {self.choice.method.title}"
+        control = f", {self.control}" if self.control else ""
+        return f"{self.scenario.title}: {self.choice.method.title}{control}"
+
+    @property
+    def row(self) -> str:
+        """The row of the table that the search chooses the setting of."""
+        return f"{self.choice.name} {self.control}" if self.control else self.choice.name
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows of the table that have its setting: its own, and the controls that are not searched themselves."""
+        if self.control:
+            return (self.row,)
+        return (self.row, *(f"{self.choice.name} {control}" for control in self.shown_controls))
+
+    @property
+    def shown_controls(self) -> tuple[str, ...]:
+        """The controls of the method that a table shows at the method's setting."""
+        if self.control:
+            return ()
+        searched = self.study.searched_controls(self.choice)
+        return tuple(control for control in self.choice.example.controls() if control not in searched)
 
     def method_at(self, setting: Mapping[str, object]) -> Method:
         """Build the method at a setting."""
@@ -192,7 +262,7 @@ class MethodSearch:
     @property
     def _search(self) -> dict[str, object]:
         return {
-            "search": self.study.search.model_dump(mode="json", exclude={"trials"}),
+            "search": self.study.search.model_dump(mode="json", exclude={"trials", "start_from"}),
             "search_version": SEARCH_VERSION,
             "tuning": list(self.study.seeds.tuning),
         }
@@ -215,12 +285,25 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     Raises:
         DataError: a forget request does not fit its data, two scenarios are the same under different names, or a method
             can do nothing for a request; all methods and requests at once.
+        StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
-    _refuse_what_can_do_nothing(study, scenarios)
-    return [MethodSearch(scenario, choice, study) for scenario in scenarios for choice in study.methods]
+    settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
+    found: list[MethodSearch] = []
+    for scenario in scenarios:
+        for choice in study.methods:
+            setting = settings.get((scenario.fingerprint, choice.name))
+            if setting:
+                at = MethodChoice(name=choice.name, fixed=setting.setting)
+                found.append(MethodSearch(scenario, at, study, taken=setting))
+                continue
+            found.append(MethodSearch(scenario, choice, study))
+            for control, of_control in study.searched_controls(choice).items():
+                found.append(MethodSearch(scenario, of_control, study, control=control))
+    _refuse_what_can_do_nothing(found)
+    return found
 
 
 def scenarios_of(method_searches: Iterable[MethodSearch]) -> list[Scenario]:
@@ -241,12 +324,11 @@ def _refuse_twice(scenarios: Iterable[Scenario]) -> None:
             )
 
 
-def _refuse_what_can_do_nothing(study: Study, scenarios: Iterable[Scenario]) -> None:
+def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None:
     faults = [
-        f"methods.{number} ({choice.name}), {scenario.dataset}, forget {scenario.request.label}: {fault}"
-        for scenario in scenarios
-        for number, choice in enumerate(study.methods)
-        for fault in choice.faults(len(scenario.forgotten), scenario.train_count)
+        f"{one.row}, {one.scenario.dataset}, forget {one.scenario.request.label}: {fault}"
+        for one in method_searches
+        for fault in one.choice.faults(len(one.scenario.forgotten), one.scenario.train_count)
     ]
     if faults:
         raise DataError("\n".join(dict.fromkeys(faults)))

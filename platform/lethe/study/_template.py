@@ -76,7 +76,7 @@ def _lines(data: str) -> Iterator[str]:
     for option, values in FineTune.ranges.items():
         yield f"      {option}: {_written(values)}"
     yield ""
-    yield from _keys(Study, {"metrics": "[]", "audits": "[]"})
+    yield from _keys(Study, {"controls": "shown", "settings": "null", "metrics": "[]", "audits": "[]"})
     yield "# audits: [{name: rmia, references: 4}]"
     yield from _headed("search")
     yield from _keys(Search, {"trials": 12, "sampler": "tpe", "window": 4, "startup": 4}, 2)

@@ -1,7 +1,7 @@
 """Writes a checked study back as YAML; reading that gives the same study, and so the same method searches.
 
-Defaults are written out, but for those of methods, and `metrics` and `audits` where none is named: a specification
-that was kept before there were these options is still the same one.
+Defaults are written out, but for those of methods, and of options that came later than results, such as `metrics` or
+`controls`: a specification that was kept before there were these options is still the same one.
 """
 
 from collections.abc import Set
@@ -19,9 +19,10 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
         without: options at the top that are left out, and have their defaults when it is read.
     """
     content = study.model_dump(mode="json", exclude={"methods"})
-    content["search"] = {name: value for name, value in content["search"].items() if value is not None}
+    content["search"] = {name: value for name, value in content["search"].items() if value not in (None, [])}
     content["methods"] = [_method(choice) for choice in study.methods]
-    left_out = {*without, *(name for name in ("metrics", "audits") if not getattr(study, name))}
+    unset = {name for name in ("metrics", "audits", "settings") if not getattr(study, name)}
+    left_out = {*without, *unset, *({"controls"} if study.controls == "shown" else ())}
     ordered = {name: content[name] for name in Study.model_fields if name not in left_out}
     return write_yaml(ordered)
 

@@ -45,13 +45,26 @@ def read_yaml(text: str) -> Any:
         raise YamlError(f"is not YAML: a value does not fit its kind: {error}") from None
 
 
-def write_yaml(content: Any) -> str:
-    """Write plain values as YAML that `read_yaml` reads back as the same values."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+def write_yaml(content: Any, *, short_lists: bool = False) -> str:
+    """Write plain values as YAML that `read_yaml` reads back as the same values.
+
+    Args:
+        short_lists: whether a list is written in one line, as in ``[1, 2]``.
+    """
+    return yaml.dump(content, Dumper=_ShortLists if short_lists else _Dumper, sort_keys=False, allow_unicode=True)
 
 
 class _Dumper(yaml.SafeDumper):
     """PyYAML's safe dumper, which puts text in quotes that the loader would take for a number."""
+
+
+class _ShortLists(_Dumper):
+    """The same with lists in one line."""
+
+
+_ShortLists.add_representer(
+    list, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
+)
 
 
 class _Loader(yaml.SafeLoader):

@@ -77,6 +77,8 @@ def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder
     """
     options = read_options(study_file, overrides)
     study = parse_study(options, str(study_file))
+    if study.search.start_from:
+        options["search"]["start_from"] = list(study.search.start_from)
     items = list(_items(study))
     _check(items, study_file)
     for item in items:
@@ -111,6 +113,10 @@ def _items(study: Study) -> Iterator[_Item]:
                 if path.is_file():
                     key = f"data.{number}.root"
                     yield _Item(key, path, {f"{key}/{path.name}": path}, key)
+    if study.settings:
+        yield _file("settings", study.settings)
+    for number, path in study.search.start_files.items():
+        yield _file(f"search.start_from.{number}", path)
     for number, request in enumerate(study.forget):
         if isinstance(request, Indices):
             yield _file(f"forget.{number}.file", request.file)

@@ -13,9 +13,11 @@ class AskedRow(BoardRow):
 
 
 CURRENT_SEARCHES: Final = """
-select study, method_search, max(planned_trials) as budget from asked where method_search is not null group by all
+select study, method_search, max(planned_trials) as budget, arg_min(row, length(row)) as row
+from asked where method_search is not null group by all
 """
-"""SQL: the method searches that these specifications search, and of how many of its trials each has chosen."""
+"""SQL: the method searches that these specifications search, of how many of its trials each has chosen, and for which
+row: its method, or a control that is searched itself; controls at the method's setting share the method's search."""
 
 ASKED: Final = View(
     "The models that the tables of each study's specification that was run last are made of, or wait for.",

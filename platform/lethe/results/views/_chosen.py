@@ -17,6 +17,7 @@ class _Choice:
     method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     current: Annotated[bool, Column("", "whether the specification that was run last asks for this search")]
     method: Annotated[str, Column("", "unlearning method")]
+    row: Annotated[str, Column("", "row of the comparison: the method, or its control where that was searched itself")]
     trial_id: Annotated[str, Column("", "trial of the chosen setting")]
     setting: Annotated[str, Column("", "the chosen setting, as JSON")]
     lr: Annotated[float | None, Column("", "its learning rate")]
@@ -56,24 +57,25 @@ CHOSEN: Final = View(
 with current_method_searches as (
 {CURRENT_SEARCHES}),
 confirmed_rows as (
-    select study, method_search, trial_id, count(gap) as seeds,
+    select study, method_search, row, trial_id, count(gap) as seeds,
         case when count(gap) = max(seeds_wanted) then avg(gap) end as gap
-    from confirmed where row = method and method_search is not null group by all
+    from confirmed where not untuned and method_search is not null group by all
 ),
 ranked as (
-    select trials.*, budget, current_method_searches.method_search is not null as current,
+    select trials.*, budget, coalesce(current_method_searches.row, method) as row,
+        current_method_searches.method_search is not null as current,
         row_number() over (partition by study, method_search order by status <> 'done' or gap is null, gap, number) as
         place, count(*) over (partition by study, method_search) as tuning_trials,
         sum(seconds_total) over (partition by study, method_search) as tuning_seconds
     from trials left join current_method_searches using (study, method_search)
     where budget is null or number < budget
 )
-select {SCENARIO}, method_search, current, method, trial_id, setting, lr, density, threshold,
+select {SCENARIO}, method_search, current, method, row, trial_id, setting, lr, density, threshold,
     ranked.gap as tuning_gap, original_gap as tuning_original_gap,
     confirmed_rows.gap as confirmed_gap, coalesce(confirmed_rows.seeds, 0) as confirmed_seeds,
     ua, ra, va, mia, training_seeds as tuning_seeds, tuning_trials, budget as planned_trials, tuning_seconds
-from ranked left join confirmed_rows using (study, method_search, trial_id)
+from ranked left join confirmed_rows using (study, method_search, row, trial_id)
 where place = 1 and status = 'done' and ranked.gap is not null
-order by {SCENARIO}, method
+order by {SCENARIO}, method, row
 """,
 )

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.rows import ConfirmationRow
 from lethe.results.schema import Column
+from lethe.results.views._asked import CURRENT_SEARCHES
 from lethe.results.views._base import LABELS_OF_SCENARIO, View
 
 
@@ -24,6 +25,14 @@ class _OnBoard:
     margin: Annotated[float | None, Column("fraction", "excess below which a row counts as equivalent")] = None
     tuning_seeds: Annotated[list[int] | None, Column("", "training seeds that the search saw")] = None
     seeds_wanted: Annotated[int, Column("", "reporting seeds of the specification")]
+    untuned: Annotated[bool, Column("", "whether it is a control at its method's setting, without a search of its own")]
+    tuned_in: Annotated[
+        str | None,
+        Column("", "study whose search chose the setting, as a settings file says; null where no file gave it"),
+    ] = None
+    tuned_on_other_data: Annotated[
+        bool | None, Column("", "whether that search saw other images or labels; null where no file gave the setting")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +54,8 @@ COMPARED: Final = View(
     "Every model that a board compares: the rows of `confirmed`, and the oracles of the tuning seeds.",
     ComparedRow,
     f"""
-with wanted as (
+with searches as ({CURRENT_SEARCHES}),
+wanted as (
     select study, scenario, count(distinct training_seed) as seeds_wanted
     from asked where role = 'reporting' group by all
 ),
@@ -55,13 +65,16 @@ on_board as (
             b.tuning_seconds as tuning_seconds
         ),
         b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.training, b.margin, b.tuning_seeds,
-        w.seeds_wanted, b.role
+        w.seeds_wanted, b.row <> b.method and s.row is distinct from b.row as untuned, b.tuned_in,
+        b.tuned_data_hash <> b.data_hash as tuned_on_other_data, b.role
     from asked b join confirmations c using (study, scenario, confirmation_id)
         join wanted w using (study, scenario)
+        left join searches s on s.study = b.study and s.method_search = b.method_search
 ),
 before_boards as (
     select * exclude (chosen_setting, chosen_trials),
-        count(distinct training_seed) over (partition by study, scenario) as seeds_wanted, 'reporting' as role
+        count(distinct training_seed) over (partition by study, scenario) as seeds_wanted, row <> method as untuned,
+        'reporting' as role
     from (
         select * from (
             select *,

@@ -9,7 +9,7 @@ from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, WHOLE, ScenarioOf
 
 @dataclass(frozen=True, kw_only=True)
 class _Contrast:
-    first: Annotated[str, Column("", "a method")]
+    first: Annotated[str, Column("", "a method, or a control that was tuned itself")]
     second: Annotated[str, Column("", "what it is compared with: the original, another method, or one of its controls")]
     untuned: Annotated[bool, Column("", "whether the second is a control at the first's setting, not tuned itself")]
     seeds: Annotated[int, Column("", "reporting seeds that both have")]
@@ -38,18 +38,21 @@ CONTRASTS: Final = View(
     f"""
 with whole as ({WHOLE}),
 gaps as (
-    select {SCENARIO}, row, method, training_seed, gap from confirmed semi join whole using (study, scenario, row)
+    select {SCENARIO}, row, method, untuned, training_seed, gap
+    from confirmed semi join whole using (study, scenario, row)
 ),
 paired as (
     select {", ".join(f"a.{name.strip()}" for name in SCENARIO.split(","))}, a.row as first, b.row as second,
-        b.row <> b.method as untuned,
+        b.untuned as untuned,
         count(*) as seeds,
         avg(a.gap - b.gap) as difference,
         stddev_samp(a.gap - b.gap) as sd,
         {half_width("a.gap - b.gap")} as reach
     from gaps a join gaps b using (study, scenario, training_seed)
-    where a.row = a.method and a.row not in ('original', 'oracle') and b.row <> 'oracle'
-        and (b.row = 'original' or (b.row = b.method and a.row < b.row) or (b.method = a.method and b.row <> a.row))
+    where not a.untuned and a.row not in ('original', 'oracle') and b.row <> 'oracle'
+        and case when b.row = 'original' then true
+            when b.untuned then a.row = a.method and b.method = a.method
+            else a.row < b.row end
     group by all
 ),
 tested as (

@@ -23,7 +23,7 @@ class _Line:
     ]
     row: Annotated[str, Column("", "'original' (do nothing), 'oracle' (noise floor), a method, or a method's control")]
     method: Annotated[str, Column("", "unlearning method; 'original' and 'oracle' for the rows without one")]
-    untuned: Annotated[bool, Column("", "whether it is a control, run at its method's setting and not tuned itself")]
+    untuned: Annotated[bool, Column("", "whether it is a control at its method's setting, without a search of its own")]
     seeds: Annotated[int, Column("", "reporting seeds that are confirmed, one original and one oracle each")]
     seeds_wanted: Annotated[int, Column("", "reporting seeds of the specification")]
     status: Annotated[
@@ -99,6 +99,13 @@ class _Line:
     training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")]
     reporting_seeds: Annotated[list[int], Column("", "the reporting seeds that are confirmed")]
     tuning_seeds: Annotated[list[int] | None, Column("", "training seeds that the search saw")]
+    tuned_in: Annotated[
+        str | None,
+        Column("", "study whose search chose the setting, as a settings file says; null where no file gave it"),
+    ]
+    tuned_on_other_data: Annotated[
+        bool | None, Column("", "whether that search saw other images or labels; null where no file gave the setting")
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +172,9 @@ lines as (
     select {SCENARIO}, row,
         any_value(specification_id) as specification_id,
         any_value(method) as method,
+        any_value(untuned) as untuned,
+        any_value(tuned_in) as tuned_in,
+        any_value(tuned_on_other_data) as tuned_on_other_data,
         count(*) as seeds,
         max(seeds_wanted) as seeds_wanted,
         coalesce(
@@ -199,7 +209,7 @@ judged as (
         max(gap) filter (row = 'original' and whole) over (partition by study, scenario) as untouched
     from lines left join excesses using (study, scenario, row)
 )
-select {SCENARIO}, specification_id, row, method, row <> method as untuned, seeds, seeds_wanted, status,
+select {SCENARIO}, specification_id, row, method, untuned, seeds, seeds_wanted, status,
     {", ".join(f"case when whole then {name} end as {name}" for name in _MEASURES)},
     case when row = 'oracle' then noise_floor when whole then gap end as gap,
     case when row = 'oracle' then noise_floor_low when whole then {clipped("gap - reach", 0, 1)} end as gap_low,
@@ -221,7 +231,7 @@ select {SCENARIO}, specification_id, row, method, row <> method as untuned, seed
             excess, excess_error * sqrt(excess_oracles), excess_oracles, if(gap < untouched, margin, null)
         ) end as seeds_to_decide,
     seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_seconds, method_search, trial_id, setting,
-    mia_nonmembers, forget_images, training, reporting_seeds, tuning_seeds
+    mia_nonmembers, forget_images, training, reporting_seeds, tuning_seeds, tuned_in, tuned_on_other_data
 from judged left join floors using (study, scenario)
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row
 """,

@@ -15,6 +15,11 @@ NEAR_END: Final = 0.02
 class _Quality:
     method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     method: Annotated[str, Column("", "unlearning method")]
+    row: Annotated[str, Column("", "row of the comparison: the method, or its control where that was searched itself")]
+    by_prior: Annotated[
+        int | None,
+        Column("trials", "trials at settings that other searches chose; null in results of an early version"),
+    ]
     trials: Annotated[int, Column("trials", "ended trials of the search, among those that its choice is from")]
     settings: Annotated[int, Column("", "different settings among them")]
     stopped: Annotated[int, Column("trials", "trials that were stopped early")]
@@ -52,13 +57,14 @@ SEARCH_QUALITY: Final = View(
     f"""
 with current_method_searches as ({CURRENT_SEARCHES}),
 dated as (
-    select trials.* replace ({LABELS_OF_SCENARIO}) from trials
+    select trials.* replace ({LABELS_OF_SCENARIO}), coalesce(row, method) as row from trials
         left join current_method_searches using (study, method_search)
     where budget is null or number < budget
 ),
 counted as (
     select {SCENARIO}, method_search,
         any_value(method) as method,
+        any_value(row) as row,
         count(*) as trials,
         count(distinct setting) as settings,
         count(*) filter (status = 'stopped') as stopped,
@@ -66,6 +72,7 @@ counted as (
         count(*) filter (status = 'failed') as failed,
         if(count(proposed_by) > 0, count(*) filter (proposed_by = 'model'), null) as by_model,
         if(count(proposed_by) > 0, count(*) filter (proposed_by = 'startup'), null) as by_startup,
+        if(count(proposed_by) > 0, count(*) filter (proposed_by = 'prior'), null) as by_prior,
         max(original_gap) as original_gap,
         max(search_space) as search_space
     from dated group by {SCENARIO}, method_search
@@ -97,8 +104,8 @@ ends as (
         list(name order by name) filter (share >= 1 - {NEAR_END}) as high_end
     from placed group by study, method_search
 )
-select {SCENARIO}, method_search, method, trials, settings, stopped, diverged, failed, by_model, by_startup,
-    gap, original_gap, best_trial, setting, search_space,
+select {SCENARIO}, method_search, method, row, by_prior, trials, settings, stopped, diverged, failed,
+    by_model, by_startup, gap, original_gap, best_trial, setting, search_space,
     coalesce(low_end, []) as at_low_end,
     coalesce(high_end, []) as at_high_end
 from counted left join best using (study, method_search) left join ends using (study, method_search)
