@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from lethe.plugins import known_method
+from lethe.report._numbers import count, was
 from lethe.results.views import SearchQualityRow
 
 MANY_DIVERGED: Final = 0.25
@@ -27,7 +28,7 @@ def search_notes(row: SearchQualityRow) -> list[str]:
 
 def _result(row: SearchQualityRow) -> list[str]:
     if row.gap is None:
-        return [f"none of {row.trials} trials finished with a gap"]
+        return [f"none of {count(row.trials, 'trial')} finished with a gap"]
     if row.original_gap is not None and row.gap >= row.original_gap:
         gap, untouched = 100 * row.gap, 100 * row.original_gap
         return [f"the best trial is not better than doing nothing ({gap:.1f} against {untouched:.1f} points)"]
@@ -77,9 +78,12 @@ def _proposals(row: SearchQualityRow) -> list[str]:
     if row.by_model is None or row.by_startup is None or row.by_model + row.by_startup == 0:
         return []
     if row.by_model == 0:
-        return [f"none of {row.trials} proposals was made by the model, all were start-up draws"]
-    return [f"{row.by_model} of {row.trials} proposals were made by the model, {row.by_startup} were start-up draws"]
+        return [f"none of {count(row.trials, 'proposal')} was made by the model, all were start-up draws"]
+    made, drawn = was(row.by_model), was(row.by_startup)
+    of = count(row.trials, "proposal")
+    drawn_as = "a start-up draw" if row.by_startup == 1 else "start-up draws"
+    return [f"{row.by_model} of {of} {made} made by the model, {row.by_startup} {drawn} {drawn_as}"]
 
 
-def _of(count: int, trials: int) -> str:
-    return f"{count} of {trials} trials"
+def _of(part: int, trials: int) -> str:
+    return f"{part} of {count(trials, 'trial')}"
