@@ -179,7 +179,8 @@ def export_optuna(
     with reporting_errors():
         for exported in export_searches(StorageRoot.at(results), storage, study):
             unfit = f", {exported.unfit} of an early version left out" if exported.unfit else ""
-            echo(f"{exported.name}: {exported.new} trials written, {exported.known} there already{unfit}")
+            trials = "1 trial" if exported.new == 1 else f"{exported.new} trials"
+            echo(f"{exported.name}: {trials} written, {exported.known} there already{unfit}")
 
 
 @export.command("settings")

@@ -265,7 +265,8 @@ class StudyRun:
     def _tell_failures(self, method_searches: Sequence[MethodSearch], search: StudySearch) -> None:
         failed = [row for row in search.rows if row.status == "failed"]
         if failed:
-            self._problem(f"{len(failed)} trials failed; the first, {failed[0].trial_id}: {failed[0].error}")
+            which = "1 trial failed" if len(failed) == 1 else f"{len(failed)} trials failed; the first"
+            self._problem(f"{which}, {failed[0].trial_id}: {failed[0].error}")
         for method_search in method_searches:
             if method_search.trials and not any(
                 row.method_search == method_search.fingerprint and row.status == "done" for row in search.rows

@@ -11,7 +11,16 @@ from typing import TypeVar
 from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
-from lethe.results.views import ChosenRow, ContrastRow, JointTestRow, LeaderboardRow, SearchQualityRow
+from lethe.results.views import (
+    BudgetRow,
+    ChosenRow,
+    ContrastRow,
+    JointTestRow,
+    LeaderboardRow,
+    OptimismRow,
+    RankRow,
+    SearchQualityRow,
+)
 from lethe.storage.root import StorageRoot
 
 Key = tuple[str, str]
@@ -27,6 +36,9 @@ class Board:
         tests: of each row, whether its four measures together are those of oracles.
         choices: the settings that the searches of this specification chose.
         searches: how good these searches were.
+        ranks: the methods by their gap, the closest to retraining first.
+        optimism: of the settings that were chosen, the gap where that was and where it was not.
+        budgets: what these searches spent.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
         duplicate: whether another board has the same title.
@@ -37,6 +49,9 @@ class Board:
     tests: tuple[JointTestRow, ...]
     choices: tuple[ChosenRow, ...]
     searches: tuple[SearchQualityRow, ...]
+    ranks: tuple[RankRow, ...]
+    optimism: tuple[OptimismRow, ...]
+    budgets: tuple[BudgetRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
     duplicate: bool = False
@@ -109,6 +124,13 @@ def boards_of(results: Results) -> list[Board]:
     searches = _by_scenario(
         row for row in to_rows(results.load("search_quality"), SearchQualityRow) if row.method_search in method_searches
     )
+    ranks = _by_scenario(to_rows(results.load("ranks"), RankRow))
+    optimism = _by_scenario(
+        row for row in to_rows(results.load("optimism"), OptimismRow) if row.method_search in method_searches
+    )
+    budgets = _by_scenario(
+        row for row in to_rows(results.load("budgets"), BudgetRow) if row.method_search in method_searches
+    )
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -117,6 +139,9 @@ def boards_of(results: Results) -> list[Board]:
             tuple(tests[key]),
             tuple(choices[key]),
             tuple(searches[key]),
+            tuple(ranks[key]),
+            tuple(optimism[key]),
+            tuple(budgets[key]),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),
         )
@@ -131,7 +156,17 @@ def is_choice(line: LeaderboardRow) -> bool:
     return not line.untuned and line.row not in ("original", "oracle")
 
 
-ScenarioRowT = TypeVar("ScenarioRowT", LeaderboardRow, ContrastRow, JointTestRow, ChosenRow, SearchQualityRow)
+ScenarioRowT = TypeVar(
+    "ScenarioRowT",
+    LeaderboardRow,
+    ContrastRow,
+    JointTestRow,
+    ChosenRow,
+    SearchQualityRow,
+    RankRow,
+    OptimismRow,
+    BudgetRow,
+)
 
 
 def _by_scenario(rows: Iterable[ScenarioRowT]) -> defaultdict[Key, list[ScenarioRowT]]:

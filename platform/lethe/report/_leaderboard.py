@@ -1,17 +1,30 @@
 """How the leaderboard looks in a terminal of 100 columns or more."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lethe.report._board import Board
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
-from lethe.report._numbers import difference, excess, gap_interval, missing, p_value, percent, row_title, seconds
+from lethe.report._numbers import (
+    count,
+    difference,
+    excess,
+    gap_interval,
+    missing,
+    optimism_in_words,
+    p_value,
+    percent,
+    row_title,
+    seconds,
+)
+from lethe.report._ranks import families_in_words, is_ranked, standings_of
 from lethe.results.columns import json_column
-from lethe.results.views import ContrastRow, LeaderboardRow
+from lethe.results.views import BudgetRow, ContrastRow, LeaderboardRow
 from lethe.results.visible import visible
 
 
@@ -26,7 +39,8 @@ def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
 def print_board(board: Board, console: Console) -> None:
     """Print the table of a board, what it cost, how the rows compare, and what to know beside them."""
     print_rows(board, console)
-    console.print(Group(*_contrasts(board), _costs(board), *_choices(board)))
+    compared = _standings(board) if is_ranked(board) else _contrasts(board, board.contrasts)
+    console.print(Group(*compared, _costs(board), *_optimism(board), *_choices(board)))
     console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
 
 
@@ -37,7 +51,7 @@ def print_rows(board: Board, console: Console) -> None:
 
 def _table(board: Board) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("row")
+    table.add_column("row", overflow="fold")
     for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "over the floor"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -54,9 +68,11 @@ def _costs(board: Board) -> Table:
     table.add_column("cost")
     for name in ("seconds", "images trained on,\nof one retraining", "tuning"):
         table.add_column(name, justify="right", no_wrap=True)
+    budgets: dict[str | None, BudgetRow] = {one.method_search: one for one in board.budgets}
     for line in board.lines:
         share = "" if line.compute_share is None else f"{percent(line.compute_share)} %"
-        table.add_row(Text(visible(line.row)), seconds(line.seconds_unlearn), share, _tuning(line))
+        tuning = _tuning(line, budgets.get(line.method_search))
+        table.add_row(Text(visible(line.row)), seconds(line.seconds_unlearn), share, tuning)
     return table
 
 
@@ -76,12 +92,34 @@ def setting_in_words(setting: str) -> str:
     )
 
 
-def _contrasts(board: Board) -> list[Text]:
+def _contrasts(board: Board, contrasts: Iterable[ContrastRow]) -> list[Text]:
     """Describe for each pair of rows whether these seeds can distinguish them."""
     if not board.contrasts:
         return []
-    head = Text("Difference of the gaps, paired by seed; below zero the first is closer to the oracle; p by Holm:")
-    return [head, *(Text(f"  {one.first} - {second(one)}: {verdict(one)}") for one in board.contrasts)]
+    head = Text(f"Difference of the gaps, paired by seed; below zero the first is closer; {families_in_words(board)}:")
+    return [head, *(Text(f"  {one.first} - {second(one)}: {verdict(one)}") for one in contrasts)]
+
+
+def _standings(board: Board) -> list[RenderableType]:
+    """Sum up how several methods compare, a line each, and the contrasts with controls below them."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("rank [95 %]", justify="right", no_wrap=True)
+    table.add_column("method", overflow="fold")
+    table.add_column("best on", justify="right", no_wrap=True)
+    for name in ("minus doing nothing", "p", "minus the first"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("closer than")
+    for one in standings_of(board):
+        method = Text(visible(one.method))
+        table.add_row(one.rank, method, one.best, one.minus_nothing, one.p, one.minus_first, one.closer_than)
+    legend = Text(RANKS_TO_READ, style="dim")
+    return [table, legend, *_contrasts(board, [one for one in board.contrasts if one.family == "controls"])]
+
+
+RANKS_TO_READ: Final = (
+    "Best on: share of the seeds on which the method had the smallest gap. Closer than: ranks of the methods that it "
+    "is closer than by the adjusted verdict; the intervals of the ranks follow from these and hold together."
+)
 
 
 def second(contrast: ContrastRow) -> str:
@@ -95,8 +133,25 @@ def verdict(contrast: ContrastRow) -> str:
     return f"{difference(contrast.difference, contrast.low, contrast.high)}{p}: {contrast.verdict}"
 
 
-def _tuning(line: LeaderboardRow) -> str:
+def _tuning(line: LeaderboardRow, budget: BudgetRow | None) -> str:
     if line.tuning_trials is None or line.tuning_seconds is None:
         return ""
-    plural = "" if line.tuning_trials == 1 else "s"
-    return f"{line.tuning_trials} trial{plural} in {line.tuning_seconds:.0f} s"
+    of = ""
+    if budget is not None and not budget.settings == budget.runs == line.tuning_trials:
+        of = f" ({count(budget.settings, 'setting')}, {count(budget.runs, 'run')})"
+    return f"{count(line.tuning_trials, 'trial')}{of} in {line.tuning_seconds:.0f} s"
+
+
+def _optimism(board: Board) -> list[Table]:
+    """Compare the gaps of the chosen settings on the seeds that they were chosen on with those on reporting seeds."""
+    if not board.optimism:
+        return []
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("optimism", overflow="fold")
+    alike = board.optimism[0].alike
+    heads = ("gap on\ntuning seeds", "on reporting\nseeds [95 %]", f"tuning, over\n{alike}", "reporting,\nover these")
+    for name in (*heads, "difference [95 %]"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in board.optimism:
+        table.add_row(Text(visible(one.row)), *optimism_in_words(one))
+    return [table]

@@ -1,9 +1,12 @@
 """The notes below a table, a sentence each: what its numbers alone do not show."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from lethe.report._board import Board, is_choice
-from lethe.report._numbers import listed, p_value, percent, row_title
+from lethe.report._numbers import count, listed, p_value, percent, row_title
+from lethe.report._ranks import front_in_words
 from lethe.report._search_notes import search_notes
 from lethe.results.views import ChosenRow, LeaderboardRow
 
@@ -18,6 +21,10 @@ HOW_TO_READ = (
 )
 
 
+UNEQUAL: Final = 1.5
+"""Ratio of the largest to the smallest budget of a table above which a note says that they differ."""
+
+
 def notes_of(board: Board) -> list[str]:
     """Return what the table of a board leaves open and what its reader must know, a sentence each."""
     return [
@@ -29,8 +36,10 @@ def notes_of(board: Board) -> list[str]:
         *_controls(board),
         *_taken(board),
         *_unfinished(board),
+        *_budgets(board),
         *_searches(board),
         *_not_carried_over(board),
+        *_front(board),
         *_attack(board),
         *(other.sentence for other in board.others),
         *_unlisted(board),
@@ -96,7 +105,13 @@ def _joint(board: Board) -> Iterator[str]:
             f"{p_value(board.tests[0].least_p)}, before it is adjusted for {len(board.tests)} rows."
         )
         return
-    found = "; ".join(f"{test.row} {test.verdict} (p {p_value(test.p_holm)})" for test in board.tests)
+    verdicts = defaultdict(list)
+    for test in board.tests:
+        verdicts[f"{test.verdict} (p {p_value(test.p_holm)})"].append(test.row)
+    found = "; ".join(
+        f"{', '.join(rows)} {verdict.replace('differs', 'differ') if len(rows) > 1 else verdict}"
+        for verdict, rows in verdicts.items()
+    )
     yield f"All four measures at once against the oracles (energy test, p by Holm over the rows): {found}."
 
 
@@ -146,23 +161,57 @@ def _unfinished(board: Board) -> Iterator[str]:
     for choice in board.choices:
         if choice.planned_trials is not None and choice.tuning_trials < choice.planned_trials:
             yield (
-                f"Search of {choice.row}: {choice.tuning_trials} of {choice.planned_trials} trials have ended, so "
-                "its row may still change."
+                f"Search of {choice.row}: {choice.tuning_trials} of {count(choice.planned_trials, 'trial')} "
+                f"{'has' if choice.tuning_trials == 1 else 'have'} ended, so its row may still change."
             )
 
 
 def _unlisted(board: Board) -> Iterator[str]:
     if board.unlisted:
         yield (
-            f"{board.unlisted} confirmations of an earlier version of Lethe are stored under this name and are in no "
-            'table; `lethe query "from confirmations"` has them.'
+            f"{count(board.unlisted, 'confirmation')} of an earlier version of Lethe, stored under this name, "
+            f"{'is' if board.unlisted == 1 else 'are'} in no table; "
+            '`lethe query "from confirmations"` has all.'
         )
 
 
 def _searches(board: Board) -> Iterator[str]:
+    """Write what is to be known of each search; what several have in common once, for all of them."""
+    methods = defaultdict(list)
     for search in board.searches:
-        if notes := search_notes(search):
-            yield f"Search of {search.row}: {'; '.join(notes)}."
+        for note in search_notes(search):
+            methods[note].append(search.row)
+    notes = defaultdict(list)
+    for note, of in methods.items():
+        notes[", ".join(of)].append(note)
+    for of_all, own in notes.items():
+        yield f"Search of {of_all}: {'; '.join(own)}."
+
+
+def _budgets(board: Board) -> Iterator[str]:
+    """Describe where one search of a table was allowed much more than another."""
+    spent: dict[str, dict[str, float]] = {
+        "settings": {one.row: one.settings for one in board.budgets},
+        "runs": {one.row: one.runs for one in board.budgets},
+        "seconds": {one.row: one.seconds for one in board.budgets},
+    }
+    unequal = [
+        f"{thing} from {values[least]:.0f} ({least}) to {values[most]:.0f} ({most})"
+        for thing, values in spent.items()
+        if values
+        for least, most in [(min(values, key=values.__getitem__), max(values, key=values.__getitem__))]
+        if values[most] > UNEQUAL * values[least]
+    ]
+    if unequal:
+        yield (
+            f"Unequal budgets, by more than a factor of {UNEQUAL:g}: {'; '.join(unequal)}. A method that was allowed "
+            "less may be behind for that alone."
+        )
+
+
+def _front(board: Board) -> Iterator[str]:
+    if front := front_in_words(board):
+        yield front
 
 
 def _attack(board: Board) -> Iterator[str]:

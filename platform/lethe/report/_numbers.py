@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from lethe.results.views import LEVEL, LeaderboardRow
+from lethe.results.views import LEVEL, LeaderboardRow, OptimismRow
 
 METRICS: Final = {
     "gap": "gap",
@@ -43,11 +43,26 @@ def seconds(value: float | None) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
+def count(number: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def was(number: int) -> str:
+    """Return the verb that goes with a number of things in the past tense."""
+    return "was" if number == 1 else "were"
+
+
 def gap_interval(line: LeaderboardRow) -> str:
     """Write the interval of a gap; nothing where there is none."""
-    if line.gap_low is None or line.gap_high is None:
-        return ""
-    return f"[{percent(line.gap_low)}, {percent(line.gap_high)}]"
+    return _interval(line.gap_low, line.gap_high)
+
+
+def optimism_in_words(line: OptimismRow) -> tuple[str, str, str, str, str]:
+    """Write the gaps of a setting on tuning and on reporting seeds, over the measures that both have, and the rise."""
+    confirmed = f"{percent(line.confirmed_gap)} {_interval(line.confirmed_low, line.confirmed_high)}".rstrip()
+    rise = difference(line.optimism, line.optimism_low, line.optimism_high)
+    return percent(line.tuning_gap), confirmed, percent(line.tuning_alike), percent(line.confirmed_alike), rise
 
 
 def excess(line: LeaderboardRow) -> str:
@@ -83,3 +98,7 @@ def missing(line: LeaderboardRow) -> str:
     if line.gap is not None or line.status == "done":
         return ""
     return f"{line.seeds} of {line.seeds_wanted} seeds" if line.status == "incomplete" else line.status
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"[{percent(low)}, {percent(high)}]"

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from lethe.plugins import known_method
+from lethe.report._numbers import count, was
 from lethe.results.views import SearchQualityRow
 
 MANY_DIVERGED: Final = 0.25
@@ -27,7 +28,7 @@ def search_notes(row: SearchQualityRow) -> list[str]:
 
 def _result(row: SearchQualityRow) -> list[str]:
     if row.gap is None:
-        return [f"none of {row.trials} trials finished with a gap"]
+        return [f"none of {count(row.trials, 'trial')} finished with a gap"]
     if row.original_gap is not None and row.gap >= row.original_gap:
         gap, untouched = 100 * row.gap, 100 * row.original_gap
         return [f"the best trial is not better than doing nothing ({gap:.1f} against {untouched:.1f} points)"]
@@ -74,15 +75,17 @@ def _losses(row: SearchQualityRow) -> list[str]:
 
 def _proposals(row: SearchQualityRow) -> list[str]:
     """Describe who proposed the settings of a search that has a model or begins with settings of other searches."""
-    prior = f"{row.by_prior} were settings that other searches chose" if row.by_prior else ""
+    prior = f"{row.by_prior} from settings that other searches chose" if row.by_prior else ""
     if row.by_model is None or row.by_startup is None or row.by_model + row.by_startup == 0:
         return [prior] if prior else []
-    startup = f"{row.by_startup} were start-up draws" + (f", {prior}" if prior else "")
+    drawn = "a start-up draw" if row.by_startup == 1 else "start-up draws"
+    startup = f"{row.by_startup} {was(row.by_startup)} {drawn}" + (f", {prior}" if prior else "")
     if row.by_model == 0:
         all_of = startup if prior else "all were start-up draws"
-        return [f"none of {row.trials} proposals was made by the model, {all_of}"]
-    return [f"{row.by_model} of {row.trials} proposals were made by the model, {startup}"]
+        return [f"none of {count(row.trials, 'proposal')} was made by the model, {all_of}"]
+    made, of = was(row.by_model), count(row.trials, "proposal")
+    return [f"{row.by_model} of {of} {made} made by the model, {startup}"]
 
 
-def _of(count: int, trials: int) -> str:
-    return f"{count} of {trials} trials"
+def _of(part: int, trials: int) -> str:
+    return f"{part} of {count(trials, 'trial')}"

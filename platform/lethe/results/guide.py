@@ -21,7 +21,11 @@ EXAMPLES: Final = (
     "where metric = 'gap'",
     "select stage, method, units, seconds, cpu_seconds, gpu_seconds from cost",
     "select dataset, augmentation, method, lr, density, tuning_gap, confirmed_gap, tuning_trials, trial_id from chosen",
-    "select dataset, augmentation, first, second, difference, low, high, p_holm, verdict from contrasts",
+    "select dataset, augmentation, first, second, difference, low, high, family, p_holm, verdict from contrasts",
+    "select dataset, row, rank, rank_low, rank_high, best_share, on_front from ranks",
+    "select row, count(*) as boards, avg(rank) as mean_rank, min(rank) as best, max(rank) as worst from ranks "
+    "group by row order by mean_rank",
+    "select dataset, method, tuning_gap, confirmed_gap, optimism, optimism_low, optimism_high from optimism",
     "select method, lr_low, lr_high, trials, gap_best, best_trial from sensitivity order by gap_best",
     "select trial_id, epoch, ua, ra, va, mia, gap from epochs order by all",
     "select kind, id, status, cause, error from failures",

@@ -17,8 +17,9 @@ from typing import Any, Final, Literal
 
 import plotly.graph_objects as go
 
+from lethe.report._numbers import count
 from lethe.report.page._gather import Retrained, Searched, Tried
-from lethe.report.page._wording import count, method_title, percent
+from lethe.report.page._wording import method_title, percent
 from lethe.results import durations
 from lethe.results.columns import json_column
 

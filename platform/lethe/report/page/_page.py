@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from lethe.report._notes import notes_of
+from lethe.report._numbers import count
 from lethe.report.page import _figures as draw
 from lethe.report.page import _tables as tables
 from lethe.report.page import _wording as wording
@@ -148,11 +149,11 @@ def _summary(search: Searched) -> str:
     ended = ", ".join(f"{number} {status}" for status, number in ends.items())
     chosen = search.chosen
     if chosen is None:
-        return f"{wording.count(len(search.trials), 'trial')}: {ended}. None finished, so none was chosen."
+        return f"{count(len(search.trials), 'trial')}: {ended}. None finished, so none was chosen."
     rates = [f"{name} {value:.3g}" for name in ("lr", "density") if (value := getattr(chosen, name)) is not None]
     setting = f", {', '.join(rates)}" if rates else ""
     return (
-        f"{wording.count(len(search.trials), 'trial')}: {ended}. Chosen: trial {chosen.number}{setting}, with a gap of "
+        f"{count(len(search.trials), 'trial')}: {ended}. Chosen: trial {chosen.number}{setting}, with a gap of "
         f"{wording.percent(chosen.gap)} points on the tuning seeds."
     )
 

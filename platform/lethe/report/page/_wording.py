@@ -10,7 +10,7 @@ from typing import Final, Literal
 from lethe.plugins import known_method
 from lethe.report import _numbers
 from lethe.report._notes import undecided
-from lethe.report._numbers import gap_interval, missing, p_value
+from lethe.report._numbers import count, gap_interval, missing, p_value
 from lethe.results.views import ContrastRow, LeaderboardRow
 
 Mood = Literal["closer", "unclear", "farther", "nothing"]
@@ -52,11 +52,6 @@ def percent(fraction: float | None) -> str:
 def difference(mean: float, low: float | None, high: float | None) -> str:
     """Write a difference with its interval."""
     return _numbers.difference(mean, low, high).replace("-", MINUS)
-
-
-def count(number: int, thing: str) -> str:
-    """Write a number of things."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def method_title(name: str) -> str:

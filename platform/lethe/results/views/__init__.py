@@ -5,6 +5,7 @@ from typing import Final
 from lethe.results.views._asked import ASKED
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import LEVEL, View
+from lethe.results.views._budgets import BUDGETS, BudgetRow
 from lethe.results.views._chosen import CHOSEN, ChosenRow
 from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
@@ -13,19 +14,26 @@ from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
 from lethe.results.views._leaderboard import LEADERBOARD, LeaderboardRow
+from lethe.results.views._mean_ranks import MEAN_RANKS, MeanRankRow
 from lethe.results.views._measures import MEASURES
 from lethe.results.views._metric_summary import METRIC_SUMMARY, MetricSummaryRow
+from lethe.results.views._optimism import OPTIMISM, OptimismRow
 from lethe.results.views._packings import PACKINGS
+from lethe.results.views._ranks import RANKS, RankRow
 from lethe.results.views._search_quality import SEARCH_QUALITY, SearchQualityRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
 
 VIEWS: Final[dict[str, View]] = {
     "leaderboard": LEADERBOARD,
     "contrasts": CONTRASTS,
+    "ranks": RANKS,
+    "mean_ranks": MEAN_RANKS,
     "deviations": DEVIATIONS,
     "joint_tests": JOINT_TESTS,
     "metric_summary": METRIC_SUMMARY,
     "chosen": CHOSEN,
+    "optimism": OPTIMISM,
+    "budgets": BUDGETS,
     "augmentation": AUGMENTATION,
     "cost": COST,
     "search_quality": SEARCH_QUALITY,
@@ -42,6 +50,7 @@ __all__ = [
     "LEVEL",
     "VIEWS",
     "AugmentationRow",
+    "BudgetRow",
     "ChosenRow",
     "ContrastRow",
     "CostRow",
@@ -49,7 +58,10 @@ __all__ = [
     "FailureRow",
     "JointTestRow",
     "LeaderboardRow",
+    "MeanRankRow",
     "MetricSummaryRow",
+    "OptimismRow",
+    "RankRow",
     "SearchQualityRow",
     "SensitivityRow",
     "View",

@@ -1,4 +1,9 @@
-"""How the rows of a board compare with each other: differences of their gaps, paired by seed, all tested together."""
+"""How the rows of a board compare with each other: differences of their gaps, paired by seed.
+
+A board answers three questions: which method beats doing nothing, which method beats which, and what a control takes
+away from its method. Each question is a family of hypotheses, adjusted by itself (Holm 1979): within a board at most
+one family in twenty holds a false verdict. Families are fixed by what the rows are, never by what they turn out to be.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -11,6 +16,11 @@ from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, WHOLE, ScenarioOf
 class _Contrast:
     first: Annotated[str, Column("", "a method, or a control that was tuned itself")]
     second: Annotated[str, Column("", "what it is compared with: the original, another method, or one of its controls")]
+    family: Annotated[
+        str,
+        Column("", "question that it belongs to: 'doing nothing', 'methods' (every pair of them) or 'controls'"),
+    ]
+    compared: Annotated[int, Column("", "contrasts of this family on the board, which p_holm is adjusted for")]
     untuned: Annotated[bool, Column("", "whether the second is a control at the first's setting, not tuned itself")]
     seeds: Annotated[int, Column("", "reporting seeds that both have")]
     difference: Annotated[
@@ -20,7 +30,9 @@ class _Contrast:
     low: Annotated[float | None, Column("fraction", f"lower end of its own 95 % interval; null below {FEWEST} seeds")]
     high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
     p: Annotated[float | None, Column("", f"two-sided p of a paired t-test; null below {FEWEST} seeds")]
-    p_holm: Annotated[float | None, Column("", "the same, adjusted for all contrasts of the board (Holm)")]
+    p_holm: Annotated[
+        float | None, Column("", "the same, adjusted for all contrasts of its family on the board (Holm)")
+    ]
     verdict: Annotated[
         str,
         Column("", f"'closer' or 'farther' (p_holm below {LEVEL}), 'inconclusive', or 'too few seeds'"),
@@ -33,7 +45,7 @@ class ContrastRow(_Contrast, ScenarioOf):
 
 
 CONTRASTS: Final = View(
-    "Each method against doing nothing, other methods and its own controls: gaps paired by seed, Holm over a board.",
+    "Each method against doing nothing, other methods and its own controls: gaps paired by seed, Holm in each family.",
     ContrastRow,
     f"""
 with whole as ({WHOLE}),
@@ -43,6 +55,7 @@ gaps as (
 ),
 paired as (
     select {", ".join(f"a.{name.strip()}" for name in SCENARIO.split(","))}, a.row as first, b.row as second,
+        case when b.row = 'original' then 'doing nothing' when b.untuned then 'controls' else 'methods' end as family,
         b.untuned as untuned,
         count(*) as seeds,
         avg(a.gap - b.gap) as difference,
@@ -58,8 +71,9 @@ paired as (
 tested as (
     select *, case when seeds >= {FEWEST} then t_pvalue(difference, sd, seeds) end as p from paired
 ),
-adjusted as ({with_p_holm("tested", "study, scenario", "first, second")})
-select {SCENARIO}, first, second, untuned, seeds, difference,
+adjusted as ({with_p_holm("tested", "study, scenario, family", "first, second")})
+select {SCENARIO}, first, second, family, count(*) over (partition by study, scenario, family) as compared,
+    untuned, seeds, difference,
     {clipped("difference - reach", -1, 1)} as low,
     {clipped("difference + reach", -1, 1)} as high,
     p, p_holm,
