@@ -23,6 +23,7 @@ from unlearning.methods import (
     ReGUn,
     RewindDescend,
     SalUnSoft,
+    Scissorhands,
     Scrub,
     UnlearningContext,
     WeightDistortion,
@@ -32,6 +33,7 @@ from unlearning.methods._salun_soft import shrink_moves
 from unlearning.methods._weight_distortion import _away
 from unlearning.models import CNN
 from unlearning.rewinding import epochs_left
+from unlearning.seeds import generator
 
 DATA = load(Synthetic(train=60, val=20, test=20, size=12, classes=3))
 SMALL: dict[str, Any] = {"epochs": 1, "batch_size": 16, "lr": 0.01}
@@ -130,6 +132,15 @@ def test_rewinding_without_earlier_weights_is_refused() -> None:
 @pytest.mark.parametrize(("epochs", "left"), [(20, [18, 15, 10, 5]), (2, [1, 1, 1, 0]), (1, [0, 0, 0, 0])])
 def test_the_percent_that_is_undone_is_at_least_an_epoch(epochs: int, left: list[int]) -> None:
     assert list(epochs_left(epochs).values()) == left
+
+
+def test_scissorhands_probes_images_from_all_over_the_forget_set_whose_files_may_be_sorted_by_class() -> None:
+    context = context_of()
+    context = replace(context, task=replace(context.task, forget_N=torch.arange(60) >= 12))
+    streams = [Scissorhands(batch_size=12).probe(context, generator(seed, "probe")) for seed in (0, 1)]
+    assert all(len(stream.indices_M.unique()) == 12 and stream.indices_M.max() > 40 for stream in streams)
+    assert not torch.equal(streams[0].indices_M, streams[1].indices_M)
+    assert torch.equal(streams[0].labels_M, DATA.train.labels_N[streams[0].indices_M])
 
 
 def test_each_distortion_of_all_weights_is_as_strong_as_it_says() -> None:

@@ -36,7 +36,7 @@ class Delete(DescentMethod):
     name: Literal["delete"] = "delete"
     title: ClassVar[str] = "DELETE"
     ranges: ClassVar[Ranges] = {
-        "lr": logarithmic(1e-4, 0.1),
+        "lr": logarithmic(1e-5, 0.05),
         "retain_weight": plain(0.0, 2.0),
         "schedule": SCHEDULES,
     }

@@ -36,7 +36,7 @@ class FisherForgetting(Method):
     name: Literal["fisher_forgetting"] = "fisher_forgetting"
     title: ClassVar[str] = "Fisher forgetting"
     ranges: ClassVar[Ranges] = {
-        "alpha": logarithmic(1e-9, 1e-5),
+        "alpha": logarithmic(1e-8, 1e-4),
     }
     epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
     alpha: Annotated[float, Gt(0), Field(description="variance of the noise where F is 1")] = 1e-6

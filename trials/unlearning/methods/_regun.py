@@ -16,9 +16,9 @@ from torch.nn.functional import normalize, softmax
 from unlearning.engine import Batch, Engine, Step, StepPass, Stream
 from unlearning.methods._base import HeldOut, UnlearningContext
 from unlearning.methods._losses import divergence, true_loss
-from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
+from unlearning.methods._sgd import DescentMethod, Epoch
 from unlearning.methods._weights import layers
-from unlearning.ranges import Ranges, choices, logarithmic, plain
+from unlearning.ranges import Ranges, choices, logarithmic
 
 
 def _as_unseen(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
@@ -49,10 +49,10 @@ class ReGUn(DescentMethod):
     name: Literal["regun"] = "regun"
     title: ClassVar[str] = "ReGUn"
     ranges: ClassVar[Ranges] = {
-        "lr": logarithmic(1e-3, 0.2),
-        "forget_weight": plain(0.1, 1.0),
-        "target": choices("batch", "class"),
-        "schedule": SCHEDULES,
+        "lr": logarithmic(1e-4, 0.1),
+        "forget_weight": logarithmic(0.02, 1.0),
+        "picks": choices("uniform", "class", "nearest"),
+        "target": choices("batch", "class", "image"),
     }
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 128
     lr: Annotated[float, Gt(0), Field(description="learning rate, which the schedule multiplies")] = 0.01

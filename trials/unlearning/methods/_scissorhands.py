@@ -53,6 +53,7 @@ class Scissorhands(DescentMethod):
 
     name: Literal["scissorhands"] = "scissorhands"
     title: ClassVar[str] = "Scissorhands"
+    version: ClassVar[int] = 2
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.2),
         "redrawn_share": logarithmic(5e-3, 0.3),
@@ -74,7 +75,7 @@ class Scissorhands(DescentMethod):
     def prepare(self, context: UnlearningContext, seed: int) -> None:
         """Re-draw the sensitive weights; the network's running statistics move with the batch that is probed."""
         self.set_mode(context.model)
-        scores = self.sensitivity(context)
+        scores = self.sensitivity(context, generator(seed, "probe"))
         flat_P = torch.cat([score.flatten() for score in scores])
         threshold = flat_P.kthvalue(max(1, int((1 - self.redrawn_share) * len(flat_P)))).values
         redrawn, random = self._redrawn(context), generator(seed, "redraw")
@@ -84,9 +85,9 @@ class Scissorhands(DescentMethod):
                     drawn = self.draw(parameter, random).to(parameter.device)
                     parameter.copy_(torch.where(score > threshold, drawn, parameter))
 
-    def sensitivity(self, context: UnlearningContext) -> list[Tensor]:
-        """Return |gradient x weight| on the first batch of D_f, one tensor a parameter."""
-        gradients = sum_gradients(context.engine, self._first(context))
+    def sensitivity(self, context: UnlearningContext, random: torch.Generator) -> list[Tensor]:
+        """Return |gradient x weight| on a batch of D_f, one tensor a parameter."""
+        gradients = sum_gradients(context.engine, self.probe(context, random))
         parameters = [one.detach() for one in context.model.parameters()]
         return [(one * other).abs() for one, other in zip(gradients, parameters, strict=True)]
 
@@ -102,16 +103,16 @@ class Scissorhands(DescentMethod):
         forget, retain = self.streams(context.task, epoch.order_N)
         rule = _descend_projected if self.projection else _descend
         if self.projection:
-            self._keep_memory(context)
+            self._keep_memory(context, epoch.random)
         pairs = min(len(forget.sizes), len(retain.sizes))
         both = StepPass((retain.part(0, pairs), forget.part(0, pairs)), rule, (self.forget_weight,))
         rest = retain.part(pairs)
         return [both, StepPass((rest,), _descend)] if rest.sizes else [both]
 
-    def _keep_memory(self, context: UnlearningContext) -> None:
-        """Keep the gradient of minus the loss of the first batch of D_f, of the layers that were re-drawn."""
+    def _keep_memory(self, context: UnlearningContext, random: torch.Generator) -> None:
+        """Keep the gradient of minus the loss of a batch of D_f, of the layers that were re-drawn."""
         context.model.eval()
-        gradients = sum_gradients(context.engine, self._first(context))
+        gradients = sum_gradients(context.engine, self.probe(context, random))
         self.set_mode(context.model)
         redrawn = self._redrawn(context)
         context.engine.keep(
@@ -122,8 +123,10 @@ class Scissorhands(DescentMethod):
             ],
         )
 
-    def _first(self, context: UnlearningContext) -> Stream:
-        forget_F = context.task.forget_N.nonzero().flatten()[: self.batch_size]
+    def probe(self, context: UnlearningContext, random: torch.Generator) -> Stream:
+        """Draw one batch of D_f."""
+        forget_F = context.task.forget_N.nonzero().flatten()
+        forget_F = forget_F[torch.randperm(len(forget_F), generator=random)[: self.batch_size]]
         return Stream.cut(forget_F, context.task.labels_N[forget_F], self.batch_size)
 
     def _redrawn(self, context: UnlearningContext) -> set[int]:

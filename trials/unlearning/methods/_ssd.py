@@ -27,8 +27,8 @@ class SSD(Method):
     title: ClassVar[str] = "SSD"
     requires: ClassVar[tuple[str, ...]] = FISHERS
     ranges: ClassVar[Ranges] = {
-        "alpha": logarithmic(0.2, 4.0),
-        "strength": logarithmic(0.1, 1.0),
+        "alpha": logarithmic(1.0, 4.0),
+        "strength": logarithmic(0.3, 3.0),
     }
     epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
     selection: Annotated[
