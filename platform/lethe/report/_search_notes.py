@@ -74,7 +74,7 @@ def _losses(row: SearchQualityRow) -> list[str]:
 
 def _proposals(row: SearchQualityRow) -> list[str]:
     """Describe who proposed the settings of a search that has a model or begins with settings of other searches."""
-    prior = f"{row.by_prior} were settings that other searches chose" if row.by_prior else ""
+    prior = f"{_are(row.by_prior, 'setting')} that other searches chose" if row.by_prior else ""
     if row.by_model is None or row.by_startup is None or row.by_model + row.by_startup == 0:
         return [prior] if prior else []
     startup = f"{row.by_startup} were start-up draws" + (f", {prior}" if prior else "")
@@ -82,6 +82,10 @@ def _proposals(row: SearchQualityRow) -> list[str]:
         all_of = startup if prior else "all were start-up draws"
         return [f"none of {row.trials} proposals was made by the model, {all_of}"]
     return [f"{row.by_model} of {row.trials} proposals were made by the model, {startup}"]
+
+
+def _are(count: int, noun: str) -> str:
+    return f"1 was a {noun}" if count == 1 else f"{count} were {noun}s"
 
 
 def _of(count: int, trials: int) -> str:
