@@ -229,6 +229,20 @@ def test_folders_and_medmnist_files_travel_too(
     assert bundle.notes[-1] == "Results go to s3://bucket/lethe, with the head's own credentials."
 
 
+def test_settings_files_travel_too(write_study: WriteStudy, tmp_path: Path) -> None:
+    (tmp_path / "best.yaml").write_text("format: lethe-settings")
+    methods = [{"name": "salun"}, {"name": "fine_tune", "search": {"lr": [0.01, 0.1]}}]
+    study_file = write_study(methods=methods, settings="best.yaml", search={"start_from": "best.yaml"})
+    bundle = pack(study_file, [], None, tmp_path)
+    unpacked = tmp_path / "there"
+    ZipFile(bundle.archive).extractall(unpacked)
+    study = read_study(unpacked / "study.yaml")
+    assert study.settings == unpacked / "settings" / "best.yaml"
+    assert study.search.start_files == {0: unpacked / "search.start_from.0" / "best.yaml"}
+    for path in (study.settings, study.search.start_files[0]):
+        assert path.read_text() == "format: lethe-settings"
+
+
 def test_files_that_cannot_travel_are_told(write_study: WriteStudy, tmp_path: Path) -> None:
     large = tmp_path / "large.npz"
     large.touch()

@@ -31,6 +31,8 @@ SMALL: dict[str, Any] = {
     "seeds": {"tuning": [0], "reporting": [1, 2]},
 }
 
+SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "settings").glob("*.yaml"))
+
 Write = Callable[..., Path]
 
 
@@ -100,6 +102,11 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     path.write_text(write_settings(settings, "best.yaml"))
     assert read_settings(path) == settings
     assert "# confirmed: a gap of 5.0 [4.0, 6.0] points on seeds 1, 2, 3, of doing nothing 10.0" in path.read_text()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_settings_file_that_we_ship_can_be_read_and_written_again(path: Path) -> None:
+    assert write_settings(read_settings(path), path.name) == path.read_text()
 
 
 def test_a_file_without_settings_is_read_back(tmp_path: Path) -> None:

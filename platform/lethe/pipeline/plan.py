@@ -141,7 +141,8 @@ def _origin(method_search: MethodSearch) -> str:
     sources = [prior.source for prior in method_search.priors]
     if not sources:
         return f"{method_search.title}: no other search has chosen a setting to begin with"
-    return f"{method_search.title}: begins with {len(sources)} settings of other searches: {'; '.join(sources)}"
+    count = "1 setting" if len(sources) == 1 else f"{len(sources)} settings"
+    return f"{method_search.title}: begins with {count} that other searches chose: {'; '.join(sources)}"
 
 
 def _here(source: AnySource) -> AnySource:

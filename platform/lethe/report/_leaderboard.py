@@ -77,9 +77,9 @@ def _costs(board: Board) -> Table:
 
 
 def _choices(board: Board) -> list[Text]:
-    """Print the setting that each search chose; a control shares all of it except what its name says."""
+    """Print the setting that each search chose; an untuned control shares all of it except what its name says."""
     return [
-        Text(f"{line.method}: {setting_in_words(line.setting)} (trial {line.trial_id})", style="dim")
+        Text(f"{line.row}: {setting_in_words(line.setting)} (trial {line.trial_id})", style="dim")
         for line in settings_of(board)
     ]
 

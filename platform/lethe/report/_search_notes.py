@@ -75,7 +75,8 @@ def _losses(row: SearchQualityRow) -> list[str]:
 
 def _proposals(row: SearchQualityRow) -> list[str]:
     """Describe who proposed the settings of a search that has a model or begins with settings of other searches."""
-    prior = f"{row.by_prior} from settings that other searches chose" if row.by_prior else ""
+    settings = "a setting" if row.by_prior == 1 else "settings"
+    prior = f"{row.by_prior} {was(row.by_prior)} {settings} that other searches chose" if row.by_prior else ""
     if row.by_model is None or row.by_startup is None or row.by_model + row.by_startup == 0:
         return [prior] if prior else []
     drawn = "a start-up draw" if row.by_startup == 1 else "start-up draws"

@@ -180,7 +180,7 @@ def _set(options: Any, key: str, value: str) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         options = options[int(parent)] if isinstance(options, list) else options[parent]
-    options[last] = value
+    options[int(last) if isinstance(options, list) else last] = value
 
 
 def _write(archive: Path, options: dict[str, Any], items: Sequence[_Item]) -> None:

@@ -142,6 +142,11 @@ class Searched:
     epochs: tuple[Epoch, ...]
 
     @property
+    def row(self) -> str:
+        """The row of the table that was searched: the method, or a control that was tuned itself."""
+        return self.choice.row if self.choice else self.method
+
+    @property
     def finished(self) -> list[Tried]:
         """The trials that can be chosen."""
         return [trial for trial in self.trials if trial.measured is not None]
@@ -293,7 +298,9 @@ class _Gathering:
         )
 
     def _answers(self, key: Key, board: Board | None, study: Study | None) -> Iterable[Answer]:
-        lines = {line.method: line for line in board.lines if is_choice(line)} if board else {}
+        lines = (
+            {line.method: line for line in board.lines if is_choice(line) and line.row == line.method} if board else {}
+        )
         original = board.original if board else None
         against = {one.first: one for one in board.contrasts if one.second == "original"} if board else {}
         progress = {one.method: one for one in self._progress[key]}

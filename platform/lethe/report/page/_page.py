@@ -126,8 +126,8 @@ def _file(name: str) -> str:
 
 def _search(search: Searched, scenario: ScenarioPart, part: StudyPart, root: StorageRoot) -> Search:
     layers = layers_of(search, part.study, root)
-    title = wording.method_title(search.method)
-    alone = [other.method for other in scenario.searches].count(search.method) == 1
+    title = wording.searched_title(search.method, search.row)
+    alone = [other.row for other in scenario.searches].count(search.row) == 1
     return Search(
         title=title if alone else f"{title} (search {search.method_search[:8]})",
         summary=_summary(search),

@@ -10,7 +10,7 @@ from lethe.report._leaderboard import second, setting_in_words
 from lethe.report._notes import settings_of
 from lethe.report._numbers import METRICS, gap_interval, missing, model_title, p_value, row_title
 from lethe.report.page._gather import ScenarioPart, StudyPart
-from lethe.report.page._wording import difference, method_title, percent
+from lethe.report.page._wording import difference, percent, searched_title
 from lethe.results import durations
 from lethe.results.views import AugmentationRow, LeaderboardRow
 
@@ -128,7 +128,8 @@ def comparisons_of(board: Board) -> list[Comparison]:
 def choices_of(board: Board) -> list[tuple[str, str, str]]:
     """Return each method, the setting that its search chose, and the trial."""
     return [
-        (method_title(line.method), setting_in_words(line.setting), line.trial_id or "") for line in settings_of(board)
+        (searched_title(line.method, line.row), setting_in_words(line.setting), line.trial_id or "")
+        for line in settings_of(board)
     ]
 
 

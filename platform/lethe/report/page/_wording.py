@@ -60,6 +60,12 @@ def method_title(name: str) -> str:
     return method.title if method else name
 
 
+def searched_title(method: str, row: str) -> str:
+    """Return the name of a search's row as prose has it: its method, and the control that was tuned itself."""
+    control = row.removeprefix(method).strip()
+    return f"{method_title(method)}, {control}" if control else method_title(method)
+
+
 def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, contrast: ContrastRow | None) -> Answer:
     """Describe what the reporting seeds show of a method's chosen setting."""
     name = _context(line.method)
