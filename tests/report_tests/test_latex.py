@@ -38,6 +38,25 @@ def test_each_scenario_gets_a_table_of_its_own(store: Store, confirm: Callable[.
     assert contrast[3] == "closer"
 
 
+def test_of_three_methods_and_more_ranks_stand_in_place_of_every_pair(
+    store: Store, confirm: Callable[..., None], tmp_path: Path
+) -> None:
+    confirm("original", (0.40, 0.42, 0.40, 0.41, 0.40))
+    for row, level in {"salun": 0.0, "scrub": 0.1, "fine_tune": 0.2, "salun random mask": 0.3}.items():
+        confirm(row, [level + noise for noise in (0.010, 0.012, 0.011, 0.013, 0.014)])
+    [path] = write_latex(store.root, None, tmp_path)
+    _, ranks, contrasts, _ = path.read_text(encoding="utf-8").split(r"\end{table}")
+    rows = body(ranks)
+    assert [row[:3] for row in rows] == [
+        ["1 [1, 1]", "salun", r"100 \%"],
+        ["2 [2, 2]", "scrub", r"0 \%"],
+        ["3 [3, 3]", "fine\\_tune", r"0 \%"],
+    ]
+    assert rows[1][5:] == ["$+$10.0 [$+$10.0, $+$10.0]", "3"]
+    assert "3 methods against doing nothing, 3 pairs of methods, 1 control" in ranks
+    assert [row[0] for row in body(contrasts)] == ["salun - salun random mask (untuned)"]
+
+
 def test_arms_get_a_table_of_what_they_change(store: Store, confirm: Callable[..., None], tmp_path: Path) -> None:
     confirm("original", (0.30, 0.31, 0.32), scenario="q1", augmentation="none")
     confirm("original", (0.20, 0.21, 0.22), scenario="q2", augmentation="standard")

@@ -420,3 +420,60 @@ def test_the_command_tells_of_a_place_without_results(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", "--results", str(tmp_path / "none")])
     assert done.exit_code == 2
     assert "no results" in done.output
+
+
+def several(confirm: Callable[..., None], methods: int) -> None:
+    """An original and methods in the order of their names, the first two hardly apart."""
+    confirm("oracle", (0.00, 0.01, 0.03, 0.06, 0.10))
+    confirm("original", (0.90, 0.92, 0.90, 0.91, 0.90))
+    for number in range(methods):
+        level = 0.001 * number if number < 2 else 0.1 * (number - 1)
+        noise = (0.010, 0.012, 0.011, 0.010, 0.012)
+        gaps = [level + one for one in noise[number:] + noise[:number]]
+        confirm(f"method{number}", gaps, compute_share=0.5 / 2**number)
+
+
+def test_many_methods_are_compared_in_a_matrix_by_rank(
+    store: Store, confirm: Callable[..., None], page: Callable[..., str]
+) -> None:
+    several(confirm, 4)
+    html = render_page(store.root, None).html
+    [matrix] = re.findall(r'<table class="matrix">.*?</table>', html, re.DOTALL)
+    classes = [re.findall(r'<td class="([a-z-]*)"', row) for row in matrix.split("<tr>")[2:]]
+    assert classes == [
+        ["closer", "", "inconclusive", "closer", "closer"],
+        ["closer", "inconclusive", "", "closer", "closer"],
+        ["closer", "farther", "farther", "", "closer"],
+        ["closer", "farther", "farther", "farther", ""],
+    ]
+    text = page()
+    assert "rank 1 [1, 2]" in text
+    assert "4 methods against doing nothing, 6 pairs of methods" in text
+
+
+def test_gap_against_images_is_drawn_and_its_front_named(store: Store, confirm: Callable[..., None]) -> None:
+    several(confirm, 4)
+    made = render_page(store.root, None)
+    assert "Gap against images trained on" in titles(made)
+    [drawn] = [one for one in figures(made) if any(trace.get("name") == "front" for trace in one["data"])]
+    front = next(trace for trace in drawn["data"] if trace["name"] == "on the front")
+    assert front["text"] == ["4", "3", "2", "1"]
+    assert "no other method has less of both than method0 (gap 1.1, 50.0 %); method1" in text_of(made)
+
+
+@pytest.mark.parametrize(("methods", "folded"), [(6, False), (7, True)])
+def test_the_answers_of_many_methods_are_summed_up(
+    methods: int, folded: bool, store: Store, confirm: Callable[..., None], page: Callable[..., str]
+) -> None:
+    several(confirm, methods)
+    summary = (
+        f"{methods} methods; against doing nothing: {methods} closer. Smallest gap: method0, 1.1 points. No method is "
+        "closer by the adjusted verdict than method0 and method1."
+    )
+    assert (summary in page()) == folded
+
+
+def test_what_a_search_was_allowed_and_where_its_gap_was_tuned_are_on_the_page(ran: Callable[..., StorageRoot]) -> None:
+    text = text_of(render_page(ran("tiny"), None))
+    assert "Gap where a setting was chosen, and where it was not" in text
+    assert "What each search was allowed" in text

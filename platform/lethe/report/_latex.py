@@ -19,6 +19,7 @@ from lethe.report._numbers import (
     row_title,
     seconds,
 )
+from lethe.report._ranks import families_in_words, is_ranked, standings_of
 from lethe.results import QueryError, Results, to_rows
 from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
@@ -42,7 +43,7 @@ def write_latex(root: StorageRoot, study: str | None, folder: Path, specificatio
     boards = boards_of(results)
     if not boards:
         raise QueryError(f"no confirmed results{f' of study {study}' if study else ''} in {root}, so there is no table")
-    tables = {_file_name(board): _leaderboard(board) + _contrasts(board) for board in boards}
+    tables = {_file_name(board): _leaderboard(board) + _ranks(board) + _contrasts(board) for board in boards}
     effects: dict[str, list[AugmentationRow]] = {}
     for row in to_rows(results.load("augmentation"), AugmentationRow):
         effects.setdefault(row.study, []).append(row)
@@ -71,13 +72,14 @@ def _leaderboard(board: Board) -> str:
 
 
 def _contrasts(board: Board) -> str:
-    """Write how the rows compare, as a second table; nothing where there is nothing to compare."""
-    if not board.contrasts:
+    """Write how the rows compare, where ranks sum that up with controls alone; nothing where there is nothing."""
+    contrasts = [one for one in board.contrasts if one.family == "controls" or not is_ranked(board)]
+    if not contrasts:
         return ""
     of = board.lines[0]
     caption = (
         f"{escaped(board.title)}: differences of the gaps in points, paired by seed, each with its own 95\\,\\% "
-        "interval; below zero the first is closer to the oracle. $p$ and verdict are adjusted for all rows (Holm)."
+        f"interval; below zero the first is closer to the oracle. {escaped(families_in_words(board))}."
     )
     body = [
         [
@@ -86,11 +88,42 @@ def _contrasts(board: Board) -> str:
             "" if one.p_holm is None else p_value(one.p_holm).replace("<", "$<$"),
             one.verdict,
         ]
-        for one in board.contrasts
+        for one in contrasts
     ]
     label = f"tab:lethe-{of.study}-{of.scenario[:8]}-contrasts"
     head = ["Rows", "Difference [95\\,\\%]", "$p$ (Holm)", "Verdict"]
     return "\n" + _table(caption, label, "lrrl", head, body)
+
+
+def _ranks(board: Board) -> str:
+    """Write the ranks of the methods and how they compare, a line each; nothing where there are too few for ranks."""
+    if not is_ranked(board):
+        return ""
+    of = board.lines[0]
+    caption = (
+        f"{escaped(board.title)}: ranks by the gap. Best on: share of the seeds with the smallest gap. Differences of "
+        "the gaps in points, paired by seed, each with its own 95\\,\\% interval; below zero the method is closer to "
+        "the oracle. Closer than: ranks of the methods that it is closer than by the adjusted verdict; the intervals "
+        f"of the ranks follow from these and hold together. {escaped(families_in_words(board))}."
+    )
+    body = [
+        [
+            one.rank,
+            escaped(one.method),
+            escaped(one.best),
+            _minus(one.minus_nothing),
+            one.p.replace("<", "$<$"),
+            _minus(one.minus_first),
+            one.closer_than.replace("-", "--"),
+        ]
+        for one in standings_of(board)
+    ]
+    label = f"tab:lethe-{of.study}-{of.scenario[:8]}-ranks"
+    head = [
+        *("Rank [95\\,\\%]", "Method", "Best on", "Minus doing nothing [95\\,\\%]", "$p$ (Holm)"),
+        *("Minus the first [95\\,\\%]", "Closer than"),
+    ]
+    return "\n" + _table(caption, label, "rlrrrrl", head, body)
 
 
 _LEGEND: Final = (

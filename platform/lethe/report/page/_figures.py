@@ -22,6 +22,7 @@ from lethe.report.page._gather import Retrained, Searched, Tried
 from lethe.report.page._wording import method_title, percent
 from lethe.results import durations
 from lethe.results.columns import json_column
+from lethe.results.views import LeaderboardRow, RankRow
 
 Measure = Literal["ua", "ra", "va", "mia"]
 
@@ -295,6 +296,58 @@ def stages(seconds: Mapping[str, float]) -> str:
     figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticks="")
     figure.update_layout(bargap=0.35)
     return _json(figure, height=max(160, 66 + 30 * len(seconds)), margin={"l": 8, "r": 16, "t": 8, "b": 44})
+
+
+def front(ranks: Sequence[RankRow], original: LeaderboardRow | None) -> str | None:
+    """Draw the gap of each method over the images that it trained on, and the front that no other method beats.
+
+    None where these images are not known.
+    """
+    known = sorted(
+        ((one, 100 * one.compute_share) for one in ranks if one.compute_share is not None), key=lambda pair: pair[1]
+    )
+    if not known:
+        return None
+    figure = go.Figure()
+    on_front = [(one, share) for one, share in known if one.on_front]
+    figure.add_scatter(
+        x=[share for _, share in on_front],
+        y=[_points(one.gap) for one, _ in on_front],
+        mode="lines",
+        name="front",
+        hoverinfo="skip",
+        line={"shape": "hv", "width": 1.5, "color": UNLEARNED},
+    )
+    for name, some, colour in (
+        ("other methods", [pair for pair in known if not pair[0].on_front], MUTED),
+        ("on the front", on_front, UNLEARNED),
+    ):
+        figure.add_scatter(
+            x=[share for _, share in some],
+            y=[_points(one.gap) for one, _ in some],
+            mode="markers+text",
+            name=name,
+            text=[f"{one.rank}" for one, _ in some],
+            textposition="bottom center" if colour == UNLEARNED else "top center",
+            textfont={"size": 11, "color": INK if colour == UNLEARNED else MUTED},
+            customdata=[html.escape(f"{one.rank} {method_title(one.row)}") for one, _ in some],
+            hovertemplate="%{customdata}: gap %{y:.1f} points, %{x:.1f} % of retraining<extra></extra>",
+            marker={"size": 8, "color": colour},
+            cliponaxis=False,
+        )
+    gaps = [one.gap for one, _ in known]
+    if original is not None and original.gap is not None:
+        gaps.append(original.gap)
+        figure.add_hline(y=_points(original.gap), line={"dash": "dot", "width": 1.5, "color": MUTED})
+    shares = [share for _, share in known]
+    figure.update_xaxes(
+        title="images trained on, percent of one retraining",
+        **(
+            _log_axis(shares) if _spans_decades(shares) else {"range": [-0.02 * max(shares), 1.06 * max(shares) or 1.0]}
+        ),
+    )
+    figure.update_yaxes(title="gap, points", range=[0, 110 * max(gaps)])
+    return _json(figure, height=360)
 
 
 class _Axis:

@@ -12,8 +12,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from lethe.report._board import Board
 from lethe.report._notes import notes_of
 from lethe.report._numbers import count
+from lethe.report._ranks import families_in_words, front_in_words, is_ranked
 from lethe.report.page import _figures as draw
 from lethe.report.page import _tables as tables
 from lethe.report.page import _wording as wording
@@ -80,6 +82,7 @@ def render_page(
     """
     results = Results(root, study, specification)
     report = gather(results)
+    boards = [scenario.board for part in report.studies for scenario in part.scenarios if scenario.board]
     found = galleries(results, report, images=images)
     text = _template().render(
         report=report,
@@ -94,6 +97,7 @@ def render_page(
             for part in report.studies
             for scenario in part.scenarios
         },
+        fronts={board.key: _front_figure(board) for board in boards if is_ranked(board)},
         costs={part.name: _cost_figure(part) for part in report.studies},
         unfolded=sum(len(part.scenarios) for part in report.studies) <= OPEN,
         detailed=DETAILED,
@@ -112,6 +116,7 @@ def _template() -> Any:
         "style": Markup(_file("style.css")),
         "script": Markup(_file("page.js")),
         "plotly": Markup(get_plotlyjs()),
+        "families_in_words": families_in_words,
         "notes_of": notes_of,
         "tables": tables,
         "durations": durations,
@@ -222,6 +227,19 @@ def _layers_figure(layers: Layers) -> Figure:
         f"Share of each layer's weights that the chosen density {layers.density:.3g} leaves trainable, over the "
         f"tuning {_seeds(layers.seeds)}; first layer on top. Reporting seeds have originals, and so masks, of "
         "their own.",
+        wide=True,
+    )
+
+
+def _front_figure(board: Board) -> Figure | None:
+    drawn = draw.front(board.ranks, board.original)
+    if drawn is None:
+        return None
+    return Figure(
+        "Gap against images trained on",
+        Markup(drawn),
+        f"Each point a method, by its rank; the line is the front; dotted: doing nothing. {front_in_words(board)} "
+        "Seeds may not distinguish neighbours: see the table above.",
         wide=True,
     )
 

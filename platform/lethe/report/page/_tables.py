@@ -1,18 +1,28 @@
 """The page's tables as text: each cell with what it shows and the number that it sorts by."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lethe.report._board import Board, is_choice
-from lethe.report._leaderboard import second, setting_in_words
+from lethe.report._leaderboard import second, setting_in_words, verdict
 from lethe.report._notes import settings_of
-from lethe.report._numbers import METRICS, gap_interval, missing, model_title, p_value, row_title
+from lethe.report._numbers import (
+    METRICS,
+    gap_interval,
+    missing,
+    model_title,
+    optimism_in_words,
+    p_value,
+    row_title,
+    signed,
+)
+from lethe.report._ranks import between_methods, is_ranked, rank_of
 from lethe.report.page._gather import ScenarioPart, StudyPart
-from lethe.report.page._wording import difference, percent, searched_title
+from lethe.report.page._wording import MINUS, difference, percent, searched_title
 from lethe.results import durations
-from lethe.results.views import AugmentationRow, LeaderboardRow
+from lethe.results.views import AugmentationRow, ContrastRow, LeaderboardRow
 
 FAILURES_SHOWN: Final = 50
 
@@ -41,6 +51,7 @@ class Line:
 
     Attributes:
         kind: 'original', 'oracle', 'method' or 'control'.
+        rank: with its interval; empty on boards without ranks, and for rows that are no method.
         measures: UA, RA, TA, MIA.
         reach: None where there is no excess.
         excess: over the noise floor, with its interval.
@@ -48,6 +59,7 @@ class Line:
 
     name: str
     kind: str
+    rank: str
     measures: tuple[Number, ...]
     gap: Number
     interval: str
@@ -64,15 +76,17 @@ def lines_of(board: Board) -> list[Line]:
     """Return the rows of a leaderboard."""
     known = [(line.excess_low, line.excess, line.excess_high) for line in board.lines]
     ends = [0.0, *(end for ends in known for end in ends if end is not None)]
-    return [_line(line, (min(ends), max(ends))) for line in board.lines]
+    ranks = {one.row: rank_of(one) for one in board.ranks} if is_ranked(board) else {}
+    return [_line(line, (min(ends), max(ends)), ranks.get(line.row, "")) for line in board.lines]
 
 
-def _line(line: LeaderboardRow, scale: tuple[float, float]) -> Line:
+def _line(line: LeaderboardRow, scale: tuple[float, float], rank: str) -> Line:
     kind = line.row if line.row in ("original", "oracle") else "method" if is_choice(line) else "control"
     tuned = line.tuning_trials is not None and line.tuning_seconds is not None
     return Line(
         name=row_title(line.row, untuned=line.untuned),
         kind=kind,
+        rank=rank,
         measures=tuple(Number(percent(value), value) for value in (line.ua, line.ra, line.ta, line.mia)),
         gap=Number(percent(line.gap) if line.gap is not None else missing(line), line.gap),
         interval=gap_interval(line),
@@ -112,7 +126,7 @@ class Comparison:
 
 
 def comparisons_of(board: Board) -> list[Comparison]:
-    """Return the contrasts of a leaderboard."""
+    """Return the contrasts of a leaderboard; where a matrix shows those of methods, the ones with controls alone."""
     return [
         Comparison(
             row_title(one.first),
@@ -122,7 +136,137 @@ def comparisons_of(board: Board) -> list[Comparison]:
             one.verdict,
         )
         for one in board.contrasts
+        if one.family == "controls" or not is_ranked(board)
     ]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How a method compares with another, in a matrix.
+
+    Attributes:
+        shown: the difference in points; empty on the diagonal.
+        verdict: as a class of the page's styles; empty on the diagonal.
+        told: all of it, in words.
+    """
+
+    shown: str
+    verdict: str
+    told: str
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """One method against all others, the closest to retraining first, and against doing nothing."""
+
+    rank: int
+    interval: str
+    method: str
+    best: str
+    nothing: Cell
+    others: tuple[Cell, ...]
+
+
+def matrix_of(board: Board) -> list[MatrixRow]:
+    """Return how every method compares with every other; empty where there are too few for ranks."""
+    if not is_ranked(board):
+        return []
+    found = between_methods(board)
+    nothing = {one.first: one for one in board.contrasts if one.family == "doing nothing"}
+    return [
+        MatrixRow(
+            rank=one.rank,
+            interval="" if one.rank_low is None else f"[{one.rank_low}, {one.rank_high}]",
+            method=one.row,
+            best=f"{100 * one.best_share:.0f} %",
+            nothing=_cell(nothing.get(one.row)),
+            others=tuple(_cell(found.get((one.row, other.row))) for other in board.ranks),
+        )
+        for one in board.ranks
+    ]
+
+
+def _cell(one: ContrastRow | None) -> Cell:
+    if one is None:
+        return Cell("", "", "")
+    other = "doing nothing" if one.second == "original" else one.second
+    told = f"{one.first} {MINUS} {other}: {verdict(one)}".replace("-", MINUS)
+    return Cell(f"{signed(one.difference)}".replace("-", MINUS), one.verdict.replace(" ", "-"), told)
+
+
+@dataclass(frozen=True)
+class Rise:
+    """The gap of a chosen setting on tuning and on reporting seeds."""
+
+    method: str
+    cells: tuple[Number, ...]
+
+
+def rises_of(board: Board) -> list[Rise]:
+    """Return how much better each chosen setting looked where it was chosen."""
+    return [
+        Rise(
+            searched_title(one.method, one.row),
+            tuple(
+                Number(text.replace("-", MINUS), value)
+                for text, value in zip(
+                    optimism_in_words(one),
+                    (one.tuning_gap, one.confirmed_gap, one.tuning_alike, one.confirmed_alike, one.optimism),
+                    strict=True,
+                )
+            ),
+        )
+        for one in board.optimism
+    ]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the search of a method was allowed."""
+
+    method: str
+    cells: tuple[Number, ...]
+
+
+def budgets_of(board: Board) -> list[Budget]:
+    """Return the settings, runs and seconds of each search."""
+    return [
+        Budget(
+            searched_title(one.method, one.row),
+            (
+                Number(f"{one.settings:,}", one.settings),
+                Number(f"{one.runs:,}", one.runs),
+                Number(durations.measured(one.seconds), one.seconds),
+            ),
+        )
+        for one in board.budgets
+    ]
+
+
+SUMMED_UP: Final = 6
+"""Methods above which the answers of a scenario are summed up in a sentence, and folded away one by one."""
+
+
+def summary_of(board: Board | None) -> str:
+    """Answer a scenario with many methods in a few sentences; empty where each method has its own."""
+    if board is None or len(board.ranks) <= SUMMED_UP:
+        return ""
+    against = [one for one in board.contrasts if one.family == "doing nothing"]
+    counts = Counter(one.verdict for one in against)
+    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    first = board.ranks[0]
+    unbeaten = [one.row for one in board.ranks if one.rank_low == 1]
+    found = [
+        f"{len(board.ranks)} methods; against doing nothing: {verdicts}." if against else "",
+        f"Smallest gap: {first.row}, {percent(first.gap)} points.",
+        f"No method is closer by the adjusted verdict than {_listed(unbeaten)}." if unbeaten else "",
+    ]
+    return " ".join(sentence for sentence in found if sentence)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write names as prose lists them."""
+    return " and ".join(", ".join(names).rsplit(", ", 1))
 
 
 def choices_of(board: Board) -> list[tuple[str, str, str]]:
