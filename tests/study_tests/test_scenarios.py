@@ -51,6 +51,7 @@ def content(**options: Any) -> dict[str, Any]:
             {"name": "salun", "search": {"density": {"low": 0.1, "high": 0.9}}},
             {"name": "fine_tune", "epochs": 2},
         ],
+        "search": {"racing": None, **options.pop("search", {})},
         "seeds": {"tuning": [0, 1], "reporting": [2, 3]},
         **options,
     }
@@ -150,12 +151,25 @@ def test_fingerprints_are_the_same_in_another_process(method_searches: list[Meth
     [
         {"name": "renamed"},
         {"search": {"trials": 99}},
+        {"search": {"seconds": 99.0}},
+        {"search": {"choose": "mean_plus_sd"}},
+        {"search": {"racing": {"first": 2, "reduction": 4}}},
         {"results": "elsewhere"},
         {"resources": {"trial": {"cpu": 2.0}}},
         {"seeds": {"tuning": [0, 1], "reporting": [7, 8, 9]}},
         {"data": [{**content()["data"][0], "name": "renamed"}]},
     ],
-    ids=["study's name", "trials", "results", "resources", "reporting seeds", "data's name"],
+    ids=[
+        "study's name",
+        "trials",
+        "seconds",
+        "choice",
+        "racing on all seeds",
+        "results",
+        "resources",
+        "reporting seeds",
+        "data's name",
+    ],
 )
 def test_what_does_not_determine_a_cells_numbers_leaves_its_fingerprint_alone(
     method_searches: list[MethodSearch], options: dict[str, Any]
@@ -191,8 +205,9 @@ def test_what_determines_the_models_changes_cells_originals_and_oracles(
         {"search": {"window": 5}},
         {"seeds": {"tuning": [0], "reporting": [2, 3]}},
         {"search": {"early_stopping": {}}},
+        {"search": {"racing": {"first": 1}}},
     ],
-    ids=["sampler", "window", "tuning seeds", "early stopping"],
+    ids=["sampler", "window", "tuning seeds", "early stopping", "fewer seeds for every setting"],
 )
 def test_what_determines_the_search_changes_cells_but_no_model(
     method_searches: list[MethodSearch], options: dict[str, Any]
@@ -337,3 +352,13 @@ def test_a_metric_of_a_new_version_changes_method_searches_only_where_the_search
     assert fingerprints(cells_of()) == fingerprints(method_searches)
     monkeypatch.setattr("unlearning.metrics.versions", lambda: now | {"mia": 2})
     assert not set(fingerprints(cells_of())) & set(fingerprints(method_searches))
+
+
+def test_a_search_that_races_is_named_by_the_seeds_that_every_setting_is_tried_on() -> None:
+    """So results of one tuning seed are continued with more, and none of them is run again."""
+    alone = cells_of(search={"racing": None}, seeds={"tuning": [0], "reporting": [2, 3]})
+    raced = cells_of(search={"racing": {}}, seeds={"tuning": [0, 1, 7], "reporting": [2, 3]})
+    assert fingerprints(raced) == fingerprints(alone)
+    assert [one.stream for one in raced] == [one.stream for one in alone]
+    assert raced[0].rounds == ((0,), (1,), (7,))
+    assert alone[0].rounds == ((0,),)

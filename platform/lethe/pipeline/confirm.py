@@ -19,6 +19,7 @@ from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
 from lethe.results.provenance import Stopwatch, reset_peak_memory
+from lethe.results.race import standing_of
 from lethe.storage.hashing import fingerprint
 from lethe.study import MethodSearch, Scenario, method_versions
 from unlearning import metrics
@@ -34,10 +35,20 @@ ALL_SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Choice:
-    """The setting that a search chose, and what finding it cost."""
+    """The setting that a search chose, and what finding it cost.
+
+    Attributes:
+        trial: of round 0, on the first tuning seeds.
+        trials: that ended, those of the race among them.
+        raced: how many these are.
+        settings: how many trials of round 0 the search has.
+        seconds: of all of them.
+    """
 
     trial: TrialRow
     trials: int
+    raced: int
+    settings: int
     seconds: float
 
 
@@ -114,28 +125,26 @@ class Confirmation:
                 "trial_id": taken.search.trial,
             }
         if self.choice is None:
-            return {"tuning_trials": None, "tuning_seconds": None, "trial_id": None}
+            return {"tuning_trials": None, "tuning_raced": None, "tuning_seconds": None, "trial_id": None}
         return {
             "tuning_trials": self.choice.trials,
+            "tuning_raced": self.choice.raced,
             "tuning_seconds": self.choice.seconds,
             "trial_id": self.choice.trial.trial_id,
         }
 
 
 def choose(method_search: MethodSearch, trials: Sequence[TrialRow]) -> Choice | None:
-    """Choose the finished trial of the smallest gap, the earlier of two equal ones; None if no trial finished.
+    """Return what a search chose, by the rule of `lethe.results.race`; None if no trial finished.
 
     Of a method search that an earlier specification searched longer, only as many trials as the study asks for are
     seen.
     """
-    own = [
-        row for row in trials if row.method_search == method_search.fingerprint and row.number < method_search.trials
-    ]
-    finished = [row for row in own if row.status == "done" and row.gap is not None]
-    if not finished:
+    standing = standing_of(method_search, trials)
+    if standing.chosen is None:
         return None
-    best = min(finished, key=lambda row: (row.gap, row.number))
-    return Choice(best, len(own), sum(row.seconds_total for row in own))
+    seconds = sum(row.seconds_total for row in standing.rows)
+    return Choice(standing.chosen.trial, len(standing.rows), len(standing.raced), standing.settings, seconds)
 
 
 def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> list[Confirmation]:

@@ -136,10 +136,12 @@ def verdict(contrast: ContrastRow) -> str:
 def _tuning(line: LeaderboardRow, budget: BudgetRow | None) -> str:
     if line.tuning_trials is None or line.tuning_seconds is None:
         return ""
+    tried = line.tuning_trials - (line.tuning_raced or 0)
+    raced = f" + {line.tuning_raced} raced" if line.tuning_raced else ""
     of = ""
-    if budget is not None and not budget.settings == budget.runs == line.tuning_trials:
+    if budget is not None and (budget.settings, budget.runs) != (tried, line.tuning_trials):
         of = f" ({count(budget.settings, 'setting')}, {count(budget.runs, 'run')})"
-    return f"{count(line.tuning_trials, 'trial')}{of} in {line.tuning_seconds:.0f} s"
+    return f"{count(tried, 'trial')}{raced}{of} in {line.tuning_seconds:.0f} s"
 
 
 def _optimism(board: Board) -> list[Table]:

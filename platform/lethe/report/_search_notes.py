@@ -23,7 +23,7 @@ def search_notes(row: SearchQualityRow) -> list[str]:
     Args:
         row: of the view ``search_quality``.
     """
-    return [*_result(row), *_ends(row), *_losses(row), *_proposals(row)]
+    return [*_result(row), *_ends(row), *_losses(row), *_proposals(row), *_race(row)]
 
 
 def _result(row: SearchQualityRow) -> list[str]:
@@ -86,6 +86,15 @@ def _proposals(row: SearchQualityRow) -> list[str]:
         return [f"none of {count(row.trials, 'proposal')} was made by the model, {all_of}"]
     made, of = was(row.by_model), count(row.trials, "proposal")
     return [f"{row.by_model} of {of} {made} made by the model, {startup}"]
+
+
+def _race(row: SearchQualityRow) -> list[str]:
+    """Describe how many settings ran again on further tuning seeds."""
+    if not row.raced:
+        return []
+    lost = f", {row.raced_lost} of which diverged or failed" if row.raced_lost else ""
+    again = f"the best ran again on further tuning seeds, in {row.raced} trials{lost}"
+    return [f"{row.settings} settings were tried; {again}"]
 
 
 def _of(part: int, trials: int) -> str:

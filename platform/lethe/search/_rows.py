@@ -19,9 +19,10 @@ from lethe.study import MethodSearch
 from unlearning.evaluation import Measures
 
 
-def trial_id(method_search: MethodSearch, number: int) -> str:
-    """Return a trial's name, the same in every run of its study."""
-    return f"{method_search.study.name}-{method_search.fingerprint[:8]}-{number:04d}"
+def trial_id(method_search: MethodSearch, number: int, round: int = 0) -> str:
+    """Return a trial's name, the same in every run of its study; of a later round with the seed that it adds."""
+    of_seed = f"-seed{method_search.rounds[round][0]}" if round else ""
+    return f"{method_search.study.name}-{method_search.fingerprint[:8]}-{number:04d}{of_seed}"
 
 
 def trial_row(
@@ -50,12 +51,12 @@ def trial_row(
         **asdict(last.provenance if last else Provenance()),
         **_compared(last),
         **_measured(last.measures if last else None),
-        trial_id=trial_id(method_search, proposal.number),
+        trial_id=trial_id(method_search, proposal.number, proposal.round),
         method_search=method_search.fingerprint,
         number=proposal.number,
         study_seed=study.seed,
-        training_seeds=list(study.seeds.tuning),
-        unlearning_seeds=[scenario.unlearning_seed(seed) for seed in study.seeds.tuning],
+        training_seeds=list(proposal.seeds),
+        unlearning_seeds=[scenario.unlearning_seed(seed) for seed in proposal.seeds],
         status=cast(Any, status),
         error=error,
         cause=cause,
@@ -63,6 +64,7 @@ def trial_row(
         search_space=_search_space(method_search),
         proposed_by=proposal.proposed_by,
         prior_from=proposal.prior_from,
+        round=proposal.round,
         epochs_done=last.epoch if last else 0,
         gap=last.gap if last and last.measures else None,
         gap_per_seed=list(last.gap_per_seed) if last else [],

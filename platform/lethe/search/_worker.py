@@ -1,4 +1,4 @@
-"""The warm worker of a search: runs one trial after another on its trial context, all tuning seeds in step."""
+"""The warm worker of a search: runs one trial after another on its trial context, all seeds of it in step."""
 
 import math
 import time
@@ -36,7 +36,7 @@ class TrialTask:
     def of(cls, proposal: Proposal) -> "TrialTask":
         """Make the task of a proposal."""
         method_search = proposal.method_search
-        return cls(method_search.scenario, method_search.method_at(proposal.setting), method_search.study.seeds.tuning)
+        return cls(method_search.scenario, method_search.method_at(proposal.setting), proposal.seeds)
 
 
 class TrialWorker:

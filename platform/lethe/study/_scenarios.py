@@ -33,6 +33,10 @@ from unlearning.training import RECIPE_VERSION, Recipe
 SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise from results."""
 
+NO_PART: Final = ("trials", "seconds", "racing", "choose", "start_from")
+"""Options of a search that change neither the n-th setting nor its numbers on the seeds that all are tried on; the
+settings that `start_from` leads to do, and are a part themselves."""
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -195,7 +199,10 @@ class MethodSearch:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What identifies the search: all that determines the n-th setting and its numbers, but not their count."""
+        """What identifies the search: all that determines the n-th setting and its numbers, but not their count.
+
+        Of the tuning seeds it holds those that every setting is tried on: a search is continued with more of them.
+        """
         priors = {"priors": [prior.setting for prior in self.priors]} if self.priors else {}
         return fingerprint(
             {
@@ -219,8 +226,16 @@ class MethodSearch:
         return fingerprint({**self._search, "question": self.scenario.stream, "method": method})
 
     @property
+    def rounds(self) -> tuple[tuple[int, ...], ...]:
+        """The training seeds of each round: those that every setting is tried on, then one more for those that race."""
+        tuning, racing = self.study.seeds.tuning, self.study.search.racing
+        if racing is None:
+            return (tuning,)
+        return (tuning[: racing.first], *((seed,) for seed in tuning[racing.first :]))
+
+    @property
     def trials(self) -> int:
-        """How many trials are planned: one where nothing is searched, and none where the setting is taken."""
+        """How many settings are tried at most: one where nothing is searched, and none where the setting is taken."""
         if self.taken:
             return 0
         return self.study.search.trials if self.choice.search else 1
@@ -262,9 +277,9 @@ class MethodSearch:
     @property
     def _search(self) -> dict[str, object]:
         return {
-            "search": self.study.search.model_dump(mode="json", exclude={"trials", "start_from"}),
+            "search": self.study.search.model_dump(mode="json", exclude=set(NO_PART)),
             "search_version": SEARCH_VERSION,
-            "tuning": list(self.study.seeds.tuning),
+            "tuning": list(self.rounds[0]),
         }
 
 

@@ -5,11 +5,14 @@ Defaults are written out, but for those of methods, and of options that came lat
 """
 
 from collections.abc import Set
-from typing import Any
+from typing import Any, Final
 
-from lethe.study._model import MethodChoice, Study
+from lethe.study._model import MethodChoice, Search, Study
 from lethe.study._yaml import write_yaml
 from unlearning.ranges import Choices
+
+LATER: Final = ("early_stopping", "start_from", "seconds", "racing", "choose")
+"""Options of a search that are written only where they are not at their defaults."""
 
 
 def write_study(study: Study, without: Set[str] = frozenset()) -> str:
@@ -19,12 +22,18 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
         without: options at the top that are left out, and have their defaults when it is read.
     """
     content = study.model_dump(mode="json", exclude={"methods"})
-    content["search"] = {name: value for name, value in content["search"].items() if value not in (None, [])}
+    content["search"] = {name: value for name, value in content["search"].items() if _is_written(study, name)}
     content["methods"] = [_method(choice) for choice in study.methods]
     unset = {name for name in ("metrics", "audits", "settings") if not getattr(study, name)}
     left_out = {*without, *unset, *({"controls"} if study.controls == "shown" else ())}
     ordered = {name: content[name] for name in Study.model_fields if name not in left_out}
     return write_yaml(ordered)
+
+
+def _is_written(study: Study, name: str) -> bool:
+    """Return whether an option of the search is written: those that came later only where they say something."""
+    default = Search.model_fields[name].default
+    return name not in LATER or getattr(study.search, name) != default
 
 
 def _method(choice: MethodChoice) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from lethe.results.views._packings import PACKINGS
 from lethe.results.views._ranks import RANKS, RankRow
 from lethe.results.views._search_quality import SEARCH_QUALITY, SearchQualityRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
+from lethe.results.views._tried_settings import TRIED_SETTINGS, TriedSettingRow
 
 VIEWS: Final[dict[str, View]] = {
     "leaderboard": LEADERBOARD,
@@ -37,6 +38,7 @@ VIEWS: Final[dict[str, View]] = {
     "augmentation": AUGMENTATION,
     "cost": COST,
     "search_quality": SEARCH_QUALITY,
+    "tried_settings": TRIED_SETTINGS,
     "sensitivity": SENSITIVITY,
     "failures": FAILURES,
     "confirmed": CONFIRMED,
@@ -64,5 +66,6 @@ __all__ = [
     "RankRow",
     "SearchQualityRow",
     "SensitivityRow",
+    "TriedSettingRow",
     "View",
 ]

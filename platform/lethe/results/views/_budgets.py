@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._asked import CURRENT_SEARCHES
-from lethe.results.views._base import LABELS_OF_SCENARIO, SCENARIO, ScenarioOf, View
+from lethe.results.views._base import SCENARIO, ScenarioOf, View
+from lethe.results.views._tried_settings import IN_SEARCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +27,11 @@ BUDGETS: Final = View(
     "What each search spent: different settings, runs of one on a seed, seconds. A fair comparison has them equal.",
     BudgetRow,
     f"""
-with current_method_searches as ({CURRENT_SEARCHES}),
-dated as (
-    select trials.* replace ({LABELS_OF_SCENARIO}), coalesce(row, method) as row from trials
-        left join current_method_searches using (study, method_search)
-    where budget is null or number < budget
-)
 select {SCENARIO}, method_search, any_value(method) as method, any_value(row) as row,
     count(distinct setting) as settings,
     coalesce(sum(len(training_seeds)) filter (copied_from is null), 0)::bigint as runs,
     sum(seconds_total) as seconds
-from dated
+from ({IN_SEARCH})
 group by {SCENARIO}, method_search
 order by {SCENARIO}, row, method_search
 """,

@@ -77,15 +77,16 @@ confirmed_rows as (
     from runs group by all
 ),
 numbers as (
-    select study, method_search, trial_id, number, with_mia
+    select study, method_search, trial_id, number, with_mia, tuning_seeds
     from trials join confirmed_rows using (study, method_search, trial_id)
+        join (select study, method_search, trial_id, tuning_seeds from chosen) using (study, method_search, trial_id)
 ),
 tuned as (
     select study, method_search, numbers.trial_id, if(max(len(training_seeds)) = 1, avg(
             if(with_mia, {_ALIKE} + abs(mia - oracle_mia)) / 4, {_ALIKE}) / 3)
         ), null) as tuning_alike
     from trials join numbers using (study, method_search, number)
-    where status = 'done' and copied_from is null group by all
+    where status = 'done' and copied_from is null and list_has_all(tuning_seeds, training_seeds) group by all
 ),
 joined as (
     select chosen.*, seeds, with_mia, reach, tuning_alike, confirmed_alike, alike_reach,
