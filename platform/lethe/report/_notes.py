@@ -36,6 +36,7 @@ def notes_of(board: Board) -> list[str]:
         *_controls(board),
         *_taken(board),
         *_unfinished(board),
+        *_limit(board),
         *_budgets(board),
         *_searches(board),
         *_not_carried_over(board),
@@ -173,6 +174,14 @@ def _unfinished(board: Board) -> Iterator[str]:
                 f"Search of {choice.row}: {tried} of {count(choice.planned_trials, 'trial')} "
                 f"{'has' if tried == 1 else 'have'} ended, so its row may still change."
             )
+
+
+def _limit(board: Board) -> Iterator[str]:
+    """Name the budget of searches that may take so many seconds, and what each took."""
+    limited = [choice for choice in board.choices if choice.planned_seconds is not None]
+    if limited:
+        spent = ", ".join(f"{one.row} {one.tuning_seconds:.0f} s" for one in limited)
+        yield f"Each search might take {limited[0].planned_seconds:.0f} s of trials: {spent}."
 
 
 def _unlisted(board: Board) -> Iterator[str]:

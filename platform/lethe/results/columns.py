@@ -97,12 +97,14 @@ def json_column(name: str, text: str) -> dict[str, Any]:
 
 
 def setting_of(row: TrialRow, method_search: MethodSearch) -> dict[str, Any]:
-    """Read the searched options back from a row.
+    """Read the searched options back from a row, which leaves out later ones at their defaults (`Method.later`).
 
     Raises:
         CorruptRowError: the row holds no setting of this method search.
     """
-    options = json_column("setting", row.setting)
+    method = method_search.choice.method
+    unwritten = {name: method.model_fields[name].default for name in method.later}
+    options = {**unwritten, **json_column("setting", row.setting)}
     if missing := method_search.choice.search.keys() - options.keys():
         raise CorruptRowError(f"the setting of {row.trial_id} lacks {', '.join(sorted(missing))}: {row.setting}")
     return {name: options[name] for name in method_search.choice.search}

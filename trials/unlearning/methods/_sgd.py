@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 from torch import Tensor, nn
 
 from unlearning.engine import DataPass, OptimizerName, StepPass, Stream
@@ -41,14 +41,7 @@ class Epoch:
 
 
 class DescentMethod(Method):
-    """A method that defines the passes of an epoch and the weights it may move; the defaults are SalUn's.
-
-    Attributes:
-        later: options that came later than results. At their defaults, at which the method is what it was, its JSON
-            leaves them out, so that its name is what it was.
-    """
-
-    later: ClassVar[tuple[str, ...]] = ()
+    """A method that defines the passes of an epoch and the weights it may move; the defaults are SalUn's."""
 
     epochs: Annotated[int, Ge(1), Field(description="epochs of unlearning")] = 10
     batch_size: Annotated[int, Ge(1), Field(description="images a step")] = 256
@@ -64,12 +57,6 @@ class DescentMethod(Method):
     warmup: Annotated[
         float, Interval(ge=0, lt=1), Field(description="share of the run in which the learning rate rises to its peak")
     ] = 0.0
-
-    @model_serializer(mode="wrap")
-    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields, written = type(self).model_fields, write(self)
-        unused = {name for name in self.later if getattr(self, name) == fields[name].default}
-        return {name: value for name, value in written.items() if name not in unused}
 
     @property
     def descent(self) -> OptimizerName:

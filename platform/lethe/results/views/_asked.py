@@ -13,8 +13,8 @@ class AskedRow(BoardRow):
 
 
 CURRENT_SEARCHES: Final = """
-select study, method_search, max(planned_trials) as budget, arg_min(row, length(row)) as row,
-    max(trial_id) as chosen_trial, any_value(tuning_seeds) as tuning_seeds
+select study, method_search, max(planned_trials) as budget, max(planned_seconds) as planned_seconds,
+    max(trial_id) as chosen_trial, any_value(tuning_seeds) as tuning_seeds, arg_min(row, length(row)) as row
 from asked where method_search is not null group by study, method_search
 """
 """SQL: the searches of these specifications: how many settings each chooses from, what it chose, its tuning seeds, and
