@@ -610,6 +610,15 @@ def test_the_front_of_gap_and_cost_is_named(store: Store, confirm: Confirm) -> N
     )
 
 
+def test_ranks_over_the_tables_of_a_study_are_printed_after_its_last(store: Store, confirm: Confirm) -> None:
+    for scenario in ("q1", "q2"):
+        for row, gap in {"salun": 0.1, "scrub": 0.2, "fine_tune": 0.3}.items():
+            confirm(row, (gap, gap, gap), scenario=scenario, dataset=scenario)
+    text = printed(leaderboard(store.root), 120)
+    assert text.count("s · ranks over 2 tables") == 1
+    assert re.findall(r"^ (\w+) +1.0 +1 +1 +2 of 2$", text.replace(" \n", "\n"), re.MULTILINE) == ["salun"]
+
+
 def test_optimism_is_shown_beside_the_gap_that_was_tuned(store: Store, confirm: Confirm, make: Make) -> None:
     choose(store, make, 0.05, training_seeds=[0], va=0.85, ua=0.25, ra=0.85)
     confirm("salun", (0.10, 0.10, 0.13), method_search="c", trial_id="t0", tuning_trials=1, planned_trials=1)

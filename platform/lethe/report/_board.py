@@ -17,6 +17,7 @@ from lethe.results.views import (
     ContrastRow,
     JointTestRow,
     LeaderboardRow,
+    MeanRankRow,
     OptimismRow,
     RankRow,
     SearchQualityRow,
@@ -39,6 +40,7 @@ class Board:
         ranks: the methods by their gap, the closest to retraining first.
         optimism: of the settings that were chosen, the gap where that was and where it was not.
         budgets: what these searches spent.
+        mean_ranks: the ranks of the methods over all boards of the study; the same on each of them.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
         duplicate: whether another board has the same title.
@@ -52,6 +54,7 @@ class Board:
     ranks: tuple[RankRow, ...]
     optimism: tuple[OptimismRow, ...]
     budgets: tuple[BudgetRow, ...]
+    mean_ranks: tuple[MeanRankRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
     duplicate: bool = False
@@ -131,6 +134,7 @@ def boards_of(results: Results) -> list[Board]:
     budgets = _by_scenario(
         row for row in to_rows(results.load("budgets"), BudgetRow) if row.method_search in method_searches
     )
+    mean_ranks = to_rows(results.load("mean_ranks"), MeanRankRow)
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -142,6 +146,7 @@ def boards_of(results: Results) -> list[Board]:
             tuple(ranks[key]),
             tuple(optimism[key]),
             tuple(budgets[key]),
+            tuple(one for one in mean_ranks if one.study == key[0]),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),
         )

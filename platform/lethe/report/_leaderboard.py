@@ -1,6 +1,7 @@
 """How the leaderboard looks in a terminal of 100 columns or more."""
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -22,7 +23,14 @@ from lethe.report._numbers import (
     row_title,
     seconds,
 )
-from lethe.report._ranks import families_in_words, is_ranked, standings_of
+from lethe.report._ranks import (
+    MEAN_RANKS_TO_READ,
+    families_in_words,
+    has_mean_ranks,
+    is_ranked,
+    mean_rank_in_words,
+    standings_of,
+)
 from lethe.results.columns import json_column
 from lethe.results.views import BudgetRow, ContrastRow, LeaderboardRow
 from lethe.results.visible import visible
@@ -30,8 +38,10 @@ from lethe.results.visible import visible
 
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
     """Print the boards, and how to read them."""
-    for board in boards:
+    for board, following in zip_longest(boards, boards[1:]):
         print_board(board, console)
+        if has_mean_ranks(board) and (following is None or following.key[0] != board.key[0]):
+            _print_mean_ranks(board, console)
     if boards:
         console.print(Text(HOW_TO_READ, style="dim"))
 
@@ -42,6 +52,17 @@ def print_board(board: Board, console: Console) -> None:
     compared = _standings(board) if is_ranked(board) else _contrasts(board, board.contrasts)
     console.print(Group(*compared, _costs(board), *_optimism(board), *_choices(board)))
     console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
+
+
+def _print_mean_ranks(board: Board, console: Console) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("method", overflow="fold")
+    for name in ("mean rank", "best", "worst", "unbeaten"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in board.mean_ranks:
+        table.add_row(Text(visible(one.row)), *mean_rank_in_words(one))
+    title = f"{board.key[0]} · ranks over {board.mean_ranks[0].scenarios} tables"
+    console.print(Group(Text(title, style="bold"), table, Text(MEAN_RANKS_TO_READ, style="dim"), Text("")))
 
 
 def print_rows(board: Board, console: Console) -> None:

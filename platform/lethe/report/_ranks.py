@@ -10,7 +10,7 @@ from typing import Final
 
 from lethe.report._board import Board
 from lethe.report._numbers import difference, p_value, percent
-from lethe.results.views import ContrastRow, RankRow
+from lethe.results.views import ContrastRow, MeanRankRow, RankRow
 
 FEWEST_RANKED: Final = 3
 """Methods from which on a table has ranks; of two, their contrast says it all."""
@@ -98,6 +98,23 @@ def front_in_words(board: Board) -> str:
         "Front of gap and images trained on, of one retraining, by their means: no other method has less of both than "
         f"{named}."
     )
+
+
+MEAN_RANKS_TO_READ: Final = (
+    "Among the methods that every table of the study ranks. Unbeaten: tables in which no method is closer by the "
+    "adjusted verdicts. No test: a study's tables are few and no sample."
+)
+
+
+def has_mean_ranks(board: Board) -> bool:
+    """Return whether the boards of a study have enough methods in common for ranks over all of them."""
+    return len(board.mean_ranks) >= FEWEST_RANKED
+
+
+def mean_rank_in_words(line: MeanRankRow) -> tuple[str, str, str, str]:
+    """Write a mean rank, the best and the worst rank, and on how many boards nothing is closer."""
+    unbeaten = "" if line.unbeaten is None else f"{line.unbeaten} of {line.scenarios}"
+    return f"{line.mean_rank:.1f}", f"{line.best_rank:g}", f"{line.worst_rank:g}", unbeaten
 
 
 _FAMILIES: Final = {

@@ -80,6 +80,8 @@ def print_unit(root: StorageRoot, name: str, console: Console) -> None:
     if table == "trials":
         confirmed = _rows_where(own.load("confirmations"), "trial_id", [name])
         _print_rows(console, "confirmed as", confirmed, _CONFIRMED)
+        optimism = _rows_where(own.load("optimism"), "trial_id", [name])
+        _print_rows(console, "where it was chosen, and where not", optimism, _OPTIMISM)
     said = {*_SAID, *setting, "method"}
     rest = {column: value for column, value in row.items() if column not in said and value is not None}
     _print_values(console, "cost", {column: value for column, value in rest.items() if column.startswith(_COST)})
@@ -90,6 +92,7 @@ def print_unit(root: StorageRoot, name: str, console: Console) -> None:
 
 _CURVE: Final = ("epoch", "loss", "ua", "ra", "va", "mia", "gap", "seconds_unlearn", "seconds_evaluate")
 _CONFIRMED: Final = ("confirmation_id", "row", "training_seed", "ua", "ra", "ta", "mia", "gap", "status")
+_OPTIMISM: Final = ("tuning_gap", "confirmed_gap", "alike", "tuning_alike", "confirmed_alike", "optimism")
 _ARTIFACT: Final = ("artifact_id", "kind", "training_seed", "study", "seconds_train", "va", "ta", "uri")
 
 

@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from lethe.report._board import Board
 from lethe.report._notes import notes_of
 from lethe.report._numbers import count
-from lethe.report._ranks import families_in_words, front_in_words, is_ranked
+from lethe.report._ranks import MEAN_RANKS_TO_READ, families_in_words, front_in_words, is_ranked
 from lethe.report.page import _figures as draw
 from lethe.report.page import _tables as tables
 from lethe.report.page import _wording as wording
@@ -116,6 +116,7 @@ def _template() -> Any:
         "style": Markup(_file("style.css")),
         "script": Markup(_file("page.js")),
         "plotly": Markup(get_plotlyjs()),
+        "MEAN_RANKS_TO_READ": MEAN_RANKS_TO_READ,
         "families_in_words": families_in_words,
         "notes_of": notes_of,
         "tables": tables,

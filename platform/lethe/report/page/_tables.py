@@ -18,7 +18,7 @@ from lethe.report._numbers import (
     row_title,
     signed,
 )
-from lethe.report._ranks import between_methods, is_ranked, rank_of
+from lethe.report._ranks import between_methods, has_mean_ranks, is_ranked, mean_rank_in_words, rank_of
 from lethe.report.page._gather import ScenarioPart, StudyPart
 from lethe.report.page._wording import MINUS, difference, percent, searched_title
 from lethe.results import durations
@@ -195,17 +195,17 @@ def _cell(one: ContrastRow | None) -> Cell:
 
 
 @dataclass(frozen=True)
-class Rise:
-    """The gap of a chosen setting on tuning and on reporting seeds."""
+class MethodNumbers:
+    """Some numbers of one method, a line of a table."""
 
     method: str
     cells: tuple[Number, ...]
 
 
-def rises_of(board: Board) -> list[Rise]:
+def rises_of(board: Board) -> list[MethodNumbers]:
     """Return how much better each chosen setting looked where it was chosen."""
     return [
-        Rise(
+        MethodNumbers(
             searched_title(one.method, one.row),
             tuple(
                 Number(text.replace("-", MINUS), value)
@@ -220,18 +220,26 @@ def rises_of(board: Board) -> list[Rise]:
     ]
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What the search of a method was allowed."""
+def means_of(board: Board) -> list[MethodNumbers]:
+    """Return the ranks of the methods over all boards of a study; empty where there are too few."""
+    return [
+        MethodNumbers(
+            one.row,
+            tuple(
+                Number(text, value)
+                for text, value in zip(
+                    mean_rank_in_words(one), (one.mean_rank, one.best_rank, one.worst_rank, one.unbeaten), strict=True
+                )
+            ),
+        )
+        for one in (board.mean_ranks if has_mean_ranks(board) else ())
+    ]
 
-    method: str
-    cells: tuple[Number, ...]
 
-
-def budgets_of(board: Board) -> list[Budget]:
+def budgets_of(board: Board) -> list[MethodNumbers]:
     """Return the settings, runs and seconds of each search."""
     return [
-        Budget(
+        MethodNumbers(
             searched_title(one.method, one.row),
             (
                 Number(f"{one.settings:,}", one.settings),
