@@ -48,8 +48,9 @@ from lethe.pipeline.run import StudyRun
 from lethe.results import Store, compact, query
 from lethe.results.provenance import Provenance
 from lethe.results.render import render
-from lethe.search import Journal, StudySearch, TrialTask, TrialWorker, run_on_tune
+from lethe.search import Journal, StudySearch, TrialTask, TrialWorker
 from lethe.search._epoch_report import Reference, Report
+from lethe.search.tune import run_on_tune
 from lethe.storage.root import StorageRoot
 from lethe.study import Study, parse_study
 from unlearning.evaluation import Measures

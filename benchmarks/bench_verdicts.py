@@ -22,12 +22,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import numpy as np
 import torch
 
 from lethe.results import BoardRow, ConfirmationRow
-from lethe.results.query import prepare
+from lethe.results.limits import half_of_memory
+from lethe.results.query import Database
 from lethe.results.schema import to_table
 from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
@@ -190,11 +190,12 @@ def verdicts(rows: Sequence[ConfirmationRow | BoardRow]) -> dict[str, list[tuple
     }
     names = ["confirmations", "boards", "asked", "compared", "confirmed", "leaderboard", "joint_tests"]
     found = {}
-    with duckdb.connect(":memory:") as connection:
-        prepare(connection, held, names, {})  # type: ignore[arg-type]
-        for view in ("leaderboard", "joint_tests"):
-            answer = connection.sql(f"select row, verdict from {view} where row <> 'oracle'").fetchall()
-            found[view] = [(row, verdict) for row, verdict in answer]
+    database = Database({}, "", half_of_memory())
+    database.add(held, names)  # type: ignore[arg-type]
+    for view in ("leaderboard", "joint_tests"):
+        answer = database.connection.sql(f"select row, verdict from {view} where row <> 'oracle'").fetchall()
+        found[view] = [(row, verdict) for row, verdict in answer]
+    database.connection.close()
     return found
 
 

@@ -373,7 +373,7 @@ def wait_for(job: Job, done: Callable[[], bool]) -> None:
 @pytest.mark.slow
 def test_a_slurm_job_ends_cleanly_when_told_and_the_next_one_goes_on_to_the_same_numbers(
     submit: Callable[..., Job],
-    lethe: Callable[..., "subprocess.Popen[str]"],
+    lethe_here: Callable[..., tuple[int, str]],
     write_study: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
@@ -397,7 +397,8 @@ def test_a_slurm_job_ends_cleanly_when_told_and_the_next_one_goes_on_to_the_same
     code, output = submit(study, "--results", results).ended()
     assert code == 0, output
     assert "oracle (noise floor)" in output
-    output, _ = lethe("run", study, "--local", "--results", tmp_path / "alone").communicate(timeout=300)
+    code, output = lethe_here("run", study, "--local", "--results", tmp_path / "alone")
+    assert code == 0, output
     assert query(numbers, results).to_pylist() == query(numbers, tmp_path / "alone").to_pylist()
 
 

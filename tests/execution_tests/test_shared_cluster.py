@@ -16,6 +16,7 @@ import torch
 from lethe.results import query
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
+LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 
 
@@ -31,14 +32,15 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 
 @pytest.mark.slow
-def test_two_studies_at_once_find_the_cluster_and_train_each_model_once(
+def test_two_studies_at_once_that_want_less_and_more_workers_than_there_is_room_for_train_each_model_once(
     lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path
 ) -> None:
     study, results = write_study(), tmp_path / "results"
-    names = ["first", "second"]
+    workers = {"first": 1, "second": 5}
+    address = ("--address", "auto", "--results", results)
     runs = [
-        lethe("run", study, f"name={name}", "--address", "auto", "--results", results, environment=head)
-        for name in names
+        lethe("run", study, f"name={name}", f"resources.workers={count}", *address, environment=head)
+        for name, count in workers.items()
     ]
     for code, output in map(ended, runs):
         assert code == 0, output
@@ -48,21 +50,11 @@ def test_two_studies_at_once_find_the_cluster_and_train_each_model_once(
     assert counts == {kind: {"n": 3, "d": 3, "u": 3} for kind in ("original", "oracle", "saliency")}
     assert len(list((results / "artifacts").rglob("*.safetensors"))) == 3 * 2 + 3 * 2 + 3
     sql = "select number, lr, density, gap from trials where study = '{}' order by number"
-    first, second = (query(sql.format(name), results).to_pylist() for name in names)
+    first, second = (query(sql.format(name), results).to_pylist() for name in workers)
     assert len(first) == 5
     assert first == second
-
-
-@pytest.mark.parametrize("workers", [1, 5])
-def test_a_study_may_ask_for_less_or_more_workers_than_there_is_room_for(
-    lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path, workers: int
-) -> None:
-    study, results = write_study(resources={"workers": workers}), tmp_path / "results"
-    code, output = ended(lethe("run", study, "--address", "auto", "--results", results, environment=head))
-    assert code == 0, output
-    counts = query("select count(*) n, count(distinct worker) workers from trials", results).to_pylist()
-    assert counts[0]["n"] == 5
-    assert counts[0]["workers"] <= min(workers, 2)
+    counts = query("select study, count(distinct worker) workers from trials group by study", results).to_pylist()
+    assert all(row["workers"] <= min(workers[row["study"]], 2) for row in counts)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the GPU that the test must miss")
@@ -93,34 +85,44 @@ def test_a_wait_for_room_is_told_and_can_be_interrupted(
     ("named", "told"), [("127.0.0.1:1", "nobody answers"), ("nowhere", "wanted auto or HOST:PORT")]
 )
 def test_a_cluster_that_is_not_there_is_told(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path, named: str, told: str
+    lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path, named: str, told: str
 ) -> None:
-    code, output = ended(lethe("run", write_study(), "--results", tmp_path / "results", "--address", named))
+    code, output = lethe_here("run", write_study(), "--results", tmp_path / "results", "--address", named)
     assert code == 2, output
     assert complaint(output).startswith(f"cannot join the Ray cluster {named}: {told}")
 
 
 def test_auto_tells_of_a_cluster_that_is_gone_and_of_none(
-    lethe: Lethe, ray_environment: dict[str, str], write_study: WriteStudy, tmp_path: Path
+    lethe_here: LetheHere, monkeypatch: pytest.MonkeyPatch, write_study: WriteStudy, tmp_path: Path
 ) -> None:
     named = tmp_path / "ray" / "ray_current_cluster"
     arguments = ("run", write_study(), "--results", tmp_path / "results", "--address", "auto")
-    environment = ray_environment | {"RAY_TMPDIR": str(tmp_path)}
-    code, output = ended(lethe(*arguments, environment=environment))
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    code, output = lethe_here(*arguments)
     assert code == 2, output
     assert complaint(output).startswith(f"auto finds no Ray cluster: neither RAY_ADDRESS nor {named} names one")
     named.parent.mkdir()
     named.write_text("127.0.0.1:1")
-    code, output = ended(lethe(*arguments, environment=environment))
+    code, output = lethe_here(*arguments)
     assert code == 2, output
     assert complaint(output).startswith("cannot join the Ray cluster 127.0.0.1:1 (found by auto): nobody answers")
 
 
-def test_something_else_that_answers_is_told(lethe: Lethe, write_study: WriteStudy, tmp_path: Path) -> None:
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+class Silent(BaseHTTPRequestHandler):
+    """A handler that logs nothing: this process's output is the command's."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_something_else_that_answers_is_told(
+    lethe_here: LetheHere, monkeypatch: pytest.MonkeyPatch, write_study: WriteStudy, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # the command changes it
+    with HTTPServer(("127.0.0.1", 0), Silent) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         address = f"127.0.0.1:{server.server_port}"
-        code, output = ended(lethe("run", write_study(), "--results", tmp_path / "results", "--address", address))
+        code, output = lethe_here("run", write_study(), "--results", tmp_path / "results", "--address", address)
         server.shutdown()
     assert code == 2, output
     assert complaint(output).startswith(f"cannot join the Ray cluster {address}: what answers there is no Ray head")

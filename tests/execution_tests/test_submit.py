@@ -22,6 +22,7 @@ from lethe.submit import pack
 from unlearning.data import load
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
+LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 NUMBERS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by method_search, number"
 
@@ -138,8 +139,8 @@ def test_a_study_goes_on_when_following_ends_and_stops_when_it_is_told_to(
     assert "the same command goes on from here" in output
 
 
-def test_a_wrong_study_is_told_before_anything_is_sent(lethe: Lethe, write_study: WriteStudy) -> None:
-    code, output = ended(lethe("submit", write_study(), "search.trials=0", "seed=x", "--address", "http://127.0.0.1:1"))
+def test_a_wrong_study_is_told_before_anything_is_sent(lethe_here: LetheHere, write_study: WriteStudy) -> None:
+    code, output = lethe_here("submit", write_study(), "search.trials=0", "seed=x", "--address", "http://127.0.0.1:1")
     assert code == 2
     assert "2 errors" in output
 
@@ -148,9 +149,11 @@ def test_a_wrong_study_is_told_before_anything_is_sent(lethe: Lethe, write_study
     ("address", "told"),
     [("http://127.0.0.1:1", "no job server answers at http://127.0.0.1:1"), ("nowhere", "wanted http://HOST:PORT")],
 )
-def test_a_job_server_that_is_not_there_is_told(lethe: Lethe, write_study: WriteStudy, address: str, told: str) -> None:
+def test_a_job_server_that_is_not_there_is_told(
+    lethe_here: LetheHere, write_study: WriteStudy, address: str, told: str
+) -> None:
     for arguments in (("submit", write_study()), ("jobs",)):
-        code, output = ended(lethe(*arguments, "--address", address))
+        code, output = lethe_here(*arguments, "--address", address)
         assert code == 2
         [line] = output.splitlines()
         assert told in line

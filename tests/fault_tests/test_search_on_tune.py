@@ -17,9 +17,10 @@ from lethe.execution.failures import LIMITS
 from lethe.execution.stop import Stop
 from lethe.results import Store, TrialRow
 from lethe.results.provenance import Provenance, Stopwatch
-from lethe.search import Journal, StudySearch, run_here, run_on_tune
+from lethe.search import Journal, StudySearch, run_here
 from lethe.search._epoch_report import Report, Status
 from lethe.search._worker import TrialTask
+from lethe.search.tune import run_on_tune
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.study import MethodSearch, Resources, expand, read_study
 from unlearning.data import load

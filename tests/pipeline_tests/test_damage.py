@@ -6,6 +6,7 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from lethe.cli import app
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
-from lethe.results import CorruptPartWarning, Store, query, to_rows
+from lethe.results import CorruptPartWarning, Results, Store, query, to_rows
 from lethe.results.part import encode
 from lethe.results.rows import SCHEMA_VERSION, UNITS
 from lethe.results.rows import TABLES as TABLE_ROWS
@@ -47,8 +48,13 @@ def run(study: Path, results: Path) -> str:
     return console.export_text()
 
 
-def found_in(results: Path) -> dict[str, Rows]:
-    return {table: query(sql, results).to_pylist() for table, sql in TABLES.items()}
+def found_in(where: Path) -> dict[str, Rows]:
+    results = Results(where)
+    return {table: results.query(sql).to_pylist() for table, sql in TABLES.items()}
+
+
+known_of = cache(found_in)
+"""What a study that no test changes has found."""
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +143,7 @@ def check_part_is_mended(
     [aside] = (results / "quarantine" / part.parent.relative_to(results)).glob(f"{part.name}.*")
     assert str(aside) in said
     assert aside.read_bytes() == broken
-    assert found_in(results) == found_in(finished)
+    assert found_in(results) == known_of(finished)
     assert "quarantine" not in run(study, results)
 
 
@@ -174,7 +180,7 @@ def check_artifact_is_made_again(
     [aside] = (results / "quarantine" / "artifacts" / kind).glob(f"{folder}.*")
     assert re.search(f"a broken {LABELS[kind]} was moved to quarantine as {re.escape(str(aside))}", said)
     assert (aside / file.name).read_bytes() == broken
-    assert found_in(results) == found_in(finished)
+    assert found_in(results) == known_of(finished)
     assert "quarantine" not in run(study, results)
 
 
@@ -236,7 +242,7 @@ def test_a_changed_byte_ends_the_run_that_reads_it_and_the_next_one_makes_the_ar
     assert (aside / file.name).read_bytes() == broken
     assert query("select count(*) n from trials where status = 'failed'", half).to_pylist() == [{"n": 0}]
     run(study, half)
-    assert found_in(half) == found_in(finished)
+    assert found_in(half) == known_of(finished)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -246,7 +252,7 @@ def test_a_broken_journal_costs_nothing(
     damage(whole / "optuna/tiny.journal")
     shutil.rmtree(min((whole / "artifacts" / "saliency").iterdir()))
     run(study, whole)
-    assert found_in(whole) == found_in(finished)
+    assert found_in(whole) == known_of(finished)
 
 
 def test_a_journal_whose_last_line_is_torn_is_set_aside_and_written_anew(
@@ -258,7 +264,7 @@ def test_a_journal_whose_last_line_is_torn_is_set_aside_and_written_anew(
     shutil.rmtree(min((whole / "artifacts" / "saliency").iterdir()))
     said = run(study, whole)
     assert f"the broken journal {journal} was moved to quarantine as" in said.replace("\n", " ")
-    assert found_in(whole) == found_in(finished)
+    assert found_in(whole) == known_of(finished)
     assert len(journal.read_bytes().splitlines()) == len(whole_bytes.splitlines())
     assert "quarantine" not in run(study, whole)
 
@@ -305,7 +311,7 @@ def test_a_manifest_that_is_a_pipe_is_set_aside_and_not_waited_for(study: Path, 
     os.mkfifo(manifest)
     said = run(study, whole)
     assert "a broken saliency was moved to quarantine as" in said
-    assert found_in(whole) == found_in(finished)
+    assert found_in(whole) == known_of(finished)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"pid": "x"}', b"[" * 10_000])
@@ -343,7 +349,7 @@ def test_an_artifact_that_breaks_while_a_study_runs_ends_it_and_no_trial_is_blam
     assert "The same command makes it again and goes on." in done.output
     assert query("select count(*) n from trials where status = 'failed'", half).to_pylist() == [{"n": 0}]
     run(study, half)
-    assert found_in(half) == found_in(finished)
+    assert found_in(half) == known_of(finished)
 
 
 def rewrite_parts(results: Path, version: int, monkeypatch: pytest.MonkeyPatch, drop: tuple[str, ...] = ()) -> None:
@@ -363,7 +369,7 @@ def test_the_results_of_an_older_version_are_read_and_continued(
     before = query("select count(*) n, count(optuna_version) m from trials", half).to_pylist()
     assert before == [{"n": 3, "m": 0}]
     run(study, half)
-    assert found_in(half) == found_in(finished)
+    assert found_in(half) == known_of(finished)
     after = query("select count(*) n, count(optuna_version) m from trials", half).to_pylist()
     assert after == [{"n": 5, "m": 2}]
 

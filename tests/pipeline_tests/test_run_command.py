@@ -93,7 +93,8 @@ def test_early_stopping_ends_with_the_planned_number_of_trials(
         "batch_size": 32,
         "search": {"lr": {"low": 1.0e-4, "high": 1.0, "log": True}},
     }
-    study = write_study(methods=[method], search={"trials": 9, "window": 3, "early_stopping": {"grace_epochs": 1}})
+    search = {"trials": 9, "window": 3, "early_stopping": {"grace_epochs": 1}}
+    study = write_study(methods=[method], search=search, resources={"workers": 1})
     code, output = ended(lethe("run", study, "--results", tmp_path / "results"))
     assert code == 0, output
     found = query("select status, min(epochs_done) least from trials group by status", tmp_path / "results").to_pylist()

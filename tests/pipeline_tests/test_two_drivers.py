@@ -349,7 +349,8 @@ def test_of_two_runs_started_together_one_waits_and_both_end_with_the_same_table
 def test_who_waits_goes_on_by_itself_when_the_first_is_killed(
     lethe: Lethe, lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
 ) -> None:
-    study, results = write_study(search={"trials": 10, "window": 3}), tmp_path / "results"
+    study = write_study(search={"trials": 10, "window": 3}, resources={"workers": 1})
+    results = tmp_path / "results"
     first = lethe("run", study, "--results", results)
     eventually((results / "locks" / "tiny.json").exists)
     second = lethe("run", study, "--results", results)

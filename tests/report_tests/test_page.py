@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -57,6 +58,20 @@ def ran(
     return run
 
 
+@pytest.fixture(scope="module")
+def _rendered() -> dict[str, Page]:
+    """The page of the tiny study, once it was rendered."""
+    return {}
+
+
+@pytest.fixture
+def tiny_page(_rendered: dict[str, Page], ran: Callable[..., StorageRoot]) -> Page:
+    """The page of the tiny study as it was run."""
+    if "tiny" not in _rendered:
+        _rendered["tiny"] = render_page(ran("tiny"), None)
+    return _rendered["tiny"]
+
+
 @pytest.fixture
 def page(store: Store) -> Callable[..., str]:
     """Renders the page of the store, and gives what a reader sees of it."""
@@ -80,14 +95,13 @@ def titles(page: Page) -> list[str]:
     return re.findall(r"<h6>(.*?)</h6>", page.html)
 
 
-def test_a_study_has_all_its_sections_and_every_figure_has_traces(ran: Callable[..., StorageRoot]) -> None:
-    page = render_page(ran("tiny"), None)
-    text = text_of(page)
+def test_a_study_has_all_its_sections_and_every_figure_has_traces(tiny_page: Page) -> None:
+    text = text_of(tiny_page)
     for heading in ("What was asked, and the answer", "Leaderboard", "Tuning", "Epoch by epoch", "Forget samples"):
         assert heading in text
     for heading in ("Where the saliency sits", "What augmentation changes", "What it cost", "Where it comes from"):
         assert heading in text
-    assert titles(page) == [
+    assert titles(tiny_page) == [
         "Gap over learning rate and density",
         "Best gap against trials",
         "Best gap against time",
@@ -99,17 +113,16 @@ def test_a_study_has_all_its_sections_and_every_figure_has_traces(ran: Callable[
         "Trainable weights by layer",
         "Seconds by stage",
     ]
-    assert all(figure["data"] for figure in figures(page))
+    assert all(figure["data"] for figure in figures(tiny_page))
 
 
-def test_the_page_names_no_address_that_a_browser_would_fetch(ran: Callable[..., StorageRoot]) -> None:
-    page = render_page(ran("tiny"), None)
-    markup = re.sub(r"<(script|style)\b.*?</\1>", " ", page.html, flags=re.DOTALL)
+def test_the_page_names_no_address_that_a_browser_would_fetch(tiny_page: Page) -> None:
+    markup = re.sub(r"<(script|style)\b.*?</\1>", " ", tiny_page.html, flags=re.DOTALL)
     addresses = re.findall(r'(?:src|href)="([^"]*)"', markup)
     assert addresses
     assert all(address.startswith(("data:", "#")) for address in addresses)
-    assert "connect-src 'none'" in page.html
-    assert "@import" not in page.html.split("</style>")[0]
+    assert "connect-src 'none'" in tiny_page.html
+    assert "@import" not in tiny_page.html.split("</style>")[0]
 
 
 def test_each_scenario_has_a_table_and_each_method_a_sentence(ran: Callable[..., StorageRoot]) -> None:
@@ -120,34 +133,30 @@ def test_each_scenario_has_a_table_and_each_method_a_sentence(ran: Callable[...,
     assert "standard against none" in text_of(page)
 
 
-def test_the_saliency_of_each_layer_adds_up_to_the_chosen_density(ran: Callable[..., StorageRoot]) -> None:
-    page = render_page(ran("tiny"), None)
-    figure = figures(page)[titles(page).index("Trainable weights by layer")]
+def test_the_saliency_of_each_layer_adds_up_to_the_chosen_density(tiny_page: Page) -> None:
+    figure = figures(tiny_page)[titles(tiny_page).index("Trainable weights by layer")]
     counts = [re.findall(r"[\d,]+", told) for told in figure["data"][0]["customdata"]]
     trainable, weights = (sum(int(pair[root].replace(",", "")) for pair in counts) for root in (0, 1))
-    density = float(re.findall(r"lr [\d.]+, density ([\d.]+), with a gap", text_of(page))[0])
+    density = float(re.findall(r"lr [\d.]+, density ([\d.]+), with a gap", text_of(tiny_page))[0])
     assert trainable / weights == pytest.approx(density, abs=0.01)
     assert [name.split()[1] for name in figure["data"][0]["y"]][0::6] == ["Conv2d", "Linear"]
 
 
-def test_a_pool_without_the_scores_is_told(write_study: Callable[..., Path], tmp_path: Path) -> None:
-    root = StorageRoot.at(tmp_path / "emptied")
-    with Progress(Console(quiet=True)) as progress:
-        StudyRun(read_study(write_study()), root, progress).run(local=True)
+def test_a_pool_without_the_scores_is_told(ran: Callable[..., StorageRoot], tmp_path: Path) -> None:
+    root = StorageRoot.at(shutil.copytree(str(ran("tiny")), tmp_path / "emptied"))
     root.delete("artifacts")
     assert "the scores are no longer in the artifact store" in text_of(render_page(root, None))
 
 
-def test_the_forget_samples_are_the_ones_that_the_data_holds(ran: Callable[..., StorageRoot]) -> None:
-    page = render_page(ran("tiny"), None)
-    pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="train image (\d+)', page.html)
-    assert len(pictures) == 24 == page.images
+def test_the_forget_samples_are_the_ones_that_the_data_holds(tiny_page: Page) -> None:
+    pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="train image (\d+)', tiny_page.html)
+    assert len(pictures) == 24 == tiny_page.images
     images_NCHW = Synthetic(train=160, val=80, test=80, size=12, classes=3).read().splits["train"].images_NCHW
     for picture, image in pictures:
         pixels_HW = np.array(Image.open(io.BytesIO(base64.b64decode(picture))))
         assert np.array_equal(pixels_HW, images_NCHW[int(image), 0].numpy())
-    assert "24 of 32 forget samples" in text_of(page)
-    assert "holds 24 images that were asked to be forgotten" in text_of(page)
+    assert "24 of 32 forget samples" in text_of(tiny_page)
+    assert "holds 24 images that were asked to be forgotten" in text_of(tiny_page)
 
 
 def test_samples_that_differ_from_the_oracle_on_most_seeds_come_first(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lethe.results import EpochRow, QueryError, SameNameWarning, Store, TrialRow, query
+from lethe.results import EpochRow, QueryError, Results, SameNameWarning, Store, TrialRow, query
 from lethe.results.limits import parse_memory
 
 
@@ -171,6 +171,17 @@ def test_what_takes_longer_than_it_may_ends_in_a_sentence(filled: Store) -> None
     with pytest.raises(QueryError, match=r"no answer within 0.1 s; .*--timeout"):
         query(sql, filled.root, timeout_s=0.1)
     assert time.monotonic() - began < 30
+
+
+def test_results_answer_again_after_wrong_sql_and_after_what_took_too_long(filled: Store) -> None:
+    results = Results(filled.root, timeout_s=5)
+    first = results.load("chosen")
+    with pytest.raises(QueryError, match="Referenced column"):
+        results.query("select nothing from chosen")
+    with pytest.raises(QueryError, match="no answer within 5 s"):
+        results.query("select count(*) from range(1000000) a, range(1000000) b where a.range * b.range = 7")
+    assert results.load("chosen").equals(first)
+    assert results.query("select chosen.trial_id from leaderboard join chosen using (method)").num_rows == 0
 
 
 @pytest.mark.parametrize(("text", "size"), [("4GB", 4 * 10**9), ("1.5 GiB", 3 << 29), ("500MB", 5 * 10**8), ("7B", 7)])

@@ -31,7 +31,7 @@ from lethe.plugins import added_code_of, packages_of
 from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
 from lethe.results.columns import specification
 from lethe.results.ownership import check_ownership
-from lethe.search import Journal, StudySearch, TrialWorker, run_here, run_on_tune, unrecorded
+from lethe.search import Journal, StudySearch, TrialWorker, run_here, unrecorded
 from lethe.search.calibration import Calibrator
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import writing_study
@@ -190,6 +190,8 @@ class StudyRun:
         asked = self._resources_of_trials(plan, search, shared_data, cluster)
         if search.finished:
             return asked, asked
+        from lethe.search.tune import run_on_tune
+
         make = partial(with_contexts, TrialWorker, self._artifacts, shared_data, asked)
         self._progress.stage("search", search.planned, done=search.ended)
         return asked, run_on_tune(self._study, search, make, cluster, asked, self._watch, self._follow(search))

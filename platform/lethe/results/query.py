@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -47,7 +48,7 @@ class SameNameWarning(ResultsWarning):
 
 
 class Results:
-    """The results of one study or of all: each table is read once, when a query first needs it.
+    """The results of one study or of all: each table is read, and each view made, once, when a query first needs it.
 
     Args:
         where: the results, a folder or a URI.
@@ -82,13 +83,21 @@ class Results:
         self._store = Store(self.root, self._memory_bytes)
         self._saved = read_saved(self.root)
         self._tables: dict[TableName, pa.Table] = {}
+        self._database: Database | None = None
         if specification is not None:
             self.study, self.specification = self._find(specification)
             self._tables.clear()
+            self._database = None
 
     def query(self, sql: str) -> pa.Table:
         """As `query`."""
-        return self._answer(sql, self._saved)
+        if self._database is None:
+            self._database = self._new_database(self._saved)
+        try:
+            return self._answer(sql, self._saved, self._database)
+        except BaseException:
+            self._database = None  # what was interrupted may still be at work there
+            raise
 
     def load(self, name: str) -> pa.Table:
         """As `load`."""
@@ -101,23 +110,25 @@ class Results:
         """As `save_query`."""
         check_name(name)
         text = _only_statement(sql, self._saved)
-        self._answer(f'from "{name}" limit 0', self._saved | {name: text})
+        saved = self._saved | {name: text}
+        self._answer(f'from "{name}" limit 0', saved, self._new_database(saved))
         return write_saved(self.root, name, text)
 
-    def _answer(self, sql: str, saved: Mapping[str, str]) -> pa.Table:
+    def _new_database(self, saved: Mapping[str, str]) -> "Database":
+        return Database(saved, self.specification, self._memory_bytes)
+
+    def _answer(self, sql: str, saved: Mapping[str, str], database: "Database") -> pa.Table:
         _only_statement(sql, saved)
         names = _needed_by(sql, saved)
         tables = self._read(names)
-        connection = duckdb.connect(":memory:", config={"memory_limit": f"{self._memory_bytes}B"})
 
         def work() -> pa.Table:
-            with connection:
-                prepare(connection, tables, names, saved, self.specification)
-                return _fetch(connection, sql, self._memory_bytes)
+            database.add(tables, names)
+            return _fetch(database.connection, sql, self._memory_bytes)
 
         def interrupt() -> None:
             with suppress(duckdb.ConnectionException):  # the work has ended meanwhile
-                connection.interrupt()
+                database.connection.interrupt()
 
         try:
             answer = within(self._timeout_s, work, interrupt)
@@ -222,6 +233,7 @@ def save_query(sql: str, name: str, where: StorageRoot | str | Path) -> str:
     return Results(where).save(sql, name)
 
 
+@cache
 def columns() -> pa.Table:
     """Describe every column of every table and view."""
     row_types = [*TABLES.items(), *((name, view.row_type) for name, view in VIEWS.items())]
@@ -253,28 +265,42 @@ def _only_statement(sql: str, saved: Mapping[str, str]) -> str:
     return sql.encode()[:end].decode().strip()
 
 
-def prepare(
-    connection: duckdb.DuckDBPyConnection,
-    tables: Mapping[TableName, pa.Table],
-    names: Sequence[str],
-    saved: Mapping[str, str],
-    specification: str = "",
-) -> None:
-    """Put the tables, views and saved queries of these names into a database, and lock it.
+class Database:
+    """A locked database in memory, which gets the tables, views and saved queries as they are needed.
 
     Args:
+        saved: saved queries by name.
         specification: whose boards the views show; empty: of each study the one that was run last.
+        memory_bytes: what its work may take.
     """
-    for table, rows in tables.items():
-        connection.register(table, rows)
-    connection.register("columns", columns())
-    functions.register(connection)
-    connection.execute("SET VARIABLE specification = $1", [specification])
-    for setting in _SETTINGS:
-        connection.execute(setting)
-    for name in names:
-        if name in VIEWS or name in saved:
-            _create_view(connection, name, VIEWS[name].sql if name in VIEWS else saved[name])
+
+    def __init__(self, saved: Mapping[str, str], specification: str, memory_bytes: int) -> None:
+        self._views = dict(saved) | {name: view.sql for name, view in VIEWS.items()}
+        self._specification = specification
+        self._present: set[str] = set()
+        self.connection = duckdb.connect(":memory:", config={"memory_limit": f"{memory_bytes}B"})
+
+    def add(self, tables: Mapping[TableName, pa.Table], names: Sequence[str]) -> None:
+        """Add these tables, and the views and saved queries among these names, unless they are there."""
+        if not self._present:
+            self._prepare()
+        for table, rows in tables.items():
+            if table not in self._present:
+                self.connection.register(table, rows)
+                self._present.add(table)
+        for name in names:
+            if name in self._views and name not in self._present:
+                _create_view(self.connection, name, self._views[name])
+                self._present.add(name)
+
+    def _prepare(self) -> None:
+        """Add what every query may use, and lock the settings."""
+        self.connection.register("columns", columns())
+        functions.register(self.connection)
+        self.connection.execute("SET VARIABLE specification = $1", [self._specification])
+        for setting in _SETTINGS:
+            self.connection.execute(setting)
+        self._present.add("columns")
 
 
 def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, limit_bytes: int) -> pa.Table:

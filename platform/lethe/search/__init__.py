@@ -1,4 +1,7 @@
-"""The search: Optuna proposes each method's settings, warm workers try them, the store keeps the results."""
+"""The search: Optuna proposes each method's settings, warm workers try them, the store keeps the results.
+
+On Ray it is run by `tune`, a module that only runs on Ray import: Ray Tune brings pandas, and takes a second to import.
+"""
 
 from collections.abc import Callable
 
@@ -9,7 +12,6 @@ from lethe.search._journal import Journal
 from lethe.search._optuna import Proposal
 from lethe.search._priors import unrecorded, with_priors
 from lethe.search._study_search import StudySearch
-from lethe.search._tune import run_on_tune
 from lethe.search._worker import TrialTask, TrialWorker
 
 
@@ -34,7 +36,6 @@ __all__ = [
     "TrialWorker",
     "export",
     "run_here",
-    "run_on_tune",
     "unrecorded",
     "with_priors",
 ]

@@ -1,6 +1,6 @@
 """A study's search as seen by whoever schedules its trials: what is proposed, what became of it, how many may run.
 
-A scheduler (Ray Tune, see `_tune`) asks for trials under names of its own and reports by them. Nothing here knows it.
+A scheduler (Ray Tune, see `tune`) asks for trials under names of its own and reports by them. Nothing here knows it.
 """
 
 import time
