@@ -21,6 +21,7 @@ from unlearning.methods._neggrad_plus import NegGradPlus
 from unlearning.methods._nothing import Nothing
 from unlearning.methods._random_label import RandomLabel
 from unlearning.methods._regun import ReGUn
+from unlearning.methods._rewinding import Rewinding
 from unlearning.methods._salun import SalUn
 from unlearning.methods._salun_soft import SalUnSoft
 from unlearning.methods._scissorhands import Scissorhands
@@ -91,6 +92,7 @@ __all__ = [
     "Nothing",
     "RandomLabel",
     "ReGUn",
+    "Rewinding",
     "SFRon",
     "SGDMethod",
     "SalUn",
