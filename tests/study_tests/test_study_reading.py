@@ -501,3 +501,17 @@ def test_paths_in_a_file_count_from_its_folder_and_those_of_overrides_from_the_w
     changed = read_study(file, ["data.0.path=mine", "results=there"])
     assert data_of(changed)[0] == Path("mine")
     assert changed.results == "there"
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ({"name": "ssd", "keep": "rewind"}, "rewind takes a trial of 1 or more epochs, got 0 of ssd; wanted last"),
+        ({"name": "salun", "epochs": 1, "keep": "best"}, "best takes a trial of 2 or more epochs, got 1 of salun"),
+        ({"name": "scrub", "rewind": True, "keep": "rewind"}, "this setting of scrub returns to an epoch by itself"),
+        ({"name": "salun", "keep": "bset"}, "wanted 'last', 'best' or 'rewind', got 'bset'; did you mean best?"),
+    ],
+    ids=["no epochs", "one epoch", "rewinds already", "misspelt"],
+)
+def test_keeping_an_epoch_is_refused_where_there_is_none_to_choose(method: dict[str, Any], said: str) -> None:
+    assert said in complaint_at("methods.0.keep", methods=[method])

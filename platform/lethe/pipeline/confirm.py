@@ -16,7 +16,7 @@ from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, audit_tasks
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
-from lethe.results.columns import scenario_columns, setting_columns, setting_of
+from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.storage.hashing import fingerprint
@@ -34,11 +34,16 @@ ALL_SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Choice:
-    """The setting that a search chose, and what finding it cost."""
+    """The setting that a search chose, and what finding it cost.
+
+    Attributes:
+        stop_after: the epoch that counts, where it is the best one and not the last.
+    """
 
     trial: TrialRow
     trials: int
     seconds: float
+    stop_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,23 @@ class Confirmation:
         """The setting's columns; the oracle's row tells which seeds' oracles it was compared with."""
         if self.method is None:
             return {"method": "oracle", "setting": json.dumps({"compared_with": list(self.others)})}
-        return setting_columns(self.method) | ({"method": "original"} if self.row == "original" else {})
+        return setting_columns(self.method, self._kept) | ({"method": "original"} if self.row == "original" else {})
+
+    @property
+    def rewinds(self) -> bool:
+        """Whether the run returns to an epoch by itself."""
+        return self.method_search is not None and self.method_search.choice.keep == "rewind"
+
+    @property
+    def stop_after(self) -> int | None:
+        """The epoch that the run ends with; None for the last one."""
+        return self.choice.stop_after if self.choice else None
+
+    @property
+    def _kept(self) -> dict[str, Any]:
+        if self.rewinds:
+            return kept_options("rewind")
+        return kept_options("last" if self.stop_after is None else "best", self.stop_after)
 
     @property
     def tuning(self) -> dict[str, Any]:
@@ -129,7 +150,14 @@ def choose(method_search: MethodSearch, trials: Sequence[TrialRow]) -> Choice | 
     if not finished:
         return None
     best = min(finished, key=lambda row: (row.gap, row.number))
-    return Choice(best, len(own), sum(row.seconds_total for row in own))
+    return Choice(best, len(own), sum(row.seconds_total for row in own), _stop_after(best))
+
+
+def _stop_after(trial: TrialRow) -> int | None:
+    """Return the best epoch of a trial whose study keeps it; None for the last one."""
+    curve = trial.gap_per_epoch or []
+    best = min(range(len(curve)), key=lambda index: curve[index], default=None)
+    return None if best is None or best + 1 == trial.epochs_done else best + 1
 
 
 def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> list[Confirmation]:
@@ -221,7 +249,13 @@ class Confirmer:
         trial_context = self._contexts.trial_context(confirmation.scenario, confirmation.seed)
         epochs: list[EpochResult] = []
         if method is not None:
-            for result in trial_context.unlearn(method, ALL_SPLITS, every_epoch=False):
+            for result in trial_context.unlearn(
+                method,
+                ALL_SPLITS,
+                every_epoch=False,
+                stop_after=confirmation.stop_after,
+                rewind=confirmation.rewinds,
+            ):
                 epochs.append(result)
                 yield
         logits = epochs[-1].logits if method else trial_context.oracle_logits
@@ -248,6 +282,7 @@ class Confirmer:
             status="done" if logits else "diverged",
             training_seed=confirmation.seed,
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
+            kept_epoch=epochs[-1].kept if epochs else None,
             mia_nonmembers=trial_context.data.nonmembers,
             original=original(confirmation.scenario, confirmation.seed).fingerprint,
             oracle=oracle(confirmation.scenario, confirmation.seed).fingerprint,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from lethe.report._board import Board, is_choice
 from lethe.report._numbers import listed, p_value, percent, row_title
 from lethe.report._search_notes import search_notes
+from lethe.results.columns import json_column
 from lethe.results.views import ChosenRow, LeaderboardRow
 
 HOW_TO_READ = (
@@ -27,6 +28,7 @@ def notes_of(board: Board) -> list[str]:
         *_undecided(board),
         *_joint(board),
         *_controls(board),
+        *_rewound(board),
         *_unfinished(board),
         *_searches(board),
         *_not_carried_over(board),
@@ -106,6 +108,17 @@ def _controls(board: Board) -> Iterator[str]:
             f"Untuned: {', '.join(untuned)} run at their method's learning rate. Tuned themselves they may do better, "
             "so they show neither that the mask helps nor that it does not."
         )
+
+
+def _rewound(board: Board) -> Iterator[str]:
+    for line in board.lines:
+        setting = json_column("setting", line.setting)
+        if setting.get("keep") == "rewind" and line.kept_epochs:
+            epochs = ", ".join(map(str, line.kept_epochs))
+            yield (
+                f"{row_title(line.row)}: of {setting.get('epochs')} epochs the runs returned to {epochs}, on "
+                f"{listed('seed', line.reporting_seeds)}; 0 is the original."
+            )
 
 
 def _not_carried_over(board: Board) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -190,6 +190,18 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
     epochs_done: Annotated[int, Column("epochs", "epochs that were run")]
     gap_per_seed: Annotated[list[float], Column("fraction", "gap of each training seed")]
+    kept_epochs: Annotated[
+        list[int] | None,
+        Column(
+            "",
+            "epoch that counts, on each training seed: the last one unless `keep` says otherwise, 0 for the "
+            "original; null in results of an early version",
+        ),
+    ] = None
+    gap_per_epoch: Annotated[
+        list[float] | None,
+        Column("fraction", "gap after each epoch, of which the smallest counts; null unless the study keeps the best"),
+    ] = None
     original_gap: Annotated[
         float | None, Column("fraction", "gap of the originals of the same seeds: what doing nothing gives")
     ] = None
@@ -242,6 +254,10 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     ]
     training_seed: Annotated[int, Column("", "training seed of the original and its paired oracle")]
     unlearning_seed: Annotated[int | None, Column("", "seed of the unlearning run; null where nothing is run")] = None
+    kept_epoch: Annotated[
+        int | None,
+        Column("", "epoch whose weights were measured, 0 for the original; null without a run and in early results"),
+    ] = None
     mia_nonmembers: Annotated[Literal["val", "test"], Column("", "split that the attack takes non-members from")]
     mia_correctness: Annotated[float | None, Column("fraction", "MIA-efficacy from correctness")] = None
     mia_entropy: Annotated[float | None, Column("fraction", "MIA-efficacy from entropy")] = None

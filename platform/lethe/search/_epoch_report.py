@@ -35,6 +35,7 @@ class Report:
     Attributes:
         status: ``running`` until the last epoch.
         gap: mean over the tuning seeds; infinite where there is none, so that a scheduler can rank it.
+        kept: the epoch whose weights were measured, on each seed: another than ``epoch`` where the run rewound.
         measures: None where the run diverged or failed.
         seconds_load: of fetching what the trial starts from; with the first epoch's report.
         cause: why it failed; None unless it did.
@@ -54,5 +55,6 @@ class Report:
     ended_at: datetime
     reference: Reference | None
     provenance: Provenance
+    kept: tuple[int, ...] = ()
     error: str | None = None
     cause: Failure | None = None

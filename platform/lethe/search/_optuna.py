@@ -56,11 +56,19 @@ class Outcome:
     """How a trial ended.
 
     Attributes:
-        gaps: the objective after each epoch.
+        gaps: the gap after each epoch.
+        kept_gap: that of the epoch that counts, where it is not the last one.
     """
 
     status: str
     gaps: tuple[float, ...]
+    kept_gap: float | None = None
+
+    @property
+    def gap(self) -> float | None:
+        """The gap of the epoch that counts; None where there is none."""
+        last = self.gaps[-1] if self.gaps else None
+        return last if self.kept_gap is None else self.kept_gap
 
 
 def as_optuna_learns(status: str, gap: float | None) -> tuple[TrialState, float | None]:
@@ -192,7 +200,7 @@ class OptunaSearch:
         trial, outcome = self._asked[number], self._outcomes[number]
         for epoch, gap in enumerate(outcome.gaps, start=1):
             trial.report(gap, epoch)
-        state, value = as_optuna_learns(outcome.status, outcome.gaps[-1] if outcome.gaps else None)
+        state, value = as_optuna_learns(outcome.status, outcome.gap)
         trial.set_user_attr("status", outcome.status)
         self._tell_dashboard(self._study.tell(trial, value, state))
         self._learnt += state in LEARNS_FROM.get(self.method_search.study.search.sampler, ())

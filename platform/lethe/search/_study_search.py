@@ -207,7 +207,7 @@ def _rank(row: TrialRow) -> tuple[float, int]:
 
 
 def _outcome(row: TrialRow, epochs: Sequence[EpochRow]) -> Outcome:
-    return Outcome(row.status, tuple(epoch.gap for epoch in epochs if epoch.gap is not None))
+    return Outcome(row.status, tuple(epoch.gap for epoch in epochs if epoch.gap is not None), row.gap)
 
 
 def _known(

@@ -31,12 +31,14 @@ class TrialTask:
     scenario: Scenario
     method: Method
     seeds: tuple[int, ...]
+    rewind: bool = False
 
     @classmethod
     def of(cls, proposal: Proposal) -> "TrialTask":
         """Make the task of a proposal."""
         method_search = proposal.method_search
-        return cls(method_search.scenario, method_search.method_at(proposal.setting), method_search.study.seeds.tuning)
+        method, seeds = method_search.method_at(proposal.setting), method_search.study.seeds.tuning
+        return cls(method_search.scenario, method, seeds, method_search.choice.keep == "rewind")
 
 
 class TrialWorker:
@@ -69,7 +71,10 @@ class TrialWorker:
         trial_contexts = [self._contexts.trial_context(task.scenario, seed) for seed in task.seeds]
         reference = _reference(trial_contexts, task.method)
         seconds_load = time.perf_counter() - begun
-        runs = [trial_context.unlearn(task.method, SPLITS, every_epoch=True) for trial_context in trial_contexts]
+        runs = [
+            trial_context.unlearn(task.method, SPLITS, every_epoch=True, rewind=task.rewind)
+            for trial_context in trial_contexts
+        ]
         for results in zip(*runs, strict=False):
             yield self._epoch(task, trial_contexts, results, reference, stopwatch, seconds_load)
             seconds_load = 0.0
@@ -109,6 +114,7 @@ class TrialWorker:
             gaps=tuple(
                 gap_of(one, trial_context.oracle) for one, trial_context in zip(measures, trial_contexts, strict=True)
             ),
+            kept=tuple(result.kept for result in results),
         )
 
     def _report(
@@ -122,6 +128,7 @@ class TrialWorker:
         costs: dict[str, float] | None = None,
         measures: Measures | None = None,
         gaps: tuple[float, ...] = (),
+        kept: tuple[int, ...] = (),
         error: str | None = None,
         cause: Failure | None = None,
     ) -> Report:
@@ -131,6 +138,7 @@ class TrialWorker:
             status=status,
             gap=fmean(gaps) if gaps else math.inf,
             gap_per_seed=gaps,
+            kept=kept,
             measures=measures,
             loss=loss,
             **(seconds | (costs or {})),

@@ -1,6 +1,6 @@
 """A study: YAML read into checked options, expanded into scenarios and method searches."""
 
-from lethe.study._model import Choices, MethodChoice, Range, Resources, Search, Seeds, Study
+from lethe.study._model import Choices, Keep, MethodChoice, Range, Resources, Search, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
 from lethe.study._scenarios import MethodSearch, Scenario, expand, method_versions, scenarios_of
 from lethe.study._schema import json_schema
@@ -11,6 +11,7 @@ from lethe.study._yaml import write_yaml
 
 __all__ = [
     "Choices",
+    "Keep",
     "MethodChoice",
     "MethodSearch",
     "Range",

@@ -60,12 +60,21 @@ def _shape(value: object) -> str:
 Dimension = Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_shape)]
 
 
+Keep = Literal["last", "best", "rewind"]
+
+
 class MethodChoice(Options):
     """A method of the study: its fixed options stand beside ``name``, the searched ones under ``search``."""
 
     name: str = Field(description="name of the method")
     fixed: dict[str, Any] = Field(default_factory=dict, description="options that are the same in every trial")
     search: dict[str, Dimension] = Field(default_factory=dict, description="options to search, each with its values")
+    keep: Keep = Field(
+        "last",
+        description="epoch that counts: the `last`; the `best`, of the smallest mean gap on the tuning seeds, after "
+        "which confirmations stop; or `rewind`: that to which each run returns by itself, whose error on the forget "
+        "set is nearest to the last epoch's error on validation images of its classes",
+    )
     _method: type[Method] = PrivateAttr()
 
     @model_validator(mode="before")
@@ -73,9 +82,9 @@ class MethodChoice(Options):
     def _gather(cls, value: object) -> object:
         if not isinstance(value, dict) or "fixed" in value:
             return value
-        fixed = {key: option for key, option in value.items() if key not in ("name", "search")}
-        named = {"name": value["name"]} if "name" in value else {}
-        return {**named, "fixed": fixed, "search": value.get("search") or {}}
+        own = {key: value[key] for key in ("name", "keep") if key in value}
+        fixed = {key: option for key, option in value.items() if key not in (*own, "search")}
+        return {**own, "fixed": fixed, "search": value.get("search") or {}}
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -83,6 +92,8 @@ class MethodChoice(Options):
         problems = [*self._unknown(), *self._both(), *self._out_of_bounds()]
         if problems:
             raise ValueError("\n".join(problems))
+        if problem := self._unkept():
+            raise ValueError(f"keep: {problem}")
         return self
 
     @property
@@ -126,6 +137,17 @@ class MethodChoice(Options):
             for name in (*self.fixed, *self.search)
             if name not in valid
         ]
+
+    def _unkept(self) -> str:
+        """Return why there is no epoch to choose; empty where there is, or the last one counts."""
+        if self.keep == "last":
+            return ""
+        if self.example.rewinds:
+            return f"wanted last, since this setting of {self.name} returns to an epoch by itself, got {self.keep}"
+        epochs, fewest = self.longest, 2 if self.keep == "best" else 1
+        if epochs < fewest:
+            return f"{self.keep} takes a trial of {fewest} or more epochs, got {epochs} of {self.name}; wanted last"
+        return ""
 
     def _both(self) -> list[str]:
         return [f"{name}: given as fixed and under search; keep one" for name in self.fixed if name in self.search]

@@ -155,7 +155,12 @@ class MethodSearch:
             {
                 **self._search,
                 "scenario": self.scenario.fingerprint,
-                "method": {"name": self.choice.name, "fixed": self.choice.options, "search": self._ranges},
+                "method": {
+                    "name": self.choice.name,
+                    "fixed": self.choice.options,
+                    "search": self._ranges,
+                    **({"keep": self.choice.keep} if self.choice.keep != "last" else {}),
+                },
                 "method_versions": method_versions(self.choice.method),
                 "metric_versions": search_metric_versions(),
             }
@@ -165,8 +170,8 @@ class MethodSearch:
     def stream(self) -> str:
         """Return the name of the search's random draws: they follow from the options and from no version of a part.
 
-        Searches of one fingerprint have one stream; an option at its default is left out. `question` is what the
-        scenario was called first.
+        Searches of one fingerprint have one stream; an option at its default is left out. So is `keep`, whose rules are
+        then compared from the same start-up settings. `question` is what the scenario was called first.
         """
         method = {"name": self.choice.name, "fixed": self.choice.changed, "search": self._ranges}
         return fingerprint({**self._search, "question": self.scenario.stream, "method": method})
@@ -213,11 +218,13 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     """Expand a study over its data, augmentations, forget requests and methods, in the order of its file.
 
     Raises:
-        DataError: a forget request does not fit its data, or two scenarios are the same under different names.
+        DataError: a forget request does not fit its data, two scenarios are the same under different names, or a
+            method is to rewind where val lacks the classes that are to be forgotten from.
         ValueError: the study's precision is still ``auto``.
     """
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
+    _refuse_rewinding(scenarios, study, datasets)
     return [MethodSearch(scenario, choice, study) for scenario in scenarios for choice in study.methods]
 
 
@@ -236,6 +243,20 @@ def _refuse_twice(scenarios: Iterable[Scenario]) -> None:
             raise DataError(
                 f"one scenario by two names: {same.title}; {scenario.title}: the same images are to be forgotten from "
                 "the same data; keep one"
+            )
+
+
+def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, datasets: Mapping[AnySource, ImageData]) -> None:
+    """Refuse to rewind where no image of val has a class that is to be forgotten from."""
+    rewinding = [choice.name for choice in study.methods if choice.keep == "rewind"]
+    by_hash = {data.content_hash: data for data in datasets.values()}
+    for scenario in scenarios if rewinding else ():
+        data = by_hash[scenario.data_hash]
+        forgotten = data.train.labels_N[scenario.forget.indices_F]
+        if not torch.isin(data.val.labels_N, forgotten).any():
+            raise DataError(
+                f"{scenario.title}: {', '.join(rewinding)} with keep: rewind looks at validation images of the classes "
+                "that are to be forgotten from, and there are none; wanted last or best"
             )
 
 

@@ -1,7 +1,7 @@
 """Writes a checked study back as YAML; reading that gives the same study, and so the same method searches.
 
-Defaults are written out, but for those of methods, and `metrics` and `audits` where none is named: a specification
-that was kept before there were these options is still the same one.
+Defaults are written out, but for those of methods (`keep` too), and `metrics` and `audits` where none is named: a
+specification that was kept before there were these options is still the same one.
 """
 
 from collections.abc import Set
@@ -30,4 +30,5 @@ def _method(choice: MethodChoice) -> dict[str, Any]:
         name: list(dimension.choices) if isinstance(dimension, Choices) else dimension.model_dump(mode="json")
         for name, dimension in choice.search.items()
     }
-    return {"name": choice.name, **choice.fixed, **({"search": search} if search else {})}
+    keep = {"keep": choice.keep} if choice.keep != "last" else {}
+    return {"name": choice.name, **choice.fixed, **keep, **({"search": search} if search else {})}

@@ -113,6 +113,12 @@ options that are searched, each with a range or a list of choices:
           lr: {low: 1e-3, high: 1e-1, log: true}
           loop: [sequential, mixed]
 
+`keep` says which epoch counts: `last` (the default), `best` or `rewind`. `best` is the epoch of the smallest mean gap
+on the tuning seeds; a confirmation runs the same schedule and stops after it. With `rewind` each run returns by itself,
+without an oracle, to the epoch (0, the original, is one) whose error on D_f is nearest to the last epoch's error on
+validation images of its classes, the rule of SCRUB+R; looking for it counts as time of unlearning. `best` takes trials
+of two epochs or more, `rewind` of one or more: methods that edit the weights once have only the `last`.
+
 An option that is neither fixed nor searched has its default. A range of an option that is a whole number proposes whole
 numbers. [methods.md](methods.md) says what the methods do and where they come from.
 """
