@@ -18,6 +18,7 @@ from lethe.pipeline.audit import AuditTask, audit_tasks
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
+from lethe.results.objectives import chosen_of, point_of
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.storage.hashing import fingerprint
 from lethe.study import MethodSearch, Scenario, method_versions
@@ -138,7 +139,7 @@ class Confirmation:
 
 
 def choose(method_search: MethodSearch, trials: Sequence[TrialRow]) -> Choice | None:
-    """Choose the finished trial of the smallest gap, the earlier of two equal ones; None if no trial finished.
+    """Choose among the finished trials by the study's rule; None if none finished, or none keeps the limits.
 
     Of a method search that an earlier specification searched longer, only as many trials as the study asks for are
     seen.
@@ -146,11 +147,28 @@ def choose(method_search: MethodSearch, trials: Sequence[TrialRow]) -> Choice | 
     own = [
         row for row in trials if row.method_search == method_search.fingerprint and row.number < method_search.trials
     ]
-    finished = [row for row in own if row.status == "done" and row.gap is not None]
-    if not finished:
+    search = method_search.study.search
+    finished = sorted((row for row in own if row.status == "done" and row.gap is not None), key=lambda row: row.number)
+    points = [(row, point) for row in finished if (point := point_of(row, search.objectives))]
+    found = chosen_of(search, [point for _, point in points], [point[0] for _, point in points])
+    if found is None:
         return None
-    best = min(finished, key=lambda row: (row.gap, row.number))
+    best = points[found][0]
     return Choice(best, len(own), sum(row.seconds_total for row in own), _stop_after(best))
+
+
+def beyond_limits(method_search: MethodSearch, trials: Sequence[TrialRow]) -> str:
+    """Return why a search whose trials finished chose none of them, a sentence; empty where it did, or none did."""
+    search = method_search.study.search
+    own = [row for row in trials if row.method_search == method_search.fingerprint and row.status == "done"]
+    points = [point for row in own if (point := point_of(row, search.objectives))]
+    if not points or choose(method_search, trials):
+        return ""
+    smallest = dict(zip(search.objectives, map(min, zip(*points, strict=True)), strict=True))
+    limits = ", ".join(
+        f"{name} {limit:g} (smallest {smallest[name]:.3g})" for name, limit in search.limits.given.items()
+    )
+    return f"{method_search.title}: no setting keeps all limits, so there is none to confirm: {limits}"
 
 
 def _stop_after(trial: TrialRow) -> int | None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
-from lethe.results.views import ChosenRow, ContrastRow, JointTestRow, LeaderboardRow, SearchQualityRow
+from lethe.results.views import ChosenRow, ContrastRow, FrontRow, JointTestRow, LeaderboardRow, SearchQualityRow
 from lethe.storage.root import StorageRoot
 
 Key = tuple[str, str]
@@ -27,6 +27,7 @@ class Board:
         tests: of each row, whether its four measures together are those of oracles.
         choices: the settings that the searches of this specification chose.
         searches: how good these searches were.
+        fronts: the settings that no other dominates, of searches of several objectives.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
         duplicate: whether another board has the same title.
@@ -37,6 +38,7 @@ class Board:
     tests: tuple[JointTestRow, ...]
     choices: tuple[ChosenRow, ...]
     searches: tuple[SearchQualityRow, ...]
+    fronts: tuple[FrontRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
     duplicate: bool = False
@@ -109,6 +111,9 @@ def boards_of(results: Results) -> list[Board]:
     searches = _by_scenario(
         row for row in to_rows(results.load("search_quality"), SearchQualityRow) if row.method_search in method_searches
     )
+    fronts = _by_scenario(
+        row for row in to_rows(results.load("front"), FrontRow) if row.current and len(row.objectives) > 1
+    )
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -117,6 +122,7 @@ def boards_of(results: Results) -> list[Board]:
             tuple(tests[key]),
             tuple(choices[key]),
             tuple(searches[key]),
+            tuple(fronts[key]),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),
         )
@@ -131,7 +137,7 @@ def is_choice(line: LeaderboardRow) -> bool:
     return not line.untuned and line.row not in ("original", "oracle")
 
 
-ScenarioRowT = TypeVar("ScenarioRowT", LeaderboardRow, ContrastRow, JointTestRow, ChosenRow, SearchQualityRow)
+ScenarioRowT = TypeVar("ScenarioRowT", LeaderboardRow, ContrastRow, JointTestRow, ChosenRow, SearchQualityRow, FrontRow)
 
 
 def _by_scenario(rows: Iterable[ScenarioRowT]) -> defaultdict[Key, list[ScenarioRowT]]:

@@ -6,7 +6,7 @@ from lethe.report._board import Board, is_choice
 from lethe.report._numbers import listed, p_value, percent, row_title
 from lethe.report._search_notes import search_notes
 from lethe.results.columns import json_column
-from lethe.results.views import ChosenRow, LeaderboardRow
+from lethe.results.views import ChosenRow, FrontRow, LeaderboardRow
 
 HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
@@ -31,6 +31,7 @@ def notes_of(board: Board) -> list[str]:
         *_rewound(board),
         *_unfinished(board),
         *_searches(board),
+        *_fronts(board),
         *_not_carried_over(board),
         *_attack(board),
         *(other.sentence for other in board.others),
@@ -160,6 +161,24 @@ def _searches(board: Board) -> Iterator[str]:
     for search in board.searches:
         if notes := search_notes(search):
             yield f"Search of {search.method}: {'; '.join(notes)}."
+
+
+def _fronts(board: Board) -> Iterator[str]:
+    """List the front of each search of several objectives, by what was measured on the tuning seeds."""
+    for method in dict.fromkeys(row.method for row in board.fronts):
+        rows = [row for row in board.fronts if row.method == method]
+        points = "; ".join(_point(row) for row in rows)
+        settings = "1 setting is" if len(rows) == 1 else f"{len(rows)} settings are"
+        yield (
+            f'Front of {method}: {settings} dominated by no other on the tuning seeds: {points}. `lethe query "from '
+            'front"` has them.'
+        )
+
+
+def _point(row: FrontRow) -> str:
+    values = {"gap": row.gap, "ua_gap": row.ua_gap, "va_drop": row.va_drop, "compute": row.compute_share}
+    shown = ", ".join(f"{name} {percent(values[name])} %" for name in row.objectives)
+    return f"{shown} (chosen)" if row.chosen else shown
 
 
 def _attack(board: Board) -> Iterator[str]:

@@ -205,6 +205,20 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     original_gap: Annotated[
         float | None, Column("fraction", "gap of the originals of the same seeds: what doing nothing gives")
     ] = None
+    ua_gap: Annotated[
+        float | None,
+        Column("fraction", "mean absolute difference of UA to the paired oracle; null in results of an early version"),
+    ] = None
+    va_drop: Annotated[
+        float | None, Column("fraction", "how far VA is below the paired oracle's, 0 where it is above; null likewise")
+    ] = None
+    compute_share: Annotated[
+        float | None,
+        Column("fraction", "images trained on up to the epoch that counts, as a share of retraining's; null likewise"),
+    ] = None
+    objectives: Annotated[
+        list[str] | None, Column("", "what its search minimises; null, for the gap, in results of an early version")
+    ] = None
     originals: Annotated[list[str], Column("", "fingerprints of the originals")]
     oracles: Annotated[list[str], Column("", "fingerprints of the oracles")]
     seconds_load: Annotated[float, Column("s", "time to fetch and place what the trial starts from")]

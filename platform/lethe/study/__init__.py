@@ -1,6 +1,6 @@
 """A study: YAML read into checked options, expanded into scenarios and method searches."""
 
-from lethe.study._model import Choices, Keep, MethodChoice, Range, Resources, Search, Seeds, Study
+from lethe.study._model import Choices, Keep, MethodChoice, Objective, Range, Resources, Search, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
 from lethe.study._scenarios import MethodSearch, Scenario, expand, method_versions, scenarios_of
 from lethe.study._schema import json_schema
@@ -14,6 +14,7 @@ __all__ = [
     "Keep",
     "MethodChoice",
     "MethodSearch",
+    "Objective",
     "Range",
     "Resources",
     "Scenario",

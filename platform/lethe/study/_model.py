@@ -1,6 +1,6 @@
 """What a study file may say: types, bounds, defaults, and beside each key the meaning that its documents quote."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, ValidationError, model_validator
@@ -219,6 +219,23 @@ class EarlyStopping(Options):
     reduction: Annotated[int, Ge(2)] = Field(3, description="one of so many trials goes on past each rung")
 
 
+Objective = Literal["gap", "ua_gap", "va_drop", "compute"]
+
+
+class Limits(Options):
+    """The most that the chosen setting may have of an objective; none by default."""
+
+    gap: Annotated[float, Gt(0)] | None = Field(None, description="mean gap, a fraction")
+    ua_gap: Annotated[float, Gt(0)] | None = Field(None, description="difference of UA to the oracle's, a fraction")
+    va_drop: Annotated[float, Ge(0)] | None = Field(None, description="VA below the oracle's, a fraction")
+    compute: Annotated[float, Gt(0)] | None = Field(None, description="images trained on, as a share of a retraining's")
+
+    @property
+    def given(self) -> dict[Objective, float]:
+        """The limits that there are, by objective."""
+        return {name: value for name in get_args(Objective) if (value := getattr(self, name)) is not None}
+
+
 class Search(Options):
     """How the settings of each method are searched; every searched method of a scenario has the same budget."""
 
@@ -238,6 +255,39 @@ class Search(Options):
         None,
         description="stop trials that are behind (ASHA); needs Ray, and the search no longer repeats exactly",
     )
+    objectives: Annotated[tuple[Objective, ...], MinLen(1), Listed] = Field(
+        ("gap",),
+        description="what is minimised, each a mean over tuning seeds: the `gap`; `ua_gap`, the difference of UA to "
+        "the oracle's; `va_drop`, how far VA is below the oracle's; `compute`, images trained on as a share of a "
+        "retraining's. Several give a front of settings that no other dominates, of which `choose` takes one",
+    )
+    limits: Limits = Field(
+        Limits(), description="the most that the chosen setting may have of objectives, such as {compute: 0.1}"
+    )
+    choose: Literal["mean", "mean_plus_sd", "knee"] = Field(
+        "mean",
+        description="of the settings within `limits` the one of the smallest mean of the first objective is chosen, or "
+        "the `knee`: that of the front that is nearest to the best value of each objective, on scaled axes",
+    )
+
+    @model_validator(mode="after")
+    def _objectives_agree(self) -> Self:
+        problems = [
+            f"limits: {name} is no objective of the search; objectives are {', '.join(self.objectives)}"
+            for name in self.limits.given
+            if name not in self.objectives
+        ]
+        if len(set(self.objectives)) < len(self.objectives):
+            problems.append(f"objectives: names one twice: {', '.join(self.objectives)}")
+        if self.choose == "knee" and len(self.objectives) == 1:
+            problems.append("choose: knee is a point of the front of several objectives, got one")
+        if self.choose == "mean_plus_sd" and self.objectives[0] != "gap":
+            problems.append(f"choose: mean_plus_sd wants gap as the first of objectives, got {self.objectives[0]}")
+        if self.early_stopping and self.objectives != ("gap",):
+            problems.append("early_stopping ranks trials by the gap alone; leave it or the other objectives out")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
 
 
 class Seeds(Options):
@@ -369,6 +419,16 @@ class Study(Options):
     def trains_as(self, other: "Study") -> bool:
         """Return whether the two train the same network by the same recipe on the same data."""
         return (self.data, self.network, self.training) == (other.data, other.network, other.training)
+
+    @model_validator(mode="after")
+    def _best_epoch_has_one_meaning(self) -> Self:
+        best = [choice.name for choice in self.methods if choice.keep == "best"]
+        if best and self.search.objectives != ("gap",):
+            raise ValueError(
+                f"methods: {', '.join(best)}: keep: best is the epoch of the smallest gap, and search.objectives are "
+                f"{', '.join(self.search.objectives)}; wanted last or rewind, with epochs under search"
+            )
+        return self
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:

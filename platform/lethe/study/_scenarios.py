@@ -32,6 +32,10 @@ SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise from results."""
 
 
+NO_PART: Final = ("trials", "objectives", "limits", "choose")
+"""Options of a search without which its draws are named; of these the objectives alone are part of its fingerprint."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What every method has to forget, from which models, on every training seed.
@@ -154,6 +158,7 @@ class MethodSearch:
         return fingerprint(
             {
                 **self._search,
+                **self._objectives,
                 "scenario": self.scenario.fingerprint,
                 "method": {
                     "name": self.choice.name,
@@ -170,8 +175,9 @@ class MethodSearch:
     def stream(self) -> str:
         """Return the name of the search's random draws: they follow from the options and from no version of a part.
 
-        Searches of one fingerprint have one stream; an option at its default is left out. So is `keep`, whose rules are
-        then compared from the same start-up settings. `question` is what the scenario was called first.
+        Searches of one fingerprint have one stream; an option at its default is left out. So are `keep` and the
+        objectives, which are then compared from the same start-up settings. `question` is what the scenario was called
+        first.
         """
         method = {"name": self.choice.name, "fixed": self.choice.changed, "search": self._ranges}
         return fingerprint({**self._search, "question": self.scenario.stream, "method": method})
@@ -195,9 +201,14 @@ class MethodSearch:
         return {name: dimension.model_dump(mode="json") for name, dimension in self.choice.search.items()}
 
     @property
+    def _objectives(self) -> dict[str, object]:
+        objectives = self.study.search.objectives
+        return {} if objectives == ("gap",) else {"objectives": list(objectives)}
+
+    @property
     def _search(self) -> dict[str, object]:
         return {
-            "search": self.study.search.model_dump(mode="json", exclude={"trials"}),
+            "search": self.study.search.model_dump(mode="json", exclude=set(NO_PART)),
             "search_version": SEARCH_VERSION,
             "tuning": list(self.study.seeds.tuning),
         }

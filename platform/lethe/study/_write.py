@@ -7,7 +7,7 @@ specification that was kept before there were these options is still the same on
 from collections.abc import Set
 from typing import Any
 
-from lethe.study._model import Choices, MethodChoice, Study
+from lethe.study._model import Choices, MethodChoice, Search, Study
 from lethe.study._yaml import write_yaml
 
 
@@ -18,11 +18,19 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
         without: options at the top that are left out, and have their defaults when it is read.
     """
     content = study.model_dump(mode="json", exclude={"methods"})
-    content["search"] = {name: value for name, value in content["search"].items() if value is not None}
+    content["search"] = {name: value for name, value in content["search"].items() if _is_written(study, name)}
+    if "limits" in content["search"]:
+        content["search"]["limits"] = dict(study.search.limits.given)
     content["methods"] = [_method(choice) for choice in study.methods]
     left_out = {*without, *(name for name in ("metrics", "audits") if not getattr(study, name))}
     ordered = {name: content[name] for name in Study.model_fields if name not in left_out}
     return write_yaml(ordered)
+
+
+def _is_written(study: Study, name: str) -> bool:
+    """Return whether an option of the search is written: those that came later only where they say something."""
+    default = Search.model_fields[name].default
+    return name not in ("early_stopping", "objectives", "limits", "choose") or getattr(study.search, name) != default
 
 
 def _method(choice: MethodChoice) -> dict[str, Any]:

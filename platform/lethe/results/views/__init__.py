@@ -11,6 +11,7 @@ from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._failures import FAILURES, FailureRow
+from lethe.results.views._front import FRONT, FrontRow
 from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
 from lethe.results.views._leaderboard import LEADERBOARD, LeaderboardRow
 from lethe.results.views._measures import MEASURES
@@ -26,6 +27,7 @@ VIEWS: Final[dict[str, View]] = {
     "joint_tests": JOINT_TESTS,
     "metric_summary": METRIC_SUMMARY,
     "chosen": CHOSEN,
+    "front": FRONT,
     "augmentation": AUGMENTATION,
     "cost": COST,
     "search_quality": SEARCH_QUALITY,
@@ -47,6 +49,7 @@ __all__ = [
     "CostRow",
     "DeviationRow",
     "FailureRow",
+    "FrontRow",
     "JointTestRow",
     "LeaderboardRow",
     "MetricSummaryRow",
