@@ -28,7 +28,7 @@ from lethe.results.guide import EXAMPLES, data_model, examples, sources
 from lethe.results.render import render
 from lethe.results.schema import schema_of
 from lethe.storage.root import StorageRoot
-from lethe.study._model import Search
+from lethe.study import Search
 
 T_975_AT_2 = 4.302652729911275
 """Student's t, 97.5 %, two degrees of freedom, from a table."""
@@ -357,7 +357,8 @@ def test_the_choice_of_a_run_is_that_of_the_view(real: Path) -> None:
         class OneCell:
             fingerprint = best["method_search"]
             trials = 5
-            study = SimpleNamespace(search=Search())
+            rounds = ((0,),)
+            study = SimpleNamespace(search=Search(trials=5))
 
         chosen = choose(OneCell, rows)  # type: ignore[arg-type]
         assert chosen is not None

@@ -15,7 +15,7 @@ from lethe.results.objectives import Point, chosen_of, distances_to_ideal, point
 from lethe.search import Journal, export
 from lethe.search._optuna import OptunaSearch, Outcome, Setting
 from lethe.study import MethodSearch, expand, read_study
-from lethe.study._model import Search
+from lethe.study._model import Limits, Search
 from unlearning.data import load as load_data
 
 POINTS: list[Point] = [(0.5, 0.1), (0.2, 0.3), (0.1, 0.9), (0.3, 0.4), (0.6, 0.1)]
@@ -32,7 +32,7 @@ def make_search(write_study: Callable[..., Path]) -> Callable[..., MethodSearch]
 
 
 def outcome(setting: Setting) -> Outcome:
-    return Outcome("done", (setting["lr"],), (setting["lr"], 0.1 / setting["lr"] + setting["density"]))
+    return Outcome("done", (setting["lr"],), counted=(setting["lr"], 0.1 / setting["lr"] + setting["density"]))
 
 
 def run(search: OptunaSearch, latest_first: bool = False) -> list[Setting]:
@@ -50,7 +50,10 @@ def run(search: OptunaSearch, latest_first: bool = False) -> list[Setting]:
 def test_fronts_are_counted_from_what_nothing_dominates() -> None:
     assert ranks(POINTS) == [0, 0, 0, 1, 1]
     assert ranks([(1.0, 1.0), (1.0, 1.0)]) == [0, 0]
-    assert promising_first(POINTS) == [2, 1, 0, 3, 4]
+    search = Search(objectives=("gap", "compute"))
+    assert promising_first(search, POINTS) == [2, 1, 0, 3, 4]
+    limited = search.model_copy(update={"limits": Limits(compute=0.3)})
+    assert promising_first(limited, POINTS) == [1, 0, 4, 2, 3]
 
 
 def test_the_knee_is_nearest_to_the_ideal_point_on_axes_from_0_to_1() -> None:
@@ -98,7 +101,7 @@ def test_optuna_and_the_dashboard_learn_all_objectives_and_the_worst_of_what_div
     told: list[FrozenTrial] = []
     search = OptunaSearch(method_search, {}, told.append)
     for proposal in list(iter(search.propose, None)):
-        ended = Outcome("diverged", ()) if proposal.number == 1 else Outcome("done", (0.3, 0.2), (0.2, 0.05))
+        ended = Outcome("diverged", ()) if proposal.number == 1 else Outcome("done", (0.3, 0.2), counted=(0.2, 0.05))
         search.settle(proposal.number, ended)
     assert [(trial.state, trial.values) for trial in told] == [
         (TrialState.COMPLETE, [0.2, 0.05]),

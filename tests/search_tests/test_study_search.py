@@ -1,7 +1,8 @@
 """The search of a whole study, without workers: what it deals and counts, and what it keeps and continues from."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,116 @@ def test_a_finished_search_continues_as_finished(begin: Callable[[], StudySearch
     assert again.next_proposal() is None
     assert again.finished
     assert again.ended == again.planned
+
+
+@pytest.fixture
+def race(write_study: Callable[..., Path], store: Store) -> Callable[..., StudySearch]:
+    """Begins, or continues, a search of nine trials that races on further seeds, in a store of its own if one is
+    named."""
+
+    def search(where: Store = store, tuning: tuple[int, ...] = (0, 4, 5), **options: Any) -> StudySearch:
+        choice = {"name": "fine_tune", "epochs": 1, "search": {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}}}
+        study = read_study(
+            write_study(
+                methods=[choice],
+                search={"trials": 9, "window": 2, **options},
+                seeds={"tuning": list(tuning), "reporting": [1, 2]},
+            )
+        )
+        method_searches = expand(study, {source: load(source) for source in study.data})
+        begun = StudySearch(method_searches, where, Journal(where.root, study.name))
+        begun.open_search(method_searches[0])
+        return begun
+
+    return search
+
+
+def raced(search: StudySearch, trials: int | None = None) -> list[Proposal]:
+    """Runs so many trials (all by default), two at a time; returns what was proposed.
+
+    The gap follows from setting and seeds; a trial takes a second.
+    """
+    running: list[Proposal] = []
+    proposed: list[Proposal] = []
+    while trials is None or trials > 0:
+        while len(running) < 2 and (proposal := search.next_proposal()) is not None:
+            running.append(proposal)
+            proposed.append(proposal)
+        if not running:
+            break
+        ended = running.pop()
+        gap = round(abs(ended.setting["lr"] - 0.02) + 0.001 * sum(ended.seeds), 6)
+        begun = report("done", gap)
+        search.report(ended, replace(begun, started_at=NOW - timedelta(seconds=1)))
+        trials = trials and trials - 1
+    return proposed
+
+
+def kept(search: StudySearch) -> set[tuple[str, str, tuple[int, ...], float | None, int | None]]:
+    return {(row.trial_id, row.setting, tuple(row.training_seeds), row.gap, row.round) for row in search.rows}
+
+
+def test_the_best_settings_run_again_on_the_further_tuning_seeds(race: Callable[..., StudySearch]) -> None:
+    search = race()
+    assert search.planned == 9 + 3 + 2
+    proposed = raced(search)
+    assert search.finished
+    assert [one.round for one in proposed] == 9 * [0] + 3 * [1] + 2 * [2]
+    assert [one.seeds for one in proposed[9:]] == 3 * [(4,)] + 2 * [(5,)]
+    assert {one.proposed_by for one in proposed[9:]} == {"race"}
+    assert search.ended == search.planned == len(search.rows)
+    promoted = {one.number for one in proposed if one.round == 1}
+    assert promoted == {row.number for row in sorted(search.rows[:9], key=lambda row: row.gap or 0.0)[:3]}
+    of_race = next(row for row in search.rows if row.round == 2)
+    assert of_race.trial_id.endswith(f"-{of_race.number:04d}-seed5")
+    assert of_race.training_seeds == [5]
+
+
+@pytest.mark.parametrize("trials", [3, 9, 10, 13])
+def test_a_race_that_is_killed_goes_on_as_if_nothing_had_happened(
+    race: Callable[..., StudySearch], tmp_path: Path, store: Store, trials: int
+) -> None:
+    raced(race(), trials)
+    continued = race()
+    raced(continued)
+    undisturbed = race(Store(store.root.at(tmp_path / "elsewhere")))
+    raced(undisturbed)
+    assert kept(continued) == kept(undisturbed)
+    assert race().next_proposal() is None
+
+
+def test_more_tuning_seeds_continue_a_search_of_one_and_run_only_the_race(race: Callable[..., StudySearch]) -> None:
+    raced(race(tuning=(0,)))
+    continued = race()
+    assert (continued.ended, continued.planned) == (9, 14)
+    assert {one.round for one in raced(continued)} == {1, 2}
+    assert continued.finished
+
+
+def test_more_trials_race_as_if_planned_from_the_start(
+    race: Callable[..., StudySearch], tmp_path: Path, store: Store
+) -> None:
+    raced(race(trials=5))
+    extended = race(trials=12)
+    raced(extended)
+    whole = race(Store(store.root.at(tmp_path / "whole")), trials=12)
+    raced(whole)
+    assert kept(whole) <= kept(extended)
+    assert extended.ended == whole.ended == extended.planned
+
+
+def test_a_search_with_a_budget_of_seconds_ends_and_continues_at_the_same_trial(
+    race: Callable[..., StudySearch], tmp_path: Path, store: Store
+) -> None:
+    """9 of 13 seconds are round 0's: trial 11 would be the first to begin after trials 0 ... 8 took nine."""
+    raced(race(trials=40, seconds=13.0), 8)
+    continued = race(trials=40, seconds=13.0)
+    raced(continued)
+    assert continued.finished
+    whole = race(Store(store.root.at(tmp_path / "whole")), trials=40, seconds=13.0)
+    raced(whole)
+    assert kept(continued) == kept(whole)
+    assert [row.round for row in whole.rows].count(0) == 9 + 2
+    longer = race(trials=40, seconds=26.0)
+    raced(longer)
+    assert kept(whole) < kept(longer)

@@ -52,6 +52,7 @@ def content(**options: Any) -> dict[str, Any]:
             {"name": "salun", "search": {"density": {"low": 0.1, "high": 0.9}}},
             {"name": "fine_tune", "epochs": 2},
         ],
+        "search": {"racing": None, **options.pop("search", {})},
         "seeds": {"tuning": [0, 1], "reporting": [2, 3]},
         **options,
     }
@@ -126,12 +127,25 @@ def test_fingerprints_are_the_same_in_another_process(method_searches: list[Meth
     [
         {"name": "renamed"},
         {"search": {"trials": 99}},
+        {"search": {"seconds": 99.0}},
+        {"search": {"choose": "mean_plus_sd"}},
+        {"search": {"racing": {"first": 2, "reduction": 4}}},
         {"results": "elsewhere"},
         {"resources": {"trial": {"cpu": 2.0}}},
         {"seeds": {"tuning": [0, 1], "reporting": [7, 8, 9]}},
         {"data": [{**content()["data"][0], "name": "renamed"}]},
     ],
-    ids=["study's name", "trials", "results", "resources", "reporting seeds", "data's name"],
+    ids=[
+        "study's name",
+        "trials",
+        "seconds",
+        "choice",
+        "racing on all seeds",
+        "results",
+        "resources",
+        "reporting seeds",
+        "data's name",
+    ],
 )
 def test_what_does_not_determine_a_cells_numbers_leaves_its_fingerprint_alone(
     method_searches: list[MethodSearch], options: dict[str, Any]
@@ -167,8 +181,9 @@ def test_what_determines_the_models_changes_cells_originals_and_oracles(
         {"search": {"window": 5}},
         {"seeds": {"tuning": [0], "reporting": [2, 3]}},
         {"search": {"early_stopping": {}}},
+        {"search": {"racing": {"first": 1}}},
     ],
-    ids=["sampler", "window", "tuning seeds", "early stopping"],
+    ids=["sampler", "window", "tuning seeds", "early stopping", "fewer seeds for every setting"],
 )
 def test_what_determines_the_search_changes_cells_but_no_model(
     method_searches: list[MethodSearch], options: dict[str, Any]
@@ -322,3 +337,13 @@ def test_rewinding_is_refused_where_val_has_no_image_of_the_classes_to_forget() 
     others = replace(data, val=replace(data.val, labels_N=torch.zeros_like(data.val.labels_N)))
     with pytest.raises(DataError, match="class 2: fine_tune with keep: rewind looks at validation images"):
         expand(study, {source: others})
+
+
+def test_a_search_that_races_is_named_by_the_seeds_that_every_setting_is_tried_on() -> None:
+    """So results of one tuning seed are continued with more, and none of them is run again."""
+    alone = cells_of(search={"racing": None}, seeds={"tuning": [0], "reporting": [2, 3]})
+    raced = cells_of(search={"racing": {}}, seeds={"tuning": [0, 1, 7], "reporting": [2, 3]})
+    assert fingerprints(raced) == fingerprints(alone)
+    assert [one.stream for one in raced] == [one.stream for one in alone]
+    assert raced[0].rounds == ((0,), (1,), (7,))
+    assert alone[0].rounds == ((0,),)

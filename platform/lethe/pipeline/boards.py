@@ -41,7 +41,7 @@ def board_rows(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRo
             role=one.role,
             confirmation_id=one.confirmation_id,
             method_search=one.method_search.fingerprint if one.method_search else None,
-            planned_trials=one.method_search.trials if one.method_search else None,
+            planned_trials=one.choice.settings if one.choice else None,
         )
         for one in chosen
     ]

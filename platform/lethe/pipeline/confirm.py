@@ -18,8 +18,9 @@ from lethe.pipeline.audit import AuditTask, audit_tasks
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
-from lethe.results.objectives import chosen_of, point_of
+from lethe.results.objectives import point_of
 from lethe.results.provenance import Stopwatch, reset_peak_memory
+from lethe.results.race import standing_of
 from lethe.storage.hashing import fingerprint
 from lethe.study import MethodSearch, Scenario, method_versions
 from unlearning import metrics
@@ -38,11 +39,18 @@ class Choice:
     """The setting that a search chose, and what finding it cost.
 
     Attributes:
+        trial: of round 0, on the first tuning seeds.
+        trials: that ended, those of the race among them.
+        raced: how many these are.
+        settings: how many trials of round 0 the search has.
+        seconds: of all of them.
         stop_after: the epoch that counts, where it is the best one and not the last.
     """
 
     trial: TrialRow
     trials: int
+    raced: int
+    settings: int
     seconds: float
     stop_after: int | None = None
 
@@ -130,31 +138,34 @@ class Confirmation:
     def tuning(self) -> dict[str, Any]:
         """What finding the setting cost, as columns."""
         if self.choice is None:
-            return {"tuning_trials": None, "tuning_seconds": None, "trial_id": None}
+            return {"tuning_trials": None, "tuning_raced": None, "tuning_seconds": None, "trial_id": None}
         return {
             "tuning_trials": self.choice.trials,
+            "tuning_raced": self.choice.raced,
             "tuning_seconds": self.choice.seconds,
             "trial_id": self.choice.trial.trial_id,
         }
 
 
 def choose(method_search: MethodSearch, trials: Sequence[TrialRow]) -> Choice | None:
-    """Choose among the finished trials by the study's rule; None if none finished, or none keeps the limits.
+    """Return what a search chose, by the rule of `lethe.results.race`; None if none finished, or none keeps the limits.
 
     Of a method search that an earlier specification searched longer, only as many trials as the study asks for are
     seen.
     """
-    own = [
-        row for row in trials if row.method_search == method_search.fingerprint and row.number < method_search.trials
-    ]
-    search = method_search.study.search
-    finished = sorted((row for row in own if row.status == "done" and row.gap is not None), key=lambda row: row.number)
-    points = [(row, point) for row in finished if (point := point_of(row, search.objectives))]
-    found = chosen_of(search, [point for _, point in points], [point[0] for _, point in points])
-    if found is None:
+    standing = standing_of(method_search, trials)
+    chosen = standing.chosen
+    if chosen is None:
         return None
-    best = points[found][0]
-    return Choice(best, len(own), sum(row.seconds_total for row in own), _stop_after(best))
+    epochs, best = chosen.trial.epochs_done, chosen.best_epoch
+    return Choice(
+        chosen.trial,
+        len(standing.rows),
+        len(standing.raced),
+        standing.settings,
+        sum(row.seconds_total for row in standing.rows),
+        best if best != epochs else None,
+    )
 
 
 def beyond_limits(method_search: MethodSearch, trials: Sequence[TrialRow]) -> str:
@@ -169,13 +180,6 @@ def beyond_limits(method_search: MethodSearch, trials: Sequence[TrialRow]) -> st
         f"{name} {limit:g} (smallest {smallest[name]:.3g})" for name, limit in search.limits.given.items()
     )
     return f"{method_search.title}: no setting keeps all limits, so there is none to confirm: {limits}"
-
-
-def _stop_after(trial: TrialRow) -> int | None:
-    """Return the best epoch of a trial whose study keeps it; None for the last one."""
-    curve = trial.gap_per_epoch or []
-    best = min(range(len(curve)), key=lambda index: curve[index], default=None)
-    return None if best is None or best + 1 == trial.epochs_done else best + 1
 
 
 def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> list[Confirmation]:

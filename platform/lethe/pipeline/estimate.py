@@ -13,6 +13,7 @@ from lethe.execution.node_types import NodeType
 from lethe.execution.resources import fitting
 from lethe.pipeline.plan import Plan
 from lethe.results import ArtifactRow, ConfirmationRow, Store, to_rows
+from lethe.results.race import Standing
 from lethe.search.calibration import known, packs_gpus, resources_for
 from lethe.study import Resources, Scenario
 from unlearning.data.augment import AUGMENTATIONS
@@ -70,12 +71,21 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
     per_image = 0.0 if trained and tried else _seconds_per_image(plan)
     training_s = fmean(trained) if trained else _training_images(plan) * per_image
     trial_s = fmean(tried) if tried else _trial_images(plan) * per_image
-    confirming_s = fmean(confirmed) if confirmed else trial_s / len(plan.study.seeds.tuning)
+    confirming_s = fmean(confirmed) if confirmed else trial_s / len(plan.method_searches[0].rounds[0])
     to_confirm = plan.confirmations_planned - plan.confirmed
-    trying_s = plan.trials_left * trial_s + to_confirm * confirming_s
+    searching_s = sum(_searching_s(standing, trial_s, plan.study.search.seconds) for standing in plan.standings)
+    trying_s = searching_s + to_confirm * confirming_s
     trainings = [needed for needed in plan.missing if isinstance(needed.recipe, TrainedModel)]
     seconds = len(trainings) * training_s / trainers + trying_s / triers
     return Estimate(seconds, trainers, triers, spots, reason)
+
+
+def _searching_s(standing: Standing, trial_s: float, budget_s: float | None) -> float:
+    """Return how long the rest of a search takes, which a budget of seconds may end."""
+    left_s = standing.left * trial_s
+    if budget_s is None:
+        return left_s
+    return min(left_s, max(0.0, budget_s - sum(row.seconds_total for row in standing.rows)))
 
 
 def _resources_of_trials(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> tuple[Resources, str]:
@@ -108,7 +118,7 @@ def _trial_images(plan: Plan) -> float:
     """Count the images of a trial; evaluating one costs about a third of training on it."""
     per_epoch = fmean(method_search.scenario.train_count for method_search in plan.method_searches) * (1 + 1 / 3)
     epochs = fmean(method_search.choice.longest for method_search in plan.method_searches)
-    return per_epoch * epochs * len(plan.study.seeds.tuning)
+    return per_epoch * epochs * len(plan.method_searches[0].rounds[0])
 
 
 def _seconds_per_image(plan: Plan) -> float:

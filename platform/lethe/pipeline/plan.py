@@ -1,15 +1,16 @@
 """The plan of a study: what exists already, and what is left to run."""
 
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
 from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
+from lethe.results.race import Standing, standing_of
 from lethe.study import MethodSearch, Study, expand, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
@@ -59,16 +60,20 @@ class Plan:
         """Describe what each audit adds to the models that are trained, a sentence each."""
         return additions(self.study, self.needed, self.missing)
 
+    @cached_property
+    def standings(self) -> tuple[Standing, ...]:
+        """How far each method search is."""
+        return tuple(standing_of(method_search, self.trials) for method_search in self.method_searches)
+
     @property
     def trials_planned(self) -> int:
-        """Count the trials of all method searches."""
-        return sum(method_search.trials for method_search in self.method_searches)
+        """Count the trials of all method searches, those of the race as far as is known."""
+        return sum(len(standing.rows) + standing.left for standing in self.standings)
 
     @property
     def trials_left(self) -> int:
         """Count the trials that have not ended."""
-        done = Counter(row.method_search for row in self.trials)
-        return sum(method_search.trials - done[method_search.fingerprint] for method_search in self.method_searches)
+        return sum(standing.left for standing in self.standings)
 
     @property
     def confirmations_planned(self) -> int:
@@ -96,9 +101,8 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     precision = choose_precision(study, tuple(datasets.values()), store)
     study = study.in_precision(precision.precision)
     method_searches = expand(study, datasets)
-    asked = {method_search.fingerprint: method_search.trials for method_search in method_searches}
-    rows = to_rows(store.read("trials", study.name), TrialRow)
-    trials = [row for row in rows if row.number < asked.get(row.method_search, 0) and row.final]
+    known = [row for row in to_rows(store.read("trials", study.name), TrialRow) if row.final]
+    trials = [row for method_search in method_searches for row in standing_of(method_search, known).rows]
     wanted = confirmations(method_searches, trials)
     needed = _needed(method_searches, study, wanted)
     missing, broken = _missing(artifacts, needed)

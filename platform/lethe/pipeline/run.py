@@ -233,6 +233,7 @@ class StudyRun:
         best = search.best
         self._progress.update(
             done=search.ended,
+            total=search.planned,
             running=search.running,
             failed=search.failed,
             best_gap=best.gap if best else None,

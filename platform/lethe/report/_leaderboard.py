@@ -98,5 +98,6 @@ def verdict(contrast: ContrastRow) -> str:
 def _tuning(line: LeaderboardRow) -> str:
     if line.tuning_trials is None or line.tuning_seconds is None:
         return ""
-    plural = "" if line.tuning_trials == 1 else "s"
-    return f"{line.tuning_trials} trial{plural} in {line.tuning_seconds:.0f} s"
+    tried = line.tuning_trials - (line.tuning_raced or 0)
+    raced = f" + {line.tuning_raced} raced" if line.tuning_raced else ""
+    return f"{tried} trial{'s'[: tried != 1]}{raced} in {line.tuning_seconds:.0f} s"

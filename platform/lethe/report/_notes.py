@@ -128,9 +128,17 @@ def _not_carried_over(board: Board) -> Iterator[str]:
         if choice.method in confirmed and _is_lost(choice, confirmed[choice.method]):
             yield (
                 f"{choice.method}: the setting does not carry over: a gap of {percent(choice.tuning_gap)} on the "
-                f"tuning {listed('seed', choice.tuning_seeds)}, of {percent(choice.confirmed_gap)} on the reporting "
-                "seeds. More tuning seeds (seeds.tuning) choose less by luck."
+                f"tuning {listed('seed', choice.tuning_seeds)}, the best of {_rivals(choice)}, and of "
+                f"{percent(choice.confirmed_gap)} on the reporting seeds. More tuning seeds (seeds.tuning) choose less "
+                "by luck."
             )
+
+
+def _rivals(choice: ChosenRow) -> str:
+    """Return how many settings the chosen one was the best of."""
+    if choice.rivals < choice.settings:
+        return f"{choice.rivals} settings that ran on as many, of {choice.settings} that were tried"
+    return f"{choice.settings} setting{'s'[: choice.settings != 1]}"
 
 
 def _is_lost(choice: ChosenRow, line: LeaderboardRow) -> bool:
@@ -142,9 +150,10 @@ def _is_lost(choice: ChosenRow, line: LeaderboardRow) -> bool:
 
 def _unfinished(board: Board) -> Iterator[str]:
     for choice in board.choices:
-        if choice.planned_trials is not None and choice.tuning_trials < choice.planned_trials:
+        tried = choice.tuning_trials - choice.tuning_raced
+        if choice.planned_trials is not None and tried < choice.planned_trials:
             yield (
-                f"Search of {choice.method}: {choice.tuning_trials} of {choice.planned_trials} trials have ended, so "
+                f"Search of {choice.method}: {tried} of {choice.planned_trials} trials have ended, so "
                 "its row may still change."
             )
 

@@ -22,7 +22,7 @@ def search_notes(row: SearchQualityRow) -> list[str]:
     Args:
         row: of the view ``search_quality``.
     """
-    return [*_result(row), *_ends(row), *_losses(row), *_proposals(row)]
+    return [*_result(row), *_ends(row), *_losses(row), *_proposals(row), *_race(row)]
 
 
 def _result(row: SearchQualityRow) -> list[str]:
@@ -79,6 +79,15 @@ def _proposals(row: SearchQualityRow) -> list[str]:
     if row.by_model == 0:
         return [f"none of {row.trials} proposals was made by the model, all were start-up draws"]
     return [f"{row.by_model} of {row.trials} proposals were made by the model, {row.by_startup} were start-up draws"]
+
+
+def _race(row: SearchQualityRow) -> list[str]:
+    """Describe how many settings ran again on further tuning seeds."""
+    if not row.raced:
+        return []
+    lost = f", {row.raced_lost} of which diverged or failed" if row.raced_lost else ""
+    again = f"the best ran again on further tuning seeds, in {row.raced} trials{lost}"
+    return [f"{row.settings} settings were tried; {again}"]
 
 
 def _of(count: int, trials: int) -> str:

@@ -86,7 +86,13 @@ def chosen_of(search: Search, points: Sequence[Point], firsts: Sequence[float]) 
     return min(zip(distances, on_front, strict=True))[1]
 
 
-def promising_first(points: Sequence[Point]) -> list[int]:
-    """Return the indices of points in the order in which settings go on: front by front, by the first objective."""
-    rank = ranks(points)
-    return sorted(range(len(points)), key=lambda index: (rank[index], points[index], index))
+def promising_first(search: Search, points: Sequence[Point]) -> list[int]:
+    """Return the indices of points in the order in which settings go on, the earlier of two equal ones first.
+
+    Those within the limits come first; among them front comes after front, each by the first objective.
+    """
+    fronts = ranks(points) if len(search.objectives) > 1 else [0] * len(points)
+    return sorted(
+        range(len(points)),
+        key=lambda index: (not within_limits(search, points[index]), fronts[index], points[index], index),
+    )

@@ -25,7 +25,7 @@ RENAMED_COLUMNS: Final = {
 CLASS_COLUMNS: Final = {"ua_per_class": "ua", "mia_per_class": "mia", "recall_per_class": "recall"}
 """Columns of a confirmation that list the value of each class, by their metric."""
 
-ProposedBy = Literal["startup", "model", "random", "fixed"]
+ProposedBy = Literal["startup", "model", "random", "fixed", "race"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ class ProvenanceColumns:
 class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     trial_id: Annotated[str, Column("", "name of the trial, unique in the results")]
     method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
-    number: Annotated[int, Column("", "number of the trial in its method search, from 0")]
+    number: Annotated[int, Column("", "number of the setting in its method search, from 0")]
     study_seed: Annotated[int, Column("", "seed of the study")]
     training_seeds: Annotated[list[int], Column("", "training seeds that the measures are averaged over")]
     unlearning_seeds: Annotated[list[int], Column("", "unlearning seed of each run")]
@@ -183,8 +183,16 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
         ProposedBy | None,
         Column(
             "",
-            "what proposed the setting: the sampler's 'model', a 'startup' draw before it, a 'random' draw, or 'fixed' "
-            "where nothing is searched; null in results of an early version",
+            "what proposed the setting: the sampler's 'model', a 'startup' draw before it, a 'random' draw, 'fixed' "
+            "where nothing is searched, or the 'race', on a further seed; null in results of an early version",
+        ),
+    ] = None
+    round: Annotated[
+        int | None,
+        Column(
+            "",
+            "0 for a proposed setting on the first tuning seeds, 1 and up for its run on a further one, which has the "
+            "number of the trial that it repeats; null, for 0, in results of an early version",
         ),
     ] = None
     copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
@@ -200,7 +208,10 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     ] = None
     gap_per_epoch: Annotated[
         list[float] | None,
-        Column("fraction", "gap after each epoch, of which the smallest counts; null unless the study keeps the best"),
+        Column(
+            "fraction",
+            "gap after each epoch, on each training seed of it, where the study keeps the best epoch; else null",
+        ),
     ] = None
     original_gap: Annotated[
         float | None, Column("fraction", "gap of the originals of the same seeds: what doing nothing gives")
@@ -229,7 +240,7 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRow(ProvenanceColumns, _TrialColumns):
-    """One trial: one setting, its measures averaged over the tuning seeds."""
+    """One trial: one setting, its measures averaged over the tuning seeds that it ran on."""
 
     @property
     def final(self) -> bool:
@@ -326,6 +337,10 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
         float | None, Column("fraction", "images_unlearn / images_retrain: the same on every machine")
     ] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
+    tuning_raced: Annotated[
+        int | None,
+        Column("trials", "those of them that ran a setting again, on a further tuning seed; null in early results"),
+    ] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
     original: Annotated[str, Column("", "fingerprint of the original")]
@@ -435,6 +450,10 @@ class BoardRow:
     method_search: Annotated[str | None, Column("", "fingerprint of the method search that chose the setting")] = None
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
+    tuning_raced: Annotated[
+        int | None,
+        Column("trials", "those of them that ran a setting again, on a further tuning seed; null in early results"),
+    ] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
     planned_trials: Annotated[
         int | None, Column("trials", "trials that the specification asks for; null for rows without a search")

@@ -81,17 +81,23 @@ def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage
     directions = [StudyDirection.MINIMIZE] * len(_objectives(first))
     study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     present = {trial.user_attrs.get("trial_id") for trial in study.get_trials(deepcopy=False)}
-    fit = [row for row in rows if row.search_space is not None]
+    gaps: defaultdict[int, dict[str, float | None]] = defaultdict(dict)
+    for row in rows:
+        if row.round:
+            gaps[row.number] |= {str(seed): row.gap for seed in row.training_seeds}
+    tried = [row for row in rows if not row.round]
+    fit = [row for row in tried if row.search_space is not None]
     new = [row for row in fit if row.trial_id not in present]
-    study.add_trials([_trial(row, epochs[row.trial_id]) for row in new])
-    return Exported(name, len(new), len(fit) - len(new), len(rows) - len(fit))
+    study.add_trials([_trial(row, epochs[row.trial_id], gaps[row.number]) for row in new])
+    return Exported(name, len(new), len(fit) - len(new), len(tried) - len(fit))
 
 
 def _objectives(row: TrialRow) -> Sequence[Objective]:
     return cast(Sequence[Objective], row.objectives or ["gap"])
 
 
-def _trial(row: TrialRow, epochs: Sequence[EpochRow]) -> FrozenTrial:
+def _trial(row: TrialRow, epochs: Sequence[EpochRow], race_gaps: dict[str, float | None]) -> FrozenTrial:
+    """Make the trial that a sampler learns from; its gaps on the seeds of the race are attributes of it."""
     space: dict[str, BaseDistribution] = {
         name: json_to_distribution(json.dumps(distribution))
         for name, distribution in json_column("search_space", row.search_space or "{}").items()
@@ -107,7 +113,8 @@ def _trial(row: TrialRow, epochs: Sequence[EpochRow]) -> FrozenTrial:
         intermediate_values={
             epoch.epoch: epoch.gap for epoch in epochs if epoch.gap is not None and len(objectives) == 1
         },
-        user_attrs={"trial_id": row.trial_id, "status": row.status, "original_gap": row.original_gap},
+        user_attrs={"trial_id": row.trial_id, "status": row.status, "original_gap": row.original_gap}
+        | ({"race_gaps": race_gaps} if race_gaps else {}),
     )
     trial.datetime_start = row.started_at.astimezone().replace(tzinfo=None)
     trial.datetime_complete = row.ended_at.astimezone().replace(tzinfo=None)

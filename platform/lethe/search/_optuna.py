@@ -17,6 +17,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lethe.results.objectives import Point
+from lethe.results.race import trials_allowed
 from lethe.results.rows import ProposedBy
 from lethe.search._space import Setting, distributions_of, startup_setting
 from lethe.study import MethodSearch
@@ -44,6 +45,7 @@ class Proposal:
     Attributes:
         proposed_by: what chose the setting.
         repeats: the number of the trial that had the same setting first; None for a new setting.
+        round: of the race: 0 for a new setting, else which run of this setting on a further tuning seed.
     """
 
     method_search: MethodSearch
@@ -51,6 +53,12 @@ class Proposal:
     setting: Setting
     proposed_by: ProposedBy
     repeats: int | None = None
+    round: int = 0
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The training seeds that the setting runs on."""
+        return self.method_search.rounds[self.round]
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,13 @@ class Outcome:
 
     Attributes:
         gaps: the gap after each epoch.
+        seconds: what the trial took; they matter where a search has a budget of seconds.
         counted: the objectives in the epoch that counts; None: the gap after the last one alone.
     """
 
     status: str
     gaps: tuple[float, ...]
+    seconds: float = 0.0
     counted: Point | None = None
 
     @property
@@ -128,14 +138,14 @@ class OptunaSearch:
     @property
     def finished(self) -> bool:
         """Return whether every planned trial has ended."""
-        return len(self._outcomes) >= self.method_search.trials
+        return len(self._outcomes) >= self._planned
 
     def propose(self) -> Proposal | None:
         """Return the next trial; None if none is due before another one ends, or none is left.
 
         Trials that an earlier run finished are passed over on the way.
         """
-        while len(self._asked) < self.method_search.trials and self._due(len(self._asked)):
+        while self._due(len(self._asked)) and len(self._asked) < self._planned:
             number = len(self._asked)
             self._tell_until(number - self._window)
             proposed_by = self._proposer()
@@ -154,7 +164,12 @@ class OptunaSearch:
         if not self._in_order:
             self._tell(number)
         elif self.finished:
-            self._tell_until(self.method_search.trials)
+            self._tell_until(self._planned)
+
+    @property
+    def _planned(self) -> int:
+        seconds = {number: outcome.seconds for number, outcome in self._outcomes.items()}
+        return trials_allowed(self.method_search, seconds)
 
     @property
     def _window(self) -> int:

@@ -19,9 +19,10 @@ from lethe.study import Keep, MethodSearch
 from unlearning.evaluation import Measures
 
 
-def trial_id(method_search: MethodSearch, number: int) -> str:
-    """Return a trial's name, the same in every run of its study."""
-    return f"{method_search.study.name}-{method_search.fingerprint[:8]}-{number:04d}"
+def trial_id(method_search: MethodSearch, number: int, round: int = 0) -> str:
+    """Return a trial's name, the same in every run of its study; of a later round with the seed that it adds."""
+    of_seed = f"-seed{method_search.rounds[round][0]}" if round else ""
+    return f"{method_search.study.name}-{method_search.fingerprint[:8]}-{number:04d}{of_seed}"
 
 
 def trial_row(
@@ -51,18 +52,19 @@ def trial_row(
         **asdict(last.provenance if last else Provenance()),
         **_compared(last),
         **_measured(kept.measures if kept else None),
-        trial_id=trial_id(method_search, proposal.number),
+        trial_id=trial_id(method_search, proposal.number, proposal.round),
         method_search=method_search.fingerprint,
         number=proposal.number,
         study_seed=study.seed,
-        training_seeds=list(study.seeds.tuning),
-        unlearning_seeds=[scenario.unlearning_seed(seed) for seed in study.seeds.tuning],
+        training_seeds=list(proposal.seeds),
+        unlearning_seeds=[scenario.unlearning_seed(seed) for seed in proposal.seeds],
         status=cast(Any, status),
         error=error,
         cause=cause,
         losses=losses,
         search_space=_search_space(method_search),
         proposed_by=proposal.proposed_by,
+        round=proposal.round,
         epochs_done=last.epoch if last else 0,
         gap=kept.gap if kept and kept.measures else None,
         gap_per_seed=list(kept.gap_per_seed) if kept else [],
@@ -71,7 +73,7 @@ def trial_row(
         va_drop=kept.va_drop if kept else None,
         compute_share=kept.compute if kept else None,
         objectives=list(study.search.objectives),
-        gap_per_epoch=[one.gap for one in reports if one.measures] if method_search.choice.keep == "best" else None,
+        gap_per_epoch=_curve(reports) if method_search.choice.keep == "best" else None,
         seconds_load=sum(report.seconds_load for report in reports),
         seconds_unlearn=sum(report.seconds_unlearn for report in reports),
         seconds_evaluate=sum(report.seconds_evaluate for report in reports),
@@ -90,6 +92,10 @@ def kept_report(reports: Sequence[Report], keep: Keep, status: Status) -> Report
     if keep == "best" and status == "done":
         return min(reports, key=lambda report: (report.gap, report.epoch))
     return reports[-1] if reports else None
+
+
+def _curve(reports: Sequence[Report]) -> list[float]:
+    return [gap for report in reports if report.measures for gap in report.gap_per_seed]
 
 
 def epoch_rows(trial: TrialRow, reports: Sequence[Report]) -> list[EpochRow]:

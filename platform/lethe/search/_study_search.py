@@ -14,6 +14,7 @@ from lethe.execution.failures import Failure
 from lethe.results import EpochRow, Store, TrialRow, to_rows
 from lethe.results.columns import setting_of
 from lethe.results.objectives import point_of
+from lethe.results.race import Standing, round_of, standing_of
 from lethe.search._epoch_report import Report, Status
 from lethe.search._journal import Journal
 from lethe.search._optuna import OptunaSearch, Outcome, Proposal
@@ -21,8 +22,8 @@ from lethe.search._rows import epoch_rows, repeated_row, trial_row
 from lethe.search._space import Setting
 from lethe.study import MethodSearch, Objective
 
-TrialKey = tuple[str, int]
-"""A method search's fingerprint and a trial's number in it."""
+TrialKey = tuple[str, int, int]
+"""A method search's fingerprint, a setting's number in it, and the round of the race."""
 
 
 class StudySearch:
@@ -46,6 +47,10 @@ class StudySearch:
         for row in self._rows.values():
             self._count(row)
         self._searches = self._continue(method_searches)
+        self._standings: dict[str, Standing] = {}
+        """How far each method search is, for as long as no trial of it ends."""
+        self._raced: set[TrialKey] = set()
+        """The runs of the race that were proposed."""
         self._turns: deque[str] = deque()
         self._again: deque[Proposal] = deque()
         self._losses: defaultdict[TrialKey, Counter[Failure]] = defaultdict(Counter)
@@ -65,14 +70,14 @@ class StudySearch:
     def finished(self) -> bool:
         """Whether every method search has ended or was given up."""
         with self._lock:
-            return all(name in self._given_up or search.finished for name, search in self._searches.items())
+            return all(name in self._given_up or self._standing(name).ended for name in self._searches)
 
     @property
     def planned(self) -> int:
-        """The number of trials of all method searches that are not given up."""
+        """The number of trials of all method searches that are not given up, those of the race as far as is known."""
         with self._lock:
-            kept = [search for name, search in self._searches.items() if name not in self._given_up]
-        return sum(search.method_search.trials for search in kept)
+            kept = [self._standing(name) for name in self._searches if name not in self._given_up]
+        return sum(len(standing.rows) + standing.left for standing in kept)
 
     @property
     def rows(self) -> list[TrialRow]:
@@ -86,8 +91,8 @@ class StudySearch:
 
     @property
     def ended(self) -> int:
-        """The number of trials that have ended, in this run or an earlier one."""
-        return len(self._rows)
+        """The number of trials that have ended and count, in this run or an earlier one."""
+        return sum(len(self._standing(name).rows) for name in self._searches)
 
     @property
     def failed(self) -> int:
@@ -96,7 +101,8 @@ class StudySearch:
 
     @property
     def best(self) -> TrialRow | None:
-        """The finished trial of the smallest gap, then of the smallest number; None before one has finished."""
+        """The finished trial of the smallest gap on the first tuning seeds, then of the smallest number; None before
+        one has finished."""
         return self._best
 
     def open_search(self, method_search: MethodSearch) -> None:
@@ -121,7 +127,7 @@ class StudySearch:
             opened = len(self._turns)
         for _ in range(opened):
             search = self._next_search()
-            while (proposal := search.propose()) is not None:
+            while (proposal := search.propose() or self._propose_race(search.method_search)) is not None:
                 if proposal.repeats is None:
                     return proposal
                 self._repeat(proposal)
@@ -162,6 +168,22 @@ class StudySearch:
         for repeat in self._repeats.pop(_key(proposal), []):
             self._repeat(repeat)
 
+    def _propose_race(self, method_search: MethodSearch) -> Proposal | None:
+        """Return a run of the race that is due and was not proposed; None if there is none."""
+        for number, round in self._standing(method_search.fingerprint).due:
+            key = (method_search.fingerprint, number, round)
+            if key not in self._raced:
+                self._raced.add(key)
+                setting = setting_of(self._rows[method_search.fingerprint, number, 0], method_search)
+                return Proposal(method_search, number, setting, "race", round=round)
+        return None
+
+    def _standing(self, name: str) -> Standing:
+        if name not in self._standings:
+            own = [row for (of, _, _), row in self._rows.items() if of == name]
+            self._standings[name] = standing_of(self._searches[name].method_search, own)
+        return self._standings[name]
+
     def _next_search(self) -> OptunaSearch:
         with self._lock:
             self._turns.rotate(-1)
@@ -169,7 +191,7 @@ class StudySearch:
 
     def _repeat(self, proposal: Proposal) -> None:
         """Answer a repeated setting from the trial that had it first, once that has ended."""
-        first = (proposal.method_search.fingerprint, proposal.repeats or 0)
+        first = (proposal.method_search.fingerprint, proposal.repeats or 0, 0)
         if first in self._rows:
             self._keep(proposal, *repeated_row(proposal, self._rows[first], self._epochs[first]))
         else:
@@ -179,21 +201,26 @@ class StudySearch:
         self._store.append_trial(row, epochs)
         self._rows[_key(proposal)], self._epochs[_key(proposal)] = row, epochs
         self._count(row)
-        self._searches[proposal.method_search.fingerprint].settle(proposal.number, _outcome(row, epochs))
+        self._standings.pop(row.method_search, None)
+        if not proposal.round:
+            self._searches[row.method_search].settle(proposal.number, _outcome(row, epochs))
         if self.finished:
             self._journal.upload()
 
     def _count(self, row: TrialRow) -> None:
         """Update the totals."""
         self._failed += row.status in ("failed", "diverged")
-        if row.status == "done" and row.gap is not None and (self._best is None or _rank(row) < _rank(self._best)):
+        of_round_0 = row.status == "done" and row.gap is not None and not row.round
+        if of_round_0 and (self._best is None or _rank(row) < _rank(self._best)):
             self._best = row
 
     def _continue(self, method_searches: Sequence[MethodSearch]) -> dict[str, OptunaSearch]:
         by_name = {method_search.fingerprint: method_search for method_search in method_searches}
         known: dict[str, dict[int, tuple[Setting, Outcome]]] = {name: {} for name in by_name}
-        for (name, number), row in self._rows.items():
-            known[name][number] = setting_of(row, by_name[name]), _outcome(row, self._epochs[name, number])
+        for key, row in self._rows.items():
+            name, number, round = key
+            if not round:
+                known[name][number] = setting_of(row, by_name[name]), _outcome(row, self._epochs[key])
         return {
             name: OptunaSearch(method_search, known[name], self._journal.recorder(method_search))
             for name, method_search in by_name.items()
@@ -201,7 +228,7 @@ class StudySearch:
 
 
 def _key(proposal: Proposal) -> TrialKey:
-    return proposal.method_search.fingerprint, proposal.number
+    return proposal.method_search.fingerprint, proposal.number, proposal.round
 
 
 def _rank(row: TrialRow) -> tuple[float, int]:
@@ -209,20 +236,24 @@ def _rank(row: TrialRow) -> tuple[float, int]:
 
 
 def _outcome(row: TrialRow, epochs: Sequence[EpochRow]) -> Outcome:
+    gaps = tuple(epoch.gap for epoch in epochs if epoch.gap is not None)
     counted = point_of(row, cast(Sequence[Objective], row.objectives or ["gap"]))
-    return Outcome(row.status, tuple(epoch.gap for epoch in epochs if epoch.gap is not None), counted)
+    return Outcome(row.status, gaps, row.seconds_total, counted)
 
 
 def _known(
     store: Store, method_searches: Sequence[MethodSearch]
 ) -> tuple[dict[TrialKey, TrialRow], dict[TrialKey, list[EpochRow]]]:
     """Read the trials of an earlier run that ended and are not tried again, with their epochs in order."""
-    wanted = {method_search.fingerprint for method_search in method_searches}
+    wanted = {method_search.fingerprint: method_search for method_search in method_searches}
     study = method_searches[0].study.name
-    trials = [
-        row for row in to_rows(store.read("trials", study), TrialRow) if row.method_search in wanted and row.final
-    ]
-    keys = {row.trial_id: (row.method_search, row.number) for row in trials}
+    keys: dict[str, TrialKey] = {}
+    trials: list[TrialRow] = []
+    for row in to_rows(store.read("trials", study), TrialRow):
+        round = round_of(row, wanted[row.method_search]) if row.method_search in wanted else None
+        if round is not None and row.final:
+            keys[row.trial_id] = row.method_search, row.number, round
+            trials.append(row)
     epochs: dict[TrialKey, list[EpochRow]] = {key: [] for key in keys.values()}
     for epoch in sorted(to_rows(store.read("epochs", study), EpochRow), key=lambda epoch: epoch.epoch):
         if epoch.trial_id in keys:

@@ -177,7 +177,12 @@ def _result(report: Report | Exception | None, gap: float, *, is_last: bool) -> 
 
 def _config(proposal: Proposal) -> dict[str, Any]:
     task = TrialTask.of(proposal)
-    return {"scenario": task.scenario.fingerprint, "method": task.method, "seeds": task.seeds}
+    return {
+        "scenario": task.scenario.fingerprint,
+        "method": task.method,
+        "seeds": task.seeds,
+        "round": proposal.round,
+    }
 
 
 class _Searcher(Searcher):
@@ -197,7 +202,7 @@ class _Searcher(Searcher):
         if isinstance(trial, Proposal):
             return _config(trial)
         if trial == START_WORKER:
-            return {"scenario": None}
+            return {"scenario": None, "round": 0}
         # FINISHED ends the run once all trials have ended; None has Tune ask again.
         return Searcher.FINISHED if self._session.round_is_over or self._session.is_idle else None
 
@@ -320,9 +325,18 @@ class _ToTheEnd(_QueueOrder, FIFOScheduler):
 
 
 class _Halving(_QueueOrder, ASHAScheduler):
-    """Stops a trial that is not among the best after so many epochs; one without a scenario is no trial."""
+    """Stops a trial that is not among the best after so many epochs.
+
+    One without a scenario is no trial, and a run of the race, on another seed, goes to the end: its gap is compared by
+    the race.
+    """
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        if trial.config["round"]:
+            return str(TrialScheduler.CONTINUE)
+        return str(super().on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         # ASHA counts the metric of every trial that completes.
-        if trial.config["scenario"] is not None:
+        if trial.config["scenario"] is not None and not trial.config["round"]:
             super().on_trial_complete(tune_controller, trial, result)

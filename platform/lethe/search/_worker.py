@@ -1,4 +1,4 @@
-"""The warm worker of a search: runs one trial after another on its trial context, all tuning seeds in step."""
+"""The warm worker of a search: runs one trial after another on its trial context, all seeds of it in step."""
 
 import math
 import time
@@ -39,8 +39,8 @@ class TrialTask:
     def of(cls, proposal: Proposal) -> "TrialTask":
         """Make the task of a proposal."""
         method_search = proposal.method_search
-        method, seeds = method_search.method_at(proposal.setting), method_search.study.seeds.tuning
-        return cls(method_search.scenario, method, seeds, method_search.choice.keep == "rewind")
+        method = method_search.method_at(proposal.setting)
+        return cls(method_search.scenario, method, proposal.seeds, method_search.choice.keep == "rewind")
 
 
 class TrialWorker:

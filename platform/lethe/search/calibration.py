@@ -326,7 +326,7 @@ def _row(
         workers=len(samples),
         threads=threads,
         seconds_epoch=seconds,
-        seconds_step=seconds / (steps * len(method_search.study.seeds.tuning)),
+        seconds_step=seconds / (steps * len(method_search.rounds[0])),
         epochs_per_hour=3600 * len(samples) / seconds,
         memory_bytes=memory,
         mps=has_mps(),

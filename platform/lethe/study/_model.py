@@ -1,5 +1,6 @@
 """What a study file may say: types, bounds, defaults, and beside each key the meaning that its documents quote."""
 
+from itertools import count, islice
 from typing import Annotated, Any, Literal, Self, get_args
 
 from annotated_types import Ge, Gt, Lt, MinLen
@@ -236,10 +237,25 @@ class Limits(Options):
         return {name: value for name in get_args(Objective) if (value := getattr(self, name)) is not None}
 
 
+class Racing(Options):
+    """Successive halving over the tuning seeds (Jamieson and Talwalkar, 2016): all settings on few, the best on all."""
+
+    first: Annotated[int, Ge(1)] = Field(1, description="tuning seeds that every setting is tried on")
+    reduction: Annotated[int, Ge(2)] = Field(
+        3, description="on each further tuning seed, the best one of so many settings goes on; two at least"
+    )
+
+
 class Search(Options):
     """How the settings of each method are searched; every searched method of a scenario has the same budget."""
 
     trials: Annotated[int, Ge(1)] = Field(24, description="trials of each method in each scenario")
+    seconds: Annotated[float, Gt(0)] | None = Field(
+        None,
+        description="seconds of trials that each search may take, if `trials` are not reached before: no new setting "
+        "is tried once those before it have used up their share, which leaves the race its own. At least `window` + 1 "
+        "are tried",
+    )
     sampler: Literal["tpe", "random", "gp"] = Field(
         "tpe", description="how settings are proposed: `tpe` and `gp` (Gaussian process) learn from earlier trials"
     )
@@ -255,6 +271,11 @@ class Search(Options):
         None,
         description="stop trials that are behind (ASHA); needs Ray, and the search no longer repeats exactly",
     )
+    racing: Racing | None = Field(
+        Racing(),
+        description="try every setting on the first tuning seeds, and only the promising ones on the others; `null` "
+        "tries each on all of them. One tuning seed leaves nothing to race on",
+    )
     objectives: Annotated[tuple[Objective, ...], MinLen(1), Listed] = Field(
         ("gap",),
         description="what is minimised, each a mean over tuning seeds: the `gap`; `ua_gap`, the difference of UA to "
@@ -266,9 +287,19 @@ class Search(Options):
     )
     choose: Literal["mean", "mean_plus_sd", "knee"] = Field(
         "mean",
-        description="of the settings within `limits` the one of the smallest mean of the first objective is chosen, or "
-        "the `knee`: that of the front that is nearest to the best value of each objective, on scaled axes",
+        description="of the settings that ran on most tuning seeds and keep the `limits` the one of the smallest mean "
+        "of the first objective is chosen, or of the smallest mean + standard deviation of the gap over these seeds, "
+        "which prefers a steady one, or the `knee`: that of the front that is nearest to the best value of each "
+        "objective, on scaled axes",
     )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.seconds is not None and self.early_stopping is not None:
+            raise ValueError(
+                "seconds counts trials in the order of their numbers, which early_stopping does not keep: leave one out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _objectives_agree(self) -> Self:
@@ -294,11 +325,21 @@ class Seeds(Options):
     """Training seeds: settings are chosen on ``tuning``, results are reported on ``reporting``."""
 
     tuning: Annotated[tuple[int, ...], MinLen(1), Listed] = Field(
-        (0,), description="seeds on which settings are chosen; a trial runs on all of them"
+        (0, 4, 5),
+        description="seeds on which settings are chosen: all are tried on the first, the promising ones on the others "
+        "(`search.racing`). By default the first three from 0 on that are not reported on",
     )
     reporting: Annotated[tuple[int, ...], MinLen(2), Listed] = Field(
         (1, 2, 3), description="seeds on which the chosen settings are confirmed; none of the tuning seeds"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _free_seeds(cls, value: object) -> object:
+        """Fill in the tuning seeds where a study names the reporting seeds alone."""
+        if not isinstance(value, dict) or "tuning" in value or not isinstance(value.get("reporting"), list | tuple):
+            return value
+        return {**value, "tuning": tuple(islice((seed for seed in count() if seed not in value["reporting"]), 3))}
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -427,6 +468,14 @@ class Study(Options):
             raise ValueError(
                 f"methods: {', '.join(best)}: keep: best is the epoch of the smallest gap, and search.objectives are "
                 f"{', '.join(self.search.objectives)}; wanted last or rewind, with epochs under search"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _spread_is_known(self) -> Self:
+        if self.search.choose == "mean_plus_sd" and len(self.seeds.tuning) < 2:
+            raise ValueError(
+                "search.choose: mean_plus_sd takes a standard deviation over tuning seeds, and seeds.tuning names one"
             )
         return self
 

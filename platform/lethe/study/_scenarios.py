@@ -31,9 +31,11 @@ from unlearning.training import RECIPE_VERSION, Recipe
 SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise from results."""
 
+NO_PART: Final = ("trials", "seconds", "racing", "objectives", "limits", "choose")
+"""Options of a search without which its draws are named; of these the objectives alone are part of its fingerprint.
 
-NO_PART: Final = ("trials", "objectives", "limits", "choose")
-"""Options of a search without which its draws are named; of these the objectives alone are part of its fingerprint."""
+The others change neither the n-th setting nor its numbers on the seeds that all are tried on.
+"""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,10 @@ class MethodSearch:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What identifies the search: all that determines the n-th setting and its numbers, but not their count."""
+        """What identifies the search: all that determines the n-th setting and its numbers, but not their count.
+
+        Of the tuning seeds it holds those that every setting is tried on: a search is continued with more of them.
+        """
         return fingerprint(
             {
                 **self._search,
@@ -183,8 +188,16 @@ class MethodSearch:
         return fingerprint({**self._search, "question": self.scenario.stream, "method": method})
 
     @property
+    def rounds(self) -> tuple[tuple[int, ...], ...]:
+        """The training seeds of each round: those that every setting is tried on, then one more for those that race."""
+        tuning, racing = self.study.seeds.tuning, self.study.search.racing
+        if racing is None:
+            return (tuning,)
+        return (tuning[: racing.first], *((seed,) for seed in tuning[racing.first :]))
+
+    @property
     def trials(self) -> int:
-        """How many trials are planned: one where nothing is searched."""
+        """How many settings are tried at most: one where nothing is searched."""
         return self.study.search.trials if self.choice.search else 1
 
     @property
@@ -210,7 +223,7 @@ class MethodSearch:
         return {
             "search": self.study.search.model_dump(mode="json", exclude=set(NO_PART)),
             "search_version": SEARCH_VERSION,
-            "tuning": list(self.study.seeds.tuning),
+            "tuning": list(self.rounds[0]),
         }
 
 

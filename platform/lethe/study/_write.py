@@ -1,14 +1,16 @@
 """Writes a checked study back as YAML; reading that gives the same study, and so the same method searches.
 
-Defaults are written out, but for those of methods (`keep` too), and `metrics` and `audits` where none is named: a
-specification that was kept before there were these options is still the same one.
+Defaults are written out, but for those of methods (`keep` too) and of options that came later: a specification that was
+kept before there were these is still the same one.
 """
 
 from collections.abc import Set
-from typing import Any
+from typing import Any, Final
 
 from lethe.study._model import Choices, MethodChoice, Search, Study
 from lethe.study._yaml import write_yaml
+
+_LATER: Final = ("early_stopping", "seconds", "racing", "objectives", "limits", "choose")
 
 
 def write_study(study: Study, without: Set[str] = frozenset()) -> str:
@@ -30,7 +32,7 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
 def _is_written(study: Study, name: str) -> bool:
     """Return whether an option of the search is written: those that came later only where they say something."""
     default = Search.model_fields[name].default
-    return name not in ("early_stopping", "objectives", "limits", "choose") or getattr(study.search, name) != default
+    return name not in _LATER or getattr(study.search, name) != default
 
 
 def _method(choice: MethodChoice) -> dict[str, Any]:

@@ -240,7 +240,8 @@ class _Gathering:
         self._boards = {board.key: board for board in boards_of(results)}
         self._progress = _by_scenario(self._ask(_PROGRESS, Progress))
         self._chosen = {(row.study, row.method_search): row for row in self._view("chosen", ChosenRow)}
-        self._tried = _by_scenario(self._ask(f"{_TRIED} where {among(self._drawn)} and {_ASKED_SEARCHES}", Tried))
+        drawn = f"{among(self._drawn)} and {_ASKED_SEARCHES} and {_OF_ROUND_0}"
+        self._tried = _by_scenario(self._ask(f"{_TRIED} where {drawn}", Tried))
         self._oracles = _by_scenario(self._ask(f"{_RETRAINED} where {among(self._drawn)}", Retrained))
         self._epochs = defaultdict(list)
         chosen = ", ".join(
@@ -330,6 +331,9 @@ _ASKED_SEARCHES: Final = (
 )
 """SQL: what the specifications that are shown ask for; everything, in results from before boards were kept."""
 
+_OF_ROUND_0: Final = "coalesce(round, 0) = 0"
+"""SQL: the trials on the first tuning seeds, which all settings have; runs of the race are on others."""
+
 _ASKED: Final = f"""
 select study, scenario, any_value(dataset) as dataset, any_value(augmentation) as augmentation,
     any_value(network) as network,    any_value(forget) as forget, max(forget_images) as forget_images,
@@ -351,12 +355,12 @@ select study, scenario, method, count(*) as trials,
     count(*) filter (status = 'failed') as failed,
     min(gap) filter (status = 'done') as best,
     any_value(original_gap) as original
-from trials where {_ASKED_SEARCHES} group by study, scenario, method order by study, scenario, method
+from trials where {_ASKED_SEARCHES} and {_OF_ROUND_0} group by study, scenario, method order by study, scenario, method
 """
 
 _TRIED: Final = """
 select study, scenario, method, method_search, trial_id, number, lr, density, setting, status, gap, original_gap,
-    oracle_ua,    oracle_ra, oracle_va, oracle_mia, training_seeds, originals, oracles, seconds_total
+    oracle_ua, oracle_ra, oracle_va, oracle_mia, training_seeds, originals, oracles, seconds_total
 from (from trials order by study, scenario, method, method_search, number)
 """
 

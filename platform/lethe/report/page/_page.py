@@ -146,14 +146,15 @@ def _summary(search: Searched) -> str:
     for trial in search.trials:
         ends[trial.status] = ends.get(trial.status, 0) + 1
     ended = ", ".join(f"{number} {status}" for status, number in ends.items())
-    chosen = search.chosen
-    if chosen is None:
+    chosen, choice = search.chosen, search.choice
+    if chosen is None or choice is None:
         return f"{wording.count(len(search.trials), 'trial')}: {ended}. None finished, so none was chosen."
     rates = [f"{name} {value:.3g}" for name in ("lr", "density") if (value := getattr(chosen, name)) is not None]
     setting = f", {', '.join(rates)}" if rates else ""
+    raced = f", and {wording.count(choice.tuning_raced, 'run')} on further tuning seeds" if choice.tuning_raced else ""
     return (
-        f"{wording.count(len(search.trials), 'trial')}: {ended}. Chosen: trial {chosen.number}{setting}, with a gap of "
-        f"{wording.percent(chosen.gap)} points on the tuning seeds."
+        f"{wording.count(len(search.trials), 'trial')}: {ended}{raced}. Chosen: trial {chosen.number}{setting}, with a "
+        f"gap of {wording.percent(choice.tuning_gap)} points on the tuning {_seeds(choice.tuning_seeds)}."
     )
 
 

@@ -19,6 +19,7 @@ from lethe.results.views._metric_summary import METRIC_SUMMARY, MetricSummaryRow
 from lethe.results.views._packings import PACKINGS
 from lethe.results.views._search_quality import SEARCH_QUALITY, SearchQualityRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
+from lethe.results.views._tried_settings import TRIED_SETTINGS, TriedSettingRow
 
 VIEWS: Final[dict[str, View]] = {
     "leaderboard": LEADERBOARD,
@@ -31,6 +32,7 @@ VIEWS: Final[dict[str, View]] = {
     "augmentation": AUGMENTATION,
     "cost": COST,
     "search_quality": SEARCH_QUALITY,
+    "tried_settings": TRIED_SETTINGS,
     "sensitivity": SENSITIVITY,
     "failures": FAILURES,
     "confirmed": CONFIRMED,
@@ -55,5 +57,6 @@ __all__ = [
     "MetricSummaryRow",
     "SearchQualityRow",
     "SensitivityRow",
+    "TriedSettingRow",
     "View",
 ]

@@ -13,9 +13,11 @@ class AskedRow(BoardRow):
 
 
 CURRENT_SEARCHES: Final = """
-select study, method_search, max(planned_trials) as budget from asked where method_search is not null group by all
+select study, method_search, max(planned_trials) as budget, max(trial_id) as chosen_trial,
+    any_value(tuning_seeds) as tuning_seeds
+from asked where method_search is not null group by study, method_search
 """
-"""SQL: the method searches that these specifications search, and of how many of its trials each has chosen."""
+"""SQL: the searches of these specifications: how many settings each chooses from, what it chose, its tuning seeds."""
 
 ASKED: Final = View(
     "The models that the tables of each study's specification that was run last are made of, or wait for.",

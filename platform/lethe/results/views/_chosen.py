@@ -1,15 +1,15 @@
 """The setting that each search chose, with its gap on the tuning seeds and the confirmed one.
 
-Chosen is the finished trial of the smallest gap on the tuning seeds, the earlier of two equal ones. That is not the
-best setting: what was chosen for its gap on some seeds is partly the luckiest there.
+Chosen is, of the settings that ran on most tuning seeds, that of the smallest mean gap, or as `search.choose` says.
+That is not the best setting: what was chosen for its gap on some seeds is partly the luckiest there.
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._asked import CURRENT_SEARCHES
 from lethe.results.views._base import SCENARIO, ScenarioOf, View
+from lethe.results.views._tried_settings import IN_SEARCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,14 +17,15 @@ class _Choice:
     method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     current: Annotated[bool, Column("", "whether the specification that was run last asks for this search")]
     method: Annotated[str, Column("", "unlearning method")]
-    trial_id: Annotated[str, Column("", "trial of the chosen setting")]
+    trial_id: Annotated[str, Column("", "trial of the chosen setting on the first tuning seeds")]
     setting: Annotated[str, Column("", "the chosen setting, as JSON")]
     lr: Annotated[float | None, Column("", "its learning rate")]
     density: Annotated[float | None, Column("fraction", "its share of trainable weights")]
     threshold: Annotated[float | None, Column("", "saliency score gamma that gives this density")]
     tuning_gap: Annotated[
-        float, Column("fraction", "its gap on the tuning seeds: UA, RA, VA and MIA against the oracle")
+        float, Column("fraction", "its mean gap on its tuning seeds: UA, RA, VA and MIA against the oracle")
     ]
+    tuning_gap_sd: Annotated[float | None, Column("fraction", "its standard deviation over them; null for one seed")]
     tuning_original_gap: Annotated[float | None, Column("fraction", "the gap of doing nothing on the same seeds")]
     confirmed_gap: Annotated[
         float | None,
@@ -36,10 +37,13 @@ class _Choice:
     va: Annotated[float, Column("fraction", "its accuracy on the validation split there")]
     mia: Annotated[float, Column("fraction", "its MIA-efficacy there")]
     tuning_seeds: Annotated[list[int], Column("", "training seeds that the setting was chosen on")]
+    settings: Annotated[int, Column("", "different settings that it was chosen from")]
+    rivals: Annotated[int, Column("", "settings that ran to the end on as many seeds, this one among them")]
     tuning_trials: Annotated[int, Column("trials", "trials of the search that have ended")]
+    tuning_raced: Annotated[int, Column("trials", "those of them that ran a setting again, on a further tuning seed")]
     planned_trials: Annotated[
         int | None,
-        Column("trials", "trials that the specification asks for; null where none does so"),
+        Column("trials", "settings that the specification asks to try; null where none does so"),
     ]
     tuning_seconds: Annotated[float, Column("s", "time of the search, its trials' seconds added")]
 
@@ -53,27 +57,29 @@ CHOSEN: Final = View(
     "The setting that each search chose: its gap on the tuning seeds, the confirmed one, and what finding it cost.",
     ChosenRow,
     f"""
-with current_method_searches as (
-{CURRENT_SEARCHES}),
-confirmed_rows as (
+with confirmed_rows as (
     select study, method_search, trial_id, count(gap) as seeds,
         case when count(gap) = max(seeds_wanted) then avg(gap) end as gap
     from confirmed where row = method and method_search is not null group by all
 ),
-ranked as (
-    select trials.*, budget, current_method_searches.method_search is not null as current,
-        row_number() over (partition by study, method_search order by status <> 'done' or gap is null, gap, number) as
-        place, count(*) over (partition by study, method_search) as tuning_trials,
-        sum(seconds_total) over (partition by study, method_search) as tuning_seconds
-    from trials left join current_method_searches using (study, method_search)
-    where budget is null or number < budget
+spent as (
+    select study, method_search, count(*) as tuning_trials, count(*) filter (round > 0) as tuning_raced,
+        max(budget) as planned_trials, sum(seconds_total) as tuning_seconds
+    from ({IN_SEARCH}) group by study, method_search
+),
+weighed as (
+    select *, count(*) over (partition by study, method_search) as settings,
+        count(*) filter (status = 'done') over (partition by study, method_search, len(seeds)) as rivals
+    from tried_settings
 )
 select {SCENARIO}, method_search, current, method, trial_id, setting, lr, density, threshold,
-    ranked.gap as tuning_gap, original_gap as tuning_original_gap,
+    weighed.gap as tuning_gap, gap_sd as tuning_gap_sd, original_gap as tuning_original_gap,
     confirmed_rows.gap as confirmed_gap, coalesce(confirmed_rows.seeds, 0) as confirmed_seeds,
-    ua, ra, va, mia, training_seeds as tuning_seeds, tuning_trials, budget as planned_trials, tuning_seconds
-from ranked left join confirmed_rows using (study, method_search, trial_id)
-where place = 1 and status = 'done' and ranked.gap is not null
+    ua, ra, va, mia, weighed.seeds as tuning_seeds, settings, rivals, tuning_trials, tuning_raced, planned_trials,
+    tuning_seconds
+from weighed join spent using (study, method_search)
+    left join confirmed_rows using (study, method_search, trial_id)
+where is_chosen
 order by {SCENARIO}, method
 """,
 )

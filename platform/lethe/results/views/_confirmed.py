@@ -52,7 +52,7 @@ with wanted as (
 on_board as (
     select c.* replace (
             b.method_search as method_search, b.trial_id as trial_id, b.tuning_trials as tuning_trials,
-            b.tuning_seconds as tuning_seconds
+            b.tuning_raced as tuning_raced, b.tuning_seconds as tuning_seconds
         ),
         b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.training, b.margin, b.tuning_seeds,
         w.seeds_wanted, b.role

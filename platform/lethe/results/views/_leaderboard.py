@@ -88,6 +88,9 @@ class _Line:
         float | None, Column("fraction", "images trained on as a share of those of one retraining; the same anywhere")
     ]
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")]
+    tuning_raced: Annotated[
+        int | None, Column("trials", "those of them that ran a setting again, on a further tuning seed")
+    ]
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")]
     method_search: Annotated[
         str | None, Column("", "fingerprint of the method search; null for rows that belong to no search")
@@ -183,6 +186,7 @@ lines as (
         avg(retrain_share) as retrain_share,
         avg(compute_share) as compute_share,
         max(tuning_trials) as tuning_trials,
+        arg_max(tuning_raced, tuning_trials) as tuning_raced,
         arg_max(tuning_seconds, tuning_trials) as tuning_seconds,
         any_value(method_search) as method_search,
         any_value(trial_id) as trial_id,
@@ -225,8 +229,9 @@ select {SCENARIO}, specification_id, row, method, row <> method as untuned, seed
         then excess_seeds - excess_oracles + seeds_to_decide(
             excess, excess_error * sqrt(excess_oracles), excess_oracles, if(gap < untouched, margin, null)
         ) end as seeds_to_decide,
-    seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_seconds, method_search, trial_id, setting,
-    kept_epochs, mia_nonmembers, forget_images, training, reporting_seeds, tuning_seeds
+    seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_raced, tuning_seconds,
+    method_search, trial_id, setting, kept_epochs,
+    mia_nonmembers, forget_images, training, reporting_seeds, tuning_seeds
 from judged left join floors using (study, scenario)
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row
 """,

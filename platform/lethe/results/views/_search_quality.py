@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._asked import CURRENT_SEARCHES
-from lethe.results.views._base import LABELS_OF_SCENARIO, SCENARIO, ScenarioOf, View
+from lethe.results.views._base import SCENARIO, ScenarioOf, View
+from lethe.results.views._tried_settings import IN_SEARCH
 
 NEAR_END: Final = 0.02
 """A value within this share of its range from an end lies at that end; on a logarithmic range, of its logarithm."""
@@ -15,7 +15,9 @@ NEAR_END: Final = 0.02
 class _Quality:
     method_search: Annotated[str, Column("", "fingerprint of the method search: scenario, method and search")]
     method: Annotated[str, Column("", "unlearning method")]
-    trials: Annotated[int, Column("trials", "ended trials of the search, among those that its choice is from")]
+    trials: Annotated[
+        int, Column("trials", "ended trials on the first tuning seeds, among those that the search's choice is from")
+    ]
     settings: Annotated[int, Column("", "different settings among them")]
     stopped: Annotated[int, Column("trials", "trials that were stopped early")]
     diverged: Annotated[int, Column("trials", "trials whose loss was not finite")]
@@ -27,9 +29,15 @@ class _Quality:
     by_startup: Annotated[
         int | None, Column("trials", "trials drawn before that model had enough to learn from; null likewise")
     ]
-    gap: Annotated[float | None, Column("fraction", "smallest gap on the tuning seeds; null where no trial finished")]
+    raced: Annotated[int, Column("trials", "further trials: settings that ran again, on the next tuning seed")]
+    raced_lost: Annotated[int, Column("trials", "those of them that diverged or failed")]
+    gap: Annotated[
+        float | None,
+        Column("fraction", "mean gap of the chosen setting on its tuning seeds; null where no trial finished"),
+    ]
     original_gap: Annotated[float | None, Column("fraction", "the gap of doing nothing on the same seeds")]
-    best_trial: Annotated[str | None, Column("", "trial of the smallest gap")]
+    tuning_seeds: Annotated[list[int] | None, Column("", "the tuning seeds that the chosen setting ran on")]
+    best_trial: Annotated[str | None, Column("", "trial of the chosen setting")]
     setting: Annotated[str | None, Column("", "its setting, as JSON")]
     search_space: Annotated[
         str | None, Column("", "what was searched, as JSON of Optuna's distributions; null in early results")
@@ -50,11 +58,11 @@ SEARCH_QUALITY: Final = View(
     "How good each search was: distinct settings, failures, who proposed them, ranges whose end holds the best.",
     SearchQualityRow,
     f"""
-with current_method_searches as ({CURRENT_SEARCHES}),
-dated as (
-    select trials.* replace ({LABELS_OF_SCENARIO}) from trials
-        left join current_method_searches using (study, method_search)
-    where budget is null or number < budget
+with in_search as ({IN_SEARCH}),
+raced as (
+    select study, method_search, count(*) as raced,
+        count(*) filter (status in ('diverged', 'failed')) as raced_lost
+    from in_search where round > 0 group by study, method_search
 ),
 counted as (
     select {SCENARIO}, method_search,
@@ -68,12 +76,12 @@ counted as (
         if(count(proposed_by) > 0, count(*) filter (proposed_by = 'startup'), null) as by_startup,
         max(original_gap) as original_gap,
         max(search_space) as search_space
-    from dated group by {SCENARIO}, method_search
+    from in_search where round = 0 group by {SCENARIO}, method_search
 ),
 best as (
-    select study, method_search, gap, trial_id as best_trial, setting from dated
-    where status = 'done' and gap is not null
-    qualify row_number() over (partition by study, method_search order by gap, number) = 1
+    select study, method_search, gap, tried_settings.original_gap as best_original_gap, seeds as tuning_seeds,
+        trial_id as best_trial, setting
+    from tried_settings where is_chosen
 ),
 options as (
     select study, method_search, setting, search_space, unnest(json_keys(search_space)) as name
@@ -98,10 +106,12 @@ ends as (
     from placed group by study, method_search
 )
 select {SCENARIO}, method_search, method, trials, settings, stopped, diverged, failed, by_model, by_startup,
-    gap, original_gap, best_trial, setting, search_space,
+    coalesce(raced, 0) as raced, coalesce(raced_lost, 0) as raced_lost,
+    gap, coalesce(best_original_gap, original_gap) as original_gap, tuning_seeds, best_trial, setting, search_space,
     coalesce(low_end, []) as at_low_end,
     coalesce(high_end, []) as at_high_end
-from counted left join best using (study, method_search) left join ends using (study, method_search)
+from counted left join raced using (study, method_search) left join best using (study, method_search)
+    left join ends using (study, method_search)
 order by {SCENARIO}, method, method_search
 """,
 )

@@ -15,9 +15,9 @@ class _Square:
     lr_high: Annotated[float | None, Column("", "first learning rate above the square")]
     density_low: Annotated[float | None, Column("fraction", "lowest density of the square, a tenth wide")]
     density_high: Annotated[float | None, Column("fraction", "first density above the square; 1 belongs to the last")]
-    trials: Annotated[int, Column("trials", "trials in the square, repeated settings counted once")]
+    trials: Annotated[int, Column("trials", "trials in the square, repeated settings and runs of the race left out")]
     diverged: Annotated[int, Column("trials", "those of them whose loss was not finite")]
-    gap_best: Annotated[float | None, Column("fraction", "smallest gap of those that finished, on the tuning seeds")]
+    gap_best: Annotated[float | None, Column("fraction", "smallest gap of those that finished")]
     gap_median: Annotated[float | None, Column("fraction", "median gap of those that finished")]
     best_trial: Annotated[str | None, Column("", "trial of the smallest gap")]
 
@@ -36,7 +36,7 @@ with placed as (
         floor(log10(nullif(lr, 0)) * 4) as step,
         if(density < 1, floor(density * 10), 9 * density) as tenth,
         if(status = 'done', gap, null) as done_gap
-    from trials where copied_from is null
+    from trials where copied_from is null and coalesce(round, 0) = 0
 )
 select {SCENARIO}, method_search, method,
     pow(10, step / 4) as lr_low, pow(10, (step + 1) / 4) as lr_high,
