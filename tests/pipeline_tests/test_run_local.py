@@ -289,3 +289,29 @@ def test_the_specification_that_is_kept_continues_its_study(write_study: WriteSt
     copy.write_text(kept["specification"])
     assert "Everything is there already" in run(copy, results)[1]
     assert rows("select count(*) n from studies", results) == [{"n": 1}]
+
+
+def test_more_tuning_seeds_race_the_best_settings_of_a_finished_study_and_run_no_other_again(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    results, choice = tmp_path / "results", {"name": "fine_tune", "epochs": 1, "batch_size": 32}
+    choice["search"] = {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}}
+    run(write_study(methods=[choice]), results)
+    before = rows("select * from trials order by number", results)
+    problems, _ = run(write_study(methods=[choice], seeds={"tuning": [0, 3], "reporting": [1, 2]}), results)
+    assert problems == []
+    assert rows("select * from trials where round = 0 order by number", results) == before
+    raced = rows("select number, training_seeds, len(originals) models from trials where round > 0", results)
+    assert [(row["training_seeds"], row["models"]) for row in raced] == 2 * [([3], 1)]
+    best = sorted(before, key=lambda row: (row["gap"], row["number"]))[:2]
+    assert {row["number"] for row in raced} == {row["number"] for row in best}
+    [chosen] = rows("select * from chosen", results)
+    tried = rows("select * from tried_settings where runs = 2 order by gap, number", results)
+    assert chosen["trial_id"] == tried[0]["trial_id"]
+    assert chosen["tuning_gap"] == tried[0]["gap"] == pytest.approx(sum(tried[0]["gap_per_seed"]) / 2)
+    assert (chosen["tuning_seeds"], chosen["rivals"], chosen["settings"]) == ([0, 3], 2, 5)
+    [line] = rows("select tuning_trials, tuning_raced, trial_id from leaderboard where row = 'fine_tune'", results)
+    assert line == {"tuning_trials": 7, "tuning_raced": 2, "trial_id": chosen["trial_id"]}
+    second, said = run(write_study(methods=[choice], seeds={"tuning": [0, 3], "reporting": [1, 2]}), results)
+    assert second == []
+    assert "nothing to train, try or confirm" in said

@@ -154,3 +154,21 @@ def test_the_searches_of_a_real_study_say_who_proposed(real: Path) -> None:
     for row in rows:
         assert (row.trials, row.by_model, row.by_startup) == (5, 0, 5)
         assert "none of 5 proposals was made by the model, all were start-up draws" in search_notes(row)
+
+
+def test_runs_of_a_race_are_no_further_settings_and_their_seeds_make_the_mean(
+    store: Store, make: Callable[..., Any]
+) -> None:
+    runs = [(0, 0, [0], 0.1), (1, 0, [0], 0.2), (2, 0, [0], 0.4), (0, 1, [4], 0.5), (1, 1, [4], 0.3)]
+    for number, at, seeds, gap in runs:
+        row = {"number": number, "round": at, "training_seeds": seeds, "gap": gap, "gap_per_seed": [gap]}
+        name = {"trial_id": f"t{number}-{at}", "setting": f'{{"lr": {number}}}'}
+        store.append([make(TrialRow, original_gap=0.1 * (1 + at), **row, **name)])
+    [quality] = load(store.root, "search_quality").to_pylist()
+    assert (quality["trials"], quality["settings"], quality["raced"]) == (3, 3, 2)
+    assert (quality["best_trial"], quality["gap"]) == ("t1-0", pytest.approx(0.25))
+    assert quality["original_gap"] == pytest.approx(0.15)
+    [chosen] = load(store.root, "chosen").to_pylist()
+    assert (chosen["trial_id"], chosen["tuning_seeds"], chosen["rivals"]) == ("t1-0", [0, 4], 2)
+    [square] = load(store.root, "sensitivity").to_pylist()
+    assert square["trials"] == 3

@@ -35,3 +35,17 @@ def test_a_diverged_trial_is_exported_as_optuna_learnt_of_it_and_its_row_stays(
         (TrialState.FAIL, None, "failed"),
     ]
     assert load(store.root, "trials").sort_by("number")["gap"].to_pylist() == [0.2, None, 0.3, None]
+
+
+def test_an_exported_trial_has_its_gaps_in_the_race_and_is_no_further_trial(
+    store: Store, make: Callable[..., Any], tmp_path: Path
+) -> None:
+    lr = {"setting": '{"name": "salun", "lr": 0.013}', "search_space": SPACE, "epochs_done": 0}
+    store.append_trial(make(TrialRow, trial_id="t0", gap=0.2, training_seeds=[0], round=0, **lr), [])
+    store.append_trial(make(TrialRow, trial_id="t0-seed4", gap=0.3, training_seeds=[4], round=1, **lr), [])
+    path = str(tmp_path / "optuna.journal")
+    [exported] = export(store.root, path)
+    assert (exported.new, exported.unfit) == (1, 0)
+    study = optuna.load_study(study_name=exported.name, storage=JournalStorage(JournalFileBackend(path)))
+    [trial] = study.trials
+    assert (trial.value, trial.user_attrs["race_gaps"]) == (0.2, {"4": 0.3})

@@ -265,6 +265,30 @@ def test_a_method_is_asked_once() -> None:
         parse_study(content(methods=[{"name": "salun"}, {"name": "salun", "density": 0.3}]), "study.yaml")
 
 
+def test_the_tuning_seeds_are_by_default_the_first_three_that_are_not_reported_on() -> None:
+    for seeds, tuning in (({}, (0, 4, 5)), ({"reporting": [1, 2]}, (0, 3, 4)), ({"reporting": [0, 7]}, (1, 2, 3))):
+        assert parse_study(content(seeds=seeds), "s").seeds.tuning == tuning
+
+
+def test_options_of_a_search_that_do_not_go_together_are_refused() -> None:
+    said = complaint_at("search", search={"seconds": 60.0, "early_stopping": {}})
+    assert said.startswith("seconds counts trials in the order of their numbers, which early_stopping does not keep")
+    with pytest.raises(StudyError, match=r"mean_plus_sd takes a standard deviation .*, and seeds\.tuning names one"):
+        parse_study(content(search={"choose": "mean_plus_sd"}, seeds={"tuning": [0], "reporting": [1, 2]}), "s")
+
+
+@pytest.mark.parametrize(
+    "search", [{}, {"racing": None}, {"racing": {"first": 2}}, {"seconds": 60.0, "choose": "mean_plus_sd"}]
+)
+def test_the_race_and_its_budget_are_written_only_where_they_say_something(search: dict[str, Any]) -> None:
+    study = parse_study(content(search=search), "s")
+    text = write_study(study)
+    assert read_text(text, "again") == study
+    assert [name for name in ("racing", "seconds", "choose") if f"  {name}:" in text] == [
+        name for name in ("racing", "seconds", "choose") if name in search
+    ]
+
+
 def test_a_study_never_reports_on_seeds_that_it_tuned_on() -> None:
     said = complaint_at("seeds", seeds={"tuning": [0, 1], "reporting": [1, 2]})
     assert said.startswith("tuning and reporting share the seeds [1]")

@@ -42,6 +42,7 @@ def board_rows(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRo
             confirmation_id=one.confirmation_id,
             method_search=one.method_search.fingerprint if one.method_search else None,
             planned_trials=one.choice.settings if one.choice else None,
+            planned_seconds=study.search.seconds if one.method_search else None,
         )
         for one in chosen
     ]
@@ -78,6 +79,7 @@ def _awaited(method_searches: Iterable[MethodSearch], study: Study, common: dict
                     role="reporting",
                     method_search=method_search.fingerprint,
                     planned_trials=method_search.trials,
+                    planned_seconds=study.search.seconds,
                 )
 
 

@@ -30,6 +30,7 @@ def notes_of(board: Board) -> list[str]:
         *_controls(board),
         *_rewound(board),
         *_unfinished(board),
+        *_budget(board),
         *_searches(board),
         *_fronts(board),
         *_not_carried_over(board),
@@ -156,6 +157,14 @@ def _unfinished(board: Board) -> Iterator[str]:
                 f"Search of {choice.method}: {tried} of {choice.planned_trials} trials have ended, so "
                 "its row may still change."
             )
+
+
+def _budget(board: Board) -> Iterator[str]:
+    """Name the budget of searches that may take so many seconds, and what each took."""
+    limited = [choice for choice in board.choices if choice.planned_seconds is not None]
+    if limited:
+        spent = ", ".join(f"{one.method} {one.tuning_seconds:.0f} s" for one in limited)
+        yield f"Each search might take {limited[0].planned_seconds:.0f} s of trials: {spent}."
 
 
 def _unlisted(board: Board) -> Iterator[str]:

@@ -456,7 +456,11 @@ class BoardRow:
     ] = None
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
     planned_trials: Annotated[
-        int | None, Column("trials", "trials that the specification asks for; null for rows without a search")
+        int | None,
+        Column("trials", "settings that the search tries on the first tuning seeds; null for rows without a search"),
+    ] = None
+    planned_seconds: Annotated[
+        float | None, Column("s", "seconds of trials that the search may take; null where only trials are counted")
     ] = None
     tuning_seeds: Annotated[list[int], Column("", "training seeds that the search saw")]
 

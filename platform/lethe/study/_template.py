@@ -81,7 +81,7 @@ def _lines(data: str) -> Iterator[str]:
     yield from _comment(_meaning(Search, "early_stopping"), 2)
     yield "  # early_stopping: {grace_epochs: 1, reduction: 3}"
     yield from _headed("seeds")
-    yield from _keys(Seeds, {"tuning": "[0]", "reporting": "[1, 2, 3]"}, 2)
+    yield from _keys(Seeds, {"tuning": "[0, 4, 5]", "reporting": "[1, 2, 3]"}, 2)
     yield ""
     yield from _keys(Study, {"margin": 0.01})
     yield from _headed("resources")

@@ -14,7 +14,7 @@ class AskedRow(BoardRow):
 
 CURRENT_SEARCHES: Final = """
 select study, method_search, max(planned_trials) as budget, max(trial_id) as chosen_trial,
-    any_value(tuning_seeds) as tuning_seeds
+    any_value(tuning_seeds) as tuning_seeds, max(planned_seconds) as planned_seconds
 from asked where method_search is not null group by study, method_search
 """
 """SQL: the searches of these specifications: how many settings each chooses from, what it chose, its tuning seeds."""

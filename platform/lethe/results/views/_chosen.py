@@ -45,6 +45,9 @@ class _Choice:
         int | None,
         Column("trials", "settings that the specification asks to try; null where none does so"),
     ]
+    planned_seconds: Annotated[
+        float | None, Column("s", "seconds of trials that it allows the search; null where only trials are counted")
+    ]
     tuning_seconds: Annotated[float, Column("s", "time of the search, its trials' seconds added")]
 
 
@@ -64,7 +67,7 @@ with confirmed_rows as (
 ),
 spent as (
     select study, method_search, count(*) as tuning_trials, count(*) filter (round > 0) as tuning_raced,
-        max(budget) as planned_trials, sum(seconds_total) as tuning_seconds
+        max(budget) as planned_trials, max(planned_seconds) as planned_seconds, sum(seconds_total) as tuning_seconds
     from ({IN_SEARCH}) group by study, method_search
 ),
 weighed as (
@@ -76,7 +79,7 @@ select {SCENARIO}, method_search, current, method, trial_id, setting, lr, densit
     weighed.gap as tuning_gap, gap_sd as tuning_gap_sd, original_gap as tuning_original_gap,
     confirmed_rows.gap as confirmed_gap, coalesce(confirmed_rows.seeds, 0) as confirmed_seeds,
     ua, ra, va, mia, weighed.seeds as tuning_seeds, settings, rivals, tuning_trials, tuning_raced, planned_trials,
-    tuning_seconds
+    planned_seconds, tuning_seconds
 from weighed join spent using (study, method_search)
     left join confirmed_rows using (study, method_search, trial_id)
 where is_chosen

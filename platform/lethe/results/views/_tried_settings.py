@@ -52,7 +52,7 @@ class TriedSettingRow(_Setting, ScenarioOf):
 
 IN_SEARCH: Final = f"""
 select trials.* replace ({LABELS_OF_SCENARIO}, coalesce(round, 0) as round),
-    budget, chosen_trial, current_method_searches.method_search is not null as current
+    budget, planned_seconds, chosen_trial, current_method_searches.method_search is not null as current
 from trials left join ({CURRENT_SEARCHES}) current_method_searches using (study, method_search)
 where budget is null
     or (number < budget and (coalesce(round, 0) = 0 or list_has_all(tuning_seeds, training_seeds)))
