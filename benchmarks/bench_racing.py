@@ -63,7 +63,7 @@ def make_table(results: Path, settings: int, seeds: int) -> None:
             "precision": "float32",
         },
         "methods": METHODS,
-        "search": {"trials": settings, "sampler": "random", "racing": "off"},
+        "search": {"trials": settings, "sampler": "random", "racing": None},
         "seeds": {"tuning": list(range(seeds)), "reporting": [seeds, seeds + 1]},
     }
     results.mkdir(parents=True, exist_ok=True)

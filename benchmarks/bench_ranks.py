@@ -24,11 +24,11 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import duckdb
 import numpy as np
 
 from lethe.results import BoardRow, ConfirmationRow
-from lethe.results.query import prepare
+from lethe.results.limits import half_of_memory
+from lethe.results.query import Database
 from lethe.results.schema import to_table
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -110,10 +110,11 @@ def held(tables: dict[str, Array], gaps_M: Array) -> tuple[float, float, float, 
         "boards": to_table([one for _, some in rows for one in some], BoardRow),
     }
     views = ["confirmations", "boards", "asked", "compared", "confirmed", "contrasts", "ranks"]
-    with duckdb.connect(":memory:") as connection:
-        prepare(connection, stored, views, {})  # type: ignore[arg-type]
-        ranks = connection.sql("select scenario, row, rank_low, rank_high from ranks").fetchall()
-        pairs = connection.sql("select scenario, first, second, verdict from contrasts").fetchall()
+    database = Database({}, "", half_of_memory())
+    database.add(stored, views)  # type: ignore[arg-type]
+    ranks = database.connection.sql("select scenario, row, rank_low, rank_high from ranks").fetchall()
+    pairs = database.connection.sql("select scenario, first, second, verdict from contrasts").fetchall()
+    database.connection.close()
     true_low = [1 + int((gaps_M < gap).sum()) for gap in gaps_M]
     true_high = [int((gaps_M <= gap).sum()) for gap in gaps_M]
     good: defaultdict[str, bool] = defaultdict(lambda: True)

@@ -184,3 +184,37 @@ def test_of_a_budget_in_seconds_the_race_has_its_part(search: Callable[..., Meth
     seconds = dict.fromkeys(range(100), 1.0)
     assert trials_allowed(search(tuning=(0, 4, 5), trials=100, window=1, seconds=13.0), seconds) == 9 + 1
     assert trials_allowed(search(tuning=(0, 4, 5), trials=100, window=1, seconds=13.0, racing=None), seconds) == 13 + 1
+
+
+def test_the_best_epoch_is_that_of_the_smallest_mean_over_all_seeds_that_a_setting_ran_on(
+    search: Callable[..., MethodSearch], ended: Callable[..., TrialRow]
+) -> None:
+    two = search(tuning=(0, 4), trials=2)
+    rows = [
+        ended(two, 0, 0.1, gap_per_epoch=[0.1, 0.2, 0.3], epochs_done=3),
+        ended(two, 1, 0.2, gap_per_epoch=[0.4, 0.2, 0.3], epochs_done=3),
+        ended(two, 0, 0.1, at=1, gap_per_epoch=[0.8, 0.3, 0.1], epochs_done=3),
+        ended(two, 1, 0.2, at=1, gap_per_epoch=[0.4, 0.4, 0.2], epochs_done=3),
+    ]
+    chosen = standing_of(two, rows).chosen
+    assert chosen is not None
+    assert (chosen.trial.number, chosen.best_epoch, chosen.gaps) == (0, 3, (0.3, 0.1))
+    early = standing_of(two, rows[:2]).chosen
+    assert early is not None
+    assert (early.trial.number, early.best_epoch) == (0, 1)
+
+
+def test_with_several_objectives_settings_within_the_limits_and_on_the_front_race_and_one_of_them_is_chosen(
+    search: Callable[..., MethodSearch], ended: Callable[..., TrialRow]
+) -> None:
+    def standing(rows: Rows, **options: Any) -> Any:
+        return standing_of(search(tuning=(0, 4), trials=6, objectives=["gap", "compute"], **options), rows)
+
+    six = search(tuning=(0, 4), trials=6, objectives=["gap", "compute"])
+    shares = (0.9, 0.3, 0.4, 0.1, 0.5, 0.2)
+    rows = [ended(six, number, 0.1 * (number + 1), compute_share=share) for number, share in enumerate(shares)]
+    assert standing(rows).due == ((0, 1), (1, 1))
+    assert standing(rows, limits={"compute": 0.2}).due == ((3, 1), (5, 1))
+    raced = [ended(six, number, 0.5, at=1, compute_share=shares[number]) for number in (3, 5)]
+    assert standing([*rows, *raced], limits={"compute": 0.2}).chosen.trial.number == 3
+    assert standing([*rows, *raced], limits={"compute": 0.05}).chosen is None

@@ -144,9 +144,9 @@ def test_no_float_column_of_any_table_holds_a_nan(table: TableName, make: Callab
     row_type = TABLES[table]
     floats = [one for one in describe(row_type) if one.type in (pa.float64(), pa.list_(pa.float64()))]
     for column in floats:
-        nan = [math.nan] if pa.types.is_list(column.type) else math.nan
-        row = make(row_type, **{column.name: nan})
-        if column.nullable or column.nullable_items:
+        is_list = pa.types.is_list(column.type)
+        row = make(row_type, **{column.name: [math.nan] if is_list else math.nan})
+        if column.nullable_items if is_list else column.nullable:
             assert to_table([row], row_type)[column.name].to_pylist() in ([None], [[None]])
         else:
             with pytest.raises(ValueError, match=f"column {column.name}: wanted a finite number, got nan"):

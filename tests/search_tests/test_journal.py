@@ -64,7 +64,7 @@ RECORDS = {
     "torn but ended": b'{"op_code": 4, "worker_id\n',
     "trial whose attributes are a text": b'{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}\n'
     b'{"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": null, "user_attrs": "x"}\n',
-    "study of two values": b'{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1, 1]}\n',
+    "study of two directions": b'{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1, 2]}\n',
     "study to maximise": b'{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [2]}\n',
     "long": b'{"op_code": 0, "study_name": "' + b"x" * (1 << 20) + b'"}\n',
 }

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +353,15 @@ def test_a_metric_of_a_new_version_changes_method_searches_only_where_the_search
     assert fingerprints(cells_of()) == fingerprints(method_searches)
     monkeypatch.setattr("unlearning.metrics.versions", lambda: now | {"mia": 2})
     assert not set(fingerprints(cells_of())) & set(fingerprints(method_searches))
+
+
+def test_rewinding_is_refused_where_val_has_no_image_of_the_classes_to_forget() -> None:
+    study = parse_study(content(methods=[{"name": "fine_tune", "keep": "rewind"}]), "study.yaml")
+    datasets = {source: load(source) for source in study.data}
+    [(source, data)] = datasets.items()
+    others = replace(data, val=replace(data.val, labels_N=torch.zeros_like(data.val.labels_N)))
+    with pytest.raises(DataError, match="class 2: fine_tune with keep: rewind looks at validation images"):
+        expand(study, {source: others})
 
 
 def test_a_search_that_races_is_named_by_the_seeds_that_every_setting_is_tried_on() -> None:

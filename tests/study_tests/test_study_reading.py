@@ -566,3 +566,48 @@ def test_paths_in_a_file_count_from_its_folder_and_those_of_overrides_from_the_w
     changed = read_study(file, ["data.0.path=mine", "results=there"])
     assert data_of(changed)[0] == Path("mine")
     assert changed.results == "there"
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ({"name": "ssd", "keep": "rewind"}, "rewind takes a trial of 1 or more epochs, got 0 of ssd; wanted last"),
+        ({"name": "salun", "epochs": 1, "keep": "best"}, "best takes a trial of 2 or more epochs, got 1 of salun"),
+        ({"name": "scrub", "rewind": True, "keep": "rewind"}, "this setting of scrub returns to an epoch by itself"),
+        ({"name": "salun", "keep": "bset"}, "wanted 'last', 'best' or 'rewind', got 'bset'; did you mean best?"),
+    ],
+    ids=["no epochs", "one epoch", "rewinds already", "misspelt"],
+)
+def test_keeping_an_epoch_is_refused_where_there_is_none_to_choose(method: dict[str, Any], said: str) -> None:
+    assert said in complaint_at("methods.0.keep", methods=[method])
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        ({"objectives": ["gap", "gap"]}, "objectives: names one twice: gap, gap"),
+        ({"limits": {"compute": 0.1}}, "limits: compute is no objective of the search; objectives are gap"),
+        ({"choose": "knee"}, "choose: knee is a point of the front of several objectives, got one"),
+        (
+            {"objectives": ["compute", "gap"], "choose": "mean_plus_sd"},
+            "choose: mean_plus_sd wants gap as the first of objectives, got compute",
+        ),
+        (
+            {"objectives": ["gap", "compute"], "early_stopping": {}},
+            "early_stopping ranks trials by the gap alone; leave it or the other objectives out",
+        ),
+        (
+            {"objectives": ["gap", "compte"]},
+            "objectives.1: wanted 'gap', 'ua_gap', 'va_drop' or 'compute', got 'compte'",
+        ),
+    ],
+    ids=["twice", "limit of none", "knee of one", "spread of another", "early stopping", "misspelt"],
+)
+def test_objectives_that_do_not_go_together_are_refused(search: dict[str, Any], said: str) -> None:
+    [line] = complaints(search=search)
+    assert line.removeprefix("search.").removeprefix("search: ").startswith(said)
+
+
+def test_the_best_epoch_and_several_objectives_are_refused() -> None:
+    [line] = complaints(methods=[{"name": "salun", "keep": "best"}], search={"objectives": ["gap", "compute"]})
+    assert "keep: best is the epoch of the smallest gap, and search.objectives are gap, compute" in line

@@ -35,6 +35,8 @@ def test_every_study_of_ours_reads_back(path: Path) -> None:
         },
         {"forget": [{"kind": "class", "class": "10"}, {"kind": "class", "class": "no", "fraction": 0.5}]},
         {"audits": [{"name": "rmia", "references": 2}]},
+        {"search": {"objectives": ["gap", "compute"], "limits": {"compute": 0.2}, "choose": "knee"}},
+        {"methods": [{"name": "fine_tune", "keep": "rewind"}, {"name": "salun", "keep": "best", "epochs": 3}]},
         {"training": {"epochs": 2, "schedule": {"kind": "one-cycle"}, "precision": "bfloat16"}},
     ],
     ids=lambda changes: "-".join(changes),

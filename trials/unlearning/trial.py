@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from unlearning.data import SplitName
-from unlearning.methods import Method, UnlearningContext
+from unlearning.methods import Method, Rewinding, UnlearningContext
 
 Logits = Mapping[SplitName, Tensor]
 """Float32 logits (N, K) on the CPU of all images of a split, by split."""
@@ -25,6 +25,7 @@ class EpochResult:
         seconds_unlearn: of the method, this epoch.
         seconds_evaluate: of the logits.
         images_unlearn: passes of a training image through the network, forward and backward, this epoch.
+        kept: the epoch whose weights the logits are of: another than ``epoch`` where the run rewound.
     """
 
     epoch: int
@@ -33,6 +34,7 @@ class EpochResult:
     seconds_unlearn: float
     seconds_evaluate: float
     images_unlearn: int
+    kept: int
     evaluated: bool = True
 
     @property
@@ -49,6 +51,8 @@ def unlearn(
     images: Mapping[SplitName, Tensor],
     *,
     every_epoch: bool = True,
+    stop_after: int | None = None,
+    rewind: bool = False,
 ) -> Iterator[EpochResult]:
     """Restore the original's weights, unlearn, and yield the logits after each epoch.
 
@@ -58,23 +62,36 @@ def unlearn(
         seed: of everything that the method draws.
         images: the splits to evaluate, uint8, on the model's device.
         every_epoch: evaluate after each epoch; else after the last alone.
+        stop_after: the epoch to end with, of the schedule of all; None: the method's last.
+        rewind: return to an earlier epoch at the end (`Rewinding`); looking for it counts as time of unlearning.
+
+    Raises:
+        ValueError: a method without epochs, or a run that stops early, is to rewind.
     """
+    if rewind and not (method.epochs and stop_after is None):
+        raise ValueError(f"rewinding needs all epochs of a method, got {method.epochs}, stopping after {stop_after}")
     context.model.load_state_dict(dict(weights))
-    losses = method.unlearn(context, seed)
-    for epoch in range(min(1, method.epochs), method.epochs + 1):
-        started, trained = time.perf_counter(), context.engine.images_trained
+    started = time.perf_counter()
+    rewinding = Rewinding(context) if rewind else None
+    losses, last = method.unlearn(context, seed), method.epochs if stop_after is None else stop_after
+    for epoch in range(min(1, method.epochs), last + 1):
+        trained, kept = context.engine.images_trained, epoch
         loss = next(losses, None)
-        spent, passes = time.perf_counter() - started, context.engine.images_trained - trained
         finite = loss is None or math.isfinite(loss)
-        if finite and not every_epoch and epoch < method.epochs:
-            yield EpochResult(epoch, loss, {}, spent, 0.0, passes, evaluated=False)
-            continue
-        begun = time.perf_counter()
-        logits = _evaluate(context, images) if finite else {}
-        result = EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun, passes)
-        yield result
-        if result.diverged:
-            return
+        if rewinding and finite:
+            rewinding.note()
+            kept = rewinding.rewind() if epoch == last else epoch
+        spent, passes = time.perf_counter() - started, context.engine.images_trained - trained
+        if finite and not every_epoch and epoch < last:
+            yield EpochResult(epoch, loss, {}, spent, 0.0, passes, kept, evaluated=False)
+        else:
+            begun = time.perf_counter()
+            logits = _evaluate(context, images) if finite else {}
+            result = EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun, passes, kept)
+            yield result
+            if result.diverged:
+                return
+        started = time.perf_counter()
 
 
 def _evaluate(context: UnlearningContext, images: Mapping[SplitName, Tensor]) -> Logits:

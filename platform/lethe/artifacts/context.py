@@ -100,12 +100,29 @@ class TrialContext:
         """The oracle, ready for every metric; what was computed of it is kept."""
         return self.evaluator.evaluation(self.oracle_logits)
 
-    def unlearn(self, method: Method, splits: tuple[SplitName, ...], *, every_epoch: bool) -> Iterator[EpochResult]:
-        """Run a method from the original; evaluate it on these splits."""
+    def unlearn(
+        self,
+        method: Method,
+        splits: tuple[SplitName, ...],
+        *,
+        every_epoch: bool,
+        stop_after: int | None = None,
+        rewind: bool = False,
+    ) -> Iterator[EpochResult]:
+        """Run a method from the original; evaluate it on these splits (see `unlearning.trial.unlearn`)."""
         images = {split: self.images[split] for split in splits}
         seed = self.scenario.unlearning_seed(self.seed)
         context = replace(self.context, required=self.required(method))
-        return unlearn(context, self.weights, method, seed, images, every_epoch=every_epoch)
+        return unlearn(
+            context,
+            self.weights,
+            method,
+            seed,
+            images,
+            every_epoch=every_epoch,
+            stop_after=stop_after,
+            rewind=rewind,
+        )
 
     def threshold(self, method: Method) -> float | None:
         """Return gamma, the saliency score below which a setting freezes a weight; None where no score decides."""

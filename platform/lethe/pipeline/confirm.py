@@ -16,8 +16,9 @@ from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, audit_tasks
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
-from lethe.results.columns import scenario_columns, setting_columns, setting_of
+from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
+from lethe.results.objectives import point_of
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.results.race import standing_of
 from lethe.storage.hashing import fingerprint
@@ -43,6 +44,7 @@ class Choice:
         raced: how many these are.
         settings: how many trials of round 0 the search has.
         seconds: of all of them.
+        stop_after: the epoch that counts, where it is the best one and not the last.
     """
 
     trial: TrialRow
@@ -50,6 +52,7 @@ class Choice:
     raced: int
     settings: int
     seconds: float
+    stop_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,25 @@ class Confirmation:
         """The setting's columns; the oracle's row tells which seeds' oracles it was compared with."""
         if self.method is None:
             return {"method": "oracle", "setting": json.dumps({"compared_with": list(self.others)})}
-        return setting_columns(self.method) | ({"method": "original"} if self.row == "original" else {})
+        return setting_columns(self.method, self._kept) | ({"method": "original"} if self.row == "original" else {})
+
+    @property
+    def rewinds(self) -> bool:
+        """Whether the run returns to an epoch by itself."""
+        return self.method_search is not None and self.method_search.choice.keep == "rewind"
+
+    @property
+    def stop_after(self) -> int | None:
+        """The epoch that the run ends with; None for the last one."""
+        if self.method_search and (taken := self.method_search.taken):
+            return taken.kept_epoch
+        return self.choice.stop_after if self.choice else None
+
+    @property
+    def _kept(self) -> dict[str, Any]:
+        if self.rewinds:
+            return kept_options("rewind")
+        return kept_options("last" if self.stop_after is None else "best", self.stop_after)
 
     @property
     def tuning(self) -> dict[str, Any]:
@@ -121,6 +142,7 @@ class Confirmation:
         if self.method_search and (taken := self.method_search.taken):
             return {
                 "tuning_trials": taken.search.trials,
+                "tuning_raced": None,
                 "tuning_seconds": taken.search.seconds,
                 "trial_id": taken.search.trial,
             }
@@ -135,16 +157,38 @@ class Confirmation:
 
 
 def choose(method_search: MethodSearch, trials: Sequence[TrialRow]) -> Choice | None:
-    """Return what a search chose, by the rule of `lethe.results.race`; None if no trial finished.
+    """Return what a search chose, by the rule of `lethe.results.race`; None if none finished, or none keeps the limits.
 
     Of a method search that an earlier specification searched longer, only as many trials as the study asks for are
     seen.
     """
     standing = standing_of(method_search, trials)
-    if standing.chosen is None:
+    chosen = standing.chosen
+    if chosen is None:
         return None
-    seconds = sum(row.seconds_total for row in standing.rows)
-    return Choice(standing.chosen.trial, len(standing.rows), len(standing.raced), standing.settings, seconds)
+    epochs, best = chosen.trial.epochs_done, chosen.best_epoch
+    return Choice(
+        chosen.trial,
+        len(standing.rows),
+        len(standing.raced),
+        standing.settings,
+        sum(row.seconds_total for row in standing.rows),
+        best if best != epochs else None,
+    )
+
+
+def beyond_limits(method_search: MethodSearch, trials: Sequence[TrialRow]) -> str:
+    """Return why a search whose trials finished chose none of them, a sentence; empty where it did, or none did."""
+    search = method_search.study.search
+    own = [row for row in trials if row.method_search == method_search.fingerprint and row.status == "done"]
+    points = [point for row in own if (point := point_of(row, search.objectives))]
+    if not points or choose(method_search, trials):
+        return ""
+    smallest = dict(zip(search.objectives, map(min, zip(*points, strict=True)), strict=True))
+    limits = ", ".join(
+        f"{name} {limit:g} (smallest {smallest[name]:.3g})" for name, limit in search.limits.given.items()
+    )
+    return f"{method_search.title}: no setting keeps all limits, so there is none to confirm: {limits}"
 
 
 def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> list[Confirmation]:
@@ -238,7 +282,13 @@ class Confirmer:
         trial_context = self._contexts.trial_context(confirmation.scenario, confirmation.seed)
         epochs: list[EpochResult] = []
         if method is not None:
-            for result in trial_context.unlearn(method, ALL_SPLITS, every_epoch=False):
+            for result in trial_context.unlearn(
+                method,
+                ALL_SPLITS,
+                every_epoch=False,
+                stop_after=confirmation.stop_after,
+                rewind=confirmation.rewinds,
+            ):
                 epochs.append(result)
                 yield
         logits = epochs[-1].logits if method else trial_context.oracle_logits
@@ -265,6 +315,7 @@ class Confirmer:
             status="done" if logits else "diverged",
             training_seed=confirmation.seed,
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
+            kept_epoch=epochs[-1].kept if epochs else None,
             mia_nonmembers=trial_context.data.nonmembers,
             original=original(confirmation.scenario, confirmation.seed).fingerprint,
             oracle=oracle(confirmation.scenario, confirmation.seed).fingerprint,

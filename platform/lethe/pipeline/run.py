@@ -24,7 +24,7 @@ from lethe.execution.supervision import Watch
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.boards import are_current, board_rows
 from lethe.pipeline.build import ArtifactBuilder
-from lethe.pipeline.confirm import Confirmation, Confirmer, confirmations, missing_from
+from lethe.pipeline.confirm import Confirmation, Confirmer, beyond_limits, confirmations, missing_from
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
 from lethe.plugins import added_code_of, packages_of
@@ -96,6 +96,7 @@ class StudyRun:
         self._tell(plan)
         if plan.complete:
             self._progress.say("Everything is there already: nothing to train, try or confirm.")
+            self._tell_limits(plan.method_searches, plan.trials)
             return
         joined = connect(
             address,
@@ -275,6 +276,12 @@ class StudyRun:
                 row.method_search == method_search.fingerprint and row.status == "done" for row in search.rows
             ):
                 self._problem(f"{method_search.title}: no trial finished, so there is no setting to confirm")
+        self._tell_limits(method_searches, search.rows)
+
+    def _tell_limits(self, method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> None:
+        for method_search in method_searches:
+            if told := beyond_limits(method_search, trials):
+                self._problem(told)
 
     def _problem(self, text: str) -> None:
         """Print a problem now, and keep it for the end."""

@@ -15,6 +15,7 @@ from lethe.results.views import (
     BudgetRow,
     ChosenRow,
     ContrastRow,
+    FrontRow,
     JointTestRow,
     LeaderboardRow,
     MeanRankRow,
@@ -41,6 +42,7 @@ class Board:
         optimism: of the settings that were chosen, the gap where that was and where it was not.
         budgets: what these searches spent.
         mean_ranks: the ranks of the methods over all boards of the study; the same on each of them.
+        fronts: the settings that no other dominates, of searches of several objectives.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
         duplicate: whether another board has the same title.
@@ -55,6 +57,7 @@ class Board:
     optimism: tuple[OptimismRow, ...]
     budgets: tuple[BudgetRow, ...]
     mean_ranks: tuple[MeanRankRow, ...]
+    fronts: tuple[FrontRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
     duplicate: bool = False
@@ -135,6 +138,9 @@ def boards_of(results: Results) -> list[Board]:
         row for row in to_rows(results.load("budgets"), BudgetRow) if row.method_search in method_searches
     )
     mean_ranks = to_rows(results.load("mean_ranks"), MeanRankRow)
+    fronts = _by_scenario(
+        row for row in to_rows(results.load("front"), FrontRow) if row.current and len(row.objectives) > 1
+    )
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -147,6 +153,7 @@ def boards_of(results: Results) -> list[Board]:
             tuple(optimism[key]),
             tuple(budgets[key]),
             tuple(one for one in mean_ranks if one.study == key[0]),
+            tuple(fronts[key]),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),
         )
@@ -165,6 +172,7 @@ ScenarioRowT = TypeVar(
     "ScenarioRowT",
     LeaderboardRow,
     ContrastRow,
+    FrontRow,
     JointTestRow,
     ChosenRow,
     SearchQualityRow,

@@ -8,7 +8,8 @@ from lethe.report._board import Board, is_choice
 from lethe.report._numbers import count, listed, p_value, percent, row_title
 from lethe.report._ranks import front_in_words
 from lethe.report._search_notes import search_notes
-from lethe.results.views import ChosenRow, LeaderboardRow
+from lethe.results.columns import json_column
+from lethe.results.views import ChosenRow, FrontRow, LeaderboardRow
 
 HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
@@ -35,10 +36,12 @@ def notes_of(board: Board) -> list[str]:
         *_joint(board),
         *_controls(board),
         *_taken(board),
+        *_rewound(board),
         *_unfinished(board),
         *_limit(board),
         *_budgets(board),
         *_searches(board),
+        *_fronts(board),
         *_not_carried_over(board),
         *_front(board),
         *_attack(board),
@@ -140,6 +143,17 @@ def _taken(board: Board) -> Iterator[str]:
             )
 
 
+def _rewound(board: Board) -> Iterator[str]:
+    for line in board.lines:
+        setting = json_column("setting", line.setting)
+        if setting.get("keep") == "rewind" and line.kept_epochs:
+            epochs = ", ".join(map(str, line.kept_epochs))
+            yield (
+                f"{row_title(line.row)}: of {setting.get('epochs')} epochs the runs returned to {epochs}, on "
+                f"{listed('seed', line.reporting_seeds)}; 0 is the original."
+            )
+
+
 def _not_carried_over(board: Board) -> Iterator[str]:
     confirmed = {line.row: line for line in board.lines if line.gap is not None}
     for choice in board.choices:
@@ -230,6 +244,24 @@ def _budgets(board: Board) -> Iterator[str]:
 def _front(board: Board) -> Iterator[str]:
     if front := front_in_words(board):
         yield front
+
+
+def _fronts(board: Board) -> Iterator[str]:
+    """List the front of each search of several objectives, by what was measured on the tuning seeds."""
+    for method in dict.fromkeys(row.method for row in board.fronts):
+        rows = [row for row in board.fronts if row.method == method]
+        points = "; ".join(_point(row) for row in rows)
+        settings = "1 setting is" if len(rows) == 1 else f"{len(rows)} settings are"
+        yield (
+            f'Front of {method}: {settings} dominated by no other on the tuning seeds: {points}. `lethe query "from '
+            'front"` has them.'
+        )
+
+
+def _point(row: FrontRow) -> str:
+    values = {"gap": row.gap, "ua_gap": row.ua_gap, "va_drop": row.va_drop, "compute": row.compute_share}
+    shown = ", ".join(f"{name} {percent(values[name])} %" for name in row.objectives)
+    return f"{shown} (chosen)" if row.chosen else shown
 
 
 def _attack(board: Board) -> Iterator[str]:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
+
+from pydantic_core import to_json
 
 from lethe.results.provenance import Provenance
 from lethe.results.rows import SettingColumns, StudyRow, TrialRow
 from lethe.storage.documents import MalformedError, read_json_object
 from lethe.storage.hashing import fingerprint
 from lethe.storage.root import StorageError
-from lethe.study import MethodSearch, Scenario, Study, write_study
+from lethe.study import Keep, MethodSearch, Scenario, Study, write_study
 from unlearning.data import SOURCES
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Precision
@@ -67,15 +70,29 @@ def scenario_columns(study: str, scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def setting_columns(method: Method) -> dict[str, Any]:
-    """Fill the `SettingColumns` but for the threshold; an option without a column of its own is in the JSON."""
+def kept_options(keep: Keep, kept_epoch: int | None = None) -> dict[str, Any]:
+    """Return what the JSON of a setting says of the epoch that counts; nothing where it is the last one.
+
+    Args:
+        kept_epoch: the epoch that a run stops after.
+    """
+    options = {"keep": keep} if keep != "last" else {}
+    return options | ({"kept_epoch": kept_epoch} if kept_epoch is not None else {})
+
+
+def setting_columns(method: Method, kept: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Fill the `SettingColumns` but for the threshold; an option without a column of its own is in the JSON.
+
+    Args:
+        kept: further options of the JSON (`kept_options`).
+    """
     options = method.model_dump(exclude={"name"})
     typed = {name: value for name, value in options.items() if name in SettingColumns.__dataclass_fields__}
     return {
         "method": method.name,
         "method_version": method.version,
         "method_package": _package(METHODS, method),
-        "setting": method.model_dump_json(),
+        "setting": to_json(method.model_dump(mode="json") | dict(kept)).decode() if kept else method.model_dump_json(),
         **typed,
     }
 

@@ -12,10 +12,12 @@ All of it follows from the rows: nothing is kept beside them, so the race is the
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from statistics import fmean, stdev
 
+from lethe.results.objectives import COLUMNS, Point, chosen_of, promising_first
 from lethe.results.rows import TrialRow
-from lethe.study import MethodSearch
+from lethe.study import MethodSearch, Objective
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,29 @@ class Contender:
     runs: tuple[TrialRow, ...]
 
     @property
+    def best_epoch(self) -> int | None:
+        """The epoch of the smallest mean gap over all its seeds, the earlier of two; None unless the best is kept."""
+        curves = [_curve(run) for run in self.runs]
+        if not all(curves):
+            return None
+        means = [fmean(chain.from_iterable(gaps)) for gaps in zip(*curves, strict=True)]
+        return 1 + means.index(min(means))
+
+    @property
     def gaps(self) -> tuple[float, ...]:
-        """The gap on each tuning seed that it ran on."""
+        """The gap on each tuning seed that it ran on, of the epoch that counts."""
+        if (epoch := self.best_epoch) is not None:
+            return tuple(chain.from_iterable(_curve(run)[epoch - 1] for run in self.runs))
         return tuple(gap for run in self.runs for gap in run.gap_per_seed or (run.gap,) if gap is not None)
+
+    def point(self, objectives: Sequence[Objective]) -> Point:
+        """Return the objectives, each the mean over the seeds that it ran on."""
+        return tuple(self.mean if name == "gap" else self._mean_of(COLUMNS[name]) for name in objectives)
+
+    def _mean_of(self, column: str) -> float:
+        return fmean(
+            (getattr(run, column) for run in self.runs), weights=[len(run.training_seeds) for run in self.runs]
+        )
 
     @property
     def mean(self) -> float:
@@ -166,10 +188,18 @@ def _is_done(row: TrialRow) -> bool:
     return row.status == "done" and row.gap is not None
 
 
+def _curve(run: TrialRow) -> list[Sequence[float]]:
+    """Return the gaps of each epoch, one a seed; none unless the study keeps the best epoch."""
+    values, seeds = run.gap_per_epoch or [], len(run.training_seeds)
+    return [values[at : at + seeds] for at in range(0, len(values), seeds)]
+
+
 def _promoted(method_search: MethodSearch, racing: Sequence[Contender]) -> list[Contender]:
     """Return the settings that run in the next round, the best first; a single one has nothing left to win."""
-    ranked = sorted(racing, key=lambda one: (one.mean, one.trial.number))
-    return ranked[: _kept(method_search, len(ranked))]
+    search = method_search.study.search
+    ordered = sorted(racing, key=lambda one: one.trial.number)
+    ranked = promising_first(search, [one.point(search.objectives) for one in ordered])
+    return [ordered[index] for index in ranked[: _kept(method_search, len(ranked))]]
 
 
 def _kept(method_search: MethodSearch, settings: int) -> int:
@@ -189,10 +219,11 @@ def _runs_to_come(method_search: MethodSearch, settings: int, rounds: int) -> in
 
 def _choose(method_search: MethodSearch, contenders: Sequence[Contender]) -> Contender | None:
     """Choose among the settings that ran on most seeds; the earlier one of two that are equal."""
+    search = method_search.study.search
     most = max((len(one.gaps) for one in contenders), default=0)
-    by_mean = method_search.study.search.choose == "mean"
-    return min(
-        (one for one in contenders if len(one.gaps) == most),
-        key=lambda one: (one.mean if by_mean else one.mean_plus_sd, one.trial.number),
-        default=None,
-    )
+    rivals = sorted((one for one in contenders if len(one.gaps) == most), key=lambda one: one.trial.number)
+    points = [one.point(search.objectives) for one in rivals]
+    steady = search.choose == "mean_plus_sd"
+    firsts = [one.mean_plus_sd if steady else point[0] for one, point in zip(rivals, points, strict=True)]
+    found = chosen_of(search, points, firsts)
+    return None if found is None else rivals[found]

@@ -202,8 +202,37 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     copied_from: Annotated[str | None, Column("", "trial whose result answered this repeated setting")] = None
     epochs_done: Annotated[int, Column("epochs", "epochs that were run")]
     gap_per_seed: Annotated[list[float], Column("fraction", "gap of each training seed")]
+    kept_epochs: Annotated[
+        list[int] | None,
+        Column(
+            "",
+            "epoch that counts, on each training seed: the last one unless `keep` says otherwise, 0 for the "
+            "original; null in results of an early version",
+        ),
+    ] = None
+    gap_per_epoch: Annotated[
+        list[float] | None,
+        Column(
+            "fraction",
+            "gap after each epoch, on each training seed of it, where the study keeps the best epoch; else null",
+        ),
+    ] = None
     original_gap: Annotated[
         float | None, Column("fraction", "gap of the originals of the same seeds: what doing nothing gives")
+    ] = None
+    ua_gap: Annotated[
+        float | None,
+        Column("fraction", "mean absolute difference of UA to the paired oracle; null in results of an early version"),
+    ] = None
+    va_drop: Annotated[
+        float | None, Column("fraction", "how far VA is below the paired oracle's, 0 where it is above; null likewise")
+    ] = None
+    compute_share: Annotated[
+        float | None,
+        Column("fraction", "images trained on up to the epoch that counts, as a share of retraining's; null likewise"),
+    ] = None
+    objectives: Annotated[
+        list[str] | None, Column("", "what its search minimises; null, for the gap, in results of an early version")
     ] = None
     originals: Annotated[list[str], Column("", "fingerprints of the originals")]
     oracles: Annotated[list[str], Column("", "fingerprints of the oracles")]
@@ -254,6 +283,10 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     ]
     training_seed: Annotated[int, Column("", "training seed of the original and its paired oracle")]
     unlearning_seed: Annotated[int | None, Column("", "seed of the unlearning run; null where nothing is run")] = None
+    kept_epoch: Annotated[
+        int | None,
+        Column("", "epoch whose weights were measured, 0 for the original; null without a run and in early results"),
+    ] = None
     mia_nonmembers: Annotated[Literal["val", "test"], Column("", "split that the attack takes non-members from")]
     mia_correctness: Annotated[float | None, Column("fraction", "MIA-efficacy from correctness")] = None
     mia_entropy: Annotated[float | None, Column("fraction", "MIA-efficacy from entropy")] = None

@@ -17,7 +17,7 @@ on_board as (
 ended as (select study, method_search, max(ended_at) as ended_at from trials group by all)
 select c.*, b.specification_id, b.data_hash, b.training,
     t.lethe_version, t.code_version, t.method_version, t.method_package, ended.ended_at,
-    l.gap as confirmed, l.gap_low, l.gap_high, l.reporting_seeds,
+    l.setting as confirmed_setting, l.gap as confirmed, l.gap_low, l.gap_high, l.reporting_seeds,
     o.gap as original, o.gap_low as original_low, o.gap_high as original_high
 from chosen c
 join on_board b using (study, method_search)
@@ -33,7 +33,8 @@ order by c.dataset, c.augmentation, c.forget, c.network, c.row, c.study, c.metho
 def chosen_settings(root: StorageRoot, study: str | None = None, *, complete: bool = False) -> list[ChosenSetting]:
     """Return the chosen setting of every row that a search was made for, by data set, scenario and row.
 
-    They are those of each study's specification that was run last.
+    They are those of each study's specification that was run last. A setting of which the best epoch counts is among them
+    once it is confirmed: until then no row names the epoch.
 
     Args:
         study: the one study whose settings are returned; all if not given.
@@ -44,16 +45,34 @@ def chosen_settings(root: StorageRoot, study: str | None = None, *, complete: bo
         CorruptRowError: a row holds a setting that no Lethe writes.
     """
     rows = Results(root, study).query(_CHOSEN).to_pylist()
-    return [_chosen(row) for row in rows if not complete or row["tuning_trials"] >= row["planned_trials"]]
+    settings = [
+        (row, json_column("setting", row["confirmed_setting"] or row["setting"]))
+        for row in rows
+        if not complete or _has_ended(row)
+    ]
+    return [
+        _chosen(row, setting)
+        for row, setting in settings
+        if setting.get("keep") != "best" or row["confirmed"] is not None
+    ]
 
 
-def _chosen(row: dict[str, Any]) -> ChosenSetting:
+def _has_ended(row: dict[str, Any]) -> bool:
+    """Return whether a search has ended; one with a budget in seconds has where its row is confirmed."""
+    if row["planned_seconds"] is not None:
+        return row["confirmed"] is not None
+    return bool(row["tuning_trials"] - row["tuning_raced"] >= row["planned_trials"])
+
+
+def _chosen(row: dict[str, Any], setting: dict[str, Any]) -> ChosenSetting:
     control = row["row"].removeprefix(row["method"]).strip()
     return ChosenSetting.model_validate(
         {
             "method": row["method"],
             "control": control or None,
-            "setting": {n: value for n, value in json_column("setting", row["setting"]).items() if n != "name"},
+            "setting": {n: value for n, value in setting.items() if n not in ("name", "keep", "kept_epoch")},
+            "kept_epoch": setting.get("kept_epoch"),
+            "rewinds": setting.get("keep") == "rewind",
             "tuned_on": {
                 name: row[name]
                 for name in ("dataset", "data_hash", "augmentation", "forget", "network", "precision", "training")

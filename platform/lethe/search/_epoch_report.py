@@ -35,6 +35,9 @@ class Report:
     Attributes:
         status: ``running`` until the last epoch.
         gap: mean over the tuning seeds; infinite where there is none, so that a scheduler can rank it.
+        ua_gap, va_drop: mean over the tuning seeds of the difference of UA to the oracle's, and of VA below it.
+        compute: images trained on so far, as a share of a retraining's; mean over the tuning seeds.
+        kept: the epoch whose weights were measured, on each seed: another than ``epoch`` where the run rewound.
         measures: None where the run diverged or failed.
         seconds_load: of fetching what the trial starts from; with the first epoch's report.
         cause: why it failed; None unless it did.
@@ -54,5 +57,9 @@ class Report:
     ended_at: datetime
     reference: Reference | None
     provenance: Provenance
+    kept: tuple[int, ...] = ()
+    ua_gap: float | None = None
+    va_drop: float | None = None
+    compute: float | None = None
     error: str | None = None
     cause: Failure | None = None

@@ -5,19 +5,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import optuna
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from lethe.errors import InputError
 from lethe.results import EpochRow, TrialRow, load, to_rows
 from lethe.results.columns import json_column
+from lethe.results.objectives import point_of
 from lethe.search._journal import open_journal
 from lethe.search._optuna import as_optuna_learns
 from lethe.storage.credentials import cut_credentials, without_credentials
 from lethe.storage.root import StorageRoot
+from lethe.study import Objective
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage
         f"{first.study}: {first.dataset}, augmentation {first.augmentation}, forget {first.forget}, {first.method} "
         f"({first.method_search[:8]})"
     )
-    study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+    directions = [StudyDirection.MINIMIZE] * len(_objectives(first))
+    study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     present = {trial.user_attrs.get("trial_id") for trial in study.get_trials(deepcopy=False)}
     gaps: defaultdict[int, dict[str, float | None]] = defaultdict(dict)
     for row in rows:
@@ -87,6 +92,10 @@ def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage
     return Exported(name, len(new), len(fit) - len(new), len(tried) - len(fit))
 
 
+def _objectives(row: TrialRow) -> Sequence[Objective]:
+    return cast(Sequence[Objective], row.objectives or ["gap"])
+
+
 def _trial(row: TrialRow, epochs: Sequence[EpochRow], race_gaps: dict[str, float | None]) -> FrozenTrial:
     """Make the trial that a sampler learns from; its gaps on the seeds of the race are attributes of it."""
     space: dict[str, BaseDistribution] = {
@@ -94,13 +103,16 @@ def _trial(row: TrialRow, epochs: Sequence[EpochRow], race_gaps: dict[str, float
         for name, distribution in json_column("search_space", row.search_space or "{}").items()
     }
     setting = json_column("setting", row.setting)
-    state, gap = as_optuna_learns(row.status, row.gap)
+    objectives = _objectives(row)
+    state, point = as_optuna_learns(row.status, point_of(row, objectives), len(objectives))
     trial = optuna.create_trial(
         state=state,
-        value=gap,
+        values=point,
         params={name: setting[name] for name in space},
         distributions=space,
-        intermediate_values={epoch.epoch: epoch.gap for epoch in epochs if epoch.gap is not None},
+        intermediate_values={
+            epoch.epoch: epoch.gap for epoch in epochs if epoch.gap is not None and len(objectives) == 1
+        },
         user_attrs={"trial_id": row.trial_id, "status": row.status, "original_gap": row.original_gap}
         | ({"race_gaps": race_gaps} if race_gaps else {}),
     )

@@ -68,7 +68,7 @@ class Journal:
             study = optuna.create_study(
                 storage=self._storage,
                 study_name=f"{method_search.title} ({method_search.fingerprint[:8]})",
-                direction="minimize",
+                directions=["minimize"] * len(method_search.study.search.objectives),
                 load_if_exists=True,
             )
         numbers = [trial.user_attrs.get("number") for trial in study.get_trials(deepcopy=False)]
@@ -79,7 +79,7 @@ class Journal:
                 return
             copy = optuna.create_trial(
                 state=trial.state,
-                value=trial.value,
+                values=trial.values,
                 params=trial.params,
                 distributions=trial.distributions,
                 intermediate_values=trial.intermediate_values,
@@ -116,8 +116,8 @@ class Journal:
         with self._root.reporting(f"open {self._name} in"):
             storage = open_journal(self._file)
         for study in storage.get_all_studies():
-            if study.directions != [StudyDirection.MINIMIZE]:
-                raise BrokenJournalError(f"its study {study.study_name!a} does not minimise one value")
+            if set(study.directions) != {StudyDirection.MINIMIZE}:
+                raise BrokenJournalError(f"its study {study.study_name!a} does not minimise")
         return storage
 
 

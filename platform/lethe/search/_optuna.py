@@ -17,6 +17,7 @@ import optuna
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from lethe.results.objectives import Point
 from lethe.results.race import trials_allowed
 from lethe.results.rows import ProposedBy
 from lethe.search._space import Setting, distributions_of, startup_setting
@@ -33,8 +34,9 @@ SAMPLERS: Final[dict[str, Callable[[int], BaseSampler]]] = {
 LEARNS_FROM: Final = {"tpe": (TrialState.COMPLETE, TrialState.PRUNED), "gp": (TrialState.COMPLETE,)}
 """The trials that a sampler's model rests on; a sampler without a model is not named."""
 
-WORST_GAP: Final = 1.0
-"""What Optuna learns of a trial that diverged: no mean of four differences between fractions is larger."""
+WORST: Final = 1.0
+"""What Optuna learns of a trial that diverged, of each objective: no difference between fractions is larger, and who
+trains as much as a retraining does need not unlearn."""
 
 
 @dataclass(frozen=True)
@@ -70,29 +72,37 @@ class Outcome:
     """How a trial ended.
 
     Attributes:
-        gaps: the objective after each epoch.
+        gaps: the gap after each epoch.
         seconds: what the trial took; they matter where a search has a budget of seconds.
+        counted: the objectives in the epoch that counts; None: the gap after the last one alone.
     """
 
     status: str
     gaps: tuple[float, ...]
     seconds: float = 0.0
+    counted: Point | None = None
+
+    @property
+    def point(self) -> Point | None:
+        """The objectives; None where there are none."""
+        return self.counted or self.gaps[-1:] or None
 
 
-def as_optuna_learns(status: str, gap: float | None) -> tuple[TrialState, float | None]:
-    """Return the state and the value by which Optuna learns of a trial.
+def as_optuna_learns(status: str, point: Point | None, objectives: int) -> tuple[TrialState, Point | None]:
+    """Return the state and the values by which Optuna learns of a trial.
 
-    A diverged trial is COMPLETE with the worst gap: samplers leave FAIL out and would go on proposing what diverges. A
-    failed trial is FAIL: an error says nothing of its setting.
+    A diverged trial is COMPLETE with the worst values: samplers leave FAIL out and would go on proposing what diverges.
+    A failed trial is FAIL: an error says nothing of its setting.
 
     Args:
-        gap: the objective after the last epoch; None without one.
+        point: the objectives in the epoch that counts; None without any.
+        objectives: how many there are.
     """
     match status:
         case "done":
-            return TrialState.COMPLETE, gap
+            return TrialState.COMPLETE, point
         case "diverged":
-            return TrialState.COMPLETE, WORST_GAP
+            return TrialState.COMPLETE, (WORST,) * objectives
         case "stopped":
             return TrialState.PRUNED, None
     return TrialState.FAIL, None
@@ -117,7 +127,8 @@ class OptunaSearch:
     ) -> None:
         self.method_search = method_search
         self._distributions = distributions_of(method_search)
-        self._study = optuna.create_study(direction="minimize", sampler=RandomSampler())
+        self._objectives = len(method_search.study.search.objectives)
+        self._study = optuna.create_study(directions=["minimize"] * self._objectives, sampler=RandomSampler())
         self._known = dict(known)
         self._tell_dashboard = tell_dashboard
         self._asked: list[Trial] = []
@@ -215,9 +226,10 @@ class OptunaSearch:
 
     def _tell(self, number: int) -> None:
         trial, outcome = self._asked[number], self._outcomes[number]
-        for epoch, gap in enumerate(outcome.gaps, start=1):
+        # Optuna takes intermediate values of a single objective alone.
+        for epoch, gap in enumerate(outcome.gaps if self._objectives == 1 else (), start=1):
             trial.report(gap, epoch)
-        state, value = as_optuna_learns(outcome.status, outcome.gaps[-1] if outcome.gaps else None)
+        state, point = as_optuna_learns(outcome.status, outcome.point, self._objectives)
         trial.set_user_attr("status", outcome.status)
-        self._tell_dashboard(self._study.tell(trial, value, state))
+        self._tell_dashboard(self._study.tell(trial, point, state))
         self._learnt += state in LEARNS_FROM.get(self.method_search.study.search.sampler, ())

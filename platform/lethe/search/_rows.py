@@ -10,12 +10,12 @@ from optuna.distributions import distribution_to_json
 
 from lethe.execution.failures import Failure
 from lethe.results import EpochRow, TrialRow
-from lethe.results.columns import scenario_columns, setting_columns
+from lethe.results.columns import kept_options, scenario_columns, setting_columns
 from lethe.results.provenance import Provenance
 from lethe.search._epoch_report import Report, Status
 from lethe.search._optuna import Proposal
 from lethe.search._space import distributions_of
-from lethe.study import MethodSearch
+from lethe.study import Keep, MethodSearch
 from unlearning.evaluation import Measures
 
 
@@ -45,12 +45,13 @@ def trial_row(
     )
     now = datetime.now(UTC)
     last = reports[-1] if reports else None
+    kept = kept_report(reports, method_search.choice.keep, status)
     return TrialRow(
         **scenario_columns(study.name, scenario),
-        **setting_columns(method_search.method_at(proposal.setting)),
+        **setting_columns(method_search.method_at(proposal.setting), kept_options(method_search.choice.keep)),
         **asdict(last.provenance if last else Provenance()),
         **_compared(last),
-        **_measured(last.measures if last else None),
+        **_measured(kept.measures if kept else None),
         trial_id=trial_id(method_search, proposal.number, proposal.round),
         method_search=method_search.fingerprint,
         number=proposal.number,
@@ -66,8 +67,14 @@ def trial_row(
         prior_from=proposal.prior_from,
         round=proposal.round,
         epochs_done=last.epoch if last else 0,
-        gap=last.gap if last and last.measures else None,
-        gap_per_seed=list(last.gap_per_seed) if last else [],
+        gap=kept.gap if kept and kept.measures else None,
+        gap_per_seed=list(kept.gap_per_seed) if kept else [],
+        kept_epochs=list(kept.kept) if kept else [],
+        ua_gap=kept.ua_gap if kept else None,
+        va_drop=kept.va_drop if kept else None,
+        compute_share=kept.compute if kept else None,
+        objectives=list(study.search.objectives),
+        gap_per_epoch=_curve(reports) if method_search.choice.keep == "best" else None,
         seconds_load=sum(report.seconds_load for report in reports),
         seconds_unlearn=sum(report.seconds_unlearn for report in reports),
         seconds_evaluate=sum(report.seconds_evaluate for report in reports),
@@ -76,6 +83,20 @@ def trial_row(
         started_at=last.started_at if last else now,
         ended_at=last.ended_at if last else now,
     )
+
+
+def kept_report(reports: Sequence[Report], keep: Keep, status: Status) -> Report | None:
+    """Return the report of the epoch that counts: the last one, or the best, the earlier of two equal ones.
+
+    Of a trial that ended otherwise than done the last one counts. None where there is none.
+    """
+    if keep == "best" and status == "done":
+        return min(reports, key=lambda report: (report.gap, report.epoch))
+    return reports[-1] if reports else None
+
+
+def _curve(reports: Sequence[Report]) -> list[float]:
+    return [gap for report in reports if report.measures for gap in report.gap_per_seed]
 
 
 def epoch_rows(trial: TrialRow, reports: Sequence[Report]) -> list[EpochRow]:

@@ -2,9 +2,11 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean
+from types import MappingProxyType
+from typing import Any
 
 from lethe.artifacts import oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
@@ -31,12 +33,14 @@ class TrialTask:
     scenario: Scenario
     method: Method
     seeds: tuple[int, ...]
+    rewind: bool = False
 
     @classmethod
     def of(cls, proposal: Proposal) -> "TrialTask":
         """Make the task of a proposal."""
         method_search = proposal.method_search
-        return cls(method_search.scenario, method_search.method_at(proposal.setting), proposal.seeds)
+        method = method_search.method_at(proposal.setting)
+        return cls(method_search.scenario, method, proposal.seeds, method_search.choice.keep == "rewind")
 
 
 class TrialWorker:
@@ -69,9 +73,14 @@ class TrialWorker:
         trial_contexts = [self._contexts.trial_context(task.scenario, seed) for seed in task.seeds]
         reference = _reference(trial_contexts, task.method)
         seconds_load = time.perf_counter() - begun
-        runs = [trial_context.unlearn(task.method, SPLITS, every_epoch=True) for trial_context in trial_contexts]
+        runs = [
+            trial_context.unlearn(task.method, SPLITS, every_epoch=True, rewind=task.rewind)
+            for trial_context in trial_contexts
+        ]
+        images = [trial_context.images_required(task.method) for trial_context in trial_contexts]
         for results in zip(*runs, strict=False):
-            yield self._epoch(task, trial_contexts, results, reference, stopwatch, seconds_load)
+            images = [count + result.images_unlearn for count, result in zip(images, results, strict=True)]
+            yield self._epoch(task, trial_contexts, results, reference, stopwatch, seconds_load, images)
             seconds_load = 0.0
 
     def _epoch(
@@ -82,6 +91,7 @@ class TrialWorker:
         reference: Reference,
         stopwatch: Stopwatch,
         seconds_load: float,
+        images: Sequence[int],
     ) -> Report:
         epoch = results[0].epoch
         losses = [result.loss for result in results if result.loss is not None and math.isfinite(result.loss)]
@@ -97,7 +107,7 @@ class TrialWorker:
             trial_context.evaluator.measure(result.logits)
             for trial_context, result in zip(trial_contexts, results, strict=True)
         ]
-        measures = [one for one, _ in measured]
+        measures, oracles = [one for one, _ in measured], [one.oracle for one in trial_contexts]
         return self._report(
             epoch,
             "done" if epoch == task.method.epochs else "running",
@@ -106,9 +116,16 @@ class TrialWorker:
             reference=reference,
             costs={**costs, "seconds_attack": sum(seconds for _, seconds in measured)},
             measures=mean_of(measures),
-            gaps=tuple(
-                gap_of(one, trial_context.oracle) for one, trial_context in zip(measures, trial_contexts, strict=True)
-            ),
+            gaps=tuple(gap_of(one, oracle) for one, oracle in zip(measures, oracles, strict=True)),
+            more={
+                "kept": tuple(result.kept for result in results),
+                "ua_gap": fmean(abs(one.ua - oracle.ua) for one, oracle in zip(measures, oracles, strict=True)),
+                "va_drop": fmean(max(0.0, oracle.va - one.va) for one, oracle in zip(measures, oracles, strict=True)),
+                "compute": fmean(
+                    count / trial_context.images_retrain
+                    for count, trial_context in zip(images, trial_contexts, strict=True)
+                ),
+            },
         )
 
     def _report(
@@ -122,10 +139,16 @@ class TrialWorker:
         costs: dict[str, float] | None = None,
         measures: Measures | None = None,
         gaps: tuple[float, ...] = (),
+        more: Mapping[str, Any] = MappingProxyType({}),
         error: str | None = None,
         cause: Failure | None = None,
     ) -> Report:
-        seconds = {"seconds_load": 0.0, "seconds_unlearn": 0.0, "seconds_evaluate": 0.0, "seconds_attack": 0.0}
+        seconds: dict[str, Any] = {
+            "seconds_load": 0.0,
+            "seconds_unlearn": 0.0,
+            "seconds_evaluate": 0.0,
+            "seconds_attack": 0.0,
+        }
         return Report(
             epoch=epoch,
             status=status,
@@ -140,6 +163,7 @@ class TrialWorker:
             provenance=self._contexts.provenance,
             error=error,
             cause=cause,
+            **more,
         )
 
 

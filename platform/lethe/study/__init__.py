@@ -1,6 +1,6 @@
 """A study: YAML read into checked options, expanded into scenarios and method searches."""
 
-from lethe.study._model import MethodChoice, Resources, Search, Seeds, Study
+from lethe.study._model import Keep, MethodChoice, Objective, Resources, Search, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
 from lethe.study._scenarios import MethodSearch, Prior, Scenario, expand, method_versions, scenarios_of
 from lethe.study._schema import json_schema
@@ -15,8 +15,10 @@ from unlearning.ranges import Choices, Range
 __all__ = [
     "Choices",
     "ChosenSetting",
+    "Keep",
     "MethodChoice",
     "MethodSearch",
+    "Objective",
     "Prior",
     "Range",
     "Resources",

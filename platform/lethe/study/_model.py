@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count, islice, product
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import (
@@ -46,6 +46,9 @@ DEFAULT: Final = "default"
 Dimension = Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_shape)]
 
 
+Keep = Literal["last", "best", "rewind"]
+
+
 class MethodChoice(Options):
     """A method of the study: its fixed options stand beside ``name``, the searched ones under ``search``.
 
@@ -56,6 +59,12 @@ class MethodChoice(Options):
     name: str = Field(description="name of the method")
     fixed: dict[str, Any] = Field(default_factory=dict, description="options that are the same in every trial")
     search: dict[str, Dimension] = Field(default_factory=dict, description="options to search, each with its values")
+    keep: Keep = Field(
+        "last",
+        description="epoch that counts: the `last`; the `best`, of the smallest mean gap on the tuning seeds, after "
+        "which confirmations stop; or `rewind`: that to which each run returns by itself, whose error on the forget "
+        "set is nearest to the last epoch's error on validation images of its classes",
+    )
     _method: type[Method] = PrivateAttr()
 
     @model_validator(mode="before")
@@ -63,9 +72,9 @@ class MethodChoice(Options):
     def _gather(cls, value: object) -> object:
         if not isinstance(value, dict) or "fixed" in value:
             return value
-        fixed = {key: option for key, option in value.items() if key not in ("name", "search")}
-        named = {"name": value["name"]} if "name" in value else {}
-        return {**named, "fixed": fixed, "search": _searched(value.get("name"), fixed, value.get("search") or {})}
+        own = {key: value[key] for key in ("name", "keep") if key in value}
+        fixed = {key: option for key, option in value.items() if key not in (*own, "search")}
+        return {**own, "fixed": fixed, "search": _searched(value.get("name"), fixed, value.get("search") or {})}
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -73,6 +82,8 @@ class MethodChoice(Options):
         problems = [*self._unknown(), *self._both(), *self._out_of_bounds()]
         if problems:
             raise ValueError("\n".join(problems))
+        if problem := self._unkept():
+            raise ValueError(f"keep: {problem}")
         return self
 
     @property
@@ -145,6 +156,17 @@ class MethodChoice(Options):
             for name in (*self.fixed, *self.search)
             if name not in valid
         ]
+
+    def _unkept(self) -> str:
+        """Return why there is no epoch to choose; empty where there is, or the last one counts."""
+        if self.keep == "last":
+            return ""
+        if self.example.rewinds:
+            return f"wanted last, since this setting of {self.name} returns to an epoch by itself, got {self.keep}"
+        epochs, fewest = self.longest, 2 if self.keep == "best" else 1
+        if epochs < fewest:
+            return f"{self.keep} takes a trial of {fewest} or more epochs, got {epochs} of {self.name}; wanted last"
+        return ""
 
     def _both(self) -> list[str]:
         return [f"{name}: given as fixed and under search; keep one" for name in self.fixed if name in self.search]
@@ -266,6 +288,23 @@ def _one_as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+Objective = Literal["gap", "ua_gap", "va_drop", "compute"]
+
+
+class Limits(Options):
+    """The most that the chosen setting may have of an objective; none by default."""
+
+    gap: Annotated[float, Gt(0)] | None = Field(None, description="mean gap, a fraction")
+    ua_gap: Annotated[float, Gt(0)] | None = Field(None, description="difference of UA to the oracle's, a fraction")
+    va_drop: Annotated[float, Ge(0)] | None = Field(None, description="VA below the oracle's, a fraction")
+    compute: Annotated[float, Gt(0)] | None = Field(None, description="images trained on, as a share of a retraining's")
+
+    @property
+    def given(self) -> dict[Objective, float]:
+        """The limits that there are, by objective."""
+        return {name: value for name in get_args(Objective) if (value := getattr(self, name)) is not None}
+
+
 class Racing(Options):
     """Successive halving over the tuning seeds (Jamieson and Talwalkar, 2016): all settings on few, the best on all."""
 
@@ -310,10 +349,21 @@ class Search(Options):
         description="try every setting on the first tuning seeds, and only the promising ones on the others; `null` "
         "tries each on all of them. One tuning seed leaves nothing to race on",
     )
-    choose: Literal["mean", "mean_plus_sd"] = Field(
+    objectives: Annotated[tuple[Objective, ...], MinLen(1), Listed] = Field(
+        ("gap",),
+        description="what is minimised, each a mean over tuning seeds: the `gap`; `ua_gap`, the difference of UA to "
+        "the oracle's; `va_drop`, how far VA is below the oracle's; `compute`, images trained on as a share of a "
+        "retraining's. Several give a front of settings that no other dominates, of which `choose` takes one",
+    )
+    limits: Limits = Field(
+        Limits(), description="the most that the chosen setting may have of objectives, such as {compute: 0.1}"
+    )
+    choose: Literal["mean", "mean_plus_sd", "knee"] = Field(
         "mean",
-        description="of the settings that ran on most tuning seeds the one of the smallest mean gap is chosen, or of "
-        "the smallest mean + standard deviation over these seeds, which prefers a steady one",
+        description="of the settings that ran on most tuning seeds and keep the `limits` the one of the smallest mean "
+        "of the first objective is chosen, or of the smallest mean + standard deviation of the gap over these seeds, "
+        "which prefers a steady one, or the `knee`: that of the front that is nearest to the best value of each "
+        "objective, on scaled axes",
     )
 
     @model_validator(mode="after")
@@ -329,6 +379,25 @@ class Search(Options):
         """The settings files among `start_from`, by their positions there."""
         names = enumerate(self.start_from)
         return {number: Path(name).expanduser() for number, name in names if name.endswith(NamesFile().suffixes)}
+
+    @model_validator(mode="after")
+    def _objectives_agree(self) -> Self:
+        problems = [
+            f"limits: {name} is no objective of the search; objectives are {', '.join(self.objectives)}"
+            for name in self.limits.given
+            if name not in self.objectives
+        ]
+        if len(set(self.objectives)) < len(self.objectives):
+            problems.append(f"objectives: names one twice: {', '.join(self.objectives)}")
+        if self.choose == "knee" and len(self.objectives) == 1:
+            problems.append("choose: knee is a point of the front of several objectives, got one")
+        if self.choose == "mean_plus_sd" and self.objectives[0] != "gap":
+            problems.append(f"choose: mean_plus_sd wants gap as the first of objectives, got {self.objectives[0]}")
+        if self.early_stopping and self.objectives != ("gap",):
+            problems.append("early_stopping ranks trials by the gap alone; leave it or the other objectives out")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
 
 
 class Seeds(Options):
@@ -494,6 +563,16 @@ class Study(Options):
         if self.settings is not None and not any(map(self.takes, self.methods)):
             raise ValueError(
                 "settings: no method takes its setting from the file: each has options or a `search`; name one without"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _best_epoch_has_one_meaning(self) -> Self:
+        best = [choice.name for choice in self.methods if choice.keep == "best"]
+        if best and self.search.objectives != ("gap",):
+            raise ValueError(
+                f"methods: {', '.join(best)}: keep: best is the epoch of the smallest gap, and search.objectives are "
+                f"{', '.join(self.search.objectives)}; wanted last or rewind, with epochs under search"
             )
         return self
 

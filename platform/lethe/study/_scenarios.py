@@ -33,9 +33,12 @@ from unlearning.training import RECIPE_VERSION, Recipe
 SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise from results."""
 
-NO_PART: Final = ("trials", "seconds", "racing", "choose", "start_from")
-"""Options of a search that change neither the n-th setting nor its numbers on the seeds that all are tried on; the
-settings that `start_from` leads to do, and are a part themselves."""
+NO_PART: Final = ("trials", "seconds", "racing", "objectives", "limits", "choose", "start_from")
+"""Options of a search without which its draws are named; of these the objectives, and the settings that `start_from`
+leads to, are part of its fingerprint.
+
+The others change neither the n-th setting nor its numbers on the seeds that all are tried on.
+"""
 
 
 @dataclass(frozen=True)
@@ -208,8 +211,14 @@ class MethodSearch:
             {
                 **self._search,
                 **priors,
+                **self._objectives,
                 "scenario": self.scenario.fingerprint,
-                "method": {"name": self.choice.name, "fixed": self.choice.options, "search": self._ranges},
+                "method": {
+                    "name": self.choice.name,
+                    "fixed": self.choice.options,
+                    "search": self._ranges,
+                    **({"keep": self.choice.keep} if self.choice.keep != "last" else {}),
+                },
                 "method_versions": method_versions(self.choice.method),
                 "metric_versions": search_metric_versions(),
             }
@@ -219,8 +228,9 @@ class MethodSearch:
     def stream(self) -> str:
         """Return the name of the search's random draws: they follow from the options and from no version of a part.
 
-        Searches of one fingerprint have one stream; an option at its default is left out. `question` is what the
-        scenario was called first.
+        Searches of one fingerprint have one stream; an option at its default is left out. So are `keep` and the
+        objectives, which are then compared from the same start-up settings. `question` is what the scenario was called
+        first.
         """
         method = {"name": self.choice.name, "fixed": self.choice.changed, "search": self._ranges}
         return fingerprint({**self._search, "question": self.scenario.stream, "method": method})
@@ -275,6 +285,11 @@ class MethodSearch:
         return {name: dimension.model_dump(mode="json") for name, dimension in self.choice.search.items()}
 
     @property
+    def _objectives(self) -> dict[str, object]:
+        objectives = self.study.search.objectives
+        return {} if objectives == ("gap",) else {"objectives": list(objectives)}
+
+    @property
     def _search(self) -> dict[str, object]:
         return {
             "search": self.study.search.model_dump(mode="json", exclude=set(NO_PART)),
@@ -298,21 +313,22 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     """Expand a study over its data, augmentations, forget requests and methods, in the order of its file.
 
     Raises:
-        DataError: a forget request does not fit its data, two scenarios are the same under different names, or a method
-            can do nothing for a request; all methods and requests at once.
+        DataError: a forget request does not fit its data, two scenarios are the same under different names, a method
+            can do nothing for a request (all methods and requests at once), or is to rewind where val lacks the classes
+            that are to be forgotten from.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
+    _refuse_rewinding(scenarios, study, datasets)
     settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
     found: list[MethodSearch] = []
     for scenario in scenarios:
         for choice in study.methods:
             setting = settings.get((scenario.fingerprint, choice.name))
             if setting:
-                at = MethodChoice(name=choice.name, fixed=setting.setting)
-                found.append(MethodSearch(scenario, at, study, taken=setting))
+                found.append(MethodSearch(scenario, setting.choice, study, taken=setting))
                 continue
             found.append(MethodSearch(scenario, choice, study))
             for control, of_control in study.searched_controls(choice).items():
@@ -347,6 +363,20 @@ def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None
     ]
     if faults:
         raise DataError("\n".join(dict.fromkeys(faults)))
+
+
+def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, datasets: Mapping[AnySource, ImageData]) -> None:
+    """Refuse to rewind where no image of val has a class that is to be forgotten from."""
+    rewinding = [choice.name for choice in study.methods if choice.keep == "rewind"]
+    by_hash = {data.content_hash: data for data in datasets.values()}
+    for scenario in scenarios if rewinding else ():
+        data = by_hash[scenario.data_hash]
+        forgotten = data.train.labels_N[scenario.forget.indices_F]
+        if not torch.isin(data.val.labels_N, forgotten).any():
+            raise DataError(
+                f"{scenario.title}: {', '.join(rewinding)} with keep: rewind looks at validation images of the classes "
+                "that are to be forgotten from, and there are none; wanted last or best"
+            )
 
 
 def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:

@@ -16,7 +16,8 @@ def json_schema() -> dict[str, Any]:
     schema = Study.model_json_schema()
     definitions = schema.pop("$defs")
     del definitions[MethodChoice.__name__]
-    methods = {name: _method(method.model_json_schema(), definitions) for name, method in METHODS.items()}
+    keep = MethodChoice.model_json_schema()["properties"]["keep"]
+    methods = {name: _method(method.model_json_schema(), definitions, keep) for name, method in METHODS.items()}
     schema["properties"]["methods"]["items"] = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in methods]}
     definitions |= methods
     keys = schema["properties"]
@@ -31,10 +32,11 @@ def json_schema() -> dict[str, Any]:
     return dict(_without_titles(described))
 
 
-def _method(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a method's entry: its options, and beside them those that are searched."""
+def _method(schema: dict[str, Any], definitions: dict[str, Any], keep: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a method's entry: its options, and beside them which epoch counts and what is searched."""
     definitions |= schema.pop("$defs", {})
     options = {name: value for name, value in schema["properties"].items() if name != "name"}
+    schema["properties"]["keep"] = keep
     default = {"const": DEFAULT}
     searched = {"oneOf": [{"$ref": "#/$defs/Range"}, {"$ref": "#/$defs/Choices"}, default]}
     some = {

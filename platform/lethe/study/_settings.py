@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from lethe.study._model import Listed
+from lethe.study._model import Listed, MethodChoice
 from lethe.study._read import StudyError
 from lethe.study._wording import explain
 from lethe.study._yaml import YamlError, read_yaml, write_yaml
@@ -92,17 +92,30 @@ class ChosenSetting(Options):
     Attributes:
         control: which control of the method was tuned; None: the method itself.
         setting: the method's options by name.
+        kept_epoch: the epoch that a run stops after; None: it runs to its last one.
+        rewinds: whether a run returns to an epoch by itself (`keep: rewind`).
         date: when the search ended, UTC.
     """
 
     method: str
     control: str | None = None
     setting: dict[str, Any]
+    kept_epoch: int | None = None
+    rewinds: bool = False
     tuned_on: TunedOn
     search: Tuning
     confirmed: Confirmed | None = None
     versions: Versions
     date: str
+
+    @property
+    def choice(self) -> MethodChoice:
+        """The method at this setting.
+
+        Raises:
+            ValidationError: the method takes no such options.
+        """
+        return MethodChoice(name=self.method, fixed=self.setting, keep="rewind" if self.rewinds else "last")
 
     @property
     def row(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
-from lethe.study._model import MethodChoice, Study
+from lethe.study._model import Study
 from lethe.study._read import StudyError
 from lethe.study._settings import ChosenSetting, TunedOn, read_settings
 from lethe.study._wording import explain
@@ -92,7 +92,7 @@ def _faults(study: Study, taken: ChosenSetting) -> Iterator[str]:
             f"reporting seeds here; no setting is reported on seeds it was chosen on: name others in seeds.reporting"
         )
     try:
-        MethodChoice(name=taken.method, fixed=taken.setting)
+        _ = taken.choice
     except ValidationError as error:
         for item in error.errors():
             yield f"{taken.method}: {explain(item)}"

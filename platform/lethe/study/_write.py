@@ -1,7 +1,7 @@
 """Writes a checked study back as YAML; reading that gives the same study, and so the same method searches.
 
-Defaults are written out, but for those of methods, and of options that came later than results, such as `metrics` or
-`controls`: a specification that was kept before there were these options is still the same one.
+Defaults are written out, but for those of methods (`keep` too), and of options that came later than results, such as
+`metrics` or `controls`: a specification that was kept before there were these options is still the same one.
 """
 
 from collections.abc import Set
@@ -11,7 +11,7 @@ from lethe.study._model import MethodChoice, Search, Study
 from lethe.study._yaml import write_yaml
 from unlearning.ranges import Choices
 
-LATER: Final = ("early_stopping", "start_from", "seconds", "racing", "choose")
+LATER: Final = ("early_stopping", "start_from", "seconds", "racing", "objectives", "limits", "choose")
 """Options of a search that are written only where they are not at their defaults."""
 
 
@@ -23,6 +23,8 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
     """
     content = study.model_dump(mode="json", exclude={"methods"})
     content["search"] = {name: value for name, value in content["search"].items() if _is_written(study, name)}
+    if "limits" in content["search"]:
+        content["search"]["limits"] = dict(study.search.limits.given)
     content["methods"] = [_method(choice) for choice in study.methods]
     unset = {name for name in ("metrics", "audits", "settings") if not getattr(study, name)}
     left_out = {*without, *unset, *({"controls"} if study.controls == "shown" else ())}
@@ -41,4 +43,5 @@ def _method(choice: MethodChoice) -> dict[str, Any]:
         name: list(dimension.choices) if isinstance(dimension, Choices) else dimension.model_dump(mode="json")
         for name, dimension in choice.search.items()
     }
-    return {"name": choice.name, **choice.fixed, **({"search": search} if search else {})}
+    keep = {"keep": choice.keep} if choice.keep != "last" else {}
+    return {"name": choice.name, **choice.fixed, **keep, **({"search": search} if search else {})}

@@ -123,6 +123,12 @@ options that are searched, each with a range or a list of choices:
 `lethe methods NAME` list them. `default` in place of one range takes the declared one, as in `search: {lr: default,
 loop: [sequential, mixed]}`. It is the same study as one in which the ranges are written out, and is kept so.
 
+`keep` says which epoch counts: `last` (the default), `best` or `rewind`. `best` is the epoch of the smallest mean gap
+on the tuning seeds; a confirmation runs the same schedule and stops after it. With `rewind` each run returns by itself,
+without an oracle, to the epoch (0, the original, is one) whose error on D_f is nearest to the last epoch's error on
+validation images of its classes, the rule of SCRUB+R; looking for it counts as time of unlearning. `best` takes trials
+of two epochs or more, `rewind` of one or more: methods that edit the weights once have only the `last`.
+
 An option that is neither fixed nor searched has its default. A range of an option that is a whole number proposes whole
 numbers. [methods.md](methods.md) says what the methods do and where they come from.
 """

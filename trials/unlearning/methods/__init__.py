@@ -23,6 +23,7 @@ from unlearning.methods._nothing import Nothing
 from unlearning.methods._r2d import RewindDescend
 from unlearning.methods._random_label import RandomLabel
 from unlearning.methods._regun import ReGUn
+from unlearning.methods._rewinding import Rewinding
 from unlearning.methods._salun import SalUn
 from unlearning.methods._salun_soft import SalUnSoft
 from unlearning.methods._scissorhands import Scissorhands
@@ -99,6 +100,7 @@ __all__ = [
     "RandomLabel",
     "ReGUn",
     "RewindDescend",
+    "Rewinding",
     "SFRon",
     "SGDMethod",
     "SalUn",

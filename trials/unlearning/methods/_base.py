@@ -125,6 +125,11 @@ class Method(Options, ABC):
         """
         return None
 
+    @property
+    def rewinds(self) -> bool:
+        """Whether this setting returns to an earlier epoch by a rule of its own."""
+        return False
+
     def controls(self) -> dict[str, "Method"]:
         """Return the controls that a table shows beside this setting, by what distinguishes them; none by default."""
         return {}

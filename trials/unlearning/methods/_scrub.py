@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from annotated_types import Ge, Gt
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.engine import Batch, Engine, Step, StepPass, Stream
+from unlearning.engine import Batch, Step, StepPass, Stream
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import distillation, true_loss
+from unlearning.methods._rewinding import Rewinding
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
 from unlearning.ranges import Ranges, choices, logarithmic, plain
 
@@ -64,6 +64,11 @@ class Scrub(DescentMethod):
         bool, Field(description="SCRUB+R: return to the epoch whose forget error is nearest to that of unseen images")
     ] = False
 
+    @property
+    def rewinds(self) -> bool:
+        """Whether this is SCRUB+R."""
+        return self.rewind
+
     def prepare(self, context: UnlearningContext, seed: int) -> None:
         """Make the original the teacher."""
         context.engine.teach("original")
@@ -90,36 +95,9 @@ class Scrub(DescentMethod):
         if not self.rewind:
             yield from super().unlearn(context, seed)
             return
-        unseen = _unseen(context)
-        kept = [_copy(context.engine)]
-        errors = [_forget_error(context)]
-        for loss in super().unlearn(context, seed):
-            kept.append(_copy(context.engine))
-            errors.append(_forget_error(context))
-            if len(kept) > self.epochs:
-                wanted = _error(context.engine, *unseen)
-                distances = [abs(error - wanted) for error in errors]
-                context.model.load_state_dict(kept[distances.index(min(distances))])
+        rewinding = Rewinding(context)
+        for number, loss in enumerate(super().unlearn(context, seed), start=1):
+            rewinding.note()
+            if number == self.epochs:
+                rewinding.rewind()
             yield loss
-
-
-def _unseen(context: UnlearningContext) -> tuple[Tensor, Tensor]:
-    held_out, task = context.held_out, context.task
-    if held_out is not None:
-        used_N = torch.isin(held_out.labels_N, task.labels_N[task.forget_N])
-        if used_N.any():
-            return held_out.images_NCHW[used_N.to(held_out.images_NCHW.device)], held_out.labels_N[used_N]
-    raise ValueError("SCRUB+R needs held-out images of the classes of the forget set, got none")
-
-
-def _copy(engine: Engine) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in engine.model.state_dict().items()}
-
-
-def _forget_error(context: UnlearningContext) -> float:
-    engine, task = context.engine, context.task
-    return _error(engine, engine.images_NCHW[task.forget_N.to(engine.device)], task.labels_N[task.forget_N])
-
-
-def _error(engine: Engine, images_NCHW: Tensor, labels_N: Tensor) -> float:
-    return float((engine.predict(images_NCHW).argmax(1) != labels_N).double().mean())

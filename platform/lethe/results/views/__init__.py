@@ -12,6 +12,7 @@ from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._failures import FAILURES, FailureRow
+from lethe.results.views._front import FRONT, FrontRow
 from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
 from lethe.results.views._leaderboard import LEADERBOARD, LeaderboardRow
 from lethe.results.views._mean_ranks import MEAN_RANKS, MeanRankRow
@@ -35,6 +36,7 @@ VIEWS: Final[dict[str, View]] = {
     "chosen": CHOSEN,
     "optimism": OPTIMISM,
     "budgets": BUDGETS,
+    "front": FRONT,
     "augmentation": AUGMENTATION,
     "cost": COST,
     "search_quality": SEARCH_QUALITY,
@@ -58,6 +60,7 @@ __all__ = [
     "CostRow",
     "DeviationRow",
     "FailureRow",
+    "FrontRow",
     "JointTestRow",
     "LeaderboardRow",
     "MeanRankRow",

@@ -97,6 +97,10 @@ class _Line:
     ]
     trial_id: Annotated[str | None, Column("", "trial that chose the setting")]
     setting: Annotated[str, Column("", "the setting, as JSON")]
+    kept_epochs: Annotated[
+        list[int] | None,
+        Column("", "epoch that was measured, on each reporting seed; null without a run and in early results"),
+    ]
     mia_nonmembers: Annotated[str, Column("", "split that the attack takes non-members from")]
     forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
     training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")]
@@ -197,6 +201,7 @@ lines as (
         any_value(method_search) as method_search,
         any_value(trial_id) as trial_id,
         arg_min(setting, training_seed) as setting,
+        list(kept_epoch order by training_seed) filter (kept_epoch is not null) as kept_epochs,
         any_value(mia_nonmembers) as mia_nonmembers,
         max(forget_images) as forget_images,
         any_value(training) as training,
@@ -235,7 +240,7 @@ select {SCENARIO}, specification_id, row, method, untuned, seeds, seeds_wanted, 
             excess, excess_error * sqrt(excess_oracles), excess_oracles, if(gap < untouched, margin, null)
         ) end as seeds_to_decide,
     seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_raced, tuning_seconds,
-    method_search, trial_id, setting,
+    method_search, trial_id, setting, kept_epochs,
     mia_nonmembers, forget_images, training, reporting_seeds, tuning_seeds, tuned_in, tuned_on_other_data
 from judged left join floors using (study, scenario)
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row
