@@ -33,8 +33,8 @@ order by c.dataset, c.augmentation, c.forget, c.network, c.row, c.study, c.metho
 def chosen_settings(root: StorageRoot, study: str | None = None, *, complete: bool = False) -> list[ChosenSetting]:
     """Return the chosen setting of every row that a search was made for, by data set, scenario and row.
 
-    They are those of each study's specification that was run last. A setting of which the best epoch counts is among them
-    once it is confirmed: until then no row names the epoch.
+    They are those of each study's specification that was run last. A setting of which the best epoch counts is among
+    them once it is confirmed: until then no row names the epoch.
 
     Args:
         study: the one study whose settings are returned; all if not given.
