@@ -84,6 +84,6 @@ select {SCENARIO}, method_search, current, method, row, trial_id, setting, lr, d
 from weighed join spent using (study, method_search)
     left join confirmed_rows using (study, method_search, row, trial_id)
 where is_chosen
-order by {SCENARIO}, method, row
+order by {SCENARIO}, method, row, current, method_search
 """,
 )
