@@ -517,7 +517,16 @@ def test_a_setting_that_does_not_carry_over_is_named_with_both_gaps(store: Store
         pytest.approx(0.229),
         3,
     )
-    assert "a gap of 5.8 on the tuning seeds 0, 1, of 22.9 on the reporting seeds. More tuning seeds" in notes(store)
+    assert (
+        "a gap of 5.8 on the tuning seeds 0, 1, the best of 1 setting, and of 22.9 on the reporting seeds. More tuning "
+        "seeds"
+    ) in notes(store)
+
+
+def test_a_search_with_a_budget_of_seconds_names_it(store: Store, confirm: Confirm, make: Make) -> None:
+    choose(store, make, 0.19, seconds_total=55.0)
+    confirm("salun", (0.2, 0.25), method_search="c", trial_id="t0", planned_trials=1, planned_seconds=60.0)
+    assert "Each search might take 60 s of trials: salun 55 s." in notes(store)
 
 
 def test_a_larger_gap_whose_interval_holds_the_tuning_gap_is_not_called_lost(

@@ -83,6 +83,6 @@ select {SCENARIO}, method_search, current, method, trial_id, setting, lr, densit
 from weighed join spent using (study, method_search)
     left join confirmed_rows using (study, method_search, trial_id)
 where is_chosen
-order by {SCENARIO}, method
+order by {SCENARIO}, method, current, method_search
 """,
 )
