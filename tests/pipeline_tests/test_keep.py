@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lethe.cli import app
-from lethe.results import load
+from lethe.results import Store, TrialRow, load
 from lethe.study import Study, expand, read_study
 from unlearning.data import load as load_data
 
@@ -100,6 +100,19 @@ def test_a_search_that_keeps_an_epoch_continues_to_the_rows_of_an_undisturbed_on
         return [tuple(row[column] for column in columns) for row in found]
 
     assert told(results) == told(tmp_path / "elsewhere")
+
+
+def test_the_gap_of_a_setting_is_that_of_one_epoch_on_all_seeds_that_it_ran_on(
+    store: Store, make: Callable[..., Any]
+) -> None:
+    curves = {0: [0.1, 0.2, 0.3], 1: [0.8, 0.3, 0.1]}
+    for at, curve in curves.items():
+        common = {"status": "done", "copied_from": None, "setting": "{}", "number": 0, "method_search": "m"}
+        own = {"round": at, "training_seeds": [at], "gap": min(curve), "gap_per_seed": [min(curve)]}
+        store.append_trial(make(TrialRow, **common | own, trial_id=f"t{at}", gap_per_epoch=curve), [])
+    [setting] = load(store.root, "tried_settings").to_pylist()
+    assert setting["gap_per_seed"] == [0.3, 0.1]
+    assert setting["gap"] == 0.2
 
 
 def test_keeping_the_last_epoch_is_what_a_study_does_that_says_nothing(write_study: Callable[..., Path]) -> None:

@@ -1,5 +1,7 @@
 """The settings of each search, each with its mean over all tuning seeds that it ran on.
 
+Where the best epoch counts (`keep: best`) it is that of the smallest mean gap over all of a setting's seeds.
+
 A race (`search.racing`) runs a setting once on the first tuning seeds and again on further ones, each run a trial. Here
 they are one row, so that settings can be compared and counted.
 """
@@ -72,7 +74,23 @@ TRIED_SETTINGS: Final = View(
     "The settings of each search, repeated ones left out: mean gap over all tuning seeds that each ran on.",
     TriedSettingRow,
     f"""
-with in_search as ({IN_SEARCH}),
+with counted as (from ({IN_SEARCH}) where copied_from is null),
+epoch_gaps as (
+    select study, method_search, number, (place - 1) // len(training_seeds) + 1 as epoch, gap_per_epoch[place] as gap
+    from counted, unnest(range(1, len(gap_per_epoch) + 1)) as places(place)
+),
+epoch_means as (select study, method_search, number, epoch, avg(gap) as gap from epoch_gaps group by all),
+best_epochs as (
+    select study, method_search, number, arg_min(epoch, (gap, epoch)) as epoch from epoch_means group by all
+),
+in_search as (
+    select counted.* replace (
+        case when epoch is null then gap_per_seed
+            else gap_per_epoch[(epoch - 1) * len(training_seeds) + 1 : epoch * len(training_seeds)]
+        end as gap_per_seed
+    )
+    from counted left join best_epochs using (study, method_search, number)
+),
 tried as (
     select {SCENARIO}, method_search, number,
         any_value(current) as current, any_value(method) as method, any_value(row) as row,
@@ -86,7 +104,7 @@ tried as (
         flatten(list(training_seeds order by round)) as seeds,
         count(*) as runs,
         sum(seconds_total) as seconds
-    from in_search where copied_from is null
+    from in_search
     group by {SCENARIO}, method_search, number
 )
 select {SCENARIO}, method_search, current, method, row, number, trial_id, setting, lr, density, threshold,
