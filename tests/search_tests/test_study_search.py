@@ -1,5 +1,6 @@
 """The search of a whole study, without workers: what it deals and counts, and what it keeps and continues from."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from lethe.results import Store, TrialRow
+from lethe.results.columns import setting_of
 from lethe.results.provenance import Provenance
 from lethe.search import Journal, StudySearch
 from lethe.search._epoch_report import Report, Status
@@ -128,6 +130,22 @@ def test_a_continued_search_counts_what_it_found_and_ends_as_an_undisturbed_one(
         undisturbed.open_search(method_search)
     run(undisturbed)
     assert settings(continued) == settings(undisturbed)
+
+
+def test_a_setting_at_a_default_that_its_json_leaves_out_is_read_back(
+    write_study: Callable[..., Path], store: Store
+) -> None:
+    space = {"schedule": ["constant", "cosine"], "lr": {"low": 0.01, "high": 0.1}}
+    study = read_study(write_study(methods=[{"name": "fine_tune", "search": space}], search={"trials": 6, "window": 2}))
+    [method_search] = expand(study, {source: load(source) for source in study.data})
+    search = StudySearch([method_search], store, Journal(store.root, study.name))
+    search.open_search(method_search)
+    proposed = {}
+    while (proposal := search.next_proposal()) is not None:
+        proposed[proposal.number] = proposal.setting
+        search.report(proposal, report("done", 0.1))
+    assert any("schedule" not in json.loads(row.setting) for row in search.rows)
+    assert {row.number: setting_of(row, method_search) for row in search.rows} == proposed
 
 
 def test_every_row_says_what_proposed_it_a_repeated_setting_too(
