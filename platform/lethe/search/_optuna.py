@@ -133,6 +133,7 @@ class OptunaSearch:
         self._tell_dashboard = tell_dashboard
         self._asked: list[Trial] = []
         self._outcomes: dict[int, Outcome] = {}
+        self._seconds: dict[int, float] = {}
         self._ended = 0
         """Trials 0 ... _ended-1 have all ended."""
         self._told = 0
@@ -164,7 +165,7 @@ class OptunaSearch:
 
     def settle(self, number: int, outcome: Outcome) -> None:
         """Record how a trial ended."""
-        self._outcomes[number] = outcome
+        self._outcomes[number], self._seconds[number] = outcome, outcome.seconds
         while self._ended in self._outcomes:
             self._ended += 1
         if not self._in_order:
@@ -174,8 +175,7 @@ class OptunaSearch:
 
     @property
     def _planned(self) -> int:
-        seconds = {number: outcome.seconds for number, outcome in self._outcomes.items()}
-        return trials_allowed(self.method_search, seconds)
+        return trials_allowed(self.method_search, self._seconds)
 
     @property
     def _window(self) -> int:
