@@ -27,6 +27,6 @@ def test_the_tutorial_runs_from_start_to_end(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         said.append(done.stdout)
     expected = ("trainings", "noise floor", "gap_closed", "seconds_unlearn", "8 trials written", "compacted")
-    for text in (*expected, "4 trials to run, about", "no problems"):
+    for text in (*expected, "8 trials to run, about", "no problems"):
         assert any(text in answer for answer in said), text
     assert {path.name for path in tmp_path.iterdir()} >= {"report.html", "tables", "trials.parquet", "leaderboard.tex"}
