@@ -59,7 +59,7 @@ def test_many_kills_change_no_number(
 
     while kills.total() < KILLS - CONFIRMERS:
         wait_for_more(dice.randint(0, 2))
-        if dice.randrange(RUN_EVERY) == 0:
+        if kills.total() % RUN_EVERY == RUN_EVERY - 1:
             run.kill()
             run.code()
             kills["run"] += 1

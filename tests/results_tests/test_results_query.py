@@ -49,7 +49,7 @@ def test_a_place_can_be_given_by_its_path_or_uri(filled: Store) -> None:
         ("from trials", 3),
         ("TABLE trials", 3),
         ("values (1), (2)", 2),
-        ("show tables", 31),
+        ("show tables", 33),
         ("describe trials", None),
         ("summarize trials", None),
         ("explain select * from epochs", None),
@@ -93,7 +93,7 @@ def test_whatever_reads_is_answered(sql: str, rows: int | None, filled: Store) -
 def test_whatever_writes_or_reads_other_files_is_refused(sql: str, filled: Store, tmp_path: Path) -> None:
     goal = tmp_path / "out"
     before = filled.root.stamps(recursive=True)
-    with pytest.raises(QueryError, match="Tables: trials, epochs, confirmations, predictions, boards, artifacts"):
+    with pytest.raises(QueryError, match="Tables: trials, epochs, confirmations, predictions, boards, priors"):
         query(sql.format(path=goal, root=filled.root), filled.root)
     assert not goal.exists()
     assert filled.root.stamps(recursive=True) == before
@@ -119,7 +119,7 @@ def test_variables_of_the_calling_code_are_out_of_reach(filled: Store) -> None:
 def test_wrong_sql_is_told_in_duckdbs_words_with_the_tables(sql: str, told: str, filled: Store) -> None:
     with pytest.raises(QueryError, match=told) as raised:
         query(sql, filled.root)
-    assert "Tables: trials, epochs, confirmations, predictions, boards, artifacts" in str(raised.value)
+    assert "Tables: trials, epochs, confirmations, predictions, boards, priors, artifacts" in str(raised.value)
 
 
 def test_a_place_without_results_is_told_and_not_created(tmp_path: Path) -> None:

@@ -70,9 +70,16 @@ def equal(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
+ADJUSTED = {"contrasts": {"p_holm", "verdict"}}
+"""Columns that follow from how many comparisons are adjusted together, which are those of one question today."""
+
+
 @pytest.mark.parametrize("name", STORED["answers"])
 def test_a_view_of_results_of_version_5_answers_as_the_code_of_then(name: str, version_5: Path) -> None:
-    expected = STORED["answers"][name]
+    left_out = ADJUSTED.get(name, set())
+    expected = [
+        {column: value for column, value in row.items() if column not in left_out} for row in STORED["answers"][name]
+    ]
     found = query(f"select {', '.join(expected[0])} from {name}", version_5).to_pylist()
     for row in expected:
         assert any(all(equal(one[column], row[column]) for column in row) for one in found), row

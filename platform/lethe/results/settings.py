@@ -72,7 +72,7 @@ def _chosen(row: dict[str, Any], setting: dict[str, Any]) -> ChosenSetting:
             "control": control or None,
             "setting": {n: value for n, value in setting.items() if n not in ("name", "keep", "kept_epoch")},
             "kept_epoch": setting.get("kept_epoch"),
-            "rewinds": setting.get("keep") == "rewind",
+            "rewinds": setting.get("keep") == "rewind" or None,
             "tuned_on": {
                 name: row[name]
                 for name in ("dataset", "data_hash", "augmentation", "forget", "network", "precision", "training")

@@ -70,7 +70,7 @@ class StudySearch:
     def finished(self) -> bool:
         """Whether every method search has ended or was given up."""
         with self._lock:
-            return all(name in self._given_up or self._standing(name).ended for name in self._searches)
+            return all(name in self._given_up or self._has_ended(name) for name in self._searches)
 
     @property
     def planned(self) -> int:
@@ -177,6 +177,10 @@ class StudySearch:
                 setting = setting_of(self._rows[method_search.fingerprint, number, 0], method_search)
                 return Proposal(method_search, number, setting, "race", round=round)
         return None
+
+    def _has_ended(self, name: str) -> bool:
+        """Return whether a search and its race have ended, and the journal has been given all trials."""
+        return self._searches[name].finished and self._standing(name).ended
 
     def _standing(self, name: str) -> Standing:
         if name not in self._standings:

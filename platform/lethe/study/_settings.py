@@ -101,7 +101,7 @@ class ChosenSetting(Options):
     control: str | None = None
     setting: dict[str, Any]
     kept_epoch: int | None = None
-    rewinds: bool = False
+    rewinds: Literal[True] | None = None
     tuned_on: TunedOn
     search: Tuning
     confirmed: Confirmed | None = None
