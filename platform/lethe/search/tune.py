@@ -167,7 +167,7 @@ class _Trainable(tune.Trainable):
             yield None
             return
         scenario = ray.get(self._scenarios[config["scenario"]])
-        yield from worker.run(TrialTask(scenario, config["method"], config["seeds"]))
+        yield from worker.run(_task(config, scenario))
 
 
 def _result(report: Report | Exception | None, gap: float, *, is_last: bool) -> dict[str, Any]:
@@ -176,13 +176,12 @@ def _result(report: Report | Exception | None, gap: float, *, is_last: bool) -> 
 
 
 def _config(proposal: Proposal) -> dict[str, Any]:
-    task = TrialTask.of(proposal)
-    return {
-        "scenario": task.scenario.fingerprint,
-        "method": task.method,
-        "seeds": task.seeds,
-        "round": proposal.round,
-    }
+    rest = dict(vars(TrialTask.of(proposal)))
+    return {"scenario": rest.pop("scenario").fingerprint, "rest": rest, "round": proposal.round}
+
+
+def _task(config: dict[str, Any], scenario: Scenario) -> TrialTask:
+    return TrialTask(scenario, **config["rest"])
 
 
 class _Searcher(Searcher):

@@ -1,0 +1,24 @@
+"""What reaches a worker on Ray Tune, without Ray."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lethe.search._optuna import OptunaSearch
+from lethe.search._worker import TrialTask
+from lethe.search.tune import _config, _task
+from lethe.study import expand, read_study
+from unlearning.data import load
+
+
+@pytest.mark.parametrize("keep", ["last", "best", "rewind"])
+def test_a_worker_on_tune_gets_the_task_that_one_without_ray_gets(write_study: Callable[..., Path], keep: str) -> None:
+    method = {"name": "salun", "epochs": 2, "keep": keep, "search": {"lr": {"low": 0.001, "high": 0.1}}}
+    study = read_study(write_study(methods=[method]))
+    [method_search] = expand(study, {source: load(source) for source in study.data})
+    proposal = OptunaSearch(method_search, {}).propose()
+    assert proposal is not None
+    task = TrialTask.of(proposal)
+    assert _task(_config(proposal), method_search.scenario) == task
+    assert task.rewind == (keep == "rewind")
