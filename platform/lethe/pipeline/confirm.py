@@ -180,6 +180,8 @@ def choose(method_search: MethodSearch, trials: Sequence[TrialRow]) -> Choice | 
 def beyond_limits(method_search: MethodSearch, trials: Sequence[TrialRow]) -> str:
     """Return why a search whose trials finished chose none of them, a sentence; empty where it did, or none did."""
     search = method_search.study.search
+    if not search.limits.given:
+        return ""
     own = [row for row in trials if row.method_search == method_search.fingerprint and row.status == "done"]
     points = [point for row in own if (point := point_of(row, search.objectives))]
     if not points or choose(method_search, trials):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
 from lethe.pipeline.audit import additions
@@ -27,7 +26,7 @@ class Plan:
         needed: artifacts, each after what it requires.
         missing: those that are not in the store, or are broken.
         broken: what is wrong with broken artifacts, one sentence each.
-        trials: those that ended already.
+        standings: how far each method search is, with its trials that ended already.
         confirmed: how many rows of the table are confirmed already.
         unconfirmed: those still to be confirmed, as far as the chosen setting is known.
         unrecorded: fingerprints of artifacts without a row: their maker died before writing it, or the row is broken.
@@ -40,7 +39,7 @@ class Plan:
     needed: tuple[Needed, ...]
     missing: tuple[Needed, ...]
     broken: tuple[str, ...]
-    trials: tuple[TrialRow, ...]
+    standings: tuple[Standing, ...]
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
     unrecorded: frozenset[str]
@@ -61,10 +60,10 @@ class Plan:
         """Describe what each audit adds to the models that are trained, a sentence each."""
         return additions(self.study, self.needed, self.missing)
 
-    @cached_property
-    def standings(self) -> tuple[Standing, ...]:
-        """How far each method search is."""
-        return tuple(standing_of(method_search, self.trials) for method_search in self.method_searches)
+    @property
+    def trials(self) -> tuple[TrialRow, ...]:
+        """The trials that ended already."""
+        return tuple(row for standing in self.standings for row in standing.rows)
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -113,8 +112,8 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     study = study.in_precision(precision.precision)
     method_searches = with_priors(expand(study, datasets), store)
     known = [row for row in to_rows(store.read("trials", study.name), TrialRow) if row.final]
-    trials = [row for method_search in method_searches for row in standing_of(method_search, known).rows]
-    wanted = confirmations(method_searches, trials)
+    standings = tuple(standing_of(method_search, known) for method_search in method_searches)
+    wanted = confirmations(method_searches, [row for standing in standings for row in standing.rows])
     needed = _needed(method_searches, study, wanted)
     missing, broken = _missing(artifacts, needed)
     unconfirmed = missing_from(wanted, store.read("confirmations", study.name)["confirmation_id"].to_pylist())
@@ -127,7 +126,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         tuple(needed),
         tuple(missing),
         tuple(broken),
-        tuple(trials),
+        standings,
         len(wanted) - len(unconfirmed),
         tuple(unconfirmed),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
@@ -135,7 +134,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
 
 
 def _origin(method_search: MethodSearch) -> str:
-    """Say where a search has settings of other searches from; empty where it asks for none."""
+    """Describe where a search has settings of other searches from; empty where it asks for none."""
     if method_search.taken:
         version = method_search.choice.method.version
         told = described(method_search.taken, method_search.scenario.named, version)

@@ -12,6 +12,7 @@ All of it follows from the rows: nothing is kept beside them, so the race is the
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from statistics import fmean, stdev
 
@@ -32,7 +33,7 @@ class Contender:
     trial: TrialRow
     runs: tuple[TrialRow, ...]
 
-    @property
+    @cached_property
     def best_epoch(self) -> int | None:
         """The epoch of the smallest mean gap over all its seeds, the earlier of two; None unless the best is kept."""
         curves = [_curve(run) for run in self.runs]
@@ -41,7 +42,7 @@ class Contender:
         means = [fmean(chain.from_iterable(gaps)) for gaps in zip(*curves, strict=True)]
         return 1 + means.index(min(means))
 
-    @property
+    @cached_property
     def gaps(self) -> tuple[float, ...]:
         """The gap on each tuning seed that it ran on, of the epoch that counts."""
         if (epoch := self.best_epoch) is not None:
@@ -108,28 +109,26 @@ def standing_of(method_search: MethodSearch, rows: Iterable[TrialRow]) -> Standi
     own = {(row.number, at): row for row in rows if (at := round_of(row, method_search)) is not None}
     settings = trials_allowed(method_search, {number: row.seconds_total for (number, at), row in own.items() if not at})
     proposed = tuple(own[number, 0] for number in range(settings) if (number, 0) in own)
-    racing = _finished(proposed)
+    racing, rounds = _finished(proposed), len(method_search.rounds)
+    if len(proposed) < settings:
+        left = settings - len(proposed) + _runs_to_come(method_search, settings, rounds - 1)
+        return Standing(proposed, (), settings, (), left, _choose(method_search, racing))
     others: list[Contender] = []
     raced: list[TrialRow] = []
     due: list[tuple[int, int]] = []
-    left = settings - len(proposed)
-    expected, rounds = settings, len(method_search.rounds)
-    if left == 0:
-        for number in range(1, rounds):
-            promoted = _promoted(method_search, racing)
-            numbers = {one.trial.number for one in promoted}
-            others += [one for one in racing if one.trial.number not in numbers]
-            runs = [(one, own.get((one.trial.number, number))) for one in promoted]
-            raced += [run for _, run in runs if run is not None]
-            due = [(one.trial.number, number) for one, run in runs if run is None]
-            racing = [replace(one, runs=(*one.runs, run)) for one, run in runs if run is not None and _is_done(run)]
-            if due:
-                others += [one for one, run in runs if run is None]
-                expected = len(promoted)
-                left = len(due) + _runs_to_come(method_search, expected, rounds - number - 1)
-                break
-    else:
-        left += _runs_to_come(method_search, expected, rounds - 1)
+    left = 0
+    for number in range(1, rounds):
+        promoted = _promoted(method_search, racing)
+        numbers = {one.trial.number for one in promoted}
+        others += [one for one in racing if one.trial.number not in numbers]
+        runs = [(one, own.get((one.trial.number, number))) for one in promoted]
+        raced += [run for _, run in runs if run is not None]
+        due = [(one.trial.number, number) for one, run in runs if run is None]
+        racing = [replace(one, runs=(*one.runs, run)) for one, run in runs if run is not None and _is_done(run)]
+        if due:
+            others += [one for one, run in runs if run is None]
+            left = len(due) + _runs_to_come(method_search, len(promoted), rounds - number - 1)
+            break
     return Standing(proposed, tuple(raced), settings, tuple(due), left, _choose(method_search, [*racing, *others]))
 
 

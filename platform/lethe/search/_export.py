@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import optuna
 from optuna.distributions import BaseDistribution, json_to_distribution
@@ -16,12 +15,11 @@ from optuna.trial import FrozenTrial
 from lethe.errors import InputError
 from lethe.results import EpochRow, TrialRow, load, to_rows
 from lethe.results.columns import json_column
-from lethe.results.objectives import point_of
+from lethe.results.objectives import objectives_of, point_of
 from lethe.search._journal import open_journal
 from lethe.search._optuna import as_optuna_learns
 from lethe.storage.credentials import cut_credentials, without_credentials
 from lethe.storage.root import StorageRoot
-from lethe.study import Objective
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage
         f"{first.study}: {first.dataset}, augmentation {first.augmentation}, forget {first.forget}, {first.method} "
         f"({first.method_search[:8]})"
     )
-    directions = [StudyDirection.MINIMIZE] * len(_objectives(first))
+    directions = [StudyDirection.MINIMIZE] * len(objectives_of(first))
     study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
     present = {trial.user_attrs.get("trial_id") for trial in study.get_trials(deepcopy=False)}
     gaps: defaultdict[int, dict[str, float | None]] = defaultdict(dict)
@@ -92,10 +90,6 @@ def _export(rows: Sequence[TrialRow], epochs: dict[str, list[EpochRow]], storage
     return Exported(name, len(new), len(fit) - len(new), len(tried) - len(fit))
 
 
-def _objectives(row: TrialRow) -> Sequence[Objective]:
-    return cast(Sequence[Objective], row.objectives or ["gap"])
-
-
 def _trial(row: TrialRow, epochs: Sequence[EpochRow], race_gaps: dict[str, float | None]) -> FrozenTrial:
     """Make the trial that a sampler learns from; its gaps on the seeds of the race are attributes of it."""
     space: dict[str, BaseDistribution] = {
@@ -103,7 +97,7 @@ def _trial(row: TrialRow, epochs: Sequence[EpochRow], race_gaps: dict[str, float
         for name, distribution in json_column("search_space", row.search_space or "{}").items()
     }
     setting = json_column("setting", row.setting)
-    objectives = _objectives(row)
+    objectives = objectives_of(row)
     state, point = as_optuna_learns(row.status, point_of(row, objectives), len(objectives))
     trial = optuna.create_trial(
         state=state,

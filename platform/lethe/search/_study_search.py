@@ -8,19 +8,18 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
-from typing import cast
 
 from lethe.execution.failures import Failure
 from lethe.results import EpochRow, Store, TrialRow, to_rows
 from lethe.results.columns import setting_of
-from lethe.results.objectives import point_of
+from lethe.results.objectives import objectives_of, point_of
 from lethe.results.race import Standing, round_of, standing_of
 from lethe.search._epoch_report import Report, Status
 from lethe.search._journal import Journal
 from lethe.search._optuna import OptunaSearch, Outcome, Proposal
 from lethe.search._rows import epoch_rows, repeated_row, trial_row
 from lethe.search._space import Setting
-from lethe.study import MethodSearch, Objective
+from lethe.study import MethodSearch
 
 TrialKey = tuple[str, int, int]
 """A method search's fingerprint, a setting's number in it, and the round of the race."""
@@ -241,8 +240,7 @@ def _rank(row: TrialRow) -> tuple[float, int]:
 
 def _outcome(row: TrialRow, epochs: Sequence[EpochRow]) -> Outcome:
     gaps = tuple(epoch.gap for epoch in epochs if epoch.gap is not None)
-    counted = point_of(row, cast(Sequence[Objective], row.objectives or ["gap"]))
-    return Outcome(row.status, gaps, row.seconds_total, counted)
+    return Outcome(row.status, gaps, row.seconds_total, point_of(row, objectives_of(row)))
 
 
 def _known(

@@ -43,7 +43,7 @@ def take_settings(study: Study, scenarios: Mapping[str, TunedOn]) -> dict[tuple[
 
 
 def described(taken: ChosenSetting, scenario: TunedOn, version: int) -> str:
-    """Say where a setting is from, and in what that search differed from the scenario that takes it.
+    """Describe where a setting is from, and in what that search differed from the scenario that takes it.
 
     Args:
         version: of the method's code here.

@@ -8,9 +8,9 @@ of one setting, or of several that are equal.
 from dataclasses import dataclass
 from typing import Annotated, Final
 
+from lethe.results.objectives import COLUMNS
 from lethe.results.schema import Column
-from lethe.results.views._asked import CURRENT_SEARCHES
-from lethe.results.views._base import LABELS_OF_SCENARIO, SCENARIO, ScenarioOf, View
+from lethe.results.views._base import SCENARIO, ScenarioOf, View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,50 +39,25 @@ class FrontRow(_OnFront, ScenarioOf):
     """A setting of a search that no other dominates."""
 
 
-_COLUMNS: Final = {"gap": "gap", "ua_gap": "ua_gap", "va_drop": "va_drop", "compute": "compute_share"}
-"""The column of each objective."""
-
-
-def _mean(column: str) -> str:
-    """Write the SQL of a column's mean over the seeds of a setting's trials; that of one trial to the digit."""
-    return f"if(count(*) = 1, any_value({column}), sum({column} * len(training_seeds)) / sum(len(training_seeds)))"
-
-
 _HELD: Final = ", ".join(
-    f"if(list_contains(objectives, '{name}'), {column}, 0.0) as held_{name}" for name, column in _COLUMNS.items()
+    f"if(list_contains(objectives, '{name}'), {column}, 0.0) as held_{name}" for name, column in COLUMNS.items()
 )
-_NO_WORSE: Final = " and ".join(f"other.held_{name} <= one.held_{name}" for name in _COLUMNS)
-_BETTER: Final = " or ".join(f"other.held_{name} < one.held_{name}" for name in _COLUMNS)
+_NO_WORSE: Final = " and ".join(f"other.held_{name} <= one.held_{name}" for name in COLUMNS)
+_BETTER: Final = " or ".join(f"other.held_{name} < one.held_{name}" for name in COLUMNS)
 
 FRONT: Final = View(
     "The settings of each search that no other dominates in its objectives, such as gap and compute.",
     FrontRow,
     f"""
-with current_method_searches as ({CURRENT_SEARCHES}),
-chosen_trials as (
+with chosen_trials as (
     select distinct study, method_search, trial_id from asked where method_search is not null and trial_id is not null
 ),
-dated as (
-    select trials.* replace ({LABELS_OF_SCENARIO}, coalesce(objectives, ['gap']) as objectives),
-        current_method_searches.method_search is not null as current
-    from trials left join current_method_searches using (study, method_search)
-    where (budget is null or number < budget) and copied_from is null
-),
-tried as (
-    select {SCENARIO}, method_search, number, any_value(current) as current, any_value(method) as method,
-        min(trial_id) as trial_id, any_value(setting) as setting, any_value(objectives) as objectives,
-        {", ".join(f"{_mean(column)} as {column}" for column in _COLUMNS.values())},
-        sum(len(training_seeds))::bigint as seeds
-    from dated
-    group by {SCENARIO}, method_search, number
-    having bool_and(status = 'done' and gap is not null)
-),
 held as (
-    select *, {_HELD} from tried
-    qualify seeds = max(seeds) over (partition by study, method_search)
+    select *, {_HELD} from tried_settings where status = 'done'
+    qualify len(seeds) = max(len(seeds)) over (partition by study, method_search)
 )
 select {SCENARIO}, method_search, current, method, number, trial_id, setting,
-    chosen_trials.trial_id is not null as chosen, objectives, gap, ua_gap, va_drop, compute_share, seeds
+    chosen_trials.trial_id is not null as chosen, objectives, gap, ua_gap, va_drop, compute_share, len(seeds) as seeds
 from held one left join chosen_trials using (study, method_search, trial_id)
 where not exists (
     from held other

@@ -39,6 +39,14 @@ class _Setting:
     gap_sd: Annotated[float | None, Column("fraction", "standard deviation of the gap over its seeds; null for one")]
     gap_per_seed: Annotated[list[float], Column("fraction", "gap on each of its seeds")]
     original_gap: Annotated[float | None, Column("fraction", "the gap of doing nothing on the same seeds")]
+    objectives: Annotated[list[str], Column("", "what the search minimises")]
+    ua_gap: Annotated[
+        float | None, Column("fraction", "mean difference of UA to the oracle; null in results of an early version")
+    ]
+    va_drop: Annotated[float | None, Column("fraction", "how far VA is below the oracle's; null likewise")]
+    compute_share: Annotated[
+        float | None, Column("fraction", "images trained on, as a share of retraining's; null likewise")
+    ]
     ua: Annotated[float | None, Column("fraction", "its unlearning accuracy, mean over its seeds")]
     ra: Annotated[float | None, Column("fraction", "its accuracy on the retain set")]
     va: Annotated[float | None, Column("fraction", "its accuracy on the validation split")]
@@ -70,6 +78,8 @@ def _mean(measure: str) -> str:
     return f"if(count(*) = 1, any_value({measure}), {weighted})"
 
 
+_MEASURES: Final = ("original_gap", "ua_gap", "va_drop", "compute_share", "ua", "ra", "va", "mia")
+
 TRIED_SETTINGS: Final = View(
     "The settings of each search, repeated ones left out: mean gap over all tuning seeds that each ran on.",
     TriedSettingRow,
@@ -100,7 +110,8 @@ tried as (
         coalesce(min(status) filter (status <> 'done'), if(count(gap) < count(*), 'no gap', 'done')) as status,
         if(count(*) = 1, any_value(gap), list_avg(flatten(list(gap_per_seed)))) as gap,
         flatten(list(gap_per_seed order by round)) as gap_per_seed,
-        {", ".join(f"{_mean(name)} as {name}" for name in ("original_gap", "ua", "ra", "va", "mia"))},
+        coalesce(any_value(objectives), ['gap']) as objectives,
+        {", ".join(f"{_mean(name)} as {name}" for name in _MEASURES)},
         flatten(list(training_seeds order by round)) as seeds,
         count(*) as runs,
         sum(seconds_total) as seconds
@@ -116,7 +127,7 @@ select {SCENARIO}, method_search, current, method, row, number, trial_id, settin
     ) as is_chosen,
     status, if(status = 'done', gap, null) as gap,
     if(len(gap_per_seed) > 1, list_stddev_samp(gap_per_seed), null) as gap_sd,
-    gap_per_seed, original_gap, ua, ra, va, mia, seeds, runs, seconds
+    gap_per_seed, original_gap, objectives, ua_gap, va_drop, compute_share, ua, ra, va, mia, seeds, runs, seconds
 from tried
 order by {SCENARIO}, method, row, method_search, number
 """,
