@@ -21,15 +21,12 @@ verdicts tell apart, ``wrong`` that of the tables with a verdict on equal method
 
 import argparse
 from collections import defaultdict
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
+from generated_boards import BOARD, CONFIRMATION, tables_of
 
 from lethe.results import BoardRow, ConfirmationRow
-from lethe.results.limits import half_of_memory
-from lethe.results.query import Database
-from lethe.results.schema import to_table
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -72,46 +69,19 @@ def rows_of(table: str, gaps_MS: Array) -> tuple[list[ConfirmationRow], list[Boa
                 "training_seed": seed,
                 "confirmation_id": f"{table}-{method}-{seed}",
             }
-            confirmations.append(ConfirmationRow(**shared, **_FILLING, gap=float(gap)))
-            boards.append(BoardRow(**shared, **_BOARD))
+            confirmations.append(ConfirmationRow(**shared, **CONFIRMATION, gap=float(gap)))
+            boards.append(BoardRow(**shared, **BOARD))
     return confirmations, boards
-
-
-_NOW: Final = datetime.now(UTC)
-_BOARD: Final[dict[str, Any]] = {
-    **dict.fromkeys(("data_hash", "forget_hash", "recipe", "training"), ""),
-    "specification_id": "y",
-    "run_at": _NOW,
-    "margin": 0.01,
-    "role": "reporting",
-    "tuning_seeds": [],
-}
-_FILLING: Final[dict[str, Any]] = {
-    **dict.fromkeys(
-        ("dataset", "augmentation", "network", "forget", "forget_kind", "setting", "original", "oracle"), ""
-    ),
-    **dict.fromkeys(("device", "worker", "node", "lethe_version", "python_version", "torch_version"), ""),
-    **dict.fromkeys(("train_duplicates", "val_dropped", "test_dropped", "forget_images", "forget_duplicates"), 0),
-    "forget_fraction": 0.1,
-    "seconds_total": 0.0,
-    "started_at": _NOW,
-    "ended_at": _NOW,
-    "status": "done",
-    "mia_nonmembers": "test",
-    "recall_per_class": [],
-}
 
 
 def held(tables: dict[str, Array], gaps_M: Array) -> tuple[float, float, float, float]:
     """Return the share of tables that are held, the mean width of an interval, and what the verdicts say."""
     rows = [rows_of(name, gaps_MS) for name, gaps_MS in tables.items()]
-    stored = {
-        "confirmations": to_table([one for some, _ in rows for one in some], ConfirmationRow),
-        "boards": to_table([one for _, some in rows for one in some], BoardRow),
-    }
-    views = ["confirmations", "boards", "asked", "compared", "confirmed", "contrasts", "ranks"]
-    database = Database({}, "", half_of_memory())
-    database.add(stored, views)  # type: ignore[arg-type]
+    database = tables_of(
+        [one for some, _ in rows for one in some],
+        [one for _, some in rows for one in some],
+        ["asked", "compared", "confirmed", "contrasts", "ranks"],
+    )
     ranks = database.connection.sql("select scenario, row, rank_low, rank_high from ranks").fetchall()
     pairs = database.connection.sql("select scenario, first, second, verdict from contrasts").fetchall()
     database.connection.close()

@@ -18,17 +18,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from generated_boards import BOARD, CONFIRMATION, tables_of
 
 from lethe.results import BoardRow, ConfirmationRow
-from lethe.results.limits import half_of_memory
-from lethe.results.query import Database
-from lethe.results.schema import to_table
 from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.data.forget import RandomShare, select
@@ -145,53 +142,26 @@ def _model(
     measured: dict[str, Any] = dict(zip(MEASURES, map(float, model_M), strict=True))
     yield ConfirmationRow(
         **shared,
-        **_FILLING,
+        **CONFIRMATION,
         **measured,
         gap=float(np.abs(model_M - oracle_M).mean()),
         confirmation_id=name,
     )
     yield BoardRow(
         **shared,
-        specification_id="y",
-        run_at=_NOW,
-        margin=MARGIN,
-        data_hash="",
-        forget_hash="",
-        recipe="",
-        training="",
-        role=role,  # type: ignore[arg-type]
+        **{**BOARD, "margin": MARGIN, "role": role},
         confirmation_id=name,
-        tuning_seeds=[],
     )
-
-
-_NOW: Final = datetime.now(UTC)
-_FILLING: Final[dict[str, Any]] = {
-    **dict.fromkeys(
-        ("dataset", "augmentation", "network", "forget", "forget_kind", "setting", "original", "oracle"), ""
-    ),
-    **dict.fromkeys(("device", "worker", "node", "lethe_version", "python_version", "torch_version"), ""),
-    **dict.fromkeys(("train_duplicates", "val_dropped", "test_dropped", "forget_images", "forget_duplicates"), 0),
-    "forget_fraction": 0.1,
-    "seconds_total": 0.0,
-    "started_at": _NOW,
-    "ended_at": _NOW,
-    "status": "done",
-    "mia_nonmembers": "test",
-    "recall_per_class": [],
-}
 
 
 def verdicts(rows: Sequence[ConfirmationRow | BoardRow]) -> dict[str, list[tuple[str, str]]]:
     """Read the tables through the views; return row and verdict of every line, by view."""
-    held = {
-        "confirmations": to_table([row for row in rows if isinstance(row, ConfirmationRow)], ConfirmationRow),
-        "boards": to_table([row for row in rows if isinstance(row, BoardRow)], BoardRow),
-    }
-    names = ["confirmations", "boards", "asked", "compared", "confirmed", "leaderboard", "joint_tests"]
     found = {}
-    database = Database({}, "", half_of_memory())
-    database.add(held, names)  # type: ignore[arg-type]
+    database = tables_of(
+        [row for row in rows if isinstance(row, ConfirmationRow)],
+        [row for row in rows if isinstance(row, BoardRow)],
+        ["asked", "compared", "confirmed", "leaderboard", "joint_tests"],
+    )
     for view in ("leaderboard", "joint_tests"):
         answer = database.connection.sql(f"select row, verdict from {view} where row <> 'oracle'").fetchall()
         found[view] = [(row, verdict) for row, verdict in answer]

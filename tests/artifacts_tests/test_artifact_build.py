@@ -41,11 +41,11 @@ from lethe.storage.root import StorageRoot
 from lethe.study import MethodSearch, Resources, Scenario, Subset, expand, parse_study
 from unlearning.adversarial import Adversarial
 from unlearning.data import ImageData, Split, Synthetic, load
+from unlearning.earlier_weights import read_weights
 from unlearning.engine import unit_interval
 from unlearning.methods import METHODS
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
 from unlearning.requirements import REQUIREMENTS
-from unlearning.rewinding import read_weights
 from unlearning.saliency import saliency_scores
 
 SOURCE = Synthetic(train=120, val=30, test=30, size=12, classes=3)
@@ -279,6 +279,19 @@ def test_fisher_information_is_made_of_a_model_that_it_requires(tmp_path: Path) 
     assert built[recipe].manifest.facts.images_trained == 3
 
 
+def stop_after_two_steps(
+    store: ArtifactStore, recipe: ArtifactRecipe, scenario: Scenario
+) -> Mapping[str, torch.Tensor]:
+    """Make a recipe, stop, and return the checkpoint that is kept."""
+    steps = worker(store)(BuildJob((Needed(recipe, recipe.kind, scenario, 0),)))
+    next(steps)
+    next(steps)
+    steps.close()
+    kept = store.checkpoint(recipe.key)
+    assert kept is not None
+    return kept
+
+
 def test_fisher_information_that_was_stopped_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,12 +301,7 @@ def test_fisher_information_that_was_stopped_goes_on_where_it_was(
     whole, stopped = store_at(tmp_path / "whole"), store_at(tmp_path / "stopped")
     make(whole, recipe)
     make(stopped, recipe.model)
-    steps = worker(stopped)(BuildJob((Needed(recipe, recipe.kind, scenario, 0),)))
-    next(steps)
-    next(steps)
-    steps.close()
-    kept = stopped.checkpoint(recipe.key)
-    assert kept is not None
+    kept = stop_after_two_steps(stopped, recipe, scenario)
     assert int(kept["done"]) == 64
     make(stopped, recipe)
     assert identical(files(stopped, recipe)["information"], files(whole, recipe)["information"])
@@ -319,12 +327,7 @@ def test_adversarial_images_are_those_of_the_original_and_one_step_or_several_fi
 
     monkeypatch.setattr("lethe.artifacts.kinds._adversarial.STEP_IMAGES", 10)
     make(stopped, recipe.model)
-    steps = worker(stopped)(BuildJob((Needed(recipe, recipe.kind, scenario, 0),)))
-    next(steps)
-    next(steps)
-    steps.close()
-    kept = stopped.checkpoint(recipe.key)
-    assert kept is not None
+    kept = stop_after_two_steps(stopped, recipe, scenario)
     assert len(kept["labels"]) == 20
     again = make(stopped, recipe)
     found = Adversarial.read(files(stopped, recipe)["images"])

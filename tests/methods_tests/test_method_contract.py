@@ -12,6 +12,7 @@ from unlearning.adversarial import STANDARD, Adversarial, adversarial_images
 from unlearning.data import SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import RandomShare, select
+from unlearning.earlier_weights import UNDONE
 from unlearning.engine import Engine
 from unlearning.fisher import squared_gradients
 from unlearning.methods import (
@@ -33,7 +34,6 @@ from unlearning.methods import (
 from unlearning.methods._damage import Kind
 from unlearning.methods._random_label import WeightedCrossEntropy
 from unlearning.models import CNN
-from unlearning.rewinding import UNDONE
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.seeds import generator
 from unlearning.testing import METHOD_CHECKS, name_of

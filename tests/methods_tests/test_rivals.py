@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
+from unlearning.earlier_weights import epochs_left
 from unlearning.engine import Batch, Engine, Step
 from unlearning.methods import (
     AMUN,
@@ -32,7 +33,6 @@ from unlearning.methods._damage import Kind
 from unlearning.methods._salun_soft import shrink_moves
 from unlearning.methods._weight_distortion import _away
 from unlearning.models import CNN
-from unlearning.rewinding import epochs_left
 from unlearning.seeds import generator
 
 DATA = load(Synthetic(train=60, val=20, test=20, size=12, classes=3))

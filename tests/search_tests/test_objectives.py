@@ -15,7 +15,7 @@ from lethe.results.objectives import Point, chosen_of, distances_to_ideal, point
 from lethe.search import Journal, export
 from lethe.search._optuna import OptunaSearch, Outcome, Setting
 from lethe.study import MethodSearch, expand, read_study
-from lethe.study._model import Limits, Search
+from lethe.study._search_options import Limits, Search
 from unlearning.data import load as load_data
 
 POINTS: list[Point] = [(0.5, 0.1), (0.2, 0.3), (0.1, 0.9), (0.3, 0.4), (0.6, 0.1)]

@@ -11,8 +11,8 @@ from typing import Any, Final
 from torch import Tensor
 
 from unlearning.adversarial import ADVERSARIAL_VERSION, Adversarial
+from unlearning.earlier_weights import EARLIER_WEIGHTS_VERSION, read_weights
 from unlearning.fisher import FISHER_VERSION
-from unlearning.rewinding import REWINDING_VERSION, read_weights
 from unlearning.saliency import SALIENCY_VERSION, Saliency
 
 
@@ -45,7 +45,7 @@ REQUIREMENTS: Final[dict[str, Requirement]] = {
     ),
     "earlier_weights": Requirement(
         "weights of the original before the last parts of its training",
-        REWINDING_VERSION,
+        EARLIER_WEIGHTS_VERSION,
         read_weights,
         by_parameter=False,
     ),

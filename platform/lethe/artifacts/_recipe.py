@@ -5,7 +5,8 @@ planning, building, storing and claims know this contract and no kind.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Protocol
@@ -131,6 +132,16 @@ class ArtifactRecipe(ABC):
 
 class TrainingDivergedError(LetheError):
     """A training whose loss stopped being finite; nothing is kept of it."""
+
+
+@contextmanager
+def keeping(workshop: Workshop, recipe: ArtifactRecipe, state: Callable[[], Tensors]) -> Iterator[None]:
+    """Surround a step of `make`: keep the state as a checkpoint where the work is closed in it."""
+    try:
+        yield
+    except GeneratorExit:
+        workshop.save_checkpoint(recipe, state())
+        raise
 
 
 def fingerprint_of(kind: str, version: int, inputs: Mapping[str, object], requires: Mapping[str, str]) -> str:

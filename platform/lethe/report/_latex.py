@@ -19,7 +19,7 @@ from lethe.report._numbers import (
     row_title,
     seconds,
 )
-from lethe.report._ranks import families_in_words, is_ranked, standings_of
+from lethe.report._ranks import families_in_words, is_ranked, summaries_of
 from lethe.results import QueryError, Results, to_rows
 from lethe.results.latex import escaped, tabular
 from lethe.results.views import AugmentationRow, LeaderboardRow
@@ -116,7 +116,7 @@ def _ranks(board: Board) -> str:
             _minus(one.minus_first),
             one.closer_than.replace("-", "--"),
         ]
-        for one in standings_of(board)
+        for one in summaries_of(board)
     ]
     label = f"tab:lethe-{of.study}-{of.scenario[:8]}-ranks"
     head = [

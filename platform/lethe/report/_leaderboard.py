@@ -29,7 +29,7 @@ from lethe.report._ranks import (
     has_mean_ranks,
     is_ranked,
     mean_rank_in_words,
-    standings_of,
+    summaries_of,
 )
 from lethe.results.columns import json_column
 from lethe.results.views import BudgetRow, ContrastRow, LeaderboardRow
@@ -49,7 +49,7 @@ def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
 def print_board(board: Board, console: Console) -> None:
     """Print the table of a board, what it cost, how the rows compare, and what to know beside them."""
     print_rows(board, console)
-    compared = _standings(board) if is_ranked(board) else _contrasts(board, board.contrasts)
+    compared = _ranked(board) if is_ranked(board) else _contrasts(board, board.contrasts)
     console.print(Group(*compared, _costs(board), *_optimism(board), *_choices(board)))
     console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
 
@@ -121,7 +121,7 @@ def _contrasts(board: Board, contrasts: Iterable[ContrastRow]) -> list[Text]:
     return [head, *(Text(f"  {one.first} - {second(one)}: {verdict(one)}") for one in contrasts)]
 
 
-def _standings(board: Board) -> list[RenderableType]:
+def _ranked(board: Board) -> list[RenderableType]:
     """Sum up how several methods compare, a line each, and the contrasts with controls below them."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("rank [95 %]", justify="right", no_wrap=True)
@@ -130,7 +130,7 @@ def _standings(board: Board) -> list[RenderableType]:
     for name in ("minus doing nothing", "p", "minus the first"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("closer than")
-    for one in standings_of(board):
+    for one in summaries_of(board):
         method = Text(visible(one.method))
         table.add_row(one.rank, method, one.best, one.minus_nothing, one.p, one.minus_first, one.closer_than)
     legend = Text(RANKS_TO_READ, style="dim")

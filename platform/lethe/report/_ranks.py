@@ -17,7 +17,7 @@ FEWEST_RANKED: Final = 3
 
 
 @dataclass(frozen=True)
-class Standing:
+class MethodSummary:
     """One method among the others of its table, as text.
 
     Attributes:
@@ -42,13 +42,13 @@ def is_ranked(board: Board) -> bool:
     return len(board.ranks) >= FEWEST_RANKED
 
 
-def standings_of(board: Board) -> list[Standing]:
+def summaries_of(board: Board) -> list[MethodSummary]:
     """Return a line for each method that is ranked, the closest to retraining first."""
     contrasts = between_methods(board)
     nothing = {one.first: one for one in board.contrasts if one.family == "doing nothing"}
     ranks = {one.row: one.rank for one in board.ranks}
     return [
-        Standing(
+        MethodSummary(
             method=one.row,
             rank=rank_of(one),
             best=f"{100 * one.best_share:.0f} %",

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
-from lethe.study._model import NamesFile, Study
+from lethe.study._model import Study
+from lethe.study._search_options import NamesFile
 from unlearning.audits import AUDITS
 from unlearning.data import SOURCES
 from unlearning.families import OptionsFamily, PluginError

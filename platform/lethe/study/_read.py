@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails
 
 from lethe.errors import LetheError
 from lethe.study._fields import Location, discriminator_of, is_model, names_of, resolve
-from lethe.study._model import MethodChoice, Study
+from lethe.study._method_choice import MethodChoice
+from lethe.study._model import Study
 from lethe.study._paths import beside
 from lethe.study._wording import explain, nearest, shown, unknown
 from lethe.study._write import write_study

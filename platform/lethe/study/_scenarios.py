@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 import torch
 
 from lethe.storage.hashing import fingerprint
-from lethe.study._model import MethodChoice, Study
+from lethe.study._method_choice import MethodChoice
+from lethe.study._model import Study
 from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
 from lethe.study._taken import take_settings

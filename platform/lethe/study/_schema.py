@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from lethe.study._model import DEFAULT, MethodChoice, Study
+from lethe.study._method_choice import DEFAULT, MethodChoice
+from lethe.study._model import Study
 from unlearning.methods import METHODS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from lethe.study._model import Listed, MethodChoice
+from lethe.study._listed import Listed
+from lethe.study._method_choice import MethodChoice
 from lethe.study._read import StudyError
 from lethe.study._wording import explain
 from lethe.study._yaml import YamlError, read_yaml, write_yaml

@@ -7,7 +7,8 @@ from typing import Final
 from pydantic import BaseModel
 
 from lethe.errors import InputError
-from lethe.study._model import ResourceOptions, Search, Seeds, Study, TrainingChoice
+from lethe.study._model import ResourceOptions, Seeds, Study, TrainingChoice
+from lethe.study._search_options import Search
 from lethe.study._wording import nearest, or_else
 from unlearning.data import SOURCES, Folder
 from unlearning.data.catalogue import sets

@@ -7,7 +7,9 @@ Defaults are written out, but for those of methods (`keep` too), and of options 
 from collections.abc import Set
 from typing import Any, Final
 
-from lethe.study._model import MethodChoice, Search, Study
+from lethe.study._method_choice import MethodChoice
+from lethe.study._model import Study
+from lethe.study._search_options import Search
 from lethe.study._yaml import write_yaml
 from unlearning.ranges import Choices
 

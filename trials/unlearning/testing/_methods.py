@@ -14,13 +14,13 @@ from unlearning.adversarial import STANDARD, adversarial_images
 from unlearning.data import ImageData, SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import ForgetSet, RandomShare, select
+from unlearning.earlier_weights import UNDONE
 from unlearning.engine import Engine
 from unlearning.fisher import squared_gradients
 from unlearning.methods import ForgetTask, GradientAscent, HeldOut, Method, UnlearningContext
 from unlearning.models import CNN
 from unlearning.ranges import Choices
 from unlearning.requirements import REQUIREMENTS
-from unlearning.rewinding import UNDONE
 from unlearning.saliency import saliency_scores
 from unlearning.training import Recipe, Training
 from unlearning.trial import EpochResult, unlearn

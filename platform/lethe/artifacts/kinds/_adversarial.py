@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from lethe.artifacts._recipe import Product, Tensors, Workshop
+from lethe.artifacts._recipe import Product, Tensors, Workshop, keeping
 from lethe.artifacts.kinds._model_on_subset import ModelOnSubset
 from unlearning.adversarial import ADVERSARIAL_VERSION, STANDARD, Adversarial, adversarial_images
 
@@ -41,11 +41,8 @@ class AdversarialImages(ModelOnSubset):
                 state[name] = torch.cat([state[name], value.cpu()])
             state["passes"] += found.passes
             state["seconds"] += time.perf_counter() - begun
-            try:
+            with keeping(workshop, self, lambda: state):
                 yield
-            except GeneratorExit:
-                workshop.save_checkpoint(self, state)
-                raise
         made = Adversarial.read(state)
         return Product({"images": made.tensors}, seconds=float(state["seconds"]), images=int(state["passes"]))
 
@@ -53,13 +50,7 @@ class AdversarialImages(ModelOnSubset):
         """Return what a checkpoint that fits holds, else no image."""
         none = Adversarial(images_NCHW[:0].float(), torch.zeros(0, dtype=torch.int64), torch.zeros(0))
         fresh = {**none.tensors, "passes": torch.tensor(0), "seconds": torch.tensor(0.0, dtype=torch.float64)}
-        kept = workshop.checkpoint(self)
-        if kept is None:
-            return fresh
-        if _form(kept) == _form(fresh) and len(kept["labels"]) <= len(self.subset):
-            return kept
-        workshop.drop_checkpoint(self)
-        return fresh
+        return self._resumed(workshop, fresh, _form, lambda state: len(state["labels"]))
 
 
 def _form(state: Tensors) -> dict[str, tuple[torch.Size, torch.dtype]]:

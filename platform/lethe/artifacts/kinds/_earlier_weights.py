@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lethe.artifacts._recipe import ArtifactRecipe, Product, Tensors, Workshop
+from lethe.artifacts._recipe import ArtifactRecipe, Product, Tensors, Workshop, keeping
 from lethe.artifacts.kinds._trained_model import TrainedModel
-from unlearning.rewinding import REWINDING_VERSION, UNDONE, epochs_left
+from unlearning.earlier_weights import EARLIER_WEIGHTS_VERSION, UNDONE, epochs_left
 from unlearning.training import Training
 
 _TRAINING, _KEPT = "training/", "kept/"
@@ -23,7 +23,7 @@ class EarlierWeights(ArtifactRecipe):
     """
 
     kind = "earlier_weights"
-    version = REWINDING_VERSION
+    version = EARLIER_WEIGHTS_VERSION
     files = frozenset({"weights"})
 
     model: TrainedModel
@@ -44,17 +44,12 @@ class EarlierWeights(ArtifactRecipe):
         wanted = epochs_left(training.recipe.epochs)
         while True:
             for percent in (one for one, epoch in wanted.items() if epoch == training.epoch):
-                kept |= {f"{percent}/{name}": value for name, value in _weights(training).items()}
+                kept.update({f"{percent}/{name}": value for name, value in _weights(training).items()})
             if training.epoch >= max(wanted.values()):
                 return Product({"weights": kept}, seconds=0.0, images=0)
             training.advance()
-            try:
+            with keeping(workshop, self, lambda: _state(training, kept)):
                 yield
-            except GeneratorExit:
-                state = {f"{_KEPT}{name}": value for name, value in kept.items()}
-                state |= {f"{_TRAINING}{name}": value for name, value in training.checkpoint().items()}
-                workshop.save_checkpoint(self, state)
-                raise
 
     def _begin(self, workshop: Workshop) -> tuple[Training, Tensors]:
         """Return the training and the weights kept so far, of a checkpoint that fits, else from the start."""
@@ -67,6 +62,11 @@ class EarlierWeights(ArtifactRecipe):
             workshop.drop_checkpoint(self)
             return self.model.fresh_training(workshop), {}
         return training, _below(_KEPT, state)
+
+
+def _state(training: Training, kept: Tensors) -> Tensors:
+    state = {f"{_KEPT}{name}": value for name, value in kept.items()}
+    return state | {f"{_TRAINING}{name}": value for name, value in training.checkpoint().items()}
 
 
 def _weights(training: Training) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from lethe.artifacts._recipe import Product, Tensors, Workshop
+from lethe.artifacts._recipe import Product, Tensors, Workshop, keeping
 from lethe.artifacts.kinds._model_on_subset import ModelOnSubset
 from unlearning.fisher import FISHER_VERSION, squared_gradients
 
@@ -37,11 +37,8 @@ class FisherInformation(ModelOnSubset):
                 state[f"sum/{name}"] += value.cpu()
             state["done"] += len(indices_S)
             state["seconds"] += time.perf_counter() - begun
-            try:
+            with keeping(workshop, self, lambda: state):
                 yield
-            except GeneratorExit:
-                workshop.save_checkpoint(self, state)
-                raise
         information = {name: state[f"sum/{name}"] / len(self.subset) for name, _ in network.named_parameters()}
         return Product({"information": information}, seconds=float(state["seconds"]), images=len(self.subset))
 
@@ -51,13 +48,7 @@ class FisherInformation(ModelOnSubset):
             f"sum/{name}": torch.zeros(value.shape) for name, value in network.named_parameters()
         }
         fresh |= {"done": torch.tensor(0), "seconds": torch.tensor(0.0, dtype=torch.float64)}
-        kept = workshop.checkpoint(self)
-        if kept is None:
-            return fresh
-        if _form(kept) == _form(fresh) and 0 <= int(kept["done"]) <= len(self.subset):
-            return kept
-        workshop.drop_checkpoint(self)
-        return fresh
+        return self._resumed(workshop, fresh, _form, lambda state: int(state["done"]))
 
 
 def _form(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:

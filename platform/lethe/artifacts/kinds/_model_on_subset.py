@@ -1,9 +1,9 @@
 """What is computed from a trained model and a subset of its train images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lethe.artifacts._recipe import ArtifactRecipe
+from lethe.artifacts._recipe import ArtifactRecipe, Tensors, Workshop
 from lethe.artifacts.kinds._trained_model import TrainedModel
 from lethe.study import Subset
 
@@ -24,3 +24,24 @@ class ModelOnSubset(ArtifactRecipe):
     def requires(self) -> Mapping[str, ArtifactRecipe]:
         """The model."""
         return {"model": self.model}
+
+    def _resumed(
+        self,
+        workshop: Workshop,
+        fresh: Tensors,
+        form: Callable[[Tensors], object],
+        done: Callable[[Tensors], int],
+    ) -> Tensors:
+        """Return the state of a checkpoint that fits, else a fresh one; what does not fit is deleted.
+
+        Args:
+            form: of a state; that of a checkpoint which fits is the fresh one's.
+            done: how many images of the subset a state is of.
+        """
+        kept = workshop.checkpoint(self)
+        if kept is None:
+            return fresh
+        if form(kept) == form(fresh) and 0 <= done(kept) <= len(self.subset):
+            return kept
+        workshop.drop_checkpoint(self)
+        return fresh

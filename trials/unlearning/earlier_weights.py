@@ -8,7 +8,7 @@ from typing import Final
 
 from torch import Tensor
 
-REWINDING_VERSION: Final = 1
+EARLIER_WEIGHTS_VERSION: Final = 1
 """Raised when the meaning of the weights changes."""
 
 UNDONE: Final = (10, 25, 50, 75)
