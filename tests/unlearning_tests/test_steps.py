@@ -148,3 +148,10 @@ def test_a_gradient_is_clipped_to_a_norm_as_torch_clips_it() -> None:
         nn.utils.clip_grad_norm_(parameters, norm)
         for mine, parameter in zip(clipped(gradients, norm), parameters, strict=True):
             torch.testing.assert_close(mine, parameter.grad)
+
+
+def test_what_is_kept_anew_carries_no_gradient() -> None:
+    engine = engine_of()
+    for _ in range(2):
+        engine.keep("anchor", list(engine.model.parameters()))
+        assert not any(one.requires_grad for one in engine._kept["anchor"])

@@ -132,6 +132,7 @@ class Engine:
         self._begun[number] = self._optimizers[name]
         self._begun[number].begin(momentum=momentum, weight_decay=weight_decay, masks=masks)
 
+    @torch.no_grad()
     def keep(self, name: str, tensors: Sequence[Tensor]) -> None:
         """Keep tensors for the rules of steps, in memory that stays where it is as long as their shapes do."""
         mine = self._kept.get(name, [])
@@ -139,7 +140,7 @@ class Engine:
             for one, new in zip(mine, tensors, strict=True):
                 one.copy_(new)
             return
-        self._kept[name] = [one.detach().to(self.device, copy=True) for one in tensors]
+        self._kept[name] = [one.to(self.device, copy=True) for one in tensors]
         self._moves += 1
 
     def add(self, images_MCHW: Tensor) -> None:
