@@ -5,7 +5,7 @@ the true labels, is that of Foster et al., "Selective Synaptic Dampening", AAAI 
 batch by batch, so that it does not depend on how the images are cut into batches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -19,15 +19,21 @@ FISHER_VERSION = 1
 
 
 def squared_gradients(
-    model: nn.Module, images_NCHW: Tensor, labels_N: Tensor, *, batch_size: int = 16
+    model: nn.Module,
+    images_NCHW: Tensor,
+    labels_N: Tensor,
+    *,
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+    batch_size: int = 16,
 ) -> dict[str, Tensor]:
-    """Sum the squared gradient of each image's cross-entropy over the images; their mean is the Fisher information.
+    """Sum the squared gradient of each image's loss over the images; their mean is the Fisher information.
 
     The network is in eval mode and computes in float32.
 
     Args:
         images_NCHW: uint8, on the model's device.
         labels_N: true labels, on the same device.
+        loss: ``(logits_1K, labels_1) -> scalar``.
         batch_size: images at a time, each with a gradient of its own in memory; it changes rounding alone.
 
     Returns:
@@ -37,11 +43,11 @@ def squared_gradients(
     parameters = {name: value.detach() for name, value in model.named_parameters()}
     buffers = dict(model.named_buffers())
 
-    def loss(weights: Mapping[str, Tensor], image_CHW: Tensor, label: Tensor) -> Tensor:
+    def loss_of(weights: Mapping[str, Tensor], image_CHW: Tensor, label: Tensor) -> Tensor:
         logits_1K = functional_call(model, (dict(weights), buffers), (image_CHW[None],))
-        return cross_entropy(logits_1K, label[None])
+        return loss(logits_1K, label[None])
 
-    gradients_of = vmap(grad(loss), in_dims=(None, 0, 0))
+    gradients_of = vmap(grad(loss_of), in_dims=(None, 0, 0))
     sums = {name: torch.zeros_like(value) for name, value in parameters.items()}
     for images_BCHW, labels_B in zip(images_NCHW.split(batch_size), labels_N.split(batch_size), strict=True):
         for name, gradient_B in gradients_of(parameters, unit_interval(images_BCHW), labels_B).items():

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softmax
 
-from unlearning.engine import Stream, sum_gradients
+from unlearning.fisher import squared_gradients
 from unlearning.methods._base import Method, UnlearningContext
 from unlearning.methods._weights import layers
 from unlearning.ranges import Ranges, logarithmic
@@ -58,12 +58,12 @@ class FisherForgetting(Method):
     def information(self, context: UnlearningContext, seed: int) -> list[Tensor]:
         """Return the expected squared gradient on retain images, over labels as the network itself predicts them."""
         samples_S = context.task.retain_sample(self.samples, generator(seed, "samples"))
-        classes = context.task.classes
-        labels = torch.arange(classes).repeat(len(samples_S))
-        context.model.eval()
-        stream = Stream.cut(samples_S.repeat_interleave(classes), labels, 1)
-        sums = sum_gradients(context.engine, stream, _as_likely, squared=True)
-        return [value / len(samples_S) for value in sums]
+        engine, classes = context.engine, context.task.classes
+        images_MCHW = engine.images_NCHW[samples_S.repeat_interleave(classes).to(engine.device)]
+        labels_M = torch.arange(classes, device=engine.device).repeat(len(samples_S))
+        engine.images_trained += len(labels_M)
+        sums = squared_gradients(context.model, images_MCHW, labels_M, loss=_as_likely)
+        return [value / len(samples_S) for value in sums.values()]
 
     def variance(self, information: Tensor, *, is_last: bool) -> Tensor:
         """Return the variance of the noise of one parameter."""
