@@ -1,7 +1,7 @@
 """Originals and oracles per hour: the pool of a study, filled by as many workers as there are cores.
 
     python benchmarks/bench_pool.py
-    python benchmarks/bench_pool.py configs/pneumoniamnist.yaml seeds.reporting=[1,2]
+    python benchmarks/bench_pool.py configs/laptop/pneumoniamnist.yaml seeds.reporting=[1,2]
 
 By default the quickstart's six models, in each precision, by turns, each time into an empty place. Time is from the
 first job dealt to the last model kept, so the start of the workers is in it and that of Ray is not; "training s" is the
