@@ -85,6 +85,14 @@ def ends_the_same_when_it_is_evaluated_at_its_end_alone(method: Method) -> None:
     assert _same(last, each[-1:]), "the end of a run depends on whether it was evaluated on the way"
 
 
+def _count(images_NCHW: Tensor) -> int:
+    """Count the images of a forward pass, those over which `torch.func.vmap` maps it too."""
+    one = images_NCHW.shape[1:].numel()
+    while torch._C._functorch.is_functorch_wrapped_tensor(images_NCHW):
+        images_NCHW = torch._C._functorch.get_unwrapped(images_NCHW)
+    return images_NCHW.numel() // one
+
+
 def counts_the_images_that_it_trains_on(method: Method) -> None:
     """Check that every image with a gradient passes through the engine, which counts them as the method's cost."""
     context = _context(method)
@@ -92,7 +100,7 @@ def counts_the_images_that_it_trains_on(method: Method) -> None:
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if torch.is_grad_enabled():
-            passed.append(len(inputs[0]))
+            passed.append(_count(inputs[0]))
 
     context.model.register_forward_pre_hook(note)
     counted = sum(result.images_unlearn for result in _run(context, method, every_epoch=False))
