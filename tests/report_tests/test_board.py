@@ -197,6 +197,16 @@ def test_seeds_to_decide_are_those_at_which_the_spread_seen_would_decide(store: 
     assert line.seeds_to_decide == needed
 
 
+def test_several_undecided_rows_share_a_note_with_the_seeds_that_each_wants(store: Store, confirm: Confirm) -> None:
+    confirm("oracle", (0.0, 0.0, 0.0))
+    confirm("original", (0.3, 0.3, 0.3))
+    confirm("salun", (0.01, 0.03, 0.05))
+    confirm("fine_tune", (0.0, 0.03, 0.06))
+    lines = lines_of(store)
+    wanted = ", ".join(f"{name} ({lines[name].seeds_to_decide})" for name in ("fine_tune", "salun"))
+    assert f"what they seem: {wanted}." in notes(store)
+
+
 def test_the_original_and_the_oracle_come_first_and_controls_follow_their_method_as_untuned(
     store: Store, confirm: Confirm
 ) -> None:

@@ -92,9 +92,15 @@ def _coarse(board: Board) -> Iterator[str]:
 
 
 def _undecided(board: Board) -> Iterator[str]:
-    for line in board.lines:
-        if line.verdict == "inconclusive":
-            yield f"{row_title(line.row)}: inconclusive against retraining; {undecided(line)}."
+    waiting = [line for line in board.lines if line.verdict == "inconclusive"]
+    if len(waiting) == 1:
+        yield f"{row_title(waiting[0].row)}: inconclusive against retraining; {undecided(waiting[0])}."
+    elif waiting:
+        needed = ", ".join(f"{row_title(line.row)} ({line.seeds_to_decide or 'over 100'})" for line in waiting)
+        yield (
+            "Inconclusive against retraining, in brackets about how many seeds would decide, if mean and spread are "
+            f"what they seem: {needed}."
+        )
     if any(line.verdict == "too few seeds" for line in board.lines):
         yield "No verdict below three seeds: an interval of two values says almost nothing."
 
