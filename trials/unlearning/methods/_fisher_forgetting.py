@@ -58,12 +58,15 @@ class FisherForgetting(Method):
     def information(self, context: UnlearningContext, seed: int) -> list[Tensor]:
         """Return the expected squared gradient on retain images, over labels as the network itself predicts them."""
         samples_S = context.task.retain_sample(self.samples, generator(seed, "samples"))
-        engine, classes = context.engine, context.task.classes
-        images_MCHW = engine.images_NCHW[samples_S.repeat_interleave(classes).to(engine.device)]
-        labels_M = torch.arange(classes, device=engine.device).repeat(len(samples_S))
-        engine.images_trained += len(labels_M)
-        sums = squared_gradients(context.model, images_MCHW, labels_M, loss=_as_likely)
-        return [value / len(samples_S) for value in sums.values()]
+        engine = context.engine
+        images_SCHW = engine.images_NCHW[samples_S.to(engine.device)]
+        sums = [torch.zeros_like(parameter) for parameter in context.model.parameters()]
+        for label in range(context.task.classes):
+            labels_S = torch.full((len(samples_S),), label, device=engine.device)
+            squared = squared_gradients(context.model, images_SCHW, labels_S, loss=_as_likely)
+            torch._foreach_add_(sums, list(squared.values()))
+            engine.images_trained += len(samples_S)
+        return [value / len(samples_S) for value in sums]
 
     def variance(self, information: Tensor, *, is_last: bool) -> Tensor:
         """Return the variance of the noise of one parameter."""
