@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
-from unlearning.data import DataError, MedMNIST, load
+from unlearning.data import DataError, MedMNIST, Split, load
+from unlearning.data._medmnist import keep_share
 from unlearning.data.catalogue import Download, check, data_root, download_checked, fetch, find, sets
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "medmnist"
@@ -189,6 +191,32 @@ def test_the_official_file_is_found_whole_under_the_environments_folder(
 def test_nonmembers_can_be_chosen() -> None:
     assert load(MedMNIST(name="pneumoniamnist", root=SHARED)).nonmembers == "val"
     assert load(MedMNIST(name="pneumoniamnist", root=SHARED, nonmembers="test")).nonmembers == "test"
+
+
+@needs_official_file
+def test_a_share_of_the_train_images_has_a_name_of_its_own_and_says_what_it_left() -> None:
+    whole, tenth = (load(MedMNIST(name="pneumoniamnist", root=SHARED, train_fraction=share)) for share in (None, 0.1))
+    assert tenth.name == "pneumoniamnist (10 % of train)"
+    assert tenth.notes == ("train: 470 of 4,708 images, every class in its proportion",)
+    assert tenth.content_hash != whole.content_hash
+    assert torch.equal(tenth.test.labels_N, whole.test.labels_N)
+
+
+def test_a_share_holds_every_class_in_its_proportion_and_keeps_the_order() -> None:
+    labels_N = torch.tensor([0, 1, 1, 2] * 10)
+    split = Split(torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1), labels_N)
+    kept = keep_share(split, 0.3, "set")
+    assert torch.bincount(kept.labels_N).tolist() == [3, 6, 3]
+    positions_N = kept.images_NCHW.flatten().long()
+    assert torch.equal(positions_N, positions_N.sort().values)
+    assert torch.equal(labels_N[positions_N], kept.labels_N)
+    assert torch.equal(positions_N, keep_share(split, 0.3, "set").images_NCHW.flatten())
+
+
+def test_a_share_that_leaves_a_class_without_an_image_is_refused() -> None:
+    split = Split(torch.zeros(12, 1, 1, 1, dtype=torch.uint8), torch.tensor([0] * 10 + [1] * 2))
+    with pytest.raises(DataError, match=r"set: nothing is left of class 1 with 2 images in train"):
+        keep_share(split, 0.2, "set")
 
 
 def test_a_download_lands_under_its_name_in_a_folder_made_for_it(address: str, tmp_path: Path) -> None:
