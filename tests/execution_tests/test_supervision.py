@@ -38,6 +38,8 @@ def make(said: list[str]) -> Any:
         (MemoryError(), "memory"),
         (torch.OutOfMemoryError("no text that says so"), "memory"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "memory"),
+        (RuntimeError("could not create a primitive"), "memory"),
+        (RuntimeError("could not create a primitive descriptor for a convolution"), "code"),
         (OutOfMemoryError("killed"), "memory"),
         (MetricError("metric 'own': MemoryError: "), "memory"),
         (MetricError("metric 'own': KeyError: 1"), "code"),

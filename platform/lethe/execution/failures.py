@@ -28,6 +28,9 @@ _NO_MEMORY: Final = (
     "std::bad_alloc",
     "can't start new thread",
 )
+_NO_PRIMITIVE: Final = "could not create a primitive"
+"""All that oneDNN says of a layer that finds no memory for its code or its scratch space. Of a layer that it cannot
+compute it says `could not create a primitive descriptor` and for what."""
 _KILLED_FOR_MEMORY: Final = ("NODE_OUT_OF_MEMORY", "low on memory")
 _NODE_GONE: Final = ("node has died", "node was terminated", "NODE_DIED", "node died")
 
@@ -52,8 +55,10 @@ def failure_of(error: BaseException) -> Failure:
         return _of_ray(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
         return "memory"
-    if isinstance(error, RuntimeError | UnlearningError) and any(sign in str(error) for sign in _NO_MEMORY):
-        return "memory"
+    if isinstance(error, RuntimeError | UnlearningError):
+        text = str(error)
+        if text.endswith(_NO_PRIMITIVE) or any(sign in text for sign in _NO_MEMORY):
+            return "memory"
     return "code"
 
 
