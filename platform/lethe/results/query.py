@@ -290,7 +290,10 @@ class Database:
                 self._present.add(table)
         for name in names:
             if name in self._views and name not in self._present:
-                _create_view(self.connection, name, self._views[name])
+                if name in VIEWS and VIEWS[name].kept:
+                    self.connection.execute(f'create table "{name}" as {self._views[name]}')
+                else:
+                    _create_view(self.connection, name, self._views[name])
                 self._present.add(name)
 
     def _prepare(self) -> None:

@@ -27,4 +27,5 @@ ASKED: Final = View(
 select * from boards where getvariable('specification') in ('', specification_id)
 qualify specification_id = arg_max(specification_id, (run_at, specification_id)) over (partition by study)
 """,
+    kept=True,
 )

@@ -17,11 +17,14 @@ class View:
         meaning: what it answers, a sentence.
         row_type: a row of the answer, as the types of the tables are written; its fields are the columns, in order.
         sql: may name tables, views, and the functions of ``lethe.results.functions``.
+        kept: whether a database computes it once and keeps the answer. For a view that others read: DuckDB writes a
+            view out wherever it is named, and planning views of views takes longer than their few rows do.
     """
 
     meaning: str
     row_type: "type[DataclassInstance]"
     sql: str
+    kept: bool = False
 
 
 PRECISION = Column("", "precision of training and unlearning; null in results of an early version")

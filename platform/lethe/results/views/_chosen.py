@@ -86,4 +86,5 @@ from weighed join spent using (study, method_search)
 where is_chosen
 order by {SCENARIO}, method, row, current, method_search
 """,
+    kept=True,
 )

@@ -95,10 +95,12 @@ before_boards as (
 )
 select * replace ({LABELS_OF_SCENARIO}) from (from on_board union all by name from before_boards)
 """,
+    kept=True,
 )
 
 CONFIRMED: Final = View(
     "The confirmations that form the rows of the boards: those of each study's specification that was run last.",
     ConfirmedRow,
     "select * exclude (role) from compared where role = 'reporting'",
+    kept=True,
 )

@@ -84,4 +84,5 @@ select {SCENARIO}, first, second, family, count(*) over (partition by study, sce
 from adjusted
 order by study, dataset, augmentation, forget, scenario, first, second <> 'original', untuned, second
 """,
+    kept=True,
 )

@@ -88,4 +88,5 @@ select {SCENARIO}, row, methods, seeds, gap,
 from means join placed using (study, scenario, row) left join beaten using (study, scenario, row)
 order by study, dataset, augmentation, forget, scenario, rank, row
 """,
+    kept=True,
 )

@@ -131,4 +131,5 @@ select {SCENARIO}, method_search, current, method, row, number, trial_id, settin
 from tried
 order by {SCENARIO}, method, row, method_search, number
 """,
+    kept=True,
 )
