@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 StartNode = Callable[..., dict[str, str]]
+SPARED = ("--include-log-monitor=false", "--no-monitor")
+"""Lethe prints no worker's log, and these clusters do not scale: they need no processes for that."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,16 @@ def start_node(ray_environment: dict[str, str]) -> Iterator[StartNode]:
         }
         environment |= changes
         process = subprocess.Popen(
-            [*prefix, "ray", "start", "--block", "--disable-usage-stats", "--dashboard-agent-listen-port=0", *options],
+            [
+                *prefix,
+                "ray",
+                "start",
+                "--block",
+                "--disable-usage-stats",
+                "--dashboard-agent-listen-port=0",
+                *SPARED,
+                *options,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 import torch
 
+from lethe.execution import ray_settings
 from lethe.results import query
 
 Lethe = Callable[..., "subprocess.Popen[str]"]
@@ -27,7 +28,7 @@ def head(start_head: Callable[..., dict[str, str]]) -> dict[str, str]:
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=500)
     return process.returncode, output
 
 
@@ -35,7 +36,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
 def test_two_studies_at_once_that_want_less_and_more_workers_than_there_is_room_for_train_each_model_once(
     lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path
 ) -> None:
-    study, results = write_study(), tmp_path / "results"
+    study, results = write_study(search={"trials": 2, "window": 1}), tmp_path / "results"
     workers = {"first": 1, "second": 5}
     address = ("--address", "auto", "--results", results)
     runs = [
@@ -51,7 +52,7 @@ def test_two_studies_at_once_that_want_less_and_more_workers_than_there_is_room_
     assert len(list((results / "artifacts").rglob("*.safetensors"))) == 3 * 2 + 3 * 2 + 3
     sql = "select number, lr, density, gap from trials where study = '{}' order by number"
     first, second = (query(sql.format(name), results).to_pylist() for name in workers)
-    assert len(first) == 5
+    assert len(first) == 2
     assert first == second
     counts = query("select study, count(distinct worker) workers from trials group by study", results).to_pylist()
     assert all(row["workers"] <= min(workers[row["study"]], 2) for row in counts)
@@ -136,11 +137,19 @@ def test_something_else_that_answers_is_told(
     ],
 )
 def test_a_wrong_or_missing_token_is_told(
-    lethe: Lethe, head: dict[str, str], address: str, write_study: WriteStudy, tmp_path: Path, token: str, told: str
+    lethe_here: LetheHere,
+    monkeypatch: pytest.MonkeyPatch,
+    head: dict[str, str],
+    address: str,
+    write_study: WriteStudy,
+    tmp_path: Path,
+    token: str,
+    told: str,
 ) -> None:
-    environment = head | {"RAY_AUTH_TOKEN": token, "HOME": str(tmp_path)}
-    arguments = ("run", write_study(), "--results", tmp_path / "results", "--address", address)
-    code, output = ended(lethe(*arguments, environment=environment))
+    for name, value in (head | {"RAY_AUTH_TOKEN": token, "HOME": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+    ray_settings.set_mode("token")
+    code, output = lethe_here("run", write_study(), "--results", tmp_path / "results", "--address", address)
     assert code == 2, output
     assert complaint(output).startswith(f"the Ray cluster {address} {told}: set the cluster's own by RAY_AUTH_TOKEN")
 

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
+from lethe.execution import ray_settings
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
 from lethe.results import query
@@ -24,6 +25,7 @@ from unlearning.data import load
 Lethe = Callable[..., "subprocess.Popen[str]"]
 LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
+pytestmark = pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")  # Ray passes it
 NUMBERS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by method_search, number"
 
 
@@ -35,6 +37,20 @@ def head(start_head: Callable[..., dict[str, str]]) -> dict[str, str]:
         port = free.getsockname()[1]
     environment = start_head("--dashboard-host=127.0.0.1", f"--dashboard-port={port}")
     return environment | {"RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}"}
+
+
+@pytest.fixture
+def user(head: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """This process as one of who submits to the head; returns the environment that makes it so."""
+    enter(head, monkeypatch)
+    return head
+
+
+def enter(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take an environment into this process, where Ray has read its settings by now."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    ray_settings.set_mode("token")
 
 
 @pytest.fixture
@@ -80,11 +96,12 @@ def numbers(results: Path) -> list[dict[str, Any]]:
 
 
 def test_a_submitted_study_takes_its_files_along_and_gives_the_numbers_of_a_local_run(
-    lethe: Lethe, head: dict[str, str], write_study: WriteStudy, npz: Path, indices: Path, tmp_path: Path
+    lethe_here: LetheHere, user: dict[str, str], write_study: WriteStudy, npz: Path, indices: Path, tmp_path: Path
 ) -> None:
     study = write_study(
         data=[{"source": "npz", "path": str(npz)}],
         forget=[{"kind": "indices", "file": str(indices)}],
+        search={"trials": 3, "window": 2},
         resources={"workers": 1},
     )
     results = tmp_path / "results"
@@ -92,7 +109,7 @@ def test_a_submitted_study_takes_its_files_along_and_gives_the_numbers_of_a_loca
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{sys.executable} -c '{where}'\nexec {sys.executable} \"$@\"\n")
     python.chmod(0o755)
-    code, output = ended(lethe("submit", study, "--results", results, "--python", python, environment=head))
+    code, output = lethe_here("submit", study, "--results", results, "--python", python)
     assert code == 0, output
     assert f"Travels with the study: {npz}, {indices}" in output
     assert f"Results go to the folder {results} of the head." in output
@@ -108,33 +125,31 @@ def test_a_submitted_study_takes_its_files_along_and_gives_the_numbers_of_a_loca
 
     [submitted] = [line for line in output.splitlines() if line.startswith("Submitted as ")]
     job = submitted.split()[2].rstrip(";")
-    code, output = ended(lethe("jobs", environment=head))
+    code, output = lethe_here("jobs")
     [row] = [line.split() for line in output.splitlines() if job in line]
     assert row[:3] == [job, "tiny", "succeeded"]
-    code, output = ended(lethe("logs", job, environment=head))
+    code, output = lethe_here("logs", job)
     assert code == 0
     assert "oracle (noise floor)" in output
-    code, output = ended(lethe("stop", job, environment=head))
+    code, output = lethe_here("stop", job)
     assert (code, output) == (0, f"{job} had ended already: succeeded.\n")
 
 
 def test_a_study_goes_on_when_following_ends_and_stops_when_it_is_told_to(
-    lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path
+    lethe: Lethe, lethe_here: LetheHere, user: dict[str, str], write_study: WriteStudy, tmp_path: Path
 ) -> None:
     study = write_study(search={"trials": 500, "window": 2}, resources={"workers": 1})
-    following = lethe("submit", study, "--results", tmp_path / "results", environment=head)
+    following = lethe("submit", study, "--results", tmp_path / "results", environment=user)
     job = wait_for_line(following, "Submitted as").split()[2].rstrip(";")
     wait_for_line(following, "Running on Ray")
     following.send_signal(signal.SIGINT)
     code, output = ended(following)
     assert code == 130, output
     assert f"No longer following; {job} goes on." in output
-    assert f"lethe stop {job} --address {head['RAY_API_SERVER_ADDRESS']}" in output
-    again = lethe("logs", job, "--follow", environment=head)
-    wait_for_line(again, "Running on Ray")
-    code, output = ended(lethe("stop", job, environment=head))
+    assert f"lethe stop {job} --address {user['RAY_API_SERVER_ADDRESS']}" in output
+    code, output = lethe_here("stop", job)
     assert code == 0, output
-    code, output = ended(again)
+    code, output = lethe_here("logs", job, "--follow")
     assert code == 130, output
     assert "the same command goes on from here" in output
 
@@ -165,21 +180,27 @@ def test_a_job_server_that_is_not_there_is_told(
     ids=["another", "none"],
 )
 def test_a_wrong_or_missing_token_is_told(
-    lethe: Lethe, head: dict[str, str], write_study: WriteStudy, tmp_path: Path, token: str, told: str
+    lethe_here: LetheHere,
+    head: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    write_study: WriteStudy,
+    tmp_path: Path,
+    token: str,
+    told: str,
 ) -> None:
-    environment = head | {"RAY_AUTH_TOKEN": token, "HOME": str(tmp_path)}
+    enter(head | {"RAY_AUTH_TOKEN": token, "HOME": str(tmp_path)}, monkeypatch)
     for arguments in (("submit", write_study()), ("jobs",)):
-        code, output = ended(lethe(*arguments, environment=environment))
+        code, output = lethe_here(*arguments)
         assert code == 2
         [line] = output.splitlines()
         assert line.startswith(f"the job server {head['RAY_API_SERVER_ADDRESS']} {told}")
 
 
-def test_an_unknown_job_is_told(lethe: Lethe, head: dict[str, str]) -> None:
+def test_an_unknown_job_is_told(lethe_here: LetheHere, user: dict[str, str]) -> None:
     for command in (("logs",), ("logs", "--follow"), ("stop",)):
-        code, output = ended(lethe(*command, "tiny-00000000", environment=head))
+        code, output = lethe_here(*command, "tiny-00000000")
         assert code == 2
-        assert output.startswith(f"no job tiny-00000000 at {head['RAY_API_SERVER_ADDRESS']}; jobs there: ")
+        assert output.startswith(f"no job tiny-00000000 at {user['RAY_API_SERVER_ADDRESS']}; jobs there: ")
 
 
 def test_a_parcel_means_the_same_where_it_is_unpacked(

@@ -1,4 +1,4 @@
-"""Clusters of two machines, as docs/cluster.md starts them: by hand, and by `ray up` over SSH.
+"""A cluster of two machines, as docs/cluster.md starts it: by `ray up` over SSH, which runs the commands of "by hand".
 
 The machines are namespaces of this one, each with a network address, a host name, processes and a home of its own,
 joined by a cable (a veth pair). They share the file system, as machines share a network folder. `ssh` and `rsync` are
@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 TOKEN = "0123456789abcdef" * 4
 HEAD_IP, WORKER_IP = "10.77.0.1", "10.77.0.2"
 NAMESPACES = ["--net", "--uts", "--mount", "--pid"]
-TRIALS_FOR_THE_WORKER = {"trial": {"cpu": 2}}
+TRIALS_FOR_THE_WORKER = {"workers": 1, "trial": {"cpu": 2}}
 """The head's machine, where the driver runs, is given one core, and the worker's two."""
 
 ON_THE_TARGET = """
@@ -52,7 +52,7 @@ path=${path#*:}
 command="mkdir -p $(dirname "$path") && cp -rT ${source%/} ${path%/}\""""
     + ON_THE_TARGET,
     "ray": f"""
-[[ $1 == stop ]] && echo "somebody ran ray stop" | tee -a "$REFUSED" && exit 1
+[[ $1 == stop ]] && echo "somebody ran ray stop" | tee -a "$STOPS" && exit 1
 exec {BIN}/ray "$@\"""",
     "lethe": f'exec {BIN}/lethe "$@"',
     "python": f"""
@@ -79,8 +79,8 @@ class Machine:
         enter = ["nsenter", f"--target={self.pid}", "--user", "--preserve-credentials", *NAMESPACES]
         return [*enter, "env", f"HOME={self.home}", f"RAY_TMPDIR={self.home}", *map(str, arguments)]
 
-    def run(self, *arguments: object, **options: Any) -> str:
-        """Run a command to its end on the machine; give what it said."""
+    def run(self, *arguments: object, code: int = 0, **options: Any) -> str:
+        """Run a command on the machine to its end, which has an exit code; return what it said."""
         done = subprocess.run(
             self.command(*arguments),
             stdout=subprocess.PIPE,
@@ -89,7 +89,7 @@ class Machine:
             timeout=300,
             **options,
         )
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == code, done.stdout
         return done.stdout
 
 
@@ -172,64 +172,12 @@ def nodes_of_trials(results: Path) -> list[str]:
     return query("select distinct node from trials order by node", results).column("node").to_pylist()
 
 
-def told(process: "subprocess.Popen[str]", wanted: str) -> None:
-    """Wait until a process says something."""
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if wanted in line:
-            return
-    raise AssertionError("".join(said))
-
-
-@contextmanager
-def ray_start(machine: Machine, *options: str, token: str = TOKEN) -> Iterator["subprocess.Popen[str]"]:
-    """Ray on a machine, started by hand in its foreground, and ended as Ctrl-C or a closed terminal would."""
-    number = machine.home / "ray.pid"
-    start = [BIN / "ray", "start", "--block", "--disable-usage-stats", *options]
-    process = subprocess.Popen(
-        machine.command("sh", "-c", f'echo $$ > {number}; exec "$@"', "-", *start),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | settings(token),
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            machine.run("kill", number.read_text().strip())
-            process.communicate(timeout=60)
-
-
 @pytest.mark.slow
-def test_two_machines_joined_by_hand_run_a_study(
+def test_machines_of_ones_own_are_started_by_ray_up_run_a_study_and_refuse_one_with_another_token(
     machines: tuple[Machine, Machine], write_study: Callable[..., Path], tmp_path: Path
 ) -> None:
     head, worker = machines
-    study, results = write_study(resources=TRIALS_FOR_THE_WORKER), tmp_path / "results"
-    with ray_start(head, "--head", "--port=6379", "--include-dashboard=false", "--num-cpus=1") as on_head:
-        told(on_head, "Ray runtime started")
-        with ray_start(worker, f"--address={HEAD_IP}:6379", token=TOKEN[::-1]) as refused:
-            output, _ = refused.communicate(timeout=300)
-            assert refused.returncode == 1, output
-            assert "Authentication token is missing or incorrect" in output
-        with ray_start(worker, f"--address={HEAD_IP}:6379", "--num-cpus=2") as on_worker:
-            told(on_worker, "Ray runtime started")
-            run = [BIN / "lethe", "run", study, "--address", f"{HEAD_IP}:6379", "--results", results]
-            output = head.run(*run, env=os.environ | settings(TOKEN))
-    assert "Running on Ray: 2 nodes, 3 CPU" in output
-    assert "oracle (noise floor)" in output
-    assert nodes_of_trials(results) == ["worker"]
-
-
-@pytest.mark.slow
-def test_ray_up_starts_machines_of_ones_own(
-    machines: tuple[Machine, Machine], write_study: Callable[..., Path], tmp_path: Path
-) -> None:
-    head, worker = machines
-    study = write_study(resources=TRIALS_FOR_THE_WORKER)
+    study = write_study(search={"trials": 2, "window": 2}, resources=TRIALS_FOR_THE_WORKER)
     results, file = tmp_path / "results", tmp_path / "on_premise.yaml"
     text = (ROOT / "configs" / "cluster" / "on_premise.yaml").read_text()
     for ours, theirs in {
@@ -237,14 +185,14 @@ def test_ray_up_starts_machines_of_ones_own(
         "[192.168.1.11, 192.168.1.12]": f"[{WORKER_IP}]",
         "/tmp/lethe-ray ": "$HOME/t ",
         "/nfs/YOUR-SHARE/lethe": str(results),
-        "ray start\n    --head": "ray start --num-cpus=1 --head",
+        "ray start\n    --head": "ray start --num-cpus=1 --include-dashboard=false --head",
         "ray start --address": "ray start --num-cpus=2 --address",
     }.items():
         assert ours in text
         text = text.replace(ours, theirs)
     file.write_text(text)
 
-    laptop, refused = tmp_path / "laptop", tmp_path / "refused"
+    laptop, stops = tmp_path / "laptop", tmp_path / "stops"
     (laptop / ".ssh").mkdir(parents=True)
     (laptop / ".ssh" / "id_ed25519").write_text("no key\n")
     (laptop / ".lethe-ray-token").write_text(TOKEN + "\n")
@@ -262,7 +210,7 @@ def test_ray_up_starts_machines_of_ones_own(
         "WORKER_PID": pid_outside(worker),
         "PATH": f"{laptop}/.lethe-venv/bin:{os.environ['PATH']}",
         "RAY_UP_enable_autoscaler_v2": "0",
-        "REFUSED": str(refused),
+        "STOPS": str(stops),
     }
 
     def ray(*arguments: object) -> str:
@@ -271,12 +219,24 @@ def test_ray_up_starts_machines_of_ones_own(
 
     ray("up", "--yes", "--no-config-cache", file)
     until = time.monotonic() + 240
+    log = worker.home / ".lethe-ray.log"
+    while not (log.exists() and "Ray runtime started" in log.read_text()):
+        assert time.monotonic() < until, "the worker's machine started no Ray"
+        time.sleep(0.2)
     while "2 local.cluster.node" not in (status := ray("exec", file, "ray status")):
         assert time.monotonic() < until, status
-    output = ray("exec", file, f"lethe run {study} --address auto")
+
+    address = f"{HEAD_IP}:6379"
+    join = ["timeout", "300", BIN / "ray", "start", "--block", "--disable-usage-stats", f"--address={address}"]
+    refused = worker.run(*join, env=os.environ | settings(TOKEN[::-1]), code=1)
+    assert "Authentication token is missing or incorrect" in refused
+
+    auto = "python -c 'from lethe.execution._address import find_head; print(find_head(\"auto\"))'"
+    output = ray("exec", file, f"{auto} && lethe run {study} --address {address}")
+    assert address in output.splitlines()
     assert "Running on Ray: 2 nodes, 3 CPU" in output
     assert "oracle (noise floor)" in output
     assert nodes_of_trials(results) == ["worker"]
     ray("exec", file, "~/lethe/configs/cluster/ray_here.sh end")
     assert "gcs_server" not in head.run("sh", "-c", "cat /proc/[0-9]*/comm")
-    assert not refused.exists(), refused.read_text()
+    assert not stops.exists(), stops.read_text()

@@ -3,9 +3,11 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import Any
 
 import pytest
@@ -21,18 +23,20 @@ Lethe = Callable[..., "subprocess.Popen[str]"]
 LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 Rows = list[dict[str, Any]]
+Strike = Callable[[], object]
+RunUntil = Callable[[str, Path, Path, tuple[str, int], Strike], tuple[int, str]]
 
 TRIALS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by number"
 CONFIRMED = "select row, training_seed, ua, ra, ta, mia, gap, trial_id from confirmations order by all"
 ONE_WORKER = {"workers": 1}
 SEARCH = {"trials": 10, "window": 3}
 
-LOCAL = ("--local",)
-"""On Ray, a worker writes models and the driver writes rows: one fault of each is tried there."""
-
 A_MODEL = ("artifacts/trained_model/*/manifest.json", 1)
 TWO_TRIALS = ("tables/trials/tiny/*.parquet", 2)
 A_CONFIRMATION = ("tables/confirmations/tiny/*.parquet", 1)
+
+RAY, HERE = "Ray", "this process"
+"""On Ray, a worker writes models and the driver writes rows: one fault of each is tried there."""
 
 
 @cache
@@ -84,6 +88,12 @@ class Disk:
                 stream.write(bytes(4096))
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock that a run leaves where it cannot write is soon that of a dead holder, though this process lives on."""
+    monkeypatch.setattr("lethe.storage.writer_lock.DEAD_S", 0.5)
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     try:
@@ -94,18 +104,42 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     made.unmount()
 
 
-def wait_for(process: "subprocess.Popen[str]", results: Path, stage: tuple[str, int]) -> None:
+def wait_for(results: Path, stage: tuple[str, int], is_over: Callable[[], bool]) -> None:
     pattern, count = stage
     until = time.monotonic() + 300
     while len(list(results.glob(pattern))) < count:
-        assert process.poll() is None, process.communicate()[0]
+        assert not is_over(), f"ended with fewer than {count} {pattern}"
         assert time.monotonic() < until, f"not {count} {pattern} in five minutes"
         time.sleep(0.005)
 
 
-def check_fails(process: "subprocess.Popen[str]", *told: str) -> None:
-    output, _ = process.communicate(timeout=300)
-    check_says(process.returncode, output, *told)
+@pytest.fixture
+def run_until(lethe: Lethe, lethe_here: LetheHere) -> RunUntil:
+    """Runs a study, has something strike when it has come to a stage, and gives its exit code and output."""
+
+    def run(where: str, study: Path, results: Path, stage: tuple[str, int], strike: Strike) -> tuple[int, str]:
+        arguments = ("run", study, "--results", results)
+        if where == RAY:
+            process = lethe(*arguments)
+            wait_for(results, stage, lambda: process.poll() is not None)
+            strike()
+            output, _ = process.communicate(timeout=300)
+            return process.returncode, output
+        over = Event()
+
+        def strike_in_time() -> None:
+            wait_for(results, stage, over.is_set)
+            strike()
+
+        with ThreadPoolExecutor(1) as beside:
+            struck = beside.submit(strike_in_time)
+            try:
+                return lethe_here(*arguments, "--local")
+            finally:
+                over.set()
+                struck.result()
+
+    return run
 
 
 def check_says(code: int, output: str, *told: str) -> None:
@@ -127,59 +161,52 @@ def check_continues(lethe_here: LetheHere, study: Path, results: Path) -> None:
     assert found_in(results) == undisturbed(study.read_text())
 
 
-@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, ()), (TWO_TRIALS, LOCAL), (A_CONFIRMATION, LOCAL)])
+@pytest.mark.parametrize(("stage", "where"), [(A_MODEL, RAY), (TWO_TRIALS, HERE), (A_CONFIRMATION, HERE)])
 def test_a_disk_that_fills_up(
-    lethe: Lethe,
+    run_until: RunUntil,
     lethe_here: LetheHere,
     write_study: WriteStudy,
     disk: Disk,
     stage: tuple[str, int],
-    mode: tuple[str, ...],
+    where: str,
 ) -> None:
     study, results = write_study(search=SEARCH, resources=ONE_WORKER), disk.folder / "results"
-    process = lethe("run", study, "--results", results, *mode)
-    wait_for(process, results, stage)
-    disk.fill()
-    check_fails(process, "The disk is full", str(results))
+    ended = run_until(where, study, results, stage, disk.fill)
+    check_says(*ended, "The disk is full", str(results))
     check_is_whole(study, results)
     disk.remount("size=64m")
     check_continues(lethe_here, study, results)
 
 
-@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, LOCAL), (TWO_TRIALS, LOCAL)])
+@pytest.mark.parametrize("stage", [A_MODEL, TWO_TRIALS])
 def test_a_place_that_turns_read_only(
-    lethe: Lethe,
+    run_until: RunUntil,
     lethe_here: LetheHere,
     write_study: WriteStudy,
     disk: Disk,
     stage: tuple[str, int],
-    mode: tuple[str, ...],
 ) -> None:
     study, results = write_study(search=SEARCH, resources=ONE_WORKER), disk.folder / "results"
-    process = lethe("run", study, "--results", results, *mode)
-    wait_for(process, results, stage)
-    disk.remount("ro")
-    check_fails(process, "mounted read-only", str(results))
+    ended = run_until(HERE, study, results, stage, lambda: disk.remount("ro"))
+    check_says(*ended, "mounted read-only", str(results))
     check_is_whole(study, results)
     check_says(*lethe_here("run", study, "--results", results, "--local"), "mounted read-only", str(results))
     disk.remount("rw")
     check_continues(lethe_here, study, results)
 
 
-@pytest.mark.parametrize(("stage", "mode"), [(A_MODEL, LOCAL), (TWO_TRIALS, ()), (A_CONFIRMATION, LOCAL)])
+@pytest.mark.parametrize(("stage", "where"), [(A_MODEL, HERE), (TWO_TRIALS, RAY), (A_CONFIRMATION, HERE)])
 def test_a_folder_that_is_moved_away(
-    lethe: Lethe,
+    run_until: RunUntil,
     lethe_here: LetheHere,
     write_study: WriteStudy,
     tmp_path: Path,
     stage: tuple[str, int],
-    mode: tuple[str, ...],
+    where: str,
 ) -> None:
     study, results = write_study(search=SEARCH, resources=ONE_WORKER), tmp_path / "results"
-    process = lethe("run", study, "--results", results, *mode)
-    wait_for(process, results, stage)
-    results.rename(tmp_path / "moved")
-    check_fails(process, "The folder is gone", str(results))
+    ended = run_until(where, study, results, stage, lambda: results.rename(tmp_path / "moved"))
+    check_says(*ended, "The folder is gone", str(results))
     assert not results.exists()
     check_is_whole(study, tmp_path / "moved")
     (tmp_path / "moved").rename(results)
@@ -187,7 +214,7 @@ def test_a_folder_that_is_moved_away(
 
 
 def test_a_share_that_is_unmounted_under_a_run(
-    lethe: Lethe,
+    run_until: RunUntil,
     lethe_here: LetheHere,
     write_study: WriteStudy,
     disk: Disk,
@@ -196,12 +223,11 @@ def test_a_share_that_is_unmounted_under_a_run(
     """The folder that it was mounted on is still there, empty, and stays so."""
     study = write_study(search=SEARCH, resources=ONE_WORKER)
     share = Disk(tmp_path / "share", bound_to=disk)
-    process = lethe("run", study, "--results", share.folder, "--local")
     try:
-        wait_for(process, share.folder, TWO_TRIALS)
+        ended = run_until(HERE, study, share.folder, TWO_TRIALS, share.unmount)
     finally:
         share.unmount()
-    check_fails(process, "The folder is gone", str(share.folder))
+    check_says(*ended, "The folder is gone", str(share.folder))
     assert list(share.folder.iterdir()) == []
     share.mount()
     try:

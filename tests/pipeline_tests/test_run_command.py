@@ -68,8 +68,8 @@ def test_two_ray_workers_give_the_same_numbers_as_one_process_and_stay_warm(
     assert workers["n"] <= 2
 
 
-def test_a_driver_killed_in_the_search_continues_to_the_same_numbers(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+def test_a_driver_killed_in_the_search_on_ray_is_continued_without_it_to_the_same_numbers(
+    lethe: Lethe, lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
 ) -> None:
     study = write_study(search={"trials": 10, "window": 3}, resources={"workers": 1})
     results = tmp_path / "killed"
@@ -77,7 +77,7 @@ def test_a_driver_killed_in_the_search_continues_to_the_same_numbers(
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert 2 <= len(numbers(results)) < 10
-    code, output = ended(lethe("run", study, "--results", results))
+    code, output = lethe_here("run", study, "--results", results, "--local")
     assert code == 0, output
     assert numbers(results) == undisturbed(study, tmp_path / "undisturbed")
     settings = query("select count(*) n, count(distinct setting) m from trials", results).to_pylist()

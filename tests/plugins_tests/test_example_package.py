@@ -3,9 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import Any, NamedTuple
 
 from lethe.results import query
 
@@ -88,9 +86,32 @@ def test_its_options_are_checked_as_built_in_ones_are_all_at_once(python: Python
     assert f"audits.1.name: unknown audit 'sure'; {audits}" in done.stderr
 
 
+MANY = """
+import json, sys
+from typer.testing import CliRunner
+from lethe.cli import app
+
+for arguments in json.loads(sys.argv[1]):
+    done = CliRunner().invoke(app, arguments)
+    print(json.dumps([done.exit_code, done.stdout, done.stderr]))
+"""
+"""Runs one command after another in a process that has imported what they need."""
+
+
+class Said(NamedTuple):
+    """What a command said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
 def test_the_command_lists_it_with_its_package_and_shows_its_options(python: Python) -> None:
-    listed = lethe(python, "methods")
-    assert listed.returncode == 0, listed.stderr
+    commands = ["methods"], *(["methods", name] for name in ("alternate", "forget_loss", "surer", "alternat"))
+    done = python("-c", MANY, json.dumps(commands))
+    assert done.returncode == 0, done.stderr
+    listed, shown, metric, audit, unknown = (Said(*json.loads(line)) for line in done.stdout.splitlines())
+    assert listed.code == 0, listed.stderr
     rows = {tuple(line.split()[:4]) for line in listed.stdout.splitlines()}
     assert {("method", "alternate", "lethe-example", "1.2"), ("network", "perceptron", "lethe-example", "1.2")} <= rows
     assert ("metric", "forget_loss", "lethe-example", "1.2") in rows
@@ -99,19 +120,16 @@ def test_the_command_lists_it_with_its_package_and_shows_its_options(python: Pyt
         ("method", "salun", "lethe", "0.1.0"),
         ("network", "cnn", "lethe", "0.1.0"),
     } <= rows
-    shown = lethe(python, "methods", "alternate")
     [climbs] = [line for line in shown.stdout.splitlines() if line.split()[:1] == ["climbs"]]
     assert " ".join(climbs.split()) == "climbs whole number from 1 1 passes over the forget set in an epoch"
-    metric = lethe(python, "methods", "forget_loss").stdout
-    assert "metric forget_loss, lethe-example 1.2: median loss of the forget set" in metric
-    assert {("unit", "nats"), ("images", "forget")} <= {tuple(line.split()) for line in metric.splitlines()}
+    assert "metric forget_loss, lethe-example 1.2: median loss of the forget set" in metric.stdout
+    assert {("unit", "nats"), ("images", "forget")} <= {tuple(line.split()) for line in metric.stdout.splitlines()}
     assert ("audit", "surer", "lethe-example", "1.2") in rows
-    audit = " ".join(lethe(python, "methods", "surer").stdout.split())
-    assert "audit surer, lethe-example 1.2: Compares the losses of the forget set" in audit
-    assert "oracles whole number from 1 2 oracles of other training seeds" in audit
-    assert "surer_share fraction the oracle's value forget images with a lower loss than oracles'" in audit
-    unknown = lethe(python, "methods", "alternat")
-    assert unknown.returncode == 2
+    about = " ".join(audit.stdout.split())
+    assert "audit surer, lethe-example 1.2: Compares the losses of the forget set" in about
+    assert "oracles whole number from 1 2 oracles of other training seeds" in about
+    assert "surer_share fraction the oracle's value forget images with a lower loss than oracles'" in about
+    assert unknown.code == 2
     assert "alternate (lethe-example 1.2)" in unknown.stderr
 
 
@@ -193,25 +211,22 @@ def test_a_program_uses_it_and_adds_a_class_of_its_own(python: Python) -> None:
     assert "the method 'alternate' of lethe-example 1.2 exists" in done.stdout
 
 
-@pytest.mark.parametrize("missing", ["", "lethe_example"])
-def test_only_the_packages_that_a_study_uses_travel(python: Python, installed: Path, missing: str) -> None:
+def test_only_the_packages_that_a_study_uses_travel(python: Python, installed: Path) -> None:
     code = """
 import json, sys
 from lethe.execution.plugin_code import with_plugins
 from lethe.execution.runtime_env import runtime_env
 from lethe.plugins import packages_of
 from lethe.study import parse_study
-environment = with_plugins(runtime_env(), packages_of(parse_study(json.loads(sys.argv[1]), "here")))
-print(json.dumps(environment))
+for content in json.loads(sys.argv[1]):
+    print(json.dumps(with_plugins(runtime_env(), packages_of(parse_study(content, "here")))))
 """
-    content: dict[str, Any] = {"name": "here", "forget": [{"kind": "random", "fraction": 0.2}], **PLUGGED}
-    if missing:
-        built_in = {"data": [{"source": "synthetic"}], "network": {"name": "cnn"}, "methods": [{"name": "salun"}]}
-        content |= {**built_in, "metrics": [], "audits": []}
-    done = python("-c", code, json.dumps(content))
+    plugged: dict[str, Any] = {"name": "here", "forget": [{"kind": "random", "fraction": 0.2}], **PLUGGED}
+    built_in = {"data": [{"source": "synthetic"}], "network": {"name": "cnn"}, "methods": [{"name": "salun"}]}
+    done = python("-c", code, json.dumps([plugged, plugged | built_in | {"metrics": [], "audits": []}]))
     assert done.returncode == 0, done.stderr
-    environment = json.loads(done.stdout)
-    sent = [path for path in environment["py_modules"] if path.startswith(str(installed))]
-    folders = ["lethe_example", "lethe_example-1.2.dist-info"]
-    assert sent == ([] if missing else [str(installed / folder) for folder in folders])
-    assert {"/RECORD", "/direct_url.json"} <= set(environment["excludes"])
+    with_it, without = map(json.loads, done.stdout.splitlines())
+    sent = [[path for path in one["py_modules"] if path.startswith(str(installed))] for one in (with_it, without)]
+    assert sent == [[str(installed / folder) for folder in ("lethe_example", "lethe_example-1.2.dist-info")], []]
+    assert {"/RECORD", "/direct_url.json"} <= set(with_it["excludes"])
+    assert {"/RECORD", "/direct_url.json"} <= set(without["excludes"])
