@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from lethe.results import BoardRow, ConfirmationRow
 from lethe.results.limits import half_of_memory
-from lethe.results.query import Database
 from lethe.results.schema import to_table
+from lethe.results.sql import Database
 
 _NOW: Final = datetime.now(UTC)
 BOARD: Final[dict[str, Any]] = {

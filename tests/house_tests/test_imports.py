@@ -4,9 +4,11 @@ import ast
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+
+from lethe.results import Store
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (ROOT / "platform", ROOT / "trials")
@@ -14,7 +16,7 @@ SOURCES = (ROOT / "platform", ROOT / "trials")
 ROOMS = ("storage", "study", "results", "execution", "artifacts", "search", "pipeline", "report", "submit", "cli")
 """Packages of `lethe`, lowest first: each may import those before it."""
 
-LOOSE = {"__init__", "__main__", "errors", "plugins", "versions"}
+LOOSE = {"__init__", "__main__", "errors", "lazy", "plugins", "versions"}
 """Modules that may lie beside the rooms."""
 
 
@@ -71,12 +73,33 @@ def test_nothing_lies_beside_the_rooms() -> None:
     assert {path.parent.name for path in (ROOT / "platform" / "lethe").glob("*/__init__.py")} == set(ROOMS)
 
 
-def test_a_worker_that_trains_or_confirms_imports_nothing_of_a_search() -> None:
+def test_a_worker_imports_nothing_that_only_a_driver_needs() -> None:
     """Each worker pays for its imports, in seconds, before its first step."""
     code = """
 import sys
-import lethe.artifacts.context, lethe.pipeline.confirm
-print(sorted({"optuna", "ray.tune", "scipy.stats", "pandas", "plotly", "sklearn"} & set(sys.modules)))
+import lethe.artifacts.context, lethe.pipeline.confirm, lethe.search._worker
+heavy = {"duckdb", "optuna", "pandas", "plotly", "ray.tune", "scipy", "sklearn"}
+print(sorted(heavy & set(sys.modules)))
+import lethe.search._trainable
+print(sorted({"duckdb", "optuna", "scipy.special"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\n[]\n"
+
+
+def test_the_results_are_queried_and_shown_without_torch(
+    store: Store, confirm: Callable[..., None], tmp_path: Path
+) -> None:
+    """It takes a second to import, which a question about rows need not wait for."""
+    confirm("oracle", [0.0, 0.0, 0.0])
+    confirm("salun", [0.01, 0.02, 0.03])
+    code = """
+import sys
+from lethe.cli import app
+for command in ("query", "from joint_tests"), ("query",), ("leaderboard",), ("compact",), ("report", "--latex", "."):
+    app([*command, "--results", sys.argv[1]], standalone_mode=False)
+print(sorted({"torch", "ray", "optuna"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", code, store.root.address]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.endswith("\n[]\n")

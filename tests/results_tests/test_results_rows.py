@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,10 @@ from lethe.results import (
     to_rows,
 )
 from lethe.results.part import encode
+from lethe.results.rows import CLASS_COLUMNS, METRIC_GROUPS, OBJECTIVE_COLUMNS
 from lethe.results.schema import Column, schema_of, to_table
+from lethe.study import Objective
+from unlearning.metrics import BUILT_IN
 
 UNITS = {"", "s", "bytes", "fraction", "images", "epochs", "trials", "1/h", "1/s"}
 
@@ -74,6 +77,17 @@ def test_the_schema_is_what_the_annotations_say() -> None:
     assert schema.field("status").equals(pa.field("status", pa.string(), nullable=False))
     assert schema.field("started_at").type == pa.timestamp("us", tz="UTC")
     assert schema.field("unlearning_seeds").type == pa.list_(pa.int64())
+
+
+def test_the_metrics_of_columns_look_at_the_images_that_rows_say() -> None:
+    columns = {*ConfirmationRow.__dataclass_fields__, *CLASS_COLUMNS.values()}
+    groups = {name: metric.groups for name, metric in BUILT_IN.items() if name in columns}
+    assert {name: (group,) if group else () for name, group in METRIC_GROUPS.items()} == groups
+
+
+def test_every_objective_has_its_column_of_a_trial() -> None:
+    assert tuple(OBJECTIVE_COLUMNS) == get_args(Objective)
+    assert set(OBJECTIVE_COLUMNS.values()) <= TrialRow.__dataclass_fields__.keys()
 
 
 def test_a_field_without_documentation_or_of_two_types_is_refused() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lethe.search._optuna import OptunaSearch
+from lethe.search._trainable import config_of, task_of
 from lethe.search._worker import TrialTask
-from lethe.search.tune import _config, _task
 from lethe.study import expand, read_study
 from unlearning.data import load
 
@@ -20,5 +20,5 @@ def test_a_worker_on_tune_gets_the_task_that_one_without_ray_gets(write_study: C
     proposal = OptunaSearch(method_search, {}).propose()
     assert proposal is not None
     task = TrialTask.of(proposal)
-    assert _task(_config(proposal), method_search.scenario) == task
+    assert task_of(config_of(proposal), method_search.scenario) == task
     assert task.rewind == (keep == "rewind")

@@ -98,7 +98,7 @@ def plan(
     it takes. Nothing is written or downloaded.
     """
     from lethe.pipeline.api import plan as plan_study
-    from lethe.report import print_plan
+    from lethe.report.plan import print_plan
 
     with reporting_errors():
         planned = plan_study(study_file, results, overrides=overrides or (), address=address)

@@ -3,7 +3,6 @@
 from lethe.report._board import Board, earlier_tables, leaderboard
 from lethe.report._latex import write_latex
 from lethe.report._leaderboard import print_leaderboard
-from lethe.report._plan import print_plan
 from lethe.report._search_notes import search_notes
 from lethe.report._unit import print_unit
 
@@ -12,7 +11,6 @@ __all__ = [
     "earlier_tables",
     "leaderboard",
     "print_leaderboard",
-    "print_plan",
     "print_unit",
     "search_notes",
     "write_latex",

@@ -31,7 +31,7 @@ from lethe.report._ranks import (
     mean_rank_in_words,
     summaries_of,
 )
-from lethe.results.columns import json_column
+from lethe.results.json_column import json_column
 from lethe.results.views import BudgetRow, ContrastRow, LeaderboardRow
 from lethe.results.visible import visible
 

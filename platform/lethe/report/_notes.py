@@ -8,7 +8,7 @@ from lethe.report._board import Board, is_choice
 from lethe.report._numbers import count, listed, p_value, percent, row_title
 from lethe.report._ranks import front_in_words
 from lethe.report._search_notes import search_notes
-from lethe.results.columns import json_column
+from lethe.results.json_column import json_column
 from lethe.results.views import ChosenRow, FrontRow, LeaderboardRow
 
 HOW_TO_READ = (

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from lethe.errors import InputError
 from lethe.results import Results
-from lethe.results.columns import json_column
+from lethe.results.json_column import json_column
 from lethe.results.visible import visible
 from lethe.storage.root import StorageRoot
 

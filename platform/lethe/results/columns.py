@@ -7,11 +7,10 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from lethe.results.json_column import CorruptRowError, json_column
 from lethe.results.provenance import Provenance
 from lethe.results.rows import SettingColumns, StudyRow, TrialRow
-from lethe.storage.documents import MalformedError, read_json_object
 from lethe.storage.hashing import fingerprint
-from lethe.storage.root import StorageError
 from lethe.study import Keep, MethodSearch, Scenario, Study, write_study
 from unlearning.data import SOURCES
 from unlearning.data.augment import AUGMENTATIONS
@@ -20,10 +19,6 @@ from unlearning.families import OptionsFamily
 from unlearning.methods import METHODS, Method
 from unlearning.models import NETWORKS
 from unlearning.options import Options
-
-
-class CorruptRowError(StorageError):
-    """A row of an intact part that holds what no Lethe writes; the message names the column and what was found."""
 
 
 def specification(study: Study, rates: Mapping[Precision, float] | None = None) -> StudyRow:
@@ -95,22 +90,6 @@ def setting_columns(method: Method, kept: Mapping[str, Any] = MappingProxyType({
         "setting": to_json(method.model_dump(mode="json") | dict(kept)).decode() if kept else method.model_dump_json(),
         **typed,
     }
-
-
-def json_column(name: str, text: str) -> dict[str, Any]:
-    """Read what a column holds as JSON: a setting's options by name, or what was searched.
-
-    Raises:
-        CorruptRowError: it is no JSON object.
-    """
-    try:
-        return read_json_object(text)
-    except MalformedError as error:
-        shown = ascii(text[:80])
-        raise CorruptRowError(
-            f"the column {name} of a row holds {shown}: {error}\n"
-            f"Lethe wrote no such row. Find its study with: select study, {name} from trials; and move its file away."
-        ) from error
 
 
 def setting_of(row: TrialRow, method_search: MethodSearch) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 from scipy.special import stdtr, stdtrit
 
-from unlearning.metrics import energy_test
+from unlearning.energy import energy_test
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

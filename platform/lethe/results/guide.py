@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from lethe.results.query import Results
 from lethe.results.rows import TABLES, UNITS
 from lethe.results.saved import read_saved
 from lethe.results.schema import ColumnDescription, describe
+from lethe.results.sql import Results
 from lethe.results.views import VIEWS
 from lethe.storage.root import StorageRoot
 

@@ -6,19 +6,13 @@ faster than a pivot of the long rows (docs/design.md). A metric without a column
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
-from lethe.results.rows import CLASS_COLUMNS, ConfirmationRow, MeasureRow
+from lethe.results.rows import CLASS_COLUMNS, METRIC_COLUMNS, ConfirmationRow, MeasureRow
 from unlearning.audits import AUDITS, Audit
 from unlearning.families import Package
 from unlearning.metrics import BUILT_IN, METRICS, Measure, Metric
-
-COLUMNS: Final = tuple(name for name in BUILT_IN if name in ConfirmationRow.__dataclass_fields__)
-"""Metrics with a column of the same name in a confirmation, for the value over all classes."""
-
-GROUPS: Final[Mapping[str, str]] = {name: metric.groups[0] for name, metric in BUILT_IN.items() if metric.groups}
-"""The images that the metrics of these columns are measured on."""
 
 
 def measure_columns(measures: Sequence[Measure]) -> dict[str, Any]:
@@ -30,7 +24,7 @@ def measure_columns(measures: Sequence[Measure]) -> dict[str, Any]:
         column: [_or_null(one.value.value) for one in measures if one.metric == metric and _is_of_class(one)]
         for column, metric in CLASS_COLUMNS.items()
     }
-    return {name: overall.get(name) for name in COLUMNS} | by_class
+    return {name: overall.get(name) for name in METRIC_COLUMNS} | by_class
 
 
 def measure_rows(

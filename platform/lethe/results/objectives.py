@@ -7,21 +7,13 @@ images trained on and not in seconds.
 
 import math
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import cast
 
-from lethe.results.rows import TrialRow
+from lethe.results.rows import OBJECTIVE_COLUMNS, TrialRow
 from lethe.study import Objective, Search
 
 Point = tuple[float, ...]
 """The values of the objectives, in the order of the study."""
-
-COLUMNS: Final[dict[Objective, str]] = {
-    "gap": "gap",
-    "ua_gap": "ua_gap",
-    "va_drop": "va_drop",
-    "compute": "compute_share",
-}
-"""The column of `TrialRow` that holds each objective."""
 
 
 def objectives_of(row: TrialRow) -> Sequence[Objective]:
@@ -31,7 +23,7 @@ def objectives_of(row: TrialRow) -> Sequence[Objective]:
 
 def point_of(row: TrialRow, objectives: Sequence[Objective]) -> Point | None:
     """Return the objectives of a trial; None where one of them has no value."""
-    values = [getattr(row, COLUMNS[name]) for name in objectives]
+    values = [getattr(row, OBJECTIVE_COLUMNS[name]) for name in objectives]
     return None if any(value is None for value in values) else tuple(values)
 
 

@@ -16,8 +16,8 @@ from functools import cached_property
 from itertools import chain
 from statistics import fmean, stdev
 
-from lethe.results.objectives import COLUMNS, Point, chosen_of, promising_first
-from lethe.results.rows import TrialRow
+from lethe.results.objectives import Point, chosen_of, promising_first
+from lethe.results.rows import OBJECTIVE_COLUMNS, TrialRow
 from lethe.study import MethodSearch, Objective
 
 
@@ -51,7 +51,7 @@ class Contender:
 
     def point(self, objectives: Sequence[Objective]) -> Point:
         """Return the objectives, each the mean over the seeds that it ran on."""
-        return tuple(self.mean if name == "gap" else self._mean_of(COLUMNS[name]) for name in objectives)
+        return tuple(self.mean if name == "gap" else self._mean_of(OBJECTIVE_COLUMNS[name]) for name in objectives)
 
     def _mean_of(self, column: str) -> float:
         return fmean(

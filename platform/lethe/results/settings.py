@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from lethe.results.columns import json_column
-from lethe.results.query import Results
+from lethe.results.json_column import json_column
+from lethe.results.sql import Results
 from lethe.storage.root import StorageRoot
 from lethe.study import ChosenSetting
 

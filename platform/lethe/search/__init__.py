@@ -3,28 +3,35 @@
 On Ray it is run by `tune`, a module that only runs on Ray import: Ray Tune brings pandas, and takes a second to import.
 """
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from lethe.execution.stop import Stop
-from lethe.search._epoch_report import Report
-from lethe.search._export import Exported, export
-from lethe.search._journal import Journal
-from lethe.search._optuna import Proposal
-from lethe.search._priors import unrecorded, with_priors
-from lethe.search._study_search import StudySearch
-from lethe.search._worker import TrialTask, TrialWorker
+from lethe.lazy import loading
 
-
-def run_here(search: StudySearch, worker: TrialWorker, stop: Stop, show: Callable[[], None]) -> None:
-    """Run the trials that the study proposes in this process, one after another, until somebody asks for a stop."""
-    while not stop.requested and (proposal := search.next_proposal()) is not None:
-        for report in worker.run(TrialTask.of(proposal)):
-            search.report(proposal, report)
-            show()
-            if stop.requested and report.status == "running":
-                search.requeue(proposal)
-                break
-
+if TYPE_CHECKING:
+    from lethe.search._epoch_report import Report
+    from lethe.search._export import Exported, export
+    from lethe.search._here import run_here
+    from lethe.search._journal import Journal
+    from lethe.search._optuna import Proposal
+    from lethe.search._priors import unrecorded, with_priors
+    from lethe.search._study_search import StudySearch
+    from lethe.search._worker import TrialTask, TrialWorker
+else:
+    # A worker on Ray imports its own module alone, and needs neither Optuna nor the results.
+    __getattr__, __dir__ = loading(
+        __name__,
+        globals(),
+        {
+            "lethe.search._epoch_report": ("Report",),
+            "lethe.search._export": ("Exported", "export"),
+            "lethe.search._here": ("run_here",),
+            "lethe.search._journal": ("Journal",),
+            "lethe.search._optuna": ("Proposal",),
+            "lethe.search._priors": ("unrecorded", "with_priors"),
+            "lethe.search._study_search": ("StudySearch",),
+            "lethe.search._worker": ("TrialTask", "TrialWorker"),
+        },
+    )
 
 __all__ = [
     "Exported",

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from lethe.errors import InputError
 from lethe.results import EpochRow, TrialRow, load, to_rows
-from lethe.results.columns import json_column
+from lethe.results.json_column import json_column
 from lethe.results.objectives import objectives_of, point_of
 from lethe.search._journal import open_journal
 from lethe.search._optuna import as_optuna_learns

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from lethe.results import PriorsRow, Store, to_rows
-from lethe.results.columns import json_column
+from lethe.results.json_column import json_column
 from lethe.results.settings import chosen_settings
 from lethe.storage.hashing import fingerprint
 from lethe.study import Choices, ChosenSetting, MethodChoice, MethodSearch, Prior, StudyError, read_settings

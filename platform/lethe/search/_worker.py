@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lethe.artifacts import oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.failures import Failure, failure_of
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.search._epoch_report import Reference, Report, Status
-from lethe.search._optuna import Proposal
 from lethe.storage.root import StorageError
 from lethe.study import Scenario
 from unlearning.data import SplitName
@@ -21,6 +20,9 @@ from unlearning.evaluation import Measures
 from unlearning.methods import Method
 from unlearning.metrics import SEARCH_METRICS, average_gap
 from unlearning.trial import EpochResult
+
+if TYPE_CHECKING:
+    from lethe.search._optuna import Proposal
 
 SPLITS: tuple[SplitName, ...] = ("train", "val")
 """A search never sees test."""
@@ -36,7 +38,7 @@ class TrialTask:
     rewind: bool = False
 
     @classmethod
-    def of(cls, proposal: Proposal) -> "TrialTask":
+    def of(cls, proposal: "Proposal") -> "TrialTask":
         """Make the task of a proposal."""
         method_search = proposal.method_search
         method = method_search.method_at(proposal.setting)

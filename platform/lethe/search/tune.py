@@ -9,13 +9,11 @@ trial, and cannot say why one died. The `Supervisor` decides. Where a line leans
 """
 
 import logging
-import math
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any, Final
 
 import ray
-from ray import ObjectRef, tune
+from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -23,14 +21,14 @@ from ray.tune.stopper import Stopper
 
 from lethe.execution.connection import OnRay
 from lethe.execution.leftovers import temporary_folder
-from lethe.execution.memory_limit import cap_memory
 from lethe.execution.supervision import Supervisor, Watch
 from lethe.search._epoch_report import Report
 from lethe.search._optuna import Proposal
 from lethe.search._session import START_WORKER, SearchSession
 from lethe.search._study_search import StudySearch
-from lethe.search._worker import TrialTask, TrialWorker
-from lethe.study import Resources, Scenario, Study, scenarios_of
+from lethe.search._trainable import TrialTrainable, config_of
+from lethe.search._worker import TrialWorker
+from lethe.study import Resources, Study, scenarios_of
 
 TICK_S: Final = 0.2
 
@@ -83,7 +81,7 @@ def _run_tune(study: Study, make_worker: Callable[[], TrialWorker], session: Sea
     resources = session.resources
     # Tune copies, prints, keeps and saves all of a trial's configuration: so that names its scenario, which is here.
     scenarios = {scenario.fingerprint: ray.put(scenario) for scenario in scenarios_of(session.search.method_searches)}
-    trainable = tune.with_parameters(_Trainable, make_worker=make_worker, resources=resources, scenarios=scenarios)
+    trainable = tune.with_parameters(TrialTrainable, make_worker=make_worker, resources=resources, scenarios=scenarios)
     with temporary_folder() as folder:
         tune.Tuner(
             tune.with_resources(trainable, {"cpu": resources.cpu, "gpu": resources.gpu}),
@@ -94,7 +92,7 @@ def _run_tune(study: Study, make_worker: Callable[[], TrialWorker], session: Sea
                 scheduler=_scheduler(study),
                 num_samples=-1,  # as many as the searcher suggests
                 max_concurrent_trials=NO_LIMIT,
-                reuse_actors=True,  # a finished trial's actor is reset for the next one, see `_Trainable.reset_config`
+                reuse_actors=True,  # a finished trial's actor is reset for the next one: `TrialTrainable.reset_config`
             ),
             run_config=tune.RunConfig(
                 name=study.name,
@@ -121,69 +119,6 @@ def _scheduler(study: Study) -> TrialScheduler:
     )
 
 
-class _Trainable(tune.Trainable):
-    """A warm worker as Tune sees it: made once, then reset for one trial after another; a step is an epoch.
-
-    A trial without a scenario starts a worker: its one step makes it.
-    """
-
-    def setup(
-        self,
-        config: dict[str, Any],
-        make_worker: Callable[[], TrialWorker],
-        resources: Resources,
-        scenarios: dict[str, ObjectRef[Scenario]],
-    ) -> None:
-        # Nothing is made here: Tune watches no setup for hanging, and hides what one raises.
-        self._make_worker = make_worker
-        self._resources = resources
-        self._scenarios = scenarios
-        self._reports = self._run(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        # Tune makes a new actor if this is not True.
-        self._reports = self._run(new_config)
-        return True
-
-    def step(self) -> dict[str, Any]:
-        # An exception would have Tune discard the actor and keep the error as text: so an error is a last report.
-        try:
-            report = next(self._reports)
-        except Exception as error:
-            return _result(error, math.inf, is_last=True)
-        if report is None:
-            return _result(None, math.inf, is_last=True)
-        return _result(report, report.gap, is_last=report.status != "running")
-
-    @cached_property
-    def _worker(self) -> TrialWorker:
-        cap_memory(self._resources.cpu, self._resources.gpu)
-        return self._make_worker()
-
-    def _run(self, config: dict[str, Any]) -> Iterator[Report | None]:
-        """Run a trial; without a scenario, only have the worker made."""
-        worker = self._worker
-        if config["scenario"] is None:
-            yield None
-            return
-        scenario = ray.get(self._scenarios[config["scenario"]])
-        yield from worker.run(_task(config, scenario))
-
-
-def _result(report: Report | Exception | None, gap: float, *, is_last: bool) -> dict[str, Any]:
-    # Tune ends a trial whose result says "done". Every result needs the metric, "gap".
-    return {"gap": gap, "report": report, "done": is_last}
-
-
-def _config(proposal: Proposal) -> dict[str, Any]:
-    rest = dict(vars(TrialTask.of(proposal)))
-    return {"scenario": rest.pop("scenario").fingerprint, "rest": rest, "round": proposal.round}
-
-
-def _task(config: dict[str, Any], scenario: Scenario) -> TrialTask:
-    return TrialTask(scenario, **config["rest"])
-
-
 class _Searcher(Searcher):
     """Passes the session's proposals to Tune, and Tune's results to the session.
 
@@ -199,7 +134,7 @@ class _Searcher(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         trial = self._session.next_trial(trial_id)
         if isinstance(trial, Proposal):
-            return _config(trial)
+            return config_of(trial)
         if trial == START_WORKER:
             return {"scenario": None, "round": 0}
         # FINISHED ends the run once all trials have ended; None has Tune ask again.

@@ -16,7 +16,6 @@ from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from obstore.store import MemoryStore, ObjectStore, from_url
-from pyarrow import fs
 
 KINDS: Final = "file://, s3://, gs://, abfs://, az://, memory://"
 
@@ -63,6 +62,8 @@ def _s3(url: SplitResult, options: dict[str, str], endpoint: str | None) -> tupl
     if endpoint:
         config["endpoint"] = endpoint
     elif "region" not in options and not {"AWS_REGION", "AWS_DEFAULT_REGION"} & os.environ.keys():
+        from pyarrow import fs
+
         config["region"] = fs.resolve_s3_region(bucket)
     return f"s3://{bucket}", settings
 

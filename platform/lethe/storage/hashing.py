@@ -3,8 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:  # names are made in processes without torch too
+    from torch import Tensor
 
 
 def fingerprint(inputs: Mapping[str, object]) -> str:
@@ -18,7 +20,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def digest_of_tensor(values: Tensor) -> str:
+def digest_of_tensor(values: "Tensor") -> str:
     """Hash a tensor's type, shape and bytes: SHA-256 in hex."""
     contiguous = values.contiguous().cpu()
     header = f"{contiguous.dtype} {tuple(contiguous.shape)}\n".encode()

@@ -15,8 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-import pooch
-
 from unlearning.data._base import DataError, SplitName, Task
 from unlearning.errors import InputError
 
@@ -187,6 +185,8 @@ def download_checked(download: Download, path: Path) -> None:
     Raises:
         DataError: the address cannot be reached, the folder cannot be written, or other bytes came than were wanted.
     """
+    import pooch  # with requests: for downloads alone
+
     progress = pooch.HTTPDownloader(progressbar=True, chunk_size=2**20)
     try:
         pooch.retrieve(download.url, f"md5:{download.md5}", path.name, path.parent, downloader=progress)

@@ -21,7 +21,6 @@ from unlearning.metrics.accuracy import (
     share_per_class,
     unlearning_accuracy,
 )
-from unlearning.metrics.energy import EnergyTest, energy_test
 from unlearning.metrics.membership import (
     FEATURES,
     Feature,
@@ -51,7 +50,6 @@ __all__ = [
     "SEARCH_METRICS",
     "Direction",
     "DivergedError",
-    "EnergyTest",
     "Evaluation",
     "Feature",
     "Group",
@@ -69,7 +67,6 @@ __all__ = [
     "by_class",
     "called_nonmember",
     "draw_members",
-    "energy_test",
     "fault_of",
     "measures_of",
     "membership_scores",

@@ -12,12 +12,14 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from unlearning.metrics import _svc
 from unlearning.metrics._predictions import Predictions
 
 Feature = Literal["correctness", "confidence", "entropy", "modified_entropy", "prob"]
+
+Array = NDArray[np.float64]
 
 _COST = 3.0
 """``C`` of the support vector classifier in the authors' code; gamma is 1 / (numbers a feature has), "auto"."""
@@ -169,13 +171,15 @@ def _check_equal(members: Predictions, nonmembers: Predictions) -> None:
         )
 
 
-def _points(feature: Feature, sample: Predictions) -> _svc.Array:
-    points_ND: _svc.Array = FEATURES[feature](sample.logits_NK.detach().cpu().double(), sample.labels_N.cpu()).numpy()
+def _points(feature: Feature, sample: Predictions) -> Array:
+    points_ND: Array = FEATURES[feature](sample.logits_NK.detach().cpu().double(), sample.labels_N.cpu()).numpy()
     return points_ND
 
 
-def _decide(members_ND: _svc.Array, nonmembers_ND: _svc.Array, points_MD: _svc.Array) -> Tensor:
+def _decide(members_ND: Array, nonmembers_ND: Array, points_MD: Array) -> Tensor:
     """Fit the classifier and return which points it takes for non-members: bool, (M,)."""
+    from unlearning.metrics import _svc  # with SciPy, for which processes that attack no model need not wait
+
     classifier = _svc.fit(members_ND, nonmembers_ND, cost=_COST, gamma=1 / members_ND.shape[1])
     return torch.from_numpy(classifier.decide(points_MD) < -_TIE)
 

@@ -21,7 +21,7 @@ from lethe.report._numbers import count
 from lethe.report.page._gather import Retrained, Searched, Tried
 from lethe.report.page._wording import method_title, percent
 from lethe.results import durations
-from lethe.results.columns import json_column
+from lethe.results.json_column import json_column
 from lethe.results.views import LeaderboardRow, RankRow
 
 Measure = Literal["ua", "ra", "va", "mia"]

@@ -21,7 +21,7 @@ from lethe.artifacts import (
 )
 from lethe.errors import SchemaError
 from lethe.report.page._gather import Searched, Tried
-from lethe.results.columns import json_column
+from lethe.results.json_column import json_column
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.study import Study
 from unlearning.models import Network

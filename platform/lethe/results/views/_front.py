@@ -8,7 +8,7 @@ of one setting, or of several that are equal.
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from lethe.results.objectives import COLUMNS
+from lethe.results.rows import OBJECTIVE_COLUMNS
 from lethe.results.schema import Column
 from lethe.results.views._base import SCENARIO, ScenarioOf, View
 
@@ -40,10 +40,11 @@ class FrontRow(_OnFront, ScenarioOf):
 
 
 _HELD: Final = ", ".join(
-    f"if(list_contains(objectives, '{name}'), {column}, 0.0) as held_{name}" for name, column in COLUMNS.items()
+    f"if(list_contains(objectives, '{name}'), {column}, 0.0) as held_{name}"
+    for name, column in OBJECTIVE_COLUMNS.items()
 )
-_NO_WORSE: Final = " and ".join(f"other.held_{name} <= one.held_{name}" for name in COLUMNS)
-_BETTER: Final = " or ".join(f"other.held_{name} < one.held_{name}" for name in COLUMNS)
+_NO_WORSE: Final = " and ".join(f"other.held_{name} <= one.held_{name}" for name in OBJECTIVE_COLUMNS)
+_BETTER: Final = " or ".join(f"other.held_{name} < one.held_{name}" for name in OBJECTIVE_COLUMNS)
 
 FRONT: Final = View(
     "The settings of each search that no other dominates in its objectives, such as gap and compute.",

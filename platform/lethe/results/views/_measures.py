@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from lethe.results.measures import COLUMNS, GROUPS
-from lethe.results.rows import CLASS_COLUMNS, MeasureRow
+from lethe.results.rows import CLASS_COLUMNS, METRIC_COLUMNS, METRIC_GROUPS, MeasureRow
 from lethe.results.views._base import View
 
 _SEARCHED: Final = "ua, ra, va, mia, gap"
-_SPLITS: Final = " ".join(f"when '{metric}' then '{group}'" for metric, group in GROUPS.items())
+_SPLITS: Final = " ".join(f"when '{metric}' then '{group}'" for metric, group in METRIC_GROUPS.items() if group)
 _BY_CLASS: Final = " union all ".join(
     f"select study, unit_id, training_seed, '{metric}' as metric, unnest({column}) as value, "
     f"generate_subscripts({column}, 1) - 1 as class_index from without_measures"
@@ -38,8 +37,8 @@ of_confirmations as (
     select study, 'confirmation' as unit_kind, unit_id, training_seed, metric, value, class_index
     from (
         from (
-            unpivot (select study, unit_id, training_seed, {", ".join(COLUMNS)} from without_measures)
-            on {", ".join(COLUMNS)} into name metric value value
+            unpivot (select study, unit_id, training_seed, {", ".join(METRIC_COLUMNS)} from without_measures)
+            on {", ".join(METRIC_COLUMNS)} into name metric value value
         )
         union all by name {_BY_CLASS}
     )

@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from unlearning.metrics import energy_test
+from unlearning.energy import energy_test
 
 
 def by_hand(first: np.ndarray, second: np.ndarray) -> float:

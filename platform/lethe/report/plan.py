@@ -1,24 +1,22 @@
 """How a plan looks in a terminal."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lethe.pipeline.estimate import Estimate
+from lethe.pipeline.plan import Plan
 from lethe.results import durations
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, scenarios_of
 from unlearning.data import facts
 
-if TYPE_CHECKING:  # the module is imported with every report, and the pipeline brings Ray and Optuna
-    from lethe.pipeline.estimate import Estimate
-    from lethe.pipeline.plan import Plan
 
-
-def print_plan(plan: "Plan", root: StorageRoot, estimate: "Estimate", console: Console) -> None:
+def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Console) -> None:
     """Print what exists, what is to do, what is broken, what runs at once where, and about how long it takes."""
     table = Table("", "planned", "there already", "to do", box=SIMPLE_HEAD)
     table.add_row("scenarios", str(len(scenarios_of(plan.method_searches))), "", "")
@@ -39,7 +37,7 @@ def print_plan(plan: "Plan", root: StorageRoot, estimate: "Estimate", console: C
     console.print(Text(_time(plan, estimate)))
 
 
-def _artifacts(plan: "Plan") -> dict[str, tuple[int, int]]:
+def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:
     """Return for each kind of artifact how many are planned and how many of them are missing."""
     planned = Counter(needed.recipe.kind for needed in plan.needed)
     missing = Counter(needed.recipe.kind for needed in plan.missing)
@@ -47,20 +45,20 @@ def _artifacts(plan: "Plan") -> dict[str, tuple[int, int]]:
     return {titles.get(kind, kind.replace("_", " ")): (count, missing[kind]) for kind, count in planned.items()}
 
 
-def _print_data(plan: "Plan", console: Console) -> None:
+def _print_data(plan: Plan, console: Console) -> None:
     for data in plan.datasets:
         for fact in facts(data):
             console.print(Text(fact), soft_wrap=True)
 
 
-def _where(estimate: "Estimate") -> Table:
+def _where(estimate: Estimate) -> Table:
     table = Table("machines", "there", "trainings at once", "trials at once", box=SIMPLE_HEAD)
     for spot in estimate.spots:
         table.add_row(spot.node_type.title, str(spot.node_type.count), str(spot.trainings), str(spot.trials))
     return table
 
 
-def _time(plan: "Plan", estimate: "Estimate") -> str:
+def _time(plan: Plan, estimate: Estimate) -> str:
     if estimate.seconds is None:
         asked = plan.study.resources
         return (
