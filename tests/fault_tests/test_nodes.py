@@ -13,7 +13,7 @@ Start = Callable[..., Any]
 Undisturbed = Callable[..., Any]
 WriteStudy = Callable[..., Path]
 
-METHOD = {"name": "salun", "epochs": 2, "batch_size": 1, "search": {"density": {"low": 0.1, "high": 0.9}}}
+METHOD = {"name": "salun", "epochs": 2, "batch_size": 2, "search": {"density": {"low": 0.1, "high": 0.9}}}
 
 
 LOSE_A_NODE = """
@@ -96,7 +96,7 @@ def test_a_search_follows_the_nodes_that_come_and_go_and_is_continued_after_the_
 
     Workers are frozen before their node is lost, so that it takes a trial along.
     """
-    trials = 16
+    trials = 20
     study = write_study(methods=[METHOD], search={"trials": trials, "window": 3})
     expected = undisturbed(study)
     expected.lend_pool(results)

@@ -1,6 +1,6 @@
 """Many kills over one long study: of those who train, try and confirm, and of the run itself.
 
-`make soak` kills two hundred times, which takes a quarter of an hour; `make test` ten times.
+`make soak` kills two hundred times, which takes a quarter of an hour; `make test` eight times.
 """
 
 import os
@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-KILLS = int(os.environ.get("LETHE_SOAK_KILLS", "10"))
+KILLS = int(os.environ.get("LETHE_SOAK_KILLS", "8"))
 CONFIRMERS = min(5, KILLS // 5)
 TRAINERS = KILLS // 3
+"""Kills of those who train, at most: these are there first, and would be all that is killed."""
+
 TRIALS = max(15, 3 * KILLS // 4)
 RUN_EVERY = min(20, KILLS // 2)
 """One kill in so many is of the run itself, which is then started again."""
