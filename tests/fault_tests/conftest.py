@@ -419,6 +419,7 @@ class Nodes:
     def freeze(self, raylet: int) -> set[int]:
         """Stop the trial workers of a node where they are, and name them."""
         workers = self.machine.workers("Trainable", raylet)
+        assert workers
         for worker in workers:
             assert self.machine.send(worker, signal.SIGSTOP)
         return workers
