@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from safetensors.torch import load
 from lethe.artifacts import ArtifactStore, ArtifactWorker, Needed, build_jobs
 from lethe.execution import ray_settings as settings
 from lethe.execution.claims import LocalClaims
+from lethe.execution.connect import connect
 from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop
 from lethe.execution.supervision import Watch
@@ -403,18 +404,15 @@ class Nodes:
         """Start a node of one core; return its raylet's pid."""
         return self._start(f"--address={self.address}", "--num-cpus=1")
 
-    def ask(self, script: str) -> str:
-        """Run a script, whose argument is the cluster's address, and return what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-c", script, self.address],
-            capture_output=True,
-            text=True,
-            env=os.environ | self.environment,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Have this process join the cluster, as a run does."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            settings.set_mode("token")
+            with connect(self.address):
+                yield
 
     def freeze(self, raylet: int) -> set[int]:
         """Stop the trial workers of a node where they are, and name them."""

@@ -3,11 +3,16 @@
 Worker processes that are killed, too: what they did is done again, once, and no number changes.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
+
+from lethe.execution.claims import LocalClaims
+from lethe.execution.failures import failure_of
 
 Start = Callable[..., Any]
 Undisturbed = Callable[..., Any]
@@ -16,46 +21,26 @@ WriteStudy = Callable[..., Path]
 METHOD = {"name": "salun", "epochs": 2, "batch_size": 2, "search": {"density": {"low": 0.1, "high": 0.9}}}
 
 
-LOSE_A_NODE = """
-import os, signal, sys
-import ray
-from lethe.execution.connect import connect
-from lethe.execution.failures import failure_of
+def test_the_loss_of_a_node_is_distinguished_from_that_of_a_worker(nodes: Any) -> None:
+    class Worker:
+        def sleep(self) -> None:
+            time.sleep(3600)
 
-class Worker:
-    def raylet(self):
-        return os.getppid()
-
-    def sleep(self):
-        import time
-        time.sleep(3600)
-
-with connect(sys.argv[1]):
-    worker = ray.remote(num_cpus=1)(Worker).remote()
-    os.kill(ray.get(worker.raylet.remote()), signal.SIGKILL)
-    try:
-        ray.get(worker.sleep.remote())
-    except ray.exceptions.RayError as error:
-        print(type(error).__name__, failure_of(error))
-"""
+    node = nodes.add()
+    with nodes.joined():
+        worker = ray.remote(num_cpus=1)(Worker).remote()
+        ray.get(worker.__ray_ready__.remote())
+        nodes.lose(node)
+        with pytest.raises(ray.exceptions.RayError) as raised:
+            ray.get(worker.sleep.remote())
+    assert failure_of(raised.value) == "node"
 
 
-CLAIMS_THAT_NEVER_LAPSE = """
-import sys
-import ray
-from lethe.execution.connect import connect
-from lethe.execution.claims import LocalClaims
-
-with connect(sys.argv[1]):
+def keep_claims_that_never_lapse() -> None:
+    """Have the cluster keep its table of claims by a clock that stands still."""
     kept = {"name": "lethe-claims", "namespace": "lethe", "lifetime": "detached", "num_cpus": 0}
     claims = ray.remote(LocalClaims).options(**kept).remote(lambda: 0.0)
     ray.get(claims.claim.remote("one", "nobody"))
-"""
-
-
-def test_the_loss_of_a_node_is_distinguished_from_that_of_a_worker(nodes: Any) -> None:
-    nodes.add()
-    assert nodes.ask(LOSE_A_NODE).split()[-1] == "node"
 
 
 @pytest.mark.slow
@@ -64,7 +49,8 @@ def test_a_training_goes_on_from_its_checkpoint_when_its_process_is_killed_and_w
 ) -> None:
     """A training begun anew would write the checkpoint of its fifth epoch again; one that waits for the dead, never."""
     study = write_study(training={"epochs": 40, "batch_size": 2, "lr": 0.01})
-    nodes.ask(CLAIMS_THAT_NEVER_LAPSE)
+    with nodes.joined():
+        keep_claims_that_never_lapse()
     first = nodes.add()
     run = start(study, "--address", nodes.address, machine=nodes.machine)
     seen: list[dict[str, int]] = []
