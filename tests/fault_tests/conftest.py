@@ -9,8 +9,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,25 @@ import ray
 from rich.console import Console
 from safetensors.torch import load
 
+from lethe.artifacts import ArtifactStore, ArtifactWorker, Needed, build_jobs
 from lethe.execution import ray_settings as settings
+from lethe.execution.claims import LocalClaims
+from lethe.execution.connect import connect
+from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop
 from lethe.execution.supervision import Watch
+from lethe.execution.worker_pool import LocalWorkerPool
+from lethe.pipeline.plan import make_plan
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
 from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
-from lethe.study import read_study
+from lethe.study import Resources, read_study
 
 PATIENCE_S = 480.0
 """What a wait of a test may take: on a busy machine a worker needs half a minute to start."""
 
-LOOK_S = 0.1
+LOOK_S = 0.2
 """Seconds between two looks: each reads what a run has left, on the cores that the run computes on."""
 
 NUMBERS = """
@@ -46,12 +53,12 @@ from confirmations order by confirmation_id
 """
 
 
-def eventually(fact: Callable[[], Any], what: str) -> Any:
-    """Wait until a fact holds, and give it."""
+def eventually(fact: Callable[[], Any], what: str, look_s: float = LOOK_S) -> Any:
+    """Wait until a fact holds, and return it."""
     until = time.monotonic() + PATIENCE_S
     while not (found := fact()):
         assert time.monotonic() < until, f"not in {PATIENCE_S:g} s: {what}"
-        time.sleep(LOOK_S)
+        time.sleep(look_s)
     return found
 
 
@@ -79,6 +86,10 @@ class Results:
         """Count the trials that have ended."""
         return len(self._store.read("trials"))
 
+    def workers_of_trials(self) -> set[int]:
+        """Name the processes that have ended a trial."""
+        return {int(name.rpartition(":")[2]) for name in self._store.read("trials")["worker"].to_pylist()}
+
     def epochs_of_checkpoints(self) -> dict[str, int]:
         """Read how far the unfinished trainings are that have a checkpoint, by the fingerprint of what they make."""
         epochs = {}
@@ -92,6 +103,12 @@ class Results:
         manifests = [json.loads(path.read_text()) for path in self.folder.glob("artifacts/*/*/manifest.json")]
         return {one["fingerprint"]: one["files"]["weights"]["sha256"] for one in manifests if "weights" in one["files"]}
 
+    def was_continued(self, fingerprint: str) -> bool:
+        """Return whether a training took longer than the process that ended it."""
+        [manifest] = self.folder.glob(f"artifacts/*/{fingerprint}/manifest.json")
+        facts = json.loads(manifest.read_text())["facts"]
+        return bool(facts["seconds_train"] > facts["seconds_total"])
+
     def parts(self) -> set[Path]:
         """Name the files of what has ended and was not compacted yet."""
         return set(self.folder.glob("tables/*s/*/*.parquet"))
@@ -100,6 +117,21 @@ class Results:
     def confirmed_count(self) -> int:
         """Count the confirmations that have ended."""
         return len(self._store.read("confirmations"))
+
+    def run_here(self, study: Path) -> None:
+        """Do what is left of a study in this process, without Ray."""
+        with Progress(Console(quiet=True)) as progress:
+            run = StudyRun(read_study(study), StorageRoot.at(self.folder), progress)
+            run.run(local=True)
+        assert not run.problems
+
+    def make_here(self, study: Path, wanted: Callable[[Needed], bool] = lambda needed: True) -> None:
+        """Make a study's artifacts, or those that are wanted, in this process, and nothing else of the study."""
+        artifacts = ArtifactStore(StorageRoot.at(self.folder))
+        plan = make_plan(read_study(study), artifacts, self._store)
+        make = partial(ArtifactWorker, artifacts, SharedData(plan.datasets), LocalClaims(), Resources(cpu=1))
+        for done in LocalWorkerPool(make, Stop()).do(build_jobs(filter(wanted, plan.missing))):
+            assert done.error is None, done.error
 
     def lend_pool(self, other: "Results", but: str = "false") -> set[str]:
         """Copy the pool to another place but for the artifacts of which a condition holds, and name these."""
@@ -118,31 +150,21 @@ class Machine:
 
     def processes(self) -> set[int]:
         """Find those that were told the folder: a node's own, but not its workers."""
-        return {pid for pid, _ in self._own()}
+        return {pid for pid, _ in self._own(_processes())}
 
     def raylets(self) -> set[int]:
         return self.services("raylet")
 
     def services(self, name: str) -> set[int]:
-        return {pid for pid, words in self._own() if words[0].endswith(f"/{name}")}
+        return self._services(name, _processes())
 
     def workers(self, title: str = "", raylet: int | None = None) -> set[int]:
         """Find the workers whose title, which Ray makes of the class and what it does, has this in it."""
-        raylets = self.raylets() if raylet is None else {raylet}
-        return {
-            pid
-            for pid, words in _processes()
-            if words[0].startswith("ray::") and title in words[0] and parent_of(pid) in raylets
-        }
+        return self._children(lambda words: words[0].startswith("ray::") and title in words[0], raylet)
 
     def starting_workers(self) -> set[int]:
         """Find the workers that have no title yet."""
-        raylets = self.raylets()
-        return {
-            pid
-            for pid, words in _processes()
-            if any(word.endswith("default_worker.py") for word in words[:3]) and parent_of(pid) in raylets
-        }
+        return self._children(lambda words: any(word.endswith("default_worker.py") for word in words[:3]))
 
     def trial_workers(self) -> set[int]:
         return self.workers("Trainable")
@@ -168,18 +190,27 @@ class Machine:
             return False
         return True
 
-    def _own(self) -> Iterator[tuple[int, list[str]]]:
-        return ((pid, words) for pid, words in _processes() if any(self.folder in word for word in words))
+    def _children(self, holds: Callable[[list[str]], bool], raylet: int | None = None) -> set[int]:
+        """Find the processes that a raylet has started, or any of the raylets, and whose words are like this."""
+        processes = _processes()
+        raylets = self._services("raylet", processes) if raylet is None else {raylet}
+        return {pid for pid, words in processes.items() if holds(words) and parent_of(pid) in raylets}
+
+    def _services(self, name: str, processes: Mapping[int, list[str]]) -> set[int]:
+        return {pid for pid, words in self._own(processes) if words[0].endswith(f"/{name}")}
+
+    def _own(self, processes: Mapping[int, list[str]]) -> Iterator[tuple[int, list[str]]]:
+        return ((pid, words) for pid, words in processes.items() if any(self.folder in word for word in words))
 
 
-def _processes() -> Iterator[tuple[int, list[str]]]:
+def _processes() -> dict[int, list[str]]:
+    """Read the command line of every process."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_text().split("\0")
-            except OSError:
-                continue
-            yield int(entry.name), words
+            with suppress(OSError):
+                found[int(entry.name)] = (entry / "cmdline").read_text().split("\0")
+    return found
 
 
 def parent_of(pid: int) -> int | None:
@@ -216,21 +247,15 @@ class Run:
     def is_over(self) -> bool:
         return self._process.poll() is not None
 
-    def wait_until(self, fact: Callable[[], Any], what: str) -> Any:
-        """Wait for a fact while the run goes on, and give it."""
+    def wait_until(self, fact: Callable[[], Any], what: str, look_s: float = LOOK_S) -> Any:
+        """Wait for a fact while the run goes on, and return it."""
 
         def holds() -> Any:
             found = fact()
             assert found or not self.is_over, f"the run ended before {what}:\n{self.said}"
             return found
 
-        return eventually(holds, what)
-
-    def watch(self, look: Callable[[], Any]) -> None:
-        """Look again and again until the run is over."""
-        while not self.is_over:
-            look()
-            time.sleep(LOOK_S)
+        return eventually(holds, what, look_s)
 
     def interrupt(self) -> None:
         """Press Ctrl-C: a terminal sends it to every process in the foreground."""
@@ -300,6 +325,12 @@ def results(tmp_path: Path) -> Results:
     return Results(tmp_path / "results")
 
 
+@pytest.fixture
+def calm_results(tmp_path: Path) -> Results:
+    """Where the test itself makes, undisturbed, what it compares with."""
+    return Results(tmp_path / "calm")
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Results]:
     """Runs a study in this process, where nothing disturbs it; once for all tests with the same study."""
@@ -309,8 +340,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Re
         text = path.read_text()
         if text not in found:
             found[text] = Results(tmp_path_factory.mktemp("undisturbed"))
-            with Progress(Console(quiet=True)) as progress:
-                StudyRun(read_study(path), StorageRoot.at(found[text].folder), progress).run(local=True)
+            found[text].run_here(path)
         return found[text]
 
     return run
@@ -365,41 +395,62 @@ class Nodes:
             "RAY_health_check_period_ms": "1000",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        self._started: list[subprocess.Popen[bytes]] = []
-        self._start("--head", "--port=0", "--num-cpus=0", "--include-dashboard=false")
+        self._started: dict[int, subprocess.Popen[bytes]] = {}
+        self._count = 0
+        self._head = self._start("--head", "--port=0", "--num-cpus=0", "--include-dashboard=false", "--no-monitor")
         self.address = (Path(self.machine.folder) / "ray" / "ray_current_cluster").read_text()
 
     def add(self) -> int:
-        """Start a node of one core; give its raylet's pid."""
+        """Start a node of one core; return its raylet's pid."""
         return self._start(f"--address={self.address}", "--num-cpus=1")
 
-    def ask(self, script: str) -> str:
-        """Run a script, whose argument is the cluster's address, and give what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-c", script, self.address],
-            capture_output=True,
-            text=True,
-            env=os.environ | self.environment,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Have this process join the cluster, as a run does."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            settings.set_mode("token")
+            with connect(self.address):
+                yield
+
+    def freeze(self, raylet: int) -> set[int]:
+        """Stop the trial workers of a node where they are, and name them."""
+        workers = self.machine.workers("Trainable", raylet)
+        assert workers
+        for worker in workers:
+            assert self.machine.send(worker, signal.SIGSTOP)
+        return workers
+
+    def lose(self, raylet: int, frozen: Iterable[int] = ()) -> None:
+        """Kill a node, and those of its workers that are frozen: the others end with it."""
+        assert self.machine.send(raylet)
+        self.machine.kill_all(set(frozen))
+
+    def end_nodes(self) -> None:
+        """Kill the nodes but the head."""
+        for raylet in self._started.keys() - {self._head}:
+            self._end(raylet)
 
     def end(self) -> None:
-        """Kill the nodes with all that they have started: told to end, they may take a minute."""
-        for process in self._started:
-            process.kill()
-            process.wait()
+        """Kill the nodes with all that they have started: asked to end, they may take a minute."""
+        for raylet in list(self._started):
+            self._end(raylet)
         self.machine.kill_all(self.machine.processes())
+
+    def _end(self, raylet: int) -> None:
+        process = self._started.pop(raylet)
+        self.machine.kill_all({raylet} & self.machine.raylets())
+        process.kill()
+        process.wait()
 
     def _start(self, *options: str) -> int:
         before = self.machine.raylets()
-        command = ["ray", "start", "--block", "--disable-usage-stats", *options]
-        log = Path(self.machine.folder) / f"node-{len(self._started)}.log"
+        command = ["ray", "start", "--block", "--disable-usage-stats", "--include-log-monitor=false", *options]
+        self._count += 1
+        log = Path(self.machine.folder) / f"node-{self._count}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | self.environment, cwd="/")
-        self._started.append(process)
 
         def is_up() -> bool:
             said = log.read_text()
@@ -408,11 +459,20 @@ class Nodes:
 
         eventually(is_up, "a node is up")
         [raylet] = self.machine.raylets() - before
+        self._started[raylet] = process
         return raylet
 
 
-@pytest.fixture
-def nodes(ray_environment: dict[str, str]) -> Iterator[Nodes]:
+@pytest.fixture(scope="module")
+def cluster(ray_environment: dict[str, str]) -> Iterator[Nodes]:
+    """The head of the cluster that the tests of a file share."""
     cluster = Nodes(ray_environment | {"RAY_TMPDIR": tempfile.mkdtemp(prefix="lr-")})
     yield cluster
     cluster.end()
+
+
+@pytest.fixture
+def nodes(cluster: Nodes) -> Iterator[Nodes]:
+    """The cluster with the nodes of one test alone."""
+    yield cluster
+    cluster.end_nodes()

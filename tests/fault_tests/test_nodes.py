@@ -1,132 +1,123 @@
-"""Nodes that come and go while a study runs on them: each a raylet of its own, lost by killing it."""
+"""Nodes that come and go while a study runs on them: each a raylet of its own, lost by killing it.
 
+Worker processes that are killed, too: what they did is done again, once, and no number changes.
+"""
+
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
+
+from lethe.execution.claims import LocalClaims
+from lethe.execution.failures import failure_of
 
 Start = Callable[..., Any]
 Undisturbed = Callable[..., Any]
 WriteStudy = Callable[..., Path]
 
-METHOD = {"name": "salun", "epochs": 2, "batch_size": 1, "search": {"density": {"low": 0.1, "high": 0.9}}}
-
-
-def workers_of_trials(results: Any) -> set[int]:
-    """Name the processes that have ended a trial."""
-    return {int(row["worker"].rpartition(":")[2]) for row in results.ask("select distinct worker from trials")}
-
-
-LOSE_A_NODE = """
-import os, signal, sys
-import ray
-from lethe.execution.connect import connect
-from lethe.execution.failures import failure_of
-
-class Worker:
-    def raylet(self):
-        return os.getppid()
-
-    def sleep(self):
-        import time
-        time.sleep(3600)
-
-with connect(sys.argv[1]):
-    worker = ray.remote(num_cpus=1)(Worker).remote()
-    os.kill(ray.get(worker.raylet.remote()), signal.SIGKILL)
-    try:
-        ray.get(worker.sleep.remote())
-    except ray.exceptions.RayError as error:
-        print(type(error).__name__, failure_of(error))
-"""
+METHOD = {"name": "salun", "epochs": 2, "batch_size": 2, "search": {"density": {"low": 0.1, "high": 0.9}}}
 
 
 def test_the_loss_of_a_node_is_distinguished_from_that_of_a_worker(nodes: Any) -> None:
-    nodes.add()
-    assert nodes.ask(LOSE_A_NODE).split()[-1] == "node"
+    class Worker:
+        def sleep(self) -> None:
+            time.sleep(3600)
+
+    node = nodes.add()
+    with nodes.joined():
+        worker = ray.remote(num_cpus=1)(Worker).remote()
+        ray.get(worker.__ray_ready__.remote())
+        nodes.lose(node)
+        with pytest.raises(ray.exceptions.RayError) as raised:
+            ray.get(worker.sleep.remote())
+    assert failure_of(raised.value) == "node"
+
+
+def keep_claims_that_never_lapse() -> None:
+    """Have the cluster keep its table of claims by a clock that stands still."""
+    kept = {"name": "lethe-claims", "namespace": "lethe", "lifetime": "detached", "num_cpus": 0}
+    claims = ray.remote(LocalClaims).options(**kept).remote(lambda: 0.0)
+    ray.get(claims.claim.remote("one", "nobody"))
 
 
 @pytest.mark.slow
-def test_trials_follow_the_nodes_that_come_and_go(
+def test_a_training_goes_on_from_its_checkpoint_when_its_process_is_killed_and_when_its_node_is_lost(
+    start: Start, nodes: Any, write_study: WriteStudy, results: Any, calm_results: Any
+) -> None:
+    """A training begun anew would write the checkpoint of its fifth epoch again; one that waits for the dead, never."""
+    study = write_study(training={"epochs": 40, "batch_size": 2, "lr": 0.01})
+    with nodes.joined():
+        keep_claims_that_never_lapse()
+    first = nodes.add()
+    run = start(study, "--address", nodes.address, machine=nodes.machine)
+    seen: list[dict[str, int]] = []
+
+    def reached(epoch: int) -> set[str]:
+        seen.append(results.epochs_of_checkpoints())
+        return {fingerprint for fingerprint, found in seen[-1].items() if found >= epoch}
+
+    [training] = run.wait_until(lambda: reached(5), "the checkpoint of epoch 5 is there")
+    assert run.machine.kill_all(run.machine.hosts())
+    run.wait_until(lambda: reached(15), "the checkpoint of epoch 15 is there, after its process was killed")
+    nodes.lose(first)
+    nodes.add()
+    run.wait_until(
+        lambda: reached(0) and training in results.weights(), "the training has ended, after its node was lost"
+    )
+    epochs = [checkpoints[training] for checkpoints in seen if training in checkpoints]
+    assert epochs == sorted(epochs)
+    assert results.was_continued(training)
+    calm_results.make_here(study, lambda needed: needed.recipe.fingerprint == training)
+    assert results.weights()[training] == calm_results.weights()[training]
+
+
+@pytest.mark.slow
+def test_a_search_follows_the_nodes_that_come_and_go_and_is_continued_after_the_loss_of_node_and_driver(
     start: Start, nodes: Any, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
 ) -> None:
-    """A node comes, the first is lost; then all are, and a while later there is another."""
-    study = write_study(methods=[METHOD], search={"trials": 40, "window": 3})
+    """A node comes, the first is lost; then all are, and there is another; that one is lost together with the driver.
+
+    Workers are frozen before their node is lost, so that it takes a trial along.
+    """
+    trials = 20
+    study = write_study(methods=[METHOD], search={"trials": trials, "window": 3})
     expected = undisturbed(study)
     expected.lend_pool(results)
     first = nodes.add()
     run = start(study, "--address", nodes.address, machine=nodes.machine)
     run.wait_until(lambda: results.ended >= 2, "two trials end")
+    frozen = nodes.freeze(first)
     second = nodes.add()
     at_second = set[int]()
 
     def second_is_used() -> bool:
         at_second.update(nodes.machine.workers("Trainable", raylet=second))
-        return bool(at_second & workers_of_trials(results))
+        return bool(at_second & results.workers_of_trials())
 
     run.wait_until(second_is_used, "the second node ends a trial")
-    nodes.machine.send(first)
+    nodes.lose(first, frozen)
     before = results.ended
-    run.wait_until(lambda: results.ended >= before + 3, "trials end on the second node alone")
-    nodes.machine.send(second)
+    run.wait_until(lambda: results.ended >= before + 2, "trials end on the second node alone")
+    nodes.lose(second, nodes.freeze(second))
     run.wait_until(lambda: not nodes.machine.trial_workers(), "no worker is left")
-    assert results.ended < 40
-    nodes.add()
-    run.complete()
-    assert results.numbers == expected.numbers
-    assert results.confirmed == expected.confirmed
-    [row] = results.ask("select sum(losses) losses from trials")
-    assert row["losses"] >= 2
-    assert "Traceback" not in run.said
-
-
-@pytest.mark.slow
-def test_trainings_of_a_lost_node_go_on_from_their_checkpoints_on_another(
-    start: Start, nodes: Any, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
-) -> None:
-    """Two trainings run, one a node; begun anew, one would write the checkpoint of its fifth epoch again."""
-    study = write_study(training={"epochs": 25, "batch_size": 1, "lr": 0.01}, search={"trials": 1})
-    expected = undisturbed(study)
-    missing = expected.lend_pool(results, but="training_seed = 0 and kind <> 'saliency'")
-    lost = nodes.add()
-    nodes.add()
-    run = start(study, "--address", nodes.address, machine=nodes.machine)
-    seen: list[dict[str, int]] = []
-
-    def both_are_on_their_way() -> bool:
-        seen.append(results.epochs_of_checkpoints())
-        return len(seen[-1]) == 2
-
-    run.wait_until(both_are_on_their_way, "both trainings have a checkpoint")
-    nodes.machine.send(lost)
-    run.watch(both_are_on_their_way)
-    run.complete()
-    for fingerprint in missing:
-        epochs = [checkpoints[fingerprint] for checkpoints in seen if fingerprint in checkpoints]
-        assert epochs == sorted(epochs)
-    assert results.weights() == expected.weights()
-    assert results.numbers == expected.numbers
-
-
-@pytest.mark.slow
-def test_a_run_that_dies_together_with_a_node_is_continued_by_the_same_command_elsewhere(
-    start: Start, nodes: Any, write_study: WriteStudy, undisturbed: Undisturbed, results: Any
-) -> None:
-    study = write_study(methods=[METHOD], search={"trials": 12, "window": 3})
-    expected = undisturbed(study)
-    expected.lend_pool(results)
-    lost = nodes.add()
-    nodes.add()
-    run = start(study, "--address", nodes.address, machine=nodes.machine)
-    run.wait_until(lambda: results.ended >= 3, "three trials end")
+    before = results.ended
+    assert before < trials
+    third = nodes.add()
+    run.wait_until(lambda: results.ended > before, "the third node ends a trial")
     run.kill()
-    nodes.machine.send(lost)
+    nodes.lose(third)
     run.code()
+    assert "Traceback" not in run.said
     ended = results.ask("select trial_id, ended_at from trials")
-    assert 3 <= len(ended) < 12
+    assert before < len(ended) < trials
+    nodes.add()
     start(study, "--address", nodes.address, machine=nodes.machine).complete()
     again = results.ask("select trial_id, ended_at from trials")
     assert all(row in again for row in ended), "a trial that had ended was run again"
     assert results.numbers == expected.numbers
     assert results.confirmed == expected.confirmed
+    [row] = results.ask("select sum(losses) losses from trials")
+    assert row["losses"] >= 2

@@ -115,13 +115,22 @@ def search(make_cell: Callable[[int], MethodSearch], witness: Callable[..., Any]
 
 
 @pytest.fixture
-def undisturbed(make_cell: Callable[[int], MethodSearch], tmp_path: Path) -> StudySearch:
-    """The search without Tune and without faults."""
-    method_search, store = make_cell(TRIALS), Store(StorageRoot.at(tmp_path / "undisturbed"))
-    begun = StudySearch([method_search], store, Journal(store.root, method_search.study.name))
-    begun.open_search(method_search)
-    run_here(begun, making(no_fault)(), Stop(), lambda: None)
-    return begun
+def search_here(make_cell: Callable[[int], MethodSearch]) -> Callable[[Store], StudySearch]:
+    """Searches from what a store holds, without Tune and without faults."""
+
+    def run(store: Store) -> StudySearch:
+        method_search = make_cell(TRIALS)
+        begun = StudySearch([method_search], store, Journal(store.root, method_search.study.name))
+        begun.open_search(method_search)
+        run_here(begun, making(no_fault)(), Stop(), lambda: None)
+        return begun
+
+    return run
+
+
+@pytest.fixture
+def undisturbed(search_here: Callable[[Store], StudySearch], tmp_path: Path) -> StudySearch:
+    return search_here(Store(StorageRoot.at(tmp_path / "undisturbed")))
 
 
 def numbers(search: StudySearch) -> list[tuple[Any, ...]]:
@@ -195,7 +204,12 @@ def test_a_dead_worker_is_replaced_although_trials_are_shorter_than_the_start_of
 
 
 def test_a_trial_that_loses_every_worker_fails_and_the_next_run_tries_it_again(
-    search: Searched, store: Store, undisturbed: StudySearch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    search: Searched,
+    search_here: Callable[[Store], StudySearch],
+    store: Store,
+    undisturbed: StudySearch,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setitem(LIMITS, "worker", 2)
     (tmp_path / "faults").mkdir()
@@ -206,11 +220,11 @@ def test_a_trial_that_loses_every_worker_fails_and_the_next_run_tries_it_again(
         if (tmp_path / "faults" / str(task.method.lr)).exists():
             os._exit(1)
 
-    failed = [row for row in search(fault, store).rows if row.status == "failed"]
+    failed = [row for row in search(fault, store, workers=1).rows if row.status == "failed"]
     assert [(row.cause, row.losses, row.final) for row in failed] == [("worker", 2, False)]
     assert failed[0].error is not None
     assert "lost its worker process 2 times" in failed[0].error
-    again = search(no_fault, store)
+    again = search_here(store)
     assert numbers(again)[failed[0].number] == numbers(undisturbed)[failed[0].number]
     assert all(row.status == "done" for row in again.rows)
 
@@ -223,18 +237,16 @@ def test_trials_that_run_out_of_a_simulated_gpu_go_on_with_fewer_workers_of_more
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     by = witness()
-    squeezed = search(fault, store, Resources(cpu=0.25, gpu=0.25), by)
+    squeezed = search(fault, store, Resources(cpu=0.25, gpu=0.5), by)
     assert by.said == [
-        f"Out of memory in a worker of 0.25 CPU and {held} GPU: going on with fewer workers, of 0.25 CPU and {next_} "
-        "GPU each."
-        for held, next_ in ((0.25, 0.5), (0.5, 1))
+        "Out of memory in a worker of 0.25 CPU and 0.5 GPU: going on with fewer workers, of 0.25 CPU and 1 GPU each."
     ]
     assert numbers(squeezed) == numbers(undisturbed)
     assert any(row.losses for row in squeezed.rows)
 
 
 def test_a_trial_that_no_device_holds_fails_for_memory_and_the_next_run_tries_it_again(
-    search: Searched, store: Store, tmp_path: Path
+    search: Searched, search_here: Callable[[Store], StudySearch], store: Store, tmp_path: Path
 ) -> None:
     def fault(task: TrialTask, epoch: int) -> None:
         if first_time(tmp_path, "chosen"):
@@ -246,7 +258,7 @@ def test_a_trial_that_no_device_holds_fails_for_memory_and_the_next_run_tries_it
     [failed] = [row for row in rows if row.status == "failed"]
     assert (failed.cause, failed.final) == ("memory", False)
     assert len(rows) == TRIALS
-    assert all(row.status == "done" for row in search(no_fault, store).rows)
+    assert all(row.status == "done" for row in search_here(store).rows)
 
 
 def test_what_making_a_worker_raises_ends_the_run_with_that_very_error(search: Searched, store: Store) -> None:
@@ -254,7 +266,7 @@ def test_what_making_a_worker_raises_ends_the_run_with_that_very_error(search: S
         raise StorageError("the pool is gone")
 
     with pytest.raises(StorageError, match="the pool is gone"):
-        search(no_fault, store, make=make)
+        search(no_fault, store, make=make, workers=1)
 
 
 def test_what_keeping_a_trial_raises_ends_the_run_with_that_very_error(search: Searched, tmp_path: Path) -> None:
@@ -265,11 +277,16 @@ def test_what_keeping_a_trial_raises_ends_the_run_with_that_very_error(search: S
             raise StorageError("the disk is full")
 
     with pytest.raises(StorageError, match="the disk is full"):
-        search(no_fault, Full(StorageRoot.at(tmp_path / "full")))
+        search(no_fault, Full(StorageRoot.at(tmp_path / "full")), workers=1)
 
 
 def test_a_request_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_come(
-    search: Searched, store: Store, undisturbed: StudySearch, witness: Callable[..., Any], tmp_path: Path
+    search: Searched,
+    search_here: Callable[[Store], StudySearch],
+    store: Store,
+    undisturbed: StudySearch,
+    witness: Callable[..., Any],
+    tmp_path: Path,
 ) -> None:
     """Two epochs run when the request comes, and two more trials wait for resources that there are not."""
 
@@ -294,7 +311,7 @@ def test_a_request_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_c
     assert stopped.rows == []
     assert len(list(tmp_path.glob("*-ends-1"))) == len(list(tmp_path.glob("*-begins-1")))
     assert not list(tmp_path.glob("*-begins-2"))
-    assert numbers(search(no_fault, store)) == numbers(undisturbed)
+    assert numbers(search_here(store)) == numbers(undisturbed)
 
 
 def share_here() -> float:
