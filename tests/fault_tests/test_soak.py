@@ -54,7 +54,7 @@ def test_many_kills_change_no_number(
 
     def wait_for_more(pieces: int) -> None:
         goal = len(done) + pieces
-        run.wait_until(lambda: more_than(goal), f"more is done, after {kills.total()} kills")
+        run.wait_until(lambda: more_than(goal), f"more is done, after {kills.total()} kills", look_s=0.1)
 
     def kill_one_of(victims: set[int], what: str) -> None:
         if victims and run.machine.send(dice.choice(sorted(victims))):
