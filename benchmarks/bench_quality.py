@@ -3,10 +3,11 @@
     python benchmarks/bench_quality.py
     python benchmarks/bench_quality.py --seeds 0 1 --seconds 30
 
-The data is the quickstart's, with a network of width 8. Both search the same options of SalUn over the same ranges,
-with as many trials at a time as there are cores, and both get models, images and the oracle's measurements made before.
-`plain_search.py` is what a competent user writes: one tuning seed, the smallest gap wins. Lethe runs as its users run
-it: three tuning seeds, over which settings race. Time is from the start of the command to the end of the search.
+The data is the default generated images, with a network of width 8. Both search the same options of SalUn over the same
+ranges, with as many trials at a time as there are cores, and both get models, images and the oracle's measurements made
+before. `plain_search.py` is what a competent user writes: one tuning seed, the smallest gap wins. Lethe runs as its
+users run it: three tuning seeds, over which settings race. Time is from the start of the command to the end of the
+search.
 
 What either chose is confirmed by Lethe on five reporting seeds, on which nothing was chosen. A search seed is a study
 seed: other models, other draws. "tuning gap" is what the search itself reported of its choice; gaps are in points.

@@ -53,11 +53,13 @@ def run(*command: object) -> str:
 
 
 def overrides(trials: int, precision: str, gpu: float) -> list[str]:
-    """Make the quickstart a search of SalUn alone."""
+    """Make the quickstart a search of SalUn alone, of the size that README's figures are of."""
     space = {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
     method = {"name": "salun", "epochs": EPOCHS, "batch_size": BATCH, "search": space}
     shares = [f"resources.{work}.gpu={gpu}" for work in ("trial", "training")]
-    return [f"methods={json.dumps([method])}", f"search.trials={trials}", f"training.precision={precision}", *shares]
+    size = ["data=[{source: synthetic}]", "network.width=16", "seeds.tuning=[0]"]
+    changes = [f"methods={json.dumps([method])}", f"search.trials={trials}", f"training.precision={precision}"]
+    return [*size, *changes, *shares]
 
 
 def at_a_time(gpu: float) -> int:

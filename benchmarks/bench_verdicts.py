@@ -3,9 +3,9 @@
     python benchmarks/bench_verdicts.py                     # trains the pool first: about four minutes on two cores
     python benchmarks/bench_verdicts.py --pool pool.json    # keeps the pool's measures, and finds them there again
 
-Trains originals and oracles of the quickstart's data with a CNN of width 8, one pair a seed, and measures them as a
-confirmation does. Tables are then made of draws without replacement from this pool: S reporting seeds and one tuning
-seed, and rows whose distance from retraining is known. Every table is read through the views, as users read it.
+Trains originals and oracles of the default generated images with a CNN of width 8, one pair a seed, and measures them
+as a confirmation does. Tables are then made of draws without replacement from this pool: S reporting seeds and one
+tuning seed, and rows whose distance from retraining is known. Every table is read through the views, as users read it.
 
     perfect     oracles of other seeds, under another name
     at margin   the measures of such oracles, moved towards doing nothing until the excess over the floor is the margin

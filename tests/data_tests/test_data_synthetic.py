@@ -22,7 +22,7 @@ def pixels(split: Split) -> torch.Tensor:
     return (split.images_NCHW.float() - 128) / 50
 
 
-def test_the_default_is_the_small_set_of_the_quickstart() -> None:
+def test_the_default_is_a_small_set_of_six_classes() -> None:
     data = load(Synthetic())
     assert data.train.images_NCHW.shape == (2000, 1, 28, 28)
     assert (len(data.val), len(data.test), data.classes, data.duplicates) == (400, 400, 6, 0)

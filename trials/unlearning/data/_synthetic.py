@@ -65,11 +65,11 @@ class Shape:
     counts: dict[SplitName, int]
 
 
-QUICKSTART = Shape("multi-class", classes=6, channels=1, counts={"train": 2000, "val": 400, "test": 400})
+DEFAULT = Shape("multi-class", classes=6, channels=1, counts={"train": 2000, "val": 400, "test": 400})
 
 
 class Synthetic(Source):
-    """Generated images, the same for the same options; the default is the small set of the quickstart."""
+    """Generated images, the same for the same options; the default is a small set of six classes."""
 
     source: Literal["synthetic"] = "synthetic"
     name: str | None = Field(None, description="what reports call it; by default synthetic, or synthetic-LIKE")
@@ -124,11 +124,11 @@ class Synthetic(Source):
         if not self.like:
             task: Task = "binary-class" if self.classes == 2 else "multi-class"
             counts: dict[SplitName, int] = {
-                "train": self.train or QUICKSTART.counts["train"],
-                "val": self.val or QUICKSTART.counts["val"],
-                "test": self.test or QUICKSTART.counts["test"],
+                "train": self.train or DEFAULT.counts["train"],
+                "val": self.val or DEFAULT.counts["val"],
+                "test": self.test or DEFAULT.counts["test"],
             }
-            return Shape(task, self.classes or QUICKSTART.classes, self.channels or QUICKSTART.channels, counts)
+            return Shape(task, self.classes or DEFAULT.classes, self.channels or DEFAULT.channels, counts)
         med_set = catalogue.find(self.like)
         share = self.share or 1.0
         counts = {split: max(1, round(share * med_set.samples[split])) for split in get_args(SplitName)}
