@@ -1,6 +1,7 @@
 """The thread that fills the pool beside a search ends with it, however the search ends."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -96,7 +97,11 @@ def test_an_interrupt_of_the_wait_for_the_filling_stops_it(builder: ArtifactBuil
 
         def do(self, jobs: Iterable[Any]) -> Iterator[Done[Any, Any]]:
             is_over.wait()
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            main = threading.main_thread().ident or 0
+            while sys._current_frames()[main].f_code.co_name != "wait":
+                time.sleep(0.01)
+            time.sleep(0.1)  # sooner it may hit the code of the lock that is waited for
+            signal.pthread_kill(main, signal.SIGINT)
             yield from super().do(jobs)
 
     is_over = threading.Event()
