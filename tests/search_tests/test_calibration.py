@@ -128,7 +128,10 @@ def test_more_resources_go_up_to_a_device_of_ones_own(resources: Resources, more
 
 
 def test_a_study_that_asks_for_auto_measures_once_and_tells(
-    lethe: Callable[..., "subprocess.Popen[str]"], write_study: Callable[..., Path], tmp_path: Path
+    lethe: Callable[..., "subprocess.Popen[str]"],
+    lethe_here: Callable[..., tuple[int, str]],
+    write_study: Callable[..., Path],
+    tmp_path: Path,
 ) -> None:
     study, results = write_study(resources={"trial": "auto"}), tmp_path / "results"
     plans = []
@@ -138,8 +141,9 @@ def test_a_study_that_asks_for_auto_measures_once_and_tells(
         assert process.returncode == 0, output
         assert ("Measuring on" in output) == (not changes)
         assert "at a time" in output
-        process = lethe("plan", study, "--results", results)
-        plans.append(process.communicate(timeout=100)[0])
+        code, plan = lethe_here("plan", study, "--results", results)
+        assert code == 0, plan
+        plans.append(plan)
     rows = query("from calibrations order by workers", results).to_pylist()
     assert [row["workers"] for row in rows][:1] == [1]
     assert [row["chosen"] for row in rows].count(True) == 1
@@ -151,11 +155,10 @@ def test_a_study_that_asks_for_auto_measures_once_and_tells(
 
 
 def test_auto_on_gpus_where_there_are_none_is_told(
-    lethe: Callable[..., "subprocess.Popen[str]"], write_study: Callable[..., Path], tmp_path: Path
+    lethe_here: Callable[..., tuple[int, str]], write_study: Callable[..., Path], tmp_path: Path
 ) -> None:
     study = write_study(resources={"trial": "auto", "training": {"gpu": 0.5}})
-    process = lethe("plan", study, "--results", tmp_path / "results")
-    output, _ = process.communicate(timeout=100)
-    assert process.returncode == 0, output
+    code, output = lethe_here("plan", study, "--results", tmp_path / "results")
+    assert code == 0, output
     assert "until then counted as one a GPU" in output
     assert "no machine holds what a training (1 CPU, 0.5 GPU) and a trial (auto) ask for" in " ".join(output.split())
