@@ -8,7 +8,8 @@ width 8, each on every seed (Lethe itself runs them, and continues a table that 
 on it: each draw takes some of the seeds for tuning and some of the settings in a random order, chooses by the rule, and
 reads the gap of the chosen setting on the other seeds. All rules have about the same number of runs. "regret" is the
 difference to the setting that is best on those other seeds, in points; "p90" its 90th percentile over the draws;
-"optimism" what the gap on the tuning seeds was too small by."""
+"optimism" what the gap on the tuning seeds was too small by.
+"""
 
 import json
 import subprocess

@@ -25,8 +25,8 @@ from lethe.results import (
     query,
     to_rows,
 )
+from lethe.results.metric_columns import CLASS_COLUMNS, METRIC_GROUPS, OBJECTIVE_COLUMNS
 from lethe.results.part import encode
-from lethe.results.rows import CLASS_COLUMNS, METRIC_GROUPS, OBJECTIVE_COLUMNS
 from lethe.results.schema import Column, schema_of, to_table
 from lethe.study import Objective
 from unlearning.metrics import BUILT_IN

@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from lethe.results.rows import CLASS_COLUMNS, METRIC_COLUMNS, ConfirmationRow, MeasureRow
+from lethe.results.metric_columns import CLASS_COLUMNS, METRIC_COLUMNS
+from lethe.results.rows import ConfirmationRow, MeasureRow
 from unlearning.audits import AUDITS, Audit
 from unlearning.families import Package
 from unlearning.metrics import BUILT_IN, METRICS, Measure, Metric

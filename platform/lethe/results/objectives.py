@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import cast
 
-from lethe.results.rows import OBJECTIVE_COLUMNS, TrialRow
+from lethe.results.metric_columns import OBJECTIVE_COLUMNS
+from lethe.results.rows import TrialRow
 from lethe.study import Objective, Search
 
 Point = tuple[float, ...]

@@ -16,8 +16,9 @@ from functools import cached_property
 from itertools import chain
 from statistics import fmean, stdev
 
+from lethe.results.metric_columns import OBJECTIVE_COLUMNS
 from lethe.results.objectives import Point, chosen_of, promising_first
-from lethe.results.rows import OBJECTIVE_COLUMNS, TrialRow
+from lethe.results.rows import TrialRow
 from lethe.study import MethodSearch, Objective
 
 

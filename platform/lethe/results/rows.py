@@ -22,32 +22,6 @@ RENAMED_COLUMNS: Final = {
 }
 """Names that columns had before version 6, by today's."""
 
-CLASS_COLUMNS: Final = {"ua_per_class": "ua", "mia_per_class": "mia", "recall_per_class": "recall"}
-"""Columns of a confirmation that list the value of each class, by their metric."""
-
-METRIC_GROUPS: Final[dict[str, str | None]] = {
-    "ua": "forget",
-    "ra": "retain",
-    "va": "val",
-    "ta": "test",
-    "mia": "forget",
-    "mia_correctness": "forget",
-    "mia_entropy": "forget",
-    "mia_modified_entropy": "forget",
-    "mia_prob": "forget",
-    "mia_balanced_accuracy": "retain",
-    "auc": "test",
-    "recall": "test",
-    "gap": None,
-    "tow": None,
-}
-"""The metrics of a confirmation's columns, with the images that each looks at; None where it is about none of them.
-
-Written down here as well as in `unlearning.metrics`, so that rows are queried without torch."""
-
-OBJECTIVE_COLUMNS: Final = {"gap": "gap", "ua_gap": "ua_gap", "va_drop": "va_drop", "compute": "compute_share"}
-"""The column of a trial that holds each objective of a search."""
-
 ProposedBy = Literal["startup", "model", "random", "fixed", "prior", "race"]
 
 
@@ -377,10 +351,6 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
 @dataclass(frozen=True, kw_only=True)
 class ConfirmationRow(ProvenanceColumns, _ConfirmationColumns):
     """One row of the comparison on one reporting seed, measured on data that the search never saw."""
-
-
-METRIC_COLUMNS: Final = tuple(name for name in METRIC_GROUPS if name in ConfirmationRow.__dataclass_fields__)
-"""Metrics with a column of the same name in a confirmation, for the value over all classes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ of one setting, or of several that are equal.
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from lethe.results.rows import OBJECTIVE_COLUMNS
+from lethe.results.metric_columns import OBJECTIVE_COLUMNS
 from lethe.results.schema import Column
 from lethe.results.views._base import SCENARIO, ScenarioOf, View
 

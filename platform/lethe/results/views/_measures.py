@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from lethe.results.rows import CLASS_COLUMNS, METRIC_COLUMNS, METRIC_GROUPS, MeasureRow
+from lethe.results.metric_columns import CLASS_COLUMNS, METRIC_COLUMNS, METRIC_GROUPS
+from lethe.results.rows import MeasureRow
 from lethe.results.views._base import View
 
 _SEARCHED: Final = "ua, ra, va, mia, gap"
