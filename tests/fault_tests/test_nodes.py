@@ -38,7 +38,7 @@ def test_the_loss_of_a_node_is_distinguished_from_that_of_a_worker(nodes: Any) -
 
 def keep_claims_that_never_lapse() -> None:
     """Have the cluster keep its table of claims by a clock that stands still."""
-    kept = {"name": "lethe-claims", "namespace": "lethe", "lifetime": "detached", "num_cpus": 0}
+    kept = {"name": "lethe-claims", "namespace": "lethe", "lifetime": "detached", "num_cpus": 0, "max_restarts": -1}
     claims = ray.remote(LocalClaims).options(**kept).remote(lambda: 0.0)
     ray.get(claims.claim.remote("one", "nobody"))
 

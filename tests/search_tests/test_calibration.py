@@ -2,21 +2,27 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lethe.artifacts import ArtifactStore
 from lethe.execution.failures import ClusterError
 from lethe.execution.node_types import NodeType, node_types_of
 from lethe.execution.resources import fitting, larger
-from lethe.results import CalibrationRow, query
+from lethe.execution.stop import Stop
+from lethe.execution.supervision import Watch
+from lethe.pipeline.plan import make_plan
+from lethe.results import CalibrationRow, Store, query
 from lethe.results.provenance import Provenance
 from lethe.search import Report
-from lethe.search.calibration import LEAST_S, choose, repeated, resources_for
-from lethe.study import Resources
+from lethe.search.calibration import LEAST_S, Calibrator, choose, name_of, repeated, resources_for
+from lethe.storage.root import StorageRoot
+from lethe.study import MethodSearch, Resources, read_study
 
 Make = Callable[..., Any]
 HERE = Provenance()
@@ -134,24 +140,44 @@ def test_a_study_that_asks_for_auto_measures_once_and_tells(
     tmp_path: Path,
 ) -> None:
     study, results = write_study(resources={"trial": "auto"}), tmp_path / "results"
-    plans = []
-    for changes in ([], ["search.trials=7"]):
-        process = lethe("run", study, *changes, "--results", results)
-        output, _ = process.communicate(timeout=400)
-        assert process.returncode == 0, output
-        assert ("Measuring on" in output) == (not changes)
-        assert "at a time" in output
-        code, plan = lethe_here("plan", study, "--results", results)
-        assert code == 0, plan
-        plans.append(plan)
+    process = lethe("run", study, "--results", results)
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, output
+    assert "Measuring on" in output
     rows = query("from calibrations order by workers", results).to_pylist()
     assert [row["workers"] for row in rows][:1] == [1]
     assert [row["chosen"] for row in rows].count(True) == 1
     assert all(row["seconds_step"] > 0 and row["peak_memory_bytes"] > 0 and row["reason"] for row in rows)
     chosen = next(row for row in rows if row["chosen"])
-    assert all(f"auto: {chosen['machine']}: {chosen['reason']}" in " ".join(plan.split()) for plan in plans)
     [trials] = query("select count(*) n, count(distinct worker) workers from trials", results).to_pylist()
-    assert trials["n"] == 7
+    assert (trials["n"], trials["workers"] > 0) == (5, True)
+    for changes in ([], ["search.trials=7"]):
+        code, plan = lethe_here("plan", study, *changes, "--results", results)
+        assert code == 0, plan
+        assert f"auto: {chosen['machine']}: {chosen['reason']}" in " ".join(plan.split())
+        assert "at a time" in plan
+
+
+def test_what_was_measured_is_known_to_longer_searches_of_the_study_on_such_machines_alone(
+    make: Make, write_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    root, said = StorageRoot.at(tmp_path / "results"), list[str]()
+    artifacts, store = ArtifactStore(root), Store(root)
+
+    def searches_of(trials: int) -> Sequence[MethodSearch]:
+        study = write_study(resources={"trial": "auto"}, search={"trials": trials, "window": 2})
+        return make_plan(read_study(study), artifacts, store).method_searches
+
+    def unused(resources: Resources) -> TrialContexts:
+        raise AssertionError(f"nothing is to be measured, with {resources}")
+
+    machine, smaller = node_type(gpus=0), node_type(cpus=4, gpus=0)
+    rows = choose(measured(make, [100, 190, 350, 400]))
+    store.append([replace(row, study="tiny", packing_id=name_of(searches_of(5), machine)) for row in rows])
+    calibrator = Calibrator(searches_of(7), store, unused, Watch(Stop(), 60, said.append))
+    assert calibrator.known([machine]) == Resources(cpu=2)
+    assert said == [f"{machine.title}: {next(row.reason for row in rows if row.chosen)}."]
+    assert calibrator.known([machine, smaller]) is None
 
 
 def test_auto_on_gpus_where_there_are_none_is_told(
