@@ -9,12 +9,28 @@ import pytest
 import torch
 from pydantic import Field, ValidationError
 
-from unlearning.audits import AUDITS, RMIA, Audit, AuditError, Evidence, Finding, ModelPool, Statistic, audit_measures
+from unlearning.audits import (
+    AUDITS,
+    RMIA,
+    Audit,
+    AuditError,
+    ControlTest,
+    EpsilonBound,
+    Evidence,
+    Finding,
+    ModelPool,
+    Statistic,
+    audit_measures,
+)
 from unlearning.families import PluginError
 from unlearning.metrics import Evaluation, Predictions, Split, Value
 from unlearning.testing import AUDIT_CHECKS, name_of
 
-SAMPLES = {"rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)]}
+SAMPLES: dict[str, list[Audit]] = {
+    "control": [ControlTest()],
+    "epsilon": [EpsilonBound(), EpsilonBound(references=1, guesses=10, level=0.1)],
+    "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)],
+}
 
 
 def test_each_built_in_audit_has_samples() -> None:

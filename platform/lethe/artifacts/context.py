@@ -209,8 +209,6 @@ class TrialContexts:
         trained, retrained = self._load(original(scenario, seed)), self._load(oracle(scenario, seed))
         images = self._on_device(data)
         model = scenario.network.build(scenario.channels, scenario.classes, seed=0).to(self.device)
-        forget_N = torch.zeros(scenario.train_count, dtype=torch.bool)
-        forget_N[scenario.forget.indices_F] = True
         return TrialContext(
             scenario=scenario,
             seed=seed,
@@ -223,7 +221,7 @@ class TrialContexts:
                     augmentation=AUGMENTATIONS[scenario.augmentation],
                     precision=scenario.recipe.precision,
                 ),
-                task=ForgetTask(data.train.labels_N, forget_N, data.classes),
+                task=_task_of(scenario, data),
                 held_out=HeldOut(images["val"], data.val.labels_N),
             ),
             weights={name: value.to(self.device) for name, value in trained.files["weights"].items()},
@@ -264,6 +262,14 @@ class TrialContexts:
             }
         self._images.move_to_end(name)
         return self._images[name]
+
+
+def _task_of(scenario: Scenario, data: ImageData) -> ForgetTask:
+    forget_N, control_N = (
+        torch.zeros(scenario.train_count, dtype=torch.bool).index_fill_(0, subset.indices_M, True)
+        for subset in (scenario.forgotten, scenario.control)
+    )
+    return ForgetTask(data.train.labels_N, forget_N, data.classes, control_N if len(scenario.control) else None)
 
 
 def logits_of(model: Artifact) -> Logits:

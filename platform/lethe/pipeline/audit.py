@@ -100,7 +100,15 @@ def _addition(study: Study, audit: Audit, further: Iterable[Needed], absent: Set
     pools = [_counted(pool.models, _NAMES[pool.subset]) for pool in audit.pools.values()]
     reading = f"reads {' and '.join(pools)} of other training seeds" if pools else "reads no other model"
     adds = f"{_counted(len(own), 'trained model')} of further seeds ({left} to make)" if own else "no training"
-    return f"audit {audit.name}: {reading}; adds {adds}"
+    return f"audit {audit.name}: {reading}; adds {adds}{_where(study, audit)}"
+
+
+def _where(study: Study, audit: Audit) -> str:
+    """Name the requests that an audit finds nothing for; empty where there are none."""
+    without = [request.label for request in study.forget if not request.has_control]
+    if not (audit.needs_control and without):
+        return ""
+    return f"; finds nothing for forget {', '.join(without)}, which keeps no control half"
 
 
 def _counted(count: int, noun: str) -> str:

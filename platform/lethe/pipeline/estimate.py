@@ -109,14 +109,13 @@ def _resources_of_trials(plan: Plan, store: Store, node_types: Sequence[NodeType
 
 
 def _training_images(plan: Plan) -> float:
-    return (
-        fmean(method_search.scenario.train_count for method_search in plan.method_searches) * plan.study.training.epochs
-    )
+    images = fmean(len(method_search.scenario.everything) for method_search in plan.method_searches)
+    return images * plan.study.training.epochs
 
 
 def _trial_images(plan: Plan) -> float:
     """Count the images of a trial; evaluating one costs about a third of training on it."""
-    per_epoch = fmean(method_search.scenario.train_count for method_search in plan.method_searches) * (1 + 1 / 3)
+    per_epoch = fmean(len(method_search.scenario.everything) for method_search in plan.method_searches) * (1 + 1 / 3)
     epochs = fmean(method_search.choice.longest for method_search in plan.method_searches)
     return per_epoch * epochs * len(plan.method_searches[0].rounds[0])
 

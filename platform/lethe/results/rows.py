@@ -394,7 +394,10 @@ class MeasureRow:
     ] = None
     split: Annotated[
         str | None,
-        Column("", "images looked at: 'forget', 'retain', 'train', 'val' or 'test'; null where it is none of them"),
+        Column(
+            "",
+            "images looked at: 'forget', 'retain', 'control', 'train', 'val' or 'test'; null: none of them",
+        ),
     ] = None
     class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")] = None
     value: Annotated[

@@ -2,22 +2,29 @@
 
 from typing import Annotated
 
-from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic
+from unlearning.audits._base import P_VALUE, Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic
+from unlearning.audits._control import ControlTest
+from unlearning.audits._epsilon import EpsilonBound
 from unlearning.audits._rmia import RMIA
 from unlearning.audits._run import AuditError, audit_measures, fault_of
 from unlearning.families import OptionsFamily
 
-AUDITS: OptionsFamily[Audit] = OptionsFamily("audit", "lethe.audits", {"rmia": RMIA}, base=Audit)
+AUDITS: OptionsFamily[Audit] = OptionsFamily(
+    "audit", "lethe.audits", {"control": ControlTest, "epsilon": EpsilonBound, "rmia": RMIA}, base=Audit
+)
 
 AnyAudit = Annotated[Audit, AUDITS]
 """An audit that options name."""
 
 __all__ = [
     "AUDITS",
+    "P_VALUE",
     "RMIA",
     "AnyAudit",
     "Audit",
     "AuditError",
+    "ControlTest",
+    "EpsilonBound",
     "Evidence",
     "Finding",
     "ModelPool",

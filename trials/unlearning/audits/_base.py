@@ -3,12 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from unlearning.metrics import Direction, Evaluation, Value
 from unlearning.options import Options
 
 PoolSubset = Literal["train", "retain"]
+
+P_VALUE: Final = "p"
+"""The unit of a statistic that is a p-value; small values speak against the model."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Statistic:
 
     Attributes:
         meaning: one phrase for people.
-        unit: ``fraction``, or another; empty where there is none.
+        unit: ``fraction``, `P_VALUE`, or another; empty where there is none.
         direction: ``oracle`` where the target is the oracle's value, else whether ``higher`` or ``lower`` is better.
     """
 
@@ -74,12 +77,14 @@ class Audit(Options, ABC):
         version: raised by hand when the same options come to mean other values; the audit is then run again.
         source: the paper, or where its definition is kept.
         statistics: what it may find, by name; rows call a statistic ``AUDIT_STATISTIC``.
+        needs_control: whether it finds nothing where the forget request has no control half.
     """
 
     title: ClassVar[str]
     version: ClassVar[int] = 1
     source: ClassVar[str]
     statistics: ClassVar[Mapping[str, Statistic]]
+    needs_control: ClassVar[bool] = False
 
     name: str
 

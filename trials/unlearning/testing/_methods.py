@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final, get_args
 
@@ -133,6 +134,19 @@ def declares_ranges_of_its_own_options_whose_ends_it_takes(method: Method) -> No
             kind.model_validate({option: int(end) if whole else end})
 
 
+def leaves_a_control_half_alone(method: Method) -> None:
+    """Check that images which belong to neither D_f nor D_r, and no model was trained on, change nothing."""
+    control_N = torch.zeros(len(_data().train), dtype=torch.bool).index_fill_(0, _forget().retain_R[-24:], True)
+
+    def run_with(pixel: int) -> list[EpochResult]:
+        context = _context(method)
+        context.engine.images_NCHW = context.engine.images_NCHW.clone()
+        context.engine.images_NCHW[control_N] = pixel
+        return _run(replace(context, task=replace(context.task, control_N=control_N)), method)
+
+    assert _same(run_with(0), run_with(255)), "it looks at images of the control half"
+
+
 METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     has_a_title_a_name_and_a_version,
     survives_being_written_down_and_sent,
@@ -144,6 +158,7 @@ METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     needs_only_what_it_requires,
     has_controls_that_are_methods_and_a_threshold_that_is_a_number,
     declares_ranges_of_its_own_options_whose_ends_it_takes,
+    leaves_a_control_half_alone,
 )
 """What every method must do, each asked of one setting; two epochs are enough."""
 
