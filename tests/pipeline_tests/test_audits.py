@@ -121,16 +121,20 @@ def test_a_control_half_is_audited_in_every_row_and_the_original_is_detected(
     found = records("from metric_summary where metric like 'control%' or metric like 'epsilon%'", tmp_path)
     assert {one["forget"] for one in found} == {"random 30 % with control"}
     mean = {(one["row"], one["metric"]): one["mean"] for one in found}
-    assert len(mean) == 3 * (8 + 4)
+    assert len(mean) == 3 * (8 + 5)
     assert {one["seeds"] for one in found} == {2}
     sizes = records(
         "select distinct n from measures where metric similar to '(control|epsilon).*' order by n", tmp_path
     )
-    assert [one["n"] for one in sizes] == [20, 96]
+    assert {one["n"] for one in sizes} == {20, 96}
     assert mean["original", "control_loss_auc"] > 0.7
     assert mean["original", "control_loss_p"] < 0.05
     assert mean["original", "epsilon_bound"] > mean["oracle", "epsilon_bound"]
     assert 0.3 < mean["oracle", "control_loss_auc"] < 0.7
+    [judged] = records("select * from audit_verdicts where row = 'original' and metric = 'control_loss_p'", tmp_path)
+    assert (judged["audit"], judged["power"], judged["oracles"]) == ("control", 1.0, 3)
+    assert judged["false_positive_rate"] < 1
+    assert judged["verdict"] == "too few seeds"
 
 
 def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from unlearning.audits._base import P_VALUE, Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic, Test
 from unlearning.audits._control import ControlTest
 from unlearning.audits._epsilon import EpsilonBound
 from unlearning.audits._rmia import RMIA
@@ -18,7 +18,6 @@ AnyAudit = Annotated[Audit, AUDITS]
 
 __all__ = [
     "AUDITS",
-    "P_VALUE",
     "RMIA",
     "AnyAudit",
     "Audit",
@@ -30,6 +29,7 @@ __all__ = [
     "ModelPool",
     "PoolSubset",
     "Statistic",
+    "Test",
     "audit_measures",
     "fault_of",
 ]

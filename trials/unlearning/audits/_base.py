@@ -3,15 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from unlearning.metrics import Direction, Evaluation, Value
 from unlearning.options import Options
 
 PoolSubset = Literal["train", "retain"]
 
-P_VALUE: Final = "p"
-"""The unit of a statistic that is a p-value; small values speak against the model."""
+Test = Literal["p-value", "difference"]
+"""How a statistic judges a model: it is a p-value itself, or its difference to the oracles' is tested."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,15 @@ class Statistic:
 
     Attributes:
         meaning: one phrase for people.
-        unit: ``fraction``, `P_VALUE`, or another; empty where there is none.
+        unit: ``fraction``, or another; empty where there is none.
         direction: ``oracle`` where the target is the oracle's value, else whether ``higher`` or ``lower`` is better.
+        test: how it judges the model; None where it is there to be read.
     """
 
     meaning: str
     unit: str = "fraction"
     direction: Direction = "oracle"
+    test: Test | None = "difference"
 
 
 @dataclass(frozen=True, eq=False)

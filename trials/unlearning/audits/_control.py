@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from unlearning.audits._base import P_VALUE, Audit, Evidence, Finding, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, Statistic
 from unlearning.audits._rank_test import mann_whitney
 from unlearning.audits._scores import by_unit, learned_score, simple_scores
 from unlearning.metrics import Evaluation, Value
@@ -17,6 +17,14 @@ _SCORES = {
     "entropy": "entropy of the prediction",
     "learned": "linear discriminant of the three, learned from retain images and the attack's non-members",
 }
+
+
+def _area_by(title: str) -> Statistic:
+    return Statistic(f"chance that a forgotten image looks more trained on than a control image, by {title}", test=None)
+
+
+def _p_value_by(title: str) -> Statistic:
+    return Statistic(f"two-sided p-value of the Mann-Whitney test by {title}", "", "higher", "p-value")
 
 
 class ControlTest(Audit):
@@ -39,13 +47,7 @@ class ControlTest(Audit):
     statistics: ClassVar[Mapping[str, Statistic]] = {
         name: statistic
         for score, title in _SCORES.items()
-        for name, statistic in (
-            (
-                f"{score}_auc",
-                Statistic(f"chance that a forgotten image looks more trained on than a control image, by {title}"),
-            ),
-            (f"{score}_p", Statistic(f"two-sided p-value of the Mann-Whitney test by {title}", P_VALUE, "higher")),
-        )
+        for name, statistic in ((f"{score}_auc", _area_by(title)), (f"{score}_p", _p_value_by(title)))
     }
 
     def run(self, evidence: Evidence) -> Iterator[Finding]:

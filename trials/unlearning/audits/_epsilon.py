@@ -31,10 +31,11 @@ class EpsilonBound(Audit):
     source: ClassVar[str] = "Auditing of unlearning algorithms, 2026; halved, with an exactly balanced half"
     needs_control: ClassVar[bool] = True
     statistics: ClassVar[Mapping[str, Statistic]] = {
-        "bound": Statistic("epsilon that the guesses refute, by the exact test of one run", "", "lower"),
-        "mean_bound": Statistic("epsilon that the guesses refute, by the bound of the mean test", "", "lower"),
-        "gaussian_bound": Statistic("mu of Gaussian differential privacy that the guesses refute", "", "lower"),
-        "right": Statistic("share of the guesses that are right; one half by chance"),
+        "p": Statistic("chance of so many right guesses if the model ignores the lot", "", "higher", "p-value"),
+        "bound": Statistic("epsilon that the guesses refute, by the exact test of one run", "", "lower", None),
+        "mean_bound": Statistic("epsilon that the guesses refute, by the bound of the mean test", "", "lower", None),
+        "gaussian_bound": Statistic("mu of Gaussian differential privacy that the guesses refute", "", "lower", None),
+        "right": Statistic("share of the guesses that are right; one half by chance", test=None),
     }
     references: Annotated[int, Ge(1), Field(description="reference models: oracles of other training seeds")] = 4
     guesses: Annotated[
@@ -64,6 +65,7 @@ class EpsilonBound(Audit):
         halves = audited.forget_F, audited.control_C
         names_M = torch.cat([units_of(indices_M, audited.unit_N) for indices_M in halves])
         right = _right(torch.cat([forget_U, control_U]), names_M, law.guesses)
+        yield "p", Value("forget", law.tail(right), law.guesses)
         yield "bound", Value("forget", median_bound(law, [right], self.level), law.guesses)
         yield "mean_bound", Value("forget", mean_bound(law, [right], self.level), law.guesses)
         yield "gaussian_bound", Value("forget", gaussian_bound(law, right, self.level), law.guesses)

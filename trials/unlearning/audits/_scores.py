@@ -70,7 +70,8 @@ def by_unit(scores_M: Tensor, indices_M: Tensor, unit_N: Tensor | None) -> Tenso
         return scores_M
     units_U, unit_M = unit_N[indices_M].unique(return_inverse=True)
     sums_U = torch.zeros(len(units_U), dtype=torch.float64).index_add_(0, unit_M, scores_M.double())
-    return sums_U / unit_M.bincount()
+    means_U: Tensor = sums_U / unit_M.bincount()
+    return means_U
 
 
 def units_of(indices_M: Tensor, unit_N: Tensor | None) -> Tensor:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from lethe.results.views._asked import ASKED
+from lethe.results.views._audit_verdicts import AUDIT_VERDICTS, AuditVerdictRow
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import LEVEL, View
 from lethe.results.views._budgets import BUDGETS, BudgetRow
@@ -33,6 +34,7 @@ VIEWS: Final[dict[str, View]] = {
     "deviations": DEVIATIONS,
     "joint_tests": JOINT_TESTS,
     "metric_summary": METRIC_SUMMARY,
+    "audit_verdicts": AUDIT_VERDICTS,
     "chosen": CHOSEN,
     "optimism": OPTIMISM,
     "budgets": BUDGETS,
@@ -53,6 +55,7 @@ VIEWS: Final[dict[str, View]] = {
 __all__ = [
     "LEVEL",
     "VIEWS",
+    "AuditVerdictRow",
     "AugmentationRow",
     "BudgetRow",
     "ChosenRow",
