@@ -1,6 +1,6 @@
 """Verdicts of audits: what they say of a row, and what they are worth, from hand-made values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,25 +11,6 @@ from lethe.results import MeasureRow, Store, query
 Record = Callable[..., None]
 
 ORACLES = (0.50, 0.52, 0.49, 0.51, 0.48)
-
-
-@pytest.fixture
-def audited(store: Store, make: Callable[..., Any], confirm: Callable[..., None]) -> Record:
-    """Records a row and what an audit found of it, a value a seed from 1 on, in one statistic or in several."""
-
-    def record(row: str, values: Sequence[float], *further: dict[str, Any], **changes: Any) -> None:
-        confirm(row, [0.0] * len(values))
-        for seed in range(1, len(values) + 1):
-            unit = {"unit_id": f"{row}-q-{seed}", "training_seed": seed, "audit": "own", "version": 1}
-            statistics = [{"metric": "own_auc", "test": "difference", "values": values} | changes, *further]
-            store.append(
-                [
-                    make(MeasureRow, **unit, metric=one["metric"], test=one["test"], value=one["values"][seed - 1])
-                    for one in statistics
-                ]
-            )
-
-    return record
 
 
 def verdicts(store: Store, metric: str = "own_auc") -> dict[str, dict[str, Any]]:

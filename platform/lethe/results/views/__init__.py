@@ -3,7 +3,7 @@
 from typing import Final
 
 from lethe.results.views._asked import ASKED
-from lethe.results.views._audit_verdicts import AUDIT_VERDICTS, AuditVerdictRow
+from lethe.results.views._audit_verdicts import AUDIT_VERDICTS, POWER, AuditVerdictRow
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import LEVEL, View
 from lethe.results.views._budgets import BUDGETS, BudgetRow
@@ -54,6 +54,7 @@ VIEWS: Final[dict[str, View]] = {
 
 __all__ = [
     "LEVEL",
+    "POWER",
     "VIEWS",
     "AuditVerdictRow",
     "AugmentationRow",
