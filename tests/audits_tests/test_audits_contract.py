@@ -9,12 +9,36 @@ import pytest
 import torch
 from pydantic import Field, ValidationError
 
-from unlearning.audits import AUDITS, RMIA, Audit, AuditError, Evidence, Finding, ModelPool, Statistic, audit_measures
+from unlearning.audits import (
+    AUDITS,
+    CKA,
+    RMIA,
+    Audit,
+    AuditError,
+    Durability,
+    Evidence,
+    Finding,
+    HeadProbe,
+    ModelPool,
+    OutputDistance,
+    Perturbed,
+    Relearning,
+    Statistic,
+    audit_measures,
+)
 from unlearning.families import PluginError
 from unlearning.metrics import Evaluation, Predictions, Split, Value
 from unlearning.testing import AUDIT_CHECKS, name_of
 
-SAMPLES = {"rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)]}
+SAMPLES: dict[str, list[Audit]] = {
+    "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)],
+    "output_distance": [OutputDistance(), OutputDistance(oracles=2)],
+    "relearning": [Relearning(), Relearning(share=0.5, epochs=1)],
+    "head_probe": [HeadProbe(), HeadProbe(share=0.5)],
+    "cka": [CKA(), CKA(oracles=2)],
+    "durability": [Durability(), Durability(lr=0.1)],
+    "perturbed": [Perturbed(), Perturbed(sigma=0.3, draws=1)],
+}
 
 
 def test_each_built_in_audit_has_samples() -> None:

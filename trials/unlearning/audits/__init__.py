@@ -3,25 +3,53 @@
 from typing import Annotated
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic
+from unlearning.audits._cka import CKA
+from unlearning.audits._durability import Durability
+from unlearning.audits._head_probe import HeadProbe
+from unlearning.audits._network import AuditNetwork, Networks
+from unlearning.audits._output_distance import OutputDistance
+from unlearning.audits._perturbed import Perturbed
+from unlearning.audits._relearning import Relearning
 from unlearning.audits._rmia import RMIA
 from unlearning.audits._run import AuditError, audit_measures, fault_of
 from unlearning.families import OptionsFamily
 
-AUDITS: OptionsFamily[Audit] = OptionsFamily("audit", "lethe.audits", {"rmia": RMIA}, base=Audit)
+AUDITS: OptionsFamily[Audit] = OptionsFamily(
+    "audit",
+    "lethe.audits",
+    {
+        "rmia": RMIA,
+        "output_distance": OutputDistance,
+        "relearning": Relearning,
+        "head_probe": HeadProbe,
+        "cka": CKA,
+        "durability": Durability,
+        "perturbed": Perturbed,
+    },
+    base=Audit,
+)
 
 AnyAudit = Annotated[Audit, AUDITS]
 """An audit that options name."""
 
 __all__ = [
     "AUDITS",
+    "CKA",
     "RMIA",
     "AnyAudit",
     "Audit",
     "AuditError",
+    "AuditNetwork",
+    "Durability",
     "Evidence",
     "Finding",
+    "HeadProbe",
     "ModelPool",
+    "Networks",
+    "OutputDistance",
+    "Perturbed",
     "PoolSubset",
+    "Relearning",
     "Statistic",
     "audit_measures",
     "fault_of",

@@ -5,7 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from unlearning.metrics import Direction, Evaluation, Value
+from torch import Tensor
+
+from unlearning.audits._network import Networks
+from unlearning.errors import InputError
+from unlearning.metrics import Direction, Evaluation, Group, Value
 from unlearning.options import Options
 
 PoolSubset = Literal["train", "retain"]
@@ -54,11 +58,37 @@ class Evidence:
         audited: the model in question, on the train, val and test splits, with its paired oracle.
         pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`.
         seed: of everything that the audit draws; a model and its oracle share it.
+        inside: the networks of these models, where the audit says that it needs them.
     """
 
     audited: Evaluation
     pools: Mapping[str, tuple[Evaluation, ...]]
     seed: int
+    inside: Networks | None = None
+
+    @property
+    def networks(self) -> Networks:
+        """The networks of these models.
+
+        Raises:
+            InputError: (a ``ValueError``) the audit does not say that it needs them.
+        """
+        if self.inside is None:
+            raise InputError("an audit that reads networks sets needs_network = True")
+        return self.inside
+
+    def images(self, group: Group) -> Tensor:
+        """Return the images of a group, uint8, (N, C, H, W), on the network's device, in the order of `audited.of`.
+
+        Raises:
+            InputError: as `networks`.
+        """
+        images, audited = self.networks.audited.images, self.audited
+        if group == "forget":
+            return images["train"][audited.forget_F.to(images["train"].device)]
+        if group == "retain":
+            return images["train"][audited.retain_R.to(images["train"].device)]
+        return images[group]
 
 
 Finding = tuple[str, Value]
@@ -74,12 +104,14 @@ class Audit(Options, ABC):
         version: raised by hand when the same options come to mean other values; the audit is then run again.
         source: the paper, or where its definition is kept.
         statistics: what it may find, by name; rows call a statistic ``AUDIT_STATISTIC``.
+        needs_network: whether it looks into networks, which `Evidence.networks` then has.
     """
 
     title: ClassVar[str]
     version: ClassVar[int] = 1
     source: ClassVar[str]
     statistics: ClassVar[Mapping[str, Statistic]]
+    needs_network: ClassVar[bool] = False
 
     name: str
 
@@ -87,6 +119,11 @@ class Audit(Options, ABC):
     def pools(self) -> Mapping[str, ModelPool]:
         """The trained models that it requires beside the audited one, by a name of its own; none by default."""
         return {}
+
+    @property
+    def training_epochs(self) -> int:
+        """How many epochs it trains a copy of each audited model for, which `lethe plan` shows."""
+        return 0
 
     @abstractmethod
     def run(self, evidence: Evidence) -> Iterable[Finding]:
