@@ -10,6 +10,7 @@ from itertools import chain, count, islice
 from typing import Final
 
 from lethe.artifacts import ArtifactKey, Needed, TrainedModel, trained_models
+from lethe.artifacts.context import TrialContext
 from lethe.study import Scenario, Seeds, Study
 from unlearning.audits import Audit, ModelPool, PoolSubset, audit_measures
 from unlearning.metrics import Evaluation, Measure
@@ -43,21 +44,30 @@ class AuditTask:
                 yield _NAMES[pool.subset], seed
 
     def measures(
-        self, audited: Evaluation, scenario: Scenario, evaluation_of: Callable[[TrainedModel], Evaluation]
+        self, audited: Evaluation, trial_context: TrialContext, evaluation_of: Callable[[TrainedModel], Evaluation]
     ) -> list[Measure]:
         """Run the audit.
 
         Args:
+            trial_context: of the audited model.
             evaluation_of: evaluates a trained model on the images of its scenario.
 
         Raises:
             AuditError, ValueError: as `audit_measures`.
         """
         pools = {
-            name: tuple(evaluation_of(model) for model in _models(scenario, pool.subset, self._seeds(pool)))
+            name: tuple(
+                evaluation_of(model) for model in _models(trial_context.scenario, pool.subset, self._seeds(pool))
+            )
             for name, pool in self.audit.pools.items()
         }
-        return audit_measures(self.audit, audited, pools)
+        return audit_measures(
+            self.audit,
+            audited,
+            pools,
+            original=trial_context.original_evaluation,
+            class_names=trial_context.data.class_names,
+        )
 
     def _seeds(self, pool: ModelPool) -> list[int]:
         return list(self.seeds[: pool.models])

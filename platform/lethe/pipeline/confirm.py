@@ -301,7 +301,7 @@ class Confirmer:
             measures += measures_of(evaluation, {**BUILT_IN, **further})
             for task in confirmation.audits:
                 yield
-                measures += task.measures(evaluation, confirmation.scenario, self._contexts.evaluation_of)
+                measures += task.measures(evaluation, trial_context, self._contexts.evaluation_of)
         row = ConfirmationRow(
             **scenario_columns(confirmation.study, confirmation.scenario),
             **confirmation.setting,

@@ -52,11 +52,15 @@ class Evidence:
 
     Attributes:
         audited: the model in question, on the train, val and test splits, with its paired oracle.
+        original: the model that the audited one was made from, of the same training seed; it has seen D_f.
+        class_names: one per class, K of them.
         pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`.
         seed: of everything that the audit draws; a model and its oracle share it.
     """
 
     audited: Evaluation
+    original: Evaluation
+    class_names: tuple[str, ...]
     pools: Mapping[str, tuple[Evaluation, ...]]
     seed: int
 

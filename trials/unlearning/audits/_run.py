@@ -14,11 +14,20 @@ class AuditError(UnlearningError):
     """An audit that raised; the message names it and what it raised."""
 
 
-def audit_measures(audit: Audit, audited: Evaluation, pools: Mapping[str, tuple[Evaluation, ...]]) -> list[Measure]:
+def audit_measures(
+    audit: Audit,
+    audited: Evaluation,
+    pools: Mapping[str, tuple[Evaluation, ...]],
+    *,
+    original: Evaluation,
+    class_names: tuple[str, ...],
+) -> list[Measure]:
     """Run an audit on a model; a model and its oracle, which have one seed, meet the same draws.
 
     Args:
         pools: the models that the audit requires, by the names of `Audit.pools`.
+        original: the audited model's, of the same training seed.
+        class_names: one per class.
 
     Raises:
         AuditError: the audit raised.
@@ -30,7 +39,7 @@ def audit_measures(audit: Audit, audited: Evaluation, pools: Mapping[str, tuple[
     wanted, got = {name: pool.models for name, pool in audit.pools.items()}, {name: len(pools[name]) for name in pools}
     if wanted != got:
         raise ValueError(f"audit '{audit.name}': wanted pools of {wanted} models, got {got}")
-    evidence = Evidence(audited, pools, derive(audited.seed, "audit", audit.name))
+    evidence = Evidence(audited, original, class_names, pools, seed=derive(audited.seed, "audit", audit.name))
     return [
         Measure(metric_name(audit, statistic), audit.version, value) for statistic, value in _checked(audit, evidence)
     ]

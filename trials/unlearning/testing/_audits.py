@@ -4,13 +4,14 @@ import json
 import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import torch
 
 from unlearning.audits import Audit, AuditError, Evidence, audit_measures, fault_of
 from unlearning.metrics import BUILT_IN, Evaluation, Measure, measures_of
-from unlearning.testing._evaluations import compared, evaluation
+from unlearning.testing._evaluations import CLASS_NAMES, FIRST_OF_POOLS, compared, evaluation, original
 
 AuditCheck = Callable[[Audit], None]
 
@@ -47,27 +48,27 @@ def gives_finite_values_of_what_it_announces(audit: Audit) -> None:
 
 def accepts_the_oracle_itself(audit: Audit) -> None:
     """Check that it gives values of a model that is its own oracle, which every audit is compared with."""
-    oracle = compared().oracle
-    assert oracle is not None
-    assert _measures(audit, oracle), "it gives no value of an oracle"
+    oracle = evaluation(1)
+    assert _measures(audit, replace(oracle, oracle=oracle)), "it gives no value of an oracle"
 
 
 def reads_the_pools_that_it_declares_and_no_others(audit: Audit) -> None:
     """Check that each pool is used, as large as it is declared, and that nothing else is asked for."""
     pools = _Pools(audit)
-    list(audit.run(Evidence(compared(), pools, seed=0)))
+    list(audit.run(Evidence(compared(), original(), CLASS_NAMES, pools, seed=0)))
     assert not (unread := audit.pools.keys() - pools.read), f"it declares pools that it does not read: {unread}"
 
 
 def computes_the_same_twice_and_changes_nothing(audit: Audit) -> None:
     """Check that all that it draws comes from the evidence's seed, and that others find what they had."""
     before = torch.random.get_rng_state()
-    used, pools = compared(), _Pools(audit)
-    first = _measures(audit, used, pools)
-    assert repr(_measures(audit, used, pools)) == repr(first), "a second run on the same evidence differs"
+    used, pools, started_from = compared(), _Pools(audit), original()
+    first = _measures(audit, used, pools, started_from)
+    assert repr(_measures(audit, used, pools, started_from)) == repr(first), "a second run on the same evidence differs"
     assert repr(_measures(audit, compared())) == repr(first), "a run on equal evidence differs"
     fresh = _Pools(audit)
-    for model, untouched in ((used, compared()), *((pools[name][0], fresh[name][0]) for name in pools)):
+    models = [(used, compared()), (started_from, original()), *((pools[name][0], fresh[name][0]) for name in pools)]
+    for model, untouched in models:
         same = repr(measures_of(model, BUILT_IN)) == repr(measures_of(untouched, BUILT_IN))
         assert same, "it changed what metrics measure"
     assert torch.equal(torch.random.get_rng_state(), before), "it moves torch's global generator"
@@ -88,7 +89,7 @@ class _Pools(Mapping[str, tuple[Evaluation, ...]]):
     """The pools that an audit declares; remembers which were read."""
 
     def __init__(self, audit: Audit) -> None:
-        seeds = iter(range(2, 1 << 20))
+        seeds = iter(range(FIRST_OF_POOLS, 1 << 20))
         self.read: set[str] = set()
         self._pools = {
             name: tuple(evaluation(next(seeds)) for _ in range(pool.models)) for name, pool in audit.pools.items()
@@ -107,8 +108,16 @@ class _Pools(Mapping[str, tuple[Evaluation, ...]]):
         return len(self._pools)
 
 
-def _measures(audit: Audit, audited: Evaluation, pools: _Pools | None = None) -> list[Measure]:
+def _measures(
+    audit: Audit, audited: Evaluation, pools: _Pools | None = None, started_from: Evaluation | None = None
+) -> list[Measure]:
     try:
-        return audit_measures(audit, audited, _Pools(audit) if pools is None else pools)
+        return audit_measures(
+            audit,
+            audited,
+            _Pools(audit) if pools is None else pools,
+            original=original(audited.nonmembers) if started_from is None else started_from,
+            class_names=CLASS_NAMES,
+        )
     except (AuditError, ValueError) as error:
         raise AssertionError(str(error)) from error

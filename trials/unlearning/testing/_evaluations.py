@@ -8,6 +8,9 @@ import torch
 from unlearning.metrics import Evaluation, Predictions, Split
 
 CLASSES: Final = 3
+CLASS_NAMES: Final = tuple(f"class {k}" for k in range(CLASSES))
+FIRST_OF_POOLS: Final = 3
+"""The seed of the first model of pools; those before are the audited model, its oracle and its original."""
 _IMAGES: Final[dict[Split, int]] = {"train": 60, "val": 30, "test": 30}
 _FORGOTTEN: Final = 15
 
@@ -16,6 +19,11 @@ def compared(nonmembers: Split = "test") -> Evaluation:
     """Make a model that has an oracle to be compared with."""
     oracle = evaluation(1, nonmembers)
     return replace(evaluation(0, nonmembers), oracle=oracle, references=(oracle,))
+
+
+def original(nonmembers: Split = "test") -> Evaluation:
+    """Make the model that the one of `compared` was made from."""
+    return evaluation(2, nonmembers)
 
 
 def evaluation(seed: int, nonmembers: Split = "test") -> Evaluation:
