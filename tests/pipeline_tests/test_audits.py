@@ -28,6 +28,7 @@ from unlearning.seeds import derive
 WriteStudy = Callable[..., Path]
 AddPart = Callable[..., None]
 
+ALL = f"{', '.join(AUDITS)} (lethe 0.1.0)"
 SHORT: dict[str, Any] = {
     "methods": [{"name": "fine_tune", "epochs": 1}],
     "training": {"epochs": 1, "batch_size": 32, "lr": 0.1},
@@ -225,8 +226,11 @@ def test_a_pool_model_that_cannot_be_made_is_a_problem_and_ends_no_run(
     ("audits", "problem"),
     [
         (["rmia"], "audits.0: wanted a mapping of options, got 'rmia'; write {name: rmia}"),
-        ([{"name": "rmi"}], "audits.0.name: unknown audit 'rmi'; did you mean rmia? The audits are rmia (lethe 0.1.0)"),
-        ([{}], "audits.0.name: is needed; the audits are rmia (lethe 0.1.0)"),
+        (
+            [{"name": "rmi"}],
+            f"audits.0.name: unknown audit 'rmi'; did you mean rmia? The audits are {ALL} (lethe 0.1.0)",
+        ),
+        ([{}], f"audits.0.name: is needed; the audits are {ALL} (lethe 0.1.0)"),
         ([{"name": "rmia"}, {"name": "rmia", "a": 1.0}], "audits: named twice: rmia"),
         ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, a"),
     ],

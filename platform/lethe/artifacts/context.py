@@ -97,6 +97,11 @@ class TrialContext:
         return self.evaluator.measure(self.oracle_logits)[0]
 
     @cached_property
+    def original_evaluation(self) -> Evaluation:
+        """The original, ready for every metric; what was computed of it is kept."""
+        return self.evaluator.evaluation(self.original_logits)
+
+    @cached_property
     def oracle_evaluation(self) -> Evaluation:
         """The oracle, ready for every metric; what was computed of it is kept."""
         return self.evaluator.evaluation(self.oracle_logits)

@@ -10,6 +10,7 @@ from itertools import chain, count, islice
 from typing import Final
 
 from lethe.artifacts import ArtifactKey, Needed, TrainedModel, trained_models
+from lethe.artifacts.context import TrialContext
 from lethe.study import Scenario, Seeds, Study
 from unlearning.audits import Audit, AuditNetwork, ModelPool, Networks, PoolSubset, audit_measures
 from unlearning.metrics import Evaluation, Measure
@@ -45,7 +46,7 @@ class AuditTask:
     def measures(
         self,
         audited: Evaluation,
-        scenario: Scenario,
+        trial_context: TrialContext,
         networks: Networks,
         evaluation_of: Callable[[TrainedModel], Evaluation],
         network_of: Callable[[TrainedModel], AuditNetwork],
@@ -53,6 +54,7 @@ class AuditTask:
         """Run the audit.
 
         Args:
+            trial_context: of the audited model.
             networks: of the audited model and its paired oracle.
             evaluation_of: evaluates a trained model on the images of its scenario.
             network_of: returns the network of a trained model, whose weights it reads when they are needed.
@@ -60,10 +62,18 @@ class AuditTask:
         Raises:
             AuditError, ValueError: as `audit_measures`.
         """
-        models = {name: _models(scenario, pool.subset, self._seeds(pool)) for name, pool in self.audit.pools.items()}
-        pools = {name: tuple(map(evaluation_of, members)) for name, members in models.items()}
-        pools_inside = {name: tuple(map(network_of, members)) for name, members in models.items()}
-        return audit_measures(self.audit, audited, pools, replace(networks, pools=pools_inside))
+        models = {
+            name: _models(trial_context.scenario, pool.subset, self._seeds(pool))
+            for name, pool in self.audit.pools.items()
+        }
+        return audit_measures(
+            self.audit,
+            audited,
+            {name: tuple(map(evaluation_of, members)) for name, members in models.items()},
+            original=trial_context.original_evaluation,
+            class_names=trial_context.data.class_names,
+            networks=replace(networks, pools={name: tuple(map(network_of, one)) for name, one in models.items()}),
+        )
 
     def _seeds(self, pool: ModelPool) -> list[int]:
         return list(self.seeds[: pool.models])

@@ -304,9 +304,7 @@ class Confirmer:
             network_of = partial(self._network_of, trial_context)
             for task in confirmation.audits:
                 yield
-                measures += task.measures(
-                    evaluation, confirmation.scenario, networks, self._contexts.evaluation_of, network_of
-                )
+                measures += task.measures(evaluation, trial_context, networks, self._contexts.evaluation_of, network_of)
         row = ConfirmationRow(
             **scenario_columns(confirmation.study, confirmation.scenario),
             **confirmation.setting,

@@ -56,12 +56,16 @@ class Evidence:
 
     Attributes:
         audited: the model in question, on the train, val and test splits, with its paired oracle.
+        original: the model that the audited one was made from, of the same training seed; it has seen D_f.
+        class_names: one per class, K of them.
         pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`.
         seed: of everything that the audit draws; a model and its oracle share it.
         inside: the networks of these models, where the audit says that it needs them.
     """
 
     audited: Evaluation
+    original: Evaluation
+    class_names: tuple[str, ...]
     pools: Mapping[str, tuple[Evaluation, ...]]
     seed: int
     inside: Networks | None = None

@@ -19,12 +19,17 @@ def audit_measures(
     audit: Audit,
     audited: Evaluation,
     pools: Mapping[str, tuple[Evaluation, ...]],
+    *,
+    original: Evaluation,
+    class_names: tuple[str, ...],
     networks: Networks | None = None,
 ) -> list[Measure]:
     """Run an audit on a model; a model and its oracle, which have one seed, meet the same draws.
 
     Args:
         pools: the models that the audit requires, by the names of `Audit.pools`.
+        original: the audited model's, of the same training seed.
+        class_names: one per class.
         networks: those of all these models; an audit that does not say that it needs them does not see them.
 
     Raises:
@@ -39,8 +44,8 @@ def audit_measures(
         raise ValueError(f"audit '{audit.name}': wanted pools of {wanted} models, got {got}")
     if audit.needs_network and networks is None:
         raise ValueError(f"audit '{audit.name}': wanted networks, which it needs, got none")
-    inside = networks if audit.needs_network else None
-    evidence = Evidence(audited, pools, derive(audited.seed, "audit", audit.name), inside)
+    seed, inside = derive(audited.seed, "audit", audit.name), networks if audit.needs_network else None
+    evidence = Evidence(audited, original, class_names, pools, seed, inside)
     return [
         Measure(metric_name(audit, statistic), audit.version, value) for statistic, value in _checked(audit, evidence)
     ]

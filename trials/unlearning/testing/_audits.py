@@ -10,7 +10,8 @@ import torch
 
 from unlearning.audits import Audit, AuditError, audit_measures, fault_of
 from unlearning.metrics import BUILT_IN, Measure, measures_of
-from unlearning.testing._cases import Case, oracle_case, original_case
+from unlearning.testing import _trained
+from unlearning.testing._cases import Case, oracle_case, unlearned_case
 
 AuditCheck = Callable[[Audit], None]
 
@@ -35,7 +36,7 @@ def survives_being_written_down_and_sent(audit: Audit) -> None:
 def gives_finite_values_of_what_it_announces(audit: Audit) -> None:
     """Check the values of a model, whichever held-out split the non-members come from."""
     for nonmembers in ("test", "val"):
-        measures = _measures(original_case(audit, nonmembers))
+        measures = _measures(unlearned_case(audit, nonmembers))
         assert measures, "it gives no value"
         for measure in measures:
             value = measure.value
@@ -52,7 +53,7 @@ def accepts_the_oracle_itself(audit: Audit) -> None:
 
 def reads_the_pools_that_it_declares_and_no_others(audit: Audit) -> None:
     """Check that each pool is used, as large as it is declared, and that nothing else is asked for."""
-    case = original_case(audit)
+    case = unlearned_case(audit)
     list(audit.run(case.evidence))
     assert not (unread := audit.pools.keys() - case.read), f"it declares pools that it does not read: {unread}"
 
@@ -60,10 +61,10 @@ def reads_the_pools_that_it_declares_and_no_others(audit: Audit) -> None:
 def computes_the_same_twice_and_changes_nothing(audit: Audit) -> None:
     """Check that all that it draws comes from the evidence's seed, and that others find what they had."""
     before = torch.random.get_rng_state()
-    used, fresh = original_case(audit), original_case(audit)
+    used, fresh = unlearned_case(audit), unlearned_case(audit)
     first = _measures(used)
     assert repr(_measures(used)) == repr(first), "a second run on the same evidence differs"
-    assert repr(_measures(original_case(audit))) == repr(first), "a run on equal evidence differs"
+    assert repr(_measures(unlearned_case(audit))) == repr(first), "a run on equal evidence differs"
     for model, untouched in zip(used.models, fresh.models, strict=True):
         ours, theirs = measures_of(model.evaluation, BUILT_IN), measures_of(untouched.evaluation, BUILT_IN)
         assert repr(ours) == repr(theirs), "it changed what metrics measure"
@@ -85,6 +86,13 @@ AUDIT_CHECKS: Final[Sequence[AuditCheck]] = (
 
 def _measures(case: Case) -> list[Measure]:
     try:
-        return audit_measures(case.audit, case.audited.evaluation, case.evaluations, case.networks)
+        return audit_measures(
+            case.audit,
+            case.audited.evaluation,
+            case.evaluations,
+            original=case.original.evaluation,
+            class_names=_trained.data().class_names,
+            networks=case.networks,
+        )
     except (AuditError, ValueError) as error:
         raise AssertionError(str(error)) from error

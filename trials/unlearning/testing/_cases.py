@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from torch import Tensor
 
@@ -16,6 +16,9 @@ from unlearning.metrics import Evaluation, Split
 from unlearning.testing import _trained
 
 PartT = TypeVar("PartT")
+
+UNLEARNED: Final = 1000
+"""The seed of the model that stands in for an unlearned one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,7 @@ class Case:
 
     audit: Audit
     audited: Model
+    original: Model
     oracle: Model
     pools: Mapping[str, tuple[Model, ...]]
     read: set[str]
@@ -44,13 +48,14 @@ class Case:
     @property
     def models(self) -> list[Model]:
         """All of them."""
-        return [self.audited, self.oracle, *(model for pool in self.pools.values() for model in pool)]
+        return [self.audited, self.original, self.oracle, *(model for pool in self.pools.values() for model in pool)]
 
     @property
     def evidence(self) -> Evidence:
         """What the audit gets."""
         inside = self.networks if self.audit.needs_network else None
-        return Evidence(self.audited.evaluation, self.evaluations, 0, inside)
+        original, class_names = self.original.evaluation, _trained.data().class_names
+        return Evidence(self.audited.evaluation, original, class_names, self.evaluations, 0, inside)
 
     @property
     def evaluations(self) -> Mapping[str, tuple[Evaluation, ...]]:
@@ -64,17 +69,22 @@ class Case:
         return Networks(self.audited.network, self.oracle.network, _Pools(pools, self.read))
 
 
-def original_case(audit: Audit, nonmembers: Split = "test") -> Case:
-    """Ask an audit about an original, which has an oracle to be compared with."""
-    oracle, original = _model(0, True, nonmembers), _model(0, False, nonmembers)
-    evaluation = replace(original.evaluation, oracle=oracle.evaluation, references=(oracle.evaluation,))
-    return Case(audit, replace(original, evaluation=evaluation), oracle, _pools(audit, nonmembers), set())
+def unlearned_case(audit: Audit, nonmembers: Split = "test") -> Case:
+    """Ask an audit about a model that is neither its original nor its oracle; any other one stands in for it."""
+    oracle, model = _model(0, True, nonmembers), _model(UNLEARNED, False, nonmembers)
+    compared = replace(model.evaluation, oracle=oracle.evaluation, references=(oracle.evaluation,))
+    return _case(audit, replace(model, evaluation=compared), oracle, nonmembers)
 
 
 def oracle_case(audit: Audit) -> Case:
-    """Ask an audit about an oracle, which has nothing to be compared with."""
+    """Ask an audit about an oracle, which is compared with itself."""
     oracle = _model(0, True, "test")
-    return Case(audit, oracle, oracle, _pools(audit, "test"), set())
+    compared = replace(oracle.evaluation, oracle=oracle.evaluation)
+    return _case(audit, replace(oracle, evaluation=compared), oracle, "test")
+
+
+def _case(audit: Audit, audited: Model, oracle: Model, nonmembers: Split) -> Case:
+    return Case(audit, audited, _model(0, False, nonmembers), oracle, _pools(audit, nonmembers), set())
 
 
 def _pools(audit: Audit, nonmembers: Split) -> dict[str, tuple[Model, ...]]:
