@@ -63,8 +63,8 @@ def fit_probe(features_ND: Tensor, labels_N: Tensor, penalty: float = 1.0) -> Li
         descent.zero_grad()
         total = cross_entropy(standard_ND @ weights_DK + bias_K, targets_N, reduction="sum")
         total = total + penalty / 2 * weights_DK.square().sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return total
 
-    descent.step(loss)  # type: ignore[arg-type]
+    descent.step(loss)
     return LinearProbe(mean_D, scale_D, weights_DK.detach(), bias_K.detach(), classes_K)

@@ -58,13 +58,14 @@ def jensen_shannon(first_NK: Tensor, second_NK: Tensor) -> Tensor:
     It is H((p + q) / 2) - (H(p) + H(q)) / 2, the square of scipy's ``jensenshannon`` with base 2.
     """
     middle_NK = (first_NK + second_NK) / 2
-    nats_N = entr(middle_NK).sum(1) - (entr(first_NK).sum(1) + entr(second_NK).sum(1)) / 2
+    nats_N: Tensor = entr(middle_NK).sum(1) - (entr(first_NK).sum(1) + entr(second_NK).sum(1)) / 2
     return (nats_N / log(2)).clamp(0, 1)
 
 
 def activation_distance(first_NK: Tensor, second_NK: Tensor) -> Tensor:
     """Return the Euclidean distance of each pair of distributions: (N,), in [0, sqrt(2)]."""
-    return (first_NK - second_NK).norm(dim=1)
+    distance_N: Tensor = (first_NK - second_NK).norm(dim=1)
+    return distance_N
 
 
 def _probabilities(model: Evaluation) -> Tensor:
