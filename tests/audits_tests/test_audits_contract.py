@@ -11,25 +11,37 @@ from pydantic import Field, ValidationError
 
 from unlearning.audits import (
     AUDITS,
+    CKA,
     RMIA,
     Audit,
     AuditError,
     ControlTest,
+    Durability,
     EpsilonBound,
     Evidence,
     Finding,
+    HeadProbe,
     ModelPool,
+    OutputDistance,
+    Perturbed,
+    Relearning,
     Statistic,
     audit_measures,
 )
 from unlearning.families import PluginError
-from unlearning.metrics import Evaluation, Predictions, Split, Value
+from unlearning.metrics import Evaluation, Measure, Predictions, Split, Value
 from unlearning.testing import AUDIT_CHECKS, name_of
 
 SAMPLES: dict[str, list[Audit]] = {
     "control": [ControlTest()],
     "epsilon": [EpsilonBound(), EpsilonBound(references=1, guesses=10, level=0.1)],
     "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)],
+    "output_distance": [OutputDistance(), OutputDistance(oracles=2)],
+    "relearning": [Relearning(), Relearning(share=0.5, epochs=1)],
+    "head_probe": [HeadProbe(), HeadProbe(share=0.5)],
+    "cka": [CKA(), CKA(oracles=2)],
+    "durability": [Durability(), Durability(lr=0.1)],
+    "perturbed": [Perturbed(), Perturbed(sigma=0.3, draws=1)],
 }
 
 
@@ -59,6 +71,10 @@ def evaluation(seed: int = 0) -> Evaluation:
         for split, count in counts.items()
     }
     return Evaluation(predictions, torch.arange(15), torch.arange(15, 60), "test", seed=0)
+
+
+def measures_of(audit: Audit, audited: Evaluation, pools: Mapping[str, tuple[Evaluation, ...]]) -> list[Measure]:
+    return audit_measures(audit, audited, pools, original=evaluation(9), class_names=("a", "b", "c"))
 
 
 class Kept(Audit):
@@ -172,7 +188,7 @@ class Spaced(Kept):
 def test_an_audit_that_does_not_keep_its_contract_is_named(audit: Audit, problem: str) -> None:
     pools = {name: (evaluation(1),) for name in audit.pools}
     with pytest.raises(ValueError, match=problem):
-        audit_measures(audit, evaluation(), pools)
+        measures_of(audit, evaluation(), pools)
 
 
 def test_an_audit_that_raises_is_named_with_what_it_raised() -> None:
@@ -182,12 +198,12 @@ def test_an_audit_that_raises_is_named_with_what_it_raised() -> None:
             raise ZeroDivisionError("by zero")
 
     with pytest.raises(AuditError, match="audit 'kept': ZeroDivisionError: by zero"):
-        audit_measures(Raising(), evaluation(), {"originals": (evaluation(1),)})
+        measures_of(Raising(), evaluation(), {"originals": (evaluation(1),)})
 
 
 def test_pools_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match=r"audit 'rmia': wanted pools of \{'references': 4\} models, got .* 1\}"):
-        audit_measures(RMIA(), evaluation(), {"references": (evaluation(1),)})
+        measures_of(RMIA(), evaluation(), {"references": (evaluation(1),)})
 
 
 @pytest.mark.parametrize(("subset", "models"), [("retain", 0), ("forget", 1)])
@@ -224,6 +240,6 @@ def test_a_model_and_its_oracle_meet_the_same_draws() -> None:
             yield "loss", Value(None, float(evidence.seed))
 
     pools = {"originals": (evaluation(2),)}
-    [ours], [theirs] = (audit_measures(Seeded(), evaluation(seed), pools) for seed in (0, 1))
+    [ours], [theirs] = (measures_of(Seeded(), evaluation(seed), pools) for seed in (0, 1))
     assert ours == theirs
     assert (ours.metric, ours.version) == ("kept_loss", 1)

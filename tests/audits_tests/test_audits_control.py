@@ -10,7 +10,7 @@ from torch import Tensor
 from unlearning.audits import ControlTest, audit_measures
 from unlearning.audits._rank_test import mann_whitney
 from unlearning.audits._scores import by_unit, learned_score, scaled_confidence, simple_scores
-from unlearning.metrics import Evaluation, Predictions, Split
+from unlearning.metrics import Evaluation, Measure, Predictions, Split
 
 SCORES = ("loss", "margin", "entropy", "learned")
 
@@ -63,8 +63,12 @@ def model(surer: float, *, forgotten: int = 40) -> Evaluation:
     return Evaluation(predictions, forget_F, retain_R, "test", seed=0, control_C=control_C)
 
 
+def measures_of(audited: Evaluation) -> list[Measure]:
+    return audit_measures(ControlTest(), audited, {}, original=audited, class_names=("a", "b", "c"))
+
+
 def found(audited: Evaluation) -> dict[str, float]:
-    return {one.metric.removeprefix("control_"): one.value.value for one in audit_measures(ControlTest(), audited, {})}
+    return {one.metric.removeprefix("control_"): one.value.value for one in measures_of(audited)}
 
 
 def test_a_model_that_knows_the_forgotten_images_is_detected_by_every_score_and_one_that_does_not_by_none() -> None:
@@ -91,7 +95,7 @@ def test_without_a_control_half_there_is_nothing_to_find() -> None:
 def test_images_that_move_together_count_once() -> None:
     audited = model(1.0)
     by_pairs = replace(audited, unit_N=torch.arange(120) // 2)
-    values = [one.value.n for one in audit_measures(ControlTest(), by_pairs, {})]
+    values = [one.value.n for one in measures_of(by_pairs)]
     assert values == [20 + 20] * 8
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from unlearning.audits import EpsilonBound, audit_measures
+from unlearning.audits import AuditError, EpsilonBound, audit_measures
 from unlearning.audits._epsilon import _right
 from unlearning.audits._guessing import Guesses, gaussian_bound, mean_bound, median_bound
-from unlearning.metrics import Evaluation, Predictions
+from unlearning.metrics import Evaluation, Measure, Predictions
 
 REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "audits.npz")
 BOUNDS = json.loads(str(REFERENCE["epsilon/bounds"]))
@@ -93,10 +93,15 @@ def model(seed: int, surer: float = 0.0, candidates: int = 400) -> Evaluation:
     )
 
 
+def measures_of(audit: EpsilonBound, audited: Evaluation, references: tuple[Evaluation, ...]) -> list[Measure]:
+    pools = {"references": references}
+    return audit_measures(audit, audited, pools, original=audited, class_names=("a", "b", "c"))
+
+
 def found(audited: Evaluation, audit: EpsilonBound) -> dict[str, float]:
     candidates = 2 * len(audited.forget_F)
     references = tuple(model(seed, candidates=candidates) for seed in range(10, 10 + audit.references))
-    measures = audit_measures(audit, audited, {"references": references})
+    measures = measures_of(audit, audited, references)
     assert {one.value.n for one in measures} == {min(audit.guesses, candidates)}
     return {one.metric.removeprefix("epsilon_"): one.value.value for one in measures}
 
@@ -117,5 +122,5 @@ def test_no_more_are_guessed_than_there_are() -> None:
 def test_halves_of_different_sizes_are_refused() -> None:
     audited = model(1)
     uneven = replace(audited, control_C=audited.control_C[:-1])
-    with pytest.raises(Exception, match="wanted halves of equally many units, got 200 and 199"):
-        audit_measures(EpsilonBound(references=1), uneven, {"references": (uneven,)})
+    with pytest.raises(AuditError, match="wanted halves of equally many units, got 200 and 199"):
+        measures_of(EpsilonBound(references=1), uneven, (uneven,))

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from unlearning.audits import RMIA, Evidence, audit_measures
 from unlearning.audits._rmia import Confidences, relative_scores
-from unlearning.metrics import Evaluation, Predictions, Split, Value
+from unlearning.metrics import Evaluation, Measure, Predictions, Split, Value
 from unlearning.metrics.roc import area_under_curve
 
 REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "audits.npz")
+CLASS_NAMES = ("a", "b", "c")
 MEMBERS = 30
 """The reference's first images are its members."""
 
@@ -57,9 +58,14 @@ def model(seed: int, known: int = 0, held_out: int = 40, nonmembers: Split = "te
     return Evaluation(predictions, torch.arange(30), torch.arange(30, 60), nonmembers, seed=0)
 
 
+def measures_of(audit: RMIA, audited: Evaluation, references: tuple[Evaluation, ...]) -> list[Measure]:
+    pools = {"references": references}
+    return audit_measures(audit, audited, pools, original=model(9), class_names=CLASS_NAMES)
+
+
 def found(audited: Evaluation, audit: RMIA) -> dict[str, Value]:
     references = tuple(model(seed) for seed in range(10, 10 + audit.references))
-    return {one.metric: one.value for one in audit_measures(audit, audited, {"references": references})}
+    return {one.metric: one.value for one in measures_of(audit, audited, references)}
 
 
 def test_a_model_that_knows_the_forget_set_is_distinguished_from_one_that_does_not() -> None:
@@ -77,7 +83,7 @@ def test_the_rate_at_few_false_alarms_has_no_value_below_a_thousand_held_out_ima
     assert found(model(0, 30), RMIA()).keys() == {"rmia_auc"}
     enough = model(0, 30, held_out=1000)
     references = tuple(model(seed, held_out=1000) for seed in range(10, 14))
-    values = {one.metric: one.value for one in audit_measures(RMIA(), enough, {"references": references})}
+    values = {one.metric: one.value for one in measures_of(RMIA(), enough, references)}
     rate = values["rmia_tpr_at_1_percent_fpr"]
     assert (rate.n, rate.low, rate.high) == (1030, None, None)
     assert 0.05 < rate.value < 0.9
@@ -89,9 +95,9 @@ def test_the_options_change_the_value() -> None:
 
 
 def test_the_population_is_the_held_out_split_that_the_non_members_do_not_come_from() -> None:
-    [ours] = audit_measures(RMIA(), model(0, 30), {"references": tuple(map(model, range(10, 14)))})
+    [ours] = measures_of(RMIA(), model(0, 30), tuple(map(model, range(10, 14))))
     turned = tuple(exchanged(model(seed)) for seed in range(10, 14))
-    [theirs] = audit_measures(RMIA(), exchanged(model(0, 30)), {"references": turned})
+    [theirs] = measures_of(RMIA(), exchanged(model(0, 30)), turned)
     assert ours == theirs
 
 
@@ -111,5 +117,6 @@ def test_images_that_no_model_gives_any_probability_have_a_score() -> None:
 def test_its_pool_is_of_oracles() -> None:
     [pool] = RMIA(references=3).pools.values()
     assert (pool.subset, pool.models) == ("retain", 3)
-    evidence = Evidence(model(0), {"references": tuple(model(seed) for seed in range(1, 4))}, seed=0)
+    references = tuple(model(seed) for seed in range(1, 4))
+    evidence = Evidence(model(0), model(9), CLASS_NAMES, {"references": references}, seed=0)
     assert [name for name, _ in RMIA(references=3).run(evidence)] == ["auc"]

@@ -31,6 +31,7 @@ from lethe.execution.shared_data import SharedData
 from lethe.results.provenance import Provenance
 from lethe.storage.root import StorageError
 from lethe.study import Resources, Scenario
+from unlearning.audits import AuditNetwork
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
@@ -96,6 +97,11 @@ class TrialContext:
         return self.evaluator.measure(self.oracle_logits)[0]
 
     @cached_property
+    def original_evaluation(self) -> Evaluation:
+        """The original, ready for every metric; what was computed of it is kept."""
+        return self.evaluator.evaluation(self.original_logits)
+
+    @cached_property
     def oracle_evaluation(self) -> Evaluation:
         """The oracle, ready for every metric; what was computed of it is kept."""
         return self.evaluator.evaluation(self.oracle_logits)
@@ -123,6 +129,10 @@ class TrialContext:
             stop_after=stop_after,
             rewind=rewind,
         )
+
+    def network(self, read: Callable[[], Mapping[str, Tensor]]) -> AuditNetwork:
+        """Return a network of the scenario for audits, with weights that are read when they are needed."""
+        return AuditNetwork(self.context.engine, self.images, self.scenario.recipe, read)
 
     def threshold(self, method: Method) -> float | None:
         """Return gamma, the saliency score below which a setting freezes a weight; None where no score decides."""
@@ -203,6 +213,14 @@ class TrialContexts:
             self._models[name] = Evaluator(data, scenario.forget, seed).evaluation(logits)
         self._models.move_to_end(name)
         return self._models[name]
+
+    def weights_of(self, model: TrainedModel) -> Mapping[str, Tensor]:
+        """Read the state dict of a trained model, and nothing else of it.
+
+        Raises:
+            MissingArtifactError: as `trial_context`.
+        """
+        return self._load(model, frozenset({"weights"})).files["weights"]
 
     def _set_up(self, scenario: Scenario, seed: int) -> TrialContext:
         data = self._shared_data[scenario.data_hash]

@@ -175,7 +175,7 @@ def is_choice(line: LeaderboardRow) -> bool:
 
 def _were_audited(results: Results) -> bool:
     """Return whether an audit has judged anything; the view of verdicts need not be planned where none has."""
-    return results.query("select 1 from recorded_measures where test is not null limit 1").num_rows > 0
+    return len(results.query("select 1 from recorded_measures where test is not null limit 1")) > 0
 
 
 ScenarioRowT = TypeVar(

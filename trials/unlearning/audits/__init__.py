@@ -3,14 +3,34 @@
 from typing import Annotated
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic, Test
+from unlearning.audits._cka import CKA
 from unlearning.audits._control import ControlTest
+from unlearning.audits._durability import Durability
 from unlearning.audits._epsilon import EpsilonBound
+from unlearning.audits._head_probe import HeadProbe
+from unlearning.audits._network import AuditNetwork, Networks
+from unlearning.audits._output_distance import OutputDistance
+from unlearning.audits._perturbed import Perturbed
+from unlearning.audits._relearning import Relearning
 from unlearning.audits._rmia import RMIA
 from unlearning.audits._run import AuditError, audit_measures, fault_of
 from unlearning.families import OptionsFamily
 
 AUDITS: OptionsFamily[Audit] = OptionsFamily(
-    "audit", "lethe.audits", {"control": ControlTest, "epsilon": EpsilonBound, "rmia": RMIA}, base=Audit
+    "audit",
+    "lethe.audits",
+    {
+        "control": ControlTest,
+        "epsilon": EpsilonBound,
+        "rmia": RMIA,
+        "output_distance": OutputDistance,
+        "relearning": Relearning,
+        "head_probe": HeadProbe,
+        "cka": CKA,
+        "durability": Durability,
+        "perturbed": Perturbed,
+    },
+    base=Audit,
 )
 
 AnyAudit = Annotated[Audit, AUDITS]
@@ -18,16 +38,24 @@ AnyAudit = Annotated[Audit, AUDITS]
 
 __all__ = [
     "AUDITS",
+    "CKA",
     "RMIA",
     "AnyAudit",
     "Audit",
     "AuditError",
+    "AuditNetwork",
     "ControlTest",
+    "Durability",
     "EpsilonBound",
     "Evidence",
     "Finding",
+    "HeadProbe",
     "ModelPool",
+    "Networks",
+    "OutputDistance",
+    "Perturbed",
     "PoolSubset",
+    "Relearning",
     "Statistic",
     "Test",
     "audit_measures",

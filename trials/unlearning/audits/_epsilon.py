@@ -75,8 +75,8 @@ class EpsilonBound(Audit):
 def _beside(references: tuple[Evaluation, ...], audited: Evaluation, group: Group) -> Tensor:
     """Return how much surer than the references the model is of each unit of a group."""
     expected_RM = torch.stack([scaled_confidence(one.of(group)) for one in references])
-    indices_M = audited.forget_F if group == "forget" else audited.control_C
-    return by_unit(scaled_confidence(audited.of(group)) - expected_RM.mean(0), indices_M, audited.unit_N)
+    surer_M = scaled_confidence(audited.of(group)) - expected_RM.mean(0)
+    return by_unit(surer_M, audited.subsets[group], audited.unit_N)
 
 
 def _right(scores_M: Tensor, names_M: Tensor, guesses: int) -> int:

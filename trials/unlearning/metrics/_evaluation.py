@@ -55,6 +55,11 @@ class Evaluation:
         """The number of classes, K."""
         return self.predictions["train"].logits_NK.shape[1]
 
+    @property
+    def subsets(self) -> Mapping[Group, Tensor]:
+        """The groups of train images: indices into train, int64."""
+        return {"forget": self.forget_F, "retain": self.retain_R, "control": self.control_C}
+
     def of(self, group: Group) -> Predictions:
         """Return the predictions for a group of images.
 
@@ -87,13 +92,9 @@ class Evaluation:
         return self._called[feature]
 
     def _select(self, group: Group) -> Predictions:
-        if group == "forget":
-            return self.of("train").at(self.forget_F)
-        if group == "retain":
-            return self.of("train").at(self.retain_R)
-        if group == "control":
-            return self.of("train").at(self.control_C)
-        if group not in self.predictions:
-            known = ", ".join(self.predictions)
-            raise ValueError(f"the model was not evaluated on the split '{group}', only on {known}")
-        return self.predictions[group]
+        if group in ("train", "val", "test") and group in self.predictions:
+            return self.predictions[group]
+        if group in self.subsets:
+            return self.of("train").at(self.subsets[group])
+        known = ", ".join((*self.subsets, *self.predictions))
+        raise ValueError(f"the model was not evaluated on '{group}', only on {known}")
