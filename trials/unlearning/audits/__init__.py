@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic, Test
+from unlearning.audits._bundles import BUNDLES
 from unlearning.audits._cka import CKA
 from unlearning.audits._control import ControlTest
 from unlearning.audits._durability import Durability
@@ -11,6 +12,7 @@ from unlearning.audits._head_probe import HeadProbe
 from unlearning.audits._network import AuditNetwork, Networks
 from unlearning.audits._output_distance import OutputDistance
 from unlearning.audits._perturbed import Perturbed
+from unlearning.audits._relative import RelativeTest
 from unlearning.audits._relearning import Relearning
 from unlearning.audits._rmia import RMIA
 from unlearning.audits._run import AuditError, audit_measures, fault_of
@@ -24,6 +26,7 @@ AUDITS: OptionsFamily[Audit] = OptionsFamily(
         "epsilon": EpsilonBound,
         "rmia": RMIA,
         "output_distance": OutputDistance,
+        "relative": RelativeTest,
         "relearning": Relearning,
         "head_probe": HeadProbe,
         "cka": CKA,
@@ -38,6 +41,7 @@ AnyAudit = Annotated[Audit, AUDITS]
 
 __all__ = [
     "AUDITS",
+    "BUNDLES",
     "CKA",
     "RMIA",
     "AnyAudit",
@@ -55,6 +59,7 @@ __all__ = [
     "OutputDistance",
     "Perturbed",
     "PoolSubset",
+    "RelativeTest",
     "Relearning",
     "Statistic",
     "Test",
