@@ -4,9 +4,11 @@
 
 The reference was produced by public code in float64: RMIA by privacytrustlab/ml_privacy_meter, commit e384af8 (60
 images, the first 30 of them members, a population of 80, 8 reference models), DeLong's variance by
-yandexdataschool/roc_comparison, commit 62da5b8; lower bounds on epsilon by Sahasrajit123/audit-unlearning-code, commit
-a524af7, halved (m candidates, r guesses, v right ones of each run, at a level of 0.05), and the logarithms of its
-counts.
+yandexdataschool/roc_comparison, commit 62da5b8; KLoM by easydub/EasyDUB-code, commit 5de3c4c (and with its last bin
+closed); epsilons of the NeurIPS 2023 competition by google-deepmind/unlearning_evaluation, commit ffae0ff (and by
+exact thresholds), of 24 models; U-LiRA by xcadet/deepunlearn, commit 6830ff6 (and with each model held out); lower
+bounds on epsilon by Sahasrajit123/audit-unlearning-code, commit a524af7, halved (m candidates, r guesses, v right
+ones of each run, at a level of 0.05), and the logarithms of its counts.
 """
 
 import json
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-KEPT = ("rmia/", "delong/", "epsilon/")
+KEPT = ("rmia/", "delong/", "epsilon/", "klom/", "neurips/", "ulira/")
 
 if __name__ == "__main__":
     figures, scores = np.load(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())

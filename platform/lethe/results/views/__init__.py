@@ -12,6 +12,7 @@ from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
+from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._front import FRONT, FrontRow
 from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
@@ -35,6 +36,7 @@ VIEWS: Final[dict[str, View]] = {
     "joint_tests": JOINT_TESTS,
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
+    "ensembles": ENSEMBLES,
     "chosen": CHOSEN,
     "optimism": OPTIMISM,
     "budgets": BUDGETS,
@@ -63,6 +65,7 @@ __all__ = [
     "ContrastRow",
     "CostRow",
     "DeviationRow",
+    "EnsembleRow",
     "FailureRow",
     "FrontRow",
     "JointTestRow",
