@@ -9,12 +9,26 @@ import pytest
 import torch
 from pydantic import Field, ValidationError
 
-from unlearning.audits import AUDITS, RMIA, Audit, AuditError, Evidence, Finding, ModelPool, Statistic, audit_measures
+from unlearning.audits import (
+    AUDITS,
+    RMIA,
+    Audit,
+    AuditError,
+    Clinical,
+    Evidence,
+    Finding,
+    ModelPool,
+    Statistic,
+    audit_measures,
+)
 from unlearning.families import PluginError
 from unlearning.metrics import Evaluation, Measure, Predictions, Split, Value
 from unlearning.testing import AUDIT_CHECKS, name_of
 
-SAMPLES = {"rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)]}
+SAMPLES = {
+    "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)],
+    "clinical": [Clinical(), Clinical(critical=(0, "class 2"), oracles=2), Clinical(sensitivity=0.9, oracles=0)],
+}
 
 
 def test_each_built_in_audit_has_samples() -> None:

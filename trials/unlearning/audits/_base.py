@@ -92,6 +92,10 @@ class Audit(Options, ABC):
         """The trained models that it requires beside the audited one, by a name of its own; none by default."""
         return {}
 
+    def misfit(self, class_names: tuple[str, ...]) -> str | None:
+        """Return why the options do not fit data of these classes; None where they do, as by default."""
+        return None
+
     @abstractmethod
     def run(self, evidence: Evidence) -> Iterable[Finding]:
         """Return what the audit finds, each value with the name of its statistic; none that does not apply."""
