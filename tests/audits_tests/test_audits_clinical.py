@@ -108,15 +108,16 @@ def test_a_model_that_is_surer_than_the_original_has_a_temperature_ratio_above_o
 def test_flips_and_critical_flips_are_counted_against_the_oracle_and_the_churn_among_oracles() -> None:
     """Of 30 images the oracle calls 20 critical; the model misses two of these and errs once more."""
     audited = deciding(changed(i1=0, i2=0, i3=1))
-    others = (deciding(changed(i1=0)), deciding(RIGHT))
+    others = (deciding(changed(i0=1, i1=0)), deciding(RIGHT))
     values = found(Clinical(critical=("melanoma", 2), oracles=2), audited, others=others)
     assert values["flips", None].value == 100
     assert values["flips", None].low == pytest.approx(34.6, abs=0.1)
-    assert values["churn", None].value == pytest.approx(1000 / 60)
+    assert values["churn", None].value == pytest.approx((2 + 0) / 2 * 1000 / 30)
     assert values["churn", None].low is None
+    assert values["flips_beyond_churn", None].value == pytest.approx(((3 + 3) / 2 - 1) * 1000 / 30)
     assert values["critical_flips", None].value == pytest.approx(2000 / 30)
-    assert values["critical_churn", None].value == pytest.approx(1000 / 60)
-    assert values["critical_flips_beyond_churn", None].value == pytest.approx(50)
+    assert values["critical_churn", None].value == pytest.approx((1 + 0) / 2 * 1000 / 30)
+    assert values["critical_flips_beyond_churn", None].value == pytest.approx(((2 + 2) / 2 - 0.5) * 1000 / 30)
 
 
 def test_a_flip_among_critical_classes_is_no_critical_one() -> None:

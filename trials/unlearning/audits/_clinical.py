@@ -1,17 +1,18 @@
 """What a clinic sees of a model on the test split: errors by class, calibration, costs, and what changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field
+from torch import Tensor
 
 from unlearning.audits import _clinical_findings as findings
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
 from unlearning.audits._clinical_findings import COST_RATIOS, Outputs, Side
-from unlearning.clinical import PairedCounts, point_reaching, positions, problem_with, youden_point
+from unlearning.clinical import PairedCounts, flips, missed, point_reaching, positions, problem_with, youden_point
 
 _PER_1000: Final = "test images per 1,000"
 
@@ -58,7 +59,10 @@ class Clinical(Audit):
             "whether the 97.5 % bound of this difference lies above -margin; of all classes, whether for each"
         ),
         "flips": Statistic("test images with another decision than the oracle's", _PER_1000, "lower"),
-        "churn": Statistic("test images with another decision of other oracles than of the oracle", _PER_1000),
+        "churn": Statistic("test images that the paired oracle decides otherwise than other oracles", _PER_1000),
+        "flips_beyond_churn": Statistic(
+            "test images with another decision than other oracles', minus the churn", _PER_1000, "lower"
+        ),
         "critical_sensitivity": Statistic(
             "share of critical test images called critical, at their operating point from the original"
         ),
@@ -67,8 +71,14 @@ class Clinical(Audit):
         "critical_sensitivity_difference": Statistic("critical sensitivity minus the oracle's, same images", ""),
         "critical_noninferior": Statistic("whether the 97.5 % bound of this difference lies above -margin"),
         "critical_flips": Statistic("test images that the oracle calls critical and the model not", _PER_1000, "lower"),
-        "critical_churn": Statistic("test images that the oracle calls critical and other oracles not", _PER_1000),
-        "critical_flips_beyond_churn": Statistic("critical flips minus critical churn", _PER_1000, "lower"),
+        "critical_churn": Statistic(
+            "test images that other oracles call critical and the paired oracle not", _PER_1000
+        ),
+        "critical_flips_beyond_churn": Statistic(
+            "test images that other oracles call critical and the model not, minus the critical churn",
+            _PER_1000,
+            "lower",
+        ),
         **_COSTS,
     }
 
@@ -101,9 +111,11 @@ class Clinical(Audit):
         """Measure the model on the test split, at the original's operating points, and compare it with oracles."""
         audited, others = evidence.audited, evidence.pools["oracles"] if self.oracles else ()
         test, original_val = Outputs.of(audited.of("test")), Outputs.of(evidence.original.of("val"))
-        compared = [(Outputs.of(one.of("test")), test) for one in audited.references]
-        oracles = [Outputs.of(one.of("test")) for one in others]
-        churning = [(Outputs.of(audited.oracle.of("test")), one) for one in oracles] if audited.oracle else []
+        oracles = _Oracles(
+            compared=[Outputs.of(one.of("test")) for one in audited.references],
+            others=[Outputs.of(one.of("test")) for one in others],
+            paired=[Outputs.of(audited.oracle.of("test"))] if audited.oracle else [],
+        )
         yield from findings.errors(test)
         for k in test.classes:
             if (point := self._point(original_val.side([k]))) is not None:
@@ -112,22 +124,17 @@ class Clinical(Audit):
                 yield from findings.rates("point_sensitivity", "point_specificity", called_N, side.positive_N, k)
         yield from findings.areas(test)
         yield from findings.probabilities(Outputs.of(audited.of("val")), test, original_val)
-        yield from findings.differences_by_class(compared, self.margin)
-        yield from findings.changed("flips", compared)
-        yield from findings.changed("churn", churning)
-        if oracles:
-            yield from findings.worst_third(test, torch.stack([one.losses for one in oracles]).mean(0))
+        yield from findings.differences_by_class(test, oracles.compared, self.margin)
+        yield from findings.changed("", flips, test.decided, *oracles.each(lambda one: one.decided))
+        if others:
+            yield from findings.worst_third(test, torch.stack([one.losses for one in oracles.others]).mean(0))
         if critical := positions(self.critical, evidence.class_names):
-            sides = _Sides(
-                test.side(critical),
-                [(first.side(critical), second.side(critical)) for first, second in compared],
-                [(first.side(critical), second.side(critical)) for first, second in churning],
-            )
-            yield from self._of_critical(original_val.side(critical), sides)
+            yield from self._of_critical(critical, original_val.side(critical), test.side(critical), oracles)
 
-    def _of_critical(self, original_val: Side, sides: "_Sides") -> Iterator[Finding]:
+    def _of_critical(
+        self, critical: tuple[int, ...], original_val: Side, test: Side, oracles: "_Oracles"
+    ) -> Iterator[Finding]:
         """Yield what is found of the critical classes against the rest."""
-        test = sides.test
         yield from findings.critical_area(test)
         yield from findings.costs(test)
         point = self._point(original_val)
@@ -135,15 +142,12 @@ class Clinical(Audit):
             return
         called_N, positive_N = test.odds_N >= point, test.positive_N
         yield from findings.rates("critical_sensitivity", "critical_specificity", called_N, positive_N)
-        compared, churning = (
-            [(first.odds_N >= point, second.odds_N >= point) for first, second in pairs]
-            for pairs in (sides.compared, sides.churning)
-        )
+        compared, others, paired = oracles.each(lambda one: one.side(critical).odds_N >= point)
         if positive_N.any():
-            pairs = [PairedCounts.count(own_N[positive_N], other_N[positive_N]) for other_N, own_N in compared]
+            pairs = [PairedCounts.count(called_N[positive_N], other_N[positive_N]) for other_N in compared]
             names = ("critical_sensitivity_difference", "critical_noninferior")
             yield from findings.difference(*names, pairs, self.margin)
-        yield from findings.critical_misses(compared, churning)
+        yield from findings.changed("critical_", missed, called_N, compared, others, paired)
 
     def _point(self, val: Side) -> float | None:
         """Choose the operating point by the options; None where val lacks one of the two sides."""
@@ -152,16 +156,21 @@ class Clinical(Audit):
         return point_reaching(self.sensitivity, val.odds_N, val.positive_N)
 
 
-@dataclass(frozen=True, eq=False)
-class _Sides:
-    """The critical classes against the rest, on the test images.
+@dataclass(frozen=True)
+class _Oracles:
+    """Oracles on the test images.
 
     Attributes:
-        test: of the audited model.
-        compared: of each model that it is compared with, beside its own.
-        churning: of the paired oracle, each beside that of another oracle.
+        compared: those that the audited model is compared with.
+        others: those of the pool.
+        paired: that of the audited model's seed, or none.
     """
 
-    test: Side
-    compared: list[tuple[Side, Side]]
-    churning: list[tuple[Side, Side]]
+    compared: list[Outputs]
+    others: list[Outputs]
+    paired: list[Outputs]
+
+    def each(self, decide: Callable[[Outputs], Tensor]) -> tuple[list[Tensor], list[Tensor], Tensor | None]:
+        """Return what each of them decides, in the order of the attributes."""
+        compared, others, paired = ([decide(one) for one in some] for some in (self.compared, self.others, self.paired))
+        return compared, others, paired[0] if paired else None

@@ -1,6 +1,6 @@
 """The values of the clinical audit, each from one model's or two models' outputs on the same test images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -16,11 +16,9 @@ from unlearning.clinical import (
     Proportion,
     brier_score,
     fit_temperature,
-    flips,
     log_loss,
     log_odds,
     macro_area,
-    missed,
     normalised_cost,
     thirds,
 )
@@ -95,13 +93,6 @@ class Side:
         return area_under_curve(positives_P, negatives_M) if len(positives_P) and len(negatives_M) else None
 
 
-Pair = tuple[Outputs, Outputs]
-"""A model that is compared with, and one that is compared, on the same images."""
-
-Calls = tuple[Tensor, Tensor]
-"""Which images each of such two models calls critical, bool, (N,)."""
-
-
 def errors(test: Outputs) -> Iterator[Finding]:
     """Yield sensitivity and specificity of each class by the largest logit, and the smallest sensitivity."""
     found: list[Proportion] = []
@@ -169,16 +160,16 @@ def costs(test: Side) -> Iterator[Finding]:
             yield f"cost_{ratio}", Value("test", cost, len(test.odds_N))
 
 
-def differences_by_class(compared: Sequence[Pair], margin: float) -> Iterator[Finding]:
+def differences_by_class(test: Outputs, compared: Sequence[Outputs], margin: float) -> Iterator[Finding]:
     """Yield the difference of each class's sensitivity to that of others, the mean over them, and what it shows."""
     if not compared:
         return
-    test, shown = compared[0][1], list[list[bool]]()
+    shown: list[list[bool]] = []
     for k in test.classes:
         of_class_N = test.labels_N == k
         if not of_class_N.any():
             continue
-        pairs = [PairedCounts.count(own.right[of_class_N], other.right[of_class_N]) for other, own in compared]
+        pairs = [PairedCounts.count(test.right[of_class_N], other.right[of_class_N]) for other in compared]
         yield from difference("sensitivity_difference", "noninferior", pairs, margin, class_index=k)
         shown.append([_is_shown(pair, margin) for pair in pairs])
     of_all = [all(of_class) for of_class in zip(*shown, strict=True)]
@@ -198,25 +189,35 @@ def difference(
     yield shown, Value("test", fmean(_is_shown(pair, margin) for pair in pairs), count, class_index)
 
 
-def changed(name: str, pairs: Sequence[Pair]) -> Iterator[Finding]:
-    """Yield how many of 1,000 images the two of a pair decide differently, the mean over the pairs."""
-    if pairs:
-        counts = [flips(first.decided, second.decided) for first, second in pairs]
-        yield name, _per_1000(counts, len(pairs[0][0]))
+def changed(
+    kind: str,
+    count: Callable[[Tensor, Tensor], int],
+    own_N: Tensor,
+    compared: Sequence[Tensor],
+    others: Sequence[Tensor],
+    paired_N: Tensor | None,
+) -> Iterator[Finding]:
+    """Yield how many of 1,000 images a model decides otherwise than oracles do, and what retraining explains of it.
 
+    A model and its paired oracle share initial weights and order, two oracles do not. So what is beyond the churn is
+    taken between unpaired models: against the other oracles, minus what the paired oracle has against them.
 
-def critical_misses(compared: Sequence[Calls], churning: Sequence[Calls]) -> Iterator[Finding]:
-    """Yield how many of 1,000 images the first of a pair calls critical and the second does not, means over pairs."""
-    of_model, of_oracles = (
-        _per_1000([missed(called_N, by_first_N) for by_first_N, called_N in pairs], len(pairs[0][0])) if pairs else None
-        for pairs in (compared, churning)
-    )
-    if of_model:
-        yield "critical_flips", of_model
-    if of_oracles:
-        yield "critical_churn", of_oracles
-    if of_model and of_oracles:
-        yield "critical_flips_beyond_churn", Value("test", of_model.value - of_oracles.value, of_model.n)
+    Args:
+        kind: what the names of the statistics begin with.
+        count: the images that differ, from the decisions of a model and of an oracle.
+        own_N: decisions of the audited model.
+        compared: of the models that it is compared with.
+        others: of the other oracles.
+        paired_N: of the paired oracle.
+    """
+    n = len(own_N)
+    if compared:
+        yield f"{kind}flips", _per_1000([count(own_N, one_N) for one_N in compared], n)
+    if others and paired_N is not None:
+        churn = _per_1000([count(paired_N, one_N) for one_N in others], n)
+        against = _per_1000([count(own_N, one_N) for one_N in others], n)
+        yield f"{kind}churn", churn
+        yield f"{kind}flips_beyond_churn", Value("test", against.value - churn.value, n)
 
 
 def _per_1000(counts: Sequence[int], n: int) -> Value:
