@@ -15,6 +15,7 @@ from unlearning.audits import (
     RMIA,
     Audit,
     AuditError,
+    Clinical,
     Durability,
     Evidence,
     Finding,
@@ -32,6 +33,7 @@ from unlearning.testing import AUDIT_CHECKS, name_of
 
 SAMPLES: dict[str, list[Audit]] = {
     "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)],
+    "clinical": [Clinical(), Clinical(critical=(0, "class 2"), oracles=2), Clinical(sensitivity=0.9, oracles=0)],
     "output_distance": [OutputDistance(), OutputDistance(oracles=2)],
     "relearning": [Relearning(), Relearning(share=0.5, epochs=1)],
     "head_probe": [HeadProbe(), HeadProbe(share=0.5)],

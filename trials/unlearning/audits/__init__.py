@@ -4,6 +4,7 @@ from typing import Annotated
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic
 from unlearning.audits._cka import CKA
+from unlearning.audits._clinical import Clinical
 from unlearning.audits._durability import Durability
 from unlearning.audits._head_probe import HeadProbe
 from unlearning.audits._network import AuditNetwork, Networks
@@ -19,6 +20,7 @@ AUDITS: OptionsFamily[Audit] = OptionsFamily(
     "lethe.audits",
     {
         "rmia": RMIA,
+        "clinical": Clinical,
         "output_distance": OutputDistance,
         "relearning": Relearning,
         "head_probe": HeadProbe,
@@ -40,6 +42,7 @@ __all__ = [
     "Audit",
     "AuditError",
     "AuditNetwork",
+    "Clinical",
     "Durability",
     "Evidence",
     "Finding",
