@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from rich.console import Console
 
+import lethe
 from lethe.artifacts import ArtifactStore
 from lethe.pipeline.plan import make_plan
 from lethe.pipeline.progress import Progress
@@ -131,3 +132,13 @@ def test_an_original_relearns_what_an_oracle_never_knew(write_study: WriteStudy,
     for statistic in ("start", "retain_area", "share_area", "retain_end", "share_end"):
         values = {(one["row"], one["seed"]): one["value"] for one in measured(f"relearning_{statistic}", tmp_path)}
         assert all(values["original", seed] > values["oracle", seed] + 0.1 for seed in (1, 2))
+
+
+def test_the_time_that_a_plan_estimates_includes_what_audits_train(write_study: WriteStudy, tmp_path: Path) -> None:
+    def seconds(epochs: int) -> float:
+        path = write_study(**SHORT, resources={"workers": 1}, audits=[{"name": "relearning", "epochs": epochs}])
+        found = lethe.plan(path, tmp_path / "results").estimate
+        assert found.seconds is not None
+        return found.seconds
+
+    assert seconds(epochs=2000) > 20 * seconds(epochs=1)
