@@ -300,6 +300,43 @@ def test_two_measures_of_one_name_are_refused(write_study: WriteStudy, add_part:
         read_study(write_study(metrics=["rmia_auc"], audits=[{"name": "rmia"}]))
 
 
+def test_the_clinical_block_costs_no_training_and_compares_each_row_with_the_oracles(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    audit = {"name": "clinical", "critical": ["1", 2], "sensitivity": 0.9, "margin": 0.05}
+    study = read_study(write_study(**SHORT, audits=[audit]))
+    assert plan_of(study, results).audits == (
+        "audit clinical: reads 1 oracle of other training seeds; adds no training",
+    )
+    assert run(study, results) == []
+    recall, sensitivity = (
+        records(f"select unit_id, class_index, value from measures where metric = '{name}' order by all", results)
+        for name in ("recall", "clinical_sensitivity")
+    )
+    assert sensitivity == recall
+    flips = "select row, mean > 0 as any, difference is null as alone from clinical where statistic = 'flips'"
+    assert records(f"{flips} order by row", results) == [
+        {"row": "fine_tune", "any": True, "alone": False},
+        {"row": "oracle", "any": True, "alone": True},
+        {"row": "original", "any": True, "alone": False},
+    ]
+
+
+def test_critical_classes_that_the_data_lacks_are_refused_by_the_plan_all_at_once(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    data = [{"source": "synthetic", "train": 160, "val": 80, "test": 80, "size": 12, "classes": k} for k in (3, 5)]
+    study = read_study(write_study(**SHORT, data=data, audits=[{"name": "clinical", "critical": [4, "mole"]}]))
+    with pytest.raises(StudyError) as caught:
+        plan_of(study, tmp_path)
+    first, of_three, of_five = str(caught.value).splitlines()
+    assert first == "tiny: audits that do not fit the data"
+    assert ": critical: no class 4, 'mole'; the classes are 0 (0), 1 (1), 2 (2)" in of_three
+    assert of_three.startswith("  audits: clinical: ")
+    assert ": critical: no class 'mole'; the classes are 0 " in of_five
+
+
 class Untitled(Confidence):
     name: Literal["untitled"] = "untitled"  # type: ignore[assignment]
     title: ClassVar[str] = ""

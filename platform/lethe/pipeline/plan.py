@@ -1,6 +1,6 @@
 """The plan of a study: what exists already, and what is left to run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
-from lethe.study import MethodSearch, Study, described, expand, read_settings, scenarios_of
+from lethe.study import MethodSearch, Study, StudyError, described, expand, read_settings, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
 
@@ -102,12 +102,13 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
 
     Raises:
         DataError: the data is not available, or a forget request does not fit it.
-        StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; or what
-            searches begin with is not there.
+        StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; what
+            searches begin with is not there; or the options of audits do not fit the classes of the data.
     """
     if study.settings:
         read_settings(study.settings)
     datasets = {source: load(source if download else _here(source)) for source in dict.fromkeys(study.data)}
+    _check_audits(study, datasets.values())
     precision = choose_precision(study, tuple(datasets.values()), store)
     study = study.in_precision(precision.precision)
     method_searches = with_priors(expand(study, datasets), store)
@@ -131,6 +132,18 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         tuple(unconfirmed),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
     )
+
+
+def _check_audits(study: Study, datasets: Iterable[ImageData]) -> None:
+    """Raise StudyError where options of audits do not fit the classes of some data; all of them at once."""
+    problems = {
+        f"  audits: {audit.name}: {data.name}: {misfit}": None
+        for data in datasets
+        for audit in study.audits
+        if (misfit := audit.misfit(data.class_names))
+    }
+    if problems:
+        raise StudyError("\n".join([f"{study.name}: audits that do not fit the data", *problems]))
 
 
 def _origin(method_search: MethodSearch) -> str:

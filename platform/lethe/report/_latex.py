@@ -1,4 +1,5 @@
-"""The tables for a paper: one booktabs table a scenario, and one of what augmentation changes, each in its own file."""
+"""The tables for a paper, each in its own file: the leaderboard of each scenario, what a clinic sees of it, and what
+augmentation changes."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,6 +8,7 @@ from typing import Final
 
 from lethe.report._audits import AUDITS_TO_READ, Found, audits_of
 from lethe.report._board import Board, boards_of, is_choice
+from lethe.report._clinical import TO_READ, Cell, Clinic, Table, clinics_of
 from lethe.report._leaderboard import second
 from lethe.report._notes import notes_of
 from lethe.report._numbers import (
@@ -28,7 +30,7 @@ from lethe.storage.root import StorageRoot
 
 
 def write_latex(root: StorageRoot, study: str | None, folder: Path, specification: str | None = None) -> list[Path]:
-    """Write the leaderboard of each scenario, and the effects of augmentation where there are any, as LaTeX.
+    """Write the leaderboard of each scenario, what a clinic sees and what augmentation changes where known, as LaTeX.
 
     A table needs the package ``booktabs``.
 
@@ -51,6 +53,12 @@ def write_latex(root: StorageRoot, study: str | None, folder: Path, specificatio
     for row in to_rows(results.load("augmentation"), AugmentationRow):
         effects.setdefault(row.study, []).append(row)
     tables |= {f"augmentation-{name}.tex": _augmentation(name, rows) for name, rows in effects.items()}
+    clinics = clinics_of(results)
+    tables |= {
+        f"clinical-{board.key[0]}-{board.key[1][:8]}.tex": _clinical(board, clinics[board.key])
+        for board in boards
+        if board.key in clinics
+    }
     target = StorageRoot.at(folder)
     for name, text in tables.items():
         target.write(name, text.encode())
@@ -206,6 +214,31 @@ def _augmentation(study: str, rows: Sequence[AugmentationRow]) -> str:
         for row in rows
     ]
     return _table(caption, f"tab:lethe-{study}-augmentation", "llllllrrrl", head, body)
+
+
+def _clinical(board: Board, clinic: Clinic) -> str:
+    """Write what a clinic sees of a scenario; a difference is bold where its interval excludes 0."""
+    return "\n".join(_clinical_table(board, table, number) for number, table in enumerate(clinic.tables, start=1))
+
+
+def _clinical_table(board: Board, table: Table, number: int) -> str:
+    title = f" {escaped(table.title)}." if table.title else ""
+    caption = (
+        f"{escaped(board.title)}: what a clinic sees.{title} {escaped(TO_READ)} In parentheses the difference. Bold: "
+        f"the 95\\,\\% interval over seeds excludes 0. {escaped(table.legend[0].upper() + table.legend[1:])}."
+    )
+    head = ["", *(escaped(one.heading[0].upper() + one.heading[1:]) for one in table.columns)]
+    body = [[escaped(line.name), *map(_clinical_cell, line.cells)] for line in table.lines]
+    study, scenario = board.key
+    label = f"tab:lethe-{study}-{scenario[:8]}-clinical-{number}"
+    return _table(caption, label, "l" + "r" * len(table.columns), head, body)
+
+
+def _clinical_cell(cell: Cell) -> str:
+    text, difference = _minus(cell.text), _minus(cell.difference)
+    if not difference:
+        return f"\\textbf{{{text}}}" if cell.excludes_zero else text
+    return f"{text} (\\textbf{{{difference}}})" if cell.excludes_zero else f"{text} ({difference})"
 
 
 def _table(caption: str, label: str, columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

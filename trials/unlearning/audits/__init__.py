@@ -5,6 +5,7 @@ from typing import Annotated
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic, Test
 from unlearning.audits._bundles import BUNDLES
 from unlearning.audits._cka import CKA
+from unlearning.audits._clinical import Clinical
 from unlearning.audits._control import ControlTest
 from unlearning.audits._durability import Durability
 from unlearning.audits._epsilon import EpsilonBound
@@ -25,6 +26,7 @@ AUDITS: OptionsFamily[Audit] = OptionsFamily(
         "control": ControlTest,
         "epsilon": EpsilonBound,
         "rmia": RMIA,
+        "clinical": Clinical,
         "output_distance": OutputDistance,
         "relative": RelativeTest,
         "relearning": Relearning,
@@ -48,6 +50,7 @@ __all__ = [
     "Audit",
     "AuditError",
     "AuditNetwork",
+    "Clinical",
     "ControlTest",
     "Durability",
     "EpsilonBound",

@@ -134,6 +134,10 @@ class Audit(Options, ABC):
         """How many epochs it trains a copy of each audited model for, which `lethe plan` shows."""
         return 0
 
+    def misfit(self, class_names: tuple[str, ...]) -> str | None:
+        """Return why the options do not fit data of these classes; None where they do, as by default."""
+        return None
+
     @abstractmethod
     def run(self, evidence: Evidence) -> Iterable[Finding]:
         """Return what the audit finds, each value with the name of its statistic; none that does not apply."""

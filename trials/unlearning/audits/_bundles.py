@@ -5,6 +5,7 @@ from typing import Final
 
 from unlearning.audits._base import Audit
 from unlearning.audits._cka import CKA
+from unlearning.audits._clinical import Clinical
 from unlearning.audits._control import ControlTest
 from unlearning.audits._durability import Durability
 from unlearning.audits._epsilon import EpsilonBound
@@ -15,7 +16,7 @@ from unlearning.audits._relative import RelativeTest
 from unlearning.audits._relearning import Relearning
 from unlearning.audits._rmia import RMIA
 
-_QUICK = (ControlTest(), OutputDistance(), HeadProbe(), CKA(), Perturbed())
+_QUICK = (ControlTest(), Clinical(), OutputDistance(), HeadProbe(), CKA(), Perturbed())
 _STANDARD = (*_QUICK, EpsilonBound(), RMIA(), Durability())
 
 BUNDLES: Final[Mapping[str, tuple[Audit, ...]]] = {

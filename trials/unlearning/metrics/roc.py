@@ -33,7 +33,7 @@ class Area:
 
 def area_under_curve(positives_P: Tensor, negatives_N: Tensor) -> Area:
     """Return how well scores separate positives from negatives; both float64 on the CPU, at least one each."""
-    of_positives_P, of_negatives_N = _share_below(positives_P, negatives_N), _share_below(negatives_N, positives_P)
+    of_positives_P, of_negatives_N = share_below(positives_P, negatives_N), share_below(negatives_N, positives_P)
     if min(len(positives_P), len(negatives_N)) > 1:
         variance = float(of_positives_P.var() / len(positives_P) + of_negatives_N.var() / len(negatives_N))
     else:
@@ -48,8 +48,8 @@ def true_positive_rate(positives_P: Tensor, negatives_N: Tensor, false_positive_
     return float((positives_P > threshold).double().mean())
 
 
-def _share_below(values_M: Tensor, others_N: Tensor) -> Tensor:
-    """Return, for each value, the share of the others below it, ties counted as one half."""
+def share_below(values_M: Tensor, others_N: Tensor) -> Tensor:
+    """Return, for each value, the share of the others below it, ties counted as one half: float64, (M,)."""
     sorted_N = others_N.sort().values
     below_M, not_above_M = (torch.searchsorted(sorted_N, values_M, side=side) for side in ("left", "right"))
     return (below_M + not_above_M).double() / (2 * len(others_N))

@@ -10,8 +10,7 @@ import torch
 
 from unlearning.audits import Audit, AuditError, audit_measures, fault_of
 from unlearning.metrics import BUILT_IN, Measure, measures_of
-from unlearning.testing import _trained
-from unlearning.testing._cases import Case, oracle_case, unlearned_case
+from unlearning.testing._cases import CLASS_NAMES, Case, oracle_case, unlearned_case
 
 AuditCheck = Callable[[Audit], None]
 
@@ -91,7 +90,7 @@ def _measures(case: Case) -> list[Measure]:
             case.audited.evaluation,
             case.evaluations,
             original=case.original.evaluation,
-            class_names=_trained.data().class_names,
+            class_names=CLASS_NAMES,
             networks=case.networks,
         )
     except (AuditError, ValueError) as error:

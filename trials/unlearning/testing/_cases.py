@@ -17,6 +17,7 @@ from unlearning.testing import _trained
 
 PartT = TypeVar("PartT")
 
+CLASS_NAMES: Final = tuple(f"class {index}" for index in range(_trained.CLASSES))
 UNLEARNED: Final = 1000
 """The seed of the model that stands in for an unlearned one."""
 
@@ -54,8 +55,8 @@ class Case:
     def evidence(self) -> Evidence:
         """What the audit gets."""
         inside = self.networks if self.audit.needs_network else None
-        original, class_names = self.original.evaluation, _trained.data().class_names
-        return Evidence(self.audited.evaluation, original, class_names, self.evaluations, 0, inside)
+        audited, original = self.audited.evaluation, self.original.evaluation
+        return Evidence(audited, original, CLASS_NAMES, self.evaluations, 0, inside)
 
     @property
     def evaluations(self) -> Mapping[str, tuple[Evaluation, ...]]:

@@ -13,6 +13,7 @@ from unlearning.methods import ForgetTask
 from unlearning.models import CNN
 from unlearning.training import Recipe, Training
 
+CLASSES: Final = 3
 NETWORK: Final = CNN(width=4)
 RECIPE: Final = Recipe(epochs=2, batch_size=32)
 
@@ -20,7 +21,7 @@ RECIPE: Final = Recipe(epochs=2, batch_size=32)
 @cache
 def data() -> ImageData:
     """Return three classes of small images."""
-    return load(Synthetic(train=120, val=30, test=30, size=12, classes=3))
+    return load(Synthetic(train=120, val=30, test=30, size=12, classes=CLASSES))
 
 
 @cache

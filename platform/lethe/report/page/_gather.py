@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lethe.report._board import Board, Key, boards_of, is_choice
+from lethe.report._clinical import Clinic, clinics_of
 from lethe.report._others import Other, others_of
 from lethe.report.page._wording import (
     Answer,
@@ -165,6 +166,7 @@ class ScenarioPart:
         board: None where nothing was confirmed.
         searches: empty where the scenario is not one of those that are drawn.
         oracles: of the reporting seeds, of a scenario that is drawn.
+        clinic: what a clinic sees; None where the study does not ask for it.
     """
 
     asked: Asked
@@ -173,6 +175,7 @@ class ScenarioPart:
     detailed: bool
     searches: tuple[Searched, ...]
     oracles: tuple[Retrained, ...]
+    clinic: Clinic | None
 
 
 @dataclass(frozen=True)
@@ -242,6 +245,7 @@ class _Gathering:
         self._results = results
         self._asked = self._ask(_ASKED, Asked)
         self._drawn = {(one.study, one.scenario) for one in self._asked[:DETAILED]}
+        self._clinics = clinics_of(results)
         self._boards = {board.key: board for board in boards_of(results)}
         self._progress = _by_scenario(self._ask(_PROGRESS, Progress))
         self._chosen = {(row.study, row.method_search): row for row in self._view("chosen", ChosenRow)}
@@ -296,6 +300,7 @@ class _Gathering:
             detailed=key in self._drawn,
             searches=tuple(self._searches(key)),
             oracles=tuple(self._oracles[key]),
+            clinic=self._clinics.get(key),
         )
 
     def _answers(self, key: Key, board: Board | None, study: Study | None) -> Iterable[Answer]:

@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from lethe.report import _clinical as clinical
 from lethe.report._audits import AUDITS_TO_READ, audits_of
 from lethe.report._board import Board
 from lethe.report._notes import notes_of
@@ -122,6 +123,7 @@ def _template() -> Any:
         "audits_of": audits_of,
         "families_in_words": families_in_words,
         "notes_of": notes_of,
+        "clinical": clinical,
         "tables": tables,
         "durations": durations,
         "wording": wording,

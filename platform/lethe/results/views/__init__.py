@@ -8,6 +8,7 @@ from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import LEVEL, View
 from lethe.results.views._budgets import BUDGETS, BudgetRow
 from lethe.results.views._chosen import CHOSEN, ChosenRow
+from lethe.results.views._clinical import CLINICAL, ClinicalRow
 from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
@@ -37,6 +38,7 @@ VIEWS: Final[dict[str, View]] = {
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
     "ensembles": ENSEMBLES,
+    "clinical": CLINICAL,
     "chosen": CHOSEN,
     "optimism": OPTIMISM,
     "budgets": BUDGETS,
@@ -62,6 +64,7 @@ __all__ = [
     "AugmentationRow",
     "BudgetRow",
     "ChosenRow",
+    "ClinicalRow",
     "ContrastRow",
     "CostRow",
     "DeviationRow",

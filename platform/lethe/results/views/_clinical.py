@@ -1,0 +1,65 @@
+"""What a clinic sees of every row: the statistics of the clinical audit, over the reporting seeds and over images."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from lethe.results.schema import Column
+from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View
+
+PREFIX: Final = "clinical_"
+"""What the measures of the audit begin with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Clinical:
+    row: Annotated[str, Column("", "row of the comparison")]
+    statistic: Annotated[str, Column("", "statistic of the audit `clinical`, see docs/methods.md")]
+    version: Annotated[int | None, Column("", "version of the audit")]
+    class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")]
+    seeds: Annotated[int, Column("", "reporting seeds that have a value")]
+    mean: Annotated[float | None, Column("", "mean over these seeds, in the statistic's unit; null without a value")]
+    low: Annotated[float | None, Column("", f"lower end of its 95 % interval over seeds; null below {FEWEST} seeds")]
+    high: Annotated[float | None, Column("", "upper end of the same interval")]
+    image_low: Annotated[
+        float | None, Column("", "lower end of the 95 % interval over test images, mean over seeds; null without one")
+    ]
+    image_high: Annotated[float | None, Column("", "upper end of the same interval, mean over seeds")]
+    oracle_mean: Annotated[
+        float | None, Column("", "mean of the paired oracles over the seeds that both have; null without any")
+    ]
+    difference: Annotated[
+        float | None, Column("", "the value minus the paired oracle's, mean over seeds; null for the oracle's own row")
+    ]
+    difference_low: Annotated[
+        float | None, Column("", f"lower end of the difference's 95 % interval over seeds; null below {FEWEST} seeds")
+    ]
+    difference_high: Annotated[float | None, Column("", "upper end of the same interval")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClinicalRow(_Clinical, ScenarioOf):
+    """One statistic of one row, over the reporting seeds."""
+
+
+CLINICAL: Final = View(
+    "What a clinic sees: each statistic of the clinical audit of every row, over seeds and images.",
+    ClinicalRow,
+    f"""
+with of_images as (
+    select c.study, c.scenario, c.row, m.metric, m.version, m.class_index,
+        avg(m.low) as image_low, avg(m.high) as image_high
+    from confirmed c join recorded_measures m on m.study = c.study and m.unit_id = c.confirmation_id
+    where m.unit_kind = 'confirmation' and starts_with(m.metric, '{PREFIX}')
+    group by all
+)
+select {", ".join(f"s.{name.strip()}" for name in SCENARIO.split(","))}, s.row,
+    substr(s.metric, {len(PREFIX) + 1}) as statistic, s.version, s.class_index, s.seeds, s.mean, s.low, s.high,
+    i.image_low, i.image_high, s.oracle_mean, s.difference, s.difference_low, s.difference_high
+from metric_summary s left join of_images i
+    on i.study = s.study and i.scenario = s.scenario and i.row = s.row and i.metric = s.metric
+    and i.version is not distinct from s.version and i.class_index is not distinct from s.class_index
+where starts_with(s.metric, '{PREFIX}')
+order by s.study, s.dataset, s.augmentation, s.forget, s.scenario, s.row <> 'original', s.row <> 'oracle', s.row,
+    statistic, s.version, s.class_index nulls first
+""",
+)

@@ -1,0 +1,238 @@
+"""The values of the clinical audit, each from one model's or two models' outputs on the same test images."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Final, Self
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from unlearning.audits._base import Finding
+from unlearning.clinical import (
+    PairedCounts,
+    Proportion,
+    brier_score,
+    fit_temperature,
+    log_loss,
+    log_odds,
+    macro_area,
+    normalised_cost,
+    thirds,
+)
+from unlearning.metrics import Predictions, Value
+from unlearning.metrics.roc import Area, area_under_curve
+
+COST_RATIOS: Final = (1, 5, 10, 20, 50)
+"""What missing a critical image costs, in false alarms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """A model's outputs on some images, on the CPU.
+
+    Attributes:
+        logits_NK: float64.
+        labels_N: int64.
+    """
+
+    logits_NK: Tensor
+    labels_N: Tensor
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> Self:
+        """Take them from predictions on any device."""
+        return cls(predictions.logits_NK.detach().cpu().double(), predictions.labels_N.cpu())
+
+    @cached_property
+    def decided(self) -> Tensor:
+        """The class with the largest logit, int64, (N,)."""
+        return self.logits_NK.argmax(1)
+
+    @property
+    def right(self) -> Tensor:
+        """Which images are recognised, bool, (N,)."""
+        return self.decided == self.labels_N
+
+    @property
+    def classes(self) -> range:
+        """The positions of the classes."""
+        return range(self.logits_NK.shape[1])
+
+    @property
+    def losses(self) -> Tensor:
+        """The cross-entropy of each image, in nats, (N,)."""
+        return cross_entropy(self.logits_NK, self.labels_N, reduction="none")
+
+    def side(self, classes: Sequence[int]) -> "Side":
+        """Hold a group of classes against the rest."""
+        return Side(log_odds(self.logits_NK, classes), torch.isin(self.labels_N, torch.tensor(list(classes))))
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A group of classes against the rest.
+
+    Attributes:
+        odds_N: log-odds of the group, float64.
+        positive_N: whether an image is of the group, bool.
+    """
+
+    odds_N: Tensor
+    positive_N: Tensor
+
+    @property
+    def area(self) -> Area | None:
+        """How well the odds separate the group from the rest; None where one of them has no image."""
+        positives_P, negatives_M = self.odds_N[self.positive_N], self.odds_N[~self.positive_N]
+        return area_under_curve(positives_P, negatives_M) if len(positives_P) and len(negatives_M) else None
+
+
+def errors(test: Outputs) -> Iterator[Finding]:
+    """Yield sensitivity and specificity of each class by the largest logit, and the smallest sensitivity."""
+    found: list[Proportion] = []
+    for k in test.classes:
+        positive_N, called_N = test.labels_N == k, test.decided == k
+        yield from rates("sensitivity", "specificity", called_N, positive_N, class_index=k)
+        if positive_N.any():
+            found.append(Proportion(int((called_N & positive_N).sum()), int(positive_N.sum())))
+    worst = min(found, key=lambda one: one.value)
+    yield "worst_class_sensitivity", Value("test", worst.value, worst.of)
+
+
+def rates(
+    sensitivity: str, specificity: str, called_N: Tensor, positive_N: Tensor, class_index: int | None = None
+) -> Iterator[Finding]:
+    """Yield sensitivity and specificity of calls, under these names; without images a rate has no value."""
+    for name, right_N, of_N in ((sensitivity, called_N, positive_N), (specificity, ~called_N, ~positive_N)):
+        if of_N.any():
+            rate = Proportion(int((right_N & of_N).sum()), int(of_N.sum()))
+            low, high = rate.interval
+            yield name, Value("test", rate.value, rate.of, class_index, low, high)
+
+
+def areas(test: Outputs) -> Iterator[Finding]:
+    """Yield the area of all classes and of each against the rest."""
+    scores_NK = torch.stack([log_odds(test.logits_NK, [k]) for k in test.classes], dim=1)
+    if mean := macro_area(scores_NK, test.labels_N):
+        yield "auroc", _of_area(mean, len(test))
+    for k in test.classes:
+        if area := Side(scores_NK[:, k], test.labels_N == k).area:
+            yield "auroc", _of_area(area, len(test), class_index=k)
+
+
+def critical_area(test: Side) -> Iterator[Finding]:
+    """Yield the area of the critical classes against the rest."""
+    if area := test.area:
+        yield "critical_auroc", _of_area(area, len(test.odds_N))
+
+
+def probabilities(val: Outputs, test: Outputs, original_val: Outputs) -> Iterator[Finding]:
+    """Yield how far the probabilities can be believed, and whether that changed against the original."""
+    loss, n = log_loss(test.logits_NK, test.labels_N), len(test)
+    yield "log_loss", Value("test", loss, n)
+    yield "brier", Value("test", brier_score(test.logits_NK, test.labels_N), n)
+    temperature = fit_temperature(val.logits_NK, val.labels_N)
+    if temperature is None:
+        return
+    yield "temperature", Value("val", temperature, len(val))
+    if original := fit_temperature(original_val.logits_NK, original_val.labels_N):
+        yield "temperature_ratio", Value("val", temperature / original, len(val))
+    yield "calibration_loss", Value("test", loss - log_loss(test.logits_NK / temperature, test.labels_N), n)
+
+
+def worst_third(test: Outputs, loss_N: Tensor) -> Iterator[Finding]:
+    """Yield the smallest share recognised among thirds of the images by another loss."""
+    found = [test.right[third_M] for third_M in thirds(loss_N) if len(third_M)]
+    worst = min((Proportion(int(right_M.sum()), len(right_M)) for right_M in found), key=lambda one: one.value)
+    yield "worst_third_sensitivity", Value("test", worst.value, worst.of)
+
+
+def costs(test: Side) -> Iterator[Finding]:
+    """Yield the cost of deciding for the critical classes at each ratio."""
+    for ratio in COST_RATIOS:
+        if (cost := normalised_cost(test.odds_N, test.positive_N, ratio)) is not None:
+            yield f"cost_{ratio}", Value("test", cost, len(test.odds_N))
+
+
+def differences_by_class(test: Outputs, compared: Sequence[Outputs], margin: float) -> Iterator[Finding]:
+    """Yield the difference of each class's sensitivity to that of others, the mean over them, and what it shows."""
+    if not compared:
+        return
+    shown: list[list[bool]] = []
+    for k in test.classes:
+        of_class_N = test.labels_N == k
+        if not of_class_N.any():
+            continue
+        pairs = [PairedCounts.count(test.right[of_class_N], other.right[of_class_N]) for other in compared]
+        yield from difference("sensitivity_difference", "noninferior", pairs, margin, class_index=k)
+        shown.append([_is_shown(pair, margin) for pair in pairs])
+    of_all = [all(of_class) for of_class in zip(*shown, strict=True)]
+    yield "noninferior", Value("test", fmean(of_all), len(test))
+
+
+def difference(
+    name: str, shown: str, pairs: Sequence[PairedCounts], margin: float, class_index: int | None = None
+) -> Iterator[Finding]:
+    """Yield a difference of sensitivities, the mean over the pairs of models, and the share of pairs with a loss
+    that the images show to be below the margin; the interval is over images, and so of a single pair alone."""
+    if not pairs:
+        return
+    low, high = pairs[0].interval if len(pairs) == 1 else (None, None)
+    count = pairs[0].of
+    yield name, Value("test", fmean(pair.value for pair in pairs), count, class_index, low, high)
+    yield shown, Value("test", fmean(_is_shown(pair, margin) for pair in pairs), count, class_index)
+
+
+def changed(
+    kind: str,
+    count: Callable[[Tensor, Tensor], int],
+    own_N: Tensor,
+    compared: Sequence[Tensor],
+    others: Sequence[Tensor],
+    paired_N: Tensor | None,
+) -> Iterator[Finding]:
+    """Yield how many of 1,000 images a model decides otherwise than oracles do, and what retraining explains of it.
+
+    A model and its paired oracle share initial weights and order, two oracles do not. So what is beyond the churn is
+    taken between unpaired models: against the other oracles, minus what the paired oracle has against them.
+
+    Args:
+        kind: what the names of the statistics begin with.
+        count: the images that differ, from the decisions of a model and of an oracle.
+        own_N: decisions of the audited model.
+        compared: of the models that it is compared with.
+        others: of the other oracles.
+        paired_N: of the paired oracle.
+    """
+    n = len(own_N)
+    if compared:
+        yield f"{kind}flips", _per_1000([count(own_N, one_N) for one_N in compared], n)
+    if others and paired_N is not None:
+        churn = _per_1000([count(paired_N, one_N) for one_N in others], n)
+        against = _per_1000([count(own_N, one_N) for one_N in others], n)
+        yield f"{kind}churn", churn
+        yield f"{kind}flips_beyond_churn", Value("test", against.value - churn.value, n)
+
+
+def _per_1000(counts: Sequence[int], n: int) -> Value:
+    """Make the mean count of 1,000 images, with an interval over images where it is of one pair alone."""
+    value = 1000 * fmean(counts) / n
+    if len(counts) > 1:
+        return Value("test", value, n)
+    low, high = Proportion(counts[0], n).interval
+    return Value("test", value, n, low=1000 * low, high=1000 * high)
+
+
+def _is_shown(pair: PairedCounts, margin: float) -> bool:
+    return pair.interval[0] > -margin
+
+
+def _of_area(area: Area, n: int, class_index: int | None = None) -> Value:
+    low, high = area.interval or (None, None)
+    return Value("test", area.value, n, class_index, low, high)

@@ -1,0 +1,45 @@
+"""Groups: of classes, by their names or positions, and of images, by how difficult they are."""
+
+import unicodedata
+from collections.abc import Sequence
+
+from torch import Tensor
+
+
+def positions(named: Sequence[str | int], class_names: Sequence[str]) -> tuple[int, ...]:
+    """Return the positions of classes, ascending.
+
+    Args:
+        named: names, or positions that count from 0; a number in quotes is a name.
+
+    Raises:
+        ValueError: as `problem_with` says.
+    """
+    if problem := problem_with(named, class_names):
+        raise ValueError(problem)
+    return tuple(sorted(index for one in named for index in _found(one, class_names)))
+
+
+def problem_with(named: Sequence[str | int], class_names: Sequence[str]) -> str | None:
+    """Return why these names and positions are no group of classes beside which others are left; None if they are."""
+    classes = "the classes are " + ", ".join(f"{index} ({name})" for index, name in enumerate(class_names))
+    found = [_found(one, class_names) for one in named]
+    if unknown := [repr(one) for one, indices in zip(named, found, strict=True) if not indices]:
+        return f"no class {', '.join(unknown)}; {classes}"
+    indices = [index for some in found for index in some]
+    if twice := sorted({index for index in indices if indices.count(index) > 1}):
+        return f"class {', '.join(map(str, twice))} is named twice; {classes}"
+    return f"wanted some of the classes, got all of them; {classes}" if len(indices) == len(class_names) else None
+
+
+def thirds(difficulty_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the indices of the easiest, middle and most difficult third of images; ties in their order."""
+    easiest, middle, hardest = difficulty_N.argsort(stable=True).tensor_split(3)
+    return easiest, middle, hardest
+
+
+def _found(one: str | int, class_names: Sequence[str]) -> list[int]:
+    if isinstance(one, int):
+        return [one] if 0 <= one < len(class_names) else []
+    wanted = unicodedata.normalize("NFC", one)
+    return [index for index, name in enumerate(class_names) if unicodedata.normalize("NFC", name) == wanted]
