@@ -23,6 +23,7 @@ from lethe.report.page._gather import ScenarioPart, StudyPart
 from lethe.report.page._wording import MINUS, difference, percent, searched_title
 from lethe.results import durations
 from lethe.results.views import AugmentationRow, ContrastRow, LeaderboardRow
+from unlearning.audits import Clinical
 
 FAILURES_SHOWN: Final = 50
 
@@ -399,6 +400,12 @@ def asked_in_words(scenario: ScenarioPart) -> str:
         f"{asked.network}, "
         f"augmentation {asked.augmentation}."
     )
+
+
+def critical_of(part: StudyPart) -> str:
+    """Name the classes that a study calls critical, as it does; empty where there are none, or it cannot be read."""
+    audits = part.study.audits if part.study else ()
+    return ", ".join(str(one) for audit in audits if isinstance(audit, Clinical) for one in audit.critical)
 
 
 def stages_of(part: StudyPart) -> dict[str, float]:
