@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.report._board import Board, is_choice
+from lethe.report._clinical import Clinic
 from lethe.report._leaderboard import second, setting_in_words, verdict
 from lethe.report._notes import settings_of
 from lethe.report._numbers import (
@@ -402,10 +403,11 @@ def asked_in_words(scenario: ScenarioPart) -> str:
     )
 
 
-def critical_of(part: StudyPart) -> str:
-    """Name the classes that a study calls critical, as it does; empty where there are none, or it cannot be read."""
+def critical_of(part: StudyPart, clinic: Clinic) -> str:
+    """Name the classes that a study calls critical; empty where there are none, or it cannot be read."""
     audits = part.study.audits if part.study else ()
-    return ", ".join(str(one) for audit in audits if isinstance(audit, Clinical) for one in audit.critical)
+    named = [one for audit in audits if isinstance(audit, Clinical) for one in audit.critical]
+    return ", ".join(one if isinstance(one, str) else clinic.class_names.get(one, f"class {one}") for one in named)
 
 
 def stages_of(part: StudyPart) -> dict[str, float]:
