@@ -17,6 +17,7 @@ from lethe.pipeline.audit import pool_seeds
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
+from lethe.report.page import render_page
 from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, Seeds, Study, StudyError, read_study
@@ -331,7 +332,7 @@ def test_the_clinical_block_costs_no_training_and_compares_each_row_with_the_ora
     write_study: WriteStudy, tmp_path: Path
 ) -> None:
     results = tmp_path / "results"
-    audit = {"name": "clinical", "critical": ["1", 2], "sensitivity": 0.9, "margin": 0.05}
+    audit = {"name": "clinical", "critical": ["pattern 1", 2], "sensitivity": 0.9, "margin": 0.05}
     study = read_study(write_study(**SHORT, audits=[audit]))
     assert plan_of(study, results).audits == (
         "audit clinical: reads 1 oracle of other training seeds; adds no training",
@@ -348,6 +349,8 @@ def test_the_clinical_block_costs_no_training_and_compares_each_row_with_the_ora
         {"row": "oracle", "any": True, "alone": True},
         {"row": "original", "any": True, "alone": False},
     ]
+    page = render_page(StorageRoot.at(results), None).html
+    assert "<h5>The critical classes, at the operating point of the original: pattern 1, pattern 2</h5>" in page
 
 
 def test_critical_classes_that_the_data_lacks_are_refused_by_the_plan_all_at_once(
@@ -359,7 +362,7 @@ def test_critical_classes_that_the_data_lacks_are_refused_by_the_plan_all_at_onc
         plan_of(study, tmp_path)
     first, of_three, of_five = str(caught.value).splitlines()
     assert first == "tiny: audits that do not fit the data"
-    assert ": critical: no class 4, 'mole'; the classes are 0 (0), 1 (1), 2 (2)" in of_three
+    assert ": critical: no class 4, 'mole'; the classes are 0 (pattern 0), 1 (pattern 1), 2 (pattern 2)" in of_three
     assert of_three.startswith("  audits: clinical: ")
     assert ": critical: no class 'mole'; the classes are 0 " in of_five
 

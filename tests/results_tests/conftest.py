@@ -34,6 +34,7 @@ def real(finished: Path, write_study: Callable[..., Path]) -> Path:
             augmentations=["none", "standard"],
             forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
             methods=[salun, {"name": "fine_tune", "epochs": 2, "search": {"lr": LR}}],
+            audits=[{"name": "clinical", "critical": [1]}],
         )
         with Progress(Console(quiet=True)) as progress:
             StudyRun(read_study(study), StorageRoot.at(finished), progress).run(local=True)

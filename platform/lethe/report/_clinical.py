@@ -11,9 +11,7 @@ from typing import Final, Literal
 
 from lethe.report._numbers import percent, row_title, signed
 from lethe.results import Results, to_rows
-from lethe.results.views import ClinicalRow
-from lethe.study import Study
-from unlearning.audits import Clinical
+from lethe.results.views import CLINICAL_PREFIX, ClinicalRow
 
 Key = tuple[str, str]
 """A study's name and a scenario's fingerprint."""
@@ -253,19 +251,14 @@ def _ends(low: float | None, high: float | None, written: Callable[[float], str]
 
 
 def clinics_of(results: Results) -> dict[Key, Clinic]:
-    """Read what a clinic sees of each scenario that has it."""
+    """Read what a clinic sees of each scenario that has it; where none does, the view is not computed."""
+    if not results.query(_ANY).num_rows:
+        return {}
     rows: defaultdict[Key, list[ClinicalRow]] = defaultdict(list)
     for row in to_rows(results.load("clinical"), ClinicalRow):
         rows[row.study, row.scenario].append(row)
-    names = _class_names(results) if rows else {}
+    names = _class_names(results)
     return {key: Clinic(tuple(found), names.get(key, {})) for key, found in rows.items()}
-
-
-def critical_of(study: Study | None) -> str:
-    """Name the classes that a study calls critical, as it does; empty where there are none, or it is not known."""
-    audits = study.audits if study else ()
-    named = [str(one) for audit in audits if isinstance(audit, Clinical) for one in audit.critical]
-    return ", ".join(named)
 
 
 def _class_names(results: Results) -> dict[Key, dict[int, str]]:
@@ -275,6 +268,8 @@ def _class_names(results: Results) -> dict[Key, dict[int, str]]:
         names[row["study"], row["scenario"]][row["label"]] = row["name"]
     return names
 
+
+_ANY: Final = f"select 1 from recorded_measures where starts_with(metric, '{CLINICAL_PREFIX}') limit 1"
 
 _NAMES: Final = """
 select distinct study, scenario, label, label_name as name from predictions

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.report._board import Board, is_choice
+from lethe.report._clinical import Clinic
 from lethe.report._leaderboard import second, setting_in_words, verdict
 from lethe.report._notes import settings_of
 from lethe.report._numbers import (
@@ -23,6 +24,7 @@ from lethe.report.page._gather import ScenarioPart, StudyPart
 from lethe.report.page._wording import MINUS, difference, percent, searched_title
 from lethe.results import durations
 from lethe.results.views import AugmentationRow, ContrastRow, LeaderboardRow
+from unlearning.audits import Clinical
 
 FAILURES_SHOWN: Final = 50
 
@@ -399,6 +401,13 @@ def asked_in_words(scenario: ScenarioPart) -> str:
         f"{asked.network}, "
         f"augmentation {asked.augmentation}."
     )
+
+
+def critical_of(part: StudyPart, clinic: Clinic) -> str:
+    """Name the classes that a study calls critical; empty where there are none, or it cannot be read."""
+    audits = part.study.audits if part.study else ()
+    named = [one for audit in audits if isinstance(audit, Clinical) for one in audit.critical]
+    return ", ".join(one if isinstance(one, str) else clinic.class_names.get(one, f"class {one}") for one in named)
 
 
 def stages_of(part: StudyPart) -> dict[str, float]:

@@ -8,7 +8,7 @@ from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import LEVEL, View
 from lethe.results.views._budgets import BUDGETS, BudgetRow
 from lethe.results.views._chosen import CHOSEN, ChosenRow
-from lethe.results.views._clinical import CLINICAL, ClinicalRow
+from lethe.results.views._clinical import CLINICAL, CLINICAL_PREFIX, ClinicalRow
 from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
@@ -57,6 +57,7 @@ VIEWS: Final[dict[str, View]] = {
 }
 
 __all__ = [
+    "CLINICAL_PREFIX",
     "LEVEL",
     "POWER",
     "VIEWS",

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from lethe.results.schema import Column
 from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View
 
-PREFIX: Final = "clinical_"
+CLINICAL_PREFIX: Final = "clinical_"
 """What the measures of the audit begin with."""
 
 
@@ -49,16 +49,16 @@ with of_images as (
     select c.study, c.scenario, c.row, m.metric, m.version, m.class_index,
         avg(m.low) as image_low, avg(m.high) as image_high
     from confirmed c join recorded_measures m on m.study = c.study and m.unit_id = c.confirmation_id
-    where m.unit_kind = 'confirmation' and starts_with(m.metric, '{PREFIX}')
+    where m.unit_kind = 'confirmation' and starts_with(m.metric, '{CLINICAL_PREFIX}')
     group by all
 )
 select {", ".join(f"s.{name.strip()}" for name in SCENARIO.split(","))}, s.row,
-    substr(s.metric, {len(PREFIX) + 1}) as statistic, s.version, s.class_index, s.seeds, s.mean, s.low, s.high,
+    substr(s.metric, {len(CLINICAL_PREFIX) + 1}) as statistic, s.version, s.class_index, s.seeds, s.mean, s.low, s.high,
     i.image_low, i.image_high, s.oracle_mean, s.difference, s.difference_low, s.difference_high
 from metric_summary s left join of_images i
     on i.study = s.study and i.scenario = s.scenario and i.row = s.row and i.metric = s.metric
     and i.version is not distinct from s.version and i.class_index is not distinct from s.class_index
-where starts_with(s.metric, '{PREFIX}')
+where starts_with(s.metric, '{CLINICAL_PREFIX}')
 order by s.study, s.dataset, s.augmentation, s.forget, s.scenario, s.row <> 'original', s.row <> 'oracle', s.row,
     statistic, s.version, s.class_index nulls first
 """,
