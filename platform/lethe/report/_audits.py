@@ -13,7 +13,8 @@ AUDITS_TO_READ: Final = (
     f"the row shows one, though one at least detects {100 * POWER:.0f} % of the originals; that is no proof that the "
     "model has forgotten. Inconclusive: none would have detected even these. Power: share of the originals, which were "
     "trained on the forget set, that are detected one by one; false alarms: oracles that are, each held against the "
-    "others."
+    "others. As if still in: the share of the forget set that would explain a value, linear between oracles (0 %) and "
+    "originals (100 %), from the statistic with the smallest to that with the largest."
 )
 
 
@@ -23,10 +24,12 @@ class Found:
 
     Attributes:
         value: its mean over the seeds.
+        dose: share of the forget set that would explain it, in percent; empty where the originals are not detected.
         p: adjusted; empty below three seeds.
     """
 
     value: str
+    dose: str
     p: str
     verdict: str
 
@@ -38,6 +41,12 @@ class Judged:
     row: str
     overall: str
     found: tuple[Found | None, ...]
+
+    @property
+    def doses(self) -> str:
+        """The smallest and the largest dose, in percent; empty without any."""
+        doses = sorted(int(one.dose) for one in self.found if one and one.dose)
+        return f"{doses[0]} to {doses[-1]} %" if doses else ""
 
 
 @dataclass(frozen=True)
@@ -117,4 +126,5 @@ def _judged(row: str, verdicts: Iterable[AuditVerdictRow], columns: Iterable[_Co
 
 
 def _found(one: AuditVerdictRow) -> Found:
-    return Found(f"{one.mean:.3g}", "" if one.p_holm is None else p_value(one.p_holm), one.verdict)
+    dose = "" if one.dose is None else f"{100 * one.dose:.0f}"
+    return Found(f"{one.mean:.3g}", dose, "" if one.p_holm is None else p_value(one.p_holm), one.verdict)

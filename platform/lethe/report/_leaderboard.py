@@ -174,9 +174,10 @@ def _audits(board: Board) -> list[RenderableType]:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("audits", overflow="fold")
     table.add_column("verdict", no_wrap=True)
+    table.add_column("as if\nstill in", justify="right", no_wrap=True)
     table.add_column("violation by")
     for one in audits.rows:
-        table.add_row(Text(visible(one.row)), one.overall, Text(visible(violations_in_words(audits, one))))
+        table.add_row(Text(visible(one.row)), one.overall, one.doses, Text(visible(violations_in_words(audits, one))))
     return [table, Text(worth_in_words(audits), style="dim"), Text(AUDITS_TO_READ, style="dim")]
 
 

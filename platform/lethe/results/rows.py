@@ -408,11 +408,11 @@ class MeasureRow:
     n: Annotated[int | None, Column("images", "images that the value is computed from; null where none are")] = None
     audit: Annotated[str | None, Column("", "audit that found it; null for metrics")] = None
     test: Annotated[
-        Literal["p-value", "difference"] | None,
+        Literal["p-value", "mean", "difference"] | None,
         Column(
             "",
-            "how it judges the model: it is a 'p-value', or its 'difference' to the oracles' is tested; null where it "
-            "judges nothing",
+            "how it judges the model: it is a 'p-value', or its 'difference' to the oracles' is tested, which of a "
+            "'mean' over the forget set is read as a dose, too; null where it judges nothing",
         ),
     ] = None
 

@@ -14,8 +14,9 @@ from unlearning.options import Options
 
 PoolSubset = Literal["train", "retain"]
 
-Test = Literal["p-value", "difference"]
-"""How a statistic judges a model: it is a p-value itself, or its difference to the oracles' is tested."""
+Test = Literal["p-value", "mean", "difference"]
+"""How a statistic judges a model: it is a p-value itself, or its difference to the oracles' is tested. If it is a mean
+over the forget set, or linear in it like an area under a ROC curve, that difference is read as a dose, too."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,10 @@ class Durability(Audit):
         for treatment, phrase in _AFTER.items()
         for name, statistic in (
             (f"{treatment}_accuracy", Statistic(f"accuracy after {phrase}", test=None)),
-            (f"{treatment}_regained", Statistic(f"accuracy on the forget set after {phrase}, minus before")),
+            (
+                f"{treatment}_regained",
+                Statistic(f"accuracy on D_f after {phrase}, minus before", test="mean"),
+            ),
         )
     }
     needs_network: ClassVar[bool] = True

@@ -33,12 +33,16 @@ class HeadProbe(Audit):
         "retain_accuracy": Statistic(
             "accuracy on the forget set of a head that is fitted on some of the retain set", test=None
         ),
-        "retain_advantage": Statistic("the same minus that on unseen images in the forget set's mix of classes"),
+        "retain_advantage": Statistic(
+            "the same minus that on unseen images in the forget set's mix of classes", test="mean"
+        ),
         "both_accuracy": Statistic(
             "accuracy on the rest of the forget set of a head that is fitted on some of retain and forget set",
             test=None,
         ),
-        "both_advantage": Statistic("the same minus that on unseen images in the forget set's mix of classes"),
+        "both_advantage": Statistic(
+            "the same minus that on unseen images in the forget set's mix of classes", test="mean"
+        ),
     }
     needs_network: ClassVar[bool] = True
     share: Annotated[

@@ -34,7 +34,7 @@ class Perturbed(Audit):
     source: ClassVar[str] = "Hsu et al., The unseen threat: residual knowledge under perturbed samples, NeurIPS 2025"
     statistics: ClassVar[Mapping[str, Statistic]] = {
         "accuracy": Statistic("accuracy with noise, on unseen images in the forget set's mix of classes", test=None),
-        "advantage": Statistic("accuracy with noise on the forget set, minus that on unseen images"),
+        "advantage": Statistic("accuracy with noise on the forget set, minus that on unseen images", test="mean"),
     }
     needs_network: ClassVar[bool] = True
     sigma: Annotated[float, Gt(0), Field(description="standard deviation of the noise, in ranges of a pixel")] = 0.03

@@ -32,9 +32,9 @@ class Relearning(Audit):
     source: ClassVar[str] = "Siddiqui et al., From dormant to deleted: tamper-resistant unlearning, arXiv 2505.22310"
     statistics: ClassVar[Mapping[str, Statistic]] = {
         "start": Statistic("accuracy on the rest of the forget set before any further training", test=None),
-        "retain_area": Statistic("its mean over epochs of further training on the retain set"),
+        "retain_area": Statistic("its mean over epochs of further training on the retain set", test="mean"),
         "retain_end": Statistic("the same after the last of these epochs", test=None),
-        "share_area": Statistic("its mean over epochs on the retain set with a share of the forget set"),
+        "share_area": Statistic("its mean over epochs on the retain set with a share of the forget set", test="mean"),
         "share_end": Statistic("the same after the last of these epochs", test=None),
     }
     needs_network: ClassVar[bool] = True

@@ -35,7 +35,9 @@ class RMIA(Audit):
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Zarifzadeh et al., Low-cost high-power membership inference attacks, ICML 2024"
     statistics: ClassVar[Mapping[str, Statistic]] = {
-        "auc": Statistic("chance that a forgotten image scores higher than an unseen one, ties counted as one half"),
+        "auc": Statistic(
+            "chance that a forgotten image scores higher than an unseen one, ties counted as one half", test="mean"
+        ),
         "tpr_at_1_percent_fpr": Statistic(
             "share of the forget set that scores above all but 1 % of unseen images; with at least 1,000 of these",
             test=None,

@@ -31,12 +31,15 @@ class _AuditVerdict:
     version: Annotated[int, Column("", "version of the audit")]
     split: Annotated[str | None, Column("", "images it is found on; null where there are none")]
     class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")]
-    test: Annotated[str, Column("", "how it judges: it is a 'p-value', or its 'difference' to the oracles' is tested")]
+    test: Annotated[str, Column("", "how it judges: 'p-value', 'mean' or 'difference', as in measures")]
     seeds: Annotated[int, Column("", "reporting seeds that have a value")]
     mean: Annotated[float, Column("", "mean over these seeds, in the statistic's unit")]
     difference: Annotated[float | None, Column("", "mean difference to the paired oracles; null for the oracles' row")]
     low: Annotated[float | None, Column("", f"lower end of the difference's 95 % interval; null below {FEWEST} seeds")]
     high: Annotated[float | None, Column("", "upper end of the same interval")]
+    dose: Annotated[
+        float | None, Column("", "share of the forget set that would explain the mean, as in metric_summary")
+    ]
     p: Annotated[
         float | None,
         Column(
@@ -136,7 +139,15 @@ summed as (
     from rated where role <> 'tuning'
     group by {SCENARIO}, row, audit, metric, version, split, class_index, test, power, false_positive_rate, oracles
 ),
-adjusted as ({with_p_holm("summed", "study, scenario, row", "metric, split, class_index")}),
+anchored as (
+    select *,
+        case when test = 'mean' and row not in ('original', 'oracle')
+                and any_value(abs(difference) > reach) filter (row = 'original') over of_statistic
+            then difference / any_value(difference) filter (row = 'original') over of_statistic end as dose
+    from summed
+    window of_statistic as (partition by {_SAME})
+),
+adjusted as ({with_p_holm("anchored", "study, scenario, row", "metric, split, class_index")}),
 judged as (
     select *,
         case when p is null then 'too few seeds'
@@ -146,8 +157,8 @@ judged as (
     from adjusted
 )
 select {SCENARIO}, row, audit, metric, version, split, class_index, test, seeds, mean, difference,
-    difference - reach as low, difference + reach as high, p, p_holm, detected, power, false_positive_rate, oracles,
-    verdict,
+    difference - reach as low, difference + reach as high, dose, p, p_holm, detected, power, false_positive_rate,
+    oracles, verdict,
     case when bool_or(verdict = 'violation') over of_row then 'violation'
         when bool_or(verdict = 'no violation detected') over of_row then 'no violation detected'
         when bool_or(verdict = 'inconclusive') over of_row then 'inconclusive'

@@ -40,7 +40,8 @@ class _Summary:
         Column(
             "",
             "share of the forget set that would explain the value if it were still in: 0 as the oracles, 1 as the "
-            "originals, linear between; null for these two, and where the originals' difference is not clear of 0",
+            "originals, linear between; null for these two, where the originals' difference is not clear of 0, and "
+            "for p-values",
         ),
     ]
     dose_low: Annotated[
@@ -60,7 +61,7 @@ METRIC_SUMMARY: Final = View(
     f"""
 with measured as (
     select {", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))}, c.row, c.training_seed,
-        m.metric, m.version, m.split, m.class_index, m.value
+        m.metric, m.version, m.split, m.class_index, m.value, coalesce(m.test, 'mean') = 'mean' as is_mean
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and c.role <> 'tuning'
 ),
@@ -72,7 +73,7 @@ paired as (
         and o.split is not distinct from m.split and o.class_index is not distinct from m.class_index
 ),
 summed as (
-    select {SCENARIO}, row, metric, version, split, class_index,
+    select {SCENARIO}, row, metric, version, split, class_index, bool_and(is_mean) as is_mean,
         count(value) as seeds, avg(value) as mean, {half_width("value")} as reach,
         avg(of_oracle) filter (gained is not null) as oracle_mean,
         avg(gained) as difference, {half_width("gained")} as difference_reach
@@ -81,7 +82,7 @@ summed as (
 anchored as (
     select *,
         any_value(difference) filter (row = 'original') over of_metric as of_originals,
-        row not in ('original', 'oracle')
+        is_mean and row not in ('original', 'oracle')
             and any_value(abs(difference) > difference_reach) filter (row = 'original') over of_metric as clear
     from summed
     window of_metric as (partition by study, scenario, metric, version, split, class_index)
