@@ -385,6 +385,25 @@ def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
     return record
 
 
+@pytest.fixture
+def audited(store: Store, make: Callable[..., Any], confirm: Callable[..., None]) -> Callable[..., None]:
+    """Records a row and what an audit found of it, a value a seed from 1 on, in one statistic or in several."""
+
+    def record(row: str, values: Sequence[float], *further: dict[str, Any], **changes: Any) -> None:
+        confirm(row, [0.0] * len(values))
+        for seed in range(1, len(values) + 1):
+            unit = {"unit_id": f"{row}-q-{seed}", "training_seed": seed, "audit": "own", "version": 1}
+            statistics = [{"metric": "own_auc", "test": "difference", "values": values} | changes, *further]
+            store.append(
+                [
+                    make(MeasureRow, **unit, metric=one["metric"], test=one["test"], value=one["values"][seed - 1])
+                    for one in statistics
+                ]
+            )
+
+    return record
+
+
 def _measures(at: float) -> dict[str, float]:
     return {"ua": 0.2 + at, "ra": 0.9 - at, "ta": 0.8 - at, "mia": 0.3 + at}
 

@@ -11,13 +11,22 @@ from pydantic import Field, ValidationError
 
 from unlearning.audits import (
     AUDITS,
+    CKA,
     RMIA,
     Audit,
     AuditError,
     Clinical,
+    ControlTest,
+    Durability,
+    EpsilonBound,
     Evidence,
     Finding,
+    HeadProbe,
     ModelPool,
+    OutputDistance,
+    Perturbed,
+    RelativeTest,
+    Relearning,
     Statistic,
     audit_measures,
 )
@@ -25,9 +34,18 @@ from unlearning.families import PluginError
 from unlearning.metrics import Evaluation, Measure, Predictions, Split, Value
 from unlearning.testing import AUDIT_CHECKS, name_of
 
-SAMPLES = {
+SAMPLES: dict[str, list[Audit]] = {
+    "control": [ControlTest()],
+    "epsilon": [EpsilonBound(), EpsilonBound(references=1, guesses=10, level=0.1)],
     "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)],
     "clinical": [Clinical(), Clinical(critical=(0, "class 2"), oracles=2), Clinical(sensitivity=0.9, oracles=0)],
+    "output_distance": [OutputDistance(), OutputDistance(oracles=2)],
+    "relative": [RelativeTest(), RelativeTest(models=3)],
+    "relearning": [Relearning(), Relearning(share=0.5, epochs=1)],
+    "head_probe": [HeadProbe(), HeadProbe(share=0.5)],
+    "cka": [CKA(), CKA(oracles=2)],
+    "durability": [Durability(), Durability(lr=0.1)],
+    "perturbed": [Perturbed(), Perturbed(sigma=0.3, draws=1)],
 }
 
 

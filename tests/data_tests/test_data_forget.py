@@ -306,3 +306,40 @@ def test_no_request_separates_the_duplicates_of_the_official_pneumoniamnist(tmp_
         assert is_split_of(chosen, data)
         assert not separates_duplicates(chosen, data)
     assert select(one, data, seed=1).duplicates_added == 1
+
+
+@pytest.mark.parametrize("data", [plain_data(), paired_data()], ids=["single", "pairs"])
+def test_a_control_half_is_as_large_as_the_forget_set_and_shares_no_group_with_other_images(
+    data: ImageData,
+) -> None:
+    chosen = select(RandomShare(fraction=0.2, control=True), data, seed=1)
+    parts = (chosen.indices_F, chosen.control_C, chosen.retain_R)
+    assert torch.equal(torch.cat(parts).sort().values, torch.arange(len(data.train)))
+    groups = [set(data.duplicate_of_N[part].tolist()) for part in parts]
+    assert len(groups[0]) == len(groups[1]) == 0.2 * len(data.duplicate_of_N.unique())
+    assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+    assert chosen.duplicates_added == 0
+
+
+def test_the_control_half_is_described() -> None:
+    data, request_ = plain_data(), RandomShare(fraction=0.2, control=True)
+    assert request_.label == "random 20 % with control"
+    [described] = describe(request_, select(request_, data, seed=0), data)
+    assert described.endswith("; control half: 20 others, which no model is trained on")
+
+
+def test_each_candidate_is_as_often_in_the_forget_set_as_in_the_control_half() -> None:
+    """With 200 draws the difference has a standard deviation of at most 14; groups of several sizes move alike."""
+    data = load(Toy(numbers=(*range(12), 0, 0, 1), labels=tuple(n % 2 for n in range(15))))
+    request_ = RandomShare(fraction=0.4, control=True)
+    more_often_N = torch.zeros(15, dtype=torch.int64)
+    for seed in range(200):
+        chosen = select(request_, data, seed)
+        more_often_N[chosen.indices_F] += 1
+        more_often_N[chosen.control_C] -= 1
+    assert more_often_N.abs().max() < 56
+
+
+def test_half_of_the_images_cannot_be_forgotten_with_a_control_half() -> None:
+    with pytest.raises(ValidationError, match=r"wanted a fraction below 0\.5, got 0\.5"):
+        RandomShare(fraction=0.5, control=True)

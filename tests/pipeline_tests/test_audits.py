@@ -35,6 +35,8 @@ SHORT: dict[str, Any] = {
     "seeds": {"tuning": [0], "reporting": [1, 2]},
 }
 
+THE_AUDITS = f"audits are {', '.join(AUDITS)} (lethe 0.1.0)"
+
 
 def run(study: Study, results: Path) -> list[str]:
     """Runs a study; returns its problems."""
@@ -98,6 +100,42 @@ def test_an_audit_is_planned_run_stored_and_compared_with_the_oracles(write_stud
     assert {(one["row"], one["seeds"]) for one in summary} == {("original", 2), ("oracle", 2), ("fine_tune", 2)}
     [oracle] = [one for one in summary if one["row"] == "oracle"]
     assert all(one["oracle_mean"] == oracle["mean"] for one in summary if one["row"] != "oracle")
+
+
+def test_a_control_half_is_audited_in_every_row_and_the_original_is_detected(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    """The tiny original is trained until it knows its images by heart."""
+    options = SHORT | {"training": {"epochs": 15, "batch_size": 8, "lr": 0.1}}
+    requests = [{"kind": "random", "fraction": 0.3, "control": True}, {"kind": "random", "fraction": 0.3}]
+    audits = [{"name": "control"}, {"name": "epsilon", "references": 2, "guesses": 20}]
+    study = read_study(write_study(**options, forget=requests, audits=audits))
+    assert plan_of(study, tmp_path).audits == (
+        "audit control: reads no other model; adds no training; finds nothing for forget random 30 %, which keeps no "
+        "control half",
+        "audit epsilon: reads 2 oracles of other training seeds; adds no training; finds nothing for forget random "
+        "30 %, which keeps no control half",
+    )
+    assert run(study, tmp_path) == []
+    trained = records("select distinct kind, forget, images_trained from artifacts order by all", tmp_path)
+    assert [one["images_trained"] for one in trained] == [15 * 112, 15 * 64, 15 * 112, 15 * 160]
+    found = records("from metric_summary where metric like 'control%' or metric like 'epsilon%'", tmp_path)
+    assert {one["forget"] for one in found} == {"random 30 % with control"}
+    mean = {(one["row"], one["metric"]): one["mean"] for one in found}
+    assert len(mean) == 3 * (8 + 5)
+    assert {one["seeds"] for one in found} == {2}
+    sizes = records(
+        "select distinct n from measures where metric similar to '(control|epsilon).*' order by n", tmp_path
+    )
+    assert {one["n"] for one in sizes} == {20, 96}
+    assert mean["original", "control_loss_auc"] > 0.7
+    assert mean["original", "control_loss_p"] < 0.05
+    assert mean["original", "epsilon_bound"] > mean["oracle", "epsilon_bound"]
+    assert 0.3 < mean["oracle", "control_loss_auc"] < 0.7
+    [judged] = records("select * from audit_verdicts where row = 'original' and metric = 'control_loss_p'", tmp_path)
+    assert (judged["audit"], judged["power"], judged["oracles"]) == ("control", 1.0, 3)
+    assert judged["false_positive_rate"] < 1
+    assert judged["verdict"] == "too few seeds"
 
 
 def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy, tmp_path: Path) -> None:
@@ -228,9 +266,9 @@ def test_a_pool_model_that_cannot_be_made_is_a_problem_and_ends_no_run(
         (["rmia"], "audits.0: wanted a mapping of options, got 'rmia'; write {name: rmia}"),
         (
             [{"name": "rmi"}],
-            "audits.0.name: unknown audit 'rmi'; did you mean rmia? The audits are rmia, clinical (lethe 0.1.0)",
+            f"audits.0.name: unknown audit 'rmi'; did you mean rmia? The {THE_AUDITS}",
         ),
-        ([{}], "audits.0.name: is needed; the audits are rmia, clinical (lethe 0.1.0)"),
+        ([{}], f"audits.0.name: is needed; the {THE_AUDITS}"),
         ([{"name": "rmia"}, {"name": "rmia", "a": 1.0}], "audits: named twice: rmia"),
         ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, a"),
     ],

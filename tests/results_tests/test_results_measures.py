@@ -47,6 +47,33 @@ def test_any_metric_is_averaged_over_the_seeds_and_held_against_the_paired_oracl
     assert salun["difference_high"] - salun["difference"] == pytest.approx(reach)
 
 
+def test_a_value_between_oracles_and_originals_is_read_as_the_share_that_is_still_in(
+    store: Store, make: Callable[..., Any], confirm: Callable[..., None]
+) -> None:
+    values = {"oracle": [1.0, 1.2, 1.4], "original": [5.0, 5.3, 5.3], "salun": [2.0, 2.2, 2.7], "far": [0.0, 0.3, 0.2]}
+    for row, found in values.items():
+        confirm(row, [0.0, 0.0, 0.0])
+        record(store, make, row, found)
+    doses = {row["row"]: row for row in query("from metric_summary where metric = 'own'", store.root).to_pylist()}
+    assert doses["salun"]["dose"] == pytest.approx((1.0 + 1.0 + 1.3) / (4.0 + 4.1 + 3.9))
+    reach = t.ppf(0.975, 2) * 0.1 * 3**0.5 / 3**0.5 / 4.0
+    assert doses["salun"]["dose_high"] - doses["salun"]["dose"] == pytest.approx(reach)
+    assert doses["far"]["dose"] < 0
+    assert doses["far"]["dose_low"] < doses["far"]["dose_high"]
+    assert doses["oracle"]["dose"] is None
+    assert doses["original"]["dose"] is None
+
+
+def test_where_the_originals_cannot_be_told_from_the_oracles_there_is_no_dose(
+    store: Store, make: Callable[..., Any], confirm: Callable[..., None]
+) -> None:
+    for row, found in {"oracle": [1.0, 1.2, 1.4], "original": [1.3, 0.9, 1.5], "salun": [2.0, 2.2, 2.7]}.items():
+        confirm(row, [0.0, 0.0, 0.0])
+        record(store, make, row, found)
+    found_dose = query("select dose from metric_summary where metric = 'own' and row = 'salun'", store.root)
+    assert found_dose.to_pylist() == [{"dose": None}]
+
+
 def test_values_of_two_versions_of_a_metric_are_never_averaged(
     store: Store, make: Callable[..., Any], confirm: Callable[..., None]
 ) -> None:

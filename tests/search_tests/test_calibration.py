@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lethe.artifacts import ArtifactStore
+from lethe.artifacts.context import TrialContexts
 from lethe.execution.failures import ClusterError
 from lethe.execution.node_types import NodeType, node_types_of
 from lethe.execution.resources import fitting, larger

@@ -248,6 +248,25 @@ def test_a_new_cell_changes_neither_fingerprints_nor_draws_nor_seeds_of_the_othe
             assert scenario.unlearning_seed(seed) == same.unlearning_seed(seed)
 
 
+def test_a_control_half_is_kept_out_of_originals_and_oracles_alike_and_names_scenario_and_models() -> None:
+    [plain, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2}]))
+    [scenario, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2, "control": True}]))
+    parts = [scenario.forgotten, scenario.retained, scenario.control]
+    assert [len(part) for part in parts] == [len(plain.forgotten), len(plain.retained) - len(parts[0]), len(parts[0])]
+    assert torch.equal(scenario.everything.indices_M, scenario.control.rest.indices_M)
+    assert torch.equal(original(scenario, 0).subset.indices_M, scenario.everything.indices_M)
+    assert torch.equal(oracle(scenario, 0).subset.indices_M, scenario.retained.indices_M)
+    for of_scenario in (lambda one: one.fingerprint, lambda one: one.stream, lambda one: original(one, 0)):
+        assert of_scenario(scenario) != of_scenario(plain)
+    [written_out, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2, "control": False}]))
+    assert written_out.fingerprint == plain.fingerprint
+
+
+def test_an_audit_of_a_control_half_that_no_request_keeps_is_refused() -> None:
+    with pytest.raises(DataError, match=r"audits: control, epsilon: compares .* control: true\}, got random 20 %"):
+        cells_of(forget=[{"kind": "random", "fraction": 0.2}], audits=[{"name": "control"}, {"name": "epsilon"}])
+
+
 def test_a_new_arm_leaves_the_cells_of_the_other_alone(method_searches: list[MethodSearch]) -> None:
     assert set(fingerprints(cells_of(augmentations=["none"]))) < set(fingerprints(method_searches))
 

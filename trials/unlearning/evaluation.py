@@ -51,6 +51,8 @@ class Evaluator:
             predictions={split: Predictions(values_NK, self._labels[split]) for split, values_NK in logits.items()},
             forget_F=self.forget.indices_F,
             retain_R=self.forget.retain_R,
+            control_C=self.forget.control_C,
+            unit_N=self.data.duplicate_of_N,
             nonmembers=nonmembers,
             seed=self.seed,
         )

@@ -31,6 +31,7 @@ from lethe.execution.shared_data import SharedData
 from lethe.results.provenance import Provenance
 from lethe.storage.root import StorageError
 from lethe.study import Resources, Scenario
+from unlearning.audits import AuditNetwork
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
@@ -129,6 +130,10 @@ class TrialContext:
             rewind=rewind,
         )
 
+    def network(self, read: Callable[[], Mapping[str, Tensor]]) -> AuditNetwork:
+        """Return a network of the scenario for audits, with weights that are read when they are needed."""
+        return AuditNetwork(self.context.engine, self.images, self.scenario.recipe, read)
+
     def threshold(self, method: Method) -> float | None:
         """Return gamma, the saliency score below which a setting freezes a weight; None where no score decides."""
         return method.threshold(self.required(method))
@@ -209,13 +214,19 @@ class TrialContexts:
         self._models.move_to_end(name)
         return self._models[name]
 
+    def weights_of(self, model: TrainedModel) -> Mapping[str, Tensor]:
+        """Read the state dict of a trained model, and nothing else of it.
+
+        Raises:
+            MissingArtifactError: as `trial_context`.
+        """
+        return self._load(model, frozenset({"weights"})).files["weights"]
+
     def _set_up(self, scenario: Scenario, seed: int) -> TrialContext:
         data = self._shared_data[scenario.data_hash]
         trained, retrained = self._load(original(scenario, seed)), self._load(oracle(scenario, seed))
         images = self._on_device(data)
         model = scenario.network.build(scenario.channels, scenario.classes, seed=0).to(self.device)
-        forget_N = torch.zeros(scenario.train_count, dtype=torch.bool)
-        forget_N[scenario.forget.indices_F] = True
         return TrialContext(
             scenario=scenario,
             seed=seed,
@@ -228,7 +239,7 @@ class TrialContexts:
                     augmentation=AUGMENTATIONS[scenario.augmentation],
                     precision=scenario.recipe.precision,
                 ),
-                task=ForgetTask(data.train.labels_N, forget_N, data.classes),
+                task=_task_of(scenario, data),
                 held_out=HeldOut(images["val"], data.val.labels_N),
             ),
             weights={name: value.to(self.device) for name, value in trained.files["weights"].items()},
@@ -269,6 +280,14 @@ class TrialContexts:
             }
         self._images.move_to_end(name)
         return self._images[name]
+
+
+def _task_of(scenario: Scenario, data: ImageData) -> ForgetTask:
+    forget_N, control_N = (
+        torch.zeros(scenario.train_count, dtype=torch.bool).index_fill_(0, subset.indices_M, True)
+        for subset in (scenario.forgotten, scenario.control)
+    )
+    return ForgetTask(data.train.labels_N, forget_N, data.classes, control_N if len(scenario.control) else None)
 
 
 def logits_of(model: Artifact) -> Logits:

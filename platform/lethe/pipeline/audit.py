@@ -5,14 +5,14 @@ well. It takes the study's other seeds first, whose models exist anyway.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count, islice
 from typing import Final
 
 from lethe.artifacts import ArtifactKey, Needed, TrainedModel, trained_models
 from lethe.artifacts.context import TrialContext
 from lethe.study import Scenario, Seeds, Study
-from unlearning.audits import Audit, ModelPool, PoolSubset, audit_measures
+from unlearning.audits import Audit, AuditNetwork, ModelPool, Networks, PoolSubset, audit_measures
 from unlearning.metrics import Evaluation, Measure
 
 _NAMES: Final[Mapping[PoolSubset, str]] = {"train": "original", "retain": "oracle"}
@@ -44,29 +44,35 @@ class AuditTask:
                 yield _NAMES[pool.subset], seed
 
     def measures(
-        self, audited: Evaluation, trial_context: TrialContext, evaluation_of: Callable[[TrainedModel], Evaluation]
+        self,
+        audited: Evaluation,
+        trial_context: TrialContext,
+        networks: Networks,
+        evaluation_of: Callable[[TrainedModel], Evaluation],
+        network_of: Callable[[TrainedModel], AuditNetwork],
     ) -> list[Measure]:
         """Run the audit.
 
         Args:
             trial_context: of the audited model.
+            networks: of the audited model and its paired oracle.
             evaluation_of: evaluates a trained model on the images of its scenario.
+            network_of: returns the network of a trained model, whose weights it reads when they are needed.
 
         Raises:
             AuditError, ValueError: as `audit_measures`.
         """
-        pools = {
-            name: tuple(
-                evaluation_of(model) for model in _models(trial_context.scenario, pool.subset, self._seeds(pool))
-            )
+        models = {
+            name: _models(trial_context.scenario, pool.subset, self._seeds(pool))
             for name, pool in self.audit.pools.items()
         }
         return audit_measures(
             self.audit,
             audited,
-            pools,
+            {name: tuple(map(evaluation_of, members)) for name, members in models.items()},
             original=trial_context.original_evaluation,
             class_names=trial_context.data.class_names,
+            networks=replace(networks, pools={name: tuple(map(network_of, one)) for name, one in models.items()}),
         )
 
     def _seeds(self, pool: ModelPool) -> list[int]:
@@ -110,7 +116,16 @@ def _addition(study: Study, audit: Audit, further: Iterable[Needed], absent: Set
     pools = [_counted(pool.models, _NAMES[pool.subset]) for pool in audit.pools.values()]
     reading = f"reads {' and '.join(pools)} of other training seeds" if pools else "reads no other model"
     adds = f"{_counted(len(own), 'trained model')} of further seeds ({left} to make)" if own else "no training"
-    return f"audit {audit.name}: {reading}; adds {adds}"
+    trains = f"; trains each model {_counted(audit.training_epochs, 'epoch')} further" if audit.training_epochs else ""
+    return f"audit {audit.name}: {reading}; adds {adds}{trains}{_where(study, audit)}"
+
+
+def _where(study: Study, audit: Audit) -> str:
+    """Name the requests that an audit finds nothing for; empty where there are none."""
+    without = [request.label for request in study.forget if not request.has_control]
+    if not (audit.needs_control and without):
+        return ""
+    return f"; finds nothing for forget {', '.join(without)}, which keeps no control half"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, in_order, oracle, original
+from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, TrainedModel, in_order, oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, audit_tasks
@@ -24,6 +24,7 @@ from lethe.results.race import standing_of
 from lethe.storage.hashing import fingerprint
 from lethe.study import MethodSearch, Scenario, method_versions
 from unlearning import metrics
+from unlearning.audits import AuditNetwork, Networks
 from unlearning.data import SplitName
 from unlearning.methods import Method, Nothing
 from unlearning.metrics import BUILT_IN, Evaluation, Measure, Metric, measures_of
@@ -299,9 +300,11 @@ class Confirmer:
             evaluation = self._evaluation(confirmation, trial_context, logits)
             further = {metric.name: metric for metric in confirmation.metrics}
             measures += measures_of(evaluation, {**BUILT_IN, **further})
+            networks = self._networks(confirmation, trial_context)
+            network_of = partial(self._network_of, trial_context)
             for task in confirmation.audits:
                 yield
-                measures += task.measures(evaluation, trial_context, self._contexts.evaluation_of)
+                measures += task.measures(evaluation, trial_context, networks, self._contexts.evaluation_of, network_of)
         row = ConfirmationRow(
             **scenario_columns(confirmation.study, confirmation.scenario),
             **confirmation.setting,
@@ -337,6 +340,17 @@ class Confirmer:
             return replace(own, oracle=oracle, references=(oracle,))
         others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
         return replace(oracle, oracle=oracle, references=tuple(other.oracle_evaluation for other in others))
+
+    def _networks(self, confirmation: Confirmation, trial_context: TrialContext) -> Networks:
+        """Return the networks of the model, which an unlearning run has just left on the engine, and of its oracle."""
+        retrained = self._network_of(trial_context, oracle(confirmation.scenario, confirmation.seed))
+        if confirmation.method is None:
+            return Networks(retrained, retrained)
+        weights = {name: value.clone() for name, value in trial_context.context.model.state_dict().items()}
+        return Networks(trial_context.network(lambda: weights), retrained)
+
+    def _network_of(self, trial_context: TrialContext, model: TrainedModel) -> AuditNetwork:
+        return trial_context.network(partial(self._contexts.weights_of, model))
 
 
 def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:

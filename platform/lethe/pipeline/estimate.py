@@ -71,7 +71,10 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
     per_image = 0.0 if trained and tried else _seconds_per_image(plan)
     training_s = fmean(trained) if trained else _training_images(plan) * per_image
     trial_s = fmean(tried) if tried else _trial_images(plan) * per_image
-    confirming_s = fmean(confirmed) if confirmed else trial_s / len(plan.method_searches[0].rounds[0])
+    auditing_s = training_s * sum(audit.training_epochs for audit in plan.study.audits) / plan.study.training.epochs
+    unaudited_s = trial_s / len(plan.method_searches[0].rounds[0])
+    # rows that were confirmed before their study named an audit took less than it takes
+    confirming_s = max(fmean(confirmed), auditing_s) if confirmed else unaudited_s + auditing_s
     to_confirm = plan.confirmations_planned - plan.confirmed
     searching_s = sum(_searching_s(standing, trial_s, plan.study.search.seconds) for standing in plan.standings)
     trying_s = searching_s + to_confirm * confirming_s
@@ -109,14 +112,13 @@ def _resources_of_trials(plan: Plan, store: Store, node_types: Sequence[NodeType
 
 
 def _training_images(plan: Plan) -> float:
-    return (
-        fmean(method_search.scenario.train_count for method_search in plan.method_searches) * plan.study.training.epochs
-    )
+    images = fmean(len(method_search.scenario.everything) for method_search in plan.method_searches)
+    return images * plan.study.training.epochs
 
 
 def _trial_images(plan: Plan) -> float:
     """Count the images of a trial; evaluating one costs about a third of training on it."""
-    per_epoch = fmean(method_search.scenario.train_count for method_search in plan.method_searches) * (1 + 1 / 3)
+    per_epoch = fmean(len(method_search.scenario.everything) for method_search in plan.method_searches) * (1 + 1 / 3)
     epochs = fmean(method_search.choice.longest for method_search in plan.method_searches)
     return per_epoch * epochs * len(plan.method_searches[0].rounds[0])
 

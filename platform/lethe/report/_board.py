@@ -12,6 +12,7 @@ from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
 from lethe.results.views import (
+    AuditVerdictRow,
     BudgetRow,
     ChosenRow,
     ContrastRow,
@@ -43,6 +44,7 @@ class Board:
         budgets: what these searches spent.
         mean_ranks: the ranks of the methods over all boards of the study; the same on each of them.
         fronts: the settings that no other dominates, of searches of several objectives.
+        audits: what the audits say of the rows.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
         duplicate: whether another board has the same title.
@@ -58,6 +60,7 @@ class Board:
     budgets: tuple[BudgetRow, ...]
     mean_ranks: tuple[MeanRankRow, ...]
     fronts: tuple[FrontRow, ...]
+    audits: tuple[AuditVerdictRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
     duplicate: bool = False
@@ -141,6 +144,7 @@ def boards_of(results: Results) -> list[Board]:
     fronts = _by_scenario(
         row for row in to_rows(results.load("front"), FrontRow) if row.current and len(row.objectives) > 1
     )
+    audits = _by_scenario(to_rows(results.load("audit_verdicts"), AuditVerdictRow) if _were_audited(results) else ())
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -154,6 +158,7 @@ def boards_of(results: Results) -> list[Board]:
             tuple(budgets[key]),
             tuple(one for one in mean_ranks if one.study == key[0]),
             tuple(fronts[key]),
+            tuple(audits[key]),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),
         )
@@ -168,8 +173,14 @@ def is_choice(line: LeaderboardRow) -> bool:
     return not line.untuned and line.row not in ("original", "oracle")
 
 
+def _were_audited(results: Results) -> bool:
+    """Return whether an audit has judged anything; the view of verdicts need not be planned where none has."""
+    return len(results.query("select 1 from recorded_measures where test is not null limit 1")) > 0
+
+
 ScenarioRowT = TypeVar(
     "ScenarioRowT",
+    AuditVerdictRow,
     LeaderboardRow,
     ContrastRow,
     FrontRow,

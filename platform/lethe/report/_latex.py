@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from lethe.report._audits import AUDITS_TO_READ, Found, audits_of
 from lethe.report._board import Board, boards_of, is_choice
 from lethe.report._clinical import TO_READ, Cell, Clinic, Table, clinics_of
 from lethe.report._leaderboard import second
@@ -45,7 +46,9 @@ def write_latex(root: StorageRoot, study: str | None, folder: Path, specificatio
     boards = boards_of(results)
     if not boards:
         raise QueryError(f"no confirmed results{f' of study {study}' if study else ''} in {root}, so there is no table")
-    tables = {_file_name(board): _leaderboard(board) + _ranks(board) + _contrasts(board) for board in boards}
+    tables = {
+        _file_name(board): _leaderboard(board) + _ranks(board) + _contrasts(board) + _audits(board) for board in boards
+    }
     effects: dict[str, list[AugmentationRow]] = {}
     for row in to_rows(results.load("augmentation"), AugmentationRow):
         effects.setdefault(row.study, []).append(row)
@@ -132,6 +135,31 @@ def _ranks(board: Board) -> str:
         *("Minus the first [95\\,\\%]", "Closer than"),
     ]
     return "\n" + _table(caption, label, "rlrrrrl", head, body)
+
+
+def _audits(board: Board) -> str:
+    """Write what the audits say of the rows, a line each, and what they are worth; nothing where there were none."""
+    audits = audits_of(board)
+    if audits is None:
+        return ""
+    of, names = board.lines[0], [escaped(one.metric) for one in audits.statistics]
+    caption = (
+        f"{escaped(board.title)}: audits. Means over the seeds, with $p$ in brackets; violations are bold. "
+        f"{escaped(AUDITS_TO_READ)}"
+    )
+    body = [
+        [escaped(line.row), line.overall, *("" if found is None else _found(found) for found in line.found)]
+        for line in audits.rows
+    ]
+    body.append(["Power on the originals", "", *(escaped(one.power) for one in audits.statistics)])
+    body.append(["False alarms among the oracles", "", *(one.false_alarms for one in audits.statistics)])
+    label = f"tab:lethe-{of.study}-{of.scenario[:8]}-audits"
+    return "\n" + _table(caption, label, "ll" + "r" * len(names), ["", "Verdict", *names], body)
+
+
+def _found(found: Found) -> str:
+    text = f"{_minus(found.value)} [{found.p.replace('<', '$<$')}]" if found.p else _minus(found.value)
+    return f"\\textbf{{{text}}}" if found.verdict == "violation" else text
 
 
 _LEGEND: Final = (

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lethe.report._audits import AUDITS_TO_READ, audits_of, violations_in_words, worth_in_words
 from lethe.report._board import Board
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import (
@@ -50,7 +51,7 @@ def print_board(board: Board, console: Console) -> None:
     """Print the table of a board, what it cost, how the rows compare, and what to know beside them."""
     print_rows(board, console)
     compared = _ranked(board) if is_ranked(board) else _contrasts(board, board.contrasts)
-    console.print(Group(*compared, _costs(board), *_optimism(board), *_choices(board)))
+    console.print(Group(*compared, *_audits(board), _costs(board), *_optimism(board), *_choices(board)))
     console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
 
 
@@ -163,6 +164,20 @@ def _tuning(line: LeaderboardRow, budget: BudgetRow | None) -> str:
     if budget is not None and (budget.settings, budget.runs) != (tried, line.tuning_trials):
         of = f" ({count(budget.settings, 'setting')}, {count(budget.runs, 'run')})"
     return f"{count(tried, 'trial')}{raced}{of} in {line.tuning_seconds:.0f} s"
+
+
+def _audits(board: Board) -> list[RenderableType]:
+    """Write the verdict of the audits on each row, and what they are worth."""
+    audits = audits_of(board)
+    if audits is None:
+        return []
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("audits", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("violation by")
+    for one in audits.rows:
+        table.add_row(Text(visible(one.row)), one.overall, Text(visible(violations_in_words(audits, one))))
+    return [table, Text(worth_in_words(audits), style="dim"), Text(AUDITS_TO_READ, style="dim")]
 
 
 def _optimism(board: Board) -> list[Table]:

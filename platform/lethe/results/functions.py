@@ -4,8 +4,10 @@ t_quantile(n, share)            quantile of Student's t for the mean of n values
 t_pvalue(mean, sd, n)           two-sided p of the mean's being zero; null below two values
 seeds_to_decide(mean, sd, n, margin)    how many seeds would decide, if mean and sd are the true ones
 energy_test(unlearned, oracles)         energy distance of two lists of vectors, with its permutation p
+compare_ensembles(unlearned, oracles)   KLoM, U-LiRA and forgetting quality of two lists of models' confidences
 """
 
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 import duckdb
@@ -15,6 +17,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 from scipy.special import stdtr, stdtrit
 
 from unlearning.energy import energy_test
+from unlearning.ensembles import Comparison, compare
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -40,8 +43,10 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
         null_handling=FunctionNullHandling.SPECIAL,
     )
     connection.create_function("energy_test", _energy_test, ["double[][]", "double[][]"], _ENERGY)
+    connection.create_function("compare_ensembles", _compare_ensembles, ["double[][]", "double[][]"], _COMPARISON)
 
 
+_COMPARISON: Final = duckdb.struct_type({field.name: "double" for field in fields(Comparison)})
 _ENERGY: Final = duckdb.struct_type({"distance": "double", "p": "double", "least_p": "double"})
 
 
@@ -79,6 +84,10 @@ def _t_pvalue(means: pa.ChunkedArray, deviations: pa.ChunkedArray, counts: pa.Ch
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(sd > 0, np.abs(mean) / (sd / np.sqrt(n)), np.where(mean == 0, 0.0, np.inf))
     return pa.array(np.where(n > 1, 2 * stdtr(np.maximum(n - 1, 1), -t), np.nan), from_pandas=True)
+
+
+def _compare_ensembles(unlearned: list[list[float]], oracles: list[list[float]]) -> dict[str, float]:
+    return asdict(compare(np.array(unlearned), np.array(oracles)))
 
 
 def _energy_test(unlearned: list[list[float]], oracles: list[list[float]]) -> dict[str, Any]:

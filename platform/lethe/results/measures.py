@@ -11,7 +11,7 @@ from typing import Any
 
 from lethe.results.metric_columns import CLASS_COLUMNS, METRIC_COLUMNS
 from lethe.results.rows import ConfirmationRow, MeasureRow
-from unlearning.audits import AUDITS, Audit
+from unlearning.audits import AUDITS, Audit, Statistic
 from unlearning.families import Package
 from unlearning.metrics import BUILT_IN, METRICS, Measure, Metric
 
@@ -41,7 +41,8 @@ def measure_rows(
         audits: those that the measures beyond the metrics are of.
     """
     packages = {metric.name: _named(METRICS.package_of(metric)) for metric in (*BUILT_IN.values(), *further)}
-    packages |= {name: _named(AUDITS.package_of(type(audit))) for audit in audits for name in audit.metrics}
+    of_audits = {name: (audit, statistic) for audit in audits for name, statistic in audit.metrics.items()}
+    packages |= {name: _named(AUDITS.package_of(type(audit))) for name, (audit, _) in of_audits.items()}
     return [
         MeasureRow(
             study=confirmation.study,
@@ -57,9 +58,18 @@ def measure_rows(
             low=one.value.low,
             high=one.value.high,
             n=one.value.n,
+            **_judging(of_audits.get(one.metric)),
         )
         for one in measures
     ]
+
+
+def _judging(found_by: tuple[Audit, Statistic] | None) -> dict[str, Any]:
+    """Fill the columns of what an audit found."""
+    if found_by is None:
+        return {}
+    audit, statistic = found_by
+    return {"audit": audit.name, "test": statistic.test}
 
 
 def _named(package: Package | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -394,7 +394,10 @@ class MeasureRow:
     ] = None
     split: Annotated[
         str | None,
-        Column("", "images looked at: 'forget', 'retain', 'train', 'val' or 'test'; null where it is none of them"),
+        Column(
+            "",
+            "images looked at: 'forget', 'retain', 'control', 'train', 'val' or 'test'; null: none of them",
+        ),
     ] = None
     class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")] = None
     value: Annotated[
@@ -403,6 +406,15 @@ class MeasureRow:
     low: Annotated[float | None, Column("", "lower end of the interval that the metric gives; null without one")] = None
     high: Annotated[float | None, Column("", "upper end of that interval")] = None
     n: Annotated[int | None, Column("images", "images that the value is computed from; null where none are")] = None
+    audit: Annotated[str | None, Column("", "audit that found it; null for metrics")] = None
+    test: Annotated[
+        Literal["p-value", "difference"] | None,
+        Column(
+            "",
+            "how it judges the model: it is a 'p-value', or its 'difference' to the oracles' is tested; null where it "
+            "judges nothing",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

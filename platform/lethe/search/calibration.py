@@ -298,10 +298,8 @@ def _row(
     seconds = _seconds(samples)
     total = samples[0].total_bytes
     together = max(sample.memory_bytes for sample in samples) * (1 if total else len(samples))
-    steps = math.ceil(
-        method_search.scenario.train_count
-        / getattr(method_search.choice.example, "batch_size", method_search.scenario.train_count)
-    )
+    images = len(method_search.scenario.everything)
+    steps = math.ceil(images / getattr(method_search.choice.example, "batch_size", images))
     failed = next((sample for sample in samples if sample.failure), None)
     memory = total or node_type.memory_bytes
     against = ""

@@ -6,12 +6,14 @@ from typing import Annotated, Literal, Self
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
     model_validator,
 )
 
+from lethe.study._bundles import unbundled
 from lethe.study._listed import Listed
 from lethe.study._method_choice import MethodChoice
 from lethe.study._search_options import Search
@@ -167,10 +169,11 @@ class Study(Options):
         description="names of metrics from plug-ins that each confirmation measures beside the built-in ones; a metric "
         "that is named later confirms again, and trains and searches nothing",
     )
-    audits: Annotated[tuple[AnyAudit, ...], Listed] = Field(
+    audits: Annotated[tuple[AnyAudit, ...], Listed, BeforeValidator(unbundled)] = Field(
         (),
-        description="attacks and tests that each confirmation runs on its model, with their options; one that is added "
-        "later confirms again, trains only the models that it requires, and searches nothing",
+        description="attacks and tests that each confirmation runs on its model: a list of them with their options, or "
+        "a bundle, `quick` (trains nothing), `standard` or `full`; one that is added later confirms again, trains only "
+        "the models that it requires, and searches nothing",
     )
     search: Search = Field(Search(), description="how the settings of the methods are searched")
     seeds: Seeds = Field(Seeds(), description="training seeds to choose settings on, and others to report on")

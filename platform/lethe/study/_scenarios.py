@@ -90,7 +90,7 @@ class Scenario:
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the scenario, regardless of names; the training seeds follow from the study's seed."""
-        return fingerprint({**self.trained_on, "forget": self.forget_hash, "study_seed": self.study_seed})
+        return fingerprint({**self.trained_on, **self._asked, "study_seed": self.study_seed})
 
     @cached_property
     def stream(self) -> str:
@@ -100,7 +100,7 @@ class Scenario:
         was called first.
         """
         options = {("arm" if name == "augmentation" else name): value for name, value in self._options.items()}
-        return fingerprint({**options, "forget": self.forget_hash, "study_seed": self.study_seed})
+        return fingerprint({**options, **self._asked, "study_seed": self.study_seed})
 
     @property
     def title(self) -> str:
@@ -138,8 +138,13 @@ class Scenario:
 
     @cached_property
     def everything(self) -> Subset:
-        """All train images, which the original is trained on."""
-        return Subset(torch.arange(self.train_count), self.train_count)
+        """D, which the original is trained on: all train images but those of the control half."""
+        return self.control.rest
+
+    @cached_property
+    def control(self) -> Subset:
+        """The control half, which no model is trained on; mostly empty."""
+        return Subset(self.forget.control_C, self.train_count)
 
     @cached_property
     def forgotten(self) -> Subset:
@@ -159,6 +164,11 @@ class Scenario:
             "source_version": self.source.version,
             "augmentation_version": AUGMENTATIONS[self.augmentation].version,
         }
+
+    @property
+    def _asked(self) -> dict[str, object]:
+        control = {"control": self.control.hash} if len(self.control) else {}
+        return {"forget": self.forget_hash, **control}
 
     @property
     def _options(self) -> dict[str, object]:
@@ -314,14 +324,15 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     """Expand a study over its data, augmentations, forget requests and methods, in the order of its file.
 
     Raises:
-        DataError: a forget request does not fit its data, two scenarios are the same under different names, a method
-            can do nothing for a request (all methods and requests at once), or is to rewind where val lacks the classes
-            that are to be forgotten from.
+        DataError: a forget request does not fit its data, two scenarios are the same under different names, an audit
+            needs a control half and no request has one, a method can do nothing for a request (all methods and requests
+            at once), or is to rewind where val lacks the classes that are to be forgotten from.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
+    _refuse_audits_without_control(scenarios, study)
     _refuse_rewinding(scenarios, study, datasets)
     settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
     found: list[MethodSearch] = []
@@ -356,11 +367,22 @@ def _refuse_twice(scenarios: Iterable[Scenario]) -> None:
             )
 
 
+def _refuse_audits_without_control(scenarios: Iterable[Scenario], study: Study) -> None:
+    """Refuse audits of the control half where no request has one."""
+    audits = [audit.name for audit in study.audits if audit.needs_control]
+    if audits and not any(scenario.request.has_control for scenario in scenarios):
+        raise DataError(
+            f"audits: {', '.join(audits)}: compares the images to be forgotten with a control half, and no forget "
+            f"request keeps one; wanted a request such as {{kind: random, fraction: 0.1, control: true}}, got "
+            f"{', '.join(request.label for request in study.forget)}"
+        )
+
+
 def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None:
     faults = [
         f"{one.row}, {one.scenario.dataset}, forget {one.scenario.request.label}: {fault}"
         for one in method_searches
-        for fault in one.choice.faults(len(one.scenario.forgotten), one.scenario.train_count)
+        for fault in one.choice.faults(len(one.scenario.forgotten), len(one.scenario.everything))
     ]
     if faults:
         raise DataError("\n".join(dict.fromkeys(faults)))

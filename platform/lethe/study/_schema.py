@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from lethe.study._method_choice import DEFAULT, MethodChoice
 from lethe.study._model import Study
+from unlearning.audits import BUNDLES
 from unlearning.methods import METHODS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -25,12 +26,20 @@ def json_schema() -> dict[str, Any]:
     for members in (keys["network"]["oneOf"], keys["data"]["items"]["oneOf"], keys["audits"]["items"]["oneOf"]):
         definitions |= {one["title"]: one.copy() for one in members}
         members[:] = [{"$ref": f"#/$defs/{one['title']}"} for one in members]
+    keys["audits"] = _or_bundle(keys["audits"])
     definitions["Choices"] = {"description": definitions["Choices"]["description"], **_choices(definitions["Choices"])}
     for definition in definitions.values():
         _name_itself(definition)
     described = {"$schema": DIALECT, "title": "A study of Lethe", **schema, "$defs": definitions}
     described["description"] = "What `lethe run` does; docs/study.md explains every key."
     return dict(_without_titles(described))
+
+
+def _or_bundle(audits: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the audits: a list of them, or the name of a bundle."""
+    about = {key: value for key, value in audits.items() if key in ("description", "default")}
+    listed = {key: value for key, value in audits.items() if key not in about}
+    return about | {"oneOf": [{"enum": list(BUNDLES)}, listed]}
 
 
 def _method(schema: dict[str, Any], definitions: dict[str, Any], keep: dict[str, Any]) -> dict[str, Any]:

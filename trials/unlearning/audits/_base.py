@@ -5,10 +5,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from unlearning.metrics import Direction, Evaluation, Value
+from torch import Tensor
+
+from unlearning.audits._network import Networks
+from unlearning.errors import InputError
+from unlearning.metrics import Direction, Evaluation, Group, Value
 from unlearning.options import Options
 
 PoolSubset = Literal["train", "retain"]
+
+Test = Literal["p-value", "difference"]
+"""How a statistic judges a model: it is a p-value itself, or its difference to the oracles' is tested."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,13 @@ class Statistic:
         meaning: one phrase for people.
         unit: ``fraction``, or another; empty where there is none.
         direction: ``oracle`` where the target is the oracle's value, else whether ``higher`` or ``lower`` is better.
+        test: how it judges the model; None where it is there to be read.
     """
 
     meaning: str
     unit: str = "fraction"
     direction: Direction = "oracle"
+    test: Test | None = "difference"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +65,7 @@ class Evidence:
         class_names: one per class, K of them.
         pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`.
         seed: of everything that the audit draws; a model and its oracle share it.
+        inside: the networks of these models, where the audit says that it needs them.
     """
 
     audited: Evaluation
@@ -63,6 +73,29 @@ class Evidence:
     class_names: tuple[str, ...]
     pools: Mapping[str, tuple[Evaluation, ...]]
     seed: int
+    inside: Networks | None = None
+
+    @property
+    def networks(self) -> Networks:
+        """The networks of these models.
+
+        Raises:
+            InputError: (a ``ValueError``) the audit does not say that it needs them.
+        """
+        if self.inside is None:
+            raise InputError("an audit that reads networks sets needs_network = True")
+        return self.inside
+
+    def images(self, group: Group) -> Tensor:
+        """Return the images of a group, uint8, (N, C, H, W), on the network's device, in the order of `audited.of`.
+
+        Raises:
+            InputError: as `networks`.
+        """
+        images = self.networks.audited.images
+        if group in ("train", "val", "test"):
+            return images[group]
+        return images["train"][self.audited.subsets[group].to(images["train"].device)]
 
 
 Finding = tuple[str, Value]
@@ -78,12 +111,16 @@ class Audit(Options, ABC):
         version: raised by hand when the same options come to mean other values; the audit is then run again.
         source: the paper, or where its definition is kept.
         statistics: what it may find, by name; rows call a statistic ``AUDIT_STATISTIC``.
+        needs_control: whether it finds nothing where the forget request has no control half.
+        needs_network: whether it looks into networks, which `Evidence.networks` then has.
     """
 
     title: ClassVar[str]
     version: ClassVar[int] = 1
     source: ClassVar[str]
     statistics: ClassVar[Mapping[str, Statistic]]
+    needs_control: ClassVar[bool] = False
+    needs_network: ClassVar[bool] = False
 
     name: str
 
@@ -91,6 +128,11 @@ class Audit(Options, ABC):
     def pools(self) -> Mapping[str, ModelPool]:
         """The trained models that it requires beside the audited one, by a name of its own; none by default."""
         return {}
+
+    @property
+    def training_epochs(self) -> int:
+        """How many epochs it trains a copy of each audited model for, which `lethe plan` shows."""
+        return 0
 
     def misfit(self, class_names: tuple[str, ...]) -> str | None:
         """Return why the options do not fit data of these classes; None where they do, as by default."""

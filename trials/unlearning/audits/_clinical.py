@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar, Final, Literal
 
 import torch
@@ -16,8 +17,11 @@ from unlearning.clinical import PairedCounts, flips, missed, point_reaching, pos
 
 _PER_1000: Final = "test images per 1,000"
 
+_shown: Final = partial(Statistic, test=None)
+"""Makes a statistic that is read beside the others and is no test of forgetting."""
+
 _COSTS: Final = {
-    f"cost_{ratio}": Statistic(
+    f"cost_{ratio}": _shown(
         f"expected cost where a missed critical image costs {ratio} x a false alarm; 1 is the best constant decision",
         "",
     )
@@ -40,41 +44,39 @@ class Clinical(Audit):
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Maier-Hein et al., Metrics reloaded, Nature Methods 2024; docs/methods.md"
     statistics: ClassVar[Mapping[str, Statistic]] = {
-        "sensitivity": Statistic("share of a class's test images that are called it, by the largest logit"),
-        "specificity": Statistic("share of the other test images that are not called it, by the largest logit"),
-        "point_sensitivity": Statistic("sensitivity at the operating point fixed on the original's validation images"),
-        "point_specificity": Statistic("specificity at the same operating point"),
-        "auroc": Statistic("area under the ROC curve of a class against the rest; of all classes, their mean"),
-        "log_loss": Statistic("mean of -log of the true class's probability on test images", "nats"),
-        "brier": Statistic("mean squared distance of the probabilities from the truth, summed over classes", ""),
-        "temperature": Statistic("temperature that corrects the probabilities, fitted on validation images", ""),
-        "temperature_ratio": Statistic("the same divided by the original's; above 1: surer than it was", ""),
-        "calibration_loss": Statistic("log loss on test images that the temperature saves", "nats"),
-        "worst_class_sensitivity": Statistic("smallest sensitivity of a class, by the largest logit"),
-        "worst_third_sensitivity": Statistic(
+        "sensitivity": _shown("share of a class's test images that are called it, by the largest logit"),
+        "specificity": _shown("share of the other test images that are not called it, by the largest logit"),
+        "point_sensitivity": _shown("sensitivity at the operating point fixed on the original's validation images"),
+        "point_specificity": _shown("specificity at the same operating point"),
+        "auroc": _shown("area under the ROC curve of a class against the rest; of all classes, their mean"),
+        "log_loss": _shown("mean of -log of the true class's probability on test images", "nats"),
+        "brier": _shown("mean squared distance of the probabilities from the truth, summed over classes", ""),
+        "temperature": _shown("temperature that corrects the probabilities, fitted on validation images", ""),
+        "temperature_ratio": _shown("the same divided by the original's; above 1: surer than it was", ""),
+        "calibration_loss": _shown("log loss on test images that the temperature saves", "nats"),
+        "worst_class_sensitivity": _shown("smallest sensitivity of a class, by the largest logit"),
+        "worst_third_sensitivity": _shown(
             "smallest share recognised of the easiest, middle and hardest third of test images, by other oracles' loss"
         ),
-        "sensitivity_difference": Statistic("sensitivity of a class minus the oracle's on the same images", ""),
-        "noninferior": Statistic(
+        "sensitivity_difference": _shown("sensitivity of a class minus the oracle's on the same images", ""),
+        "noninferior": _shown(
             "whether the 97.5 % bound of this difference lies above -margin; of all classes, whether for each"
         ),
-        "flips": Statistic("test images with another decision than the oracle's", _PER_1000, "lower"),
-        "churn": Statistic("test images that the paired oracle decides otherwise than other oracles", _PER_1000),
-        "flips_beyond_churn": Statistic(
+        "flips": _shown("test images with another decision than the oracle's", _PER_1000, "lower"),
+        "churn": _shown("test images that the paired oracle decides otherwise than other oracles", _PER_1000),
+        "flips_beyond_churn": _shown(
             "test images with another decision than other oracles', minus the churn", _PER_1000, "lower"
         ),
-        "critical_sensitivity": Statistic(
+        "critical_sensitivity": _shown(
             "share of critical test images called critical, at their operating point from the original"
         ),
-        "critical_specificity": Statistic("share of the other test images not called critical, at the same point"),
-        "critical_auroc": Statistic("area under the ROC curve of the critical classes against the rest"),
-        "critical_sensitivity_difference": Statistic("critical sensitivity minus the oracle's, same images", ""),
-        "critical_noninferior": Statistic("whether the 97.5 % bound of this difference lies above -margin"),
-        "critical_flips": Statistic("test images that the oracle calls critical and the model not", _PER_1000, "lower"),
-        "critical_churn": Statistic(
-            "test images that other oracles call critical and the paired oracle not", _PER_1000
-        ),
-        "critical_flips_beyond_churn": Statistic(
+        "critical_specificity": _shown("share of the other test images not called critical, at the same point"),
+        "critical_auroc": _shown("area under the ROC curve of the critical classes against the rest"),
+        "critical_sensitivity_difference": _shown("critical sensitivity minus the oracle's, same images", ""),
+        "critical_noninferior": _shown("whether the 97.5 % bound of this difference lies above -margin"),
+        "critical_flips": _shown("test images that the oracle calls critical and the model not", _PER_1000, "lower"),
+        "critical_churn": _shown("test images that other oracles call critical and the paired oracle not", _PER_1000),
+        "critical_flips_beyond_churn": _shown(
             "test images that other oracles call critical and the model not, minus the critical churn",
             _PER_1000,
             "lower",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic, metric_name
+from unlearning.audits._network import Networks
 from unlearning.errors import UnlearningError
 from unlearning.metrics import Evaluation, Measure
 from unlearning.seeds import derive
@@ -21,6 +22,7 @@ def audit_measures(
     *,
     original: Evaluation,
     class_names: tuple[str, ...],
+    networks: Networks | None = None,
 ) -> list[Measure]:
     """Run an audit on a model; a model and its oracle, which have one seed, meet the same draws.
 
@@ -28,11 +30,12 @@ def audit_measures(
         pools: the models that the audit requires, by the names of `Audit.pools`.
         original: the audited model's, of the same training seed.
         class_names: one per class.
+        networks: those of all these models; an audit that does not say that it needs them does not see them.
 
     Raises:
         AuditError: the audit raised.
         ValueError: the audit does not say what it is, its options do not fit the classes, a pool is not as large as it
-            requires, or it gives a value that it does not announce.
+            requires, it needs networks and there are none, or it gives a value that it does not announce.
     """
     if fault := fault_of(audit):
         raise ValueError(f"audit '{audit.name}': {fault}")
@@ -41,7 +44,10 @@ def audit_measures(
     wanted, got = {name: pool.models for name, pool in audit.pools.items()}, {name: len(pools[name]) for name in pools}
     if wanted != got:
         raise ValueError(f"audit '{audit.name}': wanted pools of {wanted} models, got {got}")
-    evidence = Evidence(audited, original, class_names, pools, seed=derive(audited.seed, "audit", audit.name))
+    if audit.needs_network and networks is None:
+        raise ValueError(f"audit '{audit.name}': wanted networks, which it needs, got none")
+    seed, inside = derive(audited.seed, "audit", audit.name), networks if audit.needs_network else None
+    evidence = Evidence(audited, original, class_names, pools, seed, inside)
     return [
         Measure(metric_name(audit, statistic), audit.version, value) for statistic, value in _checked(audit, evidence)
     ]

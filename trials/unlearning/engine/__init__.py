@@ -1,6 +1,6 @@
 """The one engine that trainings, saliency and unlearning methods compute with: passes, optimisers, CUDA graphs."""
 
-from unlearning.engine._engine import DataPass, Engine, OptimizerName, Precision, unit_interval
+from unlearning.engine._engine import DataPass, Engine, OptimizerName, Precision, autocast, unit_interval
 from unlearning.engine._gradients import gradients_along, sum_gradients
 from unlearning.engine._steps import Batch, Step, StepPass, StepRule, Stream, clipped, flat_norm
 
@@ -14,6 +14,7 @@ __all__ = [
     "StepPass",
     "StepRule",
     "Stream",
+    "autocast",
     "clipped",
     "flat_norm",
     "gradients_along",

@@ -94,7 +94,7 @@ class AMUN(DescentMethod):
         task = context.task
         labels_M = torch.cat([task.labels_N, epoch.prepared])
         shown_M = torch.ones(len(labels_M), dtype=torch.bool)
-        shown_M[: len(task.forget_N)] = ~task.forget_N | (self.images != "adversarial")
+        shown_M[: len(task.forget_N)] = task.in_retain if self.images == "adversarial" else task.in_train
         indices_M = self.shuffle(shown_M.nonzero().flatten(), epoch)
         stream = replace(Stream.cut(indices_M, labels_M[indices_M], self.batch_size), added=len(epoch.prepared) > 0)
         return [StepPass((stream,), descend)]

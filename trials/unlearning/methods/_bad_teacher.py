@@ -64,7 +64,7 @@ class BadTeacher(DescentMethod):
         context.engine.teach("original")
         context.engine.teach("random", self.random_teacher(context, seed))
         task = context.task
-        count = max(1, int(self.retain_share * int((~task.forget_N).sum())))
+        count = max(1, int(self.retain_share * int(task.in_retain.sum())))
         shown_N = task.forget_N.clone()
         shown_N[task.retain_sample(count, generator(seed, "retain share"))] = True
         return shown_N

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -23,11 +24,24 @@ class ForgetTask:
         labels_N: int64, true labels of the training split, on the CPU.
         forget_N: bool, True where a training image belongs to D_f.
         classes: K.
+        control_N: bool, True where a training image belongs to neither D_f nor D_r, and no model was trained on it;
+            None: there are none.
     """
 
     labels_N: Tensor
     forget_N: Tensor
     classes: int
+    control_N: Tensor | None = None
+
+    @cached_property
+    def in_train(self) -> Tensor:
+        """Bool, True where a training image belongs to D, which the original was trained on."""
+        return torch.ones_like(self.forget_N) if self.control_N is None else ~self.control_N
+
+    @cached_property
+    def in_retain(self) -> Tensor:
+        """Bool, True where a training image belongs to D_r."""
+        return self.in_train & ~self.forget_N
 
     def forget_pass(self, order_N: Tensor) -> DataPass:
         """Return one pass over D_f with its true labels, in this order."""
@@ -35,11 +49,11 @@ class ForgetTask:
 
     def retain_pass(self, order_N: Tensor) -> DataPass:
         """Return one pass over D_r with its true labels, in this order."""
-        return self._pass(order_N[~self.forget_N[order_N]])
+        return self._pass(order_N[self.in_retain[order_N]])
 
     def retain_sample(self, count: int, random: torch.Generator) -> Tensor:
         """Draw so many images of D_r, or all where there are fewer: indices, int64."""
-        retain_R = (~self.forget_N).nonzero().flatten()
+        retain_R = self.in_retain.nonzero().flatten()
         return retain_R[torch.randperm(len(retain_R), generator=random)[:count]]
 
     def _pass(self, indices_M: Tensor) -> DataPass:

@@ -20,16 +20,15 @@ def of_forget_and_train(context: UnlearningContext, importance: Importance, batc
     """
     if importance == "image":
         return [_required(context, name) for name in FISHERS]
-    return [batch_fisher(context, part_N, batch_size) for part_N in (context.task.forget_N, context.task.forget_N >= 0)]
+    return [batch_fisher(context, part_N, batch_size) for part_N in (context.task.forget_N, context.task.in_train)]
 
 
 def of_forget_and_retain(context: UnlearningContext, importance: Importance, batch_size: int) -> list[list[Tensor]]:
     """Return the diagonal Fisher information of the network on D_f and on D_r; see `of_forget_and_train`."""
     if importance == "batch":
-        forget_N = context.task.forget_N
-        return [batch_fisher(context, part_N, batch_size) for part_N in (forget_N, ~forget_N)]
+        return [batch_fisher(context, part_N, batch_size) for part_N in (context.task.forget_N, context.task.in_retain)]
     forget, train = (_required(context, name) for name in FISHERS)
-    share = float(context.task.forget_N.double().mean())
+    share = float(context.task.forget_N[context.task.in_train].double().mean())
     retain = [((all_of - share * part) / (1 - share)).clamp(min=0) for part, all_of in zip(forget, train, strict=True)]
     return [forget, retain]
 

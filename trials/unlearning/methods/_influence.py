@@ -61,12 +61,12 @@ class Influence(Method):
 
     def pull(self, context: UnlearningContext) -> Vector:
         """Return v = G_f / n - G_r n_f / (n n_r), from the summed gradients of D_f and D_r."""
-        forget_N, labels_N = context.task.forget_N, context.task.labels_N
-        count, forgotten = len(forget_N), int(forget_N.sum())
+        task = context.task
+        count, forgotten = int(task.in_train.sum()), int(task.forget_N.sum())
         sums = []
-        for part_N in (forget_N, ~forget_N):
+        for part_N in (task.forget_N, task.in_retain):
             indices_M = part_N.nonzero().flatten()
-            stream = Stream.cut(indices_M, labels_N[indices_M], self.batch_size)
+            stream = Stream.cut(indices_M, task.labels_N[indices_M], self.batch_size)
             sums.append(sum_gradients(context.engine, stream, _SUMMED))
         share = forgotten / (count * (count - forgotten))
         return [mine / count - theirs * share for mine, theirs in zip(*sums, strict=True)]

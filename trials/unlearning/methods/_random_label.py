@@ -72,7 +72,8 @@ class RandomLabel(SGDMethod):
 
     def _unweighted(self, task: ForgetTask, labels_N: Tensor, order_N: Tensor) -> list[DataPass]:
         if self.loop == "mixed":
-            return [DataPass(order_N, labels_N[order_N])]
+            both_M = order_N[task.in_train[order_N]]
+            return [DataPass(both_M, labels_N[both_M])]
         forget = task.forget_pass(order_N)
         return [replace(forget, labels_M=labels_N[forget.indices_M]), task.retain_pass(order_N)]
 

@@ -68,7 +68,7 @@ class SSD(Method):
             InputError: alpha is so large that no weight can be selected.
         """
         task = context.task
-        if fault := self.fault(int(task.forget_N.sum()), len(task.forget_N)):
+        if fault := self.fault(int(task.forget_N.sum()), int(task.in_train.sum())):
             raise InputError(f"ssd: {fault}")
         forget, train = of_forget_and_train(context, self.importance, self.batch_size)
         alpha = self._adaptive(task, forget, train) if self.selection == "adaptive" else self.alpha
@@ -83,6 +83,6 @@ class SSD(Method):
         ratios_P = torch.cat(
             [(one / other).nan_to_num(0.0).flatten() for one, other in zip(forget, train, strict=True)]
         )
-        percent = 100 - math.log(1 + 100 * float(task.forget_N.double().mean()))
+        percent = 100 - math.log(1 + 100 * float(task.forget_N[task.in_train].double().mean()))
         rank = math.ceil(percent / 100 * len(ratios_P))
         return float(ratios_P.sort().values[min(max(rank, 1), len(ratios_P)) - 1])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -16,8 +17,8 @@ from unlearning.metrics.membership import Feature, called_nonmember, draw_member
 from unlearning.seeds import generator
 
 Split = Literal["train", "val", "test"]
-Group = Literal["forget", "retain", "train", "val", "test"]
-"""A set of images: D_f and D_r, which make up the train split, or a split."""
+Group = Literal["forget", "retain", "control", "train", "val", "test"]
+"""A set of images: D_f, D_r and the control half, which make up the train split, or a split."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,9 @@ class Evaluation:
         forget_F, retain_R: indices into train, int64.
         nonmembers: the split that the membership attack takes its non-members from.
         seed: of everything that a metric draws; a model and its oracle share it.
+        control_C: indices into train of the images that no model was trained on, int64; mostly empty.
+        unit_N: for each train image the first one of those that are forgotten, kept or left out together (duplicates):
+            int64; None: each by itself.
         oracle: the paired oracle; None where there is nothing to compare with.
         references: the models that the gap is taken to: the paired oracle, or for an oracle those of the other seeds.
     """
@@ -40,6 +44,8 @@ class Evaluation:
     seed: int
     oracle: "Evaluation | None" = None
     references: "tuple[Evaluation, ...]" = ()
+    control_C: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    unit_N: Tensor | None = None
     _groups: dict[Group, Predictions] = field(default_factory=dict, repr=False)
     _losses: dict[Group, Tensor] = field(default_factory=dict, repr=False)
     _called: dict[Feature, Tensor] = field(default_factory=dict, repr=False)
@@ -48,6 +54,11 @@ class Evaluation:
     def classes(self) -> int:
         """The number of classes, K."""
         return self.predictions["train"].logits_NK.shape[1]
+
+    @property
+    def subsets(self) -> Mapping[Group, Tensor]:
+        """The groups of train images: indices into train, int64."""
+        return {"forget": self.forget_F, "retain": self.retain_R, "control": self.control_C}
 
     def of(self, group: Group) -> Predictions:
         """Return the predictions for a group of images.
@@ -81,11 +92,9 @@ class Evaluation:
         return self._called[feature]
 
     def _select(self, group: Group) -> Predictions:
-        if group == "forget":
-            return self.of("train").at(self.forget_F)
-        if group == "retain":
-            return self.of("train").at(self.retain_R)
-        if group not in self.predictions:
-            known = ", ".join(self.predictions)
-            raise ValueError(f"the model was not evaluated on the split '{group}', only on {known}")
-        return self.predictions[group]
+        if group in ("train", "val", "test") and group in self.predictions:
+            return self.predictions[group]
+        if group in self.subsets:
+            return self.of("train").at(self.subsets[group])
+        known = ", ".join((*self.subsets, *self.predictions))
+        raise ValueError(f"the model was not evaluated on '{group}', only on {known}")

@@ -5,24 +5,22 @@ import math
 import pickle
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from unlearning.adversarial import STANDARD, adversarial_images
-from unlearning.data import ImageData, SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
-from unlearning.data.forget import ForgetSet, RandomShare, select
 from unlearning.earlier_weights import UNDONE
 from unlearning.engine import Engine
 from unlearning.fisher import squared_gradients
-from unlearning.methods import ForgetTask, GradientAscent, HeldOut, Method, UnlearningContext
+from unlearning.methods import GradientAscent, HeldOut, Method, UnlearningContext
 from unlearning.models import CNN
 from unlearning.ranges import Choices
 from unlearning.requirements import REQUIREMENTS
 from unlearning.saliency import saliency_scores
-from unlearning.training import Recipe, Training
+from unlearning.testing import _trained
 from unlearning.trial import EpochResult, unlearn
 
 MethodCheck = Callable[[Method], None]
@@ -57,17 +55,19 @@ def gives_its_epochs_in_order_with_finite_losses_and_logits(method: Method) -> N
             assert result.loss is not None, f"it ended before epoch {result.epoch} of {method.epochs}"
             assert math.isfinite(result.loss), f"the loss of epoch {result.epoch} is {result.loss}"
         for split, logits_NK in result.logits.items():
-            shape = (len(_images()[split]), _data().classes)
+            shape = (len(_trained.images()[split]), _trained.data().classes)
             assert logits_NK.shape == shape, f"{split}: wanted logits {shape}, got {tuple(logits_NK.shape)}"
 
 
 def repeats_bit_for_bit_in_a_model_that_was_used_before(method: Method) -> None:
     """Check that a run depends on the original's weights and the seed alone, and leaves those weights as they were."""
-    context, before = _context(method), {name: value.clone() for name, value in _weights().items()}
+    context, before = _context(method), {name: value.clone() for name, value in _trained.weights().items()}
     first = _run(context, method)
     _run(context, GradientAscent(epochs=1, lr=0.1), seed=8)
     assert _same(_run(context, method), first), "a second run from the same seed differs"
-    assert all(torch.equal(_weights()[name], before[name]) for name in before), "it changed the original's weights"
+    assert all(torch.equal(_trained.weights()[name], before[name]) for name in before), (
+        "it changed the original's weights"
+    )
 
 
 def repeats_bit_for_bit_with_augmented_views(method: Method) -> None:
@@ -133,6 +133,18 @@ def declares_ranges_of_its_own_options_whose_ends_it_takes(method: Method) -> No
             kind.model_validate({option: int(end) if whole else end})
 
 
+def leaves_a_control_half_alone(method: Method) -> None:
+    """Check that images which belong to neither D_f nor D_r, and no model was trained on, change nothing."""
+
+    def run_with(pixel: int) -> list[EpochResult]:
+        context = _context(method)
+        context.engine.images_NCHW = context.engine.images_NCHW.clone()
+        context.engine.images_NCHW[_trained.forget().control_C] = pixel
+        return _run(context, method)
+
+    assert _same(run_with(0), run_with(255)), "it looks at images of the control half"
+
+
 METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     has_a_title_a_name_and_a_version,
     survives_being_written_down_and_sent,
@@ -144,58 +156,26 @@ METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     needs_only_what_it_requires,
     has_controls_that_are_methods_and_a_threshold_that_is_a_number,
     declares_ranges_of_its_own_options_whose_ends_it_takes,
+    leaves_a_control_half_alone,
 )
 """What every method must do, each asked of one setting; two epochs are enough."""
 
 
 @cache
-def _data() -> ImageData:
-    return load(Synthetic(train=120, val=30, test=30, size=12, classes=3))
-
-
-@cache
-def _forget() -> ForgetSet:
-    return select(RandomShare(fraction=0.2), _data(), seed=0)
-
-
-@cache
-def _images() -> dict[SplitName, Tensor]:
-    return {split: getattr(_data(), split).images_NCHW for split in get_args(SplitName)}
-
-
-@cache
-def _weights() -> dict[str, Tensor]:
-    """Train an original."""
-    train = _data().train
-    training = Training(
-        CNN(width=4).build(1, _data().classes, seed=0),
-        train.images_NCHW,
-        train.labels_N,
-        torch.arange(len(train)),
-        recipe=Recipe(epochs=2, batch_size=32),
-        augmentation=AUGMENTATIONS["none"],
-        seed=0,
-    )
-    for _ in range(training.recipe.epochs):
-        training.advance()
-    return {name: value.clone() for name, value in training.model.state_dict().items()}
-
-
-@cache
 def _tensors(name: str) -> dict[str, Tensor]:
     """Compute what a method may require of the original."""
-    model = CNN(width=4).build(1, _data().classes, seed=0)
-    model.load_state_dict(_weights())
-    train, forget_F = _data().train, _forget().indices_F
+    model = CNN(width=4).build(1, _trained.data().classes, seed=0)
+    model.load_state_dict(_trained.weights())
+    train, forget_F = _trained.data().train, _trained.forget().indices_F
     if name == "adversarial":
         return adversarial_images(model, train.images_NCHW[forget_F], train.labels_N[forget_F], STANDARD).tensors
     if name == "earlier_weights":
-        earlier = {**_weights(), **CNN(width=4).build(1, _data().classes, seed=1).state_dict()}
+        earlier = {**_trained.weights(), **CNN(width=4).build(1, _trained.data().classes, seed=1).state_dict()}
         return {f"{percent}/{part}": value for percent in UNDONE for part, value in earlier.items()}
     if name == "saliency":
         return saliency_scores(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
-    part = train.images_NCHW, train.labels_N
-    images_MCHW, labels_M = part if name == "fisher_train" else (one[forget_F] for one in part)
+    chosen_N = _trained.task().in_train if name == "fisher_train" else _trained.task().forget_N
+    images_MCHW, labels_M = train.images_NCHW[chosen_N], train.labels_N[chosen_N]
     sums = squared_gradients(model, images_MCHW, labels_M)
     return {parameter: value / len(labels_M) for parameter, value in sums.items()}
 
@@ -206,23 +186,17 @@ def _required(method: Method) -> dict[str, Any]:
 
 def _context(method: Method, augmentation: AugmentationName = "none") -> UnlearningContext:
     """Make a context with what a method needs, whose model has weights of its own until a run loads the original's."""
-    train, classes = _data().train, _data().classes
-    model = CNN(width=4).build(1, classes, seed=5)
-    forget_N = torch.zeros(len(train), dtype=torch.bool).index_fill_(0, _forget().indices_F, True)
-    engine = Engine(model, train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
-    val = _data().val
-    return UnlearningContext(
-        engine,
-        ForgetTask(train.labels_N, forget_N, classes),
-        _required(method),
-        HeldOut(val.images_NCHW, val.labels_N),
-    )
+    data = _trained.data()
+    model = CNN(width=4).build(1, data.classes, seed=5)
+    engine = Engine(model, data.train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
+    held_out = HeldOut(data.val.images_NCHW, data.val.labels_N)
+    return UnlearningContext(engine, _trained.task(), _required(method), held_out)
 
 
 def _run(
     context: UnlearningContext, method: Method, seed: int = _SEED, *, every_epoch: bool = True
 ) -> list[EpochResult]:
-    return list(unlearn(context, _weights(), method, seed, _images(), every_epoch=every_epoch))
+    return list(unlearn(context, _trained.weights(), method, seed, _trained.images(), every_epoch=every_epoch))
 
 
 def _same(ours: list[EpochResult], theirs: list[EpochResult]) -> bool:

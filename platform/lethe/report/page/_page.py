@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from lethe.report import _clinical as clinical
+from lethe.report._audits import AUDITS_TO_READ, audits_of
 from lethe.report._board import Board
 from lethe.report._notes import notes_of
 from lethe.report._numbers import count
@@ -118,6 +119,8 @@ def _template() -> Any:
         "script": Markup(_file("page.js")),
         "plotly": Markup(get_plotlyjs()),
         "MEAN_RANKS_TO_READ": MEAN_RANKS_TO_READ,
+        "AUDITS_TO_READ": AUDITS_TO_READ,
+        "audits_of": audits_of,
         "families_in_words": families_in_words,
         "notes_of": notes_of,
         "clinical": clinical,

@@ -3,6 +3,7 @@
 from typing import Final
 
 from lethe.results.views._asked import ASKED
+from lethe.results.views._audit_verdicts import AUDIT_VERDICTS, POWER, AuditVerdictRow
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import LEVEL, View
 from lethe.results.views._budgets import BUDGETS, BudgetRow
@@ -12,6 +13,7 @@ from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
+from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._front import FRONT, FrontRow
 from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
@@ -34,6 +36,8 @@ VIEWS: Final[dict[str, View]] = {
     "deviations": DEVIATIONS,
     "joint_tests": JOINT_TESTS,
     "metric_summary": METRIC_SUMMARY,
+    "audit_verdicts": AUDIT_VERDICTS,
+    "ensembles": ENSEMBLES,
     "clinical": CLINICAL,
     "chosen": CHOSEN,
     "optimism": OPTIMISM,
@@ -55,7 +59,9 @@ VIEWS: Final[dict[str, View]] = {
 __all__ = [
     "CLINICAL_PREFIX",
     "LEVEL",
+    "POWER",
     "VIEWS",
+    "AuditVerdictRow",
     "AugmentationRow",
     "BudgetRow",
     "ChosenRow",
@@ -63,6 +69,7 @@ __all__ = [
     "ContrastRow",
     "CostRow",
     "DeviationRow",
+    "EnsembleRow",
     "FailureRow",
     "FrontRow",
     "JointTestRow",

@@ -48,7 +48,8 @@ from_columns as (from of_epochs union all by name from of_trials union all by na
 from recorded_measures
 union all
 select study, unit_kind, unit_id, epoch, training_seed, metric, null as version, null as package,
-    case metric {_SPLITS} end as split, class_index, value, null as low, null as high, null as n
+    case metric {_SPLITS} end as split, class_index, value, null as low, null as high, null as n,
+    null as audit, null as test
 from from_columns
 """,
 )

@@ -1,5 +1,9 @@
 """Every metric of every row of a board: its mean over the reporting seeds, and how far that is from the oracles'.
 
+A mean over the forget set, such as an error or an area, is linear in the share of it that a model was trained on, as
+far as images do not help each other. So the way back from the oracles to the originals is read as a dose: the share of
+the forget set that would explain the value.
+
 A metric needs no column of its own to be here. Values of two versions of a metric are never averaged.
 """
 
@@ -31,6 +35,18 @@ class _Summary:
         float | None, Column("", f"lower end of the difference's 95 % interval; null below {FEWEST} seeds")
     ]
     difference_high: Annotated[float | None, Column("", "upper end of the same interval")]
+    dose: Annotated[
+        float | None,
+        Column(
+            "",
+            "share of the forget set that would explain the value if it were still in: 0 as the oracles, 1 as the "
+            "originals, linear between; null for these two, and where the originals' difference is not clear of 0",
+        ),
+    ]
+    dose_low: Annotated[
+        float | None, Column("", f"lower end of its 95 % interval over the seeds; null below {FEWEST} seeds")
+    ]
+    dose_high: Annotated[float | None, Column("", "upper end of the same interval")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +77,25 @@ summed as (
         avg(of_oracle) filter (gained is not null) as oracle_mean,
         avg(gained) as difference, {half_width("gained")} as difference_reach
     from paired group by all
+),
+anchored as (
+    select *,
+        any_value(difference) filter (row = 'original') over of_metric as of_originals,
+        row not in ('original', 'oracle')
+            and any_value(abs(difference) > difference_reach) filter (row = 'original') over of_metric as clear
+    from summed
+    window of_metric as (partition by study, scenario, metric, version, split, class_index)
+),
+dosed as (
+    select *, case when clear then difference / of_originals end as dose,
+        case when clear then abs(difference_reach / of_originals) end as dose_reach
+    from anchored
 )
 select {SCENARIO}, row, metric, version, split, class_index, seeds, mean, mean - reach as low, mean + reach as high,
     oracle_mean, difference, difference - difference_reach as difference_low,
-    difference + difference_reach as difference_high
-from summed
+    difference + difference_reach as difference_high,
+    dose, dose - dose_reach as dose_low, dose + dose_reach as dose_high
+from dosed
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row,
     metric, version, split, class_index nulls first
 """,

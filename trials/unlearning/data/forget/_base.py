@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -18,10 +19,12 @@ class Asked:
     Attributes:
         indices_M: int64, (M,), in any order; an index may come more than once.
         notes: what a person should know of the request, a sentence each.
+        control_M: int64, (M,): images that no model may be trained on, with which those to be forgotten are compared.
     """
 
     indices_M: Tensor
     notes: tuple[str, ...] = ()
+    control_M: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
 
 
 class ForgetRequest(Options, ABC):
@@ -31,6 +34,11 @@ class ForgetRequest(Options, ABC):
     @abstractmethod
     def label(self) -> str:
         """What reports call the request."""
+
+    @property
+    def has_control(self) -> bool:
+        """Whether it keeps images out of every model, to compare those to be forgotten with."""
+        return False
 
     @abstractmethod
     def asked(self, data: ImageData, random: torch.Generator) -> Asked:
@@ -51,15 +59,47 @@ def draw(candidates_M: Tensor, fraction: float, duplicate_of_N: Tensor, random: 
     Returns:
         int64, at most round(fraction M) of the candidates, in the order of the draw.
     """
+    drawn = _drawn_groups(candidates_M, fraction, duplicate_of_N, random)
+    return _indices(index for group in drawn for index in group)
+
+
+def draw_halves(
+    candidates_M: Tensor, fraction: float, duplicate_of_N: Tensor, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw the share of the candidates and, of as many groups of duplicates, a second share like it.
+
+    Of the groups drawn for both, each half is as likely as any other to be the first. So the two are exchangeable, and
+    that is what an exact test between them leans on.
+
+    Returns:
+        int64, the two halves; each has as many groups as the other, and about round(fraction M) images.
+    """
+    groups = _drawn_groups(candidates_M, 2 * fraction, duplicate_of_N, random)
+    half = len(groups) // 2
+    order = torch.randperm(2 * half, generator=random).tolist()
+    first, second = (
+        _indices(index for position in part for index in groups[position]) for part in (order[:half], order[half:])
+    )
+    return first, second
+
+
+def _drawn_groups(
+    candidates_M: Tensor, fraction: float, duplicate_of_N: Tensor, random: torch.Generator
+) -> list[list[int]]:
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for index, first in zip(candidates_M.tolist(), duplicate_of_N[candidates_M].tolist(), strict=True):
         groups[first].append(index)
     in_order = list(groups.values())
-    wanted, drawn = round(fraction * len(candidates_M)), list[int]()
+    wanted, count, drawn = round(fraction * len(candidates_M)), 0, list[list[int]]()
     for position in torch.randperm(len(in_order), generator=random).tolist():
-        if len(drawn) + len(in_order[position]) <= wanted:
-            drawn += in_order[position]
-    return torch.tensor(drawn, dtype=torch.int64)
+        if count + len(in_order[position]) <= wanted:
+            drawn.append(in_order[position])
+            count += len(in_order[position])
+    return drawn
+
+
+def _indices(indices: Iterable[int]) -> Tensor:
+    return torch.tensor(list(indices), dtype=torch.int64)
 
 
 def percent(fraction: float) -> str:

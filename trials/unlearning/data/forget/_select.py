@@ -16,7 +16,8 @@ class ForgetSet:
 
     Attributes:
         indices_F: int64, (F,), sorted: D_f.
-        retain_R: int64, (R,), sorted: D_r, all other train images.
+        retain_R: int64, (R,), sorted: D_r, all other train images but those of the control half.
+        control_C: int64, (C,), sorted: the control half, which no model is trained on; mostly empty.
         duplicates_added: how many images of D_f were not asked for but repeat one that was, byte for byte.
         repeated: how many lines of an index file name an image that an earlier line names.
         notes: what a person should know of the request, a sentence each.
@@ -24,6 +25,7 @@ class ForgetSet:
 
     indices_F: Tensor
     retain_R: Tensor
+    control_C: Tensor
     duplicates_added: int
     repeated: int
     notes: tuple[str, ...]
@@ -40,13 +42,14 @@ def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
     asked = request.asked(data, generator(seed, "forget"))
     asked_U = asked.indices_M.unique()
     forgotten_N = torch.isin(data.duplicate_of_N, data.duplicate_of_N[asked_U])
-    indices_F, retain_R = forgotten_N.nonzero().flatten(), (~forgotten_N).nonzero().flatten()
+    indices_F, control_C = forgotten_N.nonzero().flatten(), asked.control_M.sort().values
+    retain_R = (~forgotten_N).index_fill(0, control_C, False).nonzero().flatten()
     if not len(indices_F):
         raise DataError(f"forget {request.label}: it names none of the {len(data.train)} train images of {data.name}")
     if not len(retain_R):
         raise DataError(f"forget {request.label}: it leaves no train image of {data.name} to retain")
     repeated = len(asked.indices_M) - len(asked_U)
-    return ForgetSet(indices_F, retain_R, len(indices_F) - len(asked_U), repeated, asked.notes)
+    return ForgetSet(indices_F, retain_R, control_C, len(indices_F) - len(asked_U), repeated, asked.notes)
 
 
 def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tuple[str, ...]:
@@ -58,9 +61,11 @@ def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tupl
         for index, (hit, of) in enumerate(counts)
         if hit
     ]
+    control = f"; control half: {len(chosen.control_C):,} others, which no model is trained on"
     return (
         f"{data.name}, forget {request.label}: {len(chosen.indices_F):,} of {len(data.train):,} train images, "
-        f"{chosen.duplicates_added:,} of them added as byte-identical duplicates; by class: {', '.join(classes)}",
+        f"{chosen.duplicates_added:,} of them added as byte-identical duplicates; by class: {', '.join(classes)}"
+        f"{control if len(chosen.control_C) else ''}",
         *chosen.notes,
     )
 

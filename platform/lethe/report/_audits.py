@@ -1,0 +1,120 @@
+"""What the audits say of a board's rows, and what each audit is worth on this data, as text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lethe.report._board import Board
+from lethe.report._numbers import p_value, row_title
+from lethe.results.views import POWER, AuditVerdictRow
+
+AUDITS_TO_READ: Final = (
+    "Violation: p below 0.05, adjusted for all statistics of the row (Holm). No violation detected: no statistic of "
+    f"the row shows one, though one at least detects {100 * POWER:.0f} % of the originals; that is no proof that the "
+    "model has forgotten. Inconclusive: none would have detected even these. Power: share of the originals, which were "
+    "trained on the forget set, that are detected one by one; false alarms: oracles that are, each held against the "
+    "others."
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one statistic says of one row.
+
+    Attributes:
+        value: its mean over the seeds.
+        p: adjusted; empty below three seeds.
+    """
+
+    value: str
+    p: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One row, with what each statistic of the table says of it; None where it says nothing."""
+
+    row: str
+    overall: str
+    found: tuple[Found | None, ...]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What one statistic is worth on this data.
+
+    Attributes:
+        power: share of the originals that are detected one by one; empty where that is not known.
+        false_alarms: how many of the oracles are; empty where that is not known.
+    """
+
+    metric: str
+    power: str
+    false_alarms: str
+
+
+@dataclass(frozen=True)
+class AuditTable:
+    """The rows of a board, by the audits: a column for each statistic."""
+
+    statistics: tuple[Worth, ...]
+    rows: tuple[Judged, ...]
+
+
+def audits_of(board: Board) -> AuditTable | None:
+    """Return what the audits say of the rows of a board; None where there were none."""
+    if not board.audits:
+        return None
+    columns = list(dict.fromkeys(_column(one) for one in board.audits))
+    first = {_column(one): one for one in reversed(board.audits)}
+    return AuditTable(
+        tuple(_worth(first[column]) for column in columns),
+        tuple(
+            _judged(line.row, [one for one in board.audits if one.row == line.row], columns)
+            for line in board.lines
+            if any(one.row == line.row for one in board.audits)
+        ),
+    )
+
+
+def violations_in_words(table: AuditTable, row: Judged) -> str:
+    """Name the statistics by which a row is a violation, with their adjusted p."""
+    return ", ".join(
+        f"{worth.metric} (p {found.p})"
+        for worth, found in zip(table.statistics, row.found, strict=True)
+        if found and found.verdict == "violation"
+    )
+
+
+def worth_in_words(table: AuditTable) -> str:
+    """Describe the power and the false alarms of every statistic, a sentence."""
+    parts = [f"{one.metric} {one.power or 'unknown'}, {one.false_alarms or 'unknown'}" for one in table.statistics]
+    return f"Power and false alarms: {'; '.join(parts)}."
+
+
+_Column = tuple[str, str | None, int | None]
+
+
+def _column(one: AuditVerdictRow) -> _Column:
+    return one.metric, one.split, one.class_index
+
+
+def _worth(one: AuditVerdictRow) -> Worth:
+    class_ = "" if one.class_index is None else f" of class {one.class_index}"
+    rate = one.false_positive_rate
+    return Worth(
+        f"{one.metric}{class_}",
+        "" if one.power is None else f"{100 * one.power:.0f} %",
+        "" if rate is None else f"{round(rate * one.oracles)} of {one.oracles}",
+    )
+
+
+def _judged(row: str, verdicts: Iterable[AuditVerdictRow], columns: Iterable[_Column]) -> Judged:
+    by_column = {_column(one): one for one in verdicts}
+    found = tuple(_found(by_column[column]) if column in by_column else None for column in columns)
+    return Judged(row_title(row), next(iter(by_column.values())).overall, found)
+
+
+def _found(one: AuditVerdictRow) -> Found:
+    return Found(f"{one.mean:.3g}", "" if one.p_holm is None else p_value(one.p_holm), one.verdict)

@@ -1,0 +1,160 @@
+"""What audits say of each row, and what each audit is worth on this data: its false alarms, its power, its verdict.
+
+An audit's silence is worth nothing where it is silent about the original too. So each statistic is also held against
+the models whose answer is known: the originals, which it should detect, and the oracles, which it should not. A model
+by itself is detected by a p-value below the level, or by a value outside the 95 % prediction interval of the oracles;
+an oracle is held against the other ones.
+
+A row is judged over all its seeds. Its models share the forget set and so are not independent: p-values are combined as
+twice their mean, which is valid whatever the dependence (Vovk and Wang, Biometrika 2020). Differences to the paired
+oracles are tested by Student's t. All statistics of a row, of all audits, are one family (Holm 1979).
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from lethe.results.schema import Column
+from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, ScenarioOf, View, half_width, with_p_holm
+
+POWER: Final = 0.8
+"""Share of the originals that an audit must detect, so that its silence says something."""
+
+_SAME = "study, scenario, audit, metric, version, split, class_index"
+_OF_MEASURED = ", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AuditVerdict:
+    row: Annotated[str, Column("", "row of the comparison")]
+    audit: Annotated[str, Column("", "name of the audit")]
+    metric: Annotated[str, Column("", "what it found, AUDIT_STATISTIC; those that judge nothing are in metric_summary")]
+    version: Annotated[int, Column("", "version of the audit")]
+    split: Annotated[str | None, Column("", "images it is found on; null where there are none")]
+    class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")]
+    test: Annotated[str, Column("", "how it judges: it is a 'p-value', or its 'difference' to the oracles' is tested")]
+    seeds: Annotated[int, Column("", "reporting seeds that have a value")]
+    mean: Annotated[float, Column("", "mean over these seeds, in the statistic's unit")]
+    difference: Annotated[float | None, Column("", "mean difference to the paired oracles; null for the oracles' row")]
+    low: Annotated[float | None, Column("", f"lower end of the difference's 95 % interval; null below {FEWEST} seeds")]
+    high: Annotated[float | None, Column("", "upper end of the same interval")]
+    p: Annotated[
+        float | None,
+        Column(
+            "",
+            "twice the mean p-value, or that of a paired t-test of the difference; null below "
+            f"{FEWEST} seeds, and where oracles would be held against themselves",
+        ),
+    ]
+    p_holm: Annotated[float | None, Column("", "the same, adjusted for all statistics of the row (Holm)")]
+    detected: Annotated[
+        float | None,
+        Column("fraction", f"share of the row's models detected one by one; null below {FEWEST} other oracles"),
+    ]
+    power: Annotated[
+        float | None, Column("fraction", "the same share of the originals: what it finds if nothing is forgotten")
+    ]
+    false_positive_rate: Annotated[
+        float | None, Column("fraction", "the same share of the oracles, each held against the others")
+    ]
+    oracles: Annotated[int, Column("", "oracles that this rate is taken over")]
+    verdict: Annotated[
+        str,
+        Column(
+            "",
+            f"'violation' (p_holm below {LEVEL}), 'inconclusive' (power below {POWER}), 'no violation detected', or "
+            "'too few seeds'",
+        ),
+    ]
+    overall: Annotated[
+        str,
+        Column(
+            "", "of all statistics of the row: 'violation' if any has one, else 'no violation detected' if any could"
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditVerdictRow(_AuditVerdict, ScenarioOf):
+    """What one statistic of an audit says of one row."""
+
+
+AUDIT_VERDICTS: Final = View(
+    "What each audit says of each row: a verdict, with its power on the originals and false alarms on the oracles.",
+    AuditVerdictRow,
+    f"""
+with measured as (
+    select {_OF_MEASURED}, c.row, c.role, c.training_seed, m.audit, m.metric, m.version, m.split, m.class_index, m.test,
+        m.value
+    from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
+    where m.unit_kind = 'confirmation' and m.test is not null and m.value is not null
+),
+oracles as (
+    select {_SAME}, training_seed, value from measured where row = 'oracle'
+),
+paired as (
+    select m.*, m.value - o.value as gained
+    from measured m left join oracles o
+        on o.study = m.study and o.scenario = m.scenario and o.training_seed = m.training_seed and o.metric = m.metric
+        and o.version = m.version and o.split is not distinct from m.split
+        and o.class_index is not distinct from m.class_index and m.row <> 'oracle'
+),
+others as (
+    select m.study, m.scenario, m.row, m.training_seed, m.metric, m.version, m.split, m.class_index,
+        count(o.value) as count, avg(o.value) as mean, stddev_samp(o.value) as sd
+    from measured m left join oracles o
+        on o.study = m.study and o.scenario = m.scenario and o.metric = m.metric and o.version = m.version
+        and o.split is not distinct from m.split and o.class_index is not distinct from m.class_index
+        and not (m.row = 'oracle' and o.training_seed = m.training_seed)
+    group by all
+),
+single as (
+    select p.*,
+        case when p.test = 'p-value' then p.value < {LEVEL}
+            when o.count >= {FEWEST} then
+                abs(p.value - o.mean) > t_quantile(o.count, 0.975) * o.sd * sqrt(1 + 1 / o.count)
+            end as is_detected
+    from paired p join others o
+        on o.study = p.study and o.scenario = p.scenario and o.row = p.row and o.training_seed = p.training_seed
+        and o.metric = p.metric and o.version = p.version and o.split is not distinct from p.split
+        and o.class_index is not distinct from p.class_index
+),
+rated as (
+    select *,
+        avg(is_detected::int) filter (row = 'original') over of_statistic as power,
+        avg(is_detected::int) filter (row = 'oracle') over of_statistic as false_positive_rate,
+        count(is_detected) filter (row = 'oracle') over of_statistic as oracles
+    from single
+    window of_statistic as (partition by {_SAME})
+),
+summed as (
+    select {SCENARIO}, row, audit, metric, version, split, class_index, test, power, false_positive_rate, oracles,
+        count(value) as seeds, avg(value) as mean, avg(gained) as difference, {half_width("gained")} as reach,
+        avg(is_detected::int) as detected,
+        case when count(value) < {FEWEST} then null
+            when test = 'p-value' then least(1.0, 2 * avg(value))
+            when count(gained) >= {FEWEST} then t_pvalue(avg(gained), stddev_samp(gained), count(gained)) end as p
+    from rated where role = 'reporting'
+    group by {SCENARIO}, row, audit, metric, version, split, class_index, test, power, false_positive_rate, oracles
+),
+adjusted as ({with_p_holm("summed", "study, scenario, row", "metric, split, class_index")}),
+judged as (
+    select *,
+        case when p is null then 'too few seeds'
+            when p_holm < {LEVEL} then 'violation'
+            when coalesce(power, 0) < {POWER} then 'inconclusive'
+            else 'no violation detected' end as verdict
+    from adjusted
+)
+select {SCENARIO}, row, audit, metric, version, split, class_index, test, seeds, mean, difference,
+    difference - reach as low, difference + reach as high, p, p_holm, detected, power, false_positive_rate, oracles,
+    verdict,
+    case when bool_or(verdict = 'violation') over of_row then 'violation'
+        when bool_or(verdict = 'no violation detected') over of_row then 'no violation detected'
+        when bool_or(verdict = 'inconclusive') over of_row then 'inconclusive'
+        else 'too few seeds' end as overall
+from judged
+window of_row as (partition by study, scenario, row)
+order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row, audit, metric, split,
+    class_index nulls first
+""",
+)

@@ -1,0 +1,80 @@
+"""What tables say of audits: in the terminal, on the page, in LaTeX, from hand-made verdicts."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lethe.report import leaderboard, print_leaderboard
+from lethe.report._audits import audits_of
+from lethe.report._latex import write_latex
+from lethe.report.page import render_page
+from lethe.results import Store
+
+Record = Callable[..., None]
+
+
+@pytest.fixture
+def boards(store: Store, audited: Record, confirm: Record) -> Callable[[], Any]:
+    """Four audited rows, and one that was not audited."""
+    audited("original", [0.001, 0.001, 0.001, 0.001], _auc([0.8, 0.81, 0.79, 0.8]), metric="own_p", test="p-value")
+    audited("oracle", [0.4, 0.6, 0.04, 0.9], _auc([0.5, 0.51, 0.49, 0.5]), metric="own_p", test="p-value")
+    audited("salun", [0.3, 0.5, 0.4, 0.6], _auc([0.7, 0.71, 0.7, 0.7]), metric="own_p", test="p-value")
+    audited("fine_tune", [0.7, 0.5, 0.4, 0.6], _auc([0.5, 0.5, 0.51, 0.49]), metric="own_p", test="p-value")
+    confirm("msg", [0.0] * 4)
+    return lambda: leaderboard(store.root)
+
+
+def _auc(values: list[float]) -> dict[str, Any]:
+    return {"metric": "own_auc", "test": "difference", "values": values}
+
+
+def test_each_audited_row_has_its_verdict_and_each_statistic_its_worth(boards: Callable[[], Any]) -> None:
+    [board] = boards()
+    table = audits_of(board)
+    assert table is not None
+    assert {line.row: line.overall for line in table.rows} == {
+        "original (do nothing)": "violation",
+        "oracle (noise floor)": "no violation detected",
+        "salun": "violation",
+        "fine_tune": "no violation detected",
+    }
+    assert [(one.metric, one.power, one.false_alarms) for one in table.statistics] == [
+        ("own_auc", "100 %", "0 of 4"),
+        ("own_p", "100 %", "1 of 4"),
+    ]
+
+
+def test_the_terminal_names_what_a_violation_is_by(boards: Callable[[], Any]) -> None:
+    console = Console(file=io.StringIO(), width=140, highlight=False)
+    with console.capture() as capture:
+        print_leaderboard(boards(), console)
+    said = capture.get()
+    assert re.search(r"salun +violation +own_auc \(p < 0\.001\)", said)
+    assert re.search(r"fine_tune +no violation detected *\n", said)
+    assert "Power and false alarms: own_auc 100 %, 0 of 4; own_p 100 %, 1 of 4." in " ".join(said.split())
+
+
+def test_the_page_has_a_table_of_audits_and_a_study_without_has_none(
+    store: Store, boards: Callable[[], Any], confirm: Record
+) -> None:
+    def page(study: str) -> str:
+        return render_page(store.root, study).html
+
+    shown = page("s")
+    assert ">Audits</h5>" in shown
+    assert shown.count('class="number violation"') == 3
+    confirm("salun", [0.0, 0.0, 0.0], study="plain", scenario="other")
+    assert ">Audits</h5>" not in page("plain")
+
+
+def test_the_latex_file_has_a_table_of_audits(store: Store, boards: Callable[[], Any], tmp_path: Path) -> None:
+    [path] = write_latex(store.root, None, tmp_path / "tables")
+    text = path.read_text()
+    assert "-audits}" in text
+    assert r"\textbf{0.702 [$<$ 0.001]}" in text
+    assert r"Power on the originals &  & 100 \% & 100 \%" in text

@@ -1,0 +1,103 @@
+"""Verdicts of audits: what they say of a row, and what they are worth, from hand-made values."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from lethe.results import MeasureRow, Store, query
+
+Record = Callable[..., None]
+
+ORACLES = (0.50, 0.52, 0.49, 0.51, 0.48)
+
+
+def verdicts(store: Store, metric: str = "own_auc") -> dict[str, dict[str, Any]]:
+    found = query(f"from audit_verdicts where metric = '{metric}'", store.root).to_pylist()
+    return {one["row"]: one for one in found}
+
+
+def test_a_row_far_from_the_oracles_is_a_violation_and_one_like_them_is_none(store: Store, audited: Record) -> None:
+    audited("oracle", ORACLES)
+    audited("original", [0.80, 0.84, 0.79, 0.83, 0.81])
+    audited("salun", [0.61, 0.62, 0.60, 0.61, 0.57])
+    audited("fine_tune", [0.51, 0.51, 0.50, 0.52, 0.47])
+    found = verdicts(store)
+    assert {row: one["verdict"] for row, one in found.items()} == {
+        "original": "violation",
+        "oracle": "too few seeds",
+        "salun": "violation",
+        "fine_tune": "no violation detected",
+    }
+    salun = found["salun"]
+    expected = stats.ttest_rel([0.61, 0.62, 0.60, 0.61, 0.57], ORACLES)
+    assert salun["p"] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert (salun["low"], salun["high"]) == pytest.approx(tuple(expected.confidence_interval()))
+    assert salun["difference"] == pytest.approx(0.102)
+    assert (salun["power"], salun["false_positive_rate"], salun["oracles"]) == (1.0, 0.0, 5)
+    assert (salun["detected"], found["fine_tune"]["detected"]) == (1.0, 0.0)
+
+
+def test_where_the_original_is_not_detected_silence_says_nothing(store: Store, audited: Record) -> None:
+    audited("oracle", ORACLES)
+    audited("original", [0.52, 0.50, 0.51, 0.50, 0.49])
+    audited("salun", [0.51, 0.51, 0.50, 0.52, 0.47])
+    found = verdicts(store)["salun"]
+    assert (found["verdict"], found["overall"], found["power"]) == ("inconclusive", "inconclusive", 0.0)
+
+
+def test_an_oracle_is_held_against_the_others_those_of_the_tuning_seeds_among_them(
+    store: Store, audited: Record, make: Callable[..., Any], confirm: Callable[..., None]
+) -> None:
+    """One of four lies far out: alone it is detected, and with it the interval of the others holds them all."""
+    audited("original", [0.9, 0.9, 0.9])
+    audited("oracle", [0.50, 0.51, 0.49])
+    confirm("oracle", [0.0], seeds=[9], role="tuning")
+    outlier = {"unit_id": "oracle-q-9", "training_seed": 9, "metric": "own_auc", "audit": "own"}
+    store.append([make(MeasureRow, **outlier, version=1, test="difference", value=0.7)])
+    found = verdicts(store)
+    assert (found["oracle"]["seeds"], found["oracle"]["oracles"]) == (3, 4)
+    assert found["oracle"]["false_positive_rate"] == 0.25
+    assert found["oracle"]["detected"] == 0.0
+
+
+def test_p_values_of_models_that_share_their_forget_set_are_combined_as_twice_their_mean(
+    store: Store, audited: Record
+) -> None:
+    audited("oracle", [0.4, 0.6, 0.04], test="p-value")
+    audited("original", [0.001, 0.001, 0.004], test="p-value")
+    audited("salun", [0.01, 0.03, 0.02], test="p-value")
+    audited("fine_tune", [0.01, 0.03, 0.9], test="p-value")
+    found = verdicts(store)
+    assert found["original"]["p"] == pytest.approx(0.004)
+    assert found["salun"]["p"] == pytest.approx(0.04)
+    assert found["fine_tune"]["p"] == pytest.approx(2 * 0.94 / 3)
+    assert [found[row]["verdict"] for row in ("oracle", "salun", "fine_tune")] == [
+        "no violation detected",
+        "violation",
+        "no violation detected",
+    ]
+    assert found["oracle"]["false_positive_rate"] == pytest.approx(1 / 3)
+    assert found["fine_tune"]["detected"] == pytest.approx(2 / 3)
+
+
+def test_all_statistics_of_a_row_are_one_family_and_one_violation_is_one_of_the_row(
+    store: Store, audited: Record
+) -> None:
+    audited("original", [0.001, 0.001, 0.004], test="p-value")
+    other = {"metric": "own_other", "test": "p-value", "values": [0.001] * 3}
+    shown = {"metric": "own_shown", "test": None, "values": [0.3] * 3}
+    audited("salun", [0.01, 0.03, 0.02], other, shown, test="p-value")
+    first, second = verdicts(store)["salun"], verdicts(store, "own_other")["salun"]
+    assert (first["p_holm"], second["p_holm"]) == (pytest.approx(0.04), pytest.approx(0.004))
+    assert (first["overall"], second["overall"]) == ("violation", "violation")
+    assert verdicts(store, "own_shown") == {}
+
+
+def test_two_seeds_decide_nothing(store: Store, audited: Record) -> None:
+    audited("oracle", [0.5, 0.5])
+    audited("original", [0.9, 0.9])
+    audited("salun", [0.001, 0.001], test="p-value", metric="own_p")
+    assert verdicts(store)["original"]["verdict"] == "too few seeds"
+    assert verdicts(store, "own_p")["salun"]["verdict"] == "too few seeds"

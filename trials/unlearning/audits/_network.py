@@ -1,0 +1,108 @@
+"""The networks behind the evidence of an audit, which it may look into and train further."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import repeat
+
+import torch
+from torch import Tensor, nn
+
+from unlearning.engine import DataPass, Engine
+from unlearning.errors import InputError
+from unlearning.metrics import Split
+from unlearning.seeds import generator
+from unlearning.training import Recipe, epoch_order
+
+
+@dataclass(frozen=True, eq=False)
+class AuditNetwork:
+    """The network of one model.
+
+    The networks of an audit share one engine, on which the weights of one of them are at a time. What is done to a
+    network there lasts until the weights of one are put on the engine again, and changes neither the weights that are
+    kept nor any logits that were measured.
+
+    Attributes:
+        engine: its images are the train split, its augmentation and precision those of the training.
+        images: uint8, (N, C, H, W), of each split, on the engine's device.
+        recipe: how originals and oracles were trained.
+        read: returns the state dict; it is called when the weights are first needed.
+    """
+
+    engine: Engine
+    images: Mapping[Split, Tensor]
+    recipe: Recipe
+    read: Callable[[], Mapping[str, Tensor]] = field(repr=False)
+
+    @cached_property
+    def weights(self) -> Mapping[str, Tensor]:
+        """The state dict; nothing may change it."""
+        return self.read()
+
+    def restored(self) -> Engine:
+        """Return the engine with the network at its weights, whatever was done to one there before."""
+        self.engine.model.load_state_dict(dict(self.weights))
+        return self.engine
+
+    def features(self, images_NCHW: Tensor) -> Tensor:
+        """Return what the last layer of the network gets for uint8 images: float64, (N, D), on the CPU.
+
+        Raises:
+            InputError: (a ``ValueError``) the network has no convolution or linear layer.
+        """
+        engine, inputs = self.restored(), list[Tensor]()
+
+        def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            inputs.append(arguments[0].flatten(1).cpu().double())
+
+        with _last_layer(engine.model).register_forward_pre_hook(keep):
+            engine.forward(images_NCHW)
+        return torch.cat(inputs)
+
+    def trained_further(
+        self, indices_M: Tensor, labels_N: Tensor, *, epochs: int, lr: float, seed: int
+    ) -> Iterator[Engine]:
+        """Train the network further, as originals are, but at a constant rate; yield the engine after each epoch.
+
+        Args:
+            indices_M: int64, (M,): the train images to train on, each once an epoch.
+            labels_N: int64, (N,): the labels of all of train, on the CPU.
+            seed: of the order of the images and of the augmentation.
+        """
+        engine, recipe = self.restored(), self.recipe
+        used_N = torch.zeros(len(labels_N), dtype=torch.bool).index_fill_(0, indices_M, True)
+        engine.begin(momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        for epoch in range(1, epochs + 1):
+            order_N = epoch_order(seed, epoch, len(labels_N))
+            order_M = order_N[used_N[order_N]]
+            engine.model.train()
+            engine.train_epoch(
+                [DataPass(order_M, labels_N[order_M])],
+                batch_size=recipe.batch_size,
+                learning_rates=repeat(lr),
+                random=generator(seed, "augment", epoch),
+            )
+            yield engine
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The networks of the models that an audit looks at.
+
+    Attributes:
+        audited: the model in question.
+        oracle: the paired oracle; for an oracle itself.
+        pools: the models that the audit requires, by the names of `Audit.pools`.
+    """
+
+    audited: AuditNetwork
+    oracle: AuditNetwork
+    pools: Mapping[str, tuple[AuditNetwork, ...]] = field(default_factory=dict)
+
+
+def _last_layer(model: nn.Module) -> nn.Module:
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    if not layers:
+        raise InputError("features: wanted a network with a convolution or a linear layer, got one without")
+    return layers[-1]

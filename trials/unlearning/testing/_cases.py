@@ -1,0 +1,136 @@
+"""Models that audits are checked on: small ones that were trained, with their networks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final, TypeVar
+
+from torch import Tensor
+
+from unlearning.audits import Audit, AuditNetwork, Evidence, Networks
+from unlearning.data import SplitName
+from unlearning.data.augment import AUGMENTATIONS
+from unlearning.engine import Engine
+from unlearning.evaluation import Evaluator
+from unlearning.metrics import Evaluation, Split
+from unlearning.testing import _trained
+
+PartT = TypeVar("PartT")
+
+CLASS_NAMES: Final = tuple(f"class {index}" for index in range(_trained.CLASSES))
+UNLEARNED: Final = 1000
+"""The seed of the model that stands in for an unlearned one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model, evaluated on all three splits, and its network."""
+
+    evaluation: Evaluation
+    network: AuditNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What an audit is asked about.
+
+    Attributes:
+        pools: those that the audit declares.
+        read: names of the pools that were read.
+    """
+
+    audit: Audit
+    audited: Model
+    original: Model
+    oracle: Model
+    pools: Mapping[str, tuple[Model, ...]]
+    read: set[str]
+
+    @property
+    def models(self) -> list[Model]:
+        """All of them."""
+        return [self.audited, self.original, self.oracle, *(model for pool in self.pools.values() for model in pool)]
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the audit gets."""
+        inside = self.networks if self.audit.needs_network else None
+        audited, original = self.audited.evaluation, self.original.evaluation
+        return Evidence(audited, original, CLASS_NAMES, self.evaluations, 0, inside)
+
+    @property
+    def evaluations(self) -> Mapping[str, tuple[Evaluation, ...]]:
+        """The pools as audits of predictions see them."""
+        return _Pools({name: tuple(one.evaluation for one in pool) for name, pool in self.pools.items()}, self.read)
+
+    @property
+    def networks(self) -> Networks:
+        """The networks of all models."""
+        pools = {name: tuple(one.network for one in pool) for name, pool in self.pools.items()}
+        return Networks(self.audited.network, self.oracle.network, _Pools(pools, self.read))
+
+
+def unlearned_case(audit: Audit, nonmembers: Split = "test") -> Case:
+    """Ask an audit about a model that is neither its original nor its oracle; any other one stands in for it."""
+    oracle, model = _model(0, True, nonmembers), _model(UNLEARNED, False, nonmembers)
+    compared = replace(model.evaluation, oracle=oracle.evaluation, references=(oracle.evaluation,))
+    return _case(audit, replace(model, evaluation=compared), oracle, nonmembers)
+
+
+def oracle_case(audit: Audit) -> Case:
+    """Ask an audit about an oracle, which is compared with itself."""
+    oracle = _model(0, True, "test")
+    compared = replace(oracle.evaluation, oracle=oracle.evaluation)
+    return _case(audit, replace(oracle, evaluation=compared), oracle, "test")
+
+
+def _case(audit: Audit, audited: Model, oracle: Model, nonmembers: Split) -> Case:
+    return Case(audit, audited, _model(0, False, nonmembers), oracle, _pools(audit, nonmembers), set())
+
+
+def _pools(audit: Audit, nonmembers: Split) -> dict[str, tuple[Model, ...]]:
+    seeds = iter(range(1, 1 << 20))
+    return {
+        name: tuple(_model(next(seeds), pool.subset == "retain", nonmembers) for _ in range(pool.models))
+        for name, pool in audit.pools.items()
+    }
+
+
+def _model(seed: int, retain: bool, nonmembers: Split) -> Model:
+    state = {name: value.clone() for name, value in _trained.weights(seed, retain=retain).items()}
+    logits = {split: values_NK.clone() for split, values_NK in _logits(seed, retain).items()}
+    evaluation = Evaluator(_trained.data(), _trained.forget(), seed=0).evaluation(logits)
+    return Model(replace(evaluation, nonmembers=nonmembers), _network(state))
+
+
+def _network(state: Mapping[str, Tensor]) -> AuditNetwork:
+    images, recipe = _trained.images(), _trained.RECIPE
+    network = _trained.NETWORK.build(1, _trained.data().classes, seed=5)
+    engine = Engine(network, images["train"], augmentation=AUGMENTATIONS["none"], precision=recipe.precision)
+    return AuditNetwork(engine, images, recipe, lambda: state)
+
+
+@cache
+def _logits(seed: int, retain: bool) -> dict[SplitName, Tensor]:
+    engine = _network(_trained.weights(seed, retain=retain)).restored()
+    return {split: engine.predict(images_NCHW) for split, images_NCHW in _trained.images().items()}
+
+
+class _Pools(Mapping[str, tuple[PartT, ...]]):
+    """The pools that an audit declares; notes which are read."""
+
+    def __init__(self, pools: Mapping[str, tuple[PartT, ...]], read: set[str]) -> None:
+        self._pools = pools
+        self._read = read
+
+    def __getitem__(self, name: str) -> tuple[PartT, ...]:
+        if name not in self._pools:
+            raise AssertionError(f"it reads the pool {name!r}, which it does not declare: {list(self._pools)}")
+        self._read.add(name)
+        return self._pools[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pools)
+
+    def __len__(self) -> int:
+        return len(self._pools)

@@ -1,0 +1,65 @@
+"""Data that fits into a second, and networks that are trained on it: what methods and audits are checked on."""
+
+from functools import cache
+from typing import Final, get_args
+
+import torch
+from torch import Tensor
+
+from unlearning.data import ImageData, SplitName, Synthetic, load
+from unlearning.data.augment import AUGMENTATIONS
+from unlearning.data.forget import ForgetSet, RandomShare, select
+from unlearning.methods import ForgetTask
+from unlearning.models import CNN
+from unlearning.training import Recipe, Training
+
+CLASSES: Final = 3
+NETWORK: Final = CNN(width=4)
+RECIPE: Final = Recipe(epochs=2, batch_size=32)
+
+
+@cache
+def data() -> ImageData:
+    """Return three classes of small images."""
+    return load(Synthetic(train=120, val=30, test=30, size=12, classes=CLASSES))
+
+
+@cache
+def forget() -> ForgetSet:
+    """Return a fifth of them, and another fifth as control half."""
+    return select(RandomShare(fraction=0.2, control=True), data(), seed=0)
+
+
+@cache
+def task() -> ForgetTask:
+    """Return what is to be forgotten, as a method sees it."""
+    train = data().train
+    forget_N, control_N = (
+        torch.zeros(len(train), dtype=torch.bool).index_fill_(0, indices_M, True)
+        for indices_M in (forget().indices_F, forget().control_C)
+    )
+    return ForgetTask(train.labels_N, forget_N, data().classes, control_N)
+
+
+@cache
+def images() -> dict[SplitName, Tensor]:
+    """Return the images of each split."""
+    return {split: getattr(data(), split).images_NCHW for split in get_args(SplitName)}
+
+
+@cache
+def weights(seed: int = 0, *, retain: bool = False) -> dict[str, Tensor]:
+    """Train an original, or an oracle, and return its state dict."""
+    train = data().train
+    training = Training(
+        NETWORK.build(1, data().classes, seed=seed),
+        train.images_NCHW,
+        train.labels_N,
+        (task().in_retain if retain else task().in_train).nonzero().flatten(),
+        recipe=RECIPE,
+        augmentation=AUGMENTATIONS["none"],
+        seed=seed,
+    )
+    for _ in range(training.recipe.epochs):
+        training.advance()
+    return {name: value.clone() for name, value in training.model.state_dict().items()}
