@@ -138,6 +138,33 @@ def test_a_control_half_is_audited_in_every_row_and_the_original_is_detected(
     assert judged["verdict"] == "too few seeds"
 
 
+def test_doses_are_trained_and_audited_as_rows_of_their_own_and_stand_in_no_table(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    study = read_study(write_study(**SHORT, audits=[{"name": "output_distance"}], doses=[0.25, 0.5]))
+    assert run(study, tmp_path) == []
+    assert plan_of(study, tmp_path).complete
+    made = "select kind, training_seed, images_trained from artifacts where kind ^@ 'dose' order by all"
+    trained = records(made, tmp_path)
+    assert [tuple(one.values()) for one in trained] == [
+        *(("dose 25 %", seed, 128 + 8) for seed in (1, 2)),
+        *(("dose 50 %", seed, 128 + 16) for seed in (1, 2)),
+    ]
+    confirmed = records("select * from compared where role = 'dose' order by row, training_seed", tmp_path)
+    assert [(one["row"], one["method"], one["images_unlearn"]) for one in confirmed] == [
+        *[("dose 25 %", "dose", 136)] * 2,
+        *[("dose 50 %", "dose", 144)] * 2,
+    ]
+    assert all(one["ua"] is not None and one["gap"] is not None for one in confirmed)
+    rows = {one["row"] for one in records("select distinct row from metric_summary", tmp_path)}
+    assert rows == {"original", "oracle", "fine_tune", "dose 25 %", "dose 50 %"}
+    for view in ("leaderboard", "contrasts", "ranks", "confirmed", "joint_tests"):
+        column = "first" if view == "contrasts" else "row"
+        assert not any("dose" in one[column] for one in records(f"from {view}", tmp_path))
+    judged = records("select distinct row from audit_verdicts where row ^@ 'dose'", tmp_path)
+    assert len(judged) == 2
+
+
 def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy, tmp_path: Path) -> None:
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 2}]))
     assert plan_of(study, tmp_path).audits == ("audit rmia: reads 2 oracles of other training seeds; adds no training",)

@@ -49,6 +49,15 @@ def test_each_audited_row_has_its_verdict_and_each_statistic_its_worth(boards: C
     ]
 
 
+def test_models_of_a_dose_come_last(boards: Callable[[], Any], audited: Record) -> None:
+    audited("dose 10 %", [0.2, 0.3, 0.2, 0.2], metric="own_p", test="p-value", role="dose")
+    [board] = boards()
+    table = audits_of(board)
+    assert table is not None
+    assert [line.row for line in table.rows][-1] == "dose 10 %"
+    assert "dose 10 %" not in {line.row for line in board.lines}
+
+
 def test_the_terminal_names_what_a_violation_is_by(boards: Callable[[], Any]) -> None:
     console = Console(file=io.StringIO(), width=140, highlight=False)
     with console.capture() as capture:

@@ -262,6 +262,14 @@ def test_a_control_half_is_kept_out_of_originals_and_oracles_alike_and_names_sce
     assert written_out.fingerprint == plain.fingerprint
 
 
+def test_a_dose_is_the_retain_set_with_whole_groups_of_the_forget_set_and_a_larger_one_holds_it() -> None:
+    [scenario, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2}]))
+    doses = [set(scenario.dosed(share).indices_M.tolist()) for share in (0.1, 0.25, 0.5)]
+    retained, forgotten = (set(one.indices_M.tolist()) for one in (scenario.retained, scenario.forgotten))
+    assert retained < doses[0] < doses[1] < doses[2] < retained | forgotten
+    assert [len(dose - retained) for dose in doses] == [round(share * len(forgotten)) for share in (0.1, 0.25, 0.5)]
+
+
 def test_an_audit_of_a_control_half_that_no_request_keeps_is_refused() -> None:
     with pytest.raises(DataError, match=r"audits: control, epsilon: compares .* control: true\}, got random 20 %"):
         cells_of(forget=[{"kind": "random", "fraction": 0.2}], audits=[{"name": "control"}, {"name": "epsilon"}])

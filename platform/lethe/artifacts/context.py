@@ -22,6 +22,7 @@ from lethe.artifacts import (
     ArtifactRecipe,
     ArtifactStore,
     CorruptArtifactError,
+    Facts,
     TrainedModel,
     oracle,
     original,
@@ -213,6 +214,22 @@ class TrialContexts:
             self._models[name] = Evaluator(data, scenario.forget, seed).evaluation(logits)
         self._models.move_to_end(name)
         return self._models[name]
+
+    def logits_of(self, model: TrainedModel) -> Logits:
+        """Read the logits of a trained model on all three splits.
+
+        Raises:
+            MissingArtifactError: as `trial_context`.
+        """
+        return logits_of(self._load(model, frozenset({"logits"})))
+
+    def facts_of(self, model: TrainedModel) -> Facts:
+        """Read what is noted of a trained model: its time and what it was trained on.
+
+        Raises:
+            MissingArtifactError: as `trial_context`.
+        """
+        return self._load(model, frozenset()).manifest.facts
 
     def weights_of(self, model: TrainedModel) -> Mapping[str, Tensor]:
         """Read the state dict of a trained model, and nothing else of it.

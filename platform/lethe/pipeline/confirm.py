@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, TrainedModel, in_order, oracle, original
+from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, TrainedModel, dosed, in_order, oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, audit_tasks
@@ -30,7 +30,7 @@ from unlearning.methods import Method, Nothing
 from unlearning.metrics import BUILT_IN, Evaluation, Measure, Metric, measures_of
 from unlearning.trial import EpochResult, Logits
 
-Role = Literal["reporting", "tuning"]
+Role = Literal["reporting", "tuning", "dose"]
 
 ALL_SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
@@ -61,10 +61,11 @@ class Confirmation:
     """One row of the table on one reporting seed, as a worker gets it.
 
     Attributes:
-        method: None for the oracle's own row.
+        method: None for the oracle's own row, and for that of a dose.
         method_search: whose search chose the setting; None for rows that belong to no search.
         others: the other reporting seeds, for the oracle's row.
-        role: what the seed is for.
+        role: what the model is for.
+        dose: the share of D_f that the model was trained on with D_r, where nothing is unlearned; None for others.
         metrics: those that are measured beside the built-in ones.
         audits: those that the model undergoes, with the training seeds of the models that they require.
     """
@@ -78,6 +79,7 @@ class Confirmation:
     choice: Choice | None
     others: tuple[int, ...]
     role: Role = "reporting"
+    dose: float | None = None
     metrics: tuple[Metric, ...] = ()
     audits: tuple[AuditTask, ...] = ()
 
@@ -107,14 +109,25 @@ class Confirmation:
         for seed in (self.seed, *self.others):
             yield "original", seed
             yield "oracle", seed
+        if self.dose is not None:
+            yield self.row, self.seed
         for name in self.method.needs if self.method else ():
             yield name, self.seed
         for task in self.audits:
             yield from task.reads
 
     @property
+    def trained(self) -> TrainedModel:
+        """The model of a row without a method: an oracle, or one between oracle and original."""
+        if self.dose is None:
+            return oracle(self.scenario, self.seed)
+        return dosed(self.scenario, self.seed, self.dose)
+
+    @property
     def setting(self) -> dict[str, Any]:
         """The setting's columns; the oracle's row tells which seeds' oracles it was compared with."""
+        if self.dose is not None:
+            return {"method": "dose", "setting": json.dumps({"share": self.dose})}
         if self.method is None:
             return {"method": "oracle", "setting": json.dumps({"compared_with": list(self.others)})}
         return setting_columns(self.method, self._kept) | ({"method": "original"} if self.row == "original" else {})
@@ -212,10 +225,11 @@ def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[Tria
     return list(wanted.values())
 
 
-def needed_by(wanted: Iterable[Confirmation]) -> list[Needed]:
+def needed_by(wanted: Sequence[Confirmation]) -> list[Needed]:
     """List the artifacts that confirmations read, and what these require, each once and after what it requires."""
     asked = {(one.scenario.fingerprint, *read): one.scenario for one in wanted for read in one.reads}
     models: dict[str, Callable[[Scenario, int], ArtifactRecipe]] = {"original": original, "oracle": oracle}
+    models |= {one.row: partial(dosed, share=one.dose) for one in wanted if one.dose is not None}
     recipes = {**REQUIRED, **models}
     found: dict[ArtifactRecipe, Needed] = {}
     for (_, name, seed), scenario in asked.items():
@@ -251,6 +265,10 @@ def _rows_on(
     rows = [
         row_of("original", seed, Nothing(), None, None, ()),
         row_of("oracle", seed, None, None, None, others),
+        *(
+            row_of(f"dose {100 * dose:g} %", seed, None, None, None, (), role="dose", dose=dose)
+            for dose in dict.fromkeys(study.doses)
+        ),
     ]
     if choice is None and method_search.taken is None:
         return rows
@@ -294,7 +312,7 @@ class Confirmer:
             ):
                 epochs.append(result)
                 yield
-        logits = epochs[-1].logits if method else trial_context.oracle_logits
+        logits = epochs[-1].logits if method else self._contexts.logits_of(confirmation.trained)
         measures: list[Measure] = []
         if logits:
             evaluation = self._evaluation(confirmation, trial_context, logits)
@@ -312,7 +330,7 @@ class Confirmer:
             **asdict(self._contexts.provenance),
             **_of_oracle(trial_context.oracle_evaluation),
             **measure_columns(measures),
-            **(_costs(method, trial_context, epochs) if method else _costs_of_oracle(trial_context)),
+            **(_costs(method, trial_context, epochs) if method else self._costs(confirmation, trial_context)),
             confirmation_id=confirmation.confirmation_id,
             method_search=confirmation.method_search.fingerprint if confirmation.method_search else None,
             row=confirmation.row,
@@ -335,7 +353,7 @@ class Confirmer:
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
         """Make ready what is measured: against the paired oracle; an oracle's gap is to the oracles of other seeds."""
         oracle = trial_context.oracle_evaluation
-        if confirmation.method is not None:
+        if confirmation.row != "oracle":
             own = trial_context.evaluator.evaluation(logits)
             return replace(own, oracle=oracle, references=(oracle,))
         others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
@@ -345,9 +363,13 @@ class Confirmer:
         """Return the networks of the model, which an unlearning run has just left on the engine, and of its oracle."""
         retrained = self._network_of(trial_context, oracle(confirmation.scenario, confirmation.seed))
         if confirmation.method is None:
-            return Networks(retrained, retrained)
+            return Networks(self._network_of(trial_context, confirmation.trained), retrained)
         weights = {name: value.clone() for name, value in trial_context.context.model.state_dict().items()}
         return Networks(trial_context.network(lambda: weights), retrained)
+
+    def _costs(self, confirmation: Confirmation, trial_context: TrialContext) -> dict[str, Any]:
+        facts = self._contexts.facts_of(confirmation.trained)
+        return _compared_with_retraining(trial_context, facts.seconds_train, facts.images_trained)
 
     def _network_of(self, trial_context: TrialContext, model: TrainedModel) -> AuditNetwork:
         return trial_context.network(partial(self._contexts.weights_of, model))
@@ -390,10 +412,6 @@ def _costs(method: Method, trial_context: TrialContext, epochs: Sequence[EpochRe
         "seconds_saliency": required.get("saliency", 0.0),
         **_compared_with_retraining(trial_context, seconds, images),
     }
-
-
-def _costs_of_oracle(trial_context: TrialContext) -> dict[str, Any]:
-    return _compared_with_retraining(trial_context, trial_context.seconds_retrain, trial_context.images_retrain)
 
 
 def _compared_with_retraining(trial_context: TrialContext, seconds: float, images: int) -> dict[str, Any]:

@@ -63,17 +63,17 @@ class AuditTable:
 
 
 def audits_of(board: Board) -> AuditTable | None:
-    """Return what the audits say of the rows of a board; None where there were none."""
+    """Return what the audits say of the rows of a board, doses last; None where there were none."""
     if not board.audits:
         return None
     columns = list(dict.fromkeys(_column(one) for one in board.audits))
     first = {_column(one): one for one in reversed(board.audits)}
+    of_board, audited = [line.row for line in board.lines], list(dict.fromkeys(one.row for one in board.audits))
     return AuditTable(
         tuple(_worth(first[column]) for column in columns),
         tuple(
-            _judged(line.row, [one for one in board.audits if one.row == line.row], columns)
-            for line in board.lines
-            if any(one.row == line.row for one in board.audits)
+            _judged(row, [one for one in board.audits if one.row == row], columns)
+            for row in [*(one for one in of_board if one in audited), *(one for one in audited if one not in of_board)]
         ),
     )
 

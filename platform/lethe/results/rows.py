@@ -456,8 +456,12 @@ class BoardRow:
     method: Annotated[str, Column("", "unlearning method; 'original' and 'oracle' for the rows without one")]
     training_seed: Annotated[int, Column("", "training seed of the model")]
     role: Annotated[
-        Literal["reporting", "tuning"],
-        Column("", "'reporting', or 'tuning' for oracles that only add to the noise floor"),
+        Literal["reporting", "tuning", "dose"],
+        Column(
+            "",
+            "'reporting'; 'tuning' for oracles that only add to the noise floor; 'dose' for models trained on a share "
+            "of the forget set, which only show what audits mean",
+        ),
     ]
     confirmation_id: Annotated[str | None, Column("", "its confirmation; null until a setting is chosen")] = None
     method_search: Annotated[str | None, Column("", "fingerprint of the method search that chose the setting")] = None

@@ -175,6 +175,12 @@ class Study(Options):
         "a bundle, `quick` (trains nothing), `standard` or `full`; one that is added later confirms again, trains only "
         "the models that it requires, and searches nothing",
     )
+    doses: Annotated[tuple[Annotated[float, Gt(0), Lt(1)], ...], Listed] = Field(
+        (),
+        description="shares of the forget set, such as [0.1, 0.25, 0.5]: models that are trained on the retain set and "
+        "such a share are measured and audited as rows of their own, one for each reporting seed. They are in no "
+        "ranking; they show what a value of an audit means",
+    )
     search: Search = Field(Search(), description="how the settings of the methods are searched")
     seeds: Seeds = Field(Seeds(), description="training seeds to choose settings on, and others to report on")
     margin: Annotated[float, Gt(0), Lt(1)] = Field(

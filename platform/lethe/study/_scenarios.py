@@ -28,7 +28,7 @@ from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
 from unlearning.methods import Method
 from unlearning.models import Network
 from unlearning.requirements import REQUIREMENTS
-from unlearning.seeds import derive
+from unlearning.seeds import derive, generator
 from unlearning.training import RECIPE_VERSION, Recipe
 
 SEARCH_VERSION: Final = 2
@@ -155,6 +155,15 @@ class Scenario:
     def retained(self) -> Subset:
         """D_r, the images that are to be kept, which the oracle is trained on."""
         return Subset(self.forget.retain_R, self.train_count)
+
+    def dosed(self, share: float) -> Subset:
+        """Return D_r with a share of D_f, rounded to whole groups of duplicates; a larger share holds a smaller one."""
+        units_U, unit_F = self.forget.unit_F.unique(return_inverse=True)
+        order_U = torch.randperm(len(units_U), generator=generator(self.study_seed, "dose"))
+        kept_U = torch.zeros(len(units_U), dtype=torch.bool)
+        kept_U[order_U[: round(share * len(units_U))]] = True
+        both_M = torch.cat([self.forget.retain_R, self.forget.indices_F[kept_U[unit_F]]])
+        return Subset(both_M.sort().values, self.train_count)
 
     @cached_property
     def trained_on(self) -> dict[str, object]:

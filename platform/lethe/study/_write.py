@@ -28,7 +28,7 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
     if "limits" in content["search"]:
         content["search"]["limits"] = dict(study.search.limits.given)
     content["methods"] = [_method(choice) for choice in study.methods]
-    unset = {name for name in ("metrics", "audits", "settings") if not getattr(study, name)}
+    unset = {name for name in ("metrics", "audits", "doses", "settings") if not getattr(study, name)}
     left_out = {*without, *unset, *({"controls"} if study.controls == "shown" else ())}
     ordered = {name: content[name] for name in Study.model_fields if name not in left_out}
     return write_yaml(ordered)

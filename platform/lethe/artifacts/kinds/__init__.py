@@ -7,7 +7,7 @@ from lethe.artifacts.kinds._adversarial import AdversarialImages
 from lethe.artifacts.kinds._earlier_weights import EarlierWeights
 from lethe.artifacts.kinds._fisher import FisherInformation
 from lethe.artifacts.kinds._saliency import SaliencyScores, saliency
-from lethe.artifacts.kinds._trained_model import TrainedModel, oracle, original, trained_models
+from lethe.artifacts.kinds._trained_model import TrainedModel, dosed, oracle, original, trained_models
 
 KINDS: Final[dict[str, type[ArtifactRecipe]]] = {
     "trained_model": TrainedModel,
@@ -24,6 +24,7 @@ __all__ = [
     "FisherInformation",
     "SaliencyScores",
     "TrainedModel",
+    "dosed",
     "oracle",
     "original",
     "saliency",

@@ -144,6 +144,11 @@ def oracle(scenario: Scenario, seed: int) -> TrainedModel:
     return TrainedModel(scenario, scenario.retained, seed)
 
 
+def dosed(scenario: Scenario, seed: int, share: float) -> TrainedModel:
+    """Return the recipe of a model between oracle and original: trained on D_r and a share of D_f."""
+    return TrainedModel(scenario, scenario.dosed(share), seed)
+
+
 def trained_models(scenario: Scenario, subset: Subset, seeds: Sequence[int]) -> list[TrainedModel]:
     """Return recipes of models of the scenario trained on a subset, one for each training seed."""
     return [TrainedModel(scenario, subset, seed) for seed in seeds]

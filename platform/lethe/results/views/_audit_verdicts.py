@@ -133,7 +133,7 @@ summed as (
         case when count(value) < {FEWEST} then null
             when test = 'p-value' then least(1.0, 2 * avg(value))
             when count(gained) >= {FEWEST} then t_pvalue(avg(gained), stddev_samp(gained), count(gained)) end as p
-    from rated where role = 'reporting'
+    from rated where role <> 'tuning'
     group by {SCENARIO}, row, audit, metric, version, split, class_index, test, power, false_positive_rate, oracles
 ),
 adjusted as ({with_p_holm("summed", "study, scenario, row", "metric, split, class_index")}),

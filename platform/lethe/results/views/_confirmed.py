@@ -37,7 +37,10 @@ class _OnBoard:
 
 @dataclass(frozen=True, kw_only=True)
 class _Role:
-    role: Annotated[Literal["reporting", "tuning"], Column("", "what the seed is for; the search saw tuning seeds")]
+    role: Annotated[
+        Literal["reporting", "tuning", "dose"],
+        Column("", "what the model is for; the search saw tuning seeds, a dose was trained on some of the forget set"),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ class ConfirmedRow(_OnBoard, ConfirmationRow):
 
 
 COMPARED: Final = View(
-    "Every model that a board compares: the rows of `confirmed`, and the oracles of the tuning seeds.",
+    "Every model that a board compares: the rows of `confirmed`, oracles of the tuning seeds, and doses.",
     ComparedRow,
     f"""
 with searches as ({CURRENT_SEARCHES}),

@@ -61,8 +61,8 @@ METRIC_SUMMARY: Final = View(
 with measured as (
     select {", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))}, c.row, c.training_seed,
         m.metric, m.version, m.split, m.class_index, m.value
-    from confirmed c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
-    where m.unit_kind = 'confirmation'
+    from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
+    where m.unit_kind = 'confirmation' and c.role <> 'tuning'
 ),
 paired as (
     select m.*, o.value as of_oracle, m.value - o.value as gained

@@ -17,6 +17,7 @@ class ForgetSet:
     Attributes:
         indices_F: int64, (F,), sorted: D_f.
         retain_R: int64, (R,), sorted: D_r, all other train images but those of the control half.
+        unit_F: int64, (F,): for each of D_f the first one of those that are forgotten together, its duplicates.
         control_C: int64, (C,), sorted: the control half, which no model is trained on; mostly empty.
         duplicates_added: how many images of D_f were not asked for but repeat one that was, byte for byte.
         repeated: how many lines of an index file name an image that an earlier line names.
@@ -25,6 +26,7 @@ class ForgetSet:
 
     indices_F: Tensor
     retain_R: Tensor
+    unit_F: Tensor
     control_C: Tensor
     duplicates_added: int
     repeated: int
@@ -49,7 +51,8 @@ def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
     if not len(retain_R):
         raise DataError(f"forget {request.label}: it leaves no train image of {data.name} to retain")
     repeated = len(asked.indices_M) - len(asked_U)
-    return ForgetSet(indices_F, retain_R, control_C, len(indices_F) - len(asked_U), repeated, asked.notes)
+    unit_F = data.duplicate_of_N[indices_F]
+    return ForgetSet(indices_F, retain_R, unit_F, control_C, len(indices_F) - len(asked_U), repeated, asked.notes)
 
 
 def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tuple[str, ...]:
