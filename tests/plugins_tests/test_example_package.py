@@ -82,7 +82,7 @@ def test_its_options_are_checked_as_built_in_ones_are_all_at_once(python: Python
     assert "metrics.0: unknown metric 'forget_los'; did you mean forget_loss? The metrics are ua, " in done.stderr
     assert "did you mean alternate? The methods are salun, " in done.stderr
     assert "alternate (lethe-example 1.2)" in done.stderr
-    assert "audits.1.name: unknown audit 'sure'; did you mean surer? The audits are rmia, " in done.stderr
+    assert "audits.1.name: unknown audit 'sure'; did you mean surer? The audits are control, " in done.stderr
     assert "(lethe 0.1.0), surer (lethe-example 1.2)" in done.stderr
 
 
