@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from unlearning.audits import (
     AUDITS,
+    BUNDLES,
     CKA,
     RMIA,
     Audit,
@@ -65,6 +66,15 @@ def test_the_documentation_has_every_audit_with_its_version_and_measures() -> No
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (.*?) \|", section, re.MULTILINE)
     documented = {name: (int(version), re.findall(r"`(\w+)`", measures)) for name, version, measures in rows}
     assert documented == {name: (AUDITS[name].version, list(SAMPLES[name][0].metrics)) for name in AUDITS}
+
+
+def test_the_page_for_data_protection_officers_asks_the_question_of_every_audit_and_its_bundle() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "auditing.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+\? \| (\w+) \|$", page, re.MULTILINE)
+    for name, bundle in dict(rows).items():
+        with_it = [size for size, audits in BUNDLES.items() if name in {one.name for one in audits}]
+        assert with_it[0] == bundle, name
+    assert {name for name, _ in rows} == AUDITS.keys()
 
 
 def evaluation(seed: int = 0) -> Evaluation:
