@@ -270,6 +270,17 @@ def test_a_dose_is_the_retain_set_with_whole_groups_of_the_forget_set_and_a_larg
     assert [len(dose - retained) for dose in doses] == [round(share * len(forgotten)) for share in (0.1, 0.25, 0.5)]
 
 
+def test_doses_of_no_image_of_all_and_of_the_same_images_are_refused() -> None:
+    few = [{"kind": "class", "class_index": 0, "fraction": 0.1}]
+    with pytest.raises(DataError, match=r"doses: .*0\.01 is 0 images, 0\.5 is \d+ images; wanted different numbers"):
+        cells_of(forget=few, doses=[0.5, 0.01])
+    many = [{"kind": "random", "fraction": 0.2}]
+    with pytest.raises(DataError, match=r"0\.25 is (\d+) images, 0\.251 is \1 images"):
+        cells_of(forget=many, doses=[0.25, 0.251])
+    with pytest.raises(ValueError, match=r"doses: wanted each share once, got 0\.5, 0\.5"):
+        cells_of(forget=few, doses=[0.5, 0.5])
+
+
 def test_an_audit_of_a_control_half_that_no_request_keeps_is_refused() -> None:
     with pytest.raises(DataError, match=r"audits: control, epsilon: compares .* control: true\}, got random 20 %"):
         cells_of(forget=[{"kind": "random", "fraction": 0.2}], audits=[{"name": "control"}, {"name": "epsilon"}])

@@ -265,10 +265,7 @@ def _rows_on(
     rows = [
         row_of("original", seed, Nothing(), None, None, ()),
         row_of("oracle", seed, None, None, None, others),
-        *(
-            row_of(f"dose {100 * dose:g} %", seed, None, None, None, (), role="dose", dose=dose)
-            for dose in dict.fromkeys(study.doses)
-        ),
+        *(row_of(f"dose {100 * dose:g} %", seed, None, None, None, (), role="dose", dose=dose) for dose in study.doses),
     ]
     if choice is None and method_search.taken is None:
         return rows

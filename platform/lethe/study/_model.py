@@ -261,6 +261,12 @@ class Study(Options):
         return self
 
     @model_validator(mode="after")
+    def _doses_differ(self) -> Self:
+        if len(set(self.doses)) < len(self.doses):
+            raise ValueError(f"doses: wanted each share once, got {', '.join(f'{dose:g}' for dose in self.doses)}")
+        return self
+
+    @model_validator(mode="after")
     def _audits_are_sound(self) -> Self:
         """Check what audits say of themselves, and that rows can call each measure by a name of its own."""
         problems = [f"audits: {one.name}: {fault}" for one in self.audits if (fault := fault_of(one))]

@@ -334,14 +334,16 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
 
     Raises:
         DataError: a forget request does not fit its data, two scenarios are the same under different names, an audit
-            needs a control half and no request has one, a method can do nothing for a request (all methods and requests
-            at once), or is to rewind where val lacks the classes that are to be forgotten from.
+            needs a control half and no request has one, a dose is none or all of a forget set, a method can do nothing
+            for a request (all methods and requests at once), or is to rewind where val lacks the classes that are to be
+            forgotten from.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
     _refuse_audits_without_control(scenarios, study)
+    _refuse_doses_of_nothing(scenarios, study)
     _refuse_rewinding(scenarios, study, datasets)
     settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
     found: list[MethodSearch] = []
@@ -385,6 +387,23 @@ def _refuse_audits_without_control(scenarios: Iterable[Scenario], study: Study) 
             f"request keeps one; wanted a request such as {{kind: random, fraction: 0.1, control: true}}, got "
             f"{', '.join(request.label for request in study.forget)}"
         )
+
+
+def _refuse_doses_of_nothing(scenarios: Iterable[Scenario], study: Study) -> None:
+    """Refuse shares of a forget set that are none of it, all of it, or the same images as another share."""
+    faults = []
+    for scenario in scenarios:
+        sizes = {dose: len(scenario.dosed(dose)) - len(scenario.retained) for dose in sorted(study.doses)}
+        alike = [dose for dose, size in sizes.items() if list(sizes.values()).count(size) > 1]
+        whole = [dose for dose, size in sizes.items() if size in (0, len(scenario.forgotten))]
+        if alike or whole:
+            counts = ", ".join(f"{dose:g} is {size} images" for dose, size in sizes.items())
+            faults.append(
+                f"doses: {scenario.title}, {len(scenario.forgotten)} images in whole groups of duplicates: {counts}; "
+                "wanted different numbers of images, neither none nor all"
+            )
+    if faults:
+        raise DataError("\n".join(faults))
 
 
 def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None:
