@@ -13,7 +13,7 @@ import yaml
 import lethe
 import unlearning
 from lethe.artifacts import oracle, original, saliency
-from lethe.study import MethodSearch, expand, parse_study, scenarios_of
+from lethe.study import MethodSearch, StudyError, expand, parse_study, scenarios_of
 from unlearning import metrics
 from unlearning.data import DataError, Synthetic, load
 from unlearning.data.augment import CropAndFlip
@@ -277,7 +277,7 @@ def test_doses_of_no_image_of_all_and_of_the_same_images_are_refused() -> None:
     many = [{"kind": "random", "fraction": 0.2}]
     with pytest.raises(DataError, match=r"0\.25 is (\d+) images, 0\.251 is \1 images"):
         cells_of(forget=many, doses=[0.25, 0.251])
-    with pytest.raises(ValueError, match=r"doses: wanted each share once, got 0\.5, 0\.5"):
+    with pytest.raises(StudyError, match=r"doses: wanted each share once, got 0\.5, 0\.5"):
         cells_of(forget=few, doses=[0.5, 0.5])
 
 
