@@ -8,7 +8,7 @@ from scipy import stats
 from torch import Tensor
 
 from unlearning.audits import ControlTest, audit_measures
-from unlearning.audits._rank_test import mann_whitney
+from unlearning.audits._mann_whitney import mann_whitney
 from unlearning.audits._scores import by_unit, learned_score, scaled_confidence, simple_scores
 from unlearning.metrics import Evaluation, Measure, Predictions, Split
 
