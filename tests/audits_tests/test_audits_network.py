@@ -74,6 +74,18 @@ def test_further_training_repeats_from_its_seed_and_moves_the_network(evidence_o
     assert not torch.equal(runs[0][0], runs[0][1])
 
 
+def test_the_rate_of_further_training_falls_to_zero(evidence_of: EvidenceOf) -> None:
+    evidence = evidence_of("hidden")
+    network, audited = evidence.networks.audited, evidence.audited
+    before, moved = network.weights["1.0.weight"].clone(), list[float]()
+    labels_N = audited.of("train").labels_N
+    for engine in network.trained_further(audited.retain_R, labels_N, epochs=6, lr=0.05, seed=0):
+        after = engine.model.state_dict()["1.0.weight"].clone()
+        moved.append(float((after - before).norm()))
+        before = after
+    assert moved[-1] < 0.2 * max(moved)
+
+
 def test_a_network_without_layers_has_no_features(evidence_of: EvidenceOf) -> None:
     evidence = evidence_of("oracle")
     own = evidence.networks.audited

@@ -79,6 +79,7 @@ def _lines(data: str) -> Iterator[str]:
     yield ""
     yield from _keys(Study, {"controls": "shown", "settings": "null", "metrics": "[]", "audits": "[]"})
     yield "# audits: quick  # or standard, full, or a list such as [{name: rmia, references: 4}]"
+    yield from _keys(Study, {"doses": "[]"})
     yield from _headed("search")
     yield from _keys(Search, {"trials": 12, "sampler": "tpe", "window": 4, "startup": 4}, 2)
     yield from _comment(_meaning(Search, "early_stopping"), 2)

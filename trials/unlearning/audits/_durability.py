@@ -32,7 +32,7 @@ class Durability(Audit):
 
     name: Literal["durability"] = "durability"
     title: ClassVar[str] = "durability of forgetting"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Zhang et al., Catastrophic failure of LLM unlearning via quantization, ICLR 2025"
     statistics: ClassVar[Mapping[str, Statistic]] = {
         name: statistic
@@ -46,7 +46,7 @@ class Durability(Audit):
         )
     }
     needs_network: ClassVar[bool] = True
-    lr: Annotated[float, Gt(0), Field(description="learning rate of the further epoch, which is constant")] = 0.01
+    lr: Annotated[float, Gt(0), Field(description="learning rate of the further epoch, which falls to zero")] = 0.01
 
     @property
     def training_epochs(self) -> int:

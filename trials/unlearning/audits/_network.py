@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import repeat
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from unlearning.engine import DataPass, Engine
 from unlearning.errors import InputError
 from unlearning.metrics import Split
+from unlearning.schedules import Cosine
 from unlearning.seeds import generator
 from unlearning.training import Recipe, epoch_order
 
@@ -63,9 +63,13 @@ class AuditNetwork:
     def trained_further(
         self, indices_M: Tensor, labels_N: Tensor, *, epochs: int, lr: float, seed: int
     ) -> Iterator[Engine]:
-        """Train the network further, as originals are, but at a constant rate; yield the engine after each epoch.
+        """Train the network further, as originals are, at a rate of its own; yield the engine after each epoch.
+
+        The rate falls to zero by half a cosine over all epochs: at a constant one, a network that fits its images may
+        lose them again for an epoch, whichever these are, and the last point of a curve would show that.
 
         Args:
+            lr: the rate of the first step.
             indices_M: int64, (M,): the train images to train on, each once an epoch.
             labels_N: int64, (N,): the labels of all of train, on the CPU.
             seed: of the order of the images and of the augmentation.
@@ -76,11 +80,14 @@ class AuditNetwork:
         for epoch in range(1, epochs + 1):
             order_N = epoch_order(seed, epoch, len(labels_N))
             order_M = order_N[used_N[order_N]]
+            data_pass = DataPass(order_M, labels_N[order_M])
+            steps = data_pass.steps(recipe.batch_size)
+            done = ((epoch - 1 + step / steps) / epochs for step in range(steps))
             engine.model.train()
             engine.train_epoch(
-                [DataPass(order_M, labels_N[order_M])],
+                [data_pass],
                 batch_size=recipe.batch_size,
-                learning_rates=repeat(lr),
+                learning_rates=(lr * Cosine().factor(progress) for progress in done),
                 random=generator(seed, "augment", epoch),
             )
             yield engine

@@ -28,7 +28,7 @@ class Relearning(Audit):
 
     name: Literal["relearning"] = "relearning"
     title: ClassVar[str] = "relearning"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Siddiqui et al., From dormant to deleted: tamper-resistant unlearning, arXiv 2505.22310"
     statistics: ClassVar[Mapping[str, Statistic]] = {
         "start": Statistic("accuracy on the rest of the forget set before any further training", test=None),
@@ -40,7 +40,7 @@ class Relearning(Audit):
     needs_network: ClassVar[bool] = True
     share: Annotated[float, Gt(0), Lt(1), Field(description="share of the forget set that is trained on again")] = 0.1
     epochs: Annotated[int, Ge(1), Field(description="epochs of further training, on each of the two sets")] = 3
-    lr: Annotated[float, Gt(0), Field(description="learning rate of the further training, which is constant")] = 0.01
+    lr: Annotated[float, Gt(0), Field(description="learning rate of the further training, which falls to zero")] = 0.01
 
     @property
     def training_epochs(self) -> int:
