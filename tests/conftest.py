@@ -397,12 +397,16 @@ def audited(store: Store, make: Callable[..., Any], confirm: Callable[..., None]
             statistics = [{"metric": "own_auc", "test": "difference", "values": values} | changes, *further]
             store.append(
                 [
-                    make(MeasureRow, **unit, metric=one["metric"], test=one["test"], value=one["values"][seed - 1])
+                    make(MeasureRow, **unit, value=one["values"][seed - 1], **_without(one, "values"))
                     for one in statistics
                 ]
             )
 
     return record
+
+
+def _without(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != name}
 
 
 def _measures(at: float) -> dict[str, float]:

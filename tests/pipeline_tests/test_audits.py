@@ -143,7 +143,9 @@ def test_doses_are_trained_and_audited_as_rows_of_their_own_and_stand_in_no_tabl
 ) -> None:
     study = read_study(write_study(**SHORT, audits=[{"name": "output_distance"}], doses=[0.25, 0.5]))
     assert run(study, tmp_path) == []
-    assert plan_of(study, tmp_path).complete
+    plan = plan_of(study, tmp_path)
+    assert plan.complete
+    assert plan.confirmations_planned == plan.confirmed == 2 * (3 + 2) + 1
     made = "select kind, training_seed, images_trained from artifacts where kind ^@ 'dose' order by all"
     trained = records(made, tmp_path)
     assert [tuple(one.values()) for one in trained] == [

@@ -87,3 +87,13 @@ def test_the_latex_file_has_a_table_of_audits(store: Store, boards: Callable[[],
     assert "-audits}" in text
     assert r"\textbf{0.702 [$<$ 0.001]}" in text
     assert r"Power on the originals &  & 100 \% & 100 \%" in text
+
+
+def test_one_dose_is_no_range(store: Store, audited: Record) -> None:
+    audited("oracle", [0.50, 0.52, 0.49, 0.51], test="mean")
+    audited("original", [0.90, 0.92, 0.89, 0.92], test="mean")
+    audited("salun", [0.70, 0.72, 0.69, 0.71], test="mean")
+    [board] = leaderboard(store.root)
+    table = audits_of(board)
+    assert table is not None
+    assert [line.doses for line in table.rows] == ["", "", "50 %"]

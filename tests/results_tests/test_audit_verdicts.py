@@ -101,3 +101,45 @@ def test_two_seeds_decide_nothing(store: Store, audited: Record) -> None:
     audited("salun", [0.001, 0.001], test="p-value", metric="own_p")
     assert verdicts(store)["original"]["verdict"] == "too few seeds"
     assert verdicts(store, "own_p")["salun"]["verdict"] == "too few seeds"
+
+
+def test_differences_that_are_all_one_image_prove_nothing(store: Store, audited: Record) -> None:
+    """Of ten images one more is right on each seed: as if one of these seeds had one more or less than that."""
+    audited("oracle", [0.7, 0.8, 0.9], n=10)
+    audited("salun", [0.8, 0.9, 1.0], n=10)
+    audited("fine_tune", [0.7, 0.8, 0.9], n=10)
+    found = verdicts(store)
+    assert found["salun"]["p"] == pytest.approx(stats.ttest_1samp([1, 1, 2], 1 / 3).pvalue, rel=1e-9)
+    assert found["salun"]["verdict"] == "inconclusive"
+    assert found["fine_tune"]["p"] == 1.0
+
+
+def test_oracles_that_are_all_alike_do_not_detect_one_image_more(store: Store, audited: Record) -> None:
+    audited("oracle", [0.5, 0.5, 0.5, 0.5], n=10)
+    audited("original", [0.6, 0.6, 0.6, 0.6], n=10)
+    audited("salun", [0.9, 0.9, 0.9, 0.9], n=10)
+    found = verdicts(store)
+    assert (found["original"]["power"], found["original"]["false_positive_rate"]) == (0.0, 0.0)
+    assert found["salun"]["detected"] == 1.0
+
+
+def test_an_audit_whose_p_value_cannot_become_small_enough_is_inconclusive(store: Store, audited: Record) -> None:
+    """It detects each original, but among five statistics of a row its smallest p-value is no violation."""
+    further = [{"metric": f"own_{name}", "test": "p-value", "values": [0.5] * 3} for name in "abcd"]
+    audited("original", [1 / 70] * 3, *further, test="p-value")
+    audited("salun", [0.6] * 3, *further, test="p-value")
+    found = verdicts(store)
+    assert found["salun"]["power"] == 1.0
+    assert found["original"]["p_holm"] == pytest.approx(5 * 2 / 70)
+    assert (found["salun"]["verdict"], found["salun"]["overall"]) == ("inconclusive", "inconclusive")
+
+
+def test_there_is_no_dose_where_the_originals_differ_by_chance_alone(store: Store, audited: Record) -> None:
+    """Their difference is clear of 0 by itself, but not among the five statistics of their row."""
+    further = [{"metric": f"own_{name}", "test": "p-value", "values": [0.5] * 4} for name in "abcd"]
+    audited("oracle", [0.50, 0.52, 0.49, 0.51], test="mean")
+    audited("original", [0.58, 0.55, 0.56, 0.62], *further, test="mean")
+    audited("salun", [0.54, 0.54, 0.52, 0.56], test="mean")
+    found = verdicts(store)
+    assert found["original"]["p"] < 0.05 < found["original"]["p_holm"]
+    assert found["salun"]["dose"] is None

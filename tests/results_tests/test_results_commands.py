@@ -126,6 +126,17 @@ def test_a_confirmation_and_an_artifact_are_shown(real: Path) -> None:
     assert "artifact" in shown.output
 
 
+def test_a_confirmation_is_shown_with_what_audits_found_of_it(store: Store, audited: Callable[..., None]) -> None:
+    of_class = {"metric": "own_recall", "test": None, "values": [0.25], "class_index": 0}
+    audited("salun", [0.625], of_class, n=72)
+    done = lethe("show", "salun-q-1", "--results", store.root)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.partition("audits")[2].split())
+    assert "own_auc" in said
+    assert "0.625 72" in said
+    assert "own_recall" not in said
+
+
 def test_a_name_that_nothing_has_is_told_with_names_that_are_like_it(real: Path) -> None:
     known = load(real)["trial_id"][0].as_py()
     done = lethe("show", known[:-1], "--results", real)

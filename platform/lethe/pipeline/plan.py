@@ -82,11 +82,12 @@ class Plan:
 
     @property
     def confirmations_planned(self) -> int:
-        """Count the rows of all tables on each reporting seed, and the oracles of the tuning seeds."""
+        """Count the rows of all tables and the doses on each reporting seed, and the oracles of the tuning seeds."""
         scenarios, seeds = len(scenarios_of(self.method_searches)), self.study.seeds
         tuned = len(scenarios_of(one for one in self.method_searches if one.trials))
         methods = sum(len(method_search.rows) for method_search in self.method_searches)
-        return (2 * scenarios + methods) * len(seeds.reporting) + tuned * len(seeds.tuning)
+        rows = (2 + len(self.study.doses)) * scenarios + methods
+        return rows * len(seeds.reporting) + tuned * len(seeds.tuning)
 
     @property
     def complete(self) -> bool:

@@ -10,11 +10,11 @@ from lethe.results.views import POWER, AuditVerdictRow
 
 AUDITS_TO_READ: Final = (
     "Violation: p below 0.05, adjusted for all statistics of the row (Holm). No violation detected: no statistic of "
-    f"the row shows one, though one at least detects {100 * POWER:.0f} % of the originals; that is no proof that the "
-    "model has forgotten. Inconclusive: none would have detected even these. Power: share of the originals, which were "
-    "trained on the forget set, that are detected one by one; false alarms: oracles that are, each held against the "
-    "others. As if still in: the share of the forget set that would explain a value, linear between oracles (0 %) and "
-    "originals (100 %), from the statistic with the smallest to that with the largest."
+    f"the row shows one, though one at least detects {100 * POWER:.0f} % of the originals and finds their row a "
+    "violation; that is no proof that the model has forgotten. Inconclusive: none would have found even these. Power: "
+    "share of the originals, which were trained on the forget set, that are detected one by one; false alarms: oracles "
+    "that are, each held against the others. As if still in: the share of the forget set that would explain a value, "
+    "linear between oracles (0 %) and originals (100 %), from the statistic with the smallest to that with the largest."
 )
 
 
@@ -46,7 +46,9 @@ class Judged:
     def doses(self) -> str:
         """The smallest and the largest dose, in percent; empty without any."""
         doses = sorted(int(one.dose) for one in self.found if one and one.dose)
-        return f"{doses[0]} to {doses[-1]} %" if doses else ""
+        if not doses:
+            return ""
+        return f"{doses[0]} %" if doses[0] == doses[-1] else f"{doses[0]} to {doses[-1]} %"
 
 
 @dataclass(frozen=True)

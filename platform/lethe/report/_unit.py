@@ -77,6 +77,10 @@ def print_unit(root: StorageRoot, name: str, console: Console) -> None:
         _print_rows(console, "used by", used, _CONFIRMED)
     else:
         _print_artifacts(console, results, row)
+    if table == "confirmations":
+        found = _rows_where(own.load("recorded_measures"), "unit_id", [name])
+        of_audits = [one for one in found if one["audit"] is not None and one["class_index"] is None]
+        _print_rows(console, "audits (of all classes together)", of_audits, _AUDITED)
     if table == "trials":
         confirmed = _rows_where(own.load("confirmations"), "trial_id", [name])
         _print_rows(console, "confirmed as", confirmed, _CONFIRMED)
@@ -93,6 +97,7 @@ def print_unit(root: StorageRoot, name: str, console: Console) -> None:
 _CURVE: Final = ("epoch", "loss", "ua", "ra", "va", "mia", "gap", "seconds_unlearn", "seconds_evaluate")
 _CONFIRMED: Final = ("confirmation_id", "row", "training_seed", "ua", "ra", "ta", "mia", "gap", "status")
 _OPTIMISM: Final = ("tuning_gap", "confirmed_gap", "alike", "tuning_alike", "confirmed_alike", "optimism")
+_AUDITED: Final = ("metric", "split", "value", "low", "high", "n")
 _ARTIFACT: Final = ("artifact_id", "kind", "training_seed", "study", "seconds_train", "va", "ta", "uri")
 
 

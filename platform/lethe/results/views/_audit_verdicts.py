@@ -8,6 +8,12 @@ an oracle is held against the other ones.
 A row is judged over all its seeds. Its models share the forget set and so are not independent: p-values are combined as
 twice their mean, which is valid whatever the dependence (Vovk and Wang, Biometrika 2020). Differences to the paired
 oracles are tested by Student's t. All statistics of a row, of all audits, are one family (Holm 1979).
+
+Silence is a verdict only where the same test speaks up on the originals: where it detects most of them one by one, and
+finds their row a violation too. A p-value that cannot become small enough for all statistics together never does.
+
+A mean over n images moves in steps of 1 / n, so that a few values are easily all alike by chance. Their spread is then
+taken for the smallest above 0, as if one of them were a step away: three differences of a step prove nothing.
 """
 
 from dataclasses import dataclass
@@ -19,8 +25,17 @@ from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, ScenarioOf, View,
 POWER: Final = 0.8
 """Share of the originals that an audit must detect, so that its silence says something."""
 
+_ALIKE: Final = 1e-9
+"""Values whose standard deviation is below this are all alike, but for rounding."""
+
 _SAME = "study, scenario, audit, metric, version, split, class_index"
 _OF_MEASURED = ", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))
+
+
+def _spread(values: str, images: str = "n") -> str:
+    """Write the SQL of the standard deviation of values, or of the smallest one that steps of 1 / images allow."""
+    smallest = f"1 / (max({images}) * sqrt(count({values})))"
+    return f"if(stddev_samp({values}) > {_ALIKE}, stddev_samp({values}), {smallest})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +53,12 @@ class _AuditVerdict:
     low: Annotated[float | None, Column("", f"lower end of the difference's 95 % interval; null below {FEWEST} seeds")]
     high: Annotated[float | None, Column("", "upper end of the same interval")]
     dose: Annotated[
-        float | None, Column("", "share of the forget set that would explain the mean, as in metric_summary")
+        float | None,
+        Column(
+            "",
+            "share of the forget set that would explain the mean, as in metric_summary; null where the originals' own "
+            "row is no violation by it, too",
+        ),
     ]
     p: Annotated[
         float | None,
@@ -64,8 +84,8 @@ class _AuditVerdict:
         str,
         Column(
             "",
-            f"'violation' (p_holm below {LEVEL}), 'inconclusive' (power below {POWER}), 'no violation detected', or "
-            "'too few seeds'",
+            f"'violation' (p_holm below {LEVEL}), 'inconclusive' (power below {POWER}, or the originals' own row is no "
+            "violation by it), 'no violation detected', or 'too few seeds'",
         ),
     ]
     overall: Annotated[
@@ -87,12 +107,12 @@ AUDIT_VERDICTS: Final = View(
     f"""
 with measured as (
     select {_OF_MEASURED}, c.row, c.role, c.training_seed, m.audit, m.metric, m.version, m.split, m.class_index, m.test,
-        m.value
+        m.value, m.n
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and m.test is not null and m.value is not null
 ),
 oracles as (
-    select {_SAME}, training_seed, value from measured where row = 'oracle'
+    select {_SAME}, training_seed, value, n from measured where row = 'oracle'
 ),
 paired as (
     select m.*, m.value - o.value as gained
@@ -103,7 +123,8 @@ paired as (
 ),
 others as (
     select m.study, m.scenario, m.row, m.training_seed, m.metric, m.version, m.split, m.class_index,
-        count(o.value) as count, avg(o.value) as mean, stddev_samp(o.value) as sd
+        count(o.value) as count, avg(o.value) as mean,
+        {_spread("o.value", "o.n")} as sd
     from measured m left join oracles o
         on o.study = m.study and o.scenario = m.scenario and o.metric = m.metric and o.version = m.version
         and o.split is not distinct from m.split and o.class_index is not distinct from m.class_index
@@ -114,7 +135,7 @@ single as (
     select p.*,
         case when p.test = 'p-value' then p.value < {LEVEL}
             when o.count >= {FEWEST} then
-                abs(p.value - o.mean) > t_quantile(o.count, 0.975) * o.sd * sqrt(1 + 1 / o.count)
+                abs(p.value - o.mean) > t_quantile(o.count, 0.975) * coalesce(o.sd, 0) * sqrt(1 + 1 / o.count)
             end as is_detected
     from paired p join others o
         on o.study = p.study and o.scenario = p.scenario and o.row = p.row and o.training_seed = p.training_seed
@@ -135,26 +156,28 @@ summed as (
         avg(is_detected::int) as detected,
         case when count(value) < {FEWEST} then null
             when test = 'p-value' then least(1.0, 2 * avg(value))
-            when count(gained) >= {FEWEST} then t_pvalue(avg(gained), stddev_samp(gained), count(gained)) end as p
+            when count(gained) >= {FEWEST} then
+                t_pvalue(avg(gained), coalesce({_spread("gained")}, 0), count(gained)) end as p
     from rated where role <> 'tuning'
     group by {SCENARIO}, row, audit, metric, version, split, class_index, test, power, false_positive_rate, oracles
 ),
+adjusted as ({with_p_holm("summed", "study, scenario, row", "metric, split, class_index")}),
 anchored as (
     select *,
-        case when test = 'mean' and row not in ('original', 'oracle')
-                and any_value(abs(difference) > reach) filter (row = 'original') over of_statistic
-            then difference / any_value(difference) filter (row = 'original') over of_statistic end as dose
-    from summed
+        bool_or(p_holm < {LEVEL}) filter (row = 'original') over of_statistic as finds_originals,
+        any_value(difference) filter (row = 'original') over of_statistic as of_originals
+    from adjusted
     window of_statistic as (partition by {_SAME})
 ),
-adjusted as ({with_p_holm("anchored", "study, scenario, row", "metric, split, class_index")}),
 judged as (
     select *,
+        case when test = 'mean' and row not in ('original', 'oracle') and finds_originals
+            then difference / of_originals end as dose,
         case when p is null then 'too few seeds'
             when p_holm < {LEVEL} then 'violation'
-            when coalesce(power, 0) < {POWER} then 'inconclusive'
-            else 'no violation detected' end as verdict
-    from adjusted
+            when power >= {POWER} and finds_originals then 'no violation detected'
+            else 'inconclusive' end as verdict
+    from anchored
 )
 select {SCENARIO}, row, audit, metric, version, split, class_index, test, seeds, mean, difference,
     difference - reach as low, difference + reach as high, dose, p, p_holm, detected, power, false_positive_rate,
