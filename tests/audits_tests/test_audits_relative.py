@@ -37,7 +37,7 @@ def found(audited: Evaluation) -> dict[str, float]:
         "originals": tuple(model(seed, 4.0) for seed in range(10, 14)),
         "oracles": tuple(model(seed, 0.0) for seed in range(20, 24)),
     }
-    measures = audit_measures(RelativeTest(), audited, pools, original=audited, class_names=("a", "b", "c"))
+    measures = audit_measures(RelativeTest(models=4), audited, pools, original=audited, class_names=("a", "b", "c"))
     return {one.metric: one.value.value for one in measures}
 
 

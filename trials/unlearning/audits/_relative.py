@@ -39,7 +39,7 @@ class RelativeTest(Audit):
     }
     models: Annotated[
         int, Ge(3), Le(8), Field(description="oracles and originals of other training seeds, so many of each")
-    ] = 4
+    ] = 6
 
     @property
     def pools(self) -> dict[str, ModelPool]:
