@@ -23,7 +23,7 @@ def test_a_search_whose_trials_need_more_than_their_share_goes_on_with_fewer_at_
     )
     expected = undisturbed(study)
     expected.lend_pool(results)
-    run = start(study, RAY_OVERRIDE_RESOURCES=json.dumps({"CPU": 2, "memory": 760 << 20}))
+    run = start(study, RAY_OVERRIDE_RESOURCES=json.dumps({"CPU": 2, "memory": 800 << 20}))
     run.complete()
     told = "Out of memory in a worker of 1 CPU and 0 GPU: going on with fewer workers, of 2 CPU and 0 GPU each."
     assert " ".join(run.said.split()).count(told) == 1

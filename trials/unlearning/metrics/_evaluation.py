@@ -96,5 +96,5 @@ class Evaluation:
             return self.predictions[group]
         if group in self.subsets:
             return self.of("train").at(self.subsets[group])
-        known = ", ".join((*self.subsets, *self.predictions))
-        raise ValueError(f"the model was not evaluated on '{group}', only on {known}")
+        known = ", ".join(self.predictions)
+        raise ValueError(f"the model was not evaluated on the split '{group}', only on {known}")
