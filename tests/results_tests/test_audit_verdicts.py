@@ -26,7 +26,7 @@ def test_a_row_far_from_the_oracles_is_a_violation_and_one_like_them_is_none(sto
     found = verdicts(store)
     assert {row: one["verdict"] for row, one in found.items()} == {
         "original": "violation",
-        "oracle": "too few seeds",
+        "oracle": "reference",
         "salun": "violation",
         "fine_tune": "no violation detected",
     }

@@ -85,7 +85,8 @@ class _AuditVerdict:
         Column(
             "",
             f"'violation' (p_holm below {LEVEL}), 'inconclusive' (power below {POWER}, or the originals' own row is no "
-            "violation by it), 'no violation detected', or 'too few seeds'",
+            "violation by it), 'no violation detected', 'too few seeds', or 'reference' (the oracles, to which "
+            "differences are taken)",
         ),
     ]
     overall: Annotated[
@@ -173,7 +174,8 @@ judged as (
     select *,
         case when test = 'mean' and row not in ('original', 'oracle') and finds_originals
             then difference / of_originals end as dose,
-        case when p is null then 'too few seeds'
+        case when row = 'oracle' and test <> 'p-value' then 'reference'
+            when p is null then 'too few seeds'
             when p_holm < {LEVEL} then 'violation'
             when power >= {POWER} and finds_originals then 'no violation detected'
             else 'inconclusive' end as verdict
@@ -185,6 +187,7 @@ select {SCENARIO}, row, audit, metric, version, split, class_index, test, seeds,
     case when bool_or(verdict = 'violation') over of_row then 'violation'
         when bool_or(verdict = 'no violation detected') over of_row then 'no violation detected'
         when bool_or(verdict = 'inconclusive') over of_row then 'inconclusive'
+        when bool_and(verdict = 'reference') over of_row then 'reference'
         else 'too few seeds' end as overall
 from judged
 window of_row as (partition by study, scenario, row)
