@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
-import torch
 from torch import Tensor
 
 from lethe.artifacts import (
@@ -300,11 +299,8 @@ class TrialContexts:
 
 
 def _task_of(scenario: Scenario, data: ImageData) -> ForgetTask:
-    forget_N, control_N = (
-        torch.zeros(scenario.train_count, dtype=torch.bool).index_fill_(0, subset.indices_M, True)
-        for subset in (scenario.forgotten, scenario.control)
-    )
-    return ForgetTask(data.train.labels_N, forget_N, data.classes, control_N if len(scenario.control) else None)
+    control_N = scenario.control.mask if len(scenario.control) else None
+    return ForgetTask(data.train.labels_N, scenario.forgotten.mask, data.classes, control_N)
 
 
 def logits_of(model: Artifact) -> Logits:

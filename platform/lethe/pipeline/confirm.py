@@ -309,7 +309,7 @@ class Confirmer:
             ):
                 epochs.append(result)
                 yield
-        logits = epochs[-1].logits if method else self._contexts.logits_of(confirmation.trained)
+        logits = epochs[-1].logits if method else self._logits(confirmation, trial_context)
         measures: list[Measure] = []
         if logits:
             evaluation = self._evaluation(confirmation, trial_context, logits)
@@ -347,6 +347,12 @@ class Confirmer:
         audits = [task.audit for task in confirmation.audits]
         return row, predictions, measure_rows(row, measures, confirmation.metrics, audits)
 
+    def _logits(self, confirmation: Confirmation, trial_context: TrialContext) -> Logits:
+        """Return those of a row without a method; its oracle's are at hand."""
+        if confirmation.dose is None:
+            return trial_context.oracle_logits
+        return self._contexts.logits_of(confirmation.trained)
+
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
         """Make ready what is measured: against the paired oracle; an oracle's gap is to the oracles of other seeds."""
         oracle = trial_context.oracle_evaluation
@@ -365,6 +371,8 @@ class Confirmer:
         return Networks(trial_context.network(lambda: weights), retrained)
 
     def _costs(self, confirmation: Confirmation, trial_context: TrialContext) -> dict[str, Any]:
+        if confirmation.dose is None:
+            return _compared_with_retraining(trial_context, trial_context.seconds_retrain, trial_context.images_retrain)
         facts = self._contexts.facts_of(confirmation.trained)
         return _compared_with_retraining(trial_context, facts.seconds_train, facts.images_trained)
 

@@ -36,10 +36,14 @@ class Subset:
         return len(self.indices_M)
 
     @cached_property
+    def mask(self) -> Tensor:
+        """Bool, (N,), True where a train image belongs to it."""
+        return torch.zeros(self.count, dtype=torch.bool).index_fill_(0, self.indices_M, True)
+
+    @cached_property
     def rest(self) -> "Subset":
         """All the other train images."""
-        left_N = torch.ones(self.count, dtype=torch.bool).index_fill_(0, self.indices_M, False)
-        return Subset(left_N.nonzero().flatten(), self.count)
+        return Subset((~self.mask).nonzero().flatten(), self.count)
 
     @cached_property
     def hash(self) -> str:

@@ -43,12 +43,12 @@ class OutputDistance(Audit):
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Compare probabilities, image by image; an oracle's distance to itself is 0."""
         audited, oracles = evidence.audited, evidence.pools["oracles"]
-        own_FK = _probabilities(audited)
+        own_FK = forget_probabilities(audited)
         for name, distance_F in (("js", jensen_shannon), ("l2", activation_distance)):
             if audited.oracle is not None:
-                paired = float(distance_F(own_FK, _probabilities(audited.oracle)).mean())
+                paired = float(distance_F(own_FK, forget_probabilities(audited.oracle)).mean())
                 yield f"{name}_paired", Value("forget", paired, len(own_FK))
-            others = [float(distance_F(own_FK, _probabilities(oracle)).mean()) for oracle in oracles]
+            others = [float(distance_F(own_FK, forget_probabilities(oracle)).mean()) for oracle in oracles]
             yield f"{name}_other", Value("forget", sum(others) / len(others), len(own_FK))
 
 
@@ -68,5 +68,6 @@ def activation_distance(first_NK: Tensor, second_NK: Tensor) -> Tensor:
     return distance_N
 
 
-def _probabilities(model: Evaluation) -> Tensor:
+def forget_probabilities(model: Evaluation) -> Tensor:
+    """Return the softmax of a model's logits on D_f: float64, (F, K), on the CPU."""
     return model.of("forget").logits_NK.detach().cpu().double().softmax(1)

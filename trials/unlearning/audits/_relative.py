@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
-from unlearning.audits._output_distance import jensen_shannon
-from unlearning.metrics import Evaluation, Value
+from unlearning.audits._output_distance import forget_probabilities, jensen_shannon
+from unlearning.metrics import Value
 
 
 class RelativeTest(Audit):
@@ -48,10 +48,10 @@ class RelativeTest(Audit):
 
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Compare the distances."""
-        own_FK = _probabilities(evidence.audited)
+        own_FK = forget_probabilities(evidence.audited)
         distance_M = torch.tensor(
             [
-                float(jensen_shannon(own_FK, _probabilities(model)).mean())
+                float(jensen_shannon(own_FK, forget_probabilities(model)).mean())
                 for name in ("originals", "oracles")
                 for model in evidence.pools[name]
             ],
@@ -69,7 +69,3 @@ def nearer_p(distance_M: Tensor) -> float:
     sums_P = torch.tensor(list(combinations(distance_M.tolist(), half)), dtype=torch.float64).sum(1)
     observed = float(distance_M[:half].sum())
     return float((sums_P <= observed * (1 + 1e-12)).double().mean())
-
-
-def _probabilities(model: Evaluation) -> Tensor:
-    return model.of("forget").logits_NK.detach().cpu().double().softmax(1)

@@ -1,10 +1,8 @@
 """A proportion of images, with Wilson's interval."""
 
 from dataclasses import dataclass
-from typing import Final
 
-NORMAL: Final = 1.959963984540054
-"""The 97.5 % quantile of the standard normal distribution."""
+from unlearning.metrics.roc import NORMAL
 
 
 @dataclass(frozen=True)

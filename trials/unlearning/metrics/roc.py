@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-_NORMAL: Final = 1.959963984540054
+NORMAL: Final = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
 
 
@@ -27,7 +27,7 @@ class Area:
         """The 95 % interval, cut at 0 and 1; None where the variance is 0 or unknown, and so says nothing."""
         if not self.variance > 0:
             return None
-        reach = _NORMAL * self.variance**0.5
+        reach = NORMAL * self.variance**0.5
         return max(0.0, self.value - reach), min(1.0, self.value + reach)
 
 
