@@ -152,6 +152,10 @@ class Machine:
         """Find those that were told the folder: a node's own, but not its workers."""
         return {pid for pid, _ in self._own(_processes())}
 
+    def programs(self) -> set[str]:
+        """Name the programs that these run, Python's own among them."""
+        return {Path(word).name for _, words in self._own(_processes()) for word in words[:3]}
+
     def raylets(self) -> set[int]:
         return self.services("raylet")
 
