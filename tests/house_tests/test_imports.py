@@ -90,7 +90,7 @@ print(sorted({"duckdb", "optuna", "scipy.special"} & set(sys.modules)))
 def test_the_results_are_queried_and_shown_without_torch(
     store: Store, confirm: Callable[..., None], tmp_path: Path
 ) -> None:
-    """It takes a second to import, which a question about rows need not wait for; nor does an import open a database."""
+    """It takes a second to import, which a question about rows need not wait for. No import opens a database."""
     confirm("oracle", [0.0, 0.0, 0.0])
     confirm("salun", [0.01, 0.02, 0.03])
     code = """
