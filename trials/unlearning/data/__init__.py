@@ -1,4 +1,4 @@
-"""Where images come from: MedMNIST's files, a user's own files or folders, or generated; and what is to be forgotten.
+"""Where images come from: MedMNIST's, a user's files, folders or tables, or generated; and what is to be forgotten.
 
 `load` turns any source into checked, hashed `ImageData` whose splits share no image.
 """
@@ -8,6 +8,7 @@ from typing import Annotated
 from unlearning.data._base import FILE, PATIENT, DataError, ImageData, RawData, Source, Split, SplitName, Task
 from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
+from unlearning.data._image_table import ImageTable
 from unlearning.data._load import content_hash, load
 from unlearning.data._medmnist import MedMNIST
 from unlearning.data._npz import Npz
@@ -17,7 +18,7 @@ from unlearning.families import OptionsFamily
 SOURCES: OptionsFamily[Source] = OptionsFamily(
     "data source",
     "lethe.data",
-    {"medmnist": MedMNIST, "synthetic": Synthetic, "npz": Npz, "folder": Folder},
+    {"medmnist": MedMNIST, "synthetic": Synthetic, "npz": Npz, "folder": Folder, "table": ImageTable},
     base=Source,
     tag="source",
 )
@@ -33,6 +34,7 @@ __all__ = [
     "DataError",
     "Folder",
     "ImageData",
+    "ImageTable",
     "MedMNIST",
     "Npz",
     "RawData",
