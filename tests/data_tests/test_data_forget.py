@@ -18,6 +18,7 @@ from unlearning.data.forget import (
     describe,
     select,
 )
+from unlearning.seeds import generator
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "medmnist"
 
@@ -334,9 +335,9 @@ def test_each_candidate_is_as_often_in_the_forget_set_as_in_the_control_half() -
     request_ = RandomShare(fraction=0.4, control=True)
     more_often_N = torch.zeros(15, dtype=torch.int64)
     for seed in range(200):
-        chosen = select(request_, data, seed)
-        more_often_N[chosen.indices_F] += 1
-        more_often_N[chosen.control_C] -= 1
+        asked = request_.asked(data, generator(seed, "forget"))
+        more_often_N[asked.indices_M] += 1
+        more_often_N[asked.control_M] -= 1
     assert more_often_N.abs().max() < 56
 
 

@@ -185,10 +185,9 @@ def _pixels_or_error(file: Path, decoding: Decoding) -> Array | DataError:
 
 def _of_several_sizes(by_size: dict[tuple[int, int], list[str]]) -> list[str]:
     """Name the images of other sizes than most; nothing where all are of one."""
-    most, *others = sorted(by_size.items(), key=lambda entry: -len(entry[1])) or [None]
-    if most is None or not others:
+    if len(by_size) < 2:
         return []
-    (width, height), usual = most
+    ((width, height), usual), *others = sorted(by_size.items(), key=lambda entry: -len(entry[1]))
     wanted = f"wanted images of one size, got {len(by_size)} sizes; most, {len(usual):,}, are {width} x {height}"
     differing = [f"{w} x {h}: {listed(names)}" for (w, h), names in others]
     return [f"{wanted}; name a `size` that all are resized to, or leave out\n    " + listed(differing, "\n    ")]

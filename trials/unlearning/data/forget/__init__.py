@@ -11,10 +11,12 @@ from pydantic import Field
 from unlearning.data.forget._base import Asked, ForgetRequest
 from unlearning.data.forget._class import WholeClass
 from unlearning.data.forget._indices import Indices
+from unlearning.data.forget._query import Query
 from unlearning.data.forget._random import RandomShare
 from unlearning.data.forget._select import ForgetSet, describe, select
+from unlearning.data.forget._where import Where
 
-AnyForgetRequest = Annotated[RandomShare | WholeClass | Indices, Field(discriminator="kind")]
+AnyForgetRequest = Annotated[RandomShare | WholeClass | Indices | Where | Query, Field(discriminator="kind")]
 
 __all__ = [
     "AnyForgetRequest",
@@ -22,7 +24,9 @@ __all__ = [
     "ForgetRequest",
     "ForgetSet",
     "Indices",
+    "Query",
     "RandomShare",
+    "Where",
     "WholeClass",
     "describe",
     "select",

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -28,7 +29,13 @@ class Asked:
 
 
 class ForgetRequest(Options, ABC):
-    """One way to say which train images are to be forgotten."""
+    """One way to say which train images are to be forgotten.
+
+    Attributes:
+        takes_classes: whether it may take all train images of a class, since a class is what it asks for.
+    """
+
+    takes_classes: ClassVar[bool] = False
 
     @property
     @abstractmethod

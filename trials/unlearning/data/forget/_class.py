@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from annotated_types import Interval
@@ -24,6 +24,7 @@ class WholeClass(ForgetRequest):
 
     model_config = ConfigDict(populate_by_name=True)
 
+    takes_classes: ClassVar[bool] = True
     kind: Literal["class"] = "class"
     class_index: Annotated[int, Interval(ge=0)] | None = Field(
         None, description="the class's position among the classes, counted from 0"

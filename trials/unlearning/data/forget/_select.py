@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unlearning.data._base import DataError, ImageData
+from unlearning.data._base import PATIENT, DataError, ImageData
+from unlearning.data._listed import listed
 from unlearning.data.forget._base import ForgetRequest
 from unlearning.seeds import generator
 
@@ -50,9 +51,22 @@ def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
         raise DataError(f"forget {request.label}: it names none of the {len(data.train)} train images of {data.name}")
     if not len(retain_R):
         raise DataError(f"forget {request.label}: it leaves no train image of {data.name} to retain")
+    if not request.takes_classes:
+        _check_classes(request, data, retain_R)
     repeated = len(asked.indices_M) - len(asked_U)
     unit_F = data.duplicate_of_N[indices_F]
     return ForgetSet(indices_F, retain_R, unit_F, control_C, len(indices_F) - len(asked_U), repeated, asked.notes)
+
+
+def _check_classes(request: ForgetRequest, data: ImageData, retain_R: Tensor) -> None:
+    """Refuse to take all train images of a class, where nobody asked for the class."""
+    counts_K = data.train.labels_N[retain_R].bincount(minlength=data.classes)
+    if emptied := [data.class_names[k] for k in (counts_K == 0).nonzero().flatten().tolist()]:
+        raise DataError(
+            f"forget {request.label}: it leaves no train image of {data.name} to retain in {listed(emptied)}, so "
+            "retraining would not know the class; to forget a class as a whole, write "
+            f'{{kind: class, class: "{emptied[0]}"}}'
+        )
 
 
 def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tuple[str, ...]:
@@ -66,11 +80,23 @@ def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tupl
     ]
     control = f"; control half: {len(chosen.control_C):,} others, which no model is trained on"
     return (
-        f"{data.name}, forget {request.label}: {len(chosen.indices_F):,} of {len(data.train):,} train images, "
-        f"{chosen.duplicates_added:,} of them added as byte-identical duplicates; by class: {', '.join(classes)}"
+        f"{data.name}, forget {request.label}: {len(chosen.indices_F):,} of {len(data.train):,} train images"
+        f"{_of_patients(chosen, data)}, {chosen.duplicates_added:,} of them added as byte-identical duplicates; "
+        f"by class: {', '.join(classes)}"
         f"{control if len(chosen.control_C) else ''}",
         *chosen.notes,
     )
+
+
+def _of_patients(chosen: ForgetSet, data: ImageData) -> str:
+    """Count the patients of the images to be forgotten; empty where patients are not known."""
+    if PATIENT not in data.train.columns:
+        return ""
+    patients_N = data.train.columns[PATIENT]
+    forgotten = {patients_N[index] for index in chosen.indices_F.tolist()}
+    both = len(forgotten & {patients_N[index] for index in chosen.retain_R.tolist()})
+    count = "1 patient" if len(forgotten) == 1 else f"{len(forgotten):,} patients"
+    return f" of {count}" + (f" ({both:,} of them with images that are kept)" if both else "")
 
 
 def _class_title(index: int, name: str) -> str:
