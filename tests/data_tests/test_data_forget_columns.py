@@ -74,7 +74,10 @@ def test_images_of_listed_patients_are_forgotten(tmp_path: Path, data: ImageData
         f"ward, forget Patient in {name}: 4 of 10 train images of 2 patients, 0 of them added as byte-identical "
         "duplicates; by class: 0 (nevus) 2 of 5, 1 (melanoma) 2 of 5"
     )
-    assert second == f"Patient in {name}: 2 values, 1 further lines repeat one; 0 not found, 0 only in val or test"
+    assert (
+        second
+        == f"Patient in {name}: 3 lines name 2 values, of which 0 are of no image and 0 of images of val or test alone"
+    )
 
 
 def test_duplicates_and_images_of_other_splits_are_named(tmp_path: Path, data: ImageData) -> None:
@@ -82,7 +85,7 @@ def test_duplicates_and_images_of_other_splits_are_named(tmp_path: Path, data: I
     first, *others = describe(request_, select(request_, data, 0), data)
     assert "3 of 10 train images of 2 patients (1 of them with images that are kept), 1 of them added as" in first
     assert others == [
-        "patient in list.txt: 2 values, 0 further lines repeat one; 0 not found, 1 only in val or test",
+        "patient in list.txt: 2 lines name 2 values, of which 0 are of no image and 1 of images of val or test alone",
         "patient in list.txt: names 2 of val and 2 of test too, which no model is trained on; they stay there",
     ]
 
@@ -101,7 +104,7 @@ def test_values_that_no_image_has_are_refused_with_their_lines_or_counted(tmp_pa
     )
     request_ = where(tmp_path / "list.txt", text, allow_missing=True)
     assert taken(request_, data) == [2, 3]
-    assert "2 not found" in select(request_, data, 0).notes[0]
+    assert "3 lines name 3 values, of which 2 are of no image" in select(request_, data, 0).notes[0]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +195,7 @@ def test_a_workbook_is_read_as_its_first_sheet(tmp_path: Path, data: ImageData) 
     request_ = Where(column="patient", values_file=path)
     assert taken(request_, data) == [2, 3, 4, 5]
     assert select(request_, data, 0).notes == (
-        "patient in list.xlsx: 2 values, 1 further lines repeat one; 0 not found, 0 only in val or test",
+        "patient in list.xlsx: 3 lines name 2 values, of which 0 are of no image and 0 of images of val or test alone",
         "list.xlsx: read the sheet Withdrawn, and not Notes",
     )
 

@@ -556,11 +556,24 @@ def test_paths_in_a_file_count_from_its_folder_and_those_of_overrides_from_the_w
         {"source": "npz", "path": "/data/a.npz"},
         {"source": "npz", "path": "~/b.npz"},
         {"source": "medmnist", "name": "bloodmnist", "root": "../sets"},
+        {"source": "table", "path": "images.csv", "cache": "kept"},
     ]
-    file = written(folder, yaml.safe_dump(content(data=sources, forget=[{"kind": "indices", "file": "withdrawn.csv"}])))
+    asked = [
+        {"kind": "indices", "file": "withdrawn.csv"},
+        {"kind": "where", "column": "file", "values_file": "files.txt"},
+    ]
+    file = written(folder, yaml.safe_dump(content(data=sources, forget=asked)))
     study = read_study(file)
-    assert data_of(study) == [folder / "scans", Path("/data/a.npz"), Path.home() / "b.npz", folder / "../sets"]
+    assert data_of(study) == [
+        folder / "scans",
+        Path("/data/a.npz"),
+        Path.home() / "b.npz",
+        folder / "../sets",
+        folder / "images.csv",
+    ]
+    assert study.data[4].cache == folder / "kept"  # type: ignore[union-attr]
     assert study.forget[0].file == folder / "withdrawn.csv"  # type: ignore[union-attr]
+    assert study.forget[1].values_file == folder / "files.txt"  # type: ignore[union-attr]
     monkeypatch.chdir(tmp_path)
     assert read_study(Path("studies/study.yaml")).data[0].path == Path("studies/scans")  # type: ignore[union-attr]
     changed = read_study(file, ["data.0.path=mine", "results=there"])

@@ -36,6 +36,7 @@ Resize = Literal["stretch", "pad", "crop"]
 class ImageFiles(Source):
     """What all sources have in common that read image files."""
 
+    path: PathOption = Field(description="folder or table that names the images")
     size: Annotated[int, Interval(ge=8, le=512)] | None = Field(
         None, description="side length that images are resized to, pixels; by default all must be of one size already"
     )

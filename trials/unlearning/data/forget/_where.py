@@ -70,10 +70,9 @@ class Where(ForgetRequest):
         )
 
     def _notes(self, values: Values, missing: list[str], elsewhere: set[str]) -> Iterator[str]:
-        repeated = values.count - len(values.place_of)
         yield (
-            f"{self.label}: {len(values.place_of):,} values, {repeated:,} further lines repeat one; {len(missing):,} "
-            f"not found, {len(elsewhere):,} only in val or test"
+            f"{self.label}: {values.count:,} lines name {len(values.place_of):,} values, of which {len(missing):,} are of "
+            f"no image and {len(elsewhere):,} of images of val or test alone"
         )
         yield from values.notes
 
