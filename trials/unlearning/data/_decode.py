@@ -9,20 +9,20 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
 from annotated_types import Interval
 from PIL import Image, ImageOps
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm import tqdm
 
 from unlearning.data._base import DataError, PathOption, Source, Task
 from unlearning.data._depth import DeepRule
 from unlearning.data._image_cache import cached, keep
-from unlearning.data._images import Colour, read_image
+from unlearning.data._images import Colour, Reading, read_image
 from unlearning.data._limit import DEFAULT_LIMIT_GIB, LimitGib, check_limit
 from unlearning.data._listed import listed
 
@@ -52,6 +52,16 @@ class ImageFiles(Source):
         "larger one is an error; `image` scales each image's own range",
     )
     bits: Annotated[int, Interval(ge=9, le=16)] = Field(16, description="bits that the values of `deep: bits` take")
+    window: Literal["file", "image"] = Field(
+        "file",
+        description="greyscale DICOM: `file` scales the values in the file's own window to 0 ... 255; `image` each "
+        "image's own range",
+    )
+    window_ends: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        None,
+        description="greyscale DICOM: the values, after rescale slope and intercept, that become 0 and 255, such as "
+        "[-160, 240]; by default `window` decides",
+    )
     background: Colour | None = Field(
         None, description="colour that transparent pixels are laid over; by default images that have any are refused"
     )
@@ -68,7 +78,15 @@ class ImageFiles(Source):
     @property
     def decoding(self) -> "Decoding":
         """How a file becomes pixels."""
-        return Decoding(self.channels, self.size, self.resize, self.background, self.deep, self.bits)
+        deep = None if self.deep == "refuse" else DeepRule(self.deep, self.bits)
+        mode: Literal["L", "RGB"] = "L" if self.channels == 1 else "RGB"
+        return Decoding(Reading(mode, self.background, deep, self.window_ends or self.window), self.size, self.resize)
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> Self:
+        if self.window_ends and self.window_ends[0] >= self.window_ends[1]:
+            raise ValueError(f"window_ends: wanted a lower and a higher value, got {self.window_ends}")
+        return self
 
     def task_of(self, classes: int) -> Task:
         """Return the task for so many classes."""
@@ -77,14 +95,16 @@ class ImageFiles(Source):
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a file becomes pixels: the options of `ImageFiles` that decide it."""
+    """How a file becomes pixels: how it is read, and the size that it is brought to; None leaves it."""
 
-    channels: Literal[1, 3]
+    reading: Reading
     size: int | None
     resize: Resize
-    background: str | None
-    deep: Literal["refuse", "bits", "image"]
-    bits: int
+
+    @property
+    def channels(self) -> int:
+        """1 for greyscale, 3 for colour."""
+        return 1 if self.reading.mode == "L" else 3
 
     def pixels(self, file: Path) -> Array:
         """Decode a file: uint8, (C, H, W).
@@ -92,8 +112,7 @@ class Decoding:
         Raises:
             DataError: it is not as `read_image` wants it.
         """
-        rule = None if self.deep == "refuse" else DeepRule(self.deep, self.bits)
-        image = self._resized(read_image(file, "L" if self.channels == 1 else "RGB", self.background, rule))
+        image = self._resized(read_image(file, self.reading))
         pixels_HWC = np.asarray(image).reshape(image.height, image.width, self.channels)
         return pixels_HWC.transpose(2, 0, 1)
 

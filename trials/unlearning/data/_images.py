@@ -5,6 +5,7 @@ further pages or frames, and the colour under transparent pixels, unless a backg
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from pydantic import AfterValidator
 
 from unlearning.data._base import DataError
 from unlearning.data._depth import DeepRule, UnfitError, bits_in_header, bits_of_opened, check_deep, eight_bits
+from unlearning.data._dicom import Window, dicom_picture, is_dicom
 from unlearning.data._files import read_regular
 
 IMAGE_LIMIT_BYTES = 2**30
@@ -31,34 +33,46 @@ Colour = Annotated[str, AfterValidator(_colour)]
 """An opaque colour by its name in HTML or as #rrggbb."""
 
 
-def read_image(
-    file: Path, mode: Literal["L", "RGB"], background: str | None = None, deep: DeepRule | None = None
-) -> Image.Image:
-    """Read an image file, turned as its EXIF orientation says.
+@dataclass(frozen=True)
+class Reading:
+    """How a picture becomes 8 bits a channel.
 
-    Args:
-        file: the image.
-        mode: what to convert it to, 8 bits a channel.
+    Attributes:
+        mode: what it is converted to.
         background: the colour that transparent pixels are laid over; None refuses them.
         deep: how 16-bit grey becomes 8 bits; None refuses it.
+        window: which values of a DICOM file become 0 and 255.
+    """
+
+    mode: Literal["L", "RGB"]
+    background: str | None = None
+    deep: DeepRule | None = None
+    window: Window = "file"
+
+
+def read_image(file: Path, reading: Reading) -> Image.Image:
+    """Read an image file, turned as its EXIF orientation says.
 
     Raises:
         DataError: the file is no regular file, cannot be read, holds several pictures, has more than 8 bits a channel
             and no rule fits it, or has transparent pixels and there is no background.
     """
     content = read_regular(file, IMAGE_LIMIT_BYTES, "image")
+    reader = "pydicom" if is_dicom(content) else "Pillow"
     try:
-        return _read(content, mode, background, deep)
+        if is_dicom(content):
+            return dicom_picture(content, reading.window).convert(reading.mode)
+        return _read(content, reading)
     except UnfitError as error:
         raise DataError(f"{file}: {error}") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{file}: Pillow cannot read it as an image (no format that it knows); {ADVICE}") from error
-    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
-        raise DataError(f"{file}: Pillow cannot read it as an image ({error}); {ADVICE}") from error
+    except Exception as error:  # both raise whatever a damaged file makes them stumble over
+        raise DataError(f"{file}: {reader} cannot read it as an image ({error}); {ADVICE}") from error
 
 
-def _read(content: bytes, mode: Literal["L", "RGB"], background: str | None, deep: DeepRule | None) -> Image.Image:
-    in_header = bits_in_header(content)
+def _read(content: bytes, reading: Reading) -> Image.Image:
+    deep, in_header = reading.deep, bits_in_header(content)
     if in_header and in_header > 8 and not deep:
         raise _too_deep(in_header)
     with Image.open(io.BytesIO(content)) as image:
@@ -73,7 +87,7 @@ def _read(content: bytes, mode: Literal["L", "RGB"], background: str | None, dee
         if deep and bits == 16:
             check_deep(image)
             upright = eight_bits(upright, deep)
-        return _opaque(upright, background).convert(mode)
+        return _opaque(upright, reading.background).convert(reading.mode)
 
 
 def _bits(image: Image.Image, in_header: int | None) -> int:

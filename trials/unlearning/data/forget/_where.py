@@ -71,8 +71,8 @@ class Where(ForgetRequest):
 
     def _notes(self, values: Values, missing: list[str], elsewhere: set[str]) -> Iterator[str]:
         yield (
-            f"{self.label}: {values.count:,} lines name {len(values.place_of):,} values, of which {len(missing):,} are of "
-            f"no image and {len(elsewhere):,} of images of val or test alone"
+            f"{self.label}: {values.count:,} lines name {len(values.place_of):,} values, of which {len(missing):,} are "
+            f"of no image and {len(elsewhere):,} of images of val or test alone"
         )
         yield from values.notes
 
