@@ -301,7 +301,8 @@ def test_forget_requests_share_the_original_and_have_an_oracle_each(method_searc
 
 
 def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> None:
-    (by_class,) = scenarios_of(cells_of(forget=[{"kind": "class", "class_index": 2}], augmentations=["none"]))
+    of_class = {"kind": "class", "class_index": 2, "fraction": 0.5}
+    (by_class,) = scenarios_of(cells_of(forget=[of_class], augmentations=["none"]))
     listed = tmp_path / "forget.txt"
     listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
     (by_list,) = scenarios_of(cells_of(forget=[{"kind": "indices", "file": str(listed)}], augmentations=["none"]))
@@ -311,10 +312,10 @@ def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> 
 def test_a_list_that_names_the_images_of_another_request_is_refused(
     method_searches: list[MethodSearch], tmp_path: Path
 ) -> None:
-    by_class, listed = scenarios_of(method_searches)[1], tmp_path / "forget.txt"
-    listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
-    with pytest.raises(DataError, match=r"by two names: .*forget class 2; .*forget indices forget\.txt: .*; keep one"):
-        cells_of(forget=[content()["forget"][1], {"kind": "indices", "file": str(listed)}])
+    by_chance, listed = scenarios_of(method_searches)[0], tmp_path / "forget.txt"
+    listed.write_text("\n".join(map(str, by_chance.forget.indices_F.tolist())), encoding="utf-8")
+    with pytest.raises(DataError, match=r"by two names: .*forget random 10 %; .*forget indices forget\.txt: .*; keep one"):
+        cells_of(forget=[content()["forget"][0], {"kind": "indices", "file": str(listed)}])
 
 
 def test_the_same_images_as_two_data_sets_are_refused() -> None:

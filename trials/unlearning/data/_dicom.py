@@ -64,7 +64,8 @@ def _grey(dataset: Any, window: Window) -> np.ndarray[Any, np.dtype[np.uint8]]:
     values_HW = stored_HW.astype(np.float64) * slope + intercept
     low, high = _ends(dataset, values_HW[stored_HW != dataset.get("PixelPaddingValue")], window)
     scaled_HW = (values_HW - low) * (255 / (high - low)) if high > low else np.zeros_like(values_HW)
-    return np.rint(scaled_HW.clip(0, 255)).astype(np.uint8)
+    grey_HW: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(scaled_HW.clip(0, 255)).astype(np.uint8)
+    return grey_HW
 
 
 def _ends(dataset: Any, values_M: Floats, window: Window) -> tuple[float, float]:
