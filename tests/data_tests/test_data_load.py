@@ -166,13 +166,26 @@ def test_class_names_come_in_unicodes_composed_form_and_must_differ_in_it() -> N
         load(source_of(twice))
 
 
+def with_column(**columns: tuple[str, ...]) -> Source:
+    """The toy data with a column of patients in each split; images 0 and 100 stand in val."""
+    val = Split(torch.cat([images(1), images(2, 100)]), torch.tensor([0, 1, 0]))
+    splits = {"train": split_of(6), "val": val, "test": split_of(4, 200)}
+    return source_with(
+        **{name: Split(one.images_NCHW, one.labels_N, {"patient": columns[name]}) for name, one in splits.items()}
+    )
+
+
 def test_columns_go_with_their_images_when_some_are_dropped() -> None:
-    val = Split(torch.cat([images(1), images(2, 100)]), torch.tensor([0, 1, 0]), {"patient": ("a", "b", "c")})
-    data = load(source_with(val=val))
+    data = load(with_column(train=("a",) * 6, val=("a", "b", "c"), test=("d",) * 4))
     assert data.val.columns == {"patient": ("b", "c")}
     assert data.val.to(torch.device("cpu")).columns == data.val.columns
 
 
 def test_a_column_of_another_length_is_refused() -> None:
-    with pytest.raises(DataError, match="toy, test: wanted a text of column site for each image, got 4 images, 3"):
-        load(source_with(test=Split(images(4, 200), torch.arange(4) % 2, {"site": ("a", "b", "b")})))
+    with pytest.raises(DataError, match="toy, test: wanted a text of column patient for each image, got 4 images, 3"):
+        load(with_column(train=("a",) * 6, val=("a", "b", "c"), test=("d",) * 3))
+
+
+def test_a_column_that_a_split_lacks_is_refused() -> None:
+    with pytest.raises(DataError, match=r"toy: wanted the same columns in all splits, got .*'test': \['site'\]"):
+        load(source_with(test=Split(images(4, 200), torch.arange(4) % 2, {"site": ("a", "b", "b", "c")})))

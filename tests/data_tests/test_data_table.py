@@ -126,6 +126,7 @@ def test_all_that_is_wrong_is_reported_at_once(tmp_path: Path) -> None:
     rows[15][0] = "images/absent.png"
     rows[16][0] = ""
     rows[17][3] = ""
+    rows[5][0] = "images\\5.png"
     (tmp_path / "images" / "10.png").write_bytes(b"no image")
     message = refusal(write(tmp_path, rows, images=False))
     assert message.startswith(f"{source.path}: 18 rows\n")
@@ -134,10 +135,12 @@ def test_all_that_is_wrong_is_reported_at_once(tmp_path: Path) -> None:
         "1 row has no label\n    line 2\n",
         "1 row has no patient\n    line 19\n",
         "1 file is named with two labels\n    images/9.png: line 10 (2), line 11 (10)\n",
+        "1 file is named with \\, here wanted /\n    images\\5.png\n",
         "1 file is named twice\n    images/13.png: line 13 (10), line 15 (10)\n",
         "1 split is none of train, val, test\n    line 6: holdout\n",
         "p3: train, val\n",
-        f"2 images cannot be used\n    {tmp_path}/images/10.png: Pillow cannot read it",
+        "3 images cannot be used\n",
+        f"{tmp_path}/images/10.png: Pillow cannot read it",
         f"{tmp_path}/images/absent.png: there is no such image",
     ):
         assert wanted in message

@@ -314,7 +314,9 @@ def test_a_list_that_names_the_images_of_another_request_is_refused(
 ) -> None:
     by_chance, listed = scenarios_of(method_searches)[0], tmp_path / "forget.txt"
     listed.write_text("\n".join(map(str, by_chance.forget.indices_F.tolist())), encoding="utf-8")
-    with pytest.raises(DataError, match=r"by two names: .*forget random 10 %; .*forget indices forget\.txt: .*; keep one"):
+    with pytest.raises(
+        DataError, match=r"by two names: .*forget random 10 %; .*forget indices forget\.txt: .*; keep one"
+    ):
         cells_of(forget=[content()["forget"][0], {"kind": "indices", "file": str(listed)}])
 
 

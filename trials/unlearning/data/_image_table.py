@@ -3,19 +3,22 @@
 All rows are checked, and all that is wrong is reported at once; nothing is repaired or left out.
 """
 
+import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
+import numpy as np
 import torch
 from annotated_types import Interval
 from pydantic import Field, model_validator
 
 from unlearning.data._base import FILE, PATIENT, DataError, PathOption, RawData, Split, SplitName
-from unlearning.data._decode import Array, ImageFiles, as_tensor, decode
+from unlearning.data._decode import Array, ImageFiles, decode
 from unlearning.data._draw_splits import draw_splits
 from unlearning.data._listed import listed
 from unlearning.data._names import natural_key
@@ -147,10 +150,11 @@ class ImageTable(ImageFiles):
         class_names = tuple(sorted(set(rows.columns[LABEL]), key=natural_key))
         position = {name: k for k, name in enumerate(class_names)}
         labels_N = torch.tensor([position[label] for label in rows.columns[LABEL]])
-        everything = Split(as_tensor(images_NCHW), labels_N, rows.columns)
-        found = {
-            split: everything.only(torch.tensor([one == split for one in splits])) for split in get_args(SplitName)
-        }
+        found: dict[SplitName, Split] = {}
+        for split in get_args(SplitName):
+            kept = [one == split for one in splits]
+            columns = {name: tuple(compress(texts_N, kept)) for name, texts_N in rows.columns.items()}
+            found[split] = Split(torch.from_numpy(images_NCHW[np.array(kept)]), labels_N[torch.tensor(kept)], columns)
         name, task = self.name or self.path.stem, self.task_of(len(class_names))
         return RawData(name, task, class_names, found, self.nonmembers, notes)
 
@@ -165,7 +169,7 @@ class _Named:
 
 def _problems_of_rows(rows: Table) -> Iterator[str]:
     """Yield what is wrong with rows by themselves, a kind each."""
-    for name in (FILE, LABEL, *({SPLIT, PATIENT} & rows.columns.keys())):
+    for name in filter(rows.columns.__contains__, (FILE, LABEL, SPLIT, PATIENT)):
         if empty := [place for place, text in zip(rows.places, rows.columns[name], strict=True) if not text]:
             yield _kind(f"row has no {name}", f"rows have no {name}", empty, ", ")
     named: defaultdict[str, list[_Named]] = defaultdict(list)
@@ -175,6 +179,8 @@ def _problems_of_rows(rows: Table) -> Iterator[str]:
     twice = [(file, found) for file, found in named.items() if len(found) > 1]
     two_labels = [_shown(file, found) for file, found in twice if len({one.label for one in found}) > 1]
     one_label = [_shown(file, found) for file, found in twice if len({one.label for one in found}) == 1]
+    if windows := [file for file in named if "\\" in file and os.sep != "\\"]:
+        yield _kind("file is named with \\, here wanted /", "files are named with \\, here wanted /", windows)
     if two_labels:
         yield _kind("file is named with two labels", "files are named with two labels", two_labels)
     if one_label:

@@ -71,6 +71,9 @@ def _check(raw: RawData) -> None:
         for wanted, got, holds in _demands(split):
             if not holds:
                 raise DataError(f"{raw.name}, {split_name}: wanted {wanted}, got {got}")
+    if len({frozenset(split.columns) for split in raw.splits.values()}) > 1:
+        columns = {split_name: sorted(split.columns) for split_name, split in raw.splits.items()}
+        raise DataError(f"{raw.name}: wanted the same columns in all splits, got {columns}")
     check_labels(raw.name, raw.class_names, raw.splits)
     shapes = {split_name: tuple(split.images_NCHW.shape[1:]) for split_name, split in raw.splits.items()}
     if len(set(shapes.values())) > 1:

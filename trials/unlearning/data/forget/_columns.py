@@ -1,5 +1,6 @@
 """The columns that requests can name: those of the data, and the class of each image as ``label``."""
 
+import unicodedata
 from collections.abc import Mapping
 
 from unlearning.data._base import DataError, ImageData, Split, SplitName
@@ -11,9 +12,10 @@ HELD_OUT: tuple[SplitName, ...] = ("val", "test")
 
 
 def columns_of(split: Split, data: ImageData) -> Mapping[str, tuple[str, ...]]:
-    """Return the columns of a split by name, N texts each."""
+    """Return the columns of a split by name, N texts each, in Unicode's composed form (NFC)."""
     names = tuple(data.class_names[label] for label in split.labels_N.tolist())
-    return {LABEL: names, **split.columns}
+    columns = {LABEL: names, **split.columns}
+    return {name: tuple(unicodedata.normalize("NFC", text) for text in texts) for name, texts in columns.items()}
 
 
 def column_of(split: Split, data: ImageData, column: str) -> tuple[str, ...]:
