@@ -152,6 +152,7 @@ def decode(
     with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as threads:
         key, found = cached(cache, files, (DECODER_VERSION, decoding), threads) if cache else (None, None)
         if found is not None:
+            check_limit(where, found.size, limit_gib)
             return found, []
         decoded, problems = _decoded(where, files, decoding, limit_gib, threads)
     if cache and key and not problems:
