@@ -7,7 +7,6 @@ import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
@@ -159,26 +158,15 @@ class ImageTable(ImageFiles):
         return RawData(name, task, class_names, found, self.nonmembers, notes)
 
 
-@dataclass(frozen=True)
-class _Named:
-    """Where a file is named, and with which label."""
-
-    place: str
-    label: str
-
-
 def _problems_of_rows(rows: Table) -> Iterator[str]:
     """Yield what is wrong with rows by themselves, a kind each."""
     for name in filter(rows.columns.__contains__, (FILE, LABEL, SPLIT, PATIENT)):
         if empty := [place for place, text in zip(rows.places, rows.columns[name], strict=True) if not text]:
             yield _kind(f"row has no {name}", f"rows have no {name}", empty, ", ")
-    named: defaultdict[str, list[_Named]] = defaultdict(list)
-    for place, file, label in zip(rows.places, rows.columns[FILE], rows.columns[LABEL], strict=True):
-        if file:
-            named[str(Path(file))].append(_Named(place, label))
+    named, labels = _rows_of_files(rows), rows.columns[LABEL]
     twice = [(file, found) for file, found in named.items() if len(found) > 1]
-    two_labels = [_shown(file, found) for file, found in twice if len({one.label for one in found}) > 1]
-    one_label = [_shown(file, found) for file, found in twice if len({one.label for one in found}) == 1]
+    two_labels = [_shown(file, found, rows) for file, found in twice if len({labels[row] for row in found}) > 1]
+    one_label = [_shown(file, found, rows) for file, found in twice if len({labels[row] for row in found}) == 1]
     if windows := [file for file in named if "\\" in file and os.sep != "\\"]:
         yield _kind("file is named with \\, here wanted /", "files are named with \\, here wanted /", windows)
     if two_labels:
@@ -193,8 +181,17 @@ def _problems_of_rows(rows: Table) -> Iterator[str]:
         yield f"wanted at least two classes, got {listed(sorted(set(rows.columns[LABEL])))}"
 
 
-def _shown(file: str, found: Iterable[_Named]) -> str:
-    return f"{file}: {listed([f'{one.place} ({one.label})' for one in found])}"
+def _rows_of_files(rows: Table) -> dict[str, list[int]]:
+    """Return the rows that name each file, in one way of writing its path."""
+    named: dict[str, list[int]] = {}
+    for row, file in enumerate(rows.columns[FILE]):
+        if file:
+            named.setdefault(os.path.normpath(file), []).append(row)
+    return named
+
+
+def _shown(file: str, found: Iterable[int], rows: Table) -> str:
+    return f"{file}: {listed([f'{rows.places[row]} ({rows.columns[LABEL][row]})' for row in found])}"
 
 
 def _given_splits(rows: Table) -> list[SplitName]:
