@@ -171,6 +171,25 @@ def test_an_oracle_is_compared_with_those_of_other_seeds_the_mean_over_them() ->
     assert values["clinical_noninferior", 1].value == 0.5
 
 
+def test_the_difference_of_areas_is_taken_on_the_same_images_and_to_the_mean_of_several_oracles() -> None:
+    """Two models that err on other images have areas as large, and a difference that images leave open."""
+    audited, oracle = deciding(changed(i1=0, i4=0)), deciding(changed(i7=0, i10=0))
+    values = found(Clinical(critical=("melanoma",), oracles=0), audited, oracle)
+    assert values["auroc", 1].value < 1
+    for name, class_index in (("auroc_difference", 1), ("critical_auroc_difference", None)):
+        difference = values[name, class_index]
+        assert (difference.value, difference.n) == (0, 30)
+        assert difference.low == pytest.approx(-difference.high)  # type: ignore[operator]
+        assert difference.high is not None
+        assert difference.high > 0.05
+    same = found(Clinical(oracles=0), audited, audited)
+    assert (same["auroc_difference", None].value, same["auroc_difference", None].low) == (0, None)
+    compared = replace(audited, oracle=audited, references=(deciding(RIGHT), audited))
+    measures = audit_measures(Clinical(oracles=0), compared, {}, original=deciding(RIGHT), class_names=NAMES)
+    half = {(one.metric, one.value.class_index): one.value.value for one in measures}
+    assert half["clinical_auroc_difference", 1] == pytest.approx((values["auroc", 1].value - 1) / 2)
+
+
 def test_costs_grow_with_what_a_miss_costs_for_a_model_that_misses() -> None:
     values = found(Clinical(critical=("melanoma",)), deciding(changed(i1=0, i4=0), sure=9.0))
     costs = [values[f"cost_{ratio}", None].value for ratio in (1, 5, 10, 20, 50)]

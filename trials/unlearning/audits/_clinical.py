@@ -41,7 +41,7 @@ class Clinical(Audit):
 
     name: Literal["clinical"] = "clinical"
     title: ClassVar[str] = "what a clinic sees"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Maier-Hein et al., Metrics reloaded, Nature Methods 2024; docs/methods.md"
     statistics: ClassVar[Mapping[str, Statistic]] = {
         "sensitivity": _shown("share of a class's test images that are called it, by the largest logit"),
@@ -49,6 +49,9 @@ class Clinical(Audit):
         "point_sensitivity": _shown("sensitivity at the operating point fixed on the original's validation images"),
         "point_specificity": _shown("specificity at the same operating point"),
         "auroc": _shown("area under the ROC curve of a class against the rest; of all classes, their mean"),
+        "auroc_difference": _shown(
+            "area of a class against the rest minus the oracle's on the same images; of all classes, their mean", ""
+        ),
         "log_loss": _shown("mean of -log of the true class's probability on test images", "nats"),
         "brier": _shown("mean squared distance of the probabilities from the truth, summed over classes", ""),
         "temperature": _shown("temperature that corrects the probabilities, fitted on validation images", ""),
@@ -72,6 +75,7 @@ class Clinical(Audit):
         ),
         "critical_specificity": _shown("share of the other test images not called critical, at the same point"),
         "critical_auroc": _shown("area under the ROC curve of the critical classes against the rest"),
+        "critical_auroc_difference": _shown("area of the critical classes minus the oracle's, same images", ""),
         "critical_sensitivity_difference": _shown("critical sensitivity minus the oracle's, same images", ""),
         "critical_noninferior": _shown("whether the 97.5 % bound of this difference lies above -margin"),
         "critical_flips": _shown("test images that the oracle calls critical and the model not", _PER_1000, "lower"),
@@ -124,7 +128,7 @@ class Clinical(Audit):
                 side = test.side([k])
                 called_N = side.odds_N >= point
                 yield from findings.rates("point_sensitivity", "point_specificity", called_N, side.positive_N, k)
-        yield from findings.areas(test)
+        yield from findings.areas(test, oracles.compared)
         yield from findings.probabilities(Outputs.of(audited.of("val")), test, original_val)
         yield from findings.differences_by_class(test, oracles.compared, self.margin)
         yield from findings.changed("", flips, test.decided, *oracles.each(lambda one: one.decided))
@@ -137,7 +141,7 @@ class Clinical(Audit):
         self, critical: tuple[int, ...], original_val: Side, test: Side, oracles: "_Oracles"
     ) -> Iterator[Finding]:
         """Yield what is found of the critical classes against the rest."""
-        yield from findings.critical_area(test)
+        yield from findings.critical_area(test, [one.side(critical) for one in oracles.compared])
         yield from findings.costs(test)
         point = self._point(original_val)
         if point is None:

@@ -15,6 +15,7 @@ from unlearning.clinical import (
     PairedCounts,
     Proportion,
     brier_score,
+    class_placements,
     fit_temperature,
     log_loss,
     log_odds,
@@ -23,7 +24,7 @@ from unlearning.clinical import (
     thirds,
 )
 from unlearning.metrics import Predictions, Value
-from unlearning.metrics.roc import Area, area_under_curve
+from unlearning.metrics.roc import Area, Placements
 
 COST_RATIOS: Final = (1, 5, 10, 20, 50)
 """What missing a critical image costs, in false alarms."""
@@ -56,6 +57,12 @@ class Outputs:
         """Which images are recognised, bool, (N,)."""
         return self.decided == self.labels_N
 
+    @cached_property
+    def class_placements(self) -> list[Placements | None]:
+        """What each image adds to the area of each class against the rest; None without an image on either side."""
+        scores_NK = torch.stack([log_odds(self.logits_NK, [k]) for k in self.classes], dim=1)
+        return class_placements(scores_NK, self.labels_N)
+
     @property
     def classes(self) -> range:
         """The positions of the classes."""
@@ -87,10 +94,10 @@ class Side:
     positive_N: Tensor
 
     @property
-    def area(self) -> Area | None:
-        """How well the odds separate the group from the rest; None where one of them has no image."""
+    def placements(self) -> Placements | None:
+        """What each image adds to how well the odds separate the group from the rest; None without an image of one."""
         positives_P, negatives_M = self.odds_N[self.positive_N], self.odds_N[~self.positive_N]
-        return area_under_curve(positives_P, negatives_M) if len(positives_P) and len(negatives_M) else None
+        return Placements.of(positives_P, negatives_M) if len(positives_P) and len(negatives_M) else None
 
 
 def errors(test: Outputs) -> Iterator[Finding]:
@@ -116,20 +123,34 @@ def rates(
             yield name, Value("test", rate.value, rate.of, class_index, low, high)
 
 
-def areas(test: Outputs) -> Iterator[Finding]:
-    """Yield the area of all classes and of each against the rest."""
-    scores_NK = torch.stack([log_odds(test.logits_NK, [k]) for k in test.classes], dim=1)
-    if mean := macro_area(scores_NK, test.labels_N):
-        yield "auroc", _of_area(mean, len(test))
-    for k in test.classes:
-        if area := Side(scores_NK[:, k], test.labels_N == k).area:
-            yield "auroc", _of_area(area, len(test), class_index=k)
+def areas(test: Outputs, compared: Sequence[Outputs]) -> Iterator[Finding]:
+    """Yield the area of all classes and of each against the rest, and their differences to the mean of others'."""
+    found = {"auroc": test.class_placements}
+    if compared:
+        others = zip(*(one.class_placements for one in compared), strict=True)
+        found["auroc_difference"] = list(map(_minus_mean, test.class_placements, others))
+    for name, placements_K in found.items():
+        if mean := macro_area(placements_K, test.labels_N):
+            yield name, _of_area(mean, len(test))
+        for k, of_class in enumerate(placements_K):
+            if of_class:
+                yield name, _of_area(of_class.area, len(test), class_index=k)
 
 
-def critical_area(test: Side) -> Iterator[Finding]:
-    """Yield the area of the critical classes against the rest."""
-    if area := test.area:
-        yield "critical_auroc", _of_area(area, len(test.odds_N))
+def critical_area(test: Side, compared: Sequence[Side]) -> Iterator[Finding]:
+    """Yield the area of the critical classes against the rest, and its difference to the mean of others'."""
+    own, n = test.placements, len(test.odds_N)
+    if own is None:
+        return
+    yield "critical_auroc", _of_area(own.area, n)
+    if difference := _minus_mean(own, [one.placements for one in compared]):
+        yield "critical_auroc_difference", _of_area(difference.area, n)
+
+
+def _minus_mean(own: Placements | None, others: Sequence[Placements | None]) -> Placements | None:
+    """Take the difference to the mean of others; None where there are none, or no image on one side."""
+    known = [one for one in others if one is not None]
+    return own.minus_mean(known) if own and known else None
 
 
 def probabilities(val: Outputs, test: Outputs, original_val: Outputs) -> Iterator[Finding]:

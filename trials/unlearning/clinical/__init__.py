@@ -3,7 +3,7 @@
 Nothing here knows of unlearning; `unlearning.audits` compares a model with its original and its oracle by them.
 """
 
-from unlearning.clinical.areas import macro_area
+from unlearning.clinical.areas import class_placements, macro_area
 from unlearning.clinical.calibration import brier_score, fit_temperature, log_loss
 from unlearning.clinical.cost import normalised_cost
 from unlearning.clinical.differences import PairedCounts
@@ -16,6 +16,7 @@ __all__ = [
     "PairedCounts",
     "Proportion",
     "brier_score",
+    "class_placements",
     "fit_temperature",
     "flips",
     "log_loss",
