@@ -164,3 +164,15 @@ def test_class_names_come_in_unicodes_composed_form_and_must_differ_in_it() -> N
     twice = RawData("toy", raw.task, (decomposed, composed), raw.splits, "test")
     with pytest.raises(DataError, match="toy: wanted a name of its own for each class"):
         load(source_of(twice))
+
+
+def test_columns_go_with_their_images_when_some_are_dropped() -> None:
+    val = Split(torch.cat([images(1), images(2, 100)]), torch.tensor([0, 1, 0]), {"patient": ("a", "b", "c")})
+    data = load(source_with(val=val))
+    assert data.val.columns == {"patient": ("b", "c")}
+    assert data.val.to(torch.device("cpu")).columns == data.val.columns
+
+
+def test_a_column_of_another_length_is_refused() -> None:
+    with pytest.raises(DataError, match="toy, test: wanted a text of column site for each image, got 4 images, 3"):
+        load(source_with(test=Split(images(4, 200), torch.arange(4) % 2, {"site": ("a", "b", "b")})))

@@ -5,7 +5,7 @@
 
 from typing import Annotated
 
-from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName, Task
+from unlearning.data._base import FILE, PATIENT, DataError, ImageData, RawData, Source, Split, SplitName, Task
 from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
 from unlearning.data._load import content_hash, load
@@ -26,6 +26,8 @@ AnySource = Annotated[Source, SOURCES]
 """A data source that options name."""
 
 __all__ = [
+    "FILE",
+    "PATIENT",
     "SOURCES",
     "AnySource",
     "DataError",

@@ -18,7 +18,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.data._base import DataError, PathOption, RawData, Source, Split, SplitName, Task
+from unlearning.data._base import FILE, DataError, PathOption, RawData, Source, Split, SplitName, Task
 from unlearning.data._clutter import is_clutter
 from unlearning.data._files import sought
 from unlearning.data._images import Colour, read_image
@@ -94,7 +94,8 @@ class Folder(Source):
                 images_NCHW[n] = self._pixels(read_image(file, "L" if self.channels == 1 else "RGB", self.background))
             except DataError as error:
                 problems.append(str(error))
-        return Split(images_NCHW, torch.tensor([label for _, label in labelled]))
+        files = tuple(file.relative_to(self.path).as_posix() for file, _ in labelled)
+        return Split(images_NCHW, torch.tensor([label for _, label in labelled]), {FILE: files})
 
     def _pixels(self, image: Image.Image) -> Tensor:
         pixels = np.array(image.resize((self.size, self.size), Image.Resampling.BICUBIC))

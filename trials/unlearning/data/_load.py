@@ -63,7 +63,7 @@ def _with_composed_names(raw: RawData) -> RawData:
 def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -> Split:
     if in_train.all():
         raise DataError(f"{name}, {split_name}: all {len(split)} images also stand in train; wanted unseen images")
-    return Split(split.images_NCHW[~in_train], split.labels_N[~in_train]) if in_train.any() else split
+    return split.only(~in_train) if in_train.any() else split
 
 
 def _check(raw: RawData) -> None:
@@ -87,6 +87,12 @@ def _demands(split: Split) -> Iterable[tuple[str, str, bool]]:
     yield "uint8 images (N, C, H, W)", _form(images), images.dtype == torch.uint8 and images.ndim == 4
     yield "int64 labels (N,)", _form(labels), labels.dtype == torch.int64 and labels.ndim == 1
     yield "a label for each image", f"{len(images)} images, {len(labels)} labels", len(images) == len(labels)
+    for name, texts_N in split.columns.items():
+        yield (
+            f"a text of column {name} for each image",
+            f"{len(labels)} images, {len(texts_N)}",
+            len(texts_N) == len(labels),
+        )
     yield "at least one image", "none", len(images) > 0
     yield "pixels in every image", _form(images), images.numel() > 0
 
