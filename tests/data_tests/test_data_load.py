@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 import torch
 
-from unlearning.data import DataError, RawData, Source, Split, SplitName, facts, load
+from unlearning.data import DataError, RawData, Source, Split, SplitName, column_hashes, facts, load
 
 
 def source_of(raw: RawData) -> Source:
@@ -176,3 +176,16 @@ def test_columns_go_with_their_images_when_some_are_dropped() -> None:
 def test_a_column_of_another_length_is_refused() -> None:
     with pytest.raises(DataError, match="toy, test: wanted a text of column site for each image, got 4 images, 3"):
         load(source_with(test=Split(images(4, 200), torch.arange(4) % 2, {"site": ("a", "b", "b")})))
+
+
+def test_a_column_has_a_hash_of_its_own_which_its_texts_alone_decide() -> None:
+    hashes = {}
+    for site in ("abca", "abcb"):
+        columns = {"patient": ("p", "q", "r", "s"), "site": tuple(site)}
+        data = load(source_with(test=Split(images(4, 200), torch.arange(4) % 2, columns)))
+        hashes[site] = data.content_hash, column_hashes(data)
+    (first_content, first), (second_content, second) = hashes.values()
+    assert first_content == second_content
+    assert first.keys() == second.keys() == {"patient", "site"}
+    assert first["patient"] == second["patient"]
+    assert first["site"] != second["site"]

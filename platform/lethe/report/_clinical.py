@@ -60,6 +60,12 @@ OF_ALL: Final = (
         *_SHARE,
     ),
     Shown(
+        "worst_group_sensitivity",
+        "worst group",
+        "the smallest accuracy among the groups of the column that the study names",
+        *_SHARE,
+    ),
+    Shown(
         "auroc",
         "AUROC",
         "the mean area of each class against the rest; the interval is over seeds and images",
@@ -94,6 +100,12 @@ OF_ALL: Final = (
 OF_CRITICAL: Final = (
     Shown("critical_sensitivity", "sensitivity", "share of the critical images that are called critical", *_SHARE),
     Shown("critical_specificity", "specificity", "share of the other images that are not", *_SHARE),
+    Shown(
+        "critical_worst_group_sensitivity",
+        "worst group",
+        "the smallest sensitivity among the groups of the column that the study names",
+        *_SHARE,
+    ),
     Shown(
         "critical_auroc",
         "AUROC",

@@ -1,8 +1,10 @@
-"""Groups: of classes, by their names or positions, and of images, by how difficult they are."""
+"""Groups: of classes, by names or positions, and of images, by how difficult they are or by a text for each."""
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -36,6 +38,26 @@ def thirds(difficulty_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the indices of the easiest, middle and most difficult third of images; ties in their order."""
     easiest, middle, hardest = difficulty_N.argsort(stable=True).tensor_split(3)
     return easiest, middle, hardest
+
+
+def by_text(texts_N: Sequence[str], of_N: Tensor, fewest: int) -> dict[str, Tensor]:
+    """Return which of some images are of each group, bool, (N,), by the groups' names in order.
+
+    Args:
+        texts_N: the group that each image is of; empty where that is not known.
+        of_N: which images count, bool.
+        fewest: of these images that a group must have to be here.
+    """
+    images = defaultdict[str, list[int]](list)
+    for index, (text, counts) in enumerate(zip(texts_N, of_N.tolist(), strict=True)):
+        if text and counts:
+            images[text].append(index)
+    nothing_N = torch.zeros_like(of_N)
+    return {
+        name: nothing_N.index_fill(0, torch.tensor(images[name]), True)
+        for name in sorted(images)
+        if len(images[name]) >= fewest
+    }
 
 
 def _found(one: str | int, class_names: Sequence[str]) -> list[int]:

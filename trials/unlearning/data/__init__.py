@@ -8,7 +8,7 @@ from typing import Annotated
 from unlearning.data._base import FILE, PATIENT, DataError, ImageData, RawData, Source, Split, SplitName, Task
 from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
-from unlearning.data._load import content_hash, load
+from unlearning.data._load import column_hashes, content_hash, load
 from unlearning.data._medmnist import MedMNIST
 from unlearning.data._npz import Npz
 from unlearning.data._synthetic import Synthetic
@@ -41,6 +41,7 @@ __all__ = [
     "SplitName",
     "Synthetic",
     "Task",
+    "column_hashes",
     "content_hash",
     "facts",
     "load",

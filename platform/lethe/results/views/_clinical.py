@@ -29,7 +29,12 @@ class _Clinical:
     low: Annotated[float | None, Column("", f"lower end of its 95 % interval over seeds; null below {FEWEST} seeds")]
     high: Annotated[float | None, Column("", "upper end of the same interval")]
     image_low: Annotated[
-        float | None, Column("", "lower end of the 95 % interval over test images, mean over seeds; null without one")
+        float | None,
+        Column(
+            "",
+            "lower end of the 95 % interval over test images, or over patients where the data names them, mean over "
+            "seeds; null without one",
+        ),
     ]
     image_high: Annotated[float | None, Column("", "upper end of the same interval, mean over seeds")]
     total_low: Annotated[
