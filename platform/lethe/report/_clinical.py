@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
+from lethe.report._measured import is_measured
 from lethe.report._numbers import percent, row_title, signed
 from lethe.results import Results, to_rows
 from lethe.results.views import CLINICAL_PREFIX, ClinicalRow
@@ -303,7 +304,7 @@ def _ends(low: float | None, high: float | None, written: Callable[[float], str]
 
 def clinics_of(results: Results) -> dict[Key, Clinic]:
     """Read what a clinic sees of each scenario that has it; where none does, the view is not computed."""
-    if not results.query(_ANY).num_rows:
+    if not is_measured(results, f"starts_with(metric, '{CLINICAL_PREFIX}')"):
         return {}
     rows: defaultdict[Key, list[ClinicalRow]] = defaultdict(list)
     for row in to_rows(results.load("clinical"), ClinicalRow):
@@ -319,8 +320,6 @@ def _class_names(results: Results) -> dict[Key, dict[int, str]]:
         names[row["study"], row["scenario"]][row["label"]] = row["name"]
     return names
 
-
-_ANY: Final = f"select 1 from recorded_measures where starts_with(metric, '{CLINICAL_PREFIX}') limit 1"
 
 _NAMES: Final = """
 select distinct study, scenario, label, label_name as name from predictions

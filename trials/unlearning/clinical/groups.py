@@ -1,11 +1,12 @@
 """Groups: of classes, by names or positions, and of images, by how difficult they are or by a text for each."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from unlearning.data import class_positions
 
 
 def positions(named: Sequence[str | int], class_names: Sequence[str]) -> tuple[int, ...]:
@@ -19,13 +20,13 @@ def positions(named: Sequence[str | int], class_names: Sequence[str]) -> tuple[i
     """
     if problem := problem_with(named, class_names):
         raise ValueError(problem)
-    return tuple(sorted(index for one in named for index in _found(one, class_names)))
+    return tuple(sorted(index for one in named for index in class_positions(one, class_names)))
 
 
 def problem_with(named: Sequence[str | int], class_names: Sequence[str]) -> str | None:
     """Return why these names and positions are no group of classes beside which others are left; None if they are."""
     classes = "the classes are " + ", ".join(f"{index} ({name})" for index, name in enumerate(class_names))
-    found = [_found(one, class_names) for one in named]
+    found = [class_positions(one, class_names) for one in named]
     if unknown := [repr(one) for one, indices in zip(named, found, strict=True) if not indices]:
         return f"no class {', '.join(unknown)}; {classes}"
     indices = [index for some in found for index in some]
@@ -58,10 +59,3 @@ def by_text(texts_N: Sequence[str], of_N: Tensor, fewest: int) -> dict[str, Tens
         for name in sorted(images)
         if len(images[name]) >= fewest
     }
-
-
-def _found(one: str | int, class_names: Sequence[str]) -> list[int]:
-    if isinstance(one, int):
-        return [one] if 0 <= one < len(class_names) else []
-    wanted = unicodedata.normalize("NFC", one)
-    return [index for index, name in enumerate(class_names) if unicodedata.normalize("NFC", name) == wanted]

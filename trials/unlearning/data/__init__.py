@@ -10,6 +10,7 @@ from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
 from unlearning.data._load import column_hashes, content_hash, load
 from unlearning.data._medmnist import MedMNIST
+from unlearning.data._names import class_positions
 from unlearning.data._npz import Npz
 from unlearning.data._synthetic import Synthetic
 from unlearning.families import OptionsFamily
@@ -41,6 +42,7 @@ __all__ = [
     "SplitName",
     "Synthetic",
     "Task",
+    "class_positions",
     "column_hashes",
     "content_hash",
     "facts",
