@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 import torch
 
-from unlearning.data import DataError, RawData, Source, Split, SplitName, facts, load
+from unlearning.data import DataError, RawData, Source, Split, SplitName, column_hashes, facts, load
 
 
 def source_of(raw: RawData) -> Source:
@@ -166,12 +166,12 @@ def test_class_names_come_in_unicodes_composed_form_and_must_differ_in_it() -> N
         load(source_of(twice))
 
 
-def with_column(**columns: tuple[str, ...]) -> Source:
-    """The toy data with a column of patients in each split; images 0 and 100 stand in val."""
+def with_column(name: str = "patient", **columns: tuple[str, ...]) -> Source:
+    """The toy data with a column in each split; images 0 and 100 stand in val."""
     val = Split(torch.cat([images(1), images(2, 100)]), torch.tensor([0, 1, 0]))
     splits = {"train": split_of(6), "val": val, "test": split_of(4, 200)}
     return source_with(
-        **{name: Split(one.images_NCHW, one.labels_N, {"patient": columns[name]}) for name, one in splits.items()}
+        **{split: Split(one.images_NCHW, one.labels_N, {name: columns[split]}) for split, one in splits.items()}
     )
 
 
@@ -189,3 +189,13 @@ def test_a_column_of_another_length_is_refused() -> None:
 def test_a_column_that_a_split_lacks_is_refused() -> None:
     with pytest.raises(DataError, match=r"toy: wanted the same columns in all splits, got .*'test': \['site'\]"):
         load(source_with(test=Split(images(4, 200), torch.arange(4) % 2, {"site": ("a", "b", "b", "c")})))
+
+
+def test_a_column_has_a_hash_of_its_own_which_its_texts_alone_decide() -> None:
+    first, again, other = (
+        load(with_column("site", train=("a",) * 6, val=("a", "b", "c"), test=tuple(site)))
+        for site in ("abca", "abca", "abcb")
+    )
+    assert first.content_hash == other.content_hash
+    assert column_hashes(first).keys() == {"site"}
+    assert column_hashes(first) == column_hashes(again) != column_hashes(other)

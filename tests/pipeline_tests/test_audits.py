@@ -1,6 +1,7 @@
 """Audits of a whole study: which models they require, what is planned for them, and their values among the measures."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +23,7 @@ from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, Seeds, Study, StudyError, read_study
 from unlearning.audits import AUDITS, Audit, Evidence, Finding, ModelPool, Statistic
+from unlearning.data import PATIENT, SOURCES, RawData, Source, Synthetic
 from unlearning.metrics import METRICS, Metric, Value
 from unlearning.models import CNN, NETWORKS
 from unlearning.seeds import derive
@@ -367,6 +369,41 @@ def test_critical_classes_that_the_data_lacks_are_refused_by_the_plan_all_at_onc
     assert ": critical: no class 4, 'mole'; the classes are 0 (pattern 0), 1 (pattern 1), 2 (pattern 2)" in of_three
     assert of_three.startswith("  audits: clinical: ")
     assert ": critical: no class 'mole'; the classes are 0 " in of_five
+
+
+class Sited(Source):
+    version: ClassVar[int] = 1
+    source: Literal["sited"] = "sited"
+    sites: int = 2
+
+    def read(self) -> RawData:
+        raw = Synthetic(train=160, val=80, test=80, size=12, classes=3).read()
+        splits = {name: replace(split, columns=self._columns(len(split))) for name, split in raw.splits.items()}
+        return replace(raw, splits=splits)
+
+    def _columns(self, count: int) -> dict[str, tuple[str, ...]]:
+        return {
+            PATIENT: tuple(f"p{index // 4}" for index in range(count)),
+            "site": tuple(f"s{index % self.sites}" for index in range(count)),
+        }
+
+
+def test_a_model_is_confirmed_again_where_a_column_has_changed_that_an_audit_reads(
+    write_study: WriteStudy, tmp_path: Path, add_part: AddPart
+) -> None:
+    add_part(SOURCES, Sited)
+
+    def confirmations(sites: int, audit: dict[str, Any]) -> set[str]:
+        study = read_study(write_study(**SHORT, data=[{"source": "sited", "sites": sites}], audits=[audit]))
+        return {one.confirmation_id for one in plan_of(study, tmp_path).unconfirmed}
+
+    plain, grouped = {"name": "clinical"}, {"name": "clinical", "group": "site"}
+    assert confirmations(2, plain) == confirmations(4, plain)
+    assert confirmations(2, grouped).isdisjoint(confirmations(4, grouped))
+    with pytest.raises(
+        StudyError, match=r"audits: clinical: .*: group: no column 'scanner'; the columns are patient, site"
+    ):
+        confirmations(2, {"name": "clinical", "group": "scanner"})
 
 
 class Untitled(Confidence):

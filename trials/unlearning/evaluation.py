@@ -53,6 +53,7 @@ class Evaluator:
             retain_R=self.forget.retain_R,
             control_C=self.forget.control_C,
             unit_N=self.data.duplicate_of_N,
+            columns={"train": self.data.train.columns, "val": self.data.val.columns, "test": self.data.test.columns},
             nonmembers=nonmembers,
             seed=self.seed,
         )

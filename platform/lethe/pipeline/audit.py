@@ -5,7 +5,7 @@ well. It takes the study's other seeds first, whose models exist anyway.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, count, islice
 from typing import Final
 
@@ -25,16 +25,19 @@ class AuditTask:
 
     Attributes:
         seeds: the training seeds that each pool takes its models from, in order.
+        columns: the hashes of the columns of the data that it reads, by name.
     """
 
     audit: Audit
     seeds: tuple[int, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> dict[str, object]:
         """What determines the values, as JSON values."""
         pools = {name: {"subset": pool.subset, "seeds": self._seeds(pool)} for name, pool in self.audit.pools.items()}
-        return {"options": self.audit.model_dump(mode="json"), "version": self.audit.version, "pools": pools}
+        columns = {"columns": dict(self.columns)} if self.columns else {}
+        return {"options": self.audit.model_dump(mode="json"), "version": self.audit.version, "pools": pools, **columns}
 
     @property
     def reads(self) -> Iterator[tuple[str, int]]:
@@ -79,9 +82,13 @@ class AuditTask:
         return list(self.seeds[: pool.models])
 
 
-def audit_tasks(study: Study, audited: int) -> tuple[AuditTask, ...]:
-    """Return the audits of the models of a training seed."""
-    return tuple(_task(study, audit, audited) for audit in study.audits)
+def audit_tasks(study: Study, scenario: Scenario, audited: int) -> tuple[AuditTask, ...]:
+    """Return the audits of the models of a scenario and a training seed."""
+    known = scenario.column_hashes
+    return tuple(
+        replace(_task(study, audit, audited), columns={name: known[name] for name in audit.columns if name in known})
+        for audit in study.audits
+    )
 
 
 def pool_seeds(seeds: Seeds, audited: int, models: int) -> tuple[int, ...]:

@@ -253,7 +253,7 @@ def _tuning_oracle(method_search: MethodSearch, seed: int) -> Confirmation:
         study.seeds.reporting,
         role="tuning",
         metrics=study.further_metrics,
-        audits=audit_tasks(study, seed),
+        audits=audit_tasks(study, method_search.scenario, seed),
     )
 
 
@@ -261,7 +261,8 @@ def _rows_on(
     method_search: MethodSearch, seed: int, others: tuple[int, ...], choice: Choice | None
 ) -> list[Confirmation]:
     study, scenario = method_search.study, method_search.scenario
-    row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audit_tasks(study, seed))
+    audits = audit_tasks(study, scenario, seed)
+    row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audits)
     rows = [
         row_of("original", seed, Nothing(), None, None, ()),
         row_of("oracle", seed, None, None, None, others),

@@ -104,7 +104,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     Raises:
         DataError: the data is not available, or a forget request does not fit it.
         StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; what
-            searches begin with is not there; or the options of audits do not fit the classes of the data.
+            searches begin with is not there; or the options of audits do not fit the data.
     """
     if study.settings:
         read_settings(study.settings)
@@ -136,12 +136,12 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
 
 
 def _check_audits(study: Study, datasets: Iterable[ImageData]) -> None:
-    """Raise StudyError where options of audits do not fit the classes of some data; all of them at once."""
+    """Raise StudyError where options of audits do not fit the classes or columns of some data; all of them at once."""
     problems = {
         f"  audits: {audit.name}: {data.name}: {misfit}": None
         for data in datasets
         for audit in study.audits
-        if (misfit := audit.misfit(data.class_names))
+        if (misfit := audit.misfit(data.class_names, data.test.columns))
     }
     if problems:
         raise StudyError("\n".join([f"{study.name}: audits that do not fit the data", *problems]))

@@ -225,7 +225,7 @@ def _clinical_table(board: Board, table: Table, number: int) -> str:
     title = f" {escaped(table.title)}." if table.title else ""
     caption = (
         f"{escaped(board.title)}: what a clinic sees.{title} {escaped(TO_READ)} In parentheses the difference. Bold: "
-        f"the 95\\,\\% interval over seeds excludes 0. {escaped(table.legend[0].upper() + table.legend[1:])}."
+        f"the 95\\,\\% interval excludes 0. {escaped(table.legend[0].upper() + table.legend[1:])}."
     )
     head = ["", *(escaped(one.heading[0].upper() + one.heading[1:]) for one in table.columns)]
     body = [[escaped(line.name), *map(_clinical_cell, line.cells)] for line in table.lines]

@@ -9,7 +9,7 @@ version is tried at the same start-up settings.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -22,7 +22,7 @@ from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
 from lethe.study._taken import take_settings
 from unlearning import metrics
-from unlearning.data import AnySource, DataError, ImageData, Source
+from unlearning.data import AnySource, DataError, ImageData, Source, column_hashes
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
 from unlearning.methods import Method
@@ -54,6 +54,8 @@ class Scenario:
         nonmembers: the split that the attack takes non-members from in a confirmation; it changes no search and no
             artifact, and so no fingerprint.
         forget: which train images are to be forgotten.
+        column_hashes: of the columns of the data, by name; they change no model, and so no fingerprint but that of a
+            confirmation whose audits read them.
     """
 
     study_seed: int
@@ -71,6 +73,7 @@ class Scenario:
     forget: ForgetSet
     network: Network
     recipe: Recipe
+    column_hashes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def forget_hash(self) -> str:
@@ -433,6 +436,7 @@ def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, datasets: Map
 def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:
     for source in study.data:
         data = datasets[source]
+        hashes = column_hashes(data)
         selected = [(request, select(request, data, derive(study.seed, "forget"))) for request in study.forget]
         for augmentation in study.augmentations:
             for request, forget in selected:
@@ -452,4 +456,5 @@ def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     forget=forget,
                     network=study.network,
                     recipe=study.training.recipe,
+                    column_hashes=hashes,
                 )

@@ -1,7 +1,7 @@
 """The contract of an audit: what trained models it requires beside the audited one, and what it finds."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -135,8 +135,13 @@ class Audit(Options, ABC):
         """How many epochs it trains a copy of each audited model for, which `lethe plan` shows."""
         return 0
 
-    def misfit(self, class_names: tuple[str, ...]) -> str | None:
-        """Return why the options do not fit data of these classes; None where they do, as by default."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the images that it reads where the data has them (`Evaluation.columns`); none by default."""
+        return ()
+
+    def misfit(self, class_names: tuple[str, ...], columns: Collection[str]) -> str | None:
+        """Return why the options do not fit data of these classes and columns; None where they do, as by default."""
         return None
 
     @abstractmethod

@@ -34,12 +34,12 @@ def audit_measures(
 
     Raises:
         AuditError: the audit raised.
-        ValueError: the audit does not say what it is, its options do not fit the classes, a pool is not as large as it
+        ValueError: the audit does not say what it is, its options do not fit the data, a pool is not as large as it
             requires, it needs networks and there are none, or it gives a value that it does not announce.
     """
     if fault := fault_of(audit):
         raise ValueError(f"audit '{audit.name}': {fault}")
-    if misfit := audit.misfit(class_names):
+    if misfit := audit.misfit(class_names, audited.columns.get("test", {})):
         raise ValueError(f"audit '{audit.name}': {misfit}")
     wanted, got = {name: pool.models for name, pool in audit.pools.items()}, {name: len(pools[name]) for name in pools}
     if wanted != got:

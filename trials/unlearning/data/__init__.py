@@ -9,8 +9,9 @@ from unlearning.data._base import FILE, PATIENT, DataError, ImageData, RawData, 
 from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
 from unlearning.data._image_table import ImageTable
-from unlearning.data._load import content_hash, load
+from unlearning.data._load import column_hashes, content_hash, load
 from unlearning.data._medmnist import MedMNIST
+from unlearning.data._names import class_positions
 from unlearning.data._npz import Npz
 from unlearning.data._synthetic import Synthetic
 from unlearning.families import OptionsFamily
@@ -43,6 +44,8 @@ __all__ = [
     "SplitName",
     "Synthetic",
     "Task",
+    "class_positions",
+    "column_hashes",
     "content_hash",
     "facts",
     "load",

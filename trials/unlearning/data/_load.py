@@ -5,6 +5,7 @@ also in train, since an image that a model was trained on says nothing about uns
 """
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
@@ -53,6 +54,15 @@ def content_hash(splits: Iterable[Split]) -> str:
             digest.update(f"{array.dtype} {tuple(array.shape)}\n".encode())
             digest.update(array.contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def column_hashes(data: ImageData) -> dict[str, str]:
+    """Hash the texts of each column over the three splits, in their order, with SHA-256 (hex), by the column's name."""
+    splits = (data.train, data.val, data.test)
+    return {
+        name: hashlib.sha256(json.dumps([split.columns.get(name) for split in splits]).encode()).hexdigest()
+        for name in dict.fromkeys(name for split in splits for name in split.columns)
+    }
 
 
 def _with_composed_names(raw: RawData) -> RawData:

@@ -33,6 +33,7 @@ class Evaluation:
         control_C: indices into train of the images that no model was trained on, int64; mostly empty.
         unit_N: for each train image the first one of those that are forgotten, kept or left out together (duplicates):
             int64; None: each by itself.
+        columns: what else is known of each image, by split and by name, a text an image; mostly empty.
         oracle: the paired oracle; None where there is nothing to compare with.
         references: the models that the gap is taken to: the paired oracle, or for an oracle those of the other seeds.
     """
@@ -46,6 +47,7 @@ class Evaluation:
     references: "tuple[Evaluation, ...]" = ()
     control_C: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     unit_N: Tensor | None = None
+    columns: Mapping[Split, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     _groups: dict[Group, Predictions] = field(default_factory=dict, repr=False)
     _losses: dict[Group, Tensor] = field(default_factory=dict, repr=False)
     _called: dict[Feature, Tensor] = field(default_factory=dict, repr=False)
