@@ -183,19 +183,19 @@ def test_a_worker_reads_the_logits_of_a_pool_model_once_and_keeps_a_bounded_numb
     for weights in tmp_path.glob("artifacts/trained_model/*/weights-*"):
         weights.write_bytes(b"not read")
     contexts = TrialContexts(artifacts, SharedData(plan.datasets), Resources())
-    first = contexts.evaluation_of(oracle(scenario, 1))
-    assert contexts.evaluation_of(oracle(scenario, 1)) is first
+    first = contexts.evaluation_of(oracle(scenario, 1), 0)
+    assert contexts.evaluation_of(oracle(scenario, 1), 0) is first
     stored = artifacts.load(oracle(scenario, 1).key, {"logits"})
     assert stored is not None
     assert torch.equal(first.predictions["test"].logits_NK, stored.files["logits"]["test"])
-    assert torch.equal(first.forget_F, scenario.forget.indices_F)
+    assert torch.equal(first.forget_F, scenario.selected.indices_F)
     monkeypatch.setattr("lethe.artifacts.context.KEPT_MODELS", 1)
-    contexts.evaluation_of(oracle(scenario, 2))
-    assert contexts.evaluation_of(oracle(scenario, 1)) is not first
+    contexts.evaluation_of(oracle(scenario, 2), 0)
+    assert contexts.evaluation_of(oracle(scenario, 1), 0) is not first
     for logits in tmp_path.glob("artifacts/trained_model/*/logits-*"):
         logits.write_bytes(b"torn")
     with pytest.raises(MissingArtifactError, match=r"It was moved to .*/quarantine/"):
-        contexts.evaluation_of(oracle(scenario, 2))
+        contexts.evaluation_of(oracle(scenario, 2), 0)
 
 
 class Confidence(Audit):
