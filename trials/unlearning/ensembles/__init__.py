@@ -6,13 +6,17 @@ without torch.
 
 from unlearning.ensembles._compare import FEWEST, Comparison, compare
 from unlearning.ensembles._forgetting_quality import forgetting_quality, image_epsilons
+from unlearning.ensembles._halves import FEWEST_HALVES, HalvesFound, attack_halves, ratios, right_guesses
 from unlearning.ensembles._klom import klom
 from unlearning.ensembles._likelihood_ratio import held_out_ratios, likelihood_ratio
 from unlearning.ensembles._margin import margins
 
 __all__ = [
     "FEWEST",
+    "FEWEST_HALVES",
     "Comparison",
+    "HalvesFound",
+    "attack_halves",
     "compare",
     "forgetting_quality",
     "held_out_ratios",
@@ -20,4 +24,6 @@ __all__ = [
     "klom",
     "likelihood_ratio",
     "margins",
+    "ratios",
+    "right_guesses",
 ]
