@@ -31,8 +31,6 @@ _ROUNDS: Final = 200
 _LEAST_CHANCE: Final = 5e-324
 """A chance that float64 cannot hold counts as this, which makes a bound smaller."""
 
-_log_gamma = np.vectorize(math.lgamma, otypes=[np.float64])
-
 
 @dataclass(frozen=True)
 class Guesses:
@@ -68,8 +66,8 @@ class Guesses:
         left_AB = (m - r) // 2 - (right_A[:, None] - right_A[None])
         each_A = _log_choose(r // 2, right_A)
         ways_AB = each_A[:, None] + each_A[None] + _log_choose(m - r, left_AB)
-        total_AB = right_A[:, None] + right_A[None]
-        return np.array([_log_sum_exp(ways_AB[total_AB == v]) for v in range(r + 1)])
+        by_total_AB = np.fliplr(ways_AB)
+        return np.array([_log_sum_exp(by_total_AB.diagonal(r // 2 - v)) for v in range(r + 1)])
 
     def tail(self, right: Sequence[int]) -> float:
         """Return the chance that as many independent runs have at least so many right guesses together."""
@@ -128,10 +126,11 @@ def _epsilon(log_share: float, log_halves: float) -> float:
     return max(0.0, (log_share + log_rest - math.log(-math.expm1(log_share))) / 2)
 
 
-def _log_choose(count: int, chosen_A: Array) -> Array:
+def _log_choose(count: int, chosen_A: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
     """Return the logarithm of the binomial coefficient; minus infinity outside 0 ... count."""
+    log_factorials = np.array([math.lgamma(number + 1) for number in range(count + 1)])
     within_A = np.clip(chosen_A, 0, count)
-    log_ways_A = math.lgamma(count + 1) - _log_gamma(within_A + 1) - _log_gamma(count - within_A + 1)
+    log_ways_A = log_factorials[count] - log_factorials[within_A] - log_factorials[count - within_A]
     return np.where(within_A == chosen_A, log_ways_A, -np.inf)
 
 

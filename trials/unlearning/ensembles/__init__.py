@@ -6,7 +6,7 @@ without torch.
 
 from unlearning.ensembles._compare import FEWEST, Comparison, compare
 from unlearning.ensembles._forgetting_quality import forgetting_quality, image_epsilons
-from unlearning.ensembles._halves import FEWEST_HALVES, HalvesFound, attack_halves, ratios, right_guesses
+from unlearning.ensembles._halves import FEWEST_HALVES, AttackedHalves, attack_halves, lira_test, ratios, right_guesses
 from unlearning.ensembles._klom import klom
 from unlearning.ensembles._likelihood_ratio import held_out_ratios, likelihood_ratio
 from unlearning.ensembles._margin import margins
@@ -14,8 +14,8 @@ from unlearning.ensembles._margin import margins
 __all__ = [
     "FEWEST",
     "FEWEST_HALVES",
+    "AttackedHalves",
     "Comparison",
-    "HalvesFound",
     "attack_halves",
     "compare",
     "forgetting_quality",
@@ -23,6 +23,7 @@ __all__ = [
     "image_epsilons",
     "klom",
     "likelihood_ratio",
+    "lira_test",
     "margins",
     "ratios",
     "right_guesses",

@@ -18,8 +18,8 @@ from unlearning.guessing import Guesses, gaussian_bound, mean_bound
 FEWEST_HALVES: Final = 4
 """Models: without the one that is attacked, three are left to be compared."""
 
-DRAWS: Final = 999
-"""Halves drawn anew for a p-value, which is then at least 0.001."""
+DRAWS: Final = 499
+"""Halves drawn anew for a p-value, which is then at least 0.002."""
 
 GUESSES: Final = 100
 """Candidates that are guessed of each model, half of them as forgotten; all where there are fewer."""
@@ -28,8 +28,10 @@ LEVEL: Final = 0.05
 
 
 @dataclass(frozen=True)
-class HalvesFound:
+class AttackedHalves:
     """What the attacks find; an AUC is the mean over the models, each by itself, ties counted as one half.
+
+    nan where no candidate can be judged, which takes very few of them.
 
     Attributes:
         lira_auc: U-LiRA, with models of the same unlearner that never had the candidate as OUT.
@@ -40,7 +42,7 @@ class HalvesFound:
         ruli_efficacy: RULI's efficacy attack: chance that a forgotten candidate, asked of the unlearned model, scores
             higher than one that the original was not trained on, asked of the original.
         guesses: candidates that are guessed of each model.
-        right: share of the guesses that are right.
+        right_share: share of the guesses that are right.
         epsilon_p: chance of so many right guesses together if no model depends on its half; exact.
         epsilon_bound, gaussian_bound: the epsilon, and the mu, that all guesses together refute at `LEVEL`.
     """
@@ -51,13 +53,13 @@ class HalvesFound:
     ruli_auc: float
     ruli_efficacy: float
     guesses: int
-    right: float
+    right_share: float
     epsilon_p: float
     epsilon_bound: float
     gaussian_bound: float
 
 
-def attack_halves(unlearned_NU: Array, originals_NU: Array, oracles_NU: Array, forgotten_NU: Mask) -> HalvesFound:
+def attack_halves(unlearned_NU: Array, originals_NU: Array, oracles_NU: Array, forgotten_NU: Mask) -> AttackedHalves:
     """Attack models of one row by each other, by their originals and by their oracles, each of the same N seeds.
 
     Args:
@@ -68,21 +70,35 @@ def attack_halves(unlearned_NU: Array, originals_NU: Array, oracles_NU: Array, f
         ValueError: there are fewer than `FEWEST_HALVES` models, the candidates are not the same, or a half is uneven.
     """
     _check(unlearned_NU, originals_NU, oracles_NU, forgotten_NU)
-    auc = _lira(unlearned_NU, forgotten_NU)
+    auc, p = lira_test(unlearned_NU, forgotten_NU)
     right = right_guesses(unlearned_NU, oracles_NU, forgotten_NU)
     law = _law(forgotten_NU)
-    return HalvesFound(
+    return AttackedHalves(
         lira_auc=auc,
-        lira_p=_p(unlearned_NU, forgotten_NU, auc),
+        lira_p=p,
         lira_auc_oracles=_lira_of_oracles(unlearned_NU, oracles_NU, forgotten_NU),
         ruli_auc=_mean_auc(_kernel_ratios(unlearned_NU, unlearned_NU, forgotten_NU, unlearned_NU), forgotten_NU),
         ruli_efficacy=_efficacy(unlearned_NU, originals_NU, forgotten_NU),
         guesses=law.guesses,
-        right=sum(right) / (law.guesses * len(right)),
+        right_share=sum(right) / (law.guesses * len(right)),
         epsilon_p=law.tail(right),
         epsilon_bound=mean_bound(law, right, LEVEL),
         gaussian_bound=gaussian_bound(law, right, LEVEL),
     )
+
+
+def lira_test(unlearned_NU: Array, forgotten_NU: Mask, draws: int = DRAWS) -> tuple[float, float]:
+    """Return the AUC of U-LiRA's ratios, and the chance of at least it if no model depends on its half.
+
+    Args:
+        draws: how often all halves are drawn anew; the p-value is at least 1 / (draws + 1).
+    """
+    auc, random = _mean_auc(ratios(unlearned_NU, forgotten_NU), forgotten_NU), np.random.default_rng(0)
+    if np.isnan(auc):
+        return auc, auc
+    halves = (random.permuted(forgotten_NU, axis=1) for _ in range(draws))
+    as_good = sum(not _mean_auc(ratios(unlearned_NU, drawn_NU), drawn_NU) < auc for drawn_NU in halves)
+    return auc, (1 + as_good) / (draws + 1)
 
 
 def ratios(unlearned_NU: Array, forgotten_NU: Mask) -> Array:
@@ -115,17 +131,6 @@ def _law(forgotten_NU: Mask) -> Guesses:
     return Guesses(forgotten_NU.shape[1], min(GUESSES, forgotten_NU.shape[1]))
 
 
-def _lira(unlearned_NU: Array, forgotten_NU: Mask) -> float:
-    return _mean_auc(ratios(unlearned_NU, forgotten_NU), forgotten_NU)
-
-
-def _p(unlearned_NU: Array, forgotten_NU: Mask, auc: float) -> float:
-    random, as_good = np.random.default_rng(0), 1
-    for _ in range(DRAWS):
-        as_good += _lira(unlearned_NU, random.permuted(forgotten_NU, axis=1)) >= auc
-    return as_good / (DRAWS + 1)
-
-
 def _lira_of_oracles(unlearned_NU: Array, oracles_NU: Array, forgotten_NU: Mask) -> float:
     """Compare each model with its oracle by Gaussians of the other models and of the other oracles."""
     every_NU = np.ones_like(forgotten_NU)
@@ -133,8 +138,9 @@ def _lira_of_oracles(unlearned_NU: Array, oracles_NU: Array, forgotten_NU: Mask)
         log_densities(asked_NU, unlearned_NU, forgotten_NU) - log_densities(asked_NU, oracles_NU, every_NU)
         for asked_NU in (unlearned_NU, oracles_NU)
     )
-    higher_NU = np.sign(ours_NU - theirs_NU)[forgotten_NU]
-    return float((np.nanmean(higher_NU) + 1) / 2)
+    higher_M = np.sign(ours_NU - theirs_NU)[forgotten_NU]
+    known_M = higher_M[~np.isnan(higher_M)]
+    return float((known_M.mean() + 1) / 2) if len(known_M) else float("nan")
 
 
 def _kernel_ratios(asked_NU: Array, unlearned_NU: Array, forgotten_NU: Mask, never_NU: Array) -> Array:
@@ -156,17 +162,23 @@ def _efficacy(unlearned_NU: Array, originals_NU: Array, forgotten_NU: Mask) -> f
 
 
 def _mean_auc(scores_NU: Array, forgotten_NU: Mask) -> float:
-    """Return the mean over models of the chance that what it forgot scores higher than what it never had."""
-    areas = [
-        _auc(scores_U[forgotten_U & ~np.isnan(scores_U)], np.sort(scores_U[~forgotten_U & ~np.isnan(scores_U)]))
-        for scores_U, forgotten_U in zip(scores_NU, forgotten_NU, strict=True)
+    """Return the mean over models of the chance that what it forgot scores higher than what it never had.
+
+    A candidate without a score is left out, and a model that has none of either kind left.
+    """
+    known_NU = ~np.isnan(scores_NU)
+    sides = [
+        (scores_U[forgotten_U & known_U], scores_U[~forgotten_U & known_U])
+        for scores_U, forgotten_U, known_U in zip(scores_NU, forgotten_NU, known_NU, strict=True)
     ]
-    return float(np.mean(areas))
+    areas = [_auc(*side) for side in sides if all(map(len, side))]
+    return float(np.mean(areas)) if areas else float("nan")
 
 
-def _auc(higher_M: Array, lower_sorted_L: Array) -> float:
-    below_M = np.searchsorted(lower_sorted_L, higher_M, "left") + np.searchsorted(lower_sorted_L, higher_M, "right")
-    return float(below_M.mean() / (2 * len(lower_sorted_L)))
+def _auc(higher_M: Array, lower_L: Array) -> float:
+    sorted_L = np.sort(lower_L)
+    below_M = np.searchsorted(sorted_L, higher_M, "left") + np.searchsorted(sorted_L, higher_M, "right")
+    return float(below_M.mean() / (2 * len(sorted_L)))
 
 
 def _check(unlearned_NU: Array, originals_NU: Array, oracles_NU: Array, forgotten_NU: Mask) -> None:
