@@ -14,7 +14,7 @@ from torch import nn
 from lethe.artifacts import ArtifactStore, oracle
 from lethe.artifacts.context import MissingArtifactError, TrialContexts
 from lethe.execution.shared_data import SharedData
-from lethe.pipeline.audit import pool_seeds
+from lethe.pipeline.audit import audit_tasks, pool_seeds
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
@@ -185,19 +185,19 @@ def test_a_worker_reads_the_logits_of_a_pool_model_once_and_keeps_a_bounded_numb
     for weights in tmp_path.glob("artifacts/trained_model/*/weights-*"):
         weights.write_bytes(b"not read")
     contexts = TrialContexts(artifacts, SharedData(plan.datasets), Resources())
-    first = contexts.evaluation_of(oracle(scenario, 1))
-    assert contexts.evaluation_of(oracle(scenario, 1)) is first
+    first = contexts.evaluation_of(oracle(scenario, 1), 0)
+    assert contexts.evaluation_of(oracle(scenario, 1), 0) is first
     stored = artifacts.load(oracle(scenario, 1).key, {"logits"})
     assert stored is not None
     assert torch.equal(first.predictions["test"].logits_NK, stored.files["logits"]["test"])
-    assert torch.equal(first.forget_F, scenario.forget.indices_F)
+    assert torch.equal(first.forget_F, scenario.selected.indices_F)
     monkeypatch.setattr("lethe.artifacts.context.KEPT_MODELS", 1)
-    contexts.evaluation_of(oracle(scenario, 2))
-    assert contexts.evaluation_of(oracle(scenario, 1)) is not first
+    contexts.evaluation_of(oracle(scenario, 2), 0)
+    assert contexts.evaluation_of(oracle(scenario, 1), 0) is not first
     for logits in tmp_path.glob("artifacts/trained_model/*/logits-*"):
         logits.write_bytes(b"torn")
     with pytest.raises(MissingArtifactError, match=r"It was moved to .*/quarantine/"):
-        contexts.evaluation_of(oracle(scenario, 2))
+        contexts.evaluation_of(oracle(scenario, 2), 0)
 
 
 class Confidence(Audit):
@@ -241,6 +241,49 @@ def test_an_audit_that_a_program_adds_gets_its_pool_of_originals(
         {"metric": "confidence_loss", "version": 4, "package": None, "n": 7},
         {"metric": "confidence_of_one", "version": 4, "package": None, "n": 3 * 7},
     ]
+
+
+def test_with_halves_per_seed_each_model_forgets_its_own_and_pools_of_originals_have_seen_it(
+    write_study: WriteStudy, tmp_path: Path, add_part: AddPart
+) -> None:
+    """Models of one epoch: what is checked is who is trained on what, and looked at by whom."""
+    add_part(AUDITS, Confidence)
+    request = {"kind": "random", "fraction": 0.3, "control": True, "halves": "per_seed"}
+    seeds = {"tuning": [0], "reporting": [1, 2, 3, 4]}
+    audits = [{"name": "confidence", "originals": 1}, {"name": "epsilon", "references": 2, "guesses": 20}]
+    study = read_study(write_study(**SHORT | {"seeds": seeds}, forget=[request], audits=audits))
+    plan = plan_of(study, tmp_path)
+    assert plan.audits == (
+        "audit confidence: reads 1 original of other training seeds; adds 5 trained models of further seeds and lots "
+        "(5 to make)",
+        "audit epsilon: reads 2 oracles of other training seeds; adds no training",
+    )
+    assert ": 96 of 160 train images are candidates, by class: " in plan.requests[0]
+    assert run(study, tmp_path) == []
+    assert plan_of(study, tmp_path).complete
+    scenario = plan.method_searches[0].scenario
+    trained = records("select kind, count(*) n, list(distinct images_trained) i from artifacts group by 1", tmp_path)
+    assert {one["kind"]: (one["n"], one["i"]) for one in trained} == {"original": (10, [112]), "oracle": (5, [64])}
+
+    said = "select training_seed, split, list(distinct image order by image) i from predictions group by all"
+    images = {(one["training_seed"], one["split"]): one["i"] for one in records(said, tmp_path)}
+    for seed in (0, 1, 2, 3, 4):
+        parts = scenario.partition(seed)
+        assert images[seed, "forget"] == parts.forgotten.indices_M.tolist()
+        assert images[seed, "control"] == parts.control.indices_M.tolist()
+    attacked = records("from halves", tmp_path)
+    assert [(one["row"], one["models"], one["images"]) for one in attacked] == [
+        ("original", 4, 96),
+        ("oracle", 4, 96),
+        ("fine_tune", 4, 96),
+    ]
+    assert attacked[1]["lira_auc_oracles"] == 0.5
+
+    contexts = TrialContexts(ArtifactStore(StorageRoot.at(tmp_path)), SharedData(plan.datasets), Resources())
+    [pool_model] = [read.model(scenario) for read in audit_tasks(plan.study, 2)[0].reads]
+    assert pool_model.seed == 0
+    assert torch.equal(pool_model.subset.indices_M, scenario.partition(2).everything.indices_M)
+    assert torch.equal(contexts.evaluation_of(pool_model, 2).forget_F, scenario.partition(2).forget.indices_F)
 
 
 class Failing(Confidence):

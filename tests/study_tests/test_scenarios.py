@@ -242,7 +242,7 @@ def test_a_new_cell_changes_neither_fingerprints_nor_draws_nor_seeds_of_the_othe
     assert len(grown) > len(method_searches)
     for method_search in method_searches:
         scenario, same = method_search.scenario, grown[method_search.fingerprint].scenario
-        assert torch.equal(scenario.forget.indices_F, same.forget.indices_F)
+        assert torch.equal(scenario.selected.indices_F, same.selected.indices_F)
         for seed in (0, 2):
             assert scenario.training_seed(seed) == same.training_seed(seed)
             assert scenario.unlearning_seed(seed) == same.unlearning_seed(seed)
@@ -251,21 +251,47 @@ def test_a_new_cell_changes_neither_fingerprints_nor_draws_nor_seeds_of_the_othe
 def test_a_control_half_is_kept_out_of_originals_and_oracles_alike_and_names_scenario_and_models() -> None:
     [plain, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2}]))
     [scenario, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2, "control": True}]))
-    parts = [scenario.forgotten, scenario.retained, scenario.control]
-    assert [len(part) for part in parts] == [len(plain.forgotten), len(plain.retained) - len(parts[0]), len(parts[0])]
-    assert torch.equal(scenario.everything.indices_M, scenario.control.rest.indices_M)
-    assert torch.equal(original(scenario, 0).subset.indices_M, scenario.everything.indices_M)
+    of_scenario = scenario.partition(0)
+    parts = [of_scenario.forgotten, scenario.retained, of_scenario.control]
+    assert [len(part) for part in parts] == [
+        len(plain.partition(0).forgotten),
+        len(plain.retained) - len(parts[0]),
+        len(parts[0]),
+    ]
+    assert torch.equal(of_scenario.everything.indices_M, of_scenario.control.rest.indices_M)
+    assert torch.equal(original(scenario, 0).subset.indices_M, of_scenario.everything.indices_M)
     assert torch.equal(oracle(scenario, 0).subset.indices_M, scenario.retained.indices_M)
-    for of_scenario in (lambda one: one.fingerprint, lambda one: one.stream, lambda one: original(one, 0)):
-        assert of_scenario(scenario) != of_scenario(plain)
+    for name_of in (lambda one: one.fingerprint, lambda one: one.stream, lambda one: original(one, 0)):
+        assert name_of(scenario) != name_of(plain)
     [written_out, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2, "control": False}]))
     assert written_out.fingerprint == plain.fingerprint
 
 
+def test_with_halves_per_seed_originals_and_what_is_made_of_them_differ_by_seed_and_oracles_serve_all() -> None:
+    shared_request = {"kind": "random", "fraction": 0.2, "control": True}
+    [shared, *_] = scenarios_of(cells_of(forget=[shared_request]))
+    [scenario, *_] = scenarios_of(cells_of(forget=[{**shared_request, "halves": "per_seed"}]))
+    first, second = scenario.partition(0), scenario.partition(1)
+    assert scenario.partition(0) is first
+    assert first.forgotten.hash != second.forgotten.hash
+    assert first.candidates.hash == second.candidates.hash == shared.partition(0).candidates.hash
+    assert shared.partition(0) is shared.partition(1)
+    for seed in (0, 1):
+        assert oracle(scenario, seed) == oracle(shared, seed)
+        assert torch.equal(original(scenario, seed).subset.indices_M, scenario.partition(seed).everything.indices_M)
+        assert saliency(scenario, seed).subset is scenario.partition(seed).forgotten
+        dose = set(scenario.dosed(seed, 0.5).indices_M.tolist()) - set(scenario.retained.indices_M.tolist())
+        assert dose < set(scenario.partition(seed).forgotten.indices_M.tolist())
+    for name_of in (lambda one: one.fingerprint, lambda one: one.stream, lambda one: one.forget_hash):
+        assert name_of(scenario) != name_of(shared)
+    [written_out, *_] = scenarios_of(cells_of(forget=[{**shared_request, "halves": "shared"}]))
+    assert written_out.fingerprint == shared.fingerprint
+
+
 def test_a_dose_is_the_retain_set_with_whole_groups_of_the_forget_set_and_a_larger_one_holds_it() -> None:
     [scenario, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2}]))
-    doses = [set(scenario.dosed(share).indices_M.tolist()) for share in (0.1, 0.25, 0.5)]
-    retained, forgotten = (set(one.indices_M.tolist()) for one in (scenario.retained, scenario.forgotten))
+    doses = [set(scenario.dosed(0, share).indices_M.tolist()) for share in (0.1, 0.25, 0.5)]
+    retained, forgotten = (set(one.indices_M.tolist()) for one in (scenario.retained, scenario.partition(0).forgotten))
     assert retained < doses[0] < doses[1] < doses[2] < retained | forgotten
     assert [len(dose - retained) for dose in doses] == [round(share * len(forgotten)) for share in (0.1, 0.25, 0.5)]
 
@@ -304,7 +330,7 @@ def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> 
     of_class = {"kind": "class", "class_index": 2, "fraction": 0.5}
     (by_class,) = scenarios_of(cells_of(forget=[of_class], augmentations=["none"]))
     listed = tmp_path / "forget.txt"
-    listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
+    listed.write_text("\n".join(map(str, by_class.selected.indices_F.tolist())), encoding="utf-8")
     (by_list,) = scenarios_of(cells_of(forget=[{"kind": "indices", "file": str(listed)}], augmentations=["none"]))
     assert oracle(by_list, 0) == oracle(by_class, 0)
 
@@ -313,7 +339,7 @@ def test_a_list_that_names_the_images_of_another_request_is_refused(
     method_searches: list[MethodSearch], tmp_path: Path
 ) -> None:
     by_chance, listed = scenarios_of(method_searches)[0], tmp_path / "forget.txt"
-    listed.write_text("\n".join(map(str, by_chance.forget.indices_F.tolist())), encoding="utf-8")
+    listed.write_text("\n".join(map(str, by_chance.selected.indices_F.tolist())), encoding="utf-8")
     with pytest.raises(
         DataError, match=r"by two names: .*forget random 10 %; .*forget indices forget\.txt: .*; keep one"
     ):

@@ -52,7 +52,7 @@ class Plan:
         return tuple(
             line
             for scenario in asked.values()
-            for line in describe(scenario.request, scenario.forget, datasets[scenario.source])
+            for line in describe(scenario.request, scenario.selected, datasets[scenario.source])
         )
 
     @property

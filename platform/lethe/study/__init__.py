@@ -2,6 +2,7 @@
 
 from lethe.study._method_choice import Keep, MethodChoice
 from lethe.study._model import Resources, Seeds, Study
+from lethe.study._partition import Partition
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
 from lethe.study._scenarios import MethodSearch, Prior, Scenario, expand, method_versions, scenarios_of
 from lethe.study._schema import json_schema
@@ -21,6 +22,7 @@ __all__ = [
     "MethodChoice",
     "MethodSearch",
     "Objective",
+    "Partition",
     "Prior",
     "Range",
     "Resources",

@@ -62,6 +62,11 @@ class Seeds(Options):
         (1, 2, 3), description="seeds on which the chosen settings are confirmed; none of the tuning seeds"
     )
 
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The tuning seeds, then the reporting seeds."""
+        return (*self.tuning, *self.reporting)
+
     @model_validator(mode="before")
     @classmethod
     def _free_seeds(cls, value: object) -> object:

@@ -18,6 +18,7 @@ import torch
 from lethe.storage.hashing import fingerprint
 from lethe.study._method_choice import MethodChoice
 from lethe.study._model import Study
+from lethe.study._partition import Partition
 from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
 from lethe.study._taken import take_settings
@@ -28,7 +29,7 @@ from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
 from unlearning.methods import Method
 from unlearning.models import Network
 from unlearning.requirements import REQUIREMENTS
-from unlearning.seeds import derive, generator
+from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Recipe
 
 SEARCH_VERSION: Final = 2
@@ -53,7 +54,7 @@ class Scenario:
         dropped: how many val and test images were left out because they are in train too.
         nonmembers: the split that the attack takes non-members from in a confirmation; it changes no search and no
             artifact, and so no fingerprint.
-        forget: which train images are to be forgotten.
+        selected: which train images are to be forgotten, before the lots of training seeds (see `partition`).
         column_hashes: of the columns of the data, by name; they change no model, and so no fingerprint but that of a
             confirmation whose audits read them.
     """
@@ -70,15 +71,17 @@ class Scenario:
     nonmembers: Literal["val", "test"]
     augmentation: AugmentationName
     request: AnyForgetRequest
-    forget: ForgetSet
+    selected: ForgetSet
     network: Network
     recipe: Recipe
     column_hashes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def forget_hash(self) -> str:
-        """The hash of the forget indices."""
-        return self.forgotten.hash
+        """The hash of the forget indices; where each training seed has a lot of its own, of the candidates and this."""
+        if self.selected.lots is not None:
+            return fingerprint({"candidates": self._as_selected.candidates.hash, "halves": self.request.deals})
+        return self._as_selected.forgotten.hash
 
     @cached_property
     def recipe_id(self) -> str:
@@ -139,34 +142,21 @@ class Scenario:
         """Derive the seed of unlearning from the original of a training seed; all settings and methods share it."""
         return derive(self.study_seed, "unlearning", seed)
 
-    @cached_property
-    def everything(self) -> Subset:
-        """D, which the original is trained on: all train images but those of the control half."""
-        return self.control.rest
+    def partition(self, seed: int) -> Partition:
+        """Return the parts of train for the models of a training seed; all seeds share D_r, and mostly the others."""
+        lot = seed if self.selected.lots is not None else None
+        if lot not in self._partitions:
+            self._partitions[lot] = Partition(self.selected.of_seed(seed), self.train_count)
+        return self._partitions[lot]
 
-    @cached_property
-    def control(self) -> Subset:
-        """The control half, which no model is trained on; mostly empty."""
-        return Subset(self.forget.control_C, self.train_count)
-
-    @cached_property
-    def forgotten(self) -> Subset:
-        """D_f, the images that are to be forgotten."""
-        return Subset(self.forget.indices_F, self.train_count)
-
-    @cached_property
+    @property
     def retained(self) -> Subset:
-        """D_r, the images that are to be kept, which the oracle is trained on."""
-        return Subset(self.forget.retain_R, self.train_count)
+        """D_r, the images that are to be kept, which the oracles of all training seeds are trained on."""
+        return self._as_selected.retained
 
-    def dosed(self, share: float) -> Subset:
-        """Return D_r with a share of D_f, rounded to whole groups of duplicates; a larger share holds a smaller one."""
-        units_U, unit_F = self.forget.unit_F.unique(return_inverse=True)
-        order_U = torch.randperm(len(units_U), generator=generator(self.study_seed, "dose"))
-        kept_U = torch.zeros(len(units_U), dtype=torch.bool)
-        kept_U[order_U[: round(share * len(units_U))]] = True
-        both_M = torch.cat([self.forget.retain_R, self.forget.indices_F[kept_U[unit_F]]])
-        return Subset(both_M.sort().values, self.train_count)
+    def dosed(self, seed: int, share: float) -> Subset:
+        """Return D_r with a share of a training seed's D_f, see `Partition.dosed`."""
+        return self.partition(seed).dosed(share, self.study_seed)
 
     @cached_property
     def trained_on(self) -> dict[str, object]:
@@ -177,10 +167,20 @@ class Scenario:
             "augmentation_version": AUGMENTATIONS[self.augmentation].version,
         }
 
+    @cached_property
+    def _as_selected(self) -> Partition:
+        return Partition(self.selected, self.train_count)
+
+    @cached_property
+    def _partitions(self) -> dict[int | None, Partition]:
+        return {}
+
     @property
     def _asked(self) -> dict[str, object]:
-        control = {"control": self.control.hash} if len(self.control) else {}
-        return {"forget": self.forget_hash, **control}
+        control = self._as_selected.control
+        if self.selected.lots is not None or not len(control):
+            return {"forget": self.forget_hash}
+        return {"forget": self.forget_hash, "control": control.hash}
 
     @property
     def _options(self) -> dict[str, object]:
@@ -396,24 +396,26 @@ def _refuse_doses_of_nothing(scenarios: Iterable[Scenario], study: Study) -> Non
     """Refuse shares of a forget set that are none of it, all of it, or the same images as another share."""
     faults = []
     for scenario in scenarios:
-        sizes = {dose: len(scenario.dosed(dose)) - len(scenario.retained) for dose in sorted(study.doses)}
-        alike = [dose for dose, size in sizes.items() if list(sizes.values()).count(size) > 1]
-        whole = [dose for dose, size in sizes.items() if size in (0, len(scenario.forgotten))]
-        if alike or whole:
-            counts = ", ".join(f"{dose:g} is {size} images" for dose, size in sizes.items())
-            faults.append(
-                f"doses: {scenario.title}, {len(scenario.forgotten)} images in whole groups of duplicates: {counts}; "
-                "wanted different numbers of images, neither none nor all"
-            )
+        for seed, parts in _partitions(scenario, study.seeds.reporting).items():
+            sizes = {dose: len(scenario.dosed(seed, dose)) - len(scenario.retained) for dose in sorted(study.doses)}
+            alike = [dose for dose, size in sizes.items() if list(sizes.values()).count(size) > 1]
+            whole = [dose for dose, size in sizes.items() if size in (0, len(parts.forgotten))]
+            if alike or whole:
+                counts = ", ".join(f"{dose:g} is {size} images" for dose, size in sizes.items())
+                faults.append(
+                    f"doses: {scenario.title}, {len(parts.forgotten)} images in whole groups of duplicates: {counts}; "
+                    "wanted different numbers of images, neither none nor all"
+                )
     if faults:
-        raise DataError("\n".join(faults))
+        raise DataError("\n".join(dict.fromkeys(faults)))
 
 
 def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None:
     faults = [
         f"{one.row}, {one.scenario.dataset}, forget {one.scenario.request.label}: {fault}"
         for one in method_searches
-        for fault in one.choice.faults(len(one.scenario.forgotten), len(one.scenario.everything))
+        for parts in _partitions(one.scenario, one.study.seeds.known).values()
+        for fault in one.choice.faults(len(parts.forgotten), len(parts.everything))
     ]
     if faults:
         raise DataError("\n".join(dict.fromkeys(faults)))
@@ -425,21 +427,31 @@ def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, datasets: Map
     by_hash = {data.content_hash: data for data in datasets.values()}
     for scenario in scenarios if rewinding else ():
         data = by_hash[scenario.data_hash]
-        forgotten = data.train.labels_N[scenario.forget.indices_F]
-        if not torch.isin(data.val.labels_N, forgotten).any():
-            raise DataError(
-                f"{scenario.title}: {', '.join(rewinding)} with keep: rewind looks at validation images of the classes "
-                "that are to be forgotten from, and there are none; wanted last or best"
-            )
+        for parts in _partitions(scenario, study.seeds.known).values():
+            forgotten = data.train.labels_N[parts.forget.indices_F]
+            if not torch.isin(data.val.labels_N, forgotten).any():
+                raise DataError(
+                    f"{scenario.title}: {', '.join(rewinding)} with keep: rewind looks at validation images of the "
+                    "classes that are to be forgotten from, and there are none; wanted last or best"
+                )
+
+
+def _partitions(scenario: Scenario, seeds: Iterable[int]) -> dict[int, Partition]:
+    """Return the parts of train by training seed; by the first one alone where all seeds share them."""
+    found: dict[int, Partition] = {}
+    for seed in seeds:
+        if scenario.partition(seed) not in found.values():
+            found[seed] = scenario.partition(seed)
+    return found
 
 
 def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:
     for source in study.data:
         data = datasets[source]
         hashes = column_hashes(data)
-        selected = [(request, select(request, data, derive(study.seed, "forget"))) for request in study.forget]
+        requests = [(request, select(request, data, derive(study.seed, "forget"))) for request in study.forget]
         for augmentation in study.augmentations:
-            for request, forget in selected:
+            for request, selected in requests:
                 yield Scenario(
                     study_seed=study.seed,
                     source=source,
@@ -453,7 +465,7 @@ def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     nonmembers=data.nonmembers,
                     augmentation=augmentation,
                     request=request,
-                    forget=forget,
+                    selected=selected,
                     network=study.network,
                     recipe=study.training.recipe,
                     column_hashes=hashes,

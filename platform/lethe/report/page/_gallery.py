@@ -125,7 +125,7 @@ _SAMPLES: Final = f"""
 with said as (
     select study, scenario, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted, p.predicted_name
     from predictions p join confirmed c using (study, scenario, confirmation_id)
-    where {{drawn}}
+    where {{drawn}} and coalesce(p.split, 'forget') = 'forget'
 ),
 paired as (
     select u.study, u.scenario, u.method, u.image, any_value(u.label_name) as label_name,

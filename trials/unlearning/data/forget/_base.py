@@ -4,13 +4,16 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from unlearning.data._base import ImageData
 from unlearning.options import Options
+
+Halves = Literal["shared", "per_seed"]
+"""Whether the models of all training seeds are to forget the same half of the candidates, or each a half of its own."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class ForgetRequest(Options, ABC):
     def has_control(self) -> bool:
         """Whether it keeps images out of every model, to compare those to be forgotten with."""
         return False
+
+    @property
+    def deals(self) -> Halves:
+        """How a lot decides which of the candidates are forgotten, where there are such."""
+        return "shared"
 
     @abstractmethod
     def asked(self, data: ImageData, random: torch.Generator) -> Asked:
