@@ -281,6 +281,25 @@ def test_doses_of_no_image_of_all_and_of_the_same_images_are_refused() -> None:
         cells_of(forget=few, doses=[0.5, 0.5])
 
 
+def test_another_attack_is_another_scenario_with_the_same_models_and_the_same_draws() -> None:
+    [plain, *_], [by_class, *_] = cells_of(), cells_of(attack_classes="forgotten")
+    assert by_class.fingerprint != plain.fingerprint
+    assert by_class.scenario.fingerprint != plain.scenario.fingerprint
+    assert by_class.stream == plain.stream
+    assert original(by_class.scenario, 0) == original(plain.scenario, 0)
+    assert oracle(by_class.scenario, 0) == oracle(plain.scenario, 0)
+    [written_out, *_] = cells_of(attack_classes="all")
+    assert written_out.fingerprint == plain.fingerprint
+
+
+def test_an_attack_by_class_without_non_members_of_a_forgotten_class_is_refused() -> None:
+    sparse = {"source": "synthetic", "train": 200, "val": 3, "test": 60, "size": 8, "classes": 6}
+    with pytest.raises(
+        DataError, match=r"attack_classes: forgotten: .*got none of .* in val; wanted all, or a request"
+    ):
+        cells_of(data=[sparse], forget=[{"kind": "random", "fraction": 0.5}], attack_classes="forgotten")
+
+
 def test_an_audit_of_a_control_half_that_no_request_keeps_is_refused() -> None:
     with pytest.raises(DataError, match=r"audits: control, epsilon: compares .* control: true\}, got random 20 %"):
         cells_of(forget=[{"kind": "random", "fraction": 0.2}], audits=[{"name": "control"}, {"name": "epsilon"}])

@@ -84,7 +84,7 @@ class TrialContext:
     @cached_property
     def evaluator(self) -> Evaluator:
         """What the models of this trial context are measured on."""
-        return Evaluator(self.data, self.scenario.forget, self.scenario.unlearning_seed(self.seed))
+        return evaluator_of(self.scenario, self.seed, self.data)
 
     @cached_property
     def original(self) -> Measures:
@@ -208,9 +208,8 @@ class TrialContexts:
         if name not in self._models:
             while len(self._models) >= KEPT_MODELS:
                 self._models.popitem(last=False)
-            data, seed = self._shared_data[scenario.data_hash], scenario.unlearning_seed(model.seed)
-            logits = logits_of(self._load(model, frozenset({"logits"})))
-            self._models[name] = Evaluator(data, scenario.forget, seed).evaluation(logits)
+            evaluator = evaluator_of(scenario, model.seed, self._shared_data[scenario.data_hash])
+            self._models[name] = evaluator.evaluation(logits_of(self._load(model, frozenset({"logits"}))))
         self._models.move_to_end(name)
         return self._models[name]
 
@@ -301,6 +300,11 @@ class TrialContexts:
 def _task_of(scenario: Scenario, data: ImageData) -> ForgetTask:
     control_N = scenario.control.mask if len(scenario.control) else None
     return ForgetTask(data.train.labels_N, scenario.forgotten.mask, data.classes, control_N)
+
+
+def evaluator_of(scenario: Scenario, seed: int, data: ImageData) -> Evaluator:
+    """Return what the models of a training seed are measured on."""
+    return Evaluator(data, scenario.forget, scenario.unlearning_seed(seed), scenario.attack_classes)
 
 
 def logits_of(model: Artifact) -> Logits:

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -105,6 +105,14 @@ class OutcomeColumns:
         Column("", "'done', 'stopped' early by the search, 'diverged' (loss not finite) or 'failed'"),
     ]
     error: Annotated[str | None, Column("", "why it failed")] = None
+    attack_classes: Annotated[
+        Literal["all", "forgotten"] | None,
+        Column(
+            "",
+            "classes of the members and non-members of the attack: all, or in the forget set's mix of classes; null in "
+            "results of an early version, which are all",
+        ),
+    ] = None
     ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
     ra: Annotated[float | None, Column("fraction", "accuracy on the retain set")] = None
     va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None

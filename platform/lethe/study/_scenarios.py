@@ -26,6 +26,7 @@ from unlearning.data import AnySource, DataError, ImageData, Source
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
 from unlearning.methods import Method
+from unlearning.metrics import AttackClasses
 from unlearning.models import Network
 from unlearning.requirements import REQUIREMENTS
 from unlearning.seeds import derive, generator
@@ -53,6 +54,7 @@ class Scenario:
         dropped: how many val and test images were left out because they are in train too.
         nonmembers: the split that the attack takes non-members from in a confirmation; it changes no search and no
             artifact, and so no fingerprint.
+        attack_classes: of which classes the attack's members and non-members are, in searches and confirmations.
         forget: which train images are to be forgotten.
     """
 
@@ -66,6 +68,7 @@ class Scenario:
     train_duplicates: int
     dropped: Mapping[Literal["val", "test"], int]
     nonmembers: Literal["val", "test"]
+    attack_classes: AttackClasses
     augmentation: AugmentationName
     request: AnyForgetRequest
     forget: ForgetSet
@@ -90,7 +93,8 @@ class Scenario:
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the scenario, regardless of names; the training seeds follow from the study's seed."""
-        return fingerprint({**self.trained_on, **self._asked, "study_seed": self.study_seed})
+        attack = {} if self.attack_classes == "all" else {"attack_classes": self.attack_classes}
+        return fingerprint({**self.trained_on, **self._asked, **attack, "study_seed": self.study_seed})
 
     @cached_property
     def stream(self) -> str:
@@ -336,7 +340,7 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
         DataError: a forget request does not fit its data, two scenarios are the same under different names, an audit
             needs a control half and no request has one, a dose is none or all of a forget set, a method can do nothing
             for a request (all methods and requests at once), or is to rewind where val lacks the classes that are to be
-            forgotten from.
+            forgotten from, or the attack is to have non-members of a class that val or the split of a report lacks.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
@@ -345,6 +349,7 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     _refuse_audits_without_control(scenarios, study)
     _refuse_doses_of_nothing(scenarios, study)
     _refuse_rewinding(scenarios, study, datasets)
+    _refuse_classes_without_nonmembers(scenarios, datasets)
     settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
     found: list[MethodSearch] = []
     for scenario in scenarios:
@@ -430,6 +435,24 @@ def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, datasets: Map
             )
 
 
+def _refuse_classes_without_nonmembers(scenarios: Iterable[Scenario], datasets: Mapping[AnySource, ImageData]) -> None:
+    """Refuse attacks by class where val, which searches use, or a report's split lacks a class of the forget set."""
+    by_hash, faults = {data.content_hash: data for data in datasets.values()}, []
+    for scenario in scenarios:
+        data = by_hash[scenario.data_hash]
+        classes = data.train.labels_N[scenario.forget.indices_F].unique()
+        for split in dict.fromkeys(("val", scenario.nonmembers)) if scenario.attack_classes == "forgotten" else ():
+            lacking = classes[~torch.isin(classes, getattr(data, split).labels_N)].tolist()
+            if lacking:
+                names = ", ".join(data.class_names[index] for index in lacking)
+                faults.append(
+                    f"attack_classes: forgotten: {scenario.title}: wanted non-members of each class of the forget set, "
+                    f"got none of {names} in {split}; wanted all, or a request without that class"
+                )
+    if faults:
+        raise DataError("\n".join(dict.fromkeys(faults)))
+
+
 def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:
     for source in study.data:
         data = datasets[source]
@@ -447,6 +470,7 @@ def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     train_duplicates=data.duplicates,
                     dropped=data.dropped,
                     nonmembers=data.nonmembers,
+                    attack_classes=study.attack_classes,
                     augmentation=augmentation,
                     request=request,
                     forget=forget,
