@@ -22,6 +22,7 @@ from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, Seeds, Study, StudyError, read_study
 from unlearning.audits import AUDITS, Audit, Evidence, Finding, ModelPool, Statistic
+from unlearning.audits._rmia import GRID
 from unlearning.metrics import METRICS, Metric, Value
 from unlearning.models import CNN, NETWORKS
 from unlearning.seeds import derive
@@ -74,7 +75,8 @@ def test_an_audit_is_planned_run_stored_and_compared_with_the_oracles(write_stud
     results = tmp_path / "results"
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 3}]))
     assert plan_of(study, results).audits == (
-        "audit rmia: reads 3 oracles of other training seeds; adds 1 trained model of further seeds (1 to make)",
+        "audit rmia: reads 3 oracles and 2 originals of other training seeds; adds 1 trained model of further seeds (1 "
+        "to make)",
     )
     assert run(study, results) == []
     after = plan_of(study, results)
@@ -86,15 +88,19 @@ def test_an_audit_is_planned_run_stored_and_compared_with_the_oracles(write_stud
         *(("original", seed) for seed in (0, 1, 2)),
     ]
 
-    measured = records("from measures where metric like 'rmia%' order by unit_id", results)
+    measured = records("from measures where metric = 'rmia_auc' order by unit_id", results)
     confirmed = records("from confirmations order by confirmation_id", results)
     assert [one["unit_id"] for one in measured] == [one["confirmation_id"] for one in confirmed]
     assert len(measured) == 3 + 2 + 2
     for one in measured:
-        assert (one["unit_kind"], one["metric"], one["version"]) == ("confirmation", "rmia_auc", 1)
+        assert (one["unit_kind"], one["metric"], one["version"]) == ("confirmation", "rmia_auc", 2)
         assert (one["split"], one["class_index"], one["n"]) == ("forget", None, 32 + 80)
         assert one["package"].startswith("lethe ")
         assert 0 <= one["low"] < one["value"] < one["high"] <= 1
+
+    tuned = records("select value, count(*) n from measures where metric = 'rmia_a' group by all", results)
+    assert sum(one["n"] for one in tuned) == len(measured)
+    assert all(one["value"] in GRID for one in tuned)
 
     summary = records("select row, seeds, mean, oracle_mean from metric_summary where metric = 'rmia_auc'", results)
     assert {(one["row"], one["seeds"]) for one in summary} == {("original", 2), ("oracle", 2), ("fine_tune", 2)}
@@ -169,7 +175,9 @@ def test_doses_are_trained_and_audited_as_rows_of_their_own_and_stand_in_no_tabl
 
 def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy, tmp_path: Path) -> None:
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 2}]))
-    assert plan_of(study, tmp_path).audits == ("audit rmia: reads 2 oracles of other training seeds; adds no training",)
+    assert plan_of(study, tmp_path).audits == (
+        "audit rmia: reads 2 oracles and 2 originals of other training seeds; adds no training",
+    )
     assert {needed.seed for needed in plan_of(study, tmp_path).needed} == {0, 1, 2}
 
 
@@ -230,7 +238,7 @@ def test_an_audit_that_a_program_adds_gets_its_pool_of_originals(
     study = read_study(write_study(**SHORT, audits=[{"name": "confidence", "originals": 3}, {"name": "rmia"}]))
     of_originals, of_oracles = plan_of(study, tmp_path).audits
     assert of_originals.startswith("audit confidence: reads 3 originals of other training seeds; adds 1 trained model ")
-    assert of_oracles.startswith("audit rmia: reads 4 oracles of other training seeds; adds 2 trained models ")
+    assert of_oracles.startswith("audit rmia: reads 4 oracles and 2 originals of other training seeds; adds 2 ")
     assert run(study, tmp_path) == []
     kinds = records("select kind, list(training_seed order by training_seed) s from artifacts group by 1", tmp_path)
     assert {one["kind"]: one["s"] for one in kinds} == {"original": [0, 1, 2, 3], "oracle": [0, 1, 2, 3, 4]}
@@ -299,7 +307,7 @@ def test_a_pool_model_that_cannot_be_made_is_a_problem_and_ends_no_run(
         ),
         ([{}], f"audits.0.name: is needed; the {THE_AUDITS}"),
         ([{"name": "rmia"}, {"name": "rmia", "a": 1.0}], "audits: named twice: rmia"),
-        ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, a"),
+        ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, targets, a"),
     ],
 )
 def test_what_is_wrong_with_an_audit_is_said_with_its_key(

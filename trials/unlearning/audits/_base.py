@@ -64,7 +64,8 @@ class Evidence:
         audited: the model in question, on the train, val and test splits, with its paired oracle.
         original: the model that the audited one was made from, of the same training seed; it has seen D_f.
         class_names: one per class, K of them.
-        pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`.
+        pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`. All
+            pools take the same training seeds in one order, so the n-th models of two pools are a pair.
         seed: of everything that the audit draws; a model and its oracle share it.
         inside: the networks of these models, where the audit says that it needs them.
     """

@@ -25,5 +25,5 @@ BUNDLES: Final[Mapping[str, tuple[Audit, ...]]] = {
     "full": (*_STANDARD, RelativeTest(), Relearning()),
 }
 """By name. ``quick`` trains nothing: it reads one other oracle, which every study has. ``standard`` reads four other
-oracles and trains each confirmed model one epoch further; ``full`` reads six other oracles and originals, and trains
-on."""
+oracles and two originals and trains each confirmed model one epoch further; ``full`` reads six other oracles and
+originals, and trains on."""

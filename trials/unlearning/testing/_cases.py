@@ -89,9 +89,8 @@ def _case(audit: Audit, audited: Model, oracle: Model, nonmembers: Split) -> Cas
 
 
 def _pools(audit: Audit, nonmembers: Split) -> dict[str, tuple[Model, ...]]:
-    seeds = iter(range(1, 1 << 20))
     return {
-        name: tuple(_model(next(seeds), pool.subset == "retain", nonmembers) for _ in range(pool.models))
+        name: tuple(_model(1 + seed, pool.subset == "retain", nonmembers) for seed in range(pool.models))
         for name, pool in audit.pools.items()
     }
 
