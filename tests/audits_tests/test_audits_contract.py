@@ -13,6 +13,7 @@ from unlearning.audits import (
     AUDITS,
     BUNDLES,
     CKA,
+    IDI,
     RMIA,
     Audit,
     AuditError,
@@ -45,6 +46,7 @@ SAMPLES: dict[str, list[Audit]] = {
     "relearning": [Relearning(), Relearning(share=0.5, epochs=1)],
     "head_probe": [HeadProbe(), HeadProbe(share=0.5)],
     "cka": [CKA(), CKA(oracles=2)],
+    "idi": [IDI(), IDI(models=2, layers=1, images=20)],
     "durability": [Durability(), Durability(lr=0.1)],
     "perturbed": [Perturbed(), Perturbed(sigma=0.3, draws=1)],
 }

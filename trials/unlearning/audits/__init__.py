@@ -10,6 +10,7 @@ from unlearning.audits._control import ControlTest
 from unlearning.audits._durability import Durability
 from unlearning.audits._epsilon import EpsilonBound
 from unlearning.audits._head_probe import HeadProbe
+from unlearning.audits._idi import IDI
 from unlearning.audits._network import AuditNetwork, Networks
 from unlearning.audits._output_distance import OutputDistance
 from unlearning.audits._perturbed import Perturbed
@@ -32,6 +33,7 @@ AUDITS: OptionsFamily[Audit] = OptionsFamily(
         "relearning": Relearning,
         "head_probe": HeadProbe,
         "cka": CKA,
+        "idi": IDI,
         "durability": Durability,
         "perturbed": Perturbed,
     },
@@ -45,6 +47,7 @@ __all__ = [
     "AUDITS",
     "BUNDLES",
     "CKA",
+    "IDI",
     "RMIA",
     "AnyAudit",
     "Audit",
