@@ -11,7 +11,16 @@ from torch import Tensor
 from unlearning.audits import AuditNetwork, Evidence, Networks
 from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.data.forget import ForgetSet, RandomShare, WholeClass, select
+from unlearning.data.forget import (
+    AnyForgetRequest,
+    Confusion,
+    ForgetSet,
+    Gaussian,
+    RandomShare,
+    WholeClass,
+    plant,
+    select,
+)
 from unlearning.engine import Engine
 from unlearning.evaluation import Evaluator
 from unlearning.metrics import Evaluation, Split
@@ -59,6 +68,7 @@ class Lab:
             {"oracles": (self.evaluation(other),)},
             seed=0,
             inside=networks,
+            planted=self.data.planted,
         )
 
     def weights(self, name: str, seed: int = 0) -> Mapping[str, Tensor]:
@@ -68,18 +78,25 @@ class Lab:
         return {part: value.roll(1, 0) if part in turned else value.clone() for part, value in trained.items()}
 
 
-REQUESTS = {"random": RandomShare(fraction=0.25), "class": WholeClass(class_index=1)}
+REQUESTS: dict[str, AnyForgetRequest] = {
+    "random": RandomShare(fraction=0.25),
+    "class": WholeClass(class_index=1),
+    "confusion": Confusion(classes=(0, 1), fraction=0.4),
+    "gaussian": Gaussian(fraction=0.25, sigma=0.2),
+}
 
 
 @cache
 def _lab(request: str) -> Lab:
-    data = load(Synthetic(train=160, val=80, test=80, size=12, classes=3))
+    found = load(Synthetic(train=160, val=80, test=80, size=12, classes=3))
+    forget = select(REQUESTS[request], found, seed=0)
+    data = plant(REQUESTS[request], found, forget, seed=0)
     images: dict[Split, Tensor] = {
         "train": data.train.images_NCHW,
         "val": data.val.images_NCHW,
         "test": data.test.images_NCHW,
     }
-    return Lab(request, data, select(REQUESTS[request], data, seed=0), images)
+    return Lab(request, data, forget, images)
 
 
 @cache
@@ -112,7 +129,6 @@ def evidence_of(lab: Lab) -> Callable[[str], Evidence]:
 
 
 @pytest.fixture(scope="session")
-def evidence_of_class() -> Callable[[str], Evidence]:
-    """Makes the same evidence where a whole class is to be forgotten."""
-    lab = _lab("class")
-    return lambda name: lab.evidence(lab.weights(name))
+def evidence_of_request() -> Callable[[str, str], Evidence]:
+    """Makes the same evidence for another request, by its name in `REQUESTS`."""
+    return lambda request, name: _lab(request).evidence(_lab(request).weights(name))

@@ -23,7 +23,9 @@ from unlearning.audits import (
     EpsilonBound,
     Evidence,
     Finding,
+    GaussianScore,
     HeadProbe,
+    InterclassConfusion,
     ModelPool,
     OutputDistance,
     Perturbed,
@@ -39,6 +41,8 @@ from unlearning.testing import AUDIT_CHECKS, name_of
 SAMPLES: dict[str, list[Audit]] = {
     "control": [ControlTest()],
     "epsilon": [EpsilonBound(), EpsilonBound(references=1, guesses=10, level=0.1)],
+    "confusion": [InterclassConfusion()],
+    "gaussian": [GaussianScore()],
     "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0), RMIA(references=2, targets=3)],
     "clinical": [Clinical(), Clinical(critical=(0, "class 2"), oracles=2), Clinical(sensitivity=0.9, oracles=0)],
     "output_distance": [OutputDistance(), OutputDistance(oracles=2)],

@@ -12,6 +12,7 @@ from unlearning.audits._idi import LEAST, information, information_difference
 from unlearning.audits._logistic import fit_probe
 
 EvidenceOf = Callable[[str], Evidence]
+EvidenceOfRequest = Callable[[str, str], Evidence]
 
 
 def sides(count: int) -> Tensor:
@@ -61,8 +62,8 @@ def values(evidence: Evidence, audit: IDI | None = None) -> dict[str, float]:
     return {name: value.value for name, value in (audit or IDI()).run(evidence)}
 
 
-def test_a_hidden_original_is_found_and_an_oracle_is_not(evidence_of_class: EvidenceOf) -> None:
-    original, oracle, hidden = (values(evidence_of_class(row)) for row in ("original", "oracle", "hidden"))
+def test_a_hidden_original_is_found_and_an_oracle_is_not(evidence_of_request: EvidenceOfRequest) -> None:
+    original, oracle, hidden = (values(evidence_of_request("class", row)) for row in ("original", "oracle", "hidden"))
     assert original["index"] == pytest.approx(1, abs=0.4)
     assert oracle["index"] < 0.5 * original["index"]
     assert oracle["information"] < original["information"]
@@ -87,6 +88,6 @@ def test_layers_end_with_the_penultimate_features_and_are_averaged_over_pixels(e
     assert torch.corrcoef(torch.stack([first_ND[:, 0], pixels_N]))[0, 1] == pytest.approx(1)
 
 
-def test_more_layers_know_at_least_as_much(evidence_of_class: EvidenceOf) -> None:
-    one, three = (values(evidence_of_class("original"), IDI(layers=layers)) for layers in (1, 3))
+def test_more_layers_know_at_least_as_much(evidence_of_request: EvidenceOfRequest) -> None:
+    one, three = (values(evidence_of_request("class", "original"), IDI(layers=layers)) for layers in (1, 3))
     assert one["information"] < three["information"]

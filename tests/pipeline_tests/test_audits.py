@@ -173,6 +173,35 @@ def test_doses_are_trained_and_audited_as_rows_of_their_own_and_stand_in_no_tabl
     assert len(judged) == 2
 
 
+def test_swapped_labels_are_trained_on_forgotten_and_found_in_the_original(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    """The tiny original is trained until it knows its images by heart, those with a wrong label too."""
+    options = SHORT | {"training": {"epochs": 15, "batch_size": 16, "lr": 0.1}}
+    requests = [{"kind": "confusion", "classes": [0, 1], "fraction": 0.4}, {"kind": "random", "fraction": 0.2}]
+    study = read_study(write_study(**options, forget=requests, audits=[{"name": "confusion"}]))
+    plan = plan_of(study, tmp_path)
+    assert plan.audits == (
+        "audit confusion: reads no other model; adds no training; finds nothing for forget random 20 %, which plants "
+        "no labels",
+    )
+    assert any("are labelled" in line for line in plan.requests)
+    assert len({data.content_hash for data in plan.shared}) == len(plan.datasets) + 1
+    assert run(study, tmp_path) == []
+    assert plan_of(study, tmp_path).complete
+    found = records("from metric_summary where metric like 'confusion%'", tmp_path)
+    assert {one["forget"] for one in found} == {"confusion of 0 and 1, 40 %"}
+    mean = {(one["row"], one["metric"], one["split"]): one["mean"] for one in found}
+    assert len(mean) == 3 * 3
+    assert mean["original", "confusion_forget", "forget"] > mean["oracle", "confusion_forget", "forget"] + 0.4
+    errors = records("select row, avg(ua) as ua from confirmed where forget ^@ 'confusion' group by 1", tmp_path)
+    ua = {one["row"]: one["ua"] for one in errors}
+    assert ua["original"] < 0.3 < 0.7 < ua["oracle"]
+    asked = "select confirmation_id from confirmations where forget_kind = 'confusion'"
+    labels = records(f"select distinct label from predictions where confirmation_id in ({asked})", tmp_path)
+    assert {one["label"] for one in labels} == {0, 1}
+
+
 def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy, tmp_path: Path) -> None:
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 2}]))
     assert plan_of(study, tmp_path).audits == (

@@ -52,7 +52,7 @@ class _Packed:
         for name in get_args(SplitName):
             split: Split = getattr(data, name)
             arrays |= {f"{name}/images": split.images_NCHW.numpy(), f"{name}/labels": split.labels_N.numpy()}
-        fields = ("name", "task", "class_names", "dropped", "nonmembers", "content_hash", "notes")
+        fields = ("name", "task", "class_names", "dropped", "nonmembers", "content_hash", "notes", "planted")
         return cls(arrays, {field: getattr(data, field) for field in fields})
 
     def open(self) -> ImageData:

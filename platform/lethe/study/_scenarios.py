@@ -20,11 +20,10 @@ from lethe.study._method_choice import MethodChoice
 from lethe.study._model import Study
 from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
-from lethe.study._taken import take_settings
 from unlearning import metrics
-from unlearning.data import AnySource, DataError, ImageData, Source
+from unlearning.data import Source
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
-from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
+from unlearning.data.forget import AnyForgetRequest, ForgetSet
 from unlearning.methods import Method
 from unlearning.metrics import AttackClasses
 from unlearning.models import Network
@@ -48,7 +47,8 @@ class Scenario:
     """What every method has to forget, from which models, on every training seed.
 
     Attributes:
-        source: where the data comes from, for reports; ``data_hash`` is what counts.
+        source: where the data comes from, for reports; ``data_hash`` is what counts, and that of images or labels that
+            the request changes is another.
         train_count: images in the training split.
         train_duplicates: how many of them repeat another byte for byte.
         dropped: how many val and test images were left out because they are in train too.
@@ -333,147 +333,8 @@ def search_metric_versions() -> dict[str, int]:
     return {name: versions[name] for name in (*metrics.SEARCH_METRICS, "gap")}
 
 
-def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[MethodSearch]:
-    """Expand a study over its data, augmentations, forget requests and methods, in the order of its file.
-
-    Raises:
-        DataError: a forget request does not fit its data, two scenarios are the same under different names, an audit
-            needs a control half and no request has one, a dose is none or all of a forget set, a method can do nothing
-            for a request (all methods and requests at once), or is to rewind where val lacks the classes that are to be
-            forgotten from, or the attack is to have non-members of a class that val or the split of a report lacks.
-        StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
-        ValueError: the study's precision is still ``auto``.
-    """
-    scenarios = list(_scenarios(study, datasets))
-    _refuse_twice(scenarios)
-    _refuse_audits_without_control(scenarios, study)
-    _refuse_doses_of_nothing(scenarios, study)
-    _refuse_rewinding(scenarios, study, datasets)
-    _refuse_classes_without_nonmembers(scenarios, datasets)
-    settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
-    found: list[MethodSearch] = []
-    for scenario in scenarios:
-        for choice in study.methods:
-            setting = settings.get((scenario.fingerprint, choice.name))
-            if setting:
-                found.append(MethodSearch(scenario, setting.choice, study, taken=setting))
-                continue
-            found.append(MethodSearch(scenario, choice, study))
-            for control, of_control in study.searched_controls(choice).items():
-                found.append(MethodSearch(scenario, of_control, study, control=control))
-    _refuse_what_can_do_nothing(found)
-    return found
-
-
 def scenarios_of(method_searches: Iterable[MethodSearch]) -> list[Scenario]:
     """Return the scenarios of method searches, each once, in order."""
     return list(
         {method_search.scenario.fingerprint: method_search.scenario for method_search in method_searches}.values()
     )
-
-
-def _refuse_twice(scenarios: Iterable[Scenario]) -> None:
-    first: dict[str, Scenario] = {}
-    for scenario in scenarios:
-        same = first.setdefault(scenario.fingerprint, scenario)
-        if same is not scenario:
-            raise DataError(
-                f"one scenario by two names: {same.title}; {scenario.title}: the same images are to be forgotten from "
-                "the same data; keep one"
-            )
-
-
-def _refuse_audits_without_control(scenarios: Iterable[Scenario], study: Study) -> None:
-    """Refuse audits of the control half where no request has one."""
-    audits = [audit.name for audit in study.audits if audit.needs_control]
-    if audits and not any(scenario.request.has_control for scenario in scenarios):
-        raise DataError(
-            f"audits: {', '.join(audits)}: compares the images to be forgotten with a control half, and no forget "
-            f"request keeps one; wanted a request such as {{kind: random, fraction: 0.1, control: true}}, got "
-            f"{', '.join(request.label for request in study.forget)}"
-        )
-
-
-def _refuse_doses_of_nothing(scenarios: Iterable[Scenario], study: Study) -> None:
-    """Refuse shares of a forget set that are none of it, all of it, or the same images as another share."""
-    faults = []
-    for scenario in scenarios:
-        sizes = {dose: len(scenario.dosed(dose)) - len(scenario.retained) for dose in sorted(study.doses)}
-        alike = [dose for dose, size in sizes.items() if list(sizes.values()).count(size) > 1]
-        whole = [dose for dose, size in sizes.items() if size in (0, len(scenario.forgotten))]
-        if alike or whole:
-            counts = ", ".join(f"{dose:g} is {size} images" for dose, size in sizes.items())
-            faults.append(
-                f"doses: {scenario.title}, {len(scenario.forgotten)} images in whole groups of duplicates: {counts}; "
-                "wanted different numbers of images, neither none nor all"
-            )
-    if faults:
-        raise DataError("\n".join(faults))
-
-
-def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None:
-    faults = [
-        f"{one.row}, {one.scenario.dataset}, forget {one.scenario.request.label}: {fault}"
-        for one in method_searches
-        for fault in one.choice.faults(len(one.scenario.forgotten), len(one.scenario.everything))
-    ]
-    if faults:
-        raise DataError("\n".join(dict.fromkeys(faults)))
-
-
-def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, datasets: Mapping[AnySource, ImageData]) -> None:
-    """Refuse to rewind where no image of val has a class that is to be forgotten from."""
-    rewinding = [choice.name for choice in study.methods if choice.keep == "rewind"]
-    by_hash = {data.content_hash: data for data in datasets.values()}
-    for scenario in scenarios if rewinding else ():
-        data = by_hash[scenario.data_hash]
-        forgotten = data.train.labels_N[scenario.forget.indices_F]
-        if not torch.isin(data.val.labels_N, forgotten).any():
-            raise DataError(
-                f"{scenario.title}: {', '.join(rewinding)} with keep: rewind looks at validation images of the classes "
-                "that are to be forgotten from, and there are none; wanted last or best"
-            )
-
-
-def _refuse_classes_without_nonmembers(scenarios: Iterable[Scenario], datasets: Mapping[AnySource, ImageData]) -> None:
-    """Refuse attacks by class where val, which searches use, or a report's split lacks a class of the forget set."""
-    by_hash, faults = {data.content_hash: data for data in datasets.values()}, []
-    for scenario in scenarios:
-        data = by_hash[scenario.data_hash]
-        classes = data.train.labels_N[scenario.forget.indices_F].unique()
-        for split in dict.fromkeys(("val", scenario.nonmembers)) if scenario.attack_classes == "forgotten" else ():
-            lacking = classes[~torch.isin(classes, getattr(data, split).labels_N)].tolist()
-            if lacking:
-                names = ", ".join(data.class_names[index] for index in lacking)
-                faults.append(
-                    f"attack_classes: forgotten: {scenario.title}: wanted non-members of each class of the forget set, "
-                    f"got none of {names} in {split}; wanted all, or a request without that class"
-                )
-    if faults:
-        raise DataError("\n".join(dict.fromkeys(faults)))
-
-
-def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:
-    for source in study.data:
-        data = datasets[source]
-        selected = [(request, select(request, data, derive(study.seed, "forget"))) for request in study.forget]
-        for augmentation in study.augmentations:
-            for request, forget in selected:
-                yield Scenario(
-                    study_seed=study.seed,
-                    source=source,
-                    dataset=data.name,
-                    data_hash=data.content_hash,
-                    classes=data.classes,
-                    channels=data.train.images_NCHW.shape[1],
-                    train_count=len(data.train),
-                    train_duplicates=data.duplicates,
-                    dropped=data.dropped,
-                    nonmembers=data.nonmembers,
-                    attack_classes=study.attack_classes,
-                    augmentation=augmentation,
-                    request=request,
-                    forget=forget,
-                    network=study.network,
-                    recipe=study.training.recipe,
-                )

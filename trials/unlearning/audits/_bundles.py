@@ -6,9 +6,11 @@ from typing import Final
 from unlearning.audits._base import Audit
 from unlearning.audits._cka import CKA
 from unlearning.audits._clinical import Clinical
+from unlearning.audits._confusion import InterclassConfusion
 from unlearning.audits._control import ControlTest
 from unlearning.audits._durability import Durability
 from unlearning.audits._epsilon import EpsilonBound
+from unlearning.audits._gaussian import GaussianScore
 from unlearning.audits._head_probe import HeadProbe
 from unlearning.audits._idi import IDI
 from unlearning.audits._output_distance import OutputDistance
@@ -17,7 +19,17 @@ from unlearning.audits._relative import RelativeTest
 from unlearning.audits._relearning import Relearning
 from unlearning.audits._rmia import RMIA
 
-_QUICK = (ControlTest(), Clinical(), OutputDistance(), HeadProbe(), CKA(), IDI(), Perturbed())
+_QUICK = (
+    ControlTest(),
+    InterclassConfusion(),
+    GaussianScore(),
+    Clinical(),
+    OutputDistance(),
+    HeadProbe(),
+    CKA(),
+    IDI(),
+    Perturbed(),
+)
 _STANDARD = (*_QUICK, EpsilonBound(), RMIA(), Durability())
 
 BUNDLES: Final[Mapping[str, tuple[Audit, ...]]] = {

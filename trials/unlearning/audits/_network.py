@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass, Engine
 from unlearning.errors import InputError
@@ -14,6 +17,9 @@ from unlearning.metrics import Split
 from unlearning.schedules import Cosine
 from unlearning.seeds import generator
 from unlearning.training import Recipe, epoch_order
+
+AT_ONCE: Final = 128
+"""Images whose gradients are computed at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +89,25 @@ class AuditNetwork:
                 hooks.enter_context(layer.register_forward_pre_hook(keep_in(inputs)))
             engine.forward(images_NCHW)
         return [torch.cat(inputs) for inputs in kept]
+
+    def input_gradients(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
+        """Return the gradient of each image's cross-entropy by its pixels in [0, 1]: float64, (N, C, H, W), on the CPU.
+
+        In eval mode and float64, since a model that is sure of an image has a gradient that float32 may round to zero.
+
+        Args:
+            images_NCHW: uint8, on any device.
+            labels_N: int64.
+        """
+        engine = self.restored()
+        model = deepcopy(engine.model).double().eval()
+        gradients = list[Tensor]()
+        for images_BCHW, labels_B in zip(images_NCHW.split(AT_ONCE), labels_N.split(AT_ONCE), strict=True):
+            pixels_BCHW = (images_BCHW.to(engine.device).double() / 255).requires_grad_()
+            loss = cross_entropy(model(pixels_BCHW), labels_B.to(engine.device), reduction="sum")
+            [gradient_BCHW] = torch.autograd.grad(loss, [pixels_BCHW])
+            gradients.append(gradient_BCHW.cpu())
+        return torch.cat(gradients)
 
     def trained_further(
         self, indices_M: Tensor, labels_N: Tensor, *, epochs: int, lr: float, seed: int

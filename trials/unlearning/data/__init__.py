@@ -5,7 +5,7 @@
 
 from typing import Annotated
 
-from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName, Task
+from unlearning.data._base import DataError, ImageData, Planted, Planting, RawData, Source, Split, SplitName, Task
 from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
 from unlearning.data._load import content_hash, load
@@ -33,6 +33,8 @@ __all__ = [
     "ImageData",
     "MedMNIST",
     "Npz",
+    "Planted",
+    "Planting",
     "RawData",
     "Source",
     "Split",

@@ -55,6 +55,15 @@ def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
     return ForgetSet(indices_F, retain_R, unit_F, control_C, len(indices_F) - len(asked_U), repeated, asked.notes)
 
 
+def plant(request: ForgetRequest, data: ImageData, chosen: ForgetSet, seed: int) -> ImageData:
+    """Return the data that the models of a request are trained on; mostly what it was chosen from.
+
+    Args:
+        seed: as of `select`.
+    """
+    return request.planted(data, chosen.indices_F, generator(seed, "plant"))
+
+
 def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tuple[str, ...]:
     """Describe what a request selects, for people to check: a sentence of counts, then the request's notes."""
     labels_F = data.train.labels_N[chosen.indices_F]
