@@ -23,6 +23,7 @@ from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, Seeds, Study, StudyError, read_study
 from unlearning.audits import AUDITS, Audit, Evidence, Finding, ModelPool, Statistic
+from unlearning.audits._rmia import GRID
 from unlearning.data import PATIENT, SOURCES, RawData, Source, Synthetic
 from unlearning.metrics import METRICS, Metric, Value
 from unlearning.models import CNN, NETWORKS
@@ -76,7 +77,8 @@ def test_an_audit_is_planned_run_stored_and_compared_with_the_oracles(write_stud
     results = tmp_path / "results"
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 3}]))
     assert plan_of(study, results).audits == (
-        "audit rmia: reads 3 oracles of other training seeds; adds 1 trained model of further seeds (1 to make)",
+        "audit rmia: reads 3 oracles and 2 originals of other training seeds; adds 1 trained model of further seeds (1 "
+        "to make)",
     )
     assert run(study, results) == []
     after = plan_of(study, results)
@@ -88,15 +90,19 @@ def test_an_audit_is_planned_run_stored_and_compared_with_the_oracles(write_stud
         *(("original", seed) for seed in (0, 1, 2)),
     ]
 
-    measured = records("from measures where metric like 'rmia%' order by unit_id", results)
+    measured = records("from measures where metric = 'rmia_auc' order by unit_id", results)
     confirmed = records("from confirmations order by confirmation_id", results)
     assert [one["unit_id"] for one in measured] == [one["confirmation_id"] for one in confirmed]
     assert len(measured) == 3 + 2 + 2
     for one in measured:
-        assert (one["unit_kind"], one["metric"], one["version"]) == ("confirmation", "rmia_auc", 1)
+        assert (one["unit_kind"], one["metric"], one["version"]) == ("confirmation", "rmia_auc", 2)
         assert (one["split"], one["class_index"], one["n"]) == ("forget", None, 32 + 80)
         assert one["package"].startswith("lethe ")
         assert 0 <= one["low"] < one["value"] < one["high"] <= 1
+
+    tuned = records("select value, count(*) n from measures where metric = 'rmia_a' group by all", results)
+    assert sum(one["n"] for one in tuned) == len(measured)
+    assert all(one["value"] in GRID for one in tuned)
 
     summary = records("select row, seeds, mean, oracle_mean from metric_summary where metric = 'rmia_auc'", results)
     assert {(one["row"], one["seeds"]) for one in summary} == {("original", 2), ("oracle", 2), ("fine_tune", 2)}
@@ -169,9 +175,40 @@ def test_doses_are_trained_and_audited_as_rows_of_their_own_and_stand_in_no_tabl
     assert len(judged) == 2
 
 
+def test_swapped_labels_are_trained_on_forgotten_and_found_in_the_original(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    """The tiny original is trained until it knows its images by heart, those with a wrong label too."""
+    options = SHORT | {"training": {"epochs": 15, "batch_size": 16, "lr": 0.1}}
+    requests = [{"kind": "confusion", "classes": [0, 1], "fraction": 0.4}, {"kind": "random", "fraction": 0.2}]
+    study = read_study(write_study(**options, forget=requests, audits=[{"name": "confusion"}]))
+    plan = plan_of(study, tmp_path)
+    assert plan.audits == (
+        "audit confusion: reads no other model; adds no training; finds nothing for forget random 20 %, which plants "
+        "no labels",
+    )
+    assert any("are labelled" in line for line in plan.requests)
+    assert len({data.content_hash for data in plan.shared}) == len(plan.datasets) + 1
+    assert run(study, tmp_path) == []
+    assert plan_of(study, tmp_path).complete
+    found = records("from metric_summary where metric like 'confusion%'", tmp_path)
+    assert {one["forget"] for one in found} == {"confusion of 0 and 1, 40 %"}
+    mean = {(one["row"], one["metric"], one["split"]): one["mean"] for one in found}
+    assert len(mean) == 3 * 3
+    assert mean["original", "confusion_forget", "forget"] > mean["oracle", "confusion_forget", "forget"] + 0.4
+    errors = records("select row, avg(ua) as ua from confirmed where forget ^@ 'confusion' group by 1", tmp_path)
+    ua = {one["row"]: one["ua"] for one in errors}
+    assert ua["original"] < 0.3 < 0.7 < ua["oracle"]
+    asked = "select confirmation_id from confirmations where forget_kind = 'confusion'"
+    labels = records(f"select distinct label from predictions where confirmation_id in ({asked})", tmp_path)
+    assert {one["label"] for one in labels} == {0, 1}
+
+
 def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy, tmp_path: Path) -> None:
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 2}]))
-    assert plan_of(study, tmp_path).audits == ("audit rmia: reads 2 oracles of other training seeds; adds no training",)
+    assert plan_of(study, tmp_path).audits == (
+        "audit rmia: reads 2 oracles and 2 originals of other training seeds; adds no training",
+    )
     assert {needed.seed for needed in plan_of(study, tmp_path).needed} == {0, 1, 2}
 
 
@@ -232,7 +269,7 @@ def test_an_audit_that_a_program_adds_gets_its_pool_of_originals(
     study = read_study(write_study(**SHORT, audits=[{"name": "confidence", "originals": 3}, {"name": "rmia"}]))
     of_originals, of_oracles = plan_of(study, tmp_path).audits
     assert of_originals.startswith("audit confidence: reads 3 originals of other training seeds; adds 1 trained model ")
-    assert of_oracles.startswith("audit rmia: reads 4 oracles of other training seeds; adds 2 trained models ")
+    assert of_oracles.startswith("audit rmia: reads 4 oracles and 2 originals of other training seeds; adds 2 ")
     assert run(study, tmp_path) == []
     kinds = records("select kind, list(training_seed order by training_seed) s from artifacts group by 1", tmp_path)
     assert {one["kind"]: one["s"] for one in kinds} == {"original": [0, 1, 2, 3], "oracle": [0, 1, 2, 3, 4]}
@@ -344,7 +381,7 @@ def test_a_pool_model_that_cannot_be_made_is_a_problem_and_ends_no_run(
         ),
         ([{}], f"audits.0.name: is needed; the {THE_AUDITS}"),
         ([{"name": "rmia"}, {"name": "rmia", "a": 1.0}], "audits: named twice: rmia"),
-        ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, a"),
+        ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, targets, a"),
     ],
 )
 def test_what_is_wrong_with_an_audit_is_said_with_its_key(

@@ -16,17 +16,22 @@ from lethe.study import StudyError, json_schema, read_study
 from unlearning.audits import BUNDLES
 
 WITHOUT = [{"kind": "random", "fraction": 0.2}]
-WITH = [*WITHOUT, {"kind": "random", "fraction": 0.2, "control": True}]
+WITH = [
+    *WITHOUT,
+    {"kind": "random", "fraction": 0.2, "control": True},
+    {"kind": "confusion", "classes": [0, 1], "fraction": 0.2},
+    {"kind": "gaussian", "fraction": 0.1},
+]
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_a_bundle_stands_for_its_audits_those_of_a_control_half_where_there_is_one(
+def test_a_bundle_stands_for_its_audits_those_of_a_control_half_or_of_what_is_planted_where_there_is_any(
     write_study: Callable[..., Path], bundle: str
 ) -> None:
     audits = read_study(write_study(audits=bundle, forget=WITH)).audits
     assert audits == BUNDLES[bundle]
     without = read_study(write_study(audits=bundle, forget=WITHOUT)).audits
-    assert without == tuple(one for one in audits if not one.needs_control)
+    assert without == tuple(one for one in audits if not (one.needs_control or one.needs_planted))
     assert len(without) < len(audits)
 
 

@@ -13,7 +13,7 @@ import yaml
 import lethe
 import unlearning
 from lethe.artifacts import oracle, original, saliency
-from lethe.study import MethodSearch, StudyError, expand, parse_study, scenarios_of
+from lethe.study import MethodSearch, StudyError, expand, parse_study, planted_data, scenarios_of
 from unlearning import metrics
 from unlearning.data import DataError, Synthetic, load
 from unlearning.data.augment import CropAndFlip
@@ -305,6 +305,48 @@ def test_doses_of_no_image_of_all_and_of_the_same_images_are_refused() -> None:
         cells_of(forget=many, doses=[0.25, 0.251])
     with pytest.raises(StudyError, match=r"doses: wanted each share once, got 0\.5, 0\.5"):
         cells_of(forget=few, doses=[0.5, 0.5])
+
+
+def test_another_attack_is_another_scenario_with_the_same_models_and_the_same_draws() -> None:
+    [plain, *_], [by_class, *_] = cells_of(), cells_of(attack_classes="forgotten")
+    assert by_class.fingerprint != plain.fingerprint
+    assert by_class.scenario.fingerprint != plain.scenario.fingerprint
+    assert by_class.stream == plain.stream
+    assert original(by_class.scenario, 0) == original(plain.scenario, 0)
+    assert oracle(by_class.scenario, 0) == oracle(plain.scenario, 0)
+    [written_out, *_] = cells_of(attack_classes="all")
+    assert written_out.fingerprint == plain.fingerprint
+
+
+def test_an_attack_by_class_without_non_members_of_a_forgotten_class_is_refused() -> None:
+    sparse = {"source": "synthetic", "train": 200, "val": 3, "test": 60, "size": 8, "classes": 6}
+    with pytest.raises(
+        DataError, match=r"attack_classes: forgotten: .*got none of .* in val; wanted all, or a request"
+    ):
+        cells_of(data=[sparse], forget=[{"kind": "random", "fraction": 0.5}], attack_classes="forgotten")
+
+
+CONFUSION = {"kind": "confusion", "classes": [0, 1], "fraction": 0.5}
+
+
+def test_a_request_that_plants_labels_has_data_of_its_own_and_leaves_other_requests_alone() -> None:
+    requests = [{"kind": "random", "fraction": 0.1}, CONFUSION]
+    study = parse_study(content(forget=requests), "study.yaml")
+    datasets = {source: load(source) for source in study.data}
+    plain, confused = (scenarios_of(expand(study, datasets))[index] for index in (0, 1))
+    [planted] = planted_data(study, datasets)
+    assert confused.data_hash == planted.content_hash != plain.data_hash
+    assert planted.planted is not None
+    assert torch.equal(planted.train.labels_N[confused.forget.indices_F], 1 - planted.planted.labels_F)
+    [alone, *_] = scenarios_of(cells_of(forget=requests[:1]))
+    assert alone.fingerprint == plain.fingerprint
+    assert original(confused, 0) != original(plain, 0)
+
+
+def test_an_audit_of_what_no_request_plants_is_refused() -> None:
+    with pytest.raises(DataError, match=r"audits: confusion: looks for labels .*kind: confusion, .* got random 20 %"):
+        cells_of(forget=[{"kind": "random", "fraction": 0.2}], audits=[{"name": "confusion"}])
+    assert cells_of(forget=[CONFUSION], audits=[{"name": "confusion"}])
 
 
 def test_an_audit_of_a_control_half_that_no_request_keeps_is_refused() -> None:

@@ -84,8 +84,7 @@ class TrialContext:
     @cached_property
     def evaluator(self) -> Evaluator:
         """What the models of this trial context are measured on."""
-        forget = self.scenario.partition(self.seed).forget
-        return Evaluator(self.data, forget, self.scenario.unlearning_seed(self.seed))
+        return evaluator_of(self.scenario, self.scenario.partition(self.seed), self.seed, self.data)
 
     @cached_property
     def original(self) -> Measures:
@@ -213,9 +212,9 @@ class TrialContexts:
         if name not in self._models:
             while len(self._models) >= KEPT_MODELS:
                 self._models.popitem(last=False)
-            data, seed = self._shared_data[scenario.data_hash], scenario.unlearning_seed(model.seed)
-            logits = logits_of(self._load(model, frozenset({"logits"})))
-            self._models[name] = Evaluator(data, parts.forget, seed).evaluation(logits)
+            data = self._shared_data[scenario.data_hash]
+            evaluator = evaluator_of(scenario, parts, model.seed, data)
+            self._models[name] = evaluator.evaluation(logits_of(self._load(model, frozenset({"logits"}))))
         self._models.move_to_end(name)
         return self._models[name]
 
@@ -306,6 +305,11 @@ class TrialContexts:
 def _task_of(parts: Partition, data: ImageData) -> ForgetTask:
     control_N = parts.control.mask if len(parts.control) else None
     return ForgetTask(data.train.labels_N, parts.forgotten.mask, data.classes, control_N)
+
+
+def evaluator_of(scenario: Scenario, parts: Partition, seed: int, data: ImageData) -> Evaluator:
+    """Return what the models of a training seed are measured on, by the parts of train of that seed or of another."""
+    return Evaluator(data, parts.forget, scenario.unlearning_seed(seed), scenario.attack_classes)
 
 
 def logits_of(model: Artifact) -> Logits:

@@ -53,7 +53,7 @@ class _Packed:
         for name in get_args(SplitName):
             split: Split = getattr(data, name)
             arrays |= {f"{name}/images": split.images_NCHW.numpy(), f"{name}/labels": split.labels_N.numpy()}
-        fields = ("name", "task", "class_names", "dropped", "nonmembers", "content_hash", "notes")
+        fields = ("name", "task", "class_names", "dropped", "nonmembers", "content_hash", "notes", "planted")
         columns = {name: getattr(data, name).columns for name in get_args(SplitName)}
         return cls(arrays, columns, {field: getattr(data, field) for field in fields})
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from lethe.artifacts import ArtifactKey, Needed, TrainedModel, oracle, original
 from lethe.artifacts.context import TrialContext
-from lethe.study import Scenario, Seeds, Study
+from lethe.study import Scenario, Seeds, Study, applies
 from unlearning.audits import Audit, AuditNetwork, ModelPool, Networks, PoolSubset, audit_measures
 from unlearning.metrics import Evaluation, Measure
 
@@ -96,6 +96,7 @@ class AuditTask:
             {name: tuple(map(evaluation_of, members)) for name, members in models.items()},
             original=trial_context.original_evaluation,
             class_names=trial_context.data.class_names,
+            planted=trial_context.data.planted,
             networks=replace(networks, pools={name: tuple(map(network_of, one)) for name, one in models.items()}),
         )
 
@@ -163,10 +164,11 @@ def _addition(
 
 def _where(study: Study, audit: Audit) -> str:
     """Name the requests that an audit finds nothing for; empty where there are none."""
-    without = [request.label for request in study.forget if not request.has_control]
-    if not (audit.needs_control and without):
+    without = [request.label for request in study.forget if not applies(audit, request)]
+    if not without:
         return ""
-    return f"; finds nothing for forget {', '.join(without)}, which keeps no control half"
+    lacks = "keeps no control half" if audit.needs_control else f"plants no {audit.needs_planted}"
+    return f"; finds nothing for forget {', '.join(without)}, which {lacks}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -340,6 +340,7 @@ class Confirmer:
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
             kept_epoch=epochs[-1].kept if epochs else None,
             mia_nonmembers=trial_context.data.nonmembers,
+            attack_classes=confirmation.scenario.attack_classes,
             original=original(confirmation.scenario, confirmation.seed).fingerprint,
             oracle=oracle(confirmation.scenario, confirmation.seed).fingerprint,
             seconds_total=stopwatch.seconds,

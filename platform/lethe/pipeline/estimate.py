@@ -129,7 +129,7 @@ def _images_per_epoch(plan: Plan) -> float:
 def _seconds_per_image(plan: Plan) -> float:
     """Train a few batches of the first scenario on this machine."""
     scenario: Scenario = plan.method_searches[0].scenario
-    data = next(data for data in plan.datasets if data.content_hash == scenario.data_hash)
+    data = next(data for data in plan.shared if data.content_hash == scenario.data_hash)
     device = claim_device(plan.study.resources.training)
     recipe = scenario.recipe.model_copy(update={"epochs": 1})
     count = min(len(data.train), PROBE_BATCHES * recipe.batch_size)

@@ -11,7 +11,7 @@ from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
-from lethe.study import MethodSearch, Study, StudyError, described, expand, read_settings, scenarios_of
+from lethe.study import MethodSearch, Study, StudyError, described, expand, planted_data, read_settings, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
 
@@ -43,6 +43,12 @@ class Plan:
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
     unrecorded: frozenset[str]
+
+    @property
+    def shared(self) -> tuple[ImageData, ...]:
+        """What workers need: the data sets, and those that differ by what a forget request plants."""
+        by_source = dict(zip(dict.fromkeys(self.study.data), self.datasets, strict=True))
+        return (*self.datasets, *planted_data(self.study, by_source))
 
     @property
     def requests(self) -> tuple[str, ...]:

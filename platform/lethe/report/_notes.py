@@ -279,6 +279,11 @@ def _attack(board: Board) -> Iterator[str]:
             f"MIA: the attack distinguishes members from non-members in {' and '.join(right)}; 50 % is by chance, and "
             "near it MIA says little."
         )
+    if board.lines[0].attack_classes == "forgotten":
+        yield (
+            "MIA: members and non-members are drawn in the forget set's mix of classes; members can be of the classes "
+            "only that the retain set still has."
+        )
     if board.lines[0].mia_nonmembers == "val":
         yield (
             "MIA takes its non-members from the validation split, since test is of another origin; the search used "

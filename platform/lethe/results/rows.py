@@ -108,6 +108,14 @@ class OutcomeColumns:
         Column("", "'done', 'stopped' early by the search, 'diverged' (loss not finite) or 'failed'"),
     ]
     error: Annotated[str | None, Column("", "why it failed")] = None
+    attack_classes: Annotated[
+        Literal["all", "forgotten"] | None,
+        Column(
+            "",
+            "classes of the members and non-members of the attack: all, or in the forget set's mix of classes; null in "
+            "results of an early version, which are all",
+        ),
+    ] = None
     ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
     ra: Annotated[float | None, Column("fraction", "accuracy on the retain set")] = None
     va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None

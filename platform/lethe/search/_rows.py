@@ -60,6 +60,7 @@ def trial_row(
         unlearning_seeds=[scenario.unlearning_seed(seed) for seed in proposal.seeds],
         status=cast(Any, status),
         error=error,
+        attack_classes=scenario.attack_classes,
         cause=cause,
         losses=losses,
         search_space=_search_space(method_search),

@@ -79,7 +79,8 @@ def _lines(data: str) -> Iterator[str]:
     for option, values in FineTune.ranges.items():
         yield f"      {option}: {_written(values)}"
     yield ""
-    yield from _keys(Study, {"controls": "shown", "settings": "null", "metrics": "[]", "audits": "[]"})
+    given = {"controls": "shown", "settings": "null", "metrics": "[]", "attack_classes": "all", "audits": "[]"}
+    yield from _keys(Study, given)
     yield "# audits: quick  # or standard, full, or a list such as [{name: rmia, references: 4}]"
     yield from _keys(Study, {"doses": "[]"})
     yield from _headed("search")

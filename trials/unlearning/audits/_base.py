@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from unlearning.audits._network import Networks
+from unlearning.data import Planted, Planting
 from unlearning.errors import InputError
 from unlearning.metrics import Direction, Evaluation, Group, Value
 from unlearning.options import Options
@@ -64,9 +65,11 @@ class Evidence:
         audited: the model in question, on the train, val and test splits, with its paired oracle.
         original: the model that the audited one was made from, of the same training seed; it has seen D_f.
         class_names: one per class, K of them.
-        pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`.
+        pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`. All
+            pools take the same training seeds in one order, so the n-th models of two pools are a pair.
         seed: of everything that the audit draws; a model and its oracle share it.
         inside: the networks of these models, where the audit says that it needs them.
+        planted: what the forget request changed in D_f before anything was trained; mostly None.
     """
 
     audited: Evaluation
@@ -75,6 +78,7 @@ class Evidence:
     pools: Mapping[str, tuple[Evaluation, ...]]
     seed: int
     inside: Networks | None = None
+    planted: Planted | None = None
 
     @property
     def networks(self) -> Networks:
@@ -113,6 +117,7 @@ class Audit(Options, ABC):
         source: the paper, or where its definition is kept.
         statistics: what it may find, by name; rows call a statistic ``AUDIT_STATISTIC``.
         needs_control: whether it finds nothing where the forget request has no control half.
+        needs_planted: what a forget request must have planted in D_f, where it finds nothing without that.
         needs_network: whether it looks into networks, which `Evidence.networks` then has.
     """
 
@@ -121,6 +126,7 @@ class Audit(Options, ABC):
     source: ClassVar[str]
     statistics: ClassVar[Mapping[str, Statistic]]
     needs_control: ClassVar[bool] = False
+    needs_planted: ClassVar[Planting | None] = None
     needs_network: ClassVar[bool] = False
 
     name: str

@@ -5,7 +5,19 @@
 
 from typing import Annotated
 
-from unlearning.data._base import FILE, PATIENT, DataError, ImageData, RawData, Source, Split, SplitName, Task
+from unlearning.data._base import (
+    FILE,
+    PATIENT,
+    DataError,
+    ImageData,
+    Planted,
+    Planting,
+    RawData,
+    Source,
+    Split,
+    SplitName,
+    Task,
+)
 from unlearning.data._facts import facts
 from unlearning.data._folder import Folder
 from unlearning.data._image_table import ImageTable
@@ -38,6 +50,8 @@ __all__ = [
     "ImageTable",
     "MedMNIST",
     "Npz",
+    "Planted",
+    "Planting",
     "RawData",
     "Source",
     "Split",

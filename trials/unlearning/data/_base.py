@@ -20,6 +20,9 @@ SplitName = Literal["train", "val", "test"]
 PATIENT, FILE = "patient", "file"
 """Columns whose meaning is known: whom an image is of, and its file's name as the source writes it."""
 
+Planting = Literal["labels", "noise"]
+"""What a request changes in the images that are to be forgotten before any model is trained on them."""
+
 PathOption = Annotated[Path, Field(strict=False), AfterValidator(Path.expanduser)]
 """A path that may be given as text, with ``~`` for the home folder."""
 
@@ -58,6 +61,21 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Planted:
+    """What a request changed in the F train images of D_f, in their order, before any model was trained on them.
+
+    Attributes:
+        labels_F: int64, (F,): the labels before.
+        images_FCHW: uint8, (F, C, H, W): the images before, where they were changed.
+        noise_FCHW: float32, in ranges of a pixel: the noise that was added to them, before rounding and clipping.
+    """
+
+    labels_F: Tensor
+    images_FCHW: Tensor | None = None
+    noise_FCHW: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class ImageData:
     """A data set that is ready for training: checked, hashed, and with its byte-identical images accounted for.
 
@@ -71,6 +89,7 @@ class ImageData:
         nonmembers: the split whose images a membership attack takes as non-members when it reports.
         content_hash: SHA-256 (hex) over the arrays of the three splits.
         notes: what a reader should know about how the data was read, a sentence each.
+        planted: what a forget request changed in the train split; None in data as its source has it.
     """
 
     name: str
@@ -84,6 +103,7 @@ class ImageData:
     nonmembers: Literal["val", "test"]
     content_hash: str
     notes: tuple[str, ...] = ()
+    planted: Planted | None = None
 
     @property
     def classes(self) -> int:

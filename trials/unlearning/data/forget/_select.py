@@ -105,6 +105,15 @@ def _check_classes(request: ForgetRequest, data: ImageData, retain_R: Tensor) ->
         )
 
 
+def plant(request: ForgetRequest, data: ImageData, chosen: ForgetSet, seed: int) -> ImageData:
+    """Return the data that the models of a request are trained on; mostly what it was chosen from.
+
+    Args:
+        seed: as of `select`.
+    """
+    return request.planted(data, chosen.indices_F, generator(seed, "plant"))
+
+
 def describe(request: ForgetRequest, chosen: ForgetSet, data: ImageData) -> tuple[str, ...]:
     """Describe what a request selects, for people to check: a sentence of counts, then the request's notes."""
     title, total = f"{data.name}, forget {request.label}", f"{len(data.train):,} train images"
