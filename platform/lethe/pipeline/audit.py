@@ -11,7 +11,7 @@ from typing import Final
 
 from lethe.artifacts import ArtifactKey, Needed, TrainedModel, trained_models
 from lethe.artifacts.context import TrialContext
-from lethe.study import Scenario, Seeds, Study
+from lethe.study import Scenario, Seeds, Study, left_out
 from unlearning.audits import Audit, AuditNetwork, ModelPool, Networks, PoolSubset, audit_measures
 from unlearning.metrics import Evaluation, Measure
 
@@ -104,7 +104,7 @@ def pool_seeds(seeds: Seeds, audited: int, models: int) -> tuple[int, ...]:
 
 
 def additions(study: Study, needed: Iterable[Needed], missing: Iterable[Needed]) -> tuple[str, ...]:
-    """Describe what each audit adds to the models that a study trains, a sentence each.
+    """Describe what each audit adds to the models that a study trains, and what a bundle lacks, a sentence each.
 
     Args:
         needed: the artifacts of the study, with those of its audits.
@@ -112,7 +112,11 @@ def additions(study: Study, needed: Iterable[Needed], missing: Iterable[Needed])
     """
     known, absent = {*study.seeds.tuning, *study.seeds.reporting}, {one.recipe.key for one in missing}
     further = [one for one in needed if one.seed not in known]
-    return tuple(_addition(study, audit, further, absent) for audit in study.audits)
+    lines = [_addition(study, audit, further, absent) for audit in study.audits]
+    if lacking := left_out(study.audits):
+        names = ", ".join(audit.name for audit in lacking)
+        lines.append(f"audits left out: {names}; no forget request keeps a control half (kind random, control: true)")
+    return tuple(lines)
 
 
 def _addition(study: Study, audit: Audit, further: Iterable[Needed], absent: Set[ArtifactKey]) -> str:

@@ -1,5 +1,6 @@
 """A study: YAML read into checked options, expanded into scenarios and method searches."""
 
+from lethe.study._bundles import left_out
 from lethe.study._method_choice import Keep, MethodChoice
 from lethe.study._model import Resources, Seeds, Study
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
@@ -33,6 +34,7 @@ __all__ = [
     "described",
     "expand",
     "json_schema",
+    "left_out",
     "method_versions",
     "parse_study",
     "read_options",
