@@ -486,6 +486,14 @@ def test_a_model_is_confirmed_again_where_a_column_has_changed_that_an_audit_rea
         confirmations(2, {"name": "clinical", "group": "scanner"})
 
 
+def test_a_plan_names_the_audits_that_a_bundle_lacks_without_a_control_half(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    audits = plan_of(read_study(write_study(**SHORT, audits="quick")), tmp_path).audits
+    assert audits[-1] == "audits left out: control; no forget request keeps a control half (kind random, control: true)"
+    assert all(line.startswith("audit ") for line in audits[:-1])
+
+
 class Untitled(Confidence):
     name: Literal["untitled"] = "untitled"  # type: ignore[assignment]
     title: ClassVar[str] = ""

@@ -11,7 +11,7 @@ from typing import Final
 
 from lethe.artifacts import ArtifactKey, Needed, TrainedModel, oracle, original
 from lethe.artifacts.context import TrialContext
-from lethe.study import Scenario, Seeds, Study, applies
+from lethe.study import Scenario, Seeds, Study, applies, left_out
 from unlearning.audits import Audit, AuditNetwork, ModelPool, Networks, PoolSubset, audit_measures
 from unlearning.metrics import Evaluation, Measure
 
@@ -128,7 +128,7 @@ def pool_seeds(seeds: Seeds, audited: int, models: int) -> tuple[int, ...]:
 
 
 def additions(study: Study, needed: Iterable[Needed], missing: Iterable[Needed]) -> tuple[str, ...]:
-    """Describe what each audit adds to the models that a study trains, a sentence each.
+    """Describe what each audit adds to the models that a study trains, and what a bundle lacks, a sentence each.
 
     Args:
         needed: the artifacts of the study, with those of its audits.
@@ -140,7 +140,11 @@ def additions(study: Study, needed: Iterable[Needed], missing: Iterable[Needed])
         make(scenario, seed).key for scenario in scenarios for seed in study.seeds.known for make in (original, oracle)
     }
     further = {one.recipe.key: one for one in needed if one.recipe.key not in own}
-    return tuple(_addition(study, audit, scenarios, further, absent) for audit in study.audits)
+    lines = [_addition(study, audit, scenarios, further, absent) for audit in study.audits]
+    if lacking := left_out(study.audits):
+        names = ", ".join(audit.name for audit in lacking)
+        lines.append(f"audits left out: {names}; no forget request keeps a control half (kind random, control: true)")
+    return tuple(lines)
 
 
 def _addition(

@@ -98,12 +98,6 @@ def violations_in_words(table: AuditTable, row: Judged) -> str:
     )
 
 
-def worth_in_words(table: AuditTable) -> str:
-    """Describe the power and the false alarms of every statistic, a sentence."""
-    parts = [f"{one.metric} {one.power or 'unknown'}, {one.false_alarms or 'unknown'}" for one in table.statistics]
-    return f"Power and false alarms: {'; '.join(parts)}."
-
-
 _Column = tuple[str, str | None, int | None]
 
 

@@ -1,6 +1,6 @@
 """A study: YAML read into checked options, expanded into scenarios and method searches."""
 
-from lethe.study._bundles import applies
+from lethe.study._bundles import applies, left_out
 from lethe.study._expand import expand, planted_data
 from lethe.study._method_choice import Keep, MethodChoice
 from lethe.study._model import Resources, Seeds, Study
@@ -38,6 +38,7 @@ __all__ = [
     "described",
     "expand",
     "json_schema",
+    "left_out",
     "method_versions",
     "parse_study",
     "planted_data",

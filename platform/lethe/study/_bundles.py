@@ -1,5 +1,6 @@
 """A bundle of audits in a study's file: its name stands for a list."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationInfo
@@ -29,3 +30,13 @@ def applies(audit: Audit, request: ForgetRequest) -> bool:
     lacks_control = audit.needs_control and not request.has_control
     lacks_planted = audit.needs_planted is not None and audit.needs_planted != request.plants
     return not (lacks_control or lacks_planted)
+
+
+def left_out(audits: Sequence[Audit]) -> tuple[Audit, ...]:
+    """Return what audits lack of the bundle whose others they are, since it needs a control half; mostly nothing."""
+    for bundle in BUNDLES.values():
+        needing = tuple(audit for audit in bundle if audit.needs_control)
+        others = [audit for audit in bundle if audit.needs_planted is None and audit not in needing]
+        if needing and [audit for audit in audits if audit.needs_planted is None] == others:
+            return needing
+    return ()
