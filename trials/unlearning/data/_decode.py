@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from annotated_types import Interval
 from PIL import Image, ImageOps
+from PIL import __version__ as PIL_VERSION
 from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm import tqdm
@@ -150,7 +151,7 @@ def decode(
     if decoding.size is not None:
         check_limit(where, len(files) * decoding.channels * decoding.size**2, limit_gib)
     with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as threads:
-        key, found = cached(cache, files, (DECODER_VERSION, decoding), threads) if cache else (None, None)
+        key, found = cached(cache, files, (DECODER_VERSION, PIL_VERSION, decoding), threads) if cache else (None, None)
         if found is not None:
             check_limit(where, found.size, limit_gib)
             return found, []
