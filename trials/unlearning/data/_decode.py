@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+import PIL
 import torch
 from annotated_types import Interval
 from PIL import Image, ImageOps
@@ -150,7 +151,8 @@ def decode(
     if decoding.size is not None:
         check_limit(where, len(files) * decoding.channels * decoding.size**2, limit_gib)
     with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as threads:
-        key, found = cached(cache, files, (DECODER_VERSION, decoding), threads) if cache else (None, None)
+        how = (DECODER_VERSION, PIL.__version__, decoding)
+        key, found = cached(cache, files, how, threads) if cache else (None, None)
         if found is not None:
             check_limit(where, found.size, limit_gib)
             return found, []

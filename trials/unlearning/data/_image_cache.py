@@ -1,7 +1,8 @@
 """Decoded images kept in a folder by content: one file for the images of a source, memory-mapped when it is read.
 
-A file's name is a hash of the bytes of all image files, in their order, and of how they are decoded, so whatever
-changes them makes another file. Behind the array lies its checksum; images that do not match are decoded anew.
+A file's name is a hash of the bytes of all image files, in their order, and of how and by which Pillow they are
+decoded, so whatever changes them makes another file. Behind the array lies its checksum; images that do not match are
+decoded anew.
 """
 
 import hashlib
