@@ -87,10 +87,10 @@ def test_the_page_has_a_table_of_audits_and_a_study_without_has_none(
         return render_page(store.root, study).html
 
     shown = page("s")
-    assert ">Audits</h5>" in shown
+    assert ">Audits</h3>" in shown
     assert shown.count('class="number violation"') == 3
     confirm("salun", [0.0, 0.0, 0.0], study="plain", scenario="other")
-    assert ">Audits</h5>" not in page("plain")
+    assert ">Audits</h3>" not in page("plain")
 
 
 def test_the_latex_file_has_a_table_of_audits(store: Store, boards: Callable[[], Any], tmp_path: Path) -> None:

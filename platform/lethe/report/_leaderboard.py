@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lethe.report._audits import AUDITS_TO_READ, AuditTable, audits_of, violations_in_words
 from lethe.report._board import Board
+from lethe.report._headline import headline
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import (
     count,
@@ -48,8 +49,9 @@ def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
 
 
 def print_board(board: Board, console: Console) -> None:
-    """Print the table of a board, what it cost, how the rows compare, and what to know beside them."""
+    """Print the table of a board, its answer, what it cost, how the rows compare, and what to know beside them."""
     print_rows(board, console)
+    console.print(Group(Text(visible(headline(board)), style="bold"), Text("")))
     compared = _ranked(board) if is_ranked(board) else _contrasts(board, board.contrasts)
     console.print(Group(*compared, *_audits(board), _costs(board), *_optimism(board), *_choices(board)))
     console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
