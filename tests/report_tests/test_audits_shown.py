@@ -89,6 +89,7 @@ def test_the_page_has_a_table_of_audits_and_a_study_without_has_none(
     shown = page("s")
     assert ">Audits</h3>" in shown
     assert shown.count('class="number violation"') == 3
+    assert 'salun<span class="judged violation">violation</span></th>' in shown
     confirm("salun", [0.0, 0.0, 0.0], study="plain", scenario="other")
     assert ">Audits</h3>" not in page("plain")
 
@@ -97,8 +98,9 @@ def test_the_latex_file_has_a_table_of_audits(store: Store, boards: Callable[[],
     [path] = write_latex(store.root, None, tmp_path / "tables")
     text = path.read_text()
     assert "-audits}" in text
-    assert r"\textbf{0.702 [$<$ 0.001]}" in text
-    assert r"Power on the originals &  & 100 \% & 100 \%" in text
+    assert r"salun & violation &  & own\_auc (p \textless{} 0.001) \\" in text
+    assert r"fine\_tune & no violation detected &  &  \\" in text
+    assert r"own\_p & 100 \% & 1 of 4 \\" in text
 
 
 def test_one_dose_is_no_range(store: Store, audited: Record) -> None:

@@ -100,6 +100,16 @@ def test_the_total_interval_adds_the_variances_over_seeds_and_over_images(seen: 
     assert oracle["total_low"] is oracle["total_high"] is None
 
 
+def test_models_of_a_dose_have_the_same_intervals(
+    seen: Store, confirm: Callable[..., None], measured: Measured
+) -> None:
+    confirm("dose", (0.0, 0.0, 0.0), role="dose")
+    measured("dose", {"auroc": [0.9, 0.9, 0.91]}, {"auroc": (0.85, 0.95)})
+    [dose] = [one for one in load(seen.root, "clinical").to_pylist() if one["row"] == "dose"]
+    assert (dose["image_low"], dose["image_high"]) == (pytest.approx(0.85), pytest.approx(0.95))
+    assert dose["total_low"] < dose["low"] < dose["mean"] < dose["high"] < dose["total_high"]
+
+
 def test_an_area_stands_beside_its_paired_difference_whose_interval_counts_images_too(
     store: Store, confirm: Callable[..., None], measured: Measured
 ) -> None:

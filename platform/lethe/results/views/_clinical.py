@@ -67,8 +67,8 @@ with of_images as (
     select c.study, c.scenario, c.row, m.metric, m.version, m.class_index,
         avg(m.low) as image_low, avg(m.high) as image_high,
         avg(m.value - m.low) as below, avg(m.high - m.value) as above
-    from confirmed c join recorded_measures m on m.study = c.study and m.unit_id = c.confirmation_id
-    where m.unit_kind = 'confirmation' and starts_with(m.metric, '{CLINICAL_PREFIX}')
+    from compared c join recorded_measures m on m.study = c.study and m.unit_id = c.confirmation_id
+    where m.unit_kind = 'confirmation' and c.role <> 'tuning' and starts_with(m.metric, '{CLINICAL_PREFIX}')
     group by all
 )
 select {", ".join(f"s.{name.strip()}" for name in SCENARIO.split(","))}, s.row,
