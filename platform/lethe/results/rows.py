@@ -467,7 +467,7 @@ class BoardRow:
         str,
         Column(
             "",
-            "hash of the indices of the forget set; where each training seed has a lot of its own, one of the candidates",
+            "hash of the indices of the forget set; one of the candidates where each training seed has a lot",
         ),
     ]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]

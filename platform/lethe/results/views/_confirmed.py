@@ -23,7 +23,7 @@ class _OnBoard:
         str | None,
         Column(
             "",
-            "hash of the indices of the forget set; where each training seed has a lot of its own, one of the candidates",
+            "hash of the indices of the forget set; one of the candidates where each training seed has a lot",
         ),
     ] = None
     recipe: Annotated[str | None, Column("", "fingerprint of network, training recipe and the study's seed")] = None
