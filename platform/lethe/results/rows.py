@@ -471,7 +471,13 @@ class BoardRow:
     ]
     scenario: Annotated[str, Column("", "fingerprint of the scenario")]
     data_hash: Annotated[str, Column("", "hash of the images and labels")]
-    forget_hash: Annotated[str, Column("", "hash of the indices of the forget set")]
+    forget_hash: Annotated[
+        str,
+        Column(
+            "",
+            "hash of the indices of the forget set; one of the candidates where each training seed has a lot",
+        ),
+    ]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
     training: Annotated[str, Column("", "how originals and oracles are trained, in words")]
     row: Annotated[str, Column("", "row of the comparison")]
