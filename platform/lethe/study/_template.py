@@ -56,7 +56,7 @@ def _lines(data: str) -> Iterator[str]:
     yield "  - {kind: random, fraction: 0.1}"
     yield '  # - {kind: class, class: "name of a class"}  # or class_index: 0; with fraction: 0.5 half of its images'
     yield "  # - {kind: indices, file: withdrawn.csv}  # text with one index a line, or a table with a column index"
-    yield "  # - {kind: confusion, classes: [0, 1], fraction: 0.1}  # planted labels, or kind: gaussian; docs/methods.md"
+    yield "  # - {kind: confusion, classes: [0, 1], fraction: 0.1}  # or kind: gaussian; docs/methods.md"
     yield from _headed("network")
     yield _beside("  name: cnn", "or resnet18")
     yield from _keys(CNN, {"width": 16}, 2)
