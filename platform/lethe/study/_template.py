@@ -58,6 +58,7 @@ def _lines(data: str) -> Iterator[str]:
     yield "  # - {kind: where, column: patient, values_file: withdrawn.csv}  # a list of patients, files, sites, ..."
     yield "  # - {kind: query, sql: \"site = 'B'\"}  # a condition on the columns of a table of images"
     yield "  # - {kind: indices, file: withdrawn.txt}  # text with one index a line, or a table with a column index"
+    yield "  # - {kind: confusion, classes: [0, 1], fraction: 0.1}  # or kind: gaussian; docs/methods.md"
     yield from _headed("network")
     yield _beside("  name: cnn", "or resnet18")
     yield from _keys(CNN, {"width": 16}, 2)
