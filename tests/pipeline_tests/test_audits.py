@@ -434,7 +434,7 @@ def test_the_clinical_block_costs_no_training_and_compares_each_row_with_the_ora
         {"row": "original", "any": True, "alone": False},
     ]
     page = render_page(StorageRoot.at(results), None).html
-    assert "<h5>The critical classes, at the operating point of the original: pattern 1, pattern 2</h5>" in page
+    assert ">The critical classes, at the operating point of the original: pattern 1, pattern 2</h3>" in page
 
 
 def test_critical_classes_that_the_data_lacks_are_refused_by_the_plan_all_at_once(

@@ -123,6 +123,15 @@ def test_a_matrix_of_many_scenarios_ends_and_says_so(store: Store, confirm: Conf
     assert "The first 20 of 22 scenarios" in render_page(store.root, None).html
 
 
+def test_a_study_beyond_the_drawn_scenarios_has_its_matrix_and_no_figures(store: Store, confirm: Confirm) -> None:
+    for number in range(20):
+        confirm("original", (0.1,), scenario=f"q{number:02}", forget=f"{number:02}")
+    confirm("original", (0.1, 0.2), scenario="late", study="t")
+    html = render_page(store.root, None).html
+    assert html.count('<table class="glance">') == 2
+    assert html.count('<p class="title">Every gap, with its 95 % interval</p>') == 20
+
+
 def test_the_page_shows_colours_symbols_and_marks_with_words_beside_them(store: Store, confirm: Confirm) -> None:
     fill(confirm)
     html = render_page(store.root, None).html
