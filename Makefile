@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 # Test files run side by side; more at once than cores, since many tests wait for Ray.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
+# Every process that starts would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-fast soak check wheel
 
 demo: $(VENV)/.installed

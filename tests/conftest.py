@@ -1,5 +1,6 @@
 """A study so small that its whole run takes seconds, the command as users run it, and rows of every table."""
 
+import gc
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from forked_lethe import ForkedLethe, prepare
 from pyarrow import fs
 from typer.testing import CliRunner
 
@@ -40,6 +42,7 @@ from unlearning.families import Family
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores Ctrl-C
 torch.set_num_threads(1)  # networks this small lose time to a second thread, and see LOG.md
+gc.disable()  # until the tests are collected: what is there by then stays, and looking through it takes half the time
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -67,6 +70,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Starts the files that have slow tests first: where files run side by side, none of them is left to the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
@@ -124,18 +132,19 @@ def installed(example_package: Path, tmp_path_factory: pytest.TempPathFactory) -
     return target
 
 
+@pytest.fixture(scope="session")
+def fork() -> type[ForkedLethe]:
+    """What starts a process of the command."""
+    prepare()
+    return ForkedLethe
+
+
 @pytest.fixture
-def lethe(ray_environment: dict[str, str]) -> Callable[..., "subprocess.Popen[str]"]:
+def lethe(ray_environment: dict[str, str], fork: type[ForkedLethe]) -> Callable[..., ForkedLethe]:
     """Starts the command in a process of its own, on Ray in the environment of the tests unless another is given."""
 
-    def start(*arguments: object, environment: dict[str, str] = ray_environment) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-c", "from lethe.cli import main; main()", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | environment,
-        )
+    def start(*arguments: object, environment: dict[str, str] = ray_environment) -> ForkedLethe:
+        return fork([*map(str, arguments)], os.environ | environment)
 
     return start
 

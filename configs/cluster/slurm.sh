@@ -59,8 +59,10 @@ fail() {
     exit 1
 }
 
-# The other ports are left to the system, since the Ray of another job may run on the same node.
+# The other ports are left to the system, since the Ray of another job may run on the same node. An allocation does not
+# scale, and Lethe prints no worker's log: Ray needs no processes for these.
 options=(--block --disable-usage-stats "--num-cpus=$SLURM_CPUS_PER_TASK" --dashboard-agent-listen-port=0)
+options+=(--no-monitor --include-log-monitor=false)
 
 # This script runs on the first node of the allocation; the head is there, and one `srun` a node starts the others, so
 # that a node that goes takes nothing else along.

@@ -1,5 +1,4 @@
 import unicodedata
-from dataclasses import replace
 
 import pytest
 import torch

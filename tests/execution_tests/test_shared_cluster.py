@@ -12,11 +12,12 @@ from threading import Thread
 
 import pytest
 import torch
+from forked_lethe import ForkedLethe
 
 from lethe.execution import ray_settings
 from lethe.results import query
 
-Lethe = Callable[..., "subprocess.Popen[str]"]
+Lethe = Callable[..., ForkedLethe]
 LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 
@@ -27,7 +28,7 @@ def head(start_head: Callable[..., dict[str, str]]) -> dict[str, str]:
     return start_head("--include-dashboard=false", "--num-gpus=1")
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+def ended(process: ForkedLethe) -> tuple[int, str]:
     output, _ = process.communicate(timeout=500)
     return process.returncode, output
 

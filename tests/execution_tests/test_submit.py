@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from forked_lethe import ForkedLethe
 from PIL import Image
 
 from lethe.execution import ray_settings
@@ -24,7 +24,7 @@ from lethe.submit import pack
 from unlearning.data import load
 from unlearning.data.forget import select
 
-Lethe = Callable[..., "subprocess.Popen[str]"]
+Lethe = Callable[..., ForkedLethe]
 LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 pytestmark = pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")  # Ray passes it
@@ -77,12 +77,12 @@ def indices(tmp_path: Path) -> Path:
     return path
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+def ended(process: ForkedLethe) -> tuple[int, str]:
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
 
-def wait_for_line(process: "subprocess.Popen[str]", part: str) -> str:
+def wait_for_line(process: ForkedLethe, part: str) -> str:
     assert process.stdout is not None
     said = []
     for line in process.stdout:

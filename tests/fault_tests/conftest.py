@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import ray
+from forked_lethe import ForkedLethe
 from rich.console import Console
 from safetensors.torch import load
 
@@ -152,6 +153,10 @@ class Machine:
         """Find those that were told the folder: a node's own, but not its workers."""
         return {pid for pid, _ in self._own(_processes())}
 
+    def programs(self) -> set[str]:
+        """Name the programs that these run, Python's own among them."""
+        return {Path(word).name for _, words in self._own(_processes()) for word in words[:3]}
+
     def raylets(self) -> set[int]:
         return self.services("raylet")
 
@@ -223,18 +228,10 @@ def parent_of(pid: int) -> int | None:
 class Run:
     """A run of the command in a session of its own, as in a terminal of its own."""
 
-    def __init__(self, machine: Machine, environment: dict[str, str], results: Results, arguments: list[str]) -> None:
+    def __init__(self, machine: Machine, process: ForkedLethe, results: Results) -> None:
         self.machine = machine
         self.results = results
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", "from lethe.cli import main; main()", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | environment,
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
+        self._process = process
         self._said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -300,7 +297,7 @@ Start = Callable[..., Run]
 
 
 @pytest.fixture
-def start(ray_environment: dict[str, str], results: Results) -> Iterator[Start]:
+def start(ray_environment: dict[str, str], results: Results, fork: type[ForkedLethe]) -> Iterator[Start]:
     """Starts `lethe run` on Ray, on its own one unless another machine is given. What is left at the end is killed."""
     runs: list[Run] = []
 
@@ -308,7 +305,7 @@ def start(ray_environment: dict[str, str], results: Results) -> Iterator[Start]:
         machine = machine or Machine(tempfile.mkdtemp(prefix="lr-"))
         environment = ray_environment | {"RAY_TMPDIR": machine.folder} | environment
         words = ["run", str(study), *map(str, arguments), "--results", str(results.folder)]
-        run = Run(machine, environment, results, words)
+        run = Run(machine, fork(words, os.environ | environment, new_session=True), results)
         runs.append(run)
         return run
 

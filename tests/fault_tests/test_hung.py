@@ -19,7 +19,7 @@ def test_a_frozen_trainer_and_a_frozen_trial_worker_are_replaced_on_a_cluster_of
         forget=[{"kind": "random", "fraction": 0.2}, {"kind": "random", "fraction": 0.4}],
         training={"epochs": 8, "batch_size": 2, "lr": 0.01},
         methods=[{"name": "salun", "epochs": 2, "batch_size": 2, "search": {"density": {"low": 0.1, "high": 0.9}}}],
-        search={"trials": 10, "window": 2},
+        search={"trials": 5, "window": 2},
         resources={"hung_after_s": 10},
     )
     expected = undisturbed(study)

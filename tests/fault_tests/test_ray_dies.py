@@ -42,6 +42,9 @@ def test_a_service_that_dies_while_ray_starts_is_reported_and_the_start_tried_ag
     with OwnNode(said.append) as node:
         assert node.fault() is None
         assert machine_here.services(service).isdisjoint(killed)
+        programs = machine_here.programs()
+        assert programs >= {"gcs_server", "raylet"}
+        assert "dashboard.py" not in programs
     killer.join()
     assert said == [f"Ray did not start on this machine: Ray's {service} died. Trying again (2 of 3)."]
     assert not machine_here.processes()

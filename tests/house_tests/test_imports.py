@@ -90,11 +90,15 @@ print(sorted({"duckdb", "optuna", "scipy.special"} & set(sys.modules)))
 def test_the_results_are_queried_and_shown_without_torch(
     store: Store, confirm: Callable[..., None], tmp_path: Path
 ) -> None:
-    """It takes a second to import, which a question about rows need not wait for."""
+    """It takes a second to import, which a question about rows need not wait for. No import opens a database."""
     confirm("oracle", [0.0, 0.0, 0.0])
     confirm("salun", [0.01, 0.02, 0.03])
     code = """
-import sys
+import os, sys
+import duckdb, pyarrow, scipy.special
+threads = len(os.listdir("/proc/self/task"))
+import lethe.results.sql
+assert len(os.listdir("/proc/self/task")) == threads
 from lethe.cli import app
 for command in ("query", "from joint_tests"), ("query",), ("leaderboard",), ("compact",), ("report", "--latex", "."):
     app([*command, "--results", sys.argv[1]], standalone_mode=False)

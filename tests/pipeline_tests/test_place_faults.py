@@ -11,6 +11,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from forked_lethe import ForkedLethe
 from rich.console import Console
 
 from lethe.pipeline.progress import Progress
@@ -19,7 +20,7 @@ from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
-Lethe = Callable[..., "subprocess.Popen[str]"]
+Lethe = Callable[..., ForkedLethe]
 LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 Rows = list[dict[str, Any]]

@@ -1,13 +1,13 @@
 """The command as users run it, in processes of its own: on Ray, killed, and with wrong input."""
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_lethe import ForkedLethe
 
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
@@ -15,7 +15,7 @@ from lethe.results import query
 from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
-Lethe = Callable[..., "subprocess.Popen[str]"]
+Lethe = Callable[..., ForkedLethe]
 LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 NUMBERS = (
@@ -23,7 +23,7 @@ NUMBERS = (
 )
 
 
-def ended(process: "subprocess.Popen[str]", timeout_s: float = 300) -> tuple[int, str]:
+def ended(process: ForkedLethe, timeout_s: float = 300) -> tuple[int, str]:
     output, _ = process.communicate(timeout=timeout_s)
     return process.returncode, output
 
@@ -41,7 +41,7 @@ def undisturbed(study: Path, results: Path) -> list[dict[str, Any]]:
     return numbers(results)
 
 
-def wait_for_files(process: "subprocess.Popen[str]", folder: Path, pattern: str, count: int) -> None:
+def wait_for_files(process: ForkedLethe, folder: Path, pattern: str, count: int) -> None:
     until = time.monotonic() + 120
     while len(list(folder.glob(pattern))) < count:
         assert process.poll() is None, process.communicate()[0]
@@ -49,7 +49,7 @@ def wait_for_files(process: "subprocess.Popen[str]", folder: Path, pattern: str,
         time.sleep(0.05)
 
 
-def begun(lethe: Lethe, study: Path, results: Path) -> "subprocess.Popen[str]":
+def begun(lethe: Lethe, study: Path, results: Path) -> ForkedLethe:
     """Starts a run and waits until it has kept two trials."""
     process = lethe("run", study, "--results", results)
     wait_for_files(process, results / "tables" / "trials" / "tiny", "*.parquet", 2)

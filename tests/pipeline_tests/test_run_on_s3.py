@@ -1,11 +1,11 @@
 """A whole study on an S3-compatible store, a server on loopback: run, continued, queried, and repaired."""
 
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forked_lethe import ForkedLethe
 from pyarrow import fs
 
 from lethe.results import query
@@ -33,7 +33,7 @@ def run(lethe_here: Callable[..., tuple[int, str]], bucket: str) -> Callable[...
 
 
 def test_a_study_runs_on_s3_as_on_a_disk_and_continues_there(
-    lethe: Callable[..., "subprocess.Popen[str]"],
+    lethe: Callable[..., ForkedLethe],
     run: Callable[..., str],
     write_study: Callable[..., Path],
     tmp_path: Path,

@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from forked_lethe import ForkedLethe
 from rich.console import Console
 
 from lethe.pipeline.api import run as lethe_run
@@ -20,7 +21,7 @@ from lethe.results import query
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import Holder, StudyHeldError, writing_study
 
-Lethe = Callable[..., "subprocess.Popen[str]"]
+Lethe = Callable[..., ForkedLethe]
 LetheHere = Callable[..., tuple[int, str]]
 WriteStudy = Callable[..., Path]
 NUMBERS = "select number, lr, density, ua, ra, va, mia, gap, status from trials order by number"
@@ -296,12 +297,12 @@ def numbers(results: Path) -> list[dict[str, object]]:
     return records
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+def ended(process: ForkedLethe) -> tuple[int, str]:
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
 
-def wait_until_said(process: "subprocess.Popen[str]", text: str) -> str:
+def wait_until_said(process: ForkedLethe, text: str) -> str:
     """Gives what the process printed up to the line that holds the text."""
     assert process.stdout is not None
     said = ""
@@ -312,7 +313,7 @@ def wait_until_said(process: "subprocess.Popen[str]", text: str) -> str:
     raise AssertionError(f"ended without saying {text}: {said}")
 
 
-def rest(process: "subprocess.Popen[str]") -> tuple[int, str]:
+def rest(process: ForkedLethe) -> tuple[int, str]:
     assert process.stdout is not None
     with process.stdout as stream:
         output = stream.read()

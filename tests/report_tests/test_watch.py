@@ -5,7 +5,6 @@ import http.client
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_lethe import ForkedLethe
 from selenium import webdriver
 
 import lethe.report.watch
@@ -306,7 +306,7 @@ def test_nothing_is_written(
 
 @pytest.mark.parametrize("outcome", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_names_its_free_port_and_ends_cleanly_in_the_middle_of_a_page(
-    outcome: signal.Signals, store: Store, confirm: Callable[..., None], lethe: Callable[..., "subprocess.Popen[str]"]
+    outcome: signal.Signals, store: Store, confirm: Callable[..., None], lethe: Callable[..., ForkedLethe]
 ) -> None:
     confirm("original")
     with lethe("watch", "--results", store.root, "--port", 0) as process:
@@ -324,7 +324,7 @@ def test_the_command_names_its_free_port_and_ends_cleanly_in_the_middle_of_a_pag
     assert (process.returncode, said) == (0, "Ctrl-C ends it.\nNo longer served.\n")
 
 
-def test_the_command_refuses_a_port_that_is_taken(store: Store, lethe: Callable[..., "subprocess.Popen[str]"]) -> None:
+def test_the_command_refuses_a_port_that_is_taken(store: Store, lethe: Callable[..., ForkedLethe]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with lethe("watch", "--results", store.root, "--port", port) as process:

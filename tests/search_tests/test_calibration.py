@@ -1,6 +1,5 @@
 """How many trials share a device: measured on a real cluster, decided by rules, and found again."""
 
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_lethe import ForkedLethe
 
 from lethe.artifacts import ArtifactStore
 from lethe.artifacts.context import TrialContexts
@@ -135,7 +135,7 @@ def test_more_resources_go_up_to_a_device_of_ones_own(resources: Resources, more
 
 
 def test_a_study_that_asks_for_auto_measures_once_and_tells(
-    lethe: Callable[..., "subprocess.Popen[str]"],
+    lethe: Callable[..., ForkedLethe],
     lethe_here: Callable[..., tuple[int, str]],
     write_study: Callable[..., Path],
     tmp_path: Path,

@@ -22,11 +22,18 @@ def start_node() -> Any:
     process (``spawn_reaper``), and writes no note of the cluster (``ray_init_cluster``).
 
     The node has no dashboard, does not scale and prints no worker's log: it runs without the processes for these.
+    ``include_dashboard=False`` alone starts the dashboard's server without its pages, for usage statistics, which
+    takes a second to be up. Relies on `Node.start_api_server` being what starts it.
     """
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
-    return Node(
+    class Head(Node):
+        def start_api_server(self, **options: Any) -> None:
+            """Start none."""
+            self._webui_url = ""
+
+    return Head(
         RayParams(include_dashboard=False, include_log_monitor=False, no_monitor=True),
         head=True,
         shutdown_at_exit=False,

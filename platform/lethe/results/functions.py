@@ -43,18 +43,17 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
         type=arrow,
         null_handling=FunctionNullHandling.SPECIAL,
     )
-    connection.create_function("energy_test", _energy_test, ["double[][]", "double[][]"], _ENERGY)
-    connection.create_function("compare_ensembles", _compare_ensembles, ["double[][]", "double[][]"], _COMPARISON)
-    connection.create_function(
-        "attack_halves", _attack_halves, [*["double[][]"] * 3, "boolean[][]", "bigint[]"], _ATTACKED
+    # `duckdb.struct_type` would open a database of its own, with threads.
+    energy = connection.struct_type(dict.fromkeys(("distance", "p", "least_p"), "double"))
+    connection.create_function("energy_test", _energy_test, ["double[][]", "double[][]"], energy)
+    comparison = connection.struct_type(dict.fromkeys((field.name for field in fields(Comparison)), "double"))
+    connection.create_function("compare_ensembles", _compare_ensembles, ["double[][]", "double[][]"], comparison)
+    attacked = connection.struct_type(
+        {field.name: "bigint" if field.type is int else "double" for field in fields(AttackedHalves)}
     )
-
-
-_COMPARISON: Final = duckdb.struct_type({field.name: "double" for field in fields(Comparison)})
-_ATTACKED: Final = duckdb.struct_type(
-    {field.name: "bigint" if field.type is int else "double" for field in fields(AttackedHalves)}
-)
-_ENERGY: Final = duckdb.struct_type({"distance": "double", "p": "double", "least_p": "double"})
+    connection.create_function(
+        "attack_halves", _attack_halves, [*["double[][]"] * 3, "boolean[][]", "bigint[]"], attacked
+    )
 
 
 def seeds_to_decide(mean_R: Array, sd_R: Array, count_R: Array, margin_R: Array) -> Array:

@@ -1,0 +1,139 @@
+"""The command in processes of its own, each forked from one that has imported what a run imports.
+
+Python with torch, Ray and Optuna takes four seconds of processor time to start, most of what a small run costs its
+driver. A forked process has its own environment, session, signals and exit as one that is started anew.
+"""
+
+import atexit
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Self
+
+IMPORTED = (
+    "lethe.cli",
+    "lethe.pipeline.api",
+    "lethe.execution.connect",
+    "lethe.report.plan",
+    "lethe.search.tune",
+)
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+def prepare() -> None:
+    """Start the process that the others are forked from."""
+    _CONTEXT.set_forkserver_preload(list(IMPORTED))
+    forkserver.ensure_running()
+
+
+class ForkedLethe:
+    """A process of the command, used as `subprocess.Popen` is: its errors go to its output.
+
+    Args:
+        arguments: of the command.
+        environment: all of the process's.
+        new_session: whether it leads a session of its own, as in a terminal of its own.
+        folder: its working directory; None: that of the tests.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        new_session: bool = False,
+        folder: str | None = None,
+    ) -> None:
+        reader, writer = _CONTEXT.Pipe(duplex=False)
+        told = (writer, list(arguments), dict(environment), new_session, folder)
+        self._process = _CONTEXT.Process(target=_run, args=told, daemon=True)
+        self._process.start()
+        writer.close()
+        self.stdout = os.fdopen(os.dup(reader.fileno()), encoding="utf-8")
+        reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stdout.close()
+        self.wait()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("lethe", timeout or 0.0)
+        return self._process.exitcode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        said: list[str] = []
+        reader = threading.Thread(target=lambda: said.append(self.stdout.read()), daemon=True)
+        reader.start()
+        reader.join(timeout)
+        if not said:
+            raise subprocess.TimeoutExpired("lethe", timeout or 0.0)
+        self.stdout.close()
+        self.wait(timeout)
+        return said[0], None
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def _run(
+    output: Connection,
+    arguments: list[str],
+    environment: dict[str, str],
+    new_session: bool,
+    folder: str | None = None,
+) -> None:
+    """Be a process of the command from its beginning to its end."""
+    if new_session:
+        os.setsid()
+    if folder is not None:
+        os.chdir(folder)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(output.fileno(), stream.fileno())
+    output.close()
+    missing = set(IMPORTED) - sys.modules.keys()
+    assert not missing, f"not there before the fork: {missing}"
+    os.environ.clear()
+    os.environ.update(environment)
+    from lethe.cli import main
+    from lethe.execution import _ray_private, ray_settings
+
+    ray_settings.prepare()
+    _ray_private.reload_authentication()
+    sys.argv = ["-c", *arguments]
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()
