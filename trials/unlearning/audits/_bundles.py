@@ -27,7 +27,6 @@ _QUICK = (
     OutputDistance(),
     HeadProbe(),
     CKA(),
-    IDI(),
     Perturbed(),
 )
 _STANDARD = (*_QUICK, EpsilonBound(), RMIA(), Durability())
@@ -35,8 +34,8 @@ _STANDARD = (*_QUICK, EpsilonBound(), RMIA(), Durability())
 BUNDLES: Final[Mapping[str, tuple[Audit, ...]]] = {
     "quick": _QUICK,
     "standard": _STANDARD,
-    "full": (*_STANDARD, RelativeTest(), Relearning()),
+    "full": (*_STANDARD, IDI(), RelativeTest(), Relearning()),
 }
-"""By name. ``quick`` trains nothing: it reads one other oracle and original, which every study has. ``standard`` reads
+"""By name. ``quick`` trains nothing: it reads one other oracle, which every study has. ``standard`` reads
 four other oracles and two originals and trains each confirmed model one epoch further; ``full`` reads six other oracles
 and originals, and trains on."""
