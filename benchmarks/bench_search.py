@@ -92,7 +92,7 @@ def write_files(folder: Path, results: Path, file: Path, changes: list[str]) -> 
         train_labels=data.train.labels_N.numpy(),
         val_images=data.val.images_NCHW.numpy(),
         val_labels=data.val.labels_N.numpy(),
-        forget=scenario.forget.indices_F.numpy(),
+        forget=scenario.partition(0).forget.indices_F.numpy(),
     )
     model = {"network": scenario.network.model_dump(), "channels": scenario.channels, "classes": scenario.classes}
     (folder / "model.json").write_text(json.dumps(model))

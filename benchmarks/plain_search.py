@@ -53,7 +53,9 @@ def main(
         ),
         run_config=tune.RunConfig(storage_path=storage, verbose=0),
     )
-    ended = [one for one in tuner.fit() if one.metrics and one.metrics["training_iteration"] == fixed["epochs"]]
+    ended = [one for one in tuner.fit() if (one.metrics or {}).get("training_iteration") == fixed["epochs"]]
+    if not ended:
+        raise SystemExit(f"no trial reached its last epoch in {seconds:g} s")
     best = min(ended, key=lambda one: one.metrics["gap"])
     print("FOUND", json.dumps({"setting": best.config["setting"], "gap": best.metrics["gap"], "trials": len(ended)}))
 

@@ -406,7 +406,7 @@ def audited(store: Store, make: Callable[..., Any], confirm: Callable[..., None]
             statistics = [{"metric": "own_auc", "test": "difference", "values": values} | changes, *further]
             store.append(
                 [
-                    make(MeasureRow, **unit, value=one["values"][seed - 1], **_without(one, "values"))
+                    make(MeasureRow, **unit | _without(one, "values"), value=one["values"][seed - 1])
                     for one in statistics
                 ]
             )

@@ -32,7 +32,6 @@ from lethe.artifacts import (
     needed_for,
     oracle,
     original,
-    trained_models,
 )
 from lethe.execution.claims import LEASE_S, LocalClaims
 from lethe.execution.shared_data import SharedData
@@ -162,8 +161,10 @@ def test_jobs_begin_with_what_requires_nothing_and_go_on_with_what_follows_from_
 
 def test_an_oracle_for_no_forget_set_is_the_original() -> None:
     scenario = a_scenario()
-    assert TrainedModel(scenario, scenario.everything, 0) == original(scenario, 0)
-    assert TrainedModel(scenario, scenario.forgotten.rest, 0) == oracle(scenario, 0) != original(scenario, 0)
+    assert TrainedModel(scenario, scenario.partition(0).everything, 0) == original(scenario, 0)
+    assert (
+        TrainedModel(scenario, scenario.partition(0).forgotten.rest, 0) == oracle(scenario, 0) != original(scenario, 0)
+    )
 
 
 def test_every_requirement_has_a_recipe_of_its_version_and_every_method_names_requirements() -> None:
@@ -243,7 +244,7 @@ def test_saliency_scores_are_those_of_the_stores_original(built: tuple[ArtifactS
 def test_a_pool_of_models_is_trained_on_its_subset_alone(tmp_path: Path) -> None:
     artifacts, scenario = store_at(tmp_path), a_scenario()
     half = Subset(torch.arange(0, 120, 2), 120)
-    pool = trained_models(scenario, half, [0, 1, 2])
+    pool = [TrainedModel(scenario, half, seed) for seed in (0, 1, 2)]
     built = make(artifacts, *pool)
     assert [built[one].new for one in pool] == [True] * 3
     assert [built[one].manifest.facts.images_trained for one in pool] == [120] * 3
@@ -297,7 +298,7 @@ def test_fisher_information_that_was_stopped_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr("lethe.artifacts.kinds._fisher.STEP_IMAGES", 32)
     scenario = a_scenario()
-    recipe = FisherInformation(original(scenario, 0), scenario.everything)
+    recipe = FisherInformation(original(scenario, 0), scenario.partition(0).everything)
     whole, stopped = store_at(tmp_path / "whole"), store_at(tmp_path / "stopped")
     make(whole, recipe)
     make(stopped, recipe.model)
@@ -312,7 +313,7 @@ def test_adversarial_images_are_those_of_the_original_and_one_step_or_several_fi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = a_scenario()
-    recipe = AdversarialImages(original(scenario, 0), scenario.forgotten)
+    recipe = AdversarialImages(original(scenario, 0), scenario.partition(0).forgotten)
     whole, stopped = store_at(tmp_path / "whole"), store_at(tmp_path / "stopped")
     built = make(whole, recipe)
     images = Adversarial.read(files(whole, recipe)["images"])
@@ -481,7 +482,7 @@ def test_an_oracle_never_sees_the_forget_images_and_an_original_does(
 ) -> None:
     artifacts, spoilt = built[0], store_at(tmp_path)
     trained, retrained = needed_as("original"), needed_as("oracle")
-    forget_F = retrained.scenario.forget.indices_F
+    forget_F = retrained.scenario.partition(0).forget.indices_F
     images_NCHW, labels_N = DATA.train.images_NCHW.clone(), DATA.train.labels_N.clone()
     images_NCHW[forget_F] = 255 - images_NCHW[forget_F]
     labels_N[forget_F] = (labels_N[forget_F] + 1) % DATA.classes

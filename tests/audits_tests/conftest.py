@@ -11,7 +11,16 @@ from torch import Tensor
 from unlearning.audits import AuditNetwork, Evidence, Networks
 from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.data.forget import ForgetSet, RandomShare, select
+from unlearning.data.forget import (
+    AnyForgetRequest,
+    Confusion,
+    ForgetSet,
+    Gaussian,
+    RandomShare,
+    WholeClass,
+    plant,
+    select,
+)
 from unlearning.engine import Engine
 from unlearning.evaluation import Evaluator
 from unlearning.metrics import Evaluation, Split
@@ -27,6 +36,7 @@ HEAD = ("1.11.weight", "1.11.bias")
 class Lab:
     """Evidence about models of one seed, as a confirmation makes it."""
 
+    request: str
     data: ImageData
     forget: ForgetSet
     images: Mapping[Split, Tensor]
@@ -49,7 +59,8 @@ class Lab:
         """About a model with these weights, beside the original, the oracle and an oracle of another seed."""
         oracle, other = self.weights("oracle", 0), self.weights("oracle", 1)
         audited = replace(self.evaluation(weights), oracle=self.evaluation(oracle))
-        networks = Networks(self.network(weights), self.network(oracle), {"oracles": (self.network(other),)})
+        pools = {"oracles": (self.network(other),), "originals": (self.network(self.weights("original", 1)),)}
+        networks = Networks(self.network(weights), self.network(oracle), pools)
         return Evidence(
             audited,
             self.evaluation(self.weights("original", 0)),
@@ -57,29 +68,40 @@ class Lab:
             {"oracles": (self.evaluation(other),)},
             seed=0,
             inside=networks,
+            planted=self.data.planted,
         )
 
     def weights(self, name: str, seed: int = 0) -> Mapping[str, Tensor]:
         """Those of an original, an oracle, or the original hidden: behind a head that names the next class."""
-        trained = _trained("original" if name == "hidden" else name, seed)
+        trained = _trained(self.request, "original" if name == "hidden" else name, seed)
         turned = HEAD if name == "hidden" else ()
         return {part: value.roll(1, 0) if part in turned else value.clone() for part, value in trained.items()}
 
 
+REQUESTS: dict[str, AnyForgetRequest] = {
+    "random": RandomShare(fraction=0.25),
+    "class": WholeClass(class_index=1),
+    "confusion": Confusion(classes=(0, 1), fraction=0.4),
+    "gaussian": Gaussian(fraction=0.25, sigma=0.2),
+}
+
+
 @cache
-def _lab() -> Lab:
-    data = load(Synthetic(train=160, val=80, test=80, size=12, classes=3))
+def _lab(request: str) -> Lab:
+    found = load(Synthetic(train=160, val=80, test=80, size=12, classes=3))
+    forget = select(REQUESTS[request], found, seed=0)
+    data = plant(REQUESTS[request], found, forget, seed=0)
     images: dict[Split, Tensor] = {
         "train": data.train.images_NCHW,
         "val": data.val.images_NCHW,
         "test": data.test.images_NCHW,
     }
-    return Lab(data, select(RandomShare(fraction=0.25), data, seed=0), images)
+    return Lab(request, data, forget, images)
 
 
 @cache
-def _trained(name: str, seed: int) -> Mapping[str, Tensor]:
-    lab = _lab()
+def _trained(request: str, name: str, seed: int) -> Mapping[str, Tensor]:
+    lab = _lab(request)
     train = lab.data.train
     training = Training(
         NETWORK.build(1, lab.data.classes, seed=seed),
@@ -97,10 +119,16 @@ def _trained(name: str, seed: int) -> Mapping[str, Tensor]:
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
-    return _lab()
+    return _lab("random")
 
 
 @pytest.fixture(scope="session")
 def evidence_of(lab: Lab) -> Callable[[str], Evidence]:
     """Makes evidence about the original, the oracle, or the original whose head names the next class."""
     return lambda name: lab.evidence(lab.weights(name))
+
+
+@pytest.fixture(scope="session")
+def evidence_of_request() -> Callable[[str, str], Evidence]:
+    """Makes the same evidence for another request, by its name in `REQUESTS`."""
+    return lambda request, name: _lab(request).evidence(_lab(request).weights(name))

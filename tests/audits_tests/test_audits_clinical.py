@@ -171,6 +171,75 @@ def test_an_oracle_is_compared_with_those_of_other_seeds_the_mean_over_them() ->
     assert values["clinical_noninferior", 1].value == 0.5
 
 
+def test_the_difference_of_areas_is_taken_on_the_same_images_and_to_the_mean_of_several_oracles() -> None:
+    """Two models that err on other images have areas as large, and a difference that images leave open."""
+    audited, oracle = deciding(changed(i1=0, i4=0)), deciding(changed(i7=0, i10=0))
+    values = found(Clinical(critical=("melanoma",), oracles=0), audited, oracle)
+    assert values["auroc", 1].value < 1
+    for name, class_index in (("auroc_difference", 1), ("critical_auroc_difference", None)):
+        difference = values[name, class_index]
+        assert (difference.value, difference.n) == (0, 30)
+        assert difference.low == pytest.approx(-difference.high)  # type: ignore[operator]
+        assert difference.high is not None
+        assert difference.high > 0.05
+    same = found(Clinical(oracles=0), audited, audited)
+    assert (same["auroc_difference", None].value, same["auroc_difference", None].low) == (0, None)
+    compared = replace(audited, oracle=audited, references=(deciding(RIGHT), audited))
+    measures = audit_measures(Clinical(oracles=0), compared, {}, original=deciding(RIGHT), class_names=NAMES)
+    half = {(one.metric, one.value.class_index): one.value.value for one in measures}
+    assert half["clinical_auroc_difference", 1] == pytest.approx((values["auroc", 1].value - 1) / 2)
+
+
+def with_columns(evaluation: Evaluation, **columns: list[str]) -> Evaluation:
+    return replace(evaluation, columns={"test": {name: tuple(texts) for name, texts in columns.items()}})
+
+
+def test_the_worst_group_is_the_one_of_the_column_that_the_study_names() -> None:
+    """Of three scanners the middle one errs on four of ten images, three of which are critical."""
+    scanners = [f"scanner {index // 10}" for index in range(30)]
+    wrong = {"i10": 0, "i11": 0, "i13": 0, "i12": 1}
+    audited = with_columns(deciding(changed(**wrong)), scanner=scanners)
+    values = found(Clinical(group="scanner", critical=(1, 2)), audited)
+    assert values["worst_group_sensitivity", None].value == 0.6
+    assert values["worst_group_sensitivity", None].n == 10
+    assert values["group_gap", None] == Value("test", pytest.approx(0.4), 30)  # type: ignore[arg-type]
+    assert ("critical_worst_group_sensitivity", None) not in values
+    sites = ["north", "south"] * 15
+    values = found(Clinical(group="site", critical=(1, 2)), with_columns(audited, site=sites))
+    assert values["critical_worst_group_sensitivity", None].value == pytest.approx(0.8)
+    assert values["critical_group_gap", None].value == pytest.approx(0.1)
+    assert ("worst_group_sensitivity", None) not in found(Clinical(), audited)
+    assert ("worst_group_sensitivity", None) not in found(
+        Clinical(group="site"), with_columns(audited, site=["north"] * 25 + ["south"] * 5)
+    )
+
+
+def test_a_column_of_groups_that_the_data_lacks_is_refused() -> None:
+    audited = with_columns(deciding(RIGHT), patient=["p"] * 30, scanner=["s"] * 30)
+    with pytest.raises(ValueError, match="audit 'clinical': group: no column 'site'; the columns are patient, scanner"):
+        found(Clinical(group="site"), audited)
+    with pytest.raises(ValueError, match="group: no column 'site'; the columns are none"):
+        found(Clinical(group="site"), deciding(RIGHT))
+
+
+def test_where_patients_are_known_intervals_are_over_patients_and_values_stay() -> None:
+    """Twelve images of each of fifty patients, who are decided alike; a patient in three is decided wrongly."""
+    labels = [0, 1, 2] * 200
+    decisions = [(label + 1) % 3 if index // 12 % 3 == 0 else label for index, label in enumerate(labels)]
+    plain, oracle = deciding(decisions, labels), deciding(labels, labels)
+    known = with_columns(plain, patient=[f"p{index // 12}" for index in range(600)])
+    by_image, by_patient = (found(Clinical(critical=(1,), oracles=0), one, oracle) for one in (plain, known))
+    assert by_image.keys() == by_patient.keys()
+    for name, value in by_image.items():
+        of_patients = by_patient[name]
+        assert (of_patients.value, of_patients.n) == (value.value, value.n)
+        assert (of_patients.low is None) == (value.low is None)
+    for name in (("sensitivity", 1), ("auroc", 1), ("auroc", None), ("sensitivity_difference", 1), ("flips", None)):
+        over_images, over_patients = by_image[name], by_patient[name]
+        width, wider = (one.high - one.low for one in (over_images, over_patients))  # type: ignore[operator]
+        assert wider > 1.5 * width
+
+
 def test_costs_grow_with_what_a_miss_costs_for_a_model_that_misses() -> None:
     values = found(Clinical(critical=("melanoma",)), deciding(changed(i1=0, i4=0), sure=9.0))
     costs = [values[f"cost_{ratio}", None].value for ratio in (1, 5, 10, 20, 50)]

@@ -13,6 +13,7 @@ from unlearning.audits import (
     AUDITS,
     BUNDLES,
     CKA,
+    IDI,
     RMIA,
     Audit,
     AuditError,
@@ -22,7 +23,9 @@ from unlearning.audits import (
     EpsilonBound,
     Evidence,
     Finding,
+    GaussianScore,
     HeadProbe,
+    InterclassConfusion,
     ModelPool,
     OutputDistance,
     Perturbed,
@@ -38,13 +41,16 @@ from unlearning.testing import AUDIT_CHECKS, name_of
 SAMPLES: dict[str, list[Audit]] = {
     "control": [ControlTest()],
     "epsilon": [EpsilonBound(), EpsilonBound(references=1, guesses=10, level=0.1)],
-    "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0)],
+    "confusion": [InterclassConfusion()],
+    "gaussian": [GaussianScore()],
+    "rmia": [RMIA(), RMIA(references=1), RMIA(references=3, a=1.0), RMIA(references=2, targets=3)],
     "clinical": [Clinical(), Clinical(critical=(0, "class 2"), oracles=2), Clinical(sensitivity=0.9, oracles=0)],
     "output_distance": [OutputDistance(), OutputDistance(oracles=2)],
     "relative": [RelativeTest(), RelativeTest(models=3)],
     "relearning": [Relearning(), Relearning(share=0.5, epochs=1)],
     "head_probe": [HeadProbe(), HeadProbe(share=0.5)],
     "cka": [CKA(), CKA(oracles=2)],
+    "idi": [IDI(), IDI(models=2, layers=1, images=20)],
     "durability": [Durability(), Durability(lr=0.1)],
     "perturbed": [Perturbed(), Perturbed(sigma=0.3, draws=1)],
 }
@@ -217,7 +223,7 @@ def test_an_audit_that_raises_is_named_with_what_it_raised() -> None:
 
 def test_pools_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match=r"audit 'rmia': wanted pools of \{'references': 4\} models, got .* 1\}"):
-        measures_of(RMIA(), evaluation(), {"references": (evaluation(1),)})
+        measures_of(RMIA(a=0.3), evaluation(), {"references": (evaluation(1),)})
 
 
 @pytest.mark.parametrize(("subset", "models"), [("retain", 0), ("forget", 1)])

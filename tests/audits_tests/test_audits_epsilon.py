@@ -1,66 +1,14 @@
-"""The epsilon lower bound: figures of the authors' public code, exact counts, and what guessing finds in a model."""
+"""The epsilon lower bound: what guessing finds in a model."""
 
-import json
 from dataclasses import replace
-from itertools import combinations
-from math import comb, log
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from unlearning.audits import AuditError, EpsilonBound, audit_measures
 from unlearning.audits._epsilon import _right
-from unlearning.audits._guessing import Guesses, gaussian_bound, mean_bound, median_bound
+from unlearning.guessing import Guesses, mean_bound, median_bound
 from unlearning.metrics import Evaluation, Measure, Predictions
-
-REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "audits.npz")
-BOUNDS = json.loads(str(REFERENCE["epsilon/bounds"]))
-
-
-@pytest.mark.parametrize("row", BOUNDS, ids=lambda row: f"m {row['m']}, r {row['r']}, {len(row['v'])} runs")
-def test_bounds_are_those_of_the_authors_code_halved(row: dict[str, object]) -> None:
-    guesses, right = Guesses(row["m"], row["r"]), row["v"]  # type: ignore[arg-type]
-    assert mean_bound(guesses, right, 0.05) == pytest.approx(row["eps_LB_mean"], abs=1e-8)  # type: ignore[arg-type]
-    assert median_bound(guesses, right, 0.05) == pytest.approx(row["eps_LB_median"], abs=1e-10)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("right", "bound"), [(20, 6.589330), (8, 2.499652)])
-def test_ten_perfect_runs_over_twenty_candidates_give_the_published_bounds(right: int, bound: float) -> None:
-    assert mean_bound(Guesses(20, right), [right] * 10, 0.05) == pytest.approx(bound, abs=1e-6)
-
-
-@pytest.mark.parametrize(("candidates", "guesses"), [(20, 8), (40, 20), (60, 10)])
-def test_counts_are_those_of_the_authors_code(candidates: int, guesses: int) -> None:
-    ours, theirs = Guesses(candidates, guesses).log_counts(), REFERENCE[f"epsilon/log_f_m{candidates}_r{guesses}"]
-    assert ours.numpy() == pytest.approx(theirs, abs=1e-12)
-
-
-def test_counts_are_those_of_all_halves() -> None:
-    halves = [
-        sum(member < 2 for member in half) + sum(member not in half for member in (6, 7))
-        for half in (combinations(range(8), 4))
-    ]
-    counted = torch.tensor(halves).bincount(minlength=5).double()
-    assert Guesses(8, 4).log_counts().exp().tolist() == pytest.approx(counted.tolist())
-    assert Guesses(8, 4).log_halves == pytest.approx(log(comb(8, 4)))
-    assert Guesses(8, 4).tail(3) == pytest.approx(float(counted[3:].sum() / counted.sum()))
-
-
-@pytest.mark.parametrize(("candidates", "guesses"), [(7, 4), (8, 3), (8, 0), (8, 10)])
-def test_odd_numbers_and_more_guesses_than_candidates_are_refused(candidates: int, guesses: int) -> None:
-    with pytest.raises(ValueError, match="wanted even numbers of candidates and of guesses, 2 <= r <= m, got m"):
-        Guesses(candidates, guesses)
-
-
-def test_what_chance_explains_refutes_no_epsilon() -> None:
-    guesses = Guesses(400, 100)
-    assert (median_bound(guesses, [58], 0.05), mean_bound(guesses, [58], 0.05), gaussian_bound(guesses, 58, 0.05)) == (
-        0,
-        0,
-        0,
-    )
 
 
 def test_under_the_null_at_most_five_percent_of_bounds_lie_above_zero() -> None:

@@ -1,11 +1,11 @@
-"""Groups of classes by name and position, thirds of images, and flips."""
+"""Groups of classes by name and position, of images by difficulty and by text, and flips."""
 
 import unicodedata
 
 import pytest
 import torch
 
-from unlearning.clinical import flips, missed, positions, problem_with, thirds
+from unlearning.clinical import by_text, flips, missed, positions, problem_with, thirds
 
 NAMES = ("nævus", "melanoma", "10")
 
@@ -48,6 +48,13 @@ def test_thirds_go_from_easy_to_hard_and_hold_every_image_once() -> None:
 
 def test_flips_count_images_that_are_decided_differently_and_misses_those_that_another_calls() -> None:
     first, second = torch.tensor([0, 1, 2, 2]), torch.tensor([0, 2, 2, 1])
-    assert flips(first, second) == 2
-    assert missed(torch.tensor([1, 0, 0]).bool(), torch.tensor([1, 1, 0]).bool()) == 1
-    assert missed(torch.tensor([1, 1, 0]).bool(), torch.tensor([1, 0, 0]).bool()) == 0
+    assert flips(first, second).sum() == 2
+    assert missed(torch.tensor([1, 0, 0]).bool(), torch.tensor([1, 1, 0]).bool()).tolist() == [False, True, False]
+    assert not missed(torch.tensor([1, 1, 0]).bool(), torch.tensor([1, 0, 0]).bool()).any()
+
+
+def test_groups_of_images_are_those_of_a_text_that_enough_of_them_have() -> None:
+    texts, of = ("b", "a", "", "a", "b", "a", "c"), torch.tensor([1, 1, 1, 1, 1, 0, 1]).bool()
+    found = by_text(texts, of, fewest=2)
+    assert {name: group.nonzero().flatten().tolist() for name, group in found.items()} == {"a": [1, 3], "b": [0, 4]}
+    assert list(by_text(texts, of, fewest=1)) == ["a", "b", "c"]

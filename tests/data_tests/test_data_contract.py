@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
-from unlearning.data import SOURCES, AnySource, Folder, MedMNIST, Npz, Source, SplitName, Synthetic
+from unlearning.data import SOURCES, AnySource, Folder, ImageTable, MedMNIST, Npz, Source, SplitName, Synthetic
 from unlearning.testing import SOURCE_CHECKS, name_of
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "medmnist"
@@ -47,11 +47,22 @@ def folder_source(tmp_path: Path) -> Source:
     return Folder(path=tmp_path / "own", size=8)
 
 
+def table_source(tmp_path: Path) -> Source:
+    random = np.random.default_rng(0)
+    rows = ["file,label,patient,site"]
+    for number in range(24):
+        Image.fromarray(random.integers(0, 256, (8, 8), dtype=np.uint8)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{('benign', 'malignant')[number % 2]},p{number // 2},{'AB'[number % 3 == 0]}")
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    return ImageTable(path=tmp_path / "own.csv", channels=1)
+
+
 INSTANCES = {
     "medmnist": medmnist_source,
     "synthetic": synthetic_source,
     "npz": npz_source,
     "folder": folder_source,
+    "table": table_source,
 }
 
 

@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 import torch
 
-from unlearning.data import DataError, RawData, Source, Split, SplitName, facts, load
+from unlearning.data import DataError, RawData, Source, Split, SplitName, column_hashes, facts, load
 
 
 def source_of(raw: RawData) -> Source:
@@ -164,3 +164,38 @@ def test_class_names_come_in_unicodes_composed_form_and_must_differ_in_it() -> N
     twice = RawData("toy", raw.task, (decomposed, composed), raw.splits, "test")
     with pytest.raises(DataError, match="toy: wanted a name of its own for each class"):
         load(source_of(twice))
+
+
+def with_column(name: str = "patient", **columns: tuple[str, ...]) -> Source:
+    """The toy data with a column in each split; images 0 and 100 stand in val."""
+    val = Split(torch.cat([images(1), images(2, 100)]), torch.tensor([0, 1, 0]))
+    splits = {"train": split_of(6), "val": val, "test": split_of(4, 200)}
+    return source_with(
+        **{split: Split(one.images_NCHW, one.labels_N, {name: columns[split]}) for split, one in splits.items()}
+    )
+
+
+def test_columns_go_with_their_images_when_some_are_dropped() -> None:
+    data = load(with_column(train=("a",) * 6, val=("a", "b", "c"), test=("d",) * 4))
+    assert data.val.columns == {"patient": ("b", "c")}
+    assert data.val.to(torch.device("cpu")).columns == data.val.columns
+
+
+def test_a_column_of_another_length_is_refused() -> None:
+    with pytest.raises(DataError, match="toy, test: wanted a text of column patient for each image, got 4 images, 3"):
+        load(with_column(train=("a",) * 6, val=("a", "b", "c"), test=("d",) * 3))
+
+
+def test_a_column_that_a_split_lacks_is_refused() -> None:
+    with pytest.raises(DataError, match=r"toy: wanted the same columns in all splits, got .*'test': \['site'\]"):
+        load(source_with(test=Split(images(4, 200), torch.arange(4) % 2, {"site": ("a", "b", "b", "c")})))
+
+
+def test_a_column_has_a_hash_of_its_own_which_its_texts_alone_decide() -> None:
+    first, again, other = (
+        load(with_column("site", train=("a",) * 6, val=("a", "b", "c"), test=tuple(site)))
+        for site in ("abca", "abca", "abcb")
+    )
+    assert first.content_hash == other.content_hash
+    assert column_hashes(first).keys() == {"site"}
+    assert column_hashes(first) == column_hashes(again) != column_hashes(other)

@@ -65,7 +65,7 @@ def test_the_tutorial_runs_from_start_to_end(scripts: Path, tmp_path: Path) -> N
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("LETHE_RESULTS", None)
     blocks = BLOCK.findall(TUTORIAL.read_text())
-    assert [language for language, _ in blocks].count("python") == 2
+    assert [language for language, _ in blocks].count("python") == 3
     assert TUTORIAL.read_text().count("```") == 2 * len(blocks)
     said = []
     for language, text in blocks:
@@ -74,6 +74,6 @@ def test_the_tutorial_runs_from_start_to_end(scripts: Path, tmp_path: Path) -> N
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         said.append(done.stdout)
     expected = ("trainings", "noise floor", "gap_closed", "seconds_unlearn", "8 trials written", "compacted")
-    for text in (*expected, "8 trials to run, about", "no problems"):
+    for text in (*expected, "8 trials to run, about", "no problems", "of 3 patients"):
         assert any(text in answer for answer in said), text
     assert {path.name for path in tmp_path.iterdir()} >= {"report.html", "tables", "trials.parquet", "leaderboard.tex"}

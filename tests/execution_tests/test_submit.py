@@ -12,6 +12,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 from forked_lethe import ForkedLethe
+from PIL import Image
 
 from lethe.execution import ray_settings
 from lethe.pipeline.progress import Progress
@@ -21,6 +22,7 @@ from lethe.storage.root import StorageRoot
 from lethe.study import StudyError, read_study
 from lethe.submit import pack
 from unlearning.data import load
+from unlearning.data.forget import select
 
 Lethe = Callable[..., ForkedLethe]
 LetheHere = Callable[..., tuple[int, str]]
@@ -251,6 +253,26 @@ def test_folders_and_medmnist_files_travel_too(
     assert missing.model_dump()["root"] is None
     assert bundle.results == "s3://bucket/lethe?region=eu-west-1"
     assert bundle.notes[-1] == "Results go to s3://bucket/lethe, with the head's own credentials."
+
+
+def test_a_table_travels_with_its_images_and_a_list_of_patients_with_its_study(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    for n in range(24):
+        path = tmp_path / "mine" / "scans" / f"{n}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(n).integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
+    rows = [f"scans/{n}.png;{n % 2};{('train', 'val', 'test')[n // 2 % 3]};p{n % 12}" for n in range(24)]
+    (tmp_path / "mine" / "images.csv").write_text("\n".join(["File;Label;Split;Patient", *rows]))
+    (tmp_path / "withdrawn.txt").write_text("p0\n")
+    data = {"source": "table", "path": "mine/images.csv", "channels": 1}
+    forget = {"kind": "where", "column": "patient", "values_file": "withdrawn.txt"}
+    bundle = pack(write_study(data=[data], forget=[forget]), [], None, tmp_path)
+    with ZipFile(bundle.archive) as archive:
+        archive.extractall(tmp_path / "there")
+    study = read_study(tmp_path / "there" / "study.yaml")
+    assert load(study.data[0]).content_hash == load(read_study(tmp_path / "tiny.yaml").data[0]).content_hash
+    assert select(study.forget[0], load(study.data[0]), 0).indices_F.tolist() == [0, 4]
 
 
 def test_settings_files_travel_too(write_study: WriteStudy, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from unlearning.data import DataError
 from unlearning.metrics import DivergedError
 
 PRIVATE = {
-    "_UnfitError",  # of one picture; `_images.py` turns it into a DataError
+    "UnfitError",  # of one picture; `_images.py` turns it into a DataError
     "_NoBucketError",  # an OSError of an object store; `StorageRoot` turns it into a StorageError
 }
 """Control flow inside a room, which no user sees."""

@@ -13,6 +13,7 @@ from unlearning.metrics import (
     Predictions,
     attack_accuracy,
     called_nonmember,
+    draw_matched,
     draw_members,
     membership_scores,
 )
@@ -136,6 +137,67 @@ def test_nonmembers_are_drawn_down_where_retain_is_smaller() -> None:
     assert members is retain
     assert len(fewer) == 30
     assert not torch.equal(fewer.logits_NK, nonmembers.logits_NK[:30])
+
+
+def of_classes(*counts: int) -> Predictions:
+    """A model's outputs for so many samples of each class, no two of them alike."""
+    labels_N = torch.cat([torch.full((count,), index) for index, count in enumerate(counts)])
+    return Predictions(torch.arange(3.0 * len(labels_N)).view(-1, 3), labels_N)
+
+
+def drawn(retain: Predictions, nonmembers: Predictions, forget: Predictions) -> tuple[Predictions, Predictions]:
+    return draw_matched(retain, nonmembers, forget, torch.Generator().manual_seed(7))
+
+
+def test_matched_sides_have_the_mix_of_classes_of_the_forget_set() -> None:
+    members, nonmembers = drawn(of_classes(30, 30, 90), of_classes(20, 40, 10), of_classes(0, 9, 3))
+    assert members.count_per_class() == nonmembers.count_per_class() == [0, 30, 10]
+    assert len(members.logits_NK.unique(dim=0)) == 40
+
+
+def test_members_of_a_class_that_is_forgotten_as_a_whole_come_from_the_retain_set_and_non_members_from_the_class() -> (
+    None
+):
+    retain = of_classes(50, 0, 0)
+    members, nonmembers = drawn(retain, of_classes(30, 40, 0), of_classes(0, 25, 0))
+    assert (members.count_per_class(), nonmembers.count_per_class()) == ([40, 0, 0], [0, 40, 0])
+    assert torch.isin(members.logits_NK, retain.logits_NK).all()
+
+
+def test_members_are_of_the_forgotten_classes_that_are_left() -> None:
+    members, nonmembers = drawn(of_classes(50, 0, 50), of_classes(30, 40, 30), of_classes(0, 20, 10))
+    assert members.count_per_class() == [0, 0, 50]
+    assert nonmembers.count_per_class()[0] == 0
+    assert nonmembers.count_per_class()[1] / nonmembers.count_per_class()[2] == pytest.approx(2, abs=0.5)
+
+
+def test_the_same_state_draws_the_same_matched_samples() -> None:
+    sides = of_classes(30, 30, 90), of_classes(20, 40, 10), of_classes(5, 9, 3)
+    assert all(
+        torch.equal(one.logits_NK, same.logits_NK) for one, same in zip(drawn(*sides), drawn(*sides), strict=True)
+    )
+
+
+def test_a_forgotten_class_without_non_members_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"no non-members of the classes \[1\], which D_f has images of"):
+        drawn(of_classes(5, 5, 5), of_classes(5, 0, 5), of_classes(0, 2, 1))
+
+
+def test_a_class_that_is_easier_than_the_others_is_no_sign_of_membership_of_its_images() -> None:
+    """Nobody was trained on anything: class 0 is recognised and class 1 not; half of class 1 is to be forgotten."""
+    random = torch.Generator().manual_seed(0)
+
+    def untrained(*counts: int) -> Predictions:
+        sample = of_classes(*counts)
+        logits_NK = torch.randn(len(sample), 3, generator=random)
+        logits_NK[sample.labels_N == 0, 0] += 4
+        return Predictions(logits_NK, sample.labels_N)
+
+    retain, nonmembers, forget = untrained(400, 100, 0), untrained(100, 400, 0), untrained(0, 100, 0)
+    plain, matched = draw_members(retain, nonmembers, random), draw_matched(retain, nonmembers, forget, random)
+    accuracies = [attack_accuracy(*sides, torch.Generator().manual_seed(1)) for sides in (plain, matched)]
+    assert accuracies[0] > 0.65
+    assert accuracies[1] == pytest.approx(0.5, abs=0.15)
 
 
 def test_unequal_numbers_of_members_and_nonmembers_are_refused() -> None:

@@ -1,6 +1,7 @@
 """Audits of a whole study: which models they require, what is planned for them, and their values among the measures."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,7 +14,7 @@ from torch import nn
 from lethe.artifacts import ArtifactStore, oracle
 from lethe.artifacts.context import MissingArtifactError, TrialContexts
 from lethe.execution.shared_data import SharedData
-from lethe.pipeline.audit import pool_seeds
+from lethe.pipeline.audit import audit_tasks, pool_seeds
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
@@ -22,6 +23,8 @@ from lethe.results import Store, query
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, Seeds, Study, StudyError, read_study
 from unlearning.audits import AUDITS, Audit, Evidence, Finding, ModelPool, Statistic
+from unlearning.audits._rmia import GRID
+from unlearning.data import PATIENT, SOURCES, RawData, Source, Synthetic
 from unlearning.metrics import METRICS, Metric, Value
 from unlearning.models import CNN, NETWORKS
 from unlearning.seeds import derive
@@ -74,7 +77,8 @@ def test_an_audit_is_planned_run_stored_and_compared_with_the_oracles(write_stud
     results = tmp_path / "results"
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 3}]))
     assert plan_of(study, results).audits == (
-        "audit rmia: reads 3 oracles of other training seeds; adds 1 trained model of further seeds (1 to make)",
+        "audit rmia: reads 3 oracles and 2 originals of other training seeds; adds 1 trained model of further seeds (1 "
+        "to make)",
     )
     assert run(study, results) == []
     after = plan_of(study, results)
@@ -86,15 +90,19 @@ def test_an_audit_is_planned_run_stored_and_compared_with_the_oracles(write_stud
         *(("original", seed) for seed in (0, 1, 2)),
     ]
 
-    measured = records("from measures where metric like 'rmia%' order by unit_id", results)
+    measured = records("from measures where metric = 'rmia_auc' order by unit_id", results)
     confirmed = records("from confirmations order by confirmation_id", results)
     assert [one["unit_id"] for one in measured] == [one["confirmation_id"] for one in confirmed]
     assert len(measured) == 3 + 2 + 2
     for one in measured:
-        assert (one["unit_kind"], one["metric"], one["version"]) == ("confirmation", "rmia_auc", 1)
+        assert (one["unit_kind"], one["metric"], one["version"]) == ("confirmation", "rmia_auc", 2)
         assert (one["split"], one["class_index"], one["n"]) == ("forget", None, 32 + 80)
         assert one["package"].startswith("lethe ")
         assert 0 <= one["low"] < one["value"] < one["high"] <= 1
+
+    tuned = records("select value, count(*) n from measures where metric = 'rmia_a' group by all", results)
+    assert sum(one["n"] for one in tuned) == len(measured)
+    assert all(one["value"] in GRID for one in tuned)
 
     summary = records("select row, seeds, mean, oracle_mean from metric_summary where metric = 'rmia_auc'", results)
     assert {(one["row"], one["seeds"]) for one in summary} == {("original", 2), ("oracle", 2), ("fine_tune", 2)}
@@ -167,9 +175,40 @@ def test_doses_are_trained_and_audited_as_rows_of_their_own_and_stand_in_no_tabl
     assert len(judged) == 2
 
 
+def test_swapped_labels_are_trained_on_forgotten_and_found_in_the_original(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    """The tiny original is trained until it knows its images by heart, those with a wrong label too."""
+    options = SHORT | {"training": {"epochs": 15, "batch_size": 16, "lr": 0.1}}
+    requests = [{"kind": "confusion", "classes": [0, 1], "fraction": 0.4}, {"kind": "random", "fraction": 0.2}]
+    study = read_study(write_study(**options, forget=requests, audits=[{"name": "confusion"}]))
+    plan = plan_of(study, tmp_path)
+    assert plan.audits == (
+        "audit confusion: reads no other model; adds no training; finds nothing for forget random 20 %, which plants "
+        "no labels",
+    )
+    assert any("are labelled" in line for line in plan.requests)
+    assert len({data.content_hash for data in plan.shared}) == len(plan.datasets) + 1
+    assert run(study, tmp_path) == []
+    assert plan_of(study, tmp_path).complete
+    found = records("from metric_summary where metric like 'confusion%'", tmp_path)
+    assert {one["forget"] for one in found} == {"confusion of 0 and 1, 40 %"}
+    mean = {(one["row"], one["metric"], one["split"]): one["mean"] for one in found}
+    assert len(mean) == 3 * 3
+    assert mean["original", "confusion_forget", "forget"] > mean["oracle", "confusion_forget", "forget"] + 0.4
+    errors = records("select row, avg(ua) as ua from confirmed where forget ^@ 'confusion' group by 1", tmp_path)
+    ua = {one["row"]: one["ua"] for one in errors}
+    assert ua["original"] < 0.3 < 0.7 < ua["oracle"]
+    asked = "select confirmation_id from confirmations where forget_kind = 'confusion'"
+    labels = records(f"select distinct label from predictions where confirmation_id in ({asked})", tmp_path)
+    assert {one["label"] for one in labels} == {0, 1}
+
+
 def test_models_of_the_studys_own_seeds_cost_no_training(write_study: WriteStudy, tmp_path: Path) -> None:
     study = read_study(write_study(**SHORT, audits=[{"name": "rmia", "references": 2}]))
-    assert plan_of(study, tmp_path).audits == ("audit rmia: reads 2 oracles of other training seeds; adds no training",)
+    assert plan_of(study, tmp_path).audits == (
+        "audit rmia: reads 2 oracles and 2 originals of other training seeds; adds no training",
+    )
     assert {needed.seed for needed in plan_of(study, tmp_path).needed} == {0, 1, 2}
 
 
@@ -183,19 +222,19 @@ def test_a_worker_reads_the_logits_of_a_pool_model_once_and_keeps_a_bounded_numb
     for weights in tmp_path.glob("artifacts/trained_model/*/weights-*"):
         weights.write_bytes(b"not read")
     contexts = TrialContexts(artifacts, SharedData(plan.datasets), Resources())
-    first = contexts.evaluation_of(oracle(scenario, 1))
-    assert contexts.evaluation_of(oracle(scenario, 1)) is first
+    first = contexts.evaluation_of(oracle(scenario, 1), 0)
+    assert contexts.evaluation_of(oracle(scenario, 1), 0) is first
     stored = artifacts.load(oracle(scenario, 1).key, {"logits"})
     assert stored is not None
     assert torch.equal(first.predictions["test"].logits_NK, stored.files["logits"]["test"])
-    assert torch.equal(first.forget_F, scenario.forget.indices_F)
+    assert torch.equal(first.forget_F, scenario.selected.indices_F)
     monkeypatch.setattr("lethe.artifacts.context.KEPT_MODELS", 1)
-    contexts.evaluation_of(oracle(scenario, 2))
-    assert contexts.evaluation_of(oracle(scenario, 1)) is not first
+    contexts.evaluation_of(oracle(scenario, 2), 0)
+    assert contexts.evaluation_of(oracle(scenario, 1), 0) is not first
     for logits in tmp_path.glob("artifacts/trained_model/*/logits-*"):
         logits.write_bytes(b"torn")
     with pytest.raises(MissingArtifactError, match=r"It was moved to .*/quarantine/"):
-        contexts.evaluation_of(oracle(scenario, 2))
+        contexts.evaluation_of(oracle(scenario, 2), 0)
 
 
 class Confidence(Audit):
@@ -230,7 +269,7 @@ def test_an_audit_that_a_program_adds_gets_its_pool_of_originals(
     study = read_study(write_study(**SHORT, audits=[{"name": "confidence", "originals": 3}, {"name": "rmia"}]))
     of_originals, of_oracles = plan_of(study, tmp_path).audits
     assert of_originals.startswith("audit confidence: reads 3 originals of other training seeds; adds 1 trained model ")
-    assert of_oracles.startswith("audit rmia: reads 4 oracles of other training seeds; adds 2 trained models ")
+    assert of_oracles.startswith("audit rmia: reads 4 oracles and 2 originals of other training seeds; adds 2 ")
     assert run(study, tmp_path) == []
     kinds = records("select kind, list(training_seed order by training_seed) s from artifacts group by 1", tmp_path)
     assert {one["kind"]: one["s"] for one in kinds} == {"original": [0, 1, 2, 3], "oracle": [0, 1, 2, 3, 4]}
@@ -239,6 +278,49 @@ def test_an_audit_that_a_program_adds_gets_its_pool_of_originals(
         {"metric": "confidence_loss", "version": 4, "package": None, "n": 7},
         {"metric": "confidence_of_one", "version": 4, "package": None, "n": 3 * 7},
     ]
+
+
+def test_with_halves_per_seed_each_model_forgets_its_own_and_pools_of_originals_have_seen_it(
+    write_study: WriteStudy, tmp_path: Path, add_part: AddPart
+) -> None:
+    """Models of one epoch: what is checked is who is trained on what, and looked at by whom."""
+    add_part(AUDITS, Confidence)
+    request = {"kind": "random", "fraction": 0.3, "control": True, "halves": "per_seed"}
+    seeds = {"tuning": [0], "reporting": [1, 2, 3, 4]}
+    audits = [{"name": "confidence", "originals": 1}, {"name": "epsilon", "references": 2, "guesses": 20}]
+    study = read_study(write_study(**SHORT | {"seeds": seeds}, forget=[request], audits=audits))
+    plan = plan_of(study, tmp_path)
+    assert plan.audits == (
+        "audit confidence: reads 1 original of other training seeds; adds 5 trained models of further seeds and lots "
+        "(5 to make)",
+        "audit epsilon: reads 2 oracles of other training seeds; adds no training",
+    )
+    assert ": 96 of 160 train images are candidates, by class: " in plan.requests[0]
+    assert run(study, tmp_path) == []
+    assert plan_of(study, tmp_path).complete
+    scenario = plan.method_searches[0].scenario
+    trained = records("select kind, count(*) n, list(distinct images_trained) i from artifacts group by 1", tmp_path)
+    assert {one["kind"]: (one["n"], one["i"]) for one in trained} == {"original": (10, [112]), "oracle": (5, [64])}
+
+    said = "select training_seed, split, list(distinct image order by image) i from predictions group by all"
+    images = {(one["training_seed"], one["split"]): one["i"] for one in records(said, tmp_path)}
+    for seed in (0, 1, 2, 3, 4):
+        parts = scenario.partition(seed)
+        assert images[seed, "forget"] == parts.forgotten.indices_M.tolist()
+        assert images[seed, "control"] == parts.control.indices_M.tolist()
+    attacked = records("from halves", tmp_path)
+    assert [(one["row"], one["models"], one["images"]) for one in attacked] == [
+        ("original", 4, 96),
+        ("oracle", 4, 96),
+        ("fine_tune", 4, 96),
+    ]
+    assert attacked[1]["lira_auc_oracles"] == 0.5
+
+    contexts = TrialContexts(ArtifactStore(StorageRoot.at(tmp_path)), SharedData(plan.datasets), Resources())
+    [pool_model] = [read.model(scenario) for read in audit_tasks(plan.study, 2)[0].reads]
+    assert pool_model.seed == 0
+    assert torch.equal(pool_model.subset.indices_M, scenario.partition(2).everything.indices_M)
+    assert torch.equal(contexts.evaluation_of(pool_model, 2).forget_F, scenario.partition(2).forget.indices_F)
 
 
 class Failing(Confidence):
@@ -299,7 +381,7 @@ def test_a_pool_model_that_cannot_be_made_is_a_problem_and_ends_no_run(
         ),
         ([{}], f"audits.0.name: is needed; the {THE_AUDITS}"),
         ([{"name": "rmia"}, {"name": "rmia", "a": 1.0}], "audits: named twice: rmia"),
-        ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, a"),
+        ([{"name": "rmia", "rmia": 1}], "audits.0.rmia: no such option here; valid are name, references, targets, a"),
     ],
 )
 def test_what_is_wrong_with_an_audit_is_said_with_its_key(
@@ -352,7 +434,7 @@ def test_the_clinical_block_costs_no_training_and_compares_each_row_with_the_ora
         {"row": "original", "any": True, "alone": False},
     ]
     page = render_page(StorageRoot.at(results), None).html
-    assert "<h5>The critical classes, at the operating point of the original: pattern 1, pattern 2</h5>" in page
+    assert ">The critical classes, at the operating point of the original: pattern 1, pattern 2</h3>" in page
 
 
 def test_critical_classes_that_the_data_lacks_are_refused_by_the_plan_all_at_once(
@@ -367,6 +449,49 @@ def test_critical_classes_that_the_data_lacks_are_refused_by_the_plan_all_at_onc
     assert ": critical: no class 4, 'mole'; the classes are 0 (pattern 0), 1 (pattern 1), 2 (pattern 2)" in of_three
     assert of_three.startswith("  audits: clinical: ")
     assert ": critical: no class 'mole'; the classes are 0 " in of_five
+
+
+class Sited(Source):
+    version: ClassVar[int] = 1
+    source: Literal["sited"] = "sited"
+    sites: int = 2
+
+    def read(self) -> RawData:
+        raw = Synthetic(train=160, val=80, test=80, size=12, classes=3).read()
+        splits = {name: replace(split, columns=self._columns(len(split))) for name, split in raw.splits.items()}
+        return replace(raw, splits=splits)
+
+    def _columns(self, count: int) -> dict[str, tuple[str, ...]]:
+        return {
+            PATIENT: tuple(f"p{index // 4}" for index in range(count)),
+            "site": tuple(f"s{index % self.sites}" for index in range(count)),
+        }
+
+
+def test_a_model_is_confirmed_again_where_a_column_has_changed_that_an_audit_reads(
+    write_study: WriteStudy, tmp_path: Path, add_part: AddPart
+) -> None:
+    add_part(SOURCES, Sited)
+
+    def confirmations(sites: int, audit: dict[str, Any]) -> set[str]:
+        study = read_study(write_study(**SHORT, data=[{"source": "sited", "sites": sites}], audits=[audit]))
+        return {one.confirmation_id for one in plan_of(study, tmp_path).unconfirmed}
+
+    plain, grouped = {"name": "clinical"}, {"name": "clinical", "group": "site"}
+    assert confirmations(2, plain) == confirmations(4, plain)
+    assert confirmations(2, grouped).isdisjoint(confirmations(4, grouped))
+    with pytest.raises(
+        StudyError, match=r"audits: clinical: .*: group: no column 'scanner'; the columns are patient, site"
+    ):
+        confirmations(2, {"name": "clinical", "group": "scanner"})
+
+
+def test_a_plan_names_the_audits_that_a_bundle_lacks_without_a_control_half(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    audits = plan_of(read_study(write_study(**SHORT, audits="quick")), tmp_path).audits
+    assert audits[-1] == "audits left out: control; no forget request keeps a control half (kind random, control: true)"
+    assert all(line.startswith("audit ") for line in audits[:-1])
 
 
 class Untitled(Confidence):

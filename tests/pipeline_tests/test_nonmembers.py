@@ -21,7 +21,7 @@ WriteStudy = Callable[..., Path]
 
 
 @pytest.fixture
-def study_from(write_study: WriteStudy, tmp_path: Path) -> Callable[[str], Path]:
+def study_from(write_study: WriteStudy, tmp_path: Path) -> Callable[..., Path]:
     """Writes a study of doing nothing, on images of its own, with non-members from a split."""
     arrays = {}
     for name, split in Synthetic(train=120, val=40, test=50, size=12, classes=3).read().splits.items():
@@ -29,9 +29,10 @@ def study_from(write_study: WriteStudy, tmp_path: Path) -> Callable[[str], Path]
         arrays[f"{name}_labels"] = split.labels_N.numpy()
     np.savez(tmp_path / "mine.npz", **arrays)
 
-    def write(nonmembers: str) -> Path:
+    def write(nonmembers: str, **options: Any) -> Path:
         data = {"source": "npz", "path": str(tmp_path / "mine.npz"), "nonmembers": nonmembers}
-        return write_study(data=[data], methods=[{"name": "nothing"}], training={"epochs": 1, "batch_size": 32})
+        training = {"epochs": 1, "batch_size": 32}
+        return write_study(data=[data], methods=[{"name": "nothing"}], training=training, **options)
 
     return write
 
@@ -42,7 +43,7 @@ def cells_of(path: Path) -> list[MethodSearch]:
 
 
 def test_nonmembers_change_the_names_of_confirmations_and_no_other_fingerprint(
-    study_from: Callable[[str], Path],
+    study_from: Callable[..., Path],
 ) -> None:
     [from_val], [from_test] = cells_of(study_from("val")), cells_of(study_from("test"))
     assert from_val.fingerprint == from_test.fingerprint
@@ -60,7 +61,7 @@ def test_nonmembers_change_the_names_of_confirmations_and_no_other_fingerprint(
 
 
 def test_a_study_whose_nonmembers_change_is_confirmed_anew_and_neither_trained_nor_searched_again(
-    study_from: Callable[[str], Path], tmp_path: Path
+    study_from: Callable[..., Path], tmp_path: Path
 ) -> None:
     def run(nonmembers: str) -> list[dict[str, Any]]:
         with Progress(Console(quiet=True)) as progress:
@@ -82,4 +83,23 @@ def test_a_study_whose_nonmembers_change_is_confirmed_anew_and_neither_trained_n
         ("val", "nothing", 2, 2),
         ("test", "original", 2, 2),
         ("val", "original", 2, 2),
+    ]
+
+
+def test_an_attack_on_the_forgotten_class_searches_and_confirms_anew_and_trains_nothing(
+    study_from: Callable[..., Path], tmp_path: Path
+) -> None:
+    forget = [{"kind": "class", "class_index": 1}]
+    for classes in ("all", "forgotten"):
+        study = read_study(study_from("test", forget=forget, attack_classes=classes))
+        with Progress(Console(quiet=True)) as progress:
+            StudyRun(study, StorageRoot.at(tmp_path / "results"), progress).run(local=True)
+    results = tmp_path / "results"
+    assert query("select count(*) n from artifacts", results).to_pylist() == [{"n": 2 * 3}]
+    trials = query("select attack_classes, count(*) n from trials group by 1 order by 1", results).to_pylist()
+    assert [(one["attack_classes"], one["n"]) for one in trials] == [("all", 1), ("forgotten", 1)]
+    counts = "select attack_classes, count(distinct scenario) s, count(*) n, count(mia) m from confirmations group by 1"
+    assert [tuple(one.values()) for one in query(f"{counts} order by 1", results).to_pylist()] == [
+        ("all", 1, 7, 7),
+        ("forgotten", 1, 7, 7),
     ]

@@ -12,8 +12,10 @@ from rich.console import Console
 from lethe.report import leaderboard, print_leaderboard
 from lethe.report._audits import audits_of
 from lethe.report._latex import write_latex
+from lethe.report._notes import CONTROL_AUDITS, notes_of
 from lethe.report.page import render_page
 from lethe.results import Store
+from unlearning.audits import AUDITS
 
 Record = Callable[..., None]
 
@@ -65,7 +67,17 @@ def test_the_terminal_names_what_a_violation_is_by(boards: Callable[[], Any]) ->
     said = capture.get()
     assert re.search(r"salun +violation +own_auc \(p < 0\.001\)", said)
     assert re.search(r"fine_tune +no violation detected *\n", said)
-    assert "Power and false alarms: own_auc 100 %, 0 of 4; own_p 100 %, 1 of 4." in " ".join(said.split())
+    assert re.search(r"own_auc +100 % +0 of 4 +own_p +100 % +1 of 4", said)
+    assert "- No audit held the forget set against a control half (control, epsilon): that takes" in said
+
+
+def test_a_table_with_a_control_half_misses_none_and_the_names_of_such_audits_are_all_that_there_are(
+    store: Store, audited: Record
+) -> None:
+    assert tuple(name for name, audit in AUDITS.items() if audit.needs_control) == CONTROL_AUDITS
+    audited("oracle", [0.50, 0.52, 0.49, 0.51], audit="control")
+    [board] = leaderboard(store.root)
+    assert not any("control half" in note for note in notes_of(board))
 
 
 def test_the_page_has_a_table_of_audits_and_a_study_without_has_none(
@@ -75,18 +87,20 @@ def test_the_page_has_a_table_of_audits_and_a_study_without_has_none(
         return render_page(store.root, study).html
 
     shown = page("s")
-    assert ">Audits</h5>" in shown
+    assert ">Audits</h3>" in shown
     assert shown.count('class="number violation"') == 3
+    assert 'salun<span class="judged violation">violation</span></th>' in shown
     confirm("salun", [0.0, 0.0, 0.0], study="plain", scenario="other")
-    assert ">Audits</h5>" not in page("plain")
+    assert ">Audits</h3>" not in page("plain")
 
 
 def test_the_latex_file_has_a_table_of_audits(store: Store, boards: Callable[[], Any], tmp_path: Path) -> None:
     [path] = write_latex(store.root, None, tmp_path / "tables")
     text = path.read_text()
     assert "-audits}" in text
-    assert r"\textbf{0.702 [$<$ 0.001]}" in text
-    assert r"Power on the originals &  & 100 \% & 100 \%" in text
+    assert r"salun & violation &  & own\_auc (p \textless{} 0.001) \\" in text
+    assert r"fine\_tune & no violation detected &  &  \\" in text
+    assert r"own\_p & 100 \% & 1 of 4 \\" in text
 
 
 def test_one_dose_is_no_range(store: Store, audited: Record) -> None:

@@ -571,6 +571,14 @@ def test_nonmembers_of_the_validation_split_are_named(store: Store, confirm: Con
     assert "validation split" not in " ".join(notes_of(other))
 
 
+def test_an_attack_on_forgotten_classes_is_named(store: Store, confirm: Confirm) -> None:
+    confirm("salun", (0.1, 0.1, 0.1), attack_classes="forgotten")
+    assert "MIA: members and non-members are drawn in the forget set's mix of classes" in notes(store)
+    confirm("salun", (0.1, 0.1, 0.1), study="other")
+    [other] = leaderboard(store.root, "other")
+    assert "mix of classes" not in " ".join(notes_of(other))
+
+
 NEAR = (0.010, 0.012, 0.011, 0.010, 0.012)
 LEVELS = {"salun": 0.0, "scrub": 0.001, "fine_tune": 0.10, "entropy_forgetting": 0.20}
 

@@ -6,6 +6,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lethe.report import write_latex
@@ -20,17 +21,24 @@ Measured = Callable[..., None]
 def measured(store: Store, make: Callable[..., Any]) -> Measured:
     """Records the statistics of a row, each a value a seed from 1 on, in the units that the fixture `confirm` names.
 
-    A statistic of a class is named with it, as in ``point_sensitivity 1``.
+    A statistic of a class is named with it, as in ``point_sensitivity 1``. A row's measures are recorded at once.
+
+    Args:
+        ends: of the interval over images, by statistic.
     """
 
-    def record(row: str, statistics: dict[str, list[float]], **changes: Any) -> None:
+    def record(
+        row: str, statistics: dict[str, list[float]], ends: dict[str, tuple[float, float]] | None = None, **changes: Any
+    ) -> None:
         for seed in (1, 2, 3):
             rows = []
             for name, values in statistics.items():
                 statistic, _, class_index = name.partition(" ")
                 unit = {"unit_id": f"{row}-q-{seed}", "training_seed": seed, "split": "test", "version": 1}
                 unit |= {"metric": f"clinical_{statistic}", "class_index": int(class_index) if class_index else None}
-                rows.append(make(MeasureRow, **unit | {"value": values[seed - 1]} | changes))
+                low, high = (ends or {}).get(name, (None, None))
+                unit |= {"value": values[seed - 1], "low": low, "high": high}
+                rows.append(make(MeasureRow, **unit | changes))
             store.append(rows)
 
     return record
@@ -77,6 +85,53 @@ def test_the_view_holds_both_intervals_and_the_difference_to_the_paired_oracle(s
     [oracle] = [one for one in rows if (one["row"], one["statistic"]) == ("oracle", "worst_class_sensitivity")]
     assert oracle["difference"] is None
     assert {one["class_index"] for one in rows if one["statistic"] == "point_sensitivity"} == {1}
+
+
+def test_the_total_interval_adds_the_variances_over_seeds_and_over_images(seen: Store) -> None:
+    """Of three seeds the standard error is sd / sqrt 3 and t 4.303; images reach from 0.1 to 0.95 on every seed."""
+    rows = load(seen.root, "clinical").to_pylist()
+    [salun] = [one for one in rows if (one["row"], one["statistic"]) == ("salun", "worst_class_sensitivity")]
+    of_seeds = 4.3027 * np.std([0.6, 0.61, 0.65], ddof=1) / 3**0.5
+    assert salun["high"] - salun["mean"] == pytest.approx(of_seeds, rel=1e-4)
+    assert salun["mean"] - salun["total_low"] == pytest.approx((of_seeds**2 + 0.52**2) ** 0.5, rel=1e-4)
+    assert salun["total_high"] - salun["mean"] == pytest.approx((of_seeds**2 + 0.33**2) ** 0.5, rel=1e-4)
+    [oracle] = [one for one in rows if (one["row"], one["statistic"]) == ("oracle", "worst_class_sensitivity")]
+    assert oracle["low"] is not None
+    assert oracle["total_low"] is oracle["total_high"] is None
+
+
+def test_models_of_a_dose_have_the_same_intervals(
+    seen: Store, confirm: Callable[..., None], measured: Measured
+) -> None:
+    confirm("dose", (0.0, 0.0, 0.0), role="dose")
+    measured("dose", {"auroc": [0.9, 0.9, 0.91]}, {"auroc": (0.85, 0.95)})
+    [dose] = [one for one in load(seen.root, "clinical").to_pylist() if one["row"] == "dose"]
+    assert (dose["image_low"], dose["image_high"]) == (pytest.approx(0.85), pytest.approx(0.95))
+    assert dose["total_low"] < dose["low"] < dose["mean"] < dose["high"] < dose["total_high"]
+
+
+def test_an_area_stands_beside_its_paired_difference_whose_interval_counts_images_too(
+    store: Store, confirm: Callable[..., None], measured: Measured
+) -> None:
+    """Over seeds alone the difference is clear of 0; with the images that happened to be tested it is not."""
+    for row in ("original", "oracle", "salun"):
+        confirm(row, (0.01, 0.02, 0.03))
+    measured("oracle", {"auroc": [0.9, 0.9, 0.9], "auroc 1": [0.9, 0.9, 0.9]})
+    areas, differences = [0.88, 0.88, 0.881], [-0.02, -0.02, -0.019]
+    measured(
+        "salun",
+        {"auroc": areas, "auroc 1": areas, "auroc_difference": differences, "auroc_difference 1": differences},
+        {"auroc_difference": (-0.05, 0.01), "auroc_difference 1": (-0.021, -0.018)},
+    )
+    clinic = clinics_of(Results(store.root))["s", "q"]
+    [table], [by_class] = clinic.tables, clinic.by_class
+    [oracle], [of_all] = (line.cells for line in table.lines)
+    assert (of_all.text, of_all.difference, of_all.excludes_zero) == ("88.0", "-2.0", False)
+    assert of_all.beside == "-2.0 [-5.0, +1.0]"
+    assert oracle.beside == ""
+    assert (by_class.shown.statistic, by_class.heads) == ("auroc", ("class 1",))
+    assert by_class.lines[1].cells[0].beside == "-2.0 [-2.2, -1.7]"
+    assert by_class.lines[1].cells[0].excludes_zero
 
 
 def test_only_statistics_that_some_row_has_are_columns_and_intervals_say_what_excludes_zero(seen: Store) -> None:

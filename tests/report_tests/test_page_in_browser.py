@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ PATIENCE_S = 30.0
 CANVASES = "return document.querySelectorAll('.canvas').length"
 DRAWN = "return document.querySelectorAll('.canvas.js-plotly-plot').length"
 UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
+UA = 5
+"""The column of the leaderboard, counted from 1."""
+
 WITHOUT_TRACE = """
 return [...document.querySelectorAll('.canvas')]
     .filter(canvas => !canvas.querySelector('.trace path, .trace use, .point path, .bars path'))
@@ -101,7 +105,7 @@ def column(browser: webdriver.Chrome, number: int) -> list[str]:
 def test_the_page_fetches_nothing_tells_no_errors_and_draws_every_figure(browser: webdriver.Chrome, path: Path) -> None:
     show(browser, path, width=1280)
     draw_all(browser)
-    assert browser.execute_script(CANVASES) == 2 * (4 + 4 + 2 * 4 + 1) + 1
+    assert browser.execute_script(CANVASES) == 2 * (2 + 4 + 4 + 2 * 4 + 1) + 1
     assert browser.execute_script(WITHOUT_TRACE) == []
     assert fetched(browser) == {path.as_uri()}
     assert browser.get_log("browser") == []
@@ -125,17 +129,17 @@ def test_the_page_never_scrolls_sideways(browser: webdriver.Chrome, path: Path, 
 
 def test_a_header_sorts_by_number_up_down_and_back_by_keyboard_too(browser: webdriver.Chrome, path: Path) -> None:
     show(browser, path, width=1280)
-    before = column(browser, 2)
-    header = browser.find_elements(By.CSS_SELECTOR, "article table.sortable thead th")[1]
+    before = column(browser, UA)
+    header = browser.find_elements(By.CSS_SELECTOR, "article table.sortable thead th")[UA - 1]
     header.find_element(By.TAG_NAME, "button").click()
     assert header.get_attribute("aria-sort") == "ascending"
-    assert column(browser, 2) == sorted(before, key=float)
+    assert column(browser, UA) == sorted(before, key=float)
     header.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
     assert header.get_attribute("aria-sort") == "descending"
-    assert column(browser, 2) == sorted(before, key=float, reverse=True)
+    assert column(browser, UA) == sorted(before, key=float, reverse=True)
     header.find_element(By.TAG_NAME, "button").send_keys(Keys.SPACE)
     assert header.get_attribute("aria-sort") == "none"
-    assert column(browser, 2) == before
+    assert column(browser, UA) == before
 
 
 def test_rows_without_a_number_sort_last_both_ways(browser: webdriver.Chrome, path: Path) -> None:
@@ -200,3 +204,94 @@ def test_paper_gets_every_figure_and_every_fold_and_the_screen_its_own_back(
     assert paper["background"] == "rgb(251, 251, 249)"
     assert browser.execute_script("return document.querySelectorAll('details:not([open])').length") == folded > 0
     assert browser.get_log("browser") == []
+
+
+POOR_CONTRAST = """
+const channels = text => text.match(/[\\d.]+/g).map(Number);
+const over = (top, below) => {
+    const share = top.length > 3 ? top[3] : 1;
+    return [0, 1, 2].map(at => share * top[at] + (1 - share) * below[at]);
+};
+const behind = element => element
+    ? over(channels(getComputedStyle(element).backgroundColor), behind(element.parentElement)) : [255, 255, 255];
+const luminance = colour => colour
+    .map(value => value / 255).map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, value, at) => sum + [0.2126, 0.7152, 0.0722][at] * value, 0);
+return [...document.querySelectorAll("main *:not(script):not(svg *)")]
+    .filter(element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+    .filter(element => element.checkVisibility() && !element.closest(".hidden"))
+    .map(element => {
+        const background = behind(element);
+        const ink = over(channels(getComputedStyle(element).color), background);
+        const [dark, light] = [luminance(ink), luminance(background)].sort((a, b) => a - b);
+        return [(light + 0.05) / (dark + 0.05), element.textContent.trim().slice(0, 40)];
+    })
+    .filter(([ratio]) => ratio < 4.5);
+"""
+"""JavaScript: texts whose contrast is below the 4.5 of WCAG 2.2, success criterion 1.4.3."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_what_is_behind_it(browser: webdriver.Chrome, path: Path, scheme: str) -> None:
+    show(browser, path, width=1280, scheme=scheme)
+    browser.execute_script(UNFOLD)
+    assert browser.execute_script(POOR_CONTRAST) == []
+    browser.execute_script("document.querySelector('.headline').style.color = 'rgb(120, 120, 120)'")
+    assert len(browser.execute_script(POOR_CONTRAST)) == 1
+
+
+def test_a_phone_shows_the_gap_beside_the_row_and_the_answer_on_its_first_screen(
+    browser: webdriver.Chrome, path: Path
+) -> None:
+    show(browser, path, width=390)
+    table = browser.find_element(By.CSS_SELECTOR, "article table.sortable")
+    assert [cell.text for cell in table.find_elements(By.TAG_NAME, "th")[:2]] == ["row", "gap [95 %]"]
+    for cell in table.find_elements(By.CSS_SELECTOR, "tbody td.gap:nth-child(2)"):
+        assert cell.text
+        assert cell.rect["x"] + cell.rect["width"] <= 390
+    headline = browser.find_element(By.CSS_SELECTOR, ".headline")
+    assert headline.rect["y"] + headline.rect["height"] <= 900
+
+
+def test_what_is_wider_than_the_screen_is_reached_by_keyboard(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=390)
+    wide = "return [...document.querySelectorAll('.scroll')].find(one => one.scrollWidth > one.clientWidth)"
+    region = browser.execute_script(wide)
+    region.send_keys(Keys.ARROW_RIGHT)
+    assert browser.execute_script("return document.activeElement === arguments[0]", region)
+    scrolled = "return arguments[0].scrollLeft"
+    deadline = time.monotonic() + PATIENCE_S
+    while not browser.execute_script(scrolled, region):
+        assert time.monotonic() < deadline, "the arrow did not scroll"
+        time.sleep(0.05)
+    assert region.accessible_name
+
+
+def test_tables_have_headers_and_headings_skip_no_level(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    assert browser.execute_script("return document.querySelectorAll('th:not([scope])').length") == 0
+    assert browser.execute_script("return [...document.querySelectorAll('table')].every(one => one.tHead)")
+    levels = browser.execute_script(
+        "return [...document.querySelectorAll('h1, h2, h3, h4')].map(one => +one.tagName[1])"
+    )
+    assert levels[0] == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+
+
+def test_paper_cuts_no_table(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    browser.execute_script("""
+        const [cell] = document.querySelectorAll("article table.sortable tbody td");
+        cell.textContent = "a wide cell ".repeat(20);
+        window.cut = null;
+        addEventListener("beforeprint", () => {
+            window.cut = [...document.querySelectorAll(".scroll")]
+                .filter(one => one.firstElementChild.getBoundingClientRect().width > one.clientWidth + 1).length;
+        });
+    """)
+    screen = browser.execute_script("return document.querySelectorAll('.scroll > table[style]').length")
+    browser.execute_cdp_cmd("Page.printToPDF", {})
+    assert browser.execute_script("return window.cut") == 0
+    assert (
+        browser.execute_script("return document.querySelectorAll('.scroll > table[style*=zoom]').length") == screen == 0
+    )

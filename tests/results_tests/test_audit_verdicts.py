@@ -123,6 +123,35 @@ def test_oracles_that_are_all_alike_do_not_detect_one_image_more(store: Store, a
     assert found["salun"]["detected"] == 1.0
 
 
+def test_differences_that_are_all_alike_prove_nothing_where_the_number_of_images_is_not_known(
+    store: Store, audited: Record
+) -> None:
+    """An audit of a plug-in need not say how many images it looked at: without, a step may be of any size."""
+    audited("oracle", [0.5, 0.5, 0.5, 0.5], test="mean", n=None)
+    audited("original", [0.9, 0.9, 0.9, 0.9], test="mean", n=None)
+    audited("salun", [0.7, 0.7, 0.7, 0.7], test="mean", n=None)
+    audited("fine_tune", [0.5, 0.5, 0.5, 0.5], test="mean", n=None)
+    found = verdicts(store)
+    assert {row: one["verdict"] for row, one in found.items()} == {
+        "original": "inconclusive",
+        "oracle": "reference",
+        "salun": "inconclusive",
+        "fine_tune": "inconclusive",
+    }
+    assert (found["salun"]["p"], found["salun"]["dose"], found["salun"]["power"]) == (None, None, None)
+    assert (found["fine_tune"]["p"], found["fine_tune"]["false_positive_rate"]) == (1.0, 0.0)
+    [dose] = query("select dose from metric_summary where row = 'salun' and metric = 'own_auc'", store.root).to_pylist()
+    assert dose == {"dose": None}
+
+
+def test_the_dose_of_a_verdict_is_that_of_the_summary(store: Store, audited: Record) -> None:
+    audited("oracle", [0.5, 0.5, 0.5, 0.5], test="mean", n=100)
+    audited("original", [0.9, 0.9, 0.9, 0.9], test="mean", n=100)
+    audited("salun", [0.7, 0.7, 0.7, 0.8], test="mean", n=100)
+    [dose] = query("select dose from metric_summary where row = 'salun' and metric = 'own_auc'", store.root).to_pylist()
+    assert verdicts(store)["salun"]["dose"] == dose["dose"] == pytest.approx(0.225 / 0.4)
+
+
 def test_an_audit_whose_p_value_cannot_become_small_enough_is_inconclusive(store: Store, audited: Record) -> None:
     """It detects each original, but among five statistics of a row its smallest p-value is no violation."""
     further = [{"metric": f"own_{name}", "test": "p-value", "values": [0.5] * 3} for name in "abcd"]

@@ -13,7 +13,7 @@ import yaml
 import lethe
 import unlearning
 from lethe.artifacts import oracle, original, saliency
-from lethe.study import MethodSearch, StudyError, expand, parse_study, scenarios_of
+from lethe.study import MethodSearch, StudyError, expand, parse_study, planted_data, scenarios_of
 from unlearning import metrics
 from unlearning.data import DataError, Synthetic, load
 from unlearning.data.augment import CropAndFlip
@@ -242,7 +242,7 @@ def test_a_new_cell_changes_neither_fingerprints_nor_draws_nor_seeds_of_the_othe
     assert len(grown) > len(method_searches)
     for method_search in method_searches:
         scenario, same = method_search.scenario, grown[method_search.fingerprint].scenario
-        assert torch.equal(scenario.forget.indices_F, same.forget.indices_F)
+        assert torch.equal(scenario.selected.indices_F, same.selected.indices_F)
         for seed in (0, 2):
             assert scenario.training_seed(seed) == same.training_seed(seed)
             assert scenario.unlearning_seed(seed) == same.unlearning_seed(seed)
@@ -251,21 +251,47 @@ def test_a_new_cell_changes_neither_fingerprints_nor_draws_nor_seeds_of_the_othe
 def test_a_control_half_is_kept_out_of_originals_and_oracles_alike_and_names_scenario_and_models() -> None:
     [plain, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2}]))
     [scenario, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2, "control": True}]))
-    parts = [scenario.forgotten, scenario.retained, scenario.control]
-    assert [len(part) for part in parts] == [len(plain.forgotten), len(plain.retained) - len(parts[0]), len(parts[0])]
-    assert torch.equal(scenario.everything.indices_M, scenario.control.rest.indices_M)
-    assert torch.equal(original(scenario, 0).subset.indices_M, scenario.everything.indices_M)
+    of_scenario = scenario.partition(0)
+    parts = [of_scenario.forgotten, scenario.retained, of_scenario.control]
+    assert [len(part) for part in parts] == [
+        len(plain.partition(0).forgotten),
+        len(plain.retained) - len(parts[0]),
+        len(parts[0]),
+    ]
+    assert torch.equal(of_scenario.everything.indices_M, of_scenario.control.rest.indices_M)
+    assert torch.equal(original(scenario, 0).subset.indices_M, of_scenario.everything.indices_M)
     assert torch.equal(oracle(scenario, 0).subset.indices_M, scenario.retained.indices_M)
-    for of_scenario in (lambda one: one.fingerprint, lambda one: one.stream, lambda one: original(one, 0)):
-        assert of_scenario(scenario) != of_scenario(plain)
+    for name_of in (lambda one: one.fingerprint, lambda one: one.stream, lambda one: original(one, 0)):
+        assert name_of(scenario) != name_of(plain)
     [written_out, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2, "control": False}]))
     assert written_out.fingerprint == plain.fingerprint
 
 
+def test_with_halves_per_seed_originals_and_what_is_made_of_them_differ_by_seed_and_oracles_serve_all() -> None:
+    shared_request = {"kind": "random", "fraction": 0.2, "control": True}
+    [shared, *_] = scenarios_of(cells_of(forget=[shared_request]))
+    [scenario, *_] = scenarios_of(cells_of(forget=[{**shared_request, "halves": "per_seed"}]))
+    first, second = scenario.partition(0), scenario.partition(1)
+    assert scenario.partition(0) is first
+    assert first.forgotten.hash != second.forgotten.hash
+    assert first.candidates.hash == second.candidates.hash == shared.partition(0).candidates.hash
+    assert shared.partition(0) is shared.partition(1)
+    for seed in (0, 1):
+        assert oracle(scenario, seed) == oracle(shared, seed)
+        assert torch.equal(original(scenario, seed).subset.indices_M, scenario.partition(seed).everything.indices_M)
+        assert saliency(scenario, seed).subset is scenario.partition(seed).forgotten
+        dose = set(scenario.dosed(seed, 0.5).indices_M.tolist()) - set(scenario.retained.indices_M.tolist())
+        assert dose < set(scenario.partition(seed).forgotten.indices_M.tolist())
+    for name_of in (lambda one: one.fingerprint, lambda one: one.stream, lambda one: one.forget_hash):
+        assert name_of(scenario) != name_of(shared)
+    [written_out, *_] = scenarios_of(cells_of(forget=[{**shared_request, "halves": "shared"}]))
+    assert written_out.fingerprint == shared.fingerprint
+
+
 def test_a_dose_is_the_retain_set_with_whole_groups_of_the_forget_set_and_a_larger_one_holds_it() -> None:
     [scenario, *_] = scenarios_of(cells_of(forget=[{"kind": "random", "fraction": 0.2}]))
-    doses = [set(scenario.dosed(share).indices_M.tolist()) for share in (0.1, 0.25, 0.5)]
-    retained, forgotten = (set(one.indices_M.tolist()) for one in (scenario.retained, scenario.forgotten))
+    doses = [set(scenario.dosed(0, share).indices_M.tolist()) for share in (0.1, 0.25, 0.5)]
+    retained, forgotten = (set(one.indices_M.tolist()) for one in (scenario.retained, scenario.partition(0).forgotten))
     assert retained < doses[0] < doses[1] < doses[2] < retained | forgotten
     assert [len(dose - retained) for dose in doses] == [round(share * len(forgotten)) for share in (0.1, 0.25, 0.5)]
 
@@ -279,6 +305,48 @@ def test_doses_of_no_image_of_all_and_of_the_same_images_are_refused() -> None:
         cells_of(forget=many, doses=[0.25, 0.251])
     with pytest.raises(StudyError, match=r"doses: wanted each share once, got 0\.5, 0\.5"):
         cells_of(forget=few, doses=[0.5, 0.5])
+
+
+def test_another_attack_is_another_scenario_with_the_same_models_and_the_same_draws() -> None:
+    [plain, *_], [by_class, *_] = cells_of(), cells_of(attack_classes="forgotten")
+    assert by_class.fingerprint != plain.fingerprint
+    assert by_class.scenario.fingerprint != plain.scenario.fingerprint
+    assert by_class.stream == plain.stream
+    assert original(by_class.scenario, 0) == original(plain.scenario, 0)
+    assert oracle(by_class.scenario, 0) == oracle(plain.scenario, 0)
+    [written_out, *_] = cells_of(attack_classes="all")
+    assert written_out.fingerprint == plain.fingerprint
+
+
+def test_an_attack_by_class_without_non_members_of_a_forgotten_class_is_refused() -> None:
+    sparse = {"source": "synthetic", "train": 200, "val": 3, "test": 60, "size": 8, "classes": 6}
+    with pytest.raises(
+        DataError, match=r"attack_classes: forgotten: .*got none of .* in val; wanted all, or a request"
+    ):
+        cells_of(data=[sparse], forget=[{"kind": "random", "fraction": 0.5}], attack_classes="forgotten")
+
+
+CONFUSION = {"kind": "confusion", "classes": [0, 1], "fraction": 0.5}
+
+
+def test_a_request_that_plants_labels_has_data_of_its_own_and_leaves_other_requests_alone() -> None:
+    requests = [{"kind": "random", "fraction": 0.1}, CONFUSION]
+    study = parse_study(content(forget=requests), "study.yaml")
+    datasets = {source: load(source) for source in study.data}
+    plain, confused = (scenarios_of(expand(study, datasets))[index] for index in (0, 1))
+    [planted] = planted_data(study, datasets)
+    assert confused.data_hash == planted.content_hash != plain.data_hash
+    assert planted.planted is not None
+    assert torch.equal(planted.train.labels_N[confused.forget.indices_F], 1 - planted.planted.labels_F)
+    [alone, *_] = scenarios_of(cells_of(forget=requests[:1]))
+    assert alone.fingerprint == plain.fingerprint
+    assert original(confused, 0) != original(plain, 0)
+
+
+def test_an_audit_of_what_no_request_plants_is_refused() -> None:
+    with pytest.raises(DataError, match=r"audits: confusion: looks for labels .*kind: confusion, .* got random 20 %"):
+        cells_of(forget=[{"kind": "random", "fraction": 0.2}], audits=[{"name": "confusion"}])
+    assert cells_of(forget=[CONFUSION], audits=[{"name": "confusion"}])
 
 
 def test_an_audit_of_a_control_half_that_no_request_keeps_is_refused() -> None:
@@ -301,9 +369,10 @@ def test_forget_requests_share_the_original_and_have_an_oracle_each(method_searc
 
 
 def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> None:
-    (by_class,) = scenarios_of(cells_of(forget=[{"kind": "class", "class_index": 2}], augmentations=["none"]))
+    of_class = {"kind": "class", "class_index": 2, "fraction": 0.5}
+    (by_class,) = scenarios_of(cells_of(forget=[of_class], augmentations=["none"]))
     listed = tmp_path / "forget.txt"
-    listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
+    listed.write_text("\n".join(map(str, by_class.selected.indices_F.tolist())), encoding="utf-8")
     (by_list,) = scenarios_of(cells_of(forget=[{"kind": "indices", "file": str(listed)}], augmentations=["none"]))
     assert oracle(by_list, 0) == oracle(by_class, 0)
 
@@ -311,10 +380,12 @@ def test_requests_that_name_the_same_images_share_the_oracle(tmp_path: Path) -> 
 def test_a_list_that_names_the_images_of_another_request_is_refused(
     method_searches: list[MethodSearch], tmp_path: Path
 ) -> None:
-    by_class, listed = scenarios_of(method_searches)[1], tmp_path / "forget.txt"
-    listed.write_text("\n".join(map(str, by_class.forget.indices_F.tolist())), encoding="utf-8")
-    with pytest.raises(DataError, match=r"by two names: .*forget class 2; .*forget indices forget\.txt: .*; keep one"):
-        cells_of(forget=[content()["forget"][1], {"kind": "indices", "file": str(listed)}])
+    by_chance, listed = scenarios_of(method_searches)[0], tmp_path / "forget.txt"
+    listed.write_text("\n".join(map(str, by_chance.selected.indices_F.tolist())), encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"by two names: .*forget random 10 %; .*forget indices forget\.txt: .*; keep one"
+    ):
+        cells_of(forget=[content()["forget"][0], {"kind": "indices", "file": str(listed)}])
 
 
 def test_the_same_images_as_two_data_sets_are_refused() -> None:

@@ -468,7 +468,10 @@ def test_a_name_that_leaves_no_room_for_those_of_its_files_is_refused(tmp_path: 
         ({"network": {"name": "resnet19"}}, "network.name: unknown network 'resnet19'; did you mean resnet18?"),
         ({"network": "cnn"}, "network: wanted a mapping of options, got 'cnn'"),
         ({"data": [{"size": 64}]}, "data.0.source: is needed"),
-        ({"forget": [{"kind": "randm"}]}, "forget.0.kind: wanted one of 'random', 'class', 'indices', got 'randm'"),
+        (
+            {"forget": [{"kind": "randm"}]},
+            "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', got 'randm'",
+        ),
         ({"search": 4}, "search: wanted a mapping of options, got 4"),
         ({"seeds": {"tuning": 0}}, "seeds.tuning: wanted a list, as in [1, 2], got 0"),
         ({"seeds": {"reporting": [1]}}, "seeds.reporting: wanted at least 2 entries, got 1"),
@@ -501,7 +504,8 @@ def test_what_is_wrong_is_told_without_the_words_of_pydantic(options: dict[str, 
         ({"training": {"precision": "fp16"}}, "training.precision: wanted 'float32', 'bfloat16' or 'auto', got 'fp16'"),
         (
             {"forget": [{"kind": "clas"}]},
-            "forget.0.kind: wanted one of 'random', 'class', 'indices', got 'clas'; d",
+            "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', got "
+            "'clas'; d",
         ),
         ({"data": [{"source": "medmnist", "name": "bloodmist"}]}, "data.0.name: unknown MedMNIST set 'bloodmist' (did"),
         ({"margin": 2.0}, "margin: wanted a number below 1, got 2.0"),
@@ -556,11 +560,24 @@ def test_paths_in_a_file_count_from_its_folder_and_those_of_overrides_from_the_w
         {"source": "npz", "path": "/data/a.npz"},
         {"source": "npz", "path": "~/b.npz"},
         {"source": "medmnist", "name": "bloodmnist", "root": "../sets"},
+        {"source": "table", "path": "images.csv", "cache": "kept"},
     ]
-    file = written(folder, yaml.safe_dump(content(data=sources, forget=[{"kind": "indices", "file": "withdrawn.csv"}])))
+    asked = [
+        {"kind": "indices", "file": "withdrawn.csv"},
+        {"kind": "where", "column": "file", "values_file": "files.txt"},
+    ]
+    file = written(folder, yaml.safe_dump(content(data=sources, forget=asked)))
     study = read_study(file)
-    assert data_of(study) == [folder / "scans", Path("/data/a.npz"), Path.home() / "b.npz", folder / "../sets"]
+    assert data_of(study) == [
+        folder / "scans",
+        Path("/data/a.npz"),
+        Path.home() / "b.npz",
+        folder / "../sets",
+        folder / "images.csv",
+    ]
+    assert study.data[4].cache == folder / "kept"  # type: ignore[union-attr]
     assert study.forget[0].file == folder / "withdrawn.csv"  # type: ignore[union-attr]
+    assert study.forget[1].values_file == folder / "files.txt"  # type: ignore[union-attr]
     monkeypatch.chdir(tmp_path)
     assert read_study(Path("studies/study.yaml")).data[0].path == Path("studies/scans")  # type: ignore[union-attr]
     changed = read_study(file, ["data.0.path=mine", "results=there"])

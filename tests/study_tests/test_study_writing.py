@@ -56,8 +56,9 @@ def test_metrics_and_audits_are_written_only_where_there_are_any(write_study: Ca
     text = write_study_text(read_study(write_study()))
     assert "metrics:" not in text
     assert "audits:" not in text
+    assert "attack_classes:" not in text
     audited = write_study_text(read_study(write_study(audits=[{"name": "rmia"}])))
-    assert "audits:\n- name: rmia\n  references: 4\n  a: 0.3\n" in audited
+    assert "audits:\n- name: rmia\n  references: 4\n  targets: 2\n  a: null\n" in audited
 
 
 def test_a_class_by_its_position_is_written_as_before_it_could_have_a_name(write_study: Callable[..., Path]) -> None:

@@ -101,6 +101,19 @@ def test_a_class_without_forget_images_has_no_measure_of_its_own(data: ImageData
         assert values[2].value == pytest.approx(overall(measures)[metric])
 
 
+def test_an_attack_on_forgotten_classes_has_non_members_of_these_alone_in_search_and_report(data: ImageData) -> None:
+    forget = select(WholeClass(class_index=2), data, seed=0)
+    everything = logits(data, "train", "val", "test")
+    by_class, plain = (Evaluator(data, forget, 0, classes) for classes in ("forgotten", "all"))
+    members, nonmembers = by_class.evaluation(everything).attack_sides()
+    assert nonmembers.labels_N.unique().tolist() == [2]
+    assert len(members) == len(nonmembers) == int((data.test.labels_N == 2).sum())
+    assert sorted(members.labels_N.unique().tolist()) == [0, 1]
+    own, other = (one.measure(everything)[0] for one in (by_class, plain))
+    assert (own.ua, own.ra, own.va) == (other.ua, other.ra, other.va)
+    assert own.mia != other.mia
+
+
 def test_the_same_seed_attacks_with_the_same_members(data: ImageData) -> None:
     everything = logits(data, "train", "val", "test")
     first, second = (measures_of(evaluator(data, 3).evaluation(everything), BUILT_IN) for _ in range(2))

@@ -71,7 +71,7 @@ def ours() -> Outcome:
     for _ in range(TRAINING_EPOCHS):
         training.advance()
     original = {name: value.clone() for name, value in model.state_dict().items()}
-    forget_F = scenario.forget.indices_F
+    forget_F = scenario.partition(SEED).forget.indices_F
     scores = saliency_scores(model, images_NCHW[forget_F], labels_N[forget_F])
     forget_N = torch.zeros(len(labels_N), dtype=torch.bool).index_fill_(0, forget_F, True)
     engine = Engine(
@@ -146,7 +146,7 @@ def plain(layout: torch.memory_format = torch.contiguous_format) -> Outcome:
     model.load_state_dict(ours().original)
     model.eval()
     optimizer.zero_grad()
-    forget_F = scenario.forget.indices_F
+    forget_F = scenario.partition(SEED).forget.indices_F
     cross_entropy(model(scaled(images_NCHW[forget_F])), labels_N[forget_F]).backward()
     scores = [cast(Tensor, parameter.grad).abs() for parameter in model.parameters()]
     flat = torch.cat([score.flatten() for score in scores])
@@ -206,6 +206,6 @@ def test_the_unlearned_model_is_the_same() -> None:
 
 def test_what_is_measured_of_it_is_the_same() -> None:
     scenario, data = quickstart()
-    evaluator = Evaluator(data, scenario.forget, scenario.unlearning_seed(SEED))
+    evaluator = Evaluator(data, scenario.partition(SEED).forget, scenario.unlearning_seed(SEED))
     mine, theirs = (asdict(evaluator.measure(outcome.logits)[0]) for outcome in (ours(), plain()))
     assert mine == pytest.approx(theirs, abs=0.02)

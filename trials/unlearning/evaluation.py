@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unlearning.data import ImageData, SplitName
 from unlearning.data.forget import ForgetSet
-from unlearning.metrics import BUILT_IN, SEARCH_METRICS, Evaluation, Predictions
+from unlearning.metrics import BUILT_IN, SEARCH_METRICS, AttackClasses, Evaluation, Predictions
 from unlearning.trial import Logits
 
 
@@ -28,11 +28,13 @@ class Evaluator:
 
     Attributes:
         seed: of the draw of members; a model and its oracle are attacked with the same ones.
+        attack_classes: of which classes the attack's members and non-members are.
     """
 
     data: ImageData
     forget: ForgetSet
     seed: int
+    attack_classes: AttackClasses = "all"
 
     def measure(self, logits: Logits) -> tuple[Measures, float]:
         """Measure what a search uses, on train and val; return the measures and the seconds that the attack took."""
@@ -53,8 +55,10 @@ class Evaluator:
             retain_R=self.forget.retain_R,
             control_C=self.forget.control_C,
             unit_N=self.data.duplicate_of_N,
+            columns={"train": self.data.train.columns, "val": self.data.val.columns, "test": self.data.test.columns},
             nonmembers=nonmembers,
             seed=self.seed,
+            attack_classes=self.attack_classes,
         )
 
     @cached_property

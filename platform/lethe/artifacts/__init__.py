@@ -25,7 +25,6 @@ from lethe.artifacts.kinds import (
     oracle,
     original,
     saliency,
-    trained_models,
 )
 
 __all__ = [
@@ -59,5 +58,4 @@ __all__ = [
     "oracle",
     "original",
     "saliency",
-    "trained_models",
 ]

@@ -10,9 +10,15 @@ from lethe.study import MethodSearch, Scenario
 
 REQUIRED: Final[dict[str, Callable[[Scenario, int], ArtifactRecipe]]] = {
     "saliency": saliency,
-    "fisher_forget": lambda scenario, seed: FisherInformation(original(scenario, seed), scenario.forgotten),
-    "fisher_train": lambda scenario, seed: FisherInformation(original(scenario, seed), scenario.everything),
-    "adversarial": lambda scenario, seed: AdversarialImages(original(scenario, seed), scenario.forgotten),
+    "fisher_forget": lambda scenario, seed: FisherInformation(
+        original(scenario, seed), scenario.partition(seed).forgotten
+    ),
+    "fisher_train": lambda scenario, seed: FisherInformation(
+        original(scenario, seed), scenario.partition(seed).everything
+    ),
+    "adversarial": lambda scenario, seed: AdversarialImages(
+        original(scenario, seed), scenario.partition(seed).forgotten
+    ),
     "earlier_weights": lambda scenario, seed: EarlierWeights(original(scenario, seed)),
 }
 """The recipe of each name in `unlearning.requirements`, for a scenario and a training seed."""

@@ -30,7 +30,7 @@ from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
 from lethe.results.provenance import Provenance
 from lethe.storage.root import StorageError
-from lethe.study import Resources, Scenario
+from lethe.study import Partition, Resources, Scenario
 from unlearning.audits import AuditNetwork
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
@@ -84,7 +84,7 @@ class TrialContext:
     @cached_property
     def evaluator(self) -> Evaluator:
         """What the models of this trial context are measured on."""
-        return Evaluator(self.data, self.scenario.forget, self.scenario.unlearning_seed(self.seed))
+        return evaluator_of(self.scenario, self.scenario.partition(self.seed), self.seed, self.data)
 
     @cached_property
     def original(self) -> Measures:
@@ -175,7 +175,7 @@ class TrialContexts:
         self.device = claim_device(resources)
         self._contexts: OrderedDict[tuple[str, int], TrialContext] = OrderedDict()
         self._images: OrderedDict[str, dict[SplitName, Tensor]] = OrderedDict()
-        self._models: OrderedDict[tuple[str, ArtifactKey], Evaluation] = OrderedDict()
+        self._models: OrderedDict[tuple[str, str, ArtifactKey], Evaluation] = OrderedDict()
 
     @property
     def provenance(self) -> Provenance:
@@ -197,20 +197,24 @@ class TrialContexts:
         self._contexts.move_to_end(name)
         return self._contexts[name]
 
-    def evaluation_of(self, model: TrainedModel) -> Evaluation:
+    def evaluation_of(self, model: TrainedModel, audited: int) -> Evaluation:
         """Return a trained model, evaluated on the images of its scenario; only its logits are read.
+
+        Args:
+            audited: the training seed whose forget set counts; the model's own may be another.
 
         Raises:
             MissingArtifactError: as `trial_context`.
         """
         scenario = model.scenario
-        name = (scenario.fingerprint, model.key)
+        parts = scenario.partition(audited)
+        name = (scenario.fingerprint, parts.forgotten.hash, model.key)
         if name not in self._models:
             while len(self._models) >= KEPT_MODELS:
                 self._models.popitem(last=False)
-            data, seed = self._shared_data[scenario.data_hash], scenario.unlearning_seed(model.seed)
-            logits = logits_of(self._load(model, frozenset({"logits"})))
-            self._models[name] = Evaluator(data, scenario.forget, seed).evaluation(logits)
+            data = self._shared_data[scenario.data_hash]
+            evaluator = evaluator_of(scenario, parts, model.seed, data)
+            self._models[name] = evaluator.evaluation(logits_of(self._load(model, frozenset({"logits"}))))
         self._models.move_to_end(name)
         return self._models[name]
 
@@ -255,7 +259,7 @@ class TrialContexts:
                     augmentation=AUGMENTATIONS[scenario.augmentation],
                     precision=scenario.recipe.precision,
                 ),
-                task=_task_of(scenario, data),
+                task=_task_of(scenario.partition(seed), data),
                 held_out=HeldOut(images["val"], data.val.labels_N),
             ),
             weights={name: value.to(self.device) for name, value in trained.files["weights"].items()},
@@ -298,9 +302,14 @@ class TrialContexts:
         return self._images[name]
 
 
-def _task_of(scenario: Scenario, data: ImageData) -> ForgetTask:
-    control_N = scenario.control.mask if len(scenario.control) else None
-    return ForgetTask(data.train.labels_N, scenario.forgotten.mask, data.classes, control_N)
+def _task_of(parts: Partition, data: ImageData) -> ForgetTask:
+    control_N = parts.control.mask if len(parts.control) else None
+    return ForgetTask(data.train.labels_N, parts.forgotten.mask, data.classes, control_N)
+
+
+def evaluator_of(scenario: Scenario, parts: Partition, seed: int, data: ImageData) -> Evaluator:
+    """Return what the models of a training seed are measured on, by the parts of train of that seed or of another."""
+    return Evaluator(data, parts.forget, scenario.unlearning_seed(seed), scenario.attack_classes)
 
 
 def logits_of(model: Artifact) -> Logits:

@@ -142,6 +142,8 @@ def _values(schema: dict[str, Any]) -> str:
         return " or ".join(map(_values, schema["anyOf"]))
     if "const" in schema or "enum" in schema:
         return ", ".join(_written(value) for value in schema.get("enum", [schema.get("const")]))
+    if "prefixItems" in schema:
+        return f"list of {', '.join(map(_values, schema['prefixItems']))}"
     if schema.get("type") == "array":
         return f"list, each {_values(schema['items'])}"
     bounds = " ".join(f"{word} {schema[key]:g}" for key, word in _BOUNDS.items() if key in schema)

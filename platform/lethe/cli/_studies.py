@@ -15,7 +15,7 @@ DataName = Annotated[
     typer.Option(
         "--data",
         metavar="NAME",
-        help="The images: synthetic, folder, npz, or a MedMNIST set such as bloodmnist.",
+        help="The images: synthetic, folder, table, npz, or a MedMNIST set such as bloodmnist.",
     ),
 ]
 

@@ -28,7 +28,7 @@ def start_node() -> Any:
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
-    class Head(Node):
+    class Head(Node):  # type: ignore[misc] # untyped
         def start_api_server(self, **options: Any) -> None:
             """Start none."""
             self._webui_url = ""

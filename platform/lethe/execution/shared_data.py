@@ -40,9 +40,10 @@ class SharedData:
 
 @dataclass(frozen=True)
 class _Packed:
-    """An ``ImageData`` taken apart into arrays and facts."""
+    """An ``ImageData`` taken apart into arrays, the columns of each split, and facts."""
 
     arrays: Mapping[str, np.ndarray[Any, Any]]
+    columns: Mapping[SplitName, Mapping[str, tuple[str, ...]]]
     facts: Mapping[str, Any]
 
     @classmethod
@@ -52,13 +53,14 @@ class _Packed:
         for name in get_args(SplitName):
             split: Split = getattr(data, name)
             arrays |= {f"{name}/images": split.images_NCHW.numpy(), f"{name}/labels": split.labels_N.numpy()}
-        fields = ("name", "task", "class_names", "dropped", "nonmembers", "content_hash", "notes")
-        return cls(arrays, {field: getattr(data, field) for field in fields})
+        fields = ("name", "task", "class_names", "dropped", "nonmembers", "content_hash", "notes", "planted")
+        columns = {name: getattr(data, name).columns for name in get_args(SplitName)}
+        return cls(arrays, columns, {field: getattr(data, field) for field in fields})
 
     def open(self) -> ImageData:
         """Put the data set together again; nothing is copied, and nobody writes to it."""
         train, val, test = (
-            Split(_tensor(self.arrays[f"{name}/images"]), _tensor(self.arrays[f"{name}/labels"]))
+            Split(_tensor(self.arrays[f"{name}/images"]), _tensor(self.arrays[f"{name}/labels"]), self.columns[name])
             for name in get_args(SplitName)
         )
         return ImageData(

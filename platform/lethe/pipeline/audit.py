@@ -4,14 +4,14 @@ A pool of models never holds one of the audited model's own training seed, so th
 well. It takes the study's other seeds first, whose models exist anyway.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 from itertools import chain, count, islice
 from typing import Final
 
-from lethe.artifacts import ArtifactKey, Needed, TrainedModel, trained_models
+from lethe.artifacts import ArtifactKey, Needed, TrainedModel, oracle, original
 from lethe.artifacts.context import TrialContext
-from lethe.study import Scenario, Seeds, Study
+from lethe.study import Scenario, Seeds, Study, applies, left_out
 from unlearning.audits import Audit, AuditNetwork, ModelPool, Networks, PoolSubset, audit_measures
 from unlearning.metrics import Evaluation, Measure
 
@@ -20,28 +20,52 @@ _NAMES: Final[Mapping[PoolSubset, str]] = {"train": "original", "retain": "oracl
 
 
 @dataclass(frozen=True)
+class Read:
+    """An artifact that a confirmation reads.
+
+    Attributes:
+        name: 'original', 'oracle', the row of a dose, or the name of a requirement.
+        seed: its training seed.
+        lot: the training seed whose forget set an original was trained on; other than its own in pools of audits.
+    """
+
+    name: str
+    seed: int
+    lot: int
+
+    def model(self, scenario: Scenario) -> TrainedModel:
+        """Return the recipe of an original or an oracle."""
+        subset = scenario.retained if self.name == "oracle" else scenario.partition(self.lot).everything
+        return TrainedModel(scenario, subset, self.seed)
+
+
+@dataclass(frozen=True)
 class AuditTask:
     """An audit of the models of one training seed, as a worker gets it.
 
     Attributes:
+        audited: that seed.
         seeds: the training seeds that each pool takes its models from, in order.
+        columns: the hashes of the columns of the data that it reads, by name.
     """
 
     audit: Audit
+    audited: int
     seeds: tuple[int, ...]
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> dict[str, object]:
         """What determines the values, as JSON values."""
         pools = {name: {"subset": pool.subset, "seeds": self._seeds(pool)} for name, pool in self.audit.pools.items()}
-        return {"options": self.audit.model_dump(mode="json"), "version": self.audit.version, "pools": pools}
+        columns = {"columns": dict(self.columns)} if self.columns else {}
+        return {"options": self.audit.model_dump(mode="json"), "version": self.audit.version, "pools": pools, **columns}
 
     @property
-    def reads(self) -> Iterator[tuple[str, int]]:
-        """Name the models that the audit reads: 'original' or 'oracle', and of which training seed."""
+    def reads(self) -> Iterator[Read]:
+        """Name the models that the audit reads: oracles, and originals that have seen the audited model's D_f."""
         for pool in self.audit.pools.values():
-            for seed in self._seeds(pool):
-                yield _NAMES[pool.subset], seed
+            yield from self._reads(pool)
 
     def measures(
         self,
@@ -63,7 +87,7 @@ class AuditTask:
             AuditError, ValueError: as `audit_measures`.
         """
         models = {
-            name: _models(trial_context.scenario, pool.subset, self._seeds(pool))
+            name: [read.model(trial_context.scenario) for read in self._reads(pool)]
             for name, pool in self.audit.pools.items()
         }
         return audit_measures(
@@ -72,16 +96,24 @@ class AuditTask:
             {name: tuple(map(evaluation_of, members)) for name, members in models.items()},
             original=trial_context.original_evaluation,
             class_names=trial_context.data.class_names,
+            planted=trial_context.data.planted,
             networks=replace(networks, pools={name: tuple(map(network_of, one)) for name, one in models.items()}),
         )
+
+    def _reads(self, pool: ModelPool) -> Iterator[Read]:
+        return (Read(_NAMES[pool.subset], seed, self.audited) for seed in self._seeds(pool))
 
     def _seeds(self, pool: ModelPool) -> list[int]:
         return list(self.seeds[: pool.models])
 
 
-def audit_tasks(study: Study, audited: int) -> tuple[AuditTask, ...]:
-    """Return the audits of the models of a training seed."""
-    return tuple(_task(study, audit, audited) for audit in study.audits)
+def audit_tasks(study: Study, scenario: Scenario, audited: int) -> tuple[AuditTask, ...]:
+    """Return the audits of the models of a scenario and a training seed."""
+    known = scenario.column_hashes
+    return tuple(
+        replace(_task(study, audit, audited), columns={name: known[name] for name in audit.columns if name in known})
+        for audit in study.audits
+    )
 
 
 def pool_seeds(seeds: Seeds, audited: int, models: int) -> tuple[int, ...]:
@@ -91,41 +123,56 @@ def pool_seeds(seeds: Seeds, audited: int, models: int) -> tuple[int, ...]:
         audited: the training seed of the audited model.
         models: how many are wanted.
     """
-    known = (*seeds.tuning, *seeds.reporting)
-    others = (seed for seed in known if seed != audited)
-    return tuple(islice(chain(others, count(max(known) + 1)), models))
+    others = (seed for seed in seeds.known if seed != audited)
+    return tuple(islice(chain(others, count(max(seeds.known) + 1)), models))
 
 
 def additions(study: Study, needed: Iterable[Needed], missing: Iterable[Needed]) -> tuple[str, ...]:
-    """Describe what each audit adds to the models that a study trains, a sentence each.
+    """Describe what each audit adds to the models that a study trains, and what a bundle lacks, a sentence each.
 
     Args:
         needed: the artifacts of the study, with those of its audits.
         missing: those of them that are still to be made.
     """
-    known, absent = {*study.seeds.tuning, *study.seeds.reporting}, {one.recipe.key for one in missing}
-    further = [one for one in needed if one.seed not in known]
-    return tuple(_addition(study, audit, further, absent) for audit in study.audits)
+    needed, absent = list(needed), {one.recipe.key for one in missing}
+    scenarios = {one.scenario.fingerprint: one.scenario for one in needed}.values()
+    own = {
+        make(scenario, seed).key for scenario in scenarios for seed in study.seeds.known for make in (original, oracle)
+    }
+    further = {one.recipe.key: one for one in needed if one.recipe.key not in own}
+    lines = [_addition(study, audit, scenarios, further, absent) for audit in study.audits]
+    if lacking := left_out(study.audits):
+        names = ", ".join(audit.name for audit in lacking)
+        lines.append(f"audits left out: {names}; no forget request keeps a control half (kind random, control: true)")
+    return tuple(lines)
 
 
-def _addition(study: Study, audit: Audit, further: Iterable[Needed], absent: Set[ArtifactKey]) -> str:
-    tasks = [_task(study, audit, seed) for seed in (*study.seeds.tuning, *study.seeds.reporting)]
-    read = {read for task in tasks for read in task.reads}
-    own = [one for one in further if (one.label, one.seed) in read]
-    left = sum(one.recipe.key in absent for one in own)
+def _addition(
+    study: Study,
+    audit: Audit,
+    scenarios: Collection[Scenario],
+    further: Mapping[ArtifactKey, Needed],
+    absent: Set[ArtifactKey],
+) -> str:
+    reads = {read for seed in study.seeds.known for read in _task(study, audit, seed).reads}
+    read = {one.model(scenario).key for scenario in scenarios for one in reads}
+    own = read & further.keys()
+    of = "further seeds" if all(further[key].seed not in study.seeds.known for key in own) else "further seeds and lots"
+    left = len(own & absent)
     pools = [_counted(pool.models, _NAMES[pool.subset]) for pool in audit.pools.values()]
     reading = f"reads {' and '.join(pools)} of other training seeds" if pools else "reads no other model"
-    adds = f"{_counted(len(own), 'trained model')} of further seeds ({left} to make)" if own else "no training"
+    adds = f"{_counted(len(own), 'trained model')} of {of} ({left} to make)" if own else "no training"
     trains = f"; trains each model {_counted(audit.training_epochs, 'epoch')} further" if audit.training_epochs else ""
     return f"audit {audit.name}: {reading}; adds {adds}{trains}{_where(study, audit)}"
 
 
 def _where(study: Study, audit: Audit) -> str:
     """Name the requests that an audit finds nothing for; empty where there are none."""
-    without = [request.label for request in study.forget if not request.has_control]
-    if not (audit.needs_control and without):
+    without = [request.label for request in study.forget if not applies(audit, request)]
+    if not without:
         return ""
-    return f"; finds nothing for forget {', '.join(without)}, which keeps no control half"
+    lacks = "keeps no control half" if audit.needs_control else f"plants no {audit.needs_planted}"
+    return f"; finds nothing for forget {', '.join(without)}, which {lacks}"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -134,8 +181,4 @@ def _counted(count: int, noun: str) -> str:
 
 def _task(study: Study, audit: Audit, audited: int) -> AuditTask:
     most = max((pool.models for pool in audit.pools.values()), default=0)
-    return AuditTask(audit, pool_seeds(study.seeds, audited, most))
-
-
-def _models(scenario: Scenario, subset: PoolSubset, seeds: list[int]) -> list[TrainedModel]:
-    return trained_models(scenario, scenario.everything if subset == "train" else scenario.retained, seeds)
+    return AuditTask(audit, audited, pool_seeds(study.seeds, audited, most))

@@ -161,7 +161,7 @@ def _needs(method_search: MethodSearch, seeds: Sequence[int]) -> set[ArtifactKey
 
 
 def _artifact_row(study: str, needed: Needed, manifest: Manifest, uri: str) -> ArtifactRow:
-    columns = scenario_columns(study, needed.scenario)
+    columns = scenario_columns(study, needed.scenario, needed.seed)
     if needed.label == "original":
         columns |= {name: None for name in columns if name == "scenario" or name.startswith("forget")}
     return ArtifactRow(

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+from torch import Tensor
+
 from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, TrainedModel, dosed, in_order, oracle, original
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
-from lethe.pipeline.audit import AuditTask, audit_tasks
+from lethe.pipeline.audit import AuditTask, Read, audit_tasks
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
@@ -104,15 +106,15 @@ class Confirmation:
         return f"{self.study}-{self.scenario.fingerprint[:8]}-{setting[:8]}-{self.seed}"
 
     @property
-    def reads(self) -> Iterator[tuple[str, int]]:
+    def reads(self) -> Iterator[Read]:
         """Name what confirming the row reads: 'original', 'oracle' or a requirement, and of which training seed."""
         for seed in (self.seed, *self.others):
-            yield "original", seed
-            yield "oracle", seed
+            yield Read("original", seed, seed)
+            yield Read("oracle", seed, seed)
         if self.dose is not None:
-            yield self.row, self.seed
+            yield Read(self.row, self.seed, self.seed)
         for name in self.method.needs if self.method else ():
-            yield name, self.seed
+            yield Read(name, self.seed, self.seed)
         for task in self.audits:
             yield from task.reads
 
@@ -227,16 +229,15 @@ def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[Tria
 
 def needed_by(wanted: Sequence[Confirmation]) -> list[Needed]:
     """List the artifacts that confirmations read, and what these require, each once and after what it requires."""
-    asked = {(one.scenario.fingerprint, *read): one.scenario for one in wanted for read in one.reads}
-    models: dict[str, Callable[[Scenario, int], ArtifactRecipe]] = {"original": original, "oracle": oracle}
-    models |= {one.row: partial(dosed, share=one.dose) for one in wanted if one.dose is not None}
-    recipes = {**REQUIRED, **models}
+    asked = {(one.scenario.fingerprint, read): one.scenario for one in wanted for read in one.reads}
+    own: dict[str, Callable[[Scenario, int], ArtifactRecipe]] = dict(REQUIRED)
+    own |= {one.row: partial(dosed, share=one.dose) for one in wanted if one.dose is not None}
     found: dict[ArtifactRecipe, Needed] = {}
-    for (_, name, seed), scenario in asked.items():
-        asked_for = recipes[name](scenario, seed)
+    for (_, read), scenario in asked.items():
+        asked_for = own[read.name](scenario, read.seed) if read.name in own else read.model(scenario)
         for recipe in in_order([asked_for]):
-            label = name if name in models and recipe == asked_for else recipe.kind
-            found.setdefault(recipe, Needed(recipe, label, scenario, seed))
+            label = recipe.kind if read.name in REQUIRED or recipe != asked_for else read.name
+            found.setdefault(recipe, Needed(recipe, label, scenario, read.seed))
     return list(found.values())
 
 
@@ -253,7 +254,7 @@ def _tuning_oracle(method_search: MethodSearch, seed: int) -> Confirmation:
         study.seeds.reporting,
         role="tuning",
         metrics=study.further_metrics,
-        audits=audit_tasks(study, seed),
+        audits=audit_tasks(study, method_search.scenario, seed),
     )
 
 
@@ -261,7 +262,8 @@ def _rows_on(
     method_search: MethodSearch, seed: int, others: tuple[int, ...], choice: Choice | None
 ) -> list[Confirmation]:
     study, scenario = method_search.study, method_search.scenario
-    row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audit_tasks(study, seed))
+    audits = audit_tasks(study, scenario, seed)
+    row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audits)
     rows = [
         row_of("original", seed, Nothing(), None, None, ()),
         row_of("oracle", seed, None, None, None, others),
@@ -316,12 +318,13 @@ class Confirmer:
             further = {metric.name: metric for metric in confirmation.metrics}
             measures += measures_of(evaluation, {**BUILT_IN, **further})
             networks = self._networks(confirmation, trial_context)
+            evaluation_of = partial(self._contexts.evaluation_of, audited=confirmation.seed)
             network_of = partial(self._network_of, trial_context)
             for task in confirmation.audits:
                 yield
-                measures += task.measures(evaluation, trial_context, networks, self._contexts.evaluation_of, network_of)
+                measures += task.measures(evaluation, trial_context, networks, evaluation_of, network_of)
         row = ConfirmationRow(
-            **scenario_columns(confirmation.study, confirmation.scenario),
+            **scenario_columns(confirmation.study, confirmation.scenario, confirmation.seed),
             **confirmation.setting,
             **confirmation.tuning,
             **asdict(self._contexts.provenance),
@@ -337,6 +340,7 @@ class Confirmer:
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
             kept_epoch=epochs[-1].kept if epochs else None,
             mia_nonmembers=trial_context.data.nonmembers,
+            attack_classes=confirmation.scenario.attack_classes,
             original=original(confirmation.scenario, confirmation.seed).fingerprint,
             oracle=oracle(confirmation.scenario, confirmation.seed).fingerprint,
             seconds_total=stopwatch.seconds,
@@ -381,28 +385,42 @@ class Confirmer:
 
 
 def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
-    """Build the rows of what a model predicts for each image of the forget set."""
-    forget_F, names = trial_context.scenario.forget.indices_F, trial_context.data.class_names
-    labels_F = trial_context.data.train.labels_N[forget_F]
-    probabilities_FK = logits["train"][forget_F].softmax(1)
-    confidence_F = probabilities_FK.gather(1, labels_F[:, None]).squeeze(1)
-    columns = [forget_F, labels_F, probabilities_FK.argmax(1), confidence_F]
+    """Build the rows of what a model predicts for each image of the forget set, and of the control half."""
+    forget = trial_context.scenario.partition(row.training_seed).forget
     return [
-        PredictionRow(
+        *_predictions_of("forget", forget.indices_F, row, trial_context, logits),
+        *_predictions_of("control", forget.control_C, row, trial_context, logits),
+    ]
+
+
+def _predictions_of(
+    split: Literal["forget", "control"],
+    indices_M: Tensor,
+    row: ConfirmationRow,
+    trial_context: TrialContext,
+    logits: Logits,
+) -> Iterator[PredictionRow]:
+    data = trial_context.data
+    names, labels_M = data.class_names, data.train.labels_N[indices_M]
+    probabilities_MK = logits["train"][indices_M].softmax(1)
+    confidence_M = probabilities_MK.gather(1, labels_M[:, None]).squeeze(1)
+    columns = [indices_M, data.duplicate_of_N[indices_M], labels_M, probabilities_MK.argmax(1), confidence_M]
+    for image, unit, label, predicted, confidence in zip(*(column.tolist() for column in columns), strict=True):
+        yield PredictionRow(
             study=row.study,
             scenario=row.scenario,
             confirmation_id=row.confirmation_id,
             row=row.row,
             training_seed=row.training_seed,
+            split=split,
             image=image,
+            unit=unit,
             label=label,
             label_name=names[label],
             predicted=predicted,
             predicted_name=names[predicted],
             confidence=confidence,
         )
-        for image, label, predicted, confidence in zip(*(column.tolist() for column in columns), strict=True)
-    ]
 
 
 def _of_oracle(oracle: Evaluation) -> dict[str, Any]:

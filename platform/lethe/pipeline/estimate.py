@@ -112,21 +112,24 @@ def _resources_of_trials(plan: Plan, store: Store, node_types: Sequence[NodeType
 
 
 def _training_images(plan: Plan) -> float:
-    images = fmean(len(method_search.scenario.everything) for method_search in plan.method_searches)
-    return images * plan.study.training.epochs
+    return _images_per_epoch(plan) * plan.study.training.epochs
 
 
 def _trial_images(plan: Plan) -> float:
     """Count the images of a trial; evaluating one costs about a third of training on it."""
-    per_epoch = fmean(len(method_search.scenario.everything) for method_search in plan.method_searches) * (1 + 1 / 3)
+    per_epoch = _images_per_epoch(plan) * (1 + 1 / 3)
     epochs = fmean(method_search.choice.longest for method_search in plan.method_searches)
     return per_epoch * epochs * len(plan.method_searches[0].rounds[0])
+
+
+def _images_per_epoch(plan: Plan) -> float:
+    return fmean(len(one.scenario.partition(one.rounds[0][0]).everything) for one in plan.method_searches)
 
 
 def _seconds_per_image(plan: Plan) -> float:
     """Train a few batches of the first scenario on this machine."""
     scenario: Scenario = plan.method_searches[0].scenario
-    data = next(data for data in plan.datasets if data.content_hash == scenario.data_hash)
+    data = next(data for data in plan.shared if data.content_hash == scenario.data_hash)
     device = claim_device(plan.study.resources.training)
     recipe = scenario.recipe.model_copy(update={"epochs": 1})
     count = min(len(data.train), PROBE_BATCHES * recipe.batch_size)

@@ -11,7 +11,7 @@ from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
-from lethe.study import MethodSearch, Study, StudyError, described, expand, read_settings, scenarios_of
+from lethe.study import MethodSearch, Study, StudyError, described, expand, planted_data, read_settings, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
 
@@ -45,6 +45,12 @@ class Plan:
     unrecorded: frozenset[str]
 
     @property
+    def shared(self) -> tuple[ImageData, ...]:
+        """What workers need: the data sets, and those that differ by what a forget request plants."""
+        by_source = dict(zip(dict.fromkeys(self.study.data), self.datasets, strict=True))
+        return (*self.datasets, *planted_data(self.study, by_source))
+
+    @property
     def requests(self) -> tuple[str, ...]:
         """Describe which images each forget request selects in each data set, a sentence each."""
         datasets: dict[Source, ImageData] = dict(zip(dict.fromkeys(self.study.data), self.datasets, strict=True))
@@ -52,7 +58,7 @@ class Plan:
         return tuple(
             line
             for scenario in asked.values()
-            for line in describe(scenario.request, scenario.forget, datasets[scenario.source])
+            for line in describe(scenario.request, scenario.selected, datasets[scenario.source])
         )
 
     @property
@@ -104,7 +110,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     Raises:
         DataError: the data is not available, or a forget request does not fit it.
         StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; what
-            searches begin with is not there; or the options of audits do not fit the classes of the data.
+            searches begin with is not there; or the options of audits do not fit the data.
     """
     if study.settings:
         read_settings(study.settings)
@@ -136,12 +142,12 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
 
 
 def _check_audits(study: Study, datasets: Iterable[ImageData]) -> None:
-    """Raise StudyError where options of audits do not fit the classes of some data; all of them at once."""
+    """Raise StudyError where options of audits do not fit the classes or columns of some data; all of them at once."""
     problems = {
         f"  audits: {audit.name}: {data.name}: {misfit}": None
         for data in datasets
         for audit in study.audits
-        if (misfit := audit.misfit(data.class_names))
+        if (misfit := audit.misfit(data.class_names, data.test.columns))
     }
     if problems:
         raise StudyError("\n".join([f"{study.name}: audits that do not fit the data", *problems]))

@@ -145,7 +145,7 @@ class StudyRun:
                 self._progress.say(told)
 
     def _work(self, plan: Plan, connection: Connection) -> None:
-        shared_data = SharedData(plan.datasets)
+        shared_data = SharedData(plan.shared)
         self._progress.models(0, len(plan.missing))
         journal = Journal(self._root, self._study.name)
         if journal.problem:

@@ -24,11 +24,13 @@ class Found:
 
     Attributes:
         value: its mean over the seeds.
+        short: the same to two digits.
         dose: share of the forget set that would explain it, in percent; empty where the originals are not detected.
         p: adjusted; empty below three seeds.
     """
 
     value: str
+    short: str
     dose: str
     p: str
     verdict: str
@@ -98,12 +100,6 @@ def violations_in_words(table: AuditTable, row: Judged) -> str:
     )
 
 
-def worth_in_words(table: AuditTable) -> str:
-    """Describe the power and the false alarms of every statistic, a sentence."""
-    parts = [f"{one.metric} {one.power or 'unknown'}, {one.false_alarms or 'unknown'}" for one in table.statistics]
-    return f"Power and false alarms: {'; '.join(parts)}."
-
-
 _Column = tuple[str, str | None, int | None]
 
 
@@ -129,4 +125,6 @@ def _judged(row: str, verdicts: Iterable[AuditVerdictRow], columns: Iterable[_Co
 
 def _found(one: AuditVerdictRow) -> Found:
     dose = "" if one.dose is None else f"{100 * one.dose:.0f}"
-    return Found(f"{one.mean:.3g}", dose, "" if one.p_holm is None else p_value(one.p_holm), one.verdict)
+    return Found(
+        f"{one.mean:.3g}", f"{one.mean:.2g}", dose, "" if one.p_holm is None else p_value(one.p_holm), one.verdict
+    )

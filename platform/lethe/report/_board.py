@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from lethe.report._measured import is_measured
 from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
@@ -144,7 +145,8 @@ def boards_of(results: Results) -> list[Board]:
     fronts = _by_scenario(
         row for row in to_rows(results.load("front"), FrontRow) if row.current and len(row.objectives) > 1
     )
-    audits = _by_scenario(to_rows(results.load("audit_verdicts"), AuditVerdictRow) if _were_audited(results) else ())
+    audited = is_measured(results, "test is not null")
+    audits = _by_scenario(to_rows(results.load("audit_verdicts"), AuditVerdictRow) if audited else ())
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -171,11 +173,6 @@ def boards_of(results: Results) -> list[Board]:
 def is_choice(line: LeaderboardRow) -> bool:
     """Return whether a row is the setting that a search chose: no control, and neither original nor oracle."""
     return not line.untuned and line.row not in ("original", "oracle")
-
-
-def _were_audited(results: Results) -> bool:
-    """Return whether an audit has judged anything; the view of verdicts need not be planned where none has."""
-    return len(results.query("select 1 from recorded_measures where test is not null limit 1")) > 0
 
 
 ScenarioRowT = TypeVar(

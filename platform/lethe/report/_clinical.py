@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
+from lethe.report._measured import is_measured
 from lethe.report._numbers import percent, row_title, signed
 from lethe.results import Results, to_rows
 from lethe.results.views import CLINICAL_PREFIX, ClinicalRow
@@ -26,6 +27,8 @@ class Shown:
         write, write_difference: how a value and a difference of two are written.
         beside: what a table shows beside the mean: its difference to the oracle with an interval, its own interval, or
             nothing.
+        paired: the statistic that is the difference on the same images, whose interval is over seeds and images; empty
+            where the difference is taken between seeds alone.
     """
 
     statistic: str
@@ -34,6 +37,7 @@ class Shown:
     write: Callable[[float], str]
     write_difference: Callable[[float], str]
     beside: Literal["difference", "interval", "nothing"] = "difference"
+    paired: str = ""
 
 
 def _fixed(digits: int) -> Callable[[float], str]:
@@ -56,7 +60,19 @@ OF_ALL: Final = (
         "the smallest accuracy among thirds of the images, by the loss of other oracles",
         *_SHARE,
     ),
-    Shown("auroc", "AUROC", "the mean area of each class against the rest", *_SHARE),
+    Shown(
+        "worst_group_sensitivity",
+        "worst group",
+        "the smallest accuracy among the groups of the column that the study names",
+        *_SHARE,
+    ),
+    Shown(
+        "auroc",
+        "AUROC",
+        "the mean area of each class against the rest; the interval is over seeds and images",
+        *_SHARE,
+        paired="auroc_difference",
+    ),
     Shown("log_loss", "log loss", "of the true class's probability, in nats", *_AMOUNT),
     Shown(
         "temperature_ratio",
@@ -85,7 +101,19 @@ OF_ALL: Final = (
 OF_CRITICAL: Final = (
     Shown("critical_sensitivity", "sensitivity", "share of the critical images that are called critical", *_SHARE),
     Shown("critical_specificity", "specificity", "share of the other images that are not", *_SHARE),
-    Shown("critical_auroc", "AUROC", "the area of the critical classes against the rest", *_SHARE),
+    Shown(
+        "critical_worst_group_sensitivity",
+        "worst group",
+        "the smallest sensitivity among the groups of the column that the study names",
+        *_SHARE,
+    ),
+    Shown(
+        "critical_auroc",
+        "AUROC",
+        "the area of the critical classes against the rest; the interval is over seeds and images",
+        *_SHARE,
+        paired="critical_auroc_difference",
+    ),
     Shown(
         "critical_flips_beyond_churn",
         "flips beyond churn",
@@ -109,17 +137,27 @@ OF_CRITICAL: Final = (
 )
 """The columns about the critical classes, held together against the rest, in order."""
 
-OF_EACH_CLASS: Final = Shown(
-    "point_sensitivity",
-    "sensitivity",
-    "share of a class's images called it at the operating point of the original's validation images",
-    *_SHARE,
+OF_EACH_CLASS: Final = (
+    Shown(
+        "point_sensitivity",
+        "Sensitivity of each class at its operating point",
+        "operating points are fixed on the original's validation images, a threshold a class, and kept for every row",
+        *_SHARE,
+    ),
+    Shown(
+        "auroc",
+        "AUROC of each class against the rest",
+        "the intervals are over seeds and images",
+        *_SHARE,
+        paired="auroc_difference",
+    ),
 )
-"""What is shown of each class."""
+"""What is shown of each class, a table each."""
 
 TO_READ: Final = (
     "On the test split, means over training seeds, in percent where no other unit is named; with each the difference "
-    "to the paired oracle and its 95 % interval over seeds, none of them adjusted for how many there are."
+    "to the paired oracle and its 95 % interval, over seeds where nothing else is said, none of them adjusted for how "
+    "many there are."
 )
 
 
@@ -169,6 +207,19 @@ class Table:
 
 
 @dataclass(frozen=True)
+class ClassTable:
+    """One statistic of each row and each class.
+
+    Attributes:
+        heads: how tables name the classes.
+    """
+
+    shown: Shown
+    heads: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
 class Clinic:
     """What a clinic sees of one scenario.
 
@@ -194,23 +245,20 @@ class Clinic:
         )
         return tuple(one for one in found if one.columns)
 
-    @cached_property
-    def classes(self) -> tuple[int, ...]:
-        """The classes that some row has a sensitivity of, at the operating point."""
-        found = {one.class_index for one in self.rows if one.statistic == OF_EACH_CLASS.statistic}
-        return tuple(sorted(index for index in found if index is not None))
-
     @property
-    def class_titles(self) -> tuple[str, ...]:
-        """How tables name these classes."""
-        return tuple(self.class_names.get(index, f"class {index}") for index in self.classes)
+    def by_class(self) -> tuple[ClassTable, ...]:
+        """What is found of each class, for the statistics that some row has."""
+        found = ((shown, self._classes(shown.statistic)) for shown in OF_EACH_CLASS)
+        return tuple(self._class_table(shown, classes) for shown, classes in found if classes)
 
-    @property
-    def by_class(self) -> tuple[Line, ...]:
-        """Each row, with its sensitivity of each class at the operating point."""
-        return tuple(
-            Line(row, tuple(self._cell(row, OF_EACH_CLASS, index) for index in self.classes)) for row in self._names
-        )
+    def _classes(self, statistic: str) -> list[int]:
+        """List the classes that some row has a value of."""
+        return sorted({index for _, name, index in self._values if name == statistic and index is not None})
+
+    def _class_table(self, shown: Shown, classes: Sequence[int]) -> ClassTable:
+        heads = tuple(self.class_names.get(index, f"class {index}") for index in classes)
+        lines = tuple(Line(row, tuple(self._cell(row, shown, index) for index in classes)) for row in self._names)
+        return ClassTable(shown, heads, lines)
 
     def _table(self, title: str, columns: Sequence[Shown]) -> Table:
         """Hold the columns that some row has a value of."""
@@ -238,8 +286,12 @@ class Clinic:
             return Cell(text, found.mean, ends, excludes_zero=apart)
         if shown.beside == "nothing" or found.difference is None:
             return Cell(text, found.mean)
-        apart, ends = _ends(found.difference_low, found.difference_high, written)
         short = written(found.difference)
+        if shown.paired:
+            paired = self._values.get((row, shown.paired, class_index))
+            apart, ends = _ends(paired.total_low, paired.total_high, written) if paired else (False, "")
+        else:
+            apart, ends = _ends(found.difference_low, found.difference_high, written)
         return Cell(text, found.mean, f"{short} {ends}".rstrip(), short, apart)
 
 
@@ -252,7 +304,7 @@ def _ends(low: float | None, high: float | None, written: Callable[[float], str]
 
 def clinics_of(results: Results) -> dict[Key, Clinic]:
     """Read what a clinic sees of each scenario that has it; where none does, the view is not computed."""
-    if not results.query(_ANY).num_rows:
+    if not is_measured(results, f"starts_with(metric, '{CLINICAL_PREFIX}')"):
         return {}
     rows: defaultdict[Key, list[ClinicalRow]] = defaultdict(list)
     for row in to_rows(results.load("clinical"), ClinicalRow):
@@ -268,8 +320,6 @@ def _class_names(results: Results) -> dict[Key, dict[int, str]]:
         names[row["study"], row["scenario"]][row["label"]] = row["name"]
     return names
 
-
-_ANY: Final = f"select 1 from recorded_measures where starts_with(metric, '{CLINICAL_PREFIX}') limit 1"
 
 _NAMES: Final = """
 select distinct study, scenario, label, label_name as name from predictions

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from lethe.report._audits import AUDITS_TO_READ, Found, audits_of
+from lethe.report._audits import AUDITS_TO_READ, audits_of, violations_in_words
 from lethe.report._board import Board, boards_of, is_choice
 from lethe.report._clinical import TO_READ, Cell, Clinic, Table, clinics_of
 from lethe.report._leaderboard import second
@@ -32,7 +32,7 @@ from lethe.storage.root import StorageRoot
 def write_latex(root: StorageRoot, study: str | None, folder: Path, specification: str | None = None) -> list[Path]:
     """Write the leaderboard of each scenario, what a clinic sees and what augmentation changes where known, as LaTeX.
 
-    A table needs the package ``booktabs``.
+    A table needs the packages ``array`` and ``booktabs``.
 
     Returns:
         The files, in the order of the tables.
@@ -138,28 +138,29 @@ def _ranks(board: Board) -> str:
 
 
 def _audits(board: Board) -> str:
-    """Write what the audits say of the rows, a line each, and what they are worth; nothing where there were none."""
+    """Write the verdict of the audits on each row, and what each statistic is worth; nothing where there were none."""
     audits = audits_of(board)
     if audits is None:
         return ""
-    of, names = board.lines[0], [escaped(one.metric) for one in audits.statistics]
-    caption = (
-        f"{escaped(board.title)}: audits. Means over the seeds, with $p$ in brackets; violations are bold. "
-        f"{escaped(AUDITS_TO_READ)}"
-    )
-    body = [
-        [escaped(line.row), line.overall, *("" if found is None else _found(found) for found in line.found)]
+    title, label = escaped(board.title), f"tab:lethe-{board.lines[0].study}-{board.lines[0].scenario[:8]}-audits"
+    judged = [
+        [escaped(line.row), line.overall, escaped(line.doses), escaped(violations_in_words(audits, line))]
         for line in audits.rows
     ]
-    body.append(["Power on the originals", "", *(escaped(one.power) for one in audits.statistics)])
-    body.append(["False alarms among the oracles", "", *(one.false_alarms for one in audits.statistics)])
-    label = f"tab:lethe-{of.study}-{of.scenario[:8]}-audits"
-    return "\n" + _table(caption, label, "ll" + "r" * len(names), ["", "Verdict", *names], body)
+    head = ["", "Verdict", "As if still in", "Violation by"]
+    caption = f"{title}: audits. {escaped(AUDITS_TO_READ)}"
+    worth = [[escaped(one.metric), escaped(one.power), one.false_alarms] for one in audits.statistics]
+    of_each = f"{title}: what each statistic of the audits is worth on these data."
+    return (
+        "\n"
+        + _table(caption, label, f"llr{_WRAPPED}", head, judged)
+        + "\n"
+        + _table(of_each, f"{label}-worth", "lrr", ["Statistic", "Power", "False alarms"], worth)
+    )
 
 
-def _found(found: Found) -> str:
-    text = f"{_minus(found.value)} [{found.p.replace('<', '$<$')}]" if found.p else _minus(found.value)
-    return f"\\textbf{{{text}}}" if found.verdict == "violation" else text
+_WRAPPED: Final = ">{\\raggedright\\arraybackslash}p{0.42\\linewidth}"
+"""A column whose text breaks into lines."""
 
 
 _LEGEND: Final = (
@@ -225,7 +226,7 @@ def _clinical_table(board: Board, table: Table, number: int) -> str:
     title = f" {escaped(table.title)}." if table.title else ""
     caption = (
         f"{escaped(board.title)}: what a clinic sees.{title} {escaped(TO_READ)} In parentheses the difference. Bold: "
-        f"the 95\\,\\% interval over seeds excludes 0. {escaped(table.legend[0].upper() + table.legend[1:])}."
+        f"the 95\\,\\% interval excludes 0. {escaped(table.legend[0].upper() + table.legend[1:])}."
     )
     head = ["", *(escaped(one.heading[0].upper() + one.heading[1:]) for one in table.columns)]
     body = [[escaped(line.name), *map(_clinical_cell, line.cells)] for line in table.lines]
@@ -243,7 +244,7 @@ def _clinical_cell(cell: Cell) -> str:
 
 def _table(caption: str, label: str, columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     lines = [
-        "% Needs \\usepackage{booktabs}. Written by lethe.",
+        "% Needs \\usepackage{array, booktabs}. Written by lethe.",
         "\\begin{table}",
         "\\centering",
         "\\small",

@@ -1,7 +1,7 @@
 """How the leaderboard looks in a terminal of 100 columns or more."""
 
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -9,8 +9,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lethe.report._audits import AUDITS_TO_READ, audits_of, violations_in_words, worth_in_words
+from lethe.report._audits import AUDITS_TO_READ, AuditTable, audits_of, violations_in_words
 from lethe.report._board import Board
+from lethe.report._headline import headline
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import (
     count,
@@ -48,8 +49,9 @@ def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
 
 
 def print_board(board: Board, console: Console) -> None:
-    """Print the table of a board, what it cost, how the rows compare, and what to know beside them."""
+    """Print the table of a board, its answer, what it cost, how the rows compare, and what to know beside them."""
     print_rows(board, console)
+    console.print(Group(Text(visible(headline(board)), style="bold"), Text("")))
     compared = _ranked(board) if is_ranked(board) else _contrasts(board, board.contrasts)
     console.print(Group(*compared, *_audits(board), _costs(board), *_optimism(board), *_choices(board)))
     console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
@@ -178,7 +180,21 @@ def _audits(board: Board) -> list[RenderableType]:
     table.add_column("violation by")
     for one in audits.rows:
         table.add_row(Text(visible(one.row)), one.overall, one.doses, Text(visible(violations_in_words(audits, one))))
-    return [table, Text(worth_in_words(audits), style="dim"), Text(AUDITS_TO_READ, style="dim")]
+    return [table, _worth(audits), Text(AUDITS_TO_READ, style="dim")]
+
+
+def _worth(audits: AuditTable) -> Table:
+    """Write the power and the false alarms of each statistic, two of them a line."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for _ in range(2):
+        table.add_column("statistic", overflow="fold")
+        for name in ("power", "false\nalarms"):
+            table.add_column(name, justify="right", no_wrap=True)
+    half = (len(audits.statistics) + 1) // 2
+    for pair in zip_longest(audits.statistics[:half], audits.statistics[half:]):
+        cells = [(visible(one.metric), one.power or "unknown", one.false_alarms or "unknown") for one in pair if one]
+        table.add_row(*(Text(cell) for cell in chain.from_iterable(cells)))
+    return table
 
 
 def _optimism(board: Board) -> list[Table]:

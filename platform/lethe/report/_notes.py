@@ -26,6 +26,10 @@ UNEQUAL: Final = 1.5
 """Ratio of the largest to the smallest budget of a table above which a note says that they differ."""
 
 
+CONTROL_AUDITS: Final = ("control", "epsilon")
+"""The audits that find nothing where the forget request keeps no control half."""
+
+
 def notes_of(board: Board) -> list[str]:
     """Return what the table of a board leaves open and what its reader must know, a sentence each."""
     return [
@@ -45,6 +49,7 @@ def notes_of(board: Board) -> list[str]:
         *_not_carried_over(board),
         *_front(board),
         *_attack(board),
+        *_without_control(board),
         *(other.sentence for other in board.others),
         *_unlisted(board),
     ]
@@ -123,6 +128,15 @@ def _joint(board: Board) -> Iterator[str]:
         for verdict, rows in verdicts.items()
     )
     yield f"All four measures at once against the oracles (energy test, p by Holm over the rows): {found}."
+
+
+def _without_control(board: Board) -> Iterator[str]:
+    """Name the audits that were not possible, or not asked for; nothing where there were none at all."""
+    if board.audits and not any(one.audit in CONTROL_AUDITS for one in board.audits):
+        yield (
+            f"No audit held the forget set against a control half ({', '.join(CONTROL_AUDITS)}): that takes a forget "
+            "request that keeps one (kind random, control: true)."
+        )
 
 
 def _controls(board: Board) -> Iterator[str]:
@@ -278,6 +292,11 @@ def _attack(board: Board) -> Iterator[str]:
         yield (
             f"MIA: the attack distinguishes members from non-members in {' and '.join(right)}; 50 % is by chance, and "
             "near it MIA says little."
+        )
+    if board.lines[0].attack_classes == "forgotten":
+        yield (
+            "MIA: members and non-members are drawn in the forget set's mix of classes; members can be of the classes "
+            "only that the retain set still has."
         )
     if board.lines[0].mia_nonmembers == "val":
         yield (

@@ -40,8 +40,13 @@ def specification(study: Study, rates: Mapping[Precision, float] | None = None) 
     )
 
 
-def scenario_columns(study: str, scenario: Scenario) -> dict[str, Any]:
-    """Fill the `ScenarioColumns`."""
+def scenario_columns(study: str, scenario: Scenario, seed: int) -> dict[str, Any]:
+    """Fill the `ScenarioColumns`.
+
+    Args:
+        seed: the training seed whose forget set is counted.
+    """
+    forget = scenario.partition(seed).forget
     return {
         "study": study,
         "dataset": scenario.dataset,
@@ -57,9 +62,9 @@ def scenario_columns(study: str, scenario: Scenario) -> dict[str, Any]:
         "scenario": scenario.fingerprint,
         "forget": scenario.request.label,
         "forget_kind": scenario.request.kind,
-        "forget_fraction": len(scenario.forget.indices_F) / scenario.train_count,
-        "forget_images": len(scenario.forget.indices_F),
-        "forget_duplicates": scenario.forget.duplicates_added,
+        "forget_fraction": len(forget.indices_F) / scenario.train_count,
+        "forget_images": len(forget.indices_F),
+        "forget_duplicates": forget.duplicates_added,
         "network_package": _package(NETWORKS, scenario.network),
         "source_package": _package(SOURCES, scenario.source),
     }

@@ -5,6 +5,7 @@ t_pvalue(mean, sd, n)           two-sided p of the mean's being zero; null below
 seeds_to_decide(mean, sd, n, margin)    how many seeds would decide, if mean and sd are the true ones
 energy_test(unlearned, oracles)         energy distance of two lists of vectors, with its permutation p
 compare_ensembles(unlearned, oracles)   KLoM, U-LiRA and forgetting quality of two lists of models' confidences
+attack_halves(unlearned, originals, oracles, forgotten, units)      what models betray of halves of their own
 """
 
 from dataclasses import asdict, fields
@@ -17,7 +18,7 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 from scipy.special import stdtr, stdtrit
 
 from unlearning.energy import energy_test
-from unlearning.ensembles import Comparison, compare
+from unlearning.ensembles import AttackedHalves, Comparison, attack_halves, compare, margins
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -47,6 +48,12 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     connection.create_function("energy_test", _energy_test, ["double[][]", "double[][]"], energy)
     comparison = connection.struct_type(dict.fromkeys((field.name for field in fields(Comparison)), "double"))
     connection.create_function("compare_ensembles", _compare_ensembles, ["double[][]", "double[][]"], comparison)
+    attacked = connection.struct_type(
+        {field.name: "bigint" if field.type is int else "double" for field in fields(AttackedHalves)}
+    )
+    connection.create_function(
+        "attack_halves", _attack_halves, [*["double[][]"] * 3, "boolean[][]", "bigint[]"], attacked
+    )
 
 
 def seeds_to_decide(mean_R: Array, sd_R: Array, count_R: Array, margin_R: Array) -> Array:
@@ -87,6 +94,24 @@ def _t_pvalue(means: pa.ChunkedArray, deviations: pa.ChunkedArray, counts: pa.Ch
 
 def _compare_ensembles(unlearned: list[list[float]], oracles: list[list[float]]) -> dict[str, float]:
     return asdict(compare(np.array(unlearned), np.array(oracles)))
+
+
+def _attack_halves(
+    unlearned: list[list[float]],
+    originals: list[list[float]],
+    oracles: list[list[float]],
+    forgotten: list[list[bool]],
+    units: list[int],
+) -> dict[str, Any]:
+    """Attack halves by the margins of units, each the mean over its images, which repeat each other."""
+    _, first_U, unit_M, size_U = np.unique(units, return_index=True, return_inverse=True, return_counts=True)
+
+    def of_units(confidence_NM: list[list[float]]) -> Array:
+        return np.array([np.bincount(unit_M, one_M) / size_U for one_M in margins(np.array(confidence_NM))])
+
+    halves_NU = np.array(forgotten)[:, first_U]
+    found = asdict(attack_halves(of_units(unlearned), of_units(originals), of_units(oracles), halves_NU))
+    return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 
 def _energy_test(unlearned: list[list[float]], oracles: list[list[float]]) -> dict[str, Any]:

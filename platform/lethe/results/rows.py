@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -64,7 +64,10 @@ class ScenarioColumns(StudyColumns):
     forget: Annotated[str, Column("", "forget request, as reports call it")]
     forget_kind: Annotated[str, Column("", "kind of forget request")]
     forget_fraction: Annotated[float, Column("fraction", "share of the train images that is to be forgotten")]
-    forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
+    forget_images: Annotated[
+        int,
+        Column("images", "number of train images that are to be forgotten, for the first seed where each has a lot"),
+    ]
     forget_duplicates: Annotated[int, Column("images", "those of them that were not asked for but repeat one that was")]
 
 
@@ -105,6 +108,14 @@ class OutcomeColumns:
         Column("", "'done', 'stopped' early by the search, 'diverged' (loss not finite) or 'failed'"),
     ]
     error: Annotated[str | None, Column("", "why it failed")] = None
+    attack_classes: Annotated[
+        Literal["all", "forgotten"] | None,
+        Column(
+            "",
+            "classes of the members and non-members of the attack: all, or in the forget set's mix of classes; null in "
+            "results of an early version, which are all",
+        ),
+    ] = None
     ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
     ra: Annotated[float | None, Column("fraction", "accuracy on the retain set")] = None
     va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None
@@ -355,14 +366,25 @@ class ConfirmationRow(ProvenanceColumns, _ConfirmationColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionRow:
-    """What a confirmed model predicts for one image of the forget set; the originals and oracles have such rows too."""
+    """What a confirmed model predicts for one image of the forget set, or of the control half where there is one.
+
+    The originals and oracles have such rows too.
+    """
 
     study: Annotated[str, Column("", "name of the study")]
     scenario: Annotated[str, Column("", "fingerprint of the scenario")]
     confirmation_id: Annotated[str, Column("", "the confirmation")]
     row: Annotated[str, Column("", "row of the comparison: 'original', 'oracle', a method, or a method's control")]
     training_seed: Annotated[int, Column("", "training seed of the model")]
+    split: Annotated[
+        Literal["forget", "control"] | None,
+        Column("", "whether the image is of the 'forget' set or of the 'control' half; null in early results: forget"),
+    ] = None
     image: Annotated[int, Column("", "index of the image in the train split")]
+    unit: Annotated[
+        int | None,
+        Column("", "index of the first train image that it repeats, else its own; null in results of an early version"),
+    ] = None
     label: Annotated[int, Column("", "its class, from 0")]
     label_name: Annotated[str, Column("", "name of its class")]
     predicted: Annotated[int, Column("", "class that the model predicts")]
@@ -449,7 +471,13 @@ class BoardRow:
     ]
     scenario: Annotated[str, Column("", "fingerprint of the scenario")]
     data_hash: Annotated[str, Column("", "hash of the images and labels")]
-    forget_hash: Annotated[str, Column("", "hash of the indices of the forget set")]
+    forget_hash: Annotated[
+        str,
+        Column(
+            "",
+            "hash of the indices of the forget set; one of the candidates where each training seed has a lot",
+        ),
+    ]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
     training: Annotated[str, Column("", "how originals and oracles are trained, in words")]
     row: Annotated[str, Column("", "row of the comparison")]

@@ -47,7 +47,7 @@ def trial_row(
     last = reports[-1] if reports else None
     kept = kept_report(reports, method_search.choice.keep, status)
     return TrialRow(
-        **scenario_columns(study.name, scenario),
+        **scenario_columns(study.name, scenario, proposal.seeds[0]),
         **setting_columns(method_search.method_at(proposal.setting), kept_options(method_search.choice.keep)),
         **asdict(last.provenance if last else Provenance()),
         **_compared(last),
@@ -60,6 +60,7 @@ def trial_row(
         unlearning_seeds=[scenario.unlearning_seed(seed) for seed in proposal.seeds],
         status=cast(Any, status),
         error=error,
+        attack_classes=scenario.attack_classes,
         cause=cause,
         losses=losses,
         search_space=_search_space(method_search),

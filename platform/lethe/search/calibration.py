@@ -298,7 +298,7 @@ def _row(
     seconds = _seconds(samples)
     total = samples[0].total_bytes
     together = max(sample.memory_bytes for sample in samples) * (1 if total else len(samples))
-    images = len(method_search.scenario.everything)
+    images = len(method_search.scenario.partition(method_search.rounds[0][0]).everything)
     steps = math.ceil(images / getattr(method_search.choice.example, "batch_size", images))
     failed = next((sample for sample in samples if sample.failure), None)
     memory = total or node_type.memory_bytes

@@ -1,9 +1,12 @@
 """A study: YAML read into checked options, expanded into scenarios and method searches."""
 
+from lethe.study._bundles import applies, left_out
+from lethe.study._expand import expand, planted_data
 from lethe.study._method_choice import Keep, MethodChoice
 from lethe.study._model import Resources, Seeds, Study
+from lethe.study._partition import Partition
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
-from lethe.study._scenarios import MethodSearch, Prior, Scenario, expand, method_versions, scenarios_of
+from lethe.study._scenarios import MethodSearch, Prior, Scenario, method_versions, scenarios_of
 from lethe.study._schema import json_schema
 from lethe.study._search_options import Objective, Search
 from lethe.study._settings import ChosenSetting, read_settings, write_settings
@@ -21,6 +24,7 @@ __all__ = [
     "MethodChoice",
     "MethodSearch",
     "Objective",
+    "Partition",
     "Prior",
     "Range",
     "Resources",
@@ -30,11 +34,14 @@ __all__ = [
     "Study",
     "StudyError",
     "Subset",
+    "applies",
     "described",
     "expand",
     "json_schema",
+    "left_out",
     "method_versions",
     "parse_study",
+    "planted_data",
     "read_options",
     "read_settings",
     "read_study",

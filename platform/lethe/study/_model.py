@@ -23,7 +23,7 @@ from unlearning.data._base import PathOption
 from unlearning.data.augment import AugmentationName
 from unlearning.data.forget import AnyForgetRequest
 from unlearning.engine import Precision
-from unlearning.metrics import BUILT_IN, METRICS, Metric
+from unlearning.metrics import BUILT_IN, METRICS, AttackClasses, Metric
 from unlearning.models import AnyNetwork, ResNet18
 from unlearning.options import Options
 from unlearning.training import Recipe
@@ -61,6 +61,11 @@ class Seeds(Options):
     reporting: Annotated[tuple[int, ...], MinLen(2), Listed] = Field(
         (1, 2, 3), description="seeds on which the chosen settings are confirmed; none of the tuning seeds"
     )
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The tuning seeds, then the reporting seeds."""
+        return (*self.tuning, *self.reporting)
 
     @model_validator(mode="before")
     @classmethod
@@ -168,6 +173,12 @@ class Study(Options):
         (),
         description="names of metrics from plug-ins that each confirmation measures beside the built-in ones; a metric "
         "that is named later confirms again, and trains and searches nothing",
+    )
+    attack_classes: AttackClasses = Field(
+        "all",
+        description="classes of the images that the attack behind MIA learns from: `all` as they come, or `forgotten`: "
+        "members and non-members are drawn in the forget set's mix of classes, for requests that do not ask for all "
+        "classes alike. A change searches and confirms again, and trains nothing",
     )
     audits: Annotated[tuple[AnyAudit, ...], Listed, BeforeValidator(unbundled)] = Field(
         (),

@@ -9,26 +9,25 @@ version is tried at the same start-up settings.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal
-
-import torch
 
 from lethe.storage.hashing import fingerprint
 from lethe.study._method_choice import MethodChoice
 from lethe.study._model import Study
+from lethe.study._partition import Partition
 from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
-from lethe.study._taken import take_settings
 from unlearning import metrics
-from unlearning.data import AnySource, DataError, ImageData, Source
+from unlearning.data import Source
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
-from unlearning.data.forget import AnyForgetRequest, ForgetSet, select
+from unlearning.data.forget import AnyForgetRequest, ForgetSet
 from unlearning.methods import Method
+from unlearning.metrics import AttackClasses
 from unlearning.models import Network
 from unlearning.requirements import REQUIREMENTS
-from unlearning.seeds import derive, generator
+from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Recipe
 
 SEARCH_VERSION: Final = 2
@@ -47,13 +46,17 @@ class Scenario:
     """What every method has to forget, from which models, on every training seed.
 
     Attributes:
-        source: where the data comes from, for reports; ``data_hash`` is what counts.
+        source: where the data comes from, for reports; ``data_hash`` is what counts, and that of images or labels that
+            the request changes is another.
         train_count: images in the training split.
         train_duplicates: how many of them repeat another byte for byte.
         dropped: how many val and test images were left out because they are in train too.
         nonmembers: the split that the attack takes non-members from in a confirmation; it changes no search and no
             artifact, and so no fingerprint.
-        forget: which train images are to be forgotten.
+        attack_classes: of which classes the attack's members and non-members are, in searches and confirmations.
+        selected: which train images are to be forgotten, before the lots of training seeds (see `partition`).
+        column_hashes: of the columns of the data, by name; they change no model, and so no fingerprint but that of a
+            confirmation whose audits read them.
     """
 
     study_seed: int
@@ -66,16 +69,20 @@ class Scenario:
     train_duplicates: int
     dropped: Mapping[Literal["val", "test"], int]
     nonmembers: Literal["val", "test"]
+    attack_classes: AttackClasses
     augmentation: AugmentationName
     request: AnyForgetRequest
-    forget: ForgetSet
+    selected: ForgetSet
     network: Network
     recipe: Recipe
+    column_hashes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def forget_hash(self) -> str:
-        """The hash of the forget indices."""
-        return self.forgotten.hash
+        """The hash of the forget indices; where each training seed has a lot of its own, of the candidates and this."""
+        if self.selected.lots is not None:
+            return fingerprint({"candidates": self._as_selected.candidates.hash, "halves": self.request.deals})
+        return self._as_selected.forgotten.hash
 
     @cached_property
     def recipe_id(self) -> str:
@@ -90,7 +97,8 @@ class Scenario:
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the scenario, regardless of names; the training seeds follow from the study's seed."""
-        return fingerprint({**self.trained_on, **self._asked, "study_seed": self.study_seed})
+        attack = {} if self.attack_classes == "all" else {"attack_classes": self.attack_classes}
+        return fingerprint({**self.trained_on, **self._asked, **attack, "study_seed": self.study_seed})
 
     @cached_property
     def stream(self) -> str:
@@ -136,34 +144,21 @@ class Scenario:
         """Derive the seed of unlearning from the original of a training seed; all settings and methods share it."""
         return derive(self.study_seed, "unlearning", seed)
 
-    @cached_property
-    def everything(self) -> Subset:
-        """D, which the original is trained on: all train images but those of the control half."""
-        return self.control.rest
+    def partition(self, seed: int) -> Partition:
+        """Return the parts of train for the models of a training seed; all seeds share D_r, and mostly the others."""
+        lot = seed if self.selected.lots is not None else None
+        if lot not in self._partitions:
+            self._partitions[lot] = Partition(self.selected.of_seed(seed), self.train_count)
+        return self._partitions[lot]
 
-    @cached_property
-    def control(self) -> Subset:
-        """The control half, which no model is trained on; mostly empty."""
-        return Subset(self.forget.control_C, self.train_count)
-
-    @cached_property
-    def forgotten(self) -> Subset:
-        """D_f, the images that are to be forgotten."""
-        return Subset(self.forget.indices_F, self.train_count)
-
-    @cached_property
+    @property
     def retained(self) -> Subset:
-        """D_r, the images that are to be kept, which the oracle is trained on."""
-        return Subset(self.forget.retain_R, self.train_count)
+        """D_r, the images that are to be kept, which the oracles of all training seeds are trained on."""
+        return self._as_selected.retained
 
-    def dosed(self, share: float) -> Subset:
-        """Return D_r with a share of D_f, rounded to whole groups of duplicates; a larger share holds a smaller one."""
-        units_U, unit_F = self.forget.unit_F.unique(return_inverse=True)
-        order_U = torch.randperm(len(units_U), generator=generator(self.study_seed, "dose"))
-        kept_U = torch.zeros(len(units_U), dtype=torch.bool)
-        kept_U[order_U[: round(share * len(units_U))]] = True
-        both_M = torch.cat([self.forget.retain_R, self.forget.indices_F[kept_U[unit_F]]])
-        return Subset(both_M.sort().values, self.train_count)
+    def dosed(self, seed: int, share: float) -> Subset:
+        """Return D_r with a share of a training seed's D_f, see `Partition.dosed`."""
+        return self.partition(seed).dosed(share, self.study_seed)
 
     @cached_property
     def trained_on(self) -> dict[str, object]:
@@ -174,10 +169,20 @@ class Scenario:
             "augmentation_version": AUGMENTATIONS[self.augmentation].version,
         }
 
+    @cached_property
+    def _as_selected(self) -> Partition:
+        return Partition(self.selected, self.train_count)
+
+    @cached_property
+    def _partitions(self) -> dict[int | None, Partition]:
+        return {}
+
     @property
     def _asked(self) -> dict[str, object]:
-        control = {"control": self.control.hash} if len(self.control) else {}
-        return {"forget": self.forget_hash, **control}
+        control = self._as_selected.control
+        if self.selected.lots is not None or not len(control):
+            return {"forget": self.forget_hash}
+        return {"forget": self.forget_hash, "control": control.hash}
 
     @property
     def _options(self) -> dict[str, object]:
@@ -329,127 +334,8 @@ def search_metric_versions() -> dict[str, int]:
     return {name: versions[name] for name in (*metrics.SEARCH_METRICS, "gap")}
 
 
-def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[MethodSearch]:
-    """Expand a study over its data, augmentations, forget requests and methods, in the order of its file.
-
-    Raises:
-        DataError: a forget request does not fit its data, two scenarios are the same under different names, an audit
-            needs a control half and no request has one, a dose is none or all of a forget set, a method can do nothing
-            for a request (all methods and requests at once), or is to rewind where val lacks the classes that are to be
-            forgotten from.
-        StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
-        ValueError: the study's precision is still ``auto``.
-    """
-    scenarios = list(_scenarios(study, datasets))
-    _refuse_twice(scenarios)
-    _refuse_audits_without_control(scenarios, study)
-    _refuse_doses_of_nothing(scenarios, study)
-    _refuse_rewinding(scenarios, study, datasets)
-    settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
-    found: list[MethodSearch] = []
-    for scenario in scenarios:
-        for choice in study.methods:
-            setting = settings.get((scenario.fingerprint, choice.name))
-            if setting:
-                found.append(MethodSearch(scenario, setting.choice, study, taken=setting))
-                continue
-            found.append(MethodSearch(scenario, choice, study))
-            for control, of_control in study.searched_controls(choice).items():
-                found.append(MethodSearch(scenario, of_control, study, control=control))
-    _refuse_what_can_do_nothing(found)
-    return found
-
-
 def scenarios_of(method_searches: Iterable[MethodSearch]) -> list[Scenario]:
     """Return the scenarios of method searches, each once, in order."""
     return list(
         {method_search.scenario.fingerprint: method_search.scenario for method_search in method_searches}.values()
     )
-
-
-def _refuse_twice(scenarios: Iterable[Scenario]) -> None:
-    first: dict[str, Scenario] = {}
-    for scenario in scenarios:
-        same = first.setdefault(scenario.fingerprint, scenario)
-        if same is not scenario:
-            raise DataError(
-                f"one scenario by two names: {same.title}; {scenario.title}: the same images are to be forgotten from "
-                "the same data; keep one"
-            )
-
-
-def _refuse_audits_without_control(scenarios: Iterable[Scenario], study: Study) -> None:
-    """Refuse audits of the control half where no request has one."""
-    audits = [audit.name for audit in study.audits if audit.needs_control]
-    if audits and not any(scenario.request.has_control for scenario in scenarios):
-        raise DataError(
-            f"audits: {', '.join(audits)}: compares the images to be forgotten with a control half, and no forget "
-            f"request keeps one; wanted a request such as {{kind: random, fraction: 0.1, control: true}}, got "
-            f"{', '.join(request.label for request in study.forget)}"
-        )
-
-
-def _refuse_doses_of_nothing(scenarios: Iterable[Scenario], study: Study) -> None:
-    """Refuse shares of a forget set that are none of it, all of it, or the same images as another share."""
-    faults = []
-    for scenario in scenarios:
-        sizes = {dose: len(scenario.dosed(dose)) - len(scenario.retained) for dose in sorted(study.doses)}
-        alike = [dose for dose, size in sizes.items() if list(sizes.values()).count(size) > 1]
-        whole = [dose for dose, size in sizes.items() if size in (0, len(scenario.forgotten))]
-        if alike or whole:
-            counts = ", ".join(f"{dose:g} is {size} images" for dose, size in sizes.items())
-            faults.append(
-                f"doses: {scenario.title}, {len(scenario.forgotten)} images in whole groups of duplicates: {counts}; "
-                "wanted different numbers of images, neither none nor all"
-            )
-    if faults:
-        raise DataError("\n".join(faults))
-
-
-def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None:
-    faults = [
-        f"{one.row}, {one.scenario.dataset}, forget {one.scenario.request.label}: {fault}"
-        for one in method_searches
-        for fault in one.choice.faults(len(one.scenario.forgotten), len(one.scenario.everything))
-    ]
-    if faults:
-        raise DataError("\n".join(dict.fromkeys(faults)))
-
-
-def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, datasets: Mapping[AnySource, ImageData]) -> None:
-    """Refuse to rewind where no image of val has a class that is to be forgotten from."""
-    rewinding = [choice.name for choice in study.methods if choice.keep == "rewind"]
-    by_hash = {data.content_hash: data for data in datasets.values()}
-    for scenario in scenarios if rewinding else ():
-        data = by_hash[scenario.data_hash]
-        forgotten = data.train.labels_N[scenario.forget.indices_F]
-        if not torch.isin(data.val.labels_N, forgotten).any():
-            raise DataError(
-                f"{scenario.title}: {', '.join(rewinding)} with keep: rewind looks at validation images of the classes "
-                "that are to be forgotten from, and there are none; wanted last or best"
-            )
-
-
-def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:
-    for source in study.data:
-        data = datasets[source]
-        selected = [(request, select(request, data, derive(study.seed, "forget"))) for request in study.forget]
-        for augmentation in study.augmentations:
-            for request, forget in selected:
-                yield Scenario(
-                    study_seed=study.seed,
-                    source=source,
-                    dataset=data.name,
-                    data_hash=data.content_hash,
-                    classes=data.classes,
-                    channels=data.train.images_NCHW.shape[1],
-                    train_count=len(data.train),
-                    train_duplicates=data.duplicates,
-                    dropped=data.dropped,
-                    nonmembers=data.nonmembers,
-                    augmentation=augmentation,
-                    request=request,
-                    forget=forget,
-                    network=study.network,
-                    recipe=study.training.recipe,
-                )

@@ -10,7 +10,7 @@ from lethe.errors import InputError
 from lethe.study._model import ResourceOptions, Seeds, Study, TrainingChoice
 from lethe.study._search_options import Search
 from lethe.study._wording import nearest, or_else
-from unlearning.data import SOURCES, Folder
+from unlearning.data import SOURCES, Folder, ImageTable
 from unlearning.data.catalogue import sets
 from unlearning.methods import METHODS, FineTune, SalUn
 from unlearning.models import CNN
@@ -31,7 +31,7 @@ def template(data: str = "synthetic") -> str:
     """Return the text of a study that is valid, and runs once its data is there.
 
     Args:
-        data: ``synthetic``, ``folder``, ``npz``, or MedMNIST's name of a set, which a run downloads.
+        data: ``synthetic``, ``folder``, ``table``, ``npz``, or MedMNIST's name of a set, which a run downloads.
 
     Raises:
         InputError: there is no such data.
@@ -55,7 +55,10 @@ def _lines(data: str) -> Iterator[str]:
     yield from _headed("forget", "a list of requests such as these")
     yield "  - {kind: random, fraction: 0.1}"
     yield '  # - {kind: class, class: "name of a class"}  # or class_index: 0; with fraction: 0.5 half of its images'
-    yield "  # - {kind: indices, file: withdrawn.csv}  # text with one index a line, or a table with a column index"
+    yield "  # - {kind: where, column: patient, values_file: withdrawn.csv}  # a list of patients, files, sites, ..."
+    yield "  # - {kind: query, sql: \"site = 'B'\"}  # a condition on the columns of a table of images"
+    yield "  # - {kind: indices, file: withdrawn.txt}  # text with one index a line, or a table with a column index"
+    yield "  # - {kind: confusion, classes: [0, 1], fraction: 0.1}  # or kind: gaussian; docs/methods.md"
     yield from _headed("network")
     yield _beside("  name: cnn", "or resnet18")
     yield from _keys(CNN, {"width": 16}, 2)
@@ -77,7 +80,8 @@ def _lines(data: str) -> Iterator[str]:
     for option, values in FineTune.ranges.items():
         yield f"      {option}: {_written(values)}"
     yield ""
-    yield from _keys(Study, {"controls": "shown", "settings": "null", "metrics": "[]", "audits": "[]"})
+    given = {"controls": "shown", "settings": "null", "metrics": "[]", "attack_classes": "all", "audits": "[]"}
+    yield from _keys(Study, given)
     yield "# audits: quick  # or standard, full, or a list such as [{name: rmia, references: 4}]"
     yield from _keys(Study, {"doses": "[]"})
     yield from _headed("search")
@@ -109,6 +113,10 @@ def _data(data: str) -> Iterator[str]:
             yield _beside("  - source: folder", "images under path/{train,val,test}/CLASS/")
             yield _beside("    path: images", "counts from the folder of this file")
             yield from _keys(Folder, {"size": 28, "channels": 3}, 4)
+        case "table":
+            yield _beside("  - source: table", "a row for each image: file, label and, if known, split and patient")
+            yield _beside("    path: images.csv", "counts from the folder of this file")
+            yield from _keys(ImageTable, {"size": 28, "channels": 3}, 4)
         case "npz":
             yield _beside("  - source: npz", "an archive as MedMNIST writes them, with train_images and so on")
             yield _beside("    path: images.npz", "counts from the folder of this file")

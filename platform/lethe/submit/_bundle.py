@@ -9,8 +9,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from lethe.storage.credentials import without_credentials
 from lethe.study import Study, StudyError, parse_study, read_options, write_yaml
-from unlearning.data import Folder, MedMNIST, Npz, SplitName, catalogue
-from unlearning.data.forget import Indices
+from unlearning.data import DataError, Folder, ImageTable, MedMNIST, Npz, SplitName, catalogue
+from unlearning.data.forget import Indices, Where
 
 STUDY_FILE = "study.yaml"
 """The archive's name of the study."""
@@ -108,6 +108,8 @@ def _items(study: Study) -> Iterator[_Item]:
                 yield _file(f"data.{number}.path", path)
             case Folder(path=path):
                 yield _folder(f"data.{number}.path", path)
+            case ImageTable(path=path):
+                yield _table(f"data.{number}.path", source)
             case MedMNIST(name=name, size=size, root=root):
                 path = catalogue.find(name).path(size, root)
                 if path.is_file():
@@ -118,8 +120,11 @@ def _items(study: Study) -> Iterator[_Item]:
     for number, path in study.search.start_files.items():
         yield _file(f"search.start_from.{number}", path)
     for number, request in enumerate(study.forget):
-        if isinstance(request, Indices):
-            yield _file(f"forget.{number}.file", request.file)
+        match request:
+            case Indices(file=path):
+                yield _file(f"forget.{number}.file", path)
+            case Where(values_file=path):
+                yield _file(f"forget.{number}.values_file", path)
 
 
 def _file(key: str, path: Path) -> _Item:
@@ -136,6 +141,20 @@ def _folder(key: str, path: Path) -> _Item:
     splits = [found for split in get_args(SplitName) for found in sorted((path / split).rglob("*"))]
     files = {f"{name}/{found.relative_to(path).as_posix()}": found for found in splits if found.is_file()}
     return _Item(key, path, files, name)
+
+
+def _table(key: str, source: ImageTable) -> _Item:
+    """Return the table with the images that lie below its folder; those elsewhere must be named by absolute paths."""
+    if not source.path.is_file():
+        return _Item(key, source.path, {}, str(source.path))
+    try:
+        images = source.image_files()
+    except DataError as error:
+        raise StudyError(f"{key}: {error}") from error
+    folder = source.path.parent
+    below = [path for path in images if path.is_relative_to(folder) and ".." not in path.parts and path.is_file()]
+    files = {f"{key}/{path.relative_to(folder).as_posix()}": path for path in (source.path, *below)}
+    return _Item(key, source.path, files, f"{key}/{source.path.name}")
 
 
 def _check(items: Sequence[_Item], study_file: Path) -> None:

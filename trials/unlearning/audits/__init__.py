@@ -6,10 +6,13 @@ from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSub
 from unlearning.audits._bundles import BUNDLES
 from unlearning.audits._cka import CKA
 from unlearning.audits._clinical import Clinical
+from unlearning.audits._confusion import InterclassConfusion
 from unlearning.audits._control import ControlTest
 from unlearning.audits._durability import Durability
 from unlearning.audits._epsilon import EpsilonBound
+from unlearning.audits._gaussian import GaussianScore
 from unlearning.audits._head_probe import HeadProbe
+from unlearning.audits._idi import IDI
 from unlearning.audits._network import AuditNetwork, Networks
 from unlearning.audits._output_distance import OutputDistance
 from unlearning.audits._perturbed import Perturbed
@@ -25,6 +28,8 @@ AUDITS: OptionsFamily[Audit] = OptionsFamily(
     {
         "control": ControlTest,
         "epsilon": EpsilonBound,
+        "confusion": InterclassConfusion,
+        "gaussian": GaussianScore,
         "rmia": RMIA,
         "clinical": Clinical,
         "output_distance": OutputDistance,
@@ -32,6 +37,7 @@ AUDITS: OptionsFamily[Audit] = OptionsFamily(
         "relearning": Relearning,
         "head_probe": HeadProbe,
         "cka": CKA,
+        "idi": IDI,
         "durability": Durability,
         "perturbed": Perturbed,
     },
@@ -45,6 +51,7 @@ __all__ = [
     "AUDITS",
     "BUNDLES",
     "CKA",
+    "IDI",
     "RMIA",
     "AnyAudit",
     "Audit",
@@ -56,7 +63,9 @@ __all__ = [
     "EpsilonBound",
     "Evidence",
     "Finding",
+    "GaussianScore",
     "HeadProbe",
+    "InterclassConfusion",
     "ModelPool",
     "Networks",
     "OutputDistance",

@@ -1,13 +1,14 @@
 """The contract of an audit: what trained models it requires beside the audited one, and what it finds."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from unlearning.audits._network import Networks
+from unlearning.data import Planted, Planting
 from unlearning.errors import InputError
 from unlearning.metrics import Direction, Evaluation, Group, Value
 from unlearning.options import Options
@@ -64,9 +65,11 @@ class Evidence:
         audited: the model in question, on the train, val and test splits, with its paired oracle.
         original: the model that the audited one was made from, of the same training seed; it has seen D_f.
         class_names: one per class, K of them.
-        pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`.
+        pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`. All
+            pools take the same training seeds in one order, so the n-th models of two pools are a pair.
         seed: of everything that the audit draws; a model and its oracle share it.
         inside: the networks of these models, where the audit says that it needs them.
+        planted: what the forget request changed in D_f before anything was trained; mostly None.
     """
 
     audited: Evaluation
@@ -75,6 +78,7 @@ class Evidence:
     pools: Mapping[str, tuple[Evaluation, ...]]
     seed: int
     inside: Networks | None = None
+    planted: Planted | None = None
 
     @property
     def networks(self) -> Networks:
@@ -113,6 +117,7 @@ class Audit(Options, ABC):
         source: the paper, or where its definition is kept.
         statistics: what it may find, by name; rows call a statistic ``AUDIT_STATISTIC``.
         needs_control: whether it finds nothing where the forget request has no control half.
+        needs_planted: what a forget request must have planted in D_f, where it finds nothing without that.
         needs_network: whether it looks into networks, which `Evidence.networks` then has.
     """
 
@@ -121,6 +126,7 @@ class Audit(Options, ABC):
     source: ClassVar[str]
     statistics: ClassVar[Mapping[str, Statistic]]
     needs_control: ClassVar[bool] = False
+    needs_planted: ClassVar[Planting | None] = None
     needs_network: ClassVar[bool] = False
 
     name: str
@@ -135,8 +141,13 @@ class Audit(Options, ABC):
         """How many epochs it trains a copy of each audited model for, which `lethe plan` shows."""
         return 0
 
-    def misfit(self, class_names: tuple[str, ...]) -> str | None:
-        """Return why the options do not fit data of these classes; None where they do, as by default."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the images that it reads where the data has them (`Evaluation.columns`); none by default."""
+        return ()
+
+    def misfit(self, class_names: tuple[str, ...], columns: Collection[str]) -> str | None:
+        """Return why the options do not fit data of these classes and columns; None where they do, as by default."""
         return None
 
     @abstractmethod

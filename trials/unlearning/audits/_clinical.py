@@ -1,9 +1,9 @@
 """What a clinic sees of a model on the test split: errors by class, calibration, costs, and what changed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
@@ -12,8 +12,19 @@ from torch import Tensor
 
 from unlearning.audits import _clinical_findings as findings
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
-from unlearning.audits._clinical_findings import COST_RATIOS, Outputs, Side
-from unlearning.clinical import PairedCounts, flips, missed, point_reaching, positions, problem_with, youden_point
+from unlearning.audits._clinical_findings import COST_RATIOS, Outputs, Pair, Side
+from unlearning.clinical import (
+    ImageSampling,
+    PatientSampling,
+    flips,
+    missed,
+    point_reaching,
+    positions,
+    problem_with,
+    youden_point,
+)
+from unlearning.data import PATIENT
+from unlearning.seeds import generator
 
 _PER_1000: Final = "test images per 1,000"
 
@@ -41,7 +52,7 @@ class Clinical(Audit):
 
     name: Literal["clinical"] = "clinical"
     title: ClassVar[str] = "what a clinic sees"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Maier-Hein et al., Metrics reloaded, Nature Methods 2024; docs/methods.md"
     statistics: ClassVar[Mapping[str, Statistic]] = {
         "sensitivity": _shown("share of a class's test images that are called it, by the largest logit"),
@@ -49,6 +60,9 @@ class Clinical(Audit):
         "point_sensitivity": _shown("sensitivity at the operating point fixed on the original's validation images"),
         "point_specificity": _shown("specificity at the same operating point"),
         "auroc": _shown("area under the ROC curve of a class against the rest; of all classes, their mean"),
+        "auroc_difference": _shown(
+            "area of a class against the rest minus the oracle's on the same images; of all classes, their mean", ""
+        ),
         "log_loss": _shown("mean of -log of the true class's probability on test images", "nats"),
         "brier": _shown("mean squared distance of the probabilities from the truth, summed over classes", ""),
         "temperature": _shown("temperature that corrects the probabilities, fitted on validation images", ""),
@@ -58,6 +72,10 @@ class Clinical(Audit):
         "worst_third_sensitivity": _shown(
             "smallest share recognised of the easiest, middle and hardest third of test images, by other oracles' loss"
         ),
+        "worst_group_sensitivity": _shown(
+            "smallest share recognised among groups of test images by the column that the study names"
+        ),
+        "group_gap": _shown("largest share recognised among these groups minus the smallest", direction="lower"),
         "sensitivity_difference": _shown("sensitivity of a class minus the oracle's on the same images", ""),
         "noninferior": _shown(
             "whether the 97.5 % bound of this difference lies above -margin; of all classes, whether for each"
@@ -72,7 +90,12 @@ class Clinical(Audit):
         ),
         "critical_specificity": _shown("share of the other test images not called critical, at the same point"),
         "critical_auroc": _shown("area under the ROC curve of the critical classes against the rest"),
+        "critical_auroc_difference": _shown("area of the critical classes minus the oracle's, same images", ""),
         "critical_sensitivity_difference": _shown("critical sensitivity minus the oracle's, same images", ""),
+        "critical_worst_group_sensitivity": _shown("smallest critical sensitivity among the groups"),
+        "critical_group_gap": _shown(
+            "largest critical sensitivity among the groups minus the smallest", direction="lower"
+        ),
         "critical_noninferior": _shown("whether the 97.5 % bound of this difference lies above -margin"),
         "critical_flips": _shown("test images that the oracle calls critical and the model not", _PER_1000, "lower"),
         "critical_churn": _shown("test images that other oracles call critical and the paired oracle not", _PER_1000),
@@ -99,15 +122,29 @@ class Clinical(Audit):
         1, description="oracles of other seeds, for the churn and the difficulty of images; 0 leaves both out"
     )
 
+    group: str | None = Field(
+        None,
+        description="column of the data whose groups of test images are compared, such as site or scanner; none by "
+        "default",
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The patients, and the groups where any are asked for."""
+        return (PATIENT, self.group) if self.group else (PATIENT,)
+
     @property
     def pools(self) -> dict[str, ModelPool]:
         """The other oracles, where any are asked for."""
         return {"oracles": ModelPool("retain", self.oracles)} if self.oracles else {}
 
-    def misfit(self, class_names: tuple[str, ...]) -> str | None:
-        """Return what is wrong with the critical classes."""
-        problem = problem_with(self.critical, class_names)
-        return f"critical: {problem}" if problem else None
+    def misfit(self, class_names: tuple[str, ...], columns: Collection[str]) -> str | None:
+        """Return what is wrong with the critical classes and with the column of groups."""
+        if problem := problem_with(self.critical, class_names):
+            return f"critical: {problem}"
+        if self.group and self.group not in columns:
+            return f"group: no column {self.group!r}; the columns are {', '.join(columns) or 'none'}"
+        return None
 
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Measure the model on the test split, at the original's operating points, and compare it with oracles."""
@@ -118,44 +155,67 @@ class Clinical(Audit):
             others=[Outputs.of(one.of("test")) for one in others],
             paired=[Outputs.of(audited.oracle.of("test"))] if audited.oracle else [],
         )
-        yield from findings.errors(test)
+        known = _Known.of(audited.columns.get("test", {}), self.group, evidence.seed)
+        yield from findings.errors(test, known.sampling)
         for k in test.classes:
             if (point := self._point(original_val.side([k]))) is not None:
                 side = test.side([k])
-                called_N = side.odds_N >= point
-                yield from findings.rates("point_sensitivity", "point_specificity", called_N, side.positive_N, k)
-        yield from findings.areas(test)
+                names = ("point_sensitivity", "point_specificity")
+                yield from findings.rates(*names, side.odds_N >= point, side.positive_N, known.sampling, k)
+        yield from findings.areas(test, oracles.compared, known.sampling)
         yield from findings.probabilities(Outputs.of(audited.of("val")), test, original_val)
-        yield from findings.differences_by_class(test, oracles.compared, self.margin)
-        yield from findings.changed("", flips, test.decided, *oracles.each(lambda one: one.decided))
+        yield from findings.differences_by_class(test, oracles.compared, self.margin, known.sampling)
+        yield from findings.changed("", flips, test.decided, *oracles.each(lambda one: one.decided), known.sampling)
         if others:
             yield from findings.worst_third(test, torch.stack([one.losses for one in oracles.others]).mean(0))
+        yield from findings.worst_group("", test.right, torch.ones_like(test.right), known.groups_N, known.sampling)
         if critical := positions(self.critical, evidence.class_names):
-            yield from self._of_critical(critical, original_val.side(critical), test.side(critical), oracles)
+            yield from self._of_critical(critical, original_val.side(critical), test.side(critical), oracles, known)
 
     def _of_critical(
-        self, critical: tuple[int, ...], original_val: Side, test: Side, oracles: "_Oracles"
+        self, critical: tuple[int, ...], original_val: Side, test: Side, oracles: "_Oracles", known: "_Known"
     ) -> Iterator[Finding]:
         """Yield what is found of the critical classes against the rest."""
-        yield from findings.critical_area(test)
+        yield from findings.critical_area(test, [one.side(critical) for one in oracles.compared], known.sampling)
         yield from findings.costs(test)
         point = self._point(original_val)
         if point is None:
             return
         called_N, positive_N = test.odds_N >= point, test.positive_N
-        yield from findings.rates("critical_sensitivity", "critical_specificity", called_N, positive_N)
+        yield from findings.rates("critical_sensitivity", "critical_specificity", called_N, positive_N, known.sampling)
         compared, others, paired = oracles.each(lambda one: one.side(critical).odds_N >= point)
         if positive_N.any():
-            pairs = [PairedCounts.count(called_N[positive_N], other_N[positive_N]) for other_N in compared]
+            pairs = [Pair.of(called_N, other_N, positive_N, known.sampling) for other_N in compared]
             names = ("critical_sensitivity_difference", "critical_noninferior")
             yield from findings.difference(*names, pairs, self.margin)
-        yield from findings.changed("critical_", missed, called_N, compared, others, paired)
+        yield from findings.changed("critical_", missed, called_N, compared, others, paired, known.sampling)
+        yield from findings.worst_group("critical_", called_N, positive_N, known.groups_N, known.sampling)
 
     def _point(self, val: Side) -> float | None:
         """Choose the operating point by the options; None where val lacks one of the two sides."""
         if self.sensitivity is None:
             return youden_point(val.odds_N, val.positive_N)
         return point_reaching(self.sensitivity, val.odds_N, val.positive_N)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the data knows of the test images.
+
+    Attributes:
+        groups_N: the group that each is of; None where the study names no column.
+        sampling: of patients where these are known, else of images.
+    """
+
+    groups_N: tuple[str, ...] | None
+    sampling: ImageSampling
+
+    @classmethod
+    def of(cls, columns: Mapping[str, tuple[str, ...]], group: str | None, seed: int) -> Self:
+        """Take it from the columns of the test images."""
+        patients = columns.get(PATIENT)
+        sampling = PatientSampling.of(patients, generator(seed, "patients")) if patients else ImageSampling()
+        return cls(columns[group] if group else None, sampling)
 
 
 @dataclass(frozen=True)

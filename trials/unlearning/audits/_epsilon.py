@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
-from unlearning.audits._guessing import Guesses, gaussian_bound, mean_bound, median_bound
 from unlearning.audits._scores import by_unit, scaled_confidence, units_of
+from unlearning.guessing import Guesses, gaussian_bound, mean_bound, median_bound
 from unlearning.metrics import Evaluation, Group, Value
 
 
@@ -22,7 +22,7 @@ class EpsilonBound(Audit):
     forget set and grows with the number of guesses: only bounds of the same number can be compared. A destroyed model
     betrays nothing, and its bound is 0; so read RA and TA beside it. 0 means that nothing was detected.
 
-    Source: see `unlearning.audits._guessing`.
+    Source: see `unlearning.guessing`.
     """
 
     name: Literal["epsilon"] = "epsilon"
@@ -65,10 +65,10 @@ class EpsilonBound(Audit):
         halves = audited.forget_F, audited.control_C
         names_M = torch.cat([units_of(indices_M, audited.unit_N) for indices_M in halves])
         right = _right(torch.cat([forget_U, control_U]), names_M, law.guesses)
-        yield "p", Value("forget", law.tail(right), law.guesses)
+        yield "p", Value("forget", law.tail([right]), law.guesses)
         yield "bound", Value("forget", median_bound(law, [right], self.level), law.guesses)
         yield "mean_bound", Value("forget", mean_bound(law, [right], self.level), law.guesses)
-        yield "gaussian_bound", Value("forget", gaussian_bound(law, right, self.level), law.guesses)
+        yield "gaussian_bound", Value("forget", gaussian_bound(law, [right], self.level), law.guesses)
         yield "right", Value("forget", right / law.guesses, law.guesses)
 
 

@@ -30,8 +30,14 @@ class LinearProbe:
 
     def classify(self, features_ND: Tensor) -> Tensor:
         """Return the likeliest class of each image, int64, (N,)."""
-        scores_NK = (features_ND - self.mean_D) / self.scale_D @ self.weights_DK + self.bias_K
-        return self.classes_K[scores_NK.argmax(1)]
+        return self.classes_K[self._scores(features_ND).argmax(1)]
+
+    def log_probabilities(self, features_ND: Tensor) -> Tensor:
+        """Return the logarithm of the probability of each known class, float64, (N, K), in the order of `classes_K`."""
+        return self._scores(features_ND).log_softmax(1)
+
+    def _scores(self, features_ND: Tensor) -> Tensor:
+        return (features_ND - self.mean_D) / self.scale_D @ self.weights_DK + self.bias_K
 
 
 def fit_probe(features_ND: Tensor, labels_N: Tensor, penalty: float = 1.0) -> LinearProbe:

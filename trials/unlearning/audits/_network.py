@@ -1,11 +1,15 @@
 """The networks behind the evidence of an audit, which it may look into and train further."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass, Engine
 from unlearning.errors import InputError
@@ -13,6 +17,9 @@ from unlearning.metrics import Split
 from unlearning.schedules import Cosine
 from unlearning.seeds import generator
 from unlearning.training import Recipe, epoch_order
+
+AT_ONCE: Final = 128
+"""Images whose gradients are computed at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +67,48 @@ class AuditNetwork:
             engine.forward(images_NCHW)
         return torch.cat(inputs)
 
+    def layer_features(self, images_NCHW: Tensor, last: int) -> list[Tensor]:
+        """Return what the last layers get for uint8 images, averaged over pixels; the last of them gets `features`.
+
+        A layer is a part of the network's body, such as a block, that has weights of a convolution or a linear layer.
+
+        Args:
+            last: how many layers; fewer where the network has fewer.
+
+        Returns:
+            For each layer, first to last: float64, (N, D), on the CPU; D is the layer's number of channels.
+        """
+        engine = self.restored()
+        kept = [list[Tensor]() for _ in _layers(engine.model)[-last:]]
+
+        def keep_in(inputs: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+            return lambda module, arguments: inputs.append(_over_pixels(arguments[0]).cpu().double())
+
+        with ExitStack() as hooks:
+            for layer, inputs in zip(_layers(engine.model)[-last:], kept, strict=True):
+                hooks.enter_context(layer.register_forward_pre_hook(keep_in(inputs)))
+            engine.forward(images_NCHW)
+        return [torch.cat(inputs) for inputs in kept]
+
+    def input_gradients(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
+        """Return the gradient of each image's cross-entropy by its pixels in [0, 1]: float64, (N, C, H, W), on the CPU.
+
+        In eval mode and float64, since a model that is sure of an image has a gradient that float32 may round to zero.
+
+        Args:
+            images_NCHW: uint8, on any device.
+            labels_N: int64.
+        """
+        engine = self.restored()
+        model = deepcopy(engine.model).double().eval()
+        gradients = list[Tensor]()
+        for images_BCHW, labels_B in zip(images_NCHW.split(AT_ONCE), labels_N.split(AT_ONCE), strict=True):
+            pixels_BCHW = (images_BCHW.to(engine.device).double() / 255).requires_grad_()
+            loss = cross_entropy(model(pixels_BCHW), labels_B.to(engine.device), reduction="sum")
+            [gradient_BCHW] = torch.autograd.grad(loss, [pixels_BCHW])
+            gradients.append(gradient_BCHW.cpu())
+        return torch.cat(gradients)
+
     def trained_further(
         self, indices_M: Tensor, labels_N: Tensor, *, epochs: int, lr: float, seed: int
     ) -> Iterator[Engine]:
@@ -106,6 +155,20 @@ class Networks:
     audited: AuditNetwork
     oracle: AuditNetwork
     pools: Mapping[str, tuple[AuditNetwork, ...]] = field(default_factory=dict)
+
+
+def _layers(model: nn.Module) -> list[nn.Module]:
+    """Return the parts of the body, which comes after the normalisation, that have a layer with weights."""
+    body = list(model.children())[-1]
+    weighted = [
+        part for part in body.children() if any(isinstance(module, nn.Conv2d | nn.Linear) for module in part.modules())
+    ]
+    return weighted or [_last_layer(model)]
+
+
+def _over_pixels(features_NDs: Tensor) -> Tensor:
+    """Average what is beyond the first two dimensions: (N, D, ...) to (N, D)."""
+    return features_NDs.flatten(2).mean(2) if features_NDs.dim() > 2 else features_NDs
 
 
 def _last_layer(model: nn.Module) -> nn.Module:

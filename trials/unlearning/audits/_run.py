@@ -6,6 +6,7 @@ from typing import Any
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic, metric_name
 from unlearning.audits._network import Networks
+from unlearning.data import Planted
 from unlearning.errors import UnlearningError
 from unlearning.metrics import Evaluation, Measure
 from unlearning.seeds import derive
@@ -23,6 +24,7 @@ def audit_measures(
     original: Evaluation,
     class_names: tuple[str, ...],
     networks: Networks | None = None,
+    planted: Planted | None = None,
 ) -> list[Measure]:
     """Run an audit on a model; a model and its oracle, which have one seed, meet the same draws.
 
@@ -31,15 +33,16 @@ def audit_measures(
         original: the audited model's, of the same training seed.
         class_names: one per class.
         networks: those of all these models; an audit that does not say that it needs them does not see them.
+        planted: what the forget request changed in D_f before anything was trained.
 
     Raises:
         AuditError: the audit raised.
-        ValueError: the audit does not say what it is, its options do not fit the classes, a pool is not as large as it
+        ValueError: the audit does not say what it is, its options do not fit the data, a pool is not as large as it
             requires, it needs networks and there are none, or it gives a value that it does not announce.
     """
     if fault := fault_of(audit):
         raise ValueError(f"audit '{audit.name}': {fault}")
-    if misfit := audit.misfit(class_names):
+    if misfit := audit.misfit(class_names, audited.columns.get("test", {})):
         raise ValueError(f"audit '{audit.name}': {misfit}")
     wanted, got = {name: pool.models for name, pool in audit.pools.items()}, {name: len(pools[name]) for name in pools}
     if wanted != got:
@@ -47,7 +50,7 @@ def audit_measures(
     if audit.needs_network and networks is None:
         raise ValueError(f"audit '{audit.name}': wanted networks, which it needs, got none")
     seed, inside = derive(audited.seed, "audit", audit.name), networks if audit.needs_network else None
-    evidence = Evidence(audited, original, class_names, pools, seed, inside)
+    evidence = Evidence(audited, original, class_names, pools, seed, inside, planted)
     return [
         Measure(metric_name(audit, statistic), audit.version, value) for statistic, value in _checked(audit, evidence)
     ]

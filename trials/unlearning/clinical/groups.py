@@ -1,9 +1,12 @@
-"""Groups: of classes, by their names or positions, and of images, by how difficult they are."""
+"""Groups: of classes, by names or positions, and of images, by how difficult they are or by a text for each."""
 
-import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
+
+from unlearning.data import class_positions
 
 
 def positions(named: Sequence[str | int], class_names: Sequence[str]) -> tuple[int, ...]:
@@ -17,13 +20,13 @@ def positions(named: Sequence[str | int], class_names: Sequence[str]) -> tuple[i
     """
     if problem := problem_with(named, class_names):
         raise ValueError(problem)
-    return tuple(sorted(index for one in named for index in _found(one, class_names)))
+    return tuple(sorted(index for one in named for index in class_positions(one, class_names)))
 
 
 def problem_with(named: Sequence[str | int], class_names: Sequence[str]) -> str | None:
     """Return why these names and positions are no group of classes beside which others are left; None if they are."""
     classes = "the classes are " + ", ".join(f"{index} ({name})" for index, name in enumerate(class_names))
-    found = [_found(one, class_names) for one in named]
+    found = [class_positions(one, class_names) for one in named]
     if unknown := [repr(one) for one, indices in zip(named, found, strict=True) if not indices]:
         return f"no class {', '.join(unknown)}; {classes}"
     indices = [index for some in found for index in some]
@@ -38,8 +41,21 @@ def thirds(difficulty_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return easiest, middle, hardest
 
 
-def _found(one: str | int, class_names: Sequence[str]) -> list[int]:
-    if isinstance(one, int):
-        return [one] if 0 <= one < len(class_names) else []
-    wanted = unicodedata.normalize("NFC", one)
-    return [index for index, name in enumerate(class_names) if unicodedata.normalize("NFC", name) == wanted]
+def by_text(texts_N: Sequence[str], of_N: Tensor, fewest: int) -> dict[str, Tensor]:
+    """Return which of some images are of each group, bool, (N,), by the groups' names in order.
+
+    Args:
+        texts_N: the group that each image is of; empty where that is not known.
+        of_N: which images count, bool.
+        fewest: of these images that a group must have to be here.
+    """
+    images = defaultdict[str, list[int]](list)
+    for index, (text, counts) in enumerate(zip(texts_N, of_N.tolist(), strict=True)):
+        if text and counts:
+            images[text].append(index)
+    nothing_N = torch.zeros_like(of_N)
+    return {
+        name: nothing_N.index_fill(0, torch.tensor(images[name]), True)
+        for name in sorted(images)
+        if len(images[name]) >= fewest
+    }

@@ -1,7 +1,9 @@
 """What every data source returns: three splits of images as uint8, and what must be known about them."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -14,6 +16,12 @@ from unlearning.options import Options
 
 Task = Literal["binary-class", "multi-class", "ordinal-regression"]
 SplitName = Literal["train", "val", "test"]
+
+PATIENT, FILE = "patient", "file"
+"""Columns whose meaning is known: whom an image is of, and its file's name as the source writes it."""
+
+Planting = Literal["labels", "noise"]
+"""What a request changes in the images that are to be forgotten before any model is trained on them."""
 
 PathOption = Annotated[Path, Field(strict=False), AfterValidator(Path.expanduser)]
 """A path that may be given as text, with ``~`` for the home folder."""
@@ -30,17 +38,41 @@ class Split:
     Attributes:
         images_NCHW: uint8, (N, C, H, W).
         labels_N: int64, (N,), in 0 ... K-1.
+        columns: what else is known of each image, by lower-case name: N texts, empty where nothing is known.
+            `PATIENT` and `FILE` are two of the names; the others are the source's own, such as a site or a scanner.
     """
 
     images_NCHW: Tensor
     labels_N: Tensor
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels_N)
 
     def to(self, device: torch.device) -> "Split":
         """Copy the split to ``device``."""
-        return Split(self.images_NCHW.to(device), self.labels_N.to(device))
+        return Split(self.images_NCHW.to(device), self.labels_N.to(device), self.columns)
+
+    def only(self, kept_N: Tensor) -> "Split":
+        """Return the images of a mask, bool, (N,), in their order, with their labels and columns."""
+        kept = kept_N.tolist()
+        columns = {name: tuple(compress(texts_N, kept)) for name, texts_N in self.columns.items()}
+        return Split(self.images_NCHW[kept_N], self.labels_N[kept_N], columns)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What a request changed in the F train images of D_f, in their order, before any model was trained on them.
+
+    Attributes:
+        labels_F: int64, (F,): the labels before.
+        images_FCHW: uint8, (F, C, H, W): the images before, where they were changed.
+        noise_FCHW: float32, in ranges of a pixel: the noise that was added to them, before rounding and clipping.
+    """
+
+    labels_F: Tensor
+    images_FCHW: Tensor | None = None
+    noise_FCHW: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +89,7 @@ class ImageData:
         nonmembers: the split whose images a membership attack takes as non-members when it reports.
         content_hash: SHA-256 (hex) over the arrays of the three splits.
         notes: what a reader should know about how the data was read, a sentence each.
+        planted: what a forget request changed in the train split; None in data as its source has it.
     """
 
     name: str
@@ -70,6 +103,7 @@ class ImageData:
     nonmembers: Literal["val", "test"]
     content_hash: str
     notes: tuple[str, ...] = ()
+    planted: Planted | None = None
 
     @property
     def classes(self) -> int:

@@ -1,11 +1,14 @@
-"""How many bits a channel has in an image file, as the file itself says.
+"""How many bits a channel has in an image file, as the file itself says, and how 16 of them become 8.
 
 Pillow opens 16-bit colour as 8 bits and drops the rest silently, so its mode is no evidence.
 """
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -15,12 +18,72 @@ BITS_PER_SAMPLE = 258
 EIGHT_BIT_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "MPO", "PCX", "TGA", "WEBP", "XBM")
 """Pillow's names of formats that have no more than 8 bits a channel in any file that it opens."""
 
+PHOTOMETRIC = 262
+"""The TIFF tag of what 0 means; 0 for white."""
+
+DEEP_FORMATS = ("PNG", "TIFF")
+"""Formats of which Pillow returns 16-bit grey as the file has it; of others it scales or cuts the values."""
+
+DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
+
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG's markers of segments that begin with the precision."""
 
 _GAP = rb"(?>\s|#[^\r\n]*+)++"
 PORTABLE_HEADER = re.compile(rb"P[2356]" + _GAP + rb"\d++" + _GAP + rb"\d++" + _GAP + rb"(\d++)")
 """Magic number, width, height and largest value of a PGM or PPM file; comments may stand between them."""
+
+
+class UnfitError(Exception):
+    """A picture that can be read, but not as one of 8 bits a channel with a colour at every pixel."""
+
+
+@dataclass(frozen=True)
+class DeepRule:
+    """How 16-bit grey becomes 8 bits; values are scaled and rounded, and never cut.
+
+    Attributes:
+        scale: ``bits``: 0 ... 2^bits - 1 become 0 ... 255, and a larger value is an error. ``image``: each image's own
+            smallest and largest value become 0 and 255.
+    """
+
+    scale: Literal["bits", "image"]
+    bits: int
+
+
+def check_deep(image: Image.Image) -> None:
+    """Check that an opened image is 16-bit grey that Pillow reads exactly, with a value at every pixel.
+
+    Raises:
+        UnfitError: it is not.
+    """
+    if image.format not in DEEP_FORMATS or image.mode not in DEEP_MODES:
+        raise UnfitError(
+            f"wanted 16 bits in grey, as PNG or TIFF, got {image.format} in Pillow's mode {image.mode}, whose values "
+            "Pillow does not read exactly; convert it"
+        )
+    if "transparency" in image.info:
+        raise UnfitError("wanted a grey value at every pixel of a 16-bit image, got transparent ones")
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC) == 0:
+        raise UnfitError("wanted 16-bit grey in which 0 is black, got a TIFF in which it is white; invert it")
+
+
+def eight_bits(image: Image.Image, rule: DeepRule) -> Image.Image:
+    """Scale 16-bit grey to 8 bits.
+
+    Raises:
+        UnfitError: it has a value beyond the rule's bits.
+    """
+    values_HW = np.asarray(image).astype(np.int64)
+    low, high = int(values_HW.min()), int(values_HW.max())
+    if rule.scale == "bits":
+        if low < 0 or high >= 1 << rule.bits:
+            raise UnfitError(
+                f"wanted values 0 ... {(1 << rule.bits) - 1} ({rule.bits} bits), got {low} ... {high}; the option "
+                "`bits` says how many there are"
+            )
+        low, high = 0, (1 << rule.bits) - 1
+    return Image.fromarray(np.rint((values_HW - low) * (255 / max(high - low, 1))).astype(np.uint8))
 
 
 def bits_in_header(content: bytes) -> int | None:

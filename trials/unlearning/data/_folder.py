@@ -8,43 +8,32 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from annotated_types import Interval
 from PIL import Image
 from pydantic import Field
-from torch import Tensor
 
-from unlearning.data._base import DataError, PathOption, RawData, Source, Split, SplitName, Task
+from unlearning.data._base import FILE, DataError, PathOption, RawData, Split, SplitName
 from unlearning.data._clutter import is_clutter
+from unlearning.data._decode import Array, ImageFiles, as_tensor, decode
 from unlearning.data._files import sought
-from unlearning.data._images import Colour, read_image
-from unlearning.data._limit import DEFAULT_LIMIT_GIB, LimitGib, check_limit
 from unlearning.data._listed import listed
 from unlearning.data._names import natural_key
 
 
-class Folder(Source):
+class Folder(ImageFiles):
     """Images under ``path/{train,val,test}/CLASS/``, in sorted order, brought to one size and number of channels.
 
-    Images are turned as their EXIF orientation says and resized (bicubic) without keeping the aspect ratio. Classes are
-    the folders of train in natural order, 2 before 10; their names are compared in Unicode's composed form (NFC).
+    Images are turned as their EXIF orientation says. Classes are the folders of train in natural order, 2 before 10;
+    their names are compared in Unicode's composed form (NFC).
     """
 
     source: Literal["folder"] = "folder"
     path: PathOption = Field(description="folder that holds train, val and test")
-    size: Annotated[int, Interval(ge=8, le=512)] = Field(description="side length that images are resized to, pixels")
-    channels: Literal[1, 3] = Field(3, description="1 for greyscale, 3 for colour")
-    name: str | None = Field(None, description="what reports call it; by default the folder's name")
-    task: Task | None = Field(None, description="by default binary-class for two classes, else multi-class")
-    nonmembers: Literal["val", "test"] = Field("test", description="split of the non-members")
-    background: Colour | None = Field(
-        None, description="colour that transparent pixels are laid over; by default images that have any are refused"
-    )
-    limit_gib: LimitGib = DEFAULT_LIMIT_GIB
 
     def read(self) -> RawData:
         """Read every image.
@@ -54,16 +43,16 @@ class Folder(Source):
                 unfit (all of them are named), or the images take more than `limit_gib`.
         """
         class_names = tuple(_by_class_name(self._split_folder("train")))
-        files = {split: self._files(split, class_names) for split in get_args(SplitName)}
-        count = sum(len(labelled) for labelled in files.values())
-        check_limit(self.path, count * self.channels * self.size**2, self.limit_gib)
+        labelled = {split: self._files(split, class_names) for split in get_args(SplitName)}
         notes = tuple(_notes_on_left_out(self.path))
-        problems = list[str]()
-        splits = {split: self._read_split(labelled, problems) for split, labelled in files.items()}
+        files = [file for of_split in labelled.values() for file, _ in of_split]
+        images_NCHW, problems = decode(self.path, files, self.decoding, self.limit_gib, self.cache)
         if problems:
             raise DataError(_in_one(self.path, problems))
-        task: Task = self.task or ("binary-class" if len(class_names) == 2 else "multi-class")
-        return RawData(self.name or self.path.resolve().name, task, class_names, splits, self.nonmembers, notes)
+        parts = np.split(images_NCHW, list(accumulate(map(len, labelled.values())))[:-1])
+        splits = {split: self._split(labelled[split], part) for split, part in zip(labelled, parts, strict=True)}
+        name, task = self.name or self.path.resolve().name, self.task_of(len(class_names))
+        return RawData(name, task, class_names, splits, self.nonmembers, notes)
 
     def _split_folder(self, split: SplitName) -> Path:
         folder = self.path / split
@@ -86,19 +75,10 @@ class Folder(Source):
             raise DataError(f"{folder}: there are no images; wanted {folder}/CLASS/IMAGE")
         return labelled
 
-    def _read_split(self, labelled: Sequence[tuple[Path, int]], problems: list[str]) -> Split:
-        """Read the images; what is wrong with any of them is added to ``problems``."""
-        images_NCHW = torch.zeros(len(labelled), self.channels, self.size, self.size, dtype=torch.uint8)
-        for n, (file, _) in enumerate(labelled):
-            try:
-                images_NCHW[n] = self._pixels(read_image(file, "L" if self.channels == 1 else "RGB", self.background))
-            except DataError as error:
-                problems.append(str(error))
-        return Split(images_NCHW, torch.tensor([label for _, label in labelled]))
-
-    def _pixels(self, image: Image.Image) -> Tensor:
-        pixels = np.array(image.resize((self.size, self.size), Image.Resampling.BICUBIC))
-        return torch.from_numpy(pixels).reshape(self.size, self.size, self.channels).permute(2, 0, 1)
+    def _split(self, labelled: Sequence[tuple[Path, int]], images_NCHW: Array) -> Split:
+        files = tuple(file.relative_to(self.path).as_posix() for file, _ in labelled)
+        labels_N = torch.tensor([label for _, label in labelled])
+        return Split(as_tensor(images_NCHW), labels_N, {FILE: files})
 
 
 def _by_class_name(folder: Path) -> dict[str, Path]:

@@ -1,10 +1,11 @@
 """Reading one image file exactly: one picture, 8 bits a channel, a known colour at every pixel.
 
-What would need cropping, selecting or inventing is refused: deeper channels, further pages or frames, and the colour
-under transparent pixels, unless a background is named.
+What would need cropping, selecting or inventing is refused: deeper channels, unless a rule for 16-bit grey is named,
+further pages or frames, and the colour under transparent pixels, unless a background is named.
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,8 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 from pydantic import AfterValidator
 
 from unlearning.data._base import DataError
-from unlearning.data._depth import bits_in_header, bits_of_opened
+from unlearning.data._depth import DeepRule, UnfitError, bits_in_header, bits_of_opened, check_deep, eight_bits
+from unlearning.data._dicom import Window, dicom_picture, is_dicom
 from unlearning.data._files import read_regular
 
 IMAGE_LIMIT_BYTES = 2**30
@@ -31,60 +33,78 @@ Colour = Annotated[str, AfterValidator(_colour)]
 """An opaque colour by its name in HTML or as #rrggbb."""
 
 
-def read_image(file: Path, mode: Literal["L", "RGB"], background: str | None = None) -> Image.Image:
+@dataclass(frozen=True)
+class Reading:
+    """How a picture becomes 8 bits a channel.
+
+    Attributes:
+        mode: what it is converted to.
+        background: the colour that transparent pixels are laid over; None refuses them.
+        deep: how 16-bit grey becomes 8 bits; None refuses it.
+        window: which values of a DICOM file become 0 and 255.
+    """
+
+    mode: Literal["L", "RGB"]
+    background: str | None = None
+    deep: DeepRule | None = None
+    window: Window = "file"
+
+
+def read_image(file: Path, reading: Reading) -> Image.Image:
     """Read an image file, turned as its EXIF orientation says.
 
-    Args:
-        file: the image.
-        mode: what to convert it to, 8 bits a channel.
-        background: the colour that transparent pixels are laid over; None refuses them.
-
     Raises:
-        DataError: the file is no regular file, cannot be read, holds several pictures, has more than 8 bits a channel,
-            or has transparent pixels and there is no background.
+        DataError: the file is no regular file, cannot be read, holds several pictures, has more than 8 bits a channel
+            and no rule fits it, or has transparent pixels and there is no background.
     """
     content = read_regular(file, IMAGE_LIMIT_BYTES, "image")
+    reader = "pydicom" if is_dicom(content) else "Pillow"
     try:
-        return _read(content, mode, background)
-    except _UnfitError as error:
+        if is_dicom(content):
+            return dicom_picture(content, reading.window).convert(reading.mode)
+        return _read(content, reading)
+    except UnfitError as error:
         raise DataError(f"{file}: {error}") from error
     except UnidentifiedImageError as error:
         raise DataError(f"{file}: Pillow cannot read it as an image (no format that it knows); {ADVICE}") from error
-    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
-        raise DataError(f"{file}: Pillow cannot read it as an image ({error}); {ADVICE}") from error
+    except Exception as error:  # both raise whatever a damaged file makes them stumble over
+        raise DataError(f"{file}: {reader} cannot read it as an image ({error}); {ADVICE}") from error
 
 
-class _UnfitError(Exception):
-    """A picture that can be read, but not as one of 8 bits a channel with a colour at every pixel."""
-
-
-def _read(content: bytes, mode: Literal["L", "RGB"], background: str | None) -> Image.Image:
-    bits = bits_in_header(content)
-    if bits and bits > 8:
-        raise _deep(bits)
+def _read(content: bytes, reading: Reading) -> Image.Image:
+    deep, in_header = reading.deep, bits_in_header(content)
+    if in_header and in_header > 8 and not deep:
+        raise _too_deep(in_header)
     with Image.open(io.BytesIO(content)) as image:
-        _check_depth(image, bits)
+        bits = _bits(image, in_header)
+        if bits > 8 and not (deep and bits == 16):
+            raise _too_deep(bits)
         if (pictures := getattr(image, "n_frames", 1)) > 1:
-            raise _UnfitError(
+            raise UnfitError(
                 f"wanted one picture, got {pictures} pages or frames ({image.format}); save the wanted one alone"
             )
         upright = ImageOps.exif_transpose(image)
-        return _opaque(upright, background).convert(mode)
+        if deep and bits == 16:
+            check_deep(image)
+            upright = eight_bits(upright, deep)
+        return _opaque(upright, reading.background).convert(reading.mode)
 
 
-def _check_depth(image: Image.Image, bits_in_header: int | None) -> None:
-    bits = bits_in_header or bits_of_opened(image)
+def _bits(image: Image.Image, in_header: int | None) -> int:
+    bits = in_header or bits_of_opened(image)
     if bits is None:
-        raise _UnfitError(
+        raise UnfitError(
             f"wanted a format whose bits a channel are known, got {image.format} in Pillow's mode {image.mode}; save "
             "it as PNG"
         )
-    if bits > 8:
-        raise _deep(bits)
+    return bits
 
 
-def _deep(bits: int) -> _UnfitError:
-    return _UnfitError(f"wanted 8 bits a channel, got {bits}; scale all images to 8 bits by the same window first")
+def _too_deep(bits: int) -> UnfitError:
+    return UnfitError(
+        f"wanted 8 bits a channel, got {bits}; scale all images to 8 bits by the same window first, or 16-bit grey by "
+        "the option `deep`"
+    )
 
 
 def _opaque(image: Image.Image, background: str | None) -> Image.Image:
@@ -96,7 +116,7 @@ def _opaque(image: Image.Image, background: str | None) -> Image.Image:
         image.info.pop("transparency", None)
         return image
     if background is None:
-        raise _UnfitError(
+        raise UnfitError(
             "wanted a colour at every pixel, got transparent ones; name the colour to lay them over with the option "
             "`background`, such as black, or save it without transparency"
         )

@@ -5,6 +5,7 @@ also in train, since an image that a model was trained on says nothing about uns
 """
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
@@ -55,6 +56,15 @@ def content_hash(splits: Iterable[Split]) -> str:
     return digest.hexdigest()
 
 
+def column_hashes(data: ImageData) -> dict[str, str]:
+    """Hash the texts of each column over the three splits, in their order, with SHA-256 (hex), by the column's name."""
+    splits = (data.train, data.val, data.test)
+    return {
+        name: hashlib.sha256(json.dumps([split.columns.get(name) for split in splits]).encode()).hexdigest()
+        for name in dict.fromkeys(name for split in splits for name in split.columns)
+    }
+
+
 def _with_composed_names(raw: RawData) -> RawData:
     """Bring class names to Unicode's composed form (NFC), in which equal names are equal text."""
     return replace(raw, class_names=tuple(unicodedata.normalize("NFC", name) for name in raw.class_names))
@@ -63,7 +73,7 @@ def _with_composed_names(raw: RawData) -> RawData:
 def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -> Split:
     if in_train.all():
         raise DataError(f"{name}, {split_name}: all {len(split)} images also stand in train; wanted unseen images")
-    return Split(split.images_NCHW[~in_train], split.labels_N[~in_train]) if in_train.any() else split
+    return split.only(~in_train) if in_train.any() else split
 
 
 def _check(raw: RawData) -> None:
@@ -71,6 +81,9 @@ def _check(raw: RawData) -> None:
         for wanted, got, holds in _demands(split):
             if not holds:
                 raise DataError(f"{raw.name}, {split_name}: wanted {wanted}, got {got}")
+    if len({frozenset(split.columns) for split in raw.splits.values()}) > 1:
+        columns = {split_name: sorted(split.columns) for split_name, split in raw.splits.items()}
+        raise DataError(f"{raw.name}: wanted the same columns in all splits, got {columns}")
     check_labels(raw.name, raw.class_names, raw.splits)
     shapes = {split_name: tuple(split.images_NCHW.shape[1:]) for split_name, split in raw.splits.items()}
     if len(set(shapes.values())) > 1:
@@ -87,6 +100,12 @@ def _demands(split: Split) -> Iterable[tuple[str, str, bool]]:
     yield "uint8 images (N, C, H, W)", _form(images), images.dtype == torch.uint8 and images.ndim == 4
     yield "int64 labels (N,)", _form(labels), labels.dtype == torch.int64 and labels.ndim == 1
     yield "a label for each image", f"{len(images)} images, {len(labels)} labels", len(images) == len(labels)
+    for name, texts_N in split.columns.items():
+        yield (
+            f"a text of column {name} for each image",
+            f"{len(labels)} images, {len(texts_N)}",
+            len(texts_N) == len(labels),
+        )
     yield "at least one image", "none", len(images) > 0
     yield "pixels in every image", _form(images), images.numel() > 0
 

@@ -66,4 +66,4 @@ def keep_share(split: Split, fraction: float, name: str) -> Split:
         if not count:
             raise DataError(f"{name}: nothing is left of class {label} with {len(of_class)} images in train")
         kept_N[of_class[:count]] = True
-    return Split(split.images_NCHW[kept_N], split.labels_N[kept_N])
+    return split.only(kept_N)

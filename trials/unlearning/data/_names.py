@@ -1,11 +1,25 @@
-"""Names in natural order: 2 before 10."""
+"""Names: in natural order, 2 before 10, and those of classes as people write them."""
 
 import re
+import unicodedata
+from collections.abc import Sequence
 
 
 def natural_key(name: str) -> tuple[str, str]:
     """Make a sort key that compares runs of digits as numbers: 2 before 10; all else as text."""
     return re.sub(r"[0-9]+", _by_length, name), name
+
+
+def class_positions(named: str | int, class_names: Sequence[str]) -> list[int]:
+    """Return the positions of the classes of a name, compared in Unicode's composed form (NFC), or of a position.
+
+    Returns:
+        None of them where there is no such class; several where names are alike.
+    """
+    if isinstance(named, int):
+        return [named] if 0 <= named < len(class_names) else []
+    wanted = unicodedata.normalize("NFC", named)
+    return [index for index, name in enumerate(class_names) if unicodedata.normalize("NFC", name) == wanted]
 
 
 def _by_length(run: re.Match[str]) -> str:

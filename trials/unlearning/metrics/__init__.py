@@ -23,9 +23,11 @@ from unlearning.metrics.accuracy import (
 )
 from unlearning.metrics.membership import (
     FEATURES,
+    AttackClasses,
     Feature,
     attack_accuracy,
     called_nonmember,
+    draw_matched,
     draw_members,
     membership_scores,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "METRICS",
     "REPORT_METRICS",
     "SEARCH_METRICS",
+    "AttackClasses",
     "Direction",
     "DivergedError",
     "Evaluation",
@@ -66,6 +69,7 @@ __all__ = [
     "average_gap",
     "by_class",
     "called_nonmember",
+    "draw_matched",
     "draw_members",
     "fault_of",
     "measures_of",

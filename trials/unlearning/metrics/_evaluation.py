@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from unlearning.metrics._predictions import Predictions
-from unlearning.metrics.membership import Feature, called_nonmember, draw_members
+from unlearning.metrics.membership import AttackClasses, Feature, called_nonmember, draw_matched, draw_members
 from unlearning.seeds import generator
 
 Split = Literal["train", "val", "test"]
@@ -29,10 +29,12 @@ class Evaluation:
         predictions: by split; a search has none of test.
         forget_F, retain_R: indices into train, int64.
         nonmembers: the split that the membership attack takes its non-members from.
+        attack_classes: of which classes the attack's members and non-members are.
         seed: of everything that a metric draws; a model and its oracle share it.
         control_C: indices into train of the images that no model was trained on, int64; mostly empty.
         unit_N: for each train image the first one of those that are forgotten, kept or left out together (duplicates):
             int64; None: each by itself.
+        columns: what else is known of each image, by split and by name, a text an image; mostly empty.
         oracle: the paired oracle; None where there is nothing to compare with.
         references: the models that the gap is taken to: the paired oracle, or for an oracle those of the other seeds.
     """
@@ -46,6 +48,8 @@ class Evaluation:
     references: "tuple[Evaluation, ...]" = ()
     control_C: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     unit_N: Tensor | None = None
+    columns: Mapping[Split, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    attack_classes: AttackClasses = "all"
     _groups: dict[Group, Predictions] = field(default_factory=dict, repr=False)
     _losses: dict[Group, Tensor] = field(default_factory=dict, repr=False)
     _called: dict[Feature, Tensor] = field(default_factory=dict, repr=False)
@@ -83,7 +87,10 @@ class Evaluation:
 
     def attack_sides(self) -> tuple[Predictions, Predictions]:
         """Return the members and the non-members of the membership attack, equally many, the same for every model."""
-        return draw_members(self.of("retain"), self.of(self.nonmembers), generator(self.seed, "members"))
+        retain, nonmembers, random = self.of("retain"), self.of(self.nonmembers), generator(self.seed, "members")
+        if self.attack_classes == "forgotten":
+            return draw_matched(retain, nonmembers, self.of("forget"), random)
+        return draw_members(retain, nonmembers, random)
 
     def called_nonmember(self, feature: Feature) -> Tensor:
         """Return which images of D_f the attack by a feature takes for non-members: bool, (F,), on the CPU."""

@@ -19,6 +19,9 @@ from unlearning.metrics._predictions import Predictions
 
 Feature = Literal["correctness", "confidence", "entropy", "modified_entropy", "prob"]
 
+AttackClasses = Literal["all", "forgotten"]
+"""Classes of members and non-members: all as they come, or drawn in the mix of classes of D_f."""
+
 Array = NDArray[np.float64]
 
 _COST = 3.0
@@ -89,6 +92,31 @@ def draw_members(
     """
     size = min(len(retain), len(nonmembers))
     return _draw(retain, size, random), _draw(nonmembers, size, random)
+
+
+def draw_matched(
+    retain: Predictions, nonmembers: Predictions, forget: Predictions, random: torch.Generator
+) -> tuple[Predictions, Predictions]:
+    """Draw members and non-members in the mix of classes of D_f, so that a class tells the two sides apart nowhere.
+
+    Members can be of the classes only that D_r still has; where it has none of D_f's, they are drawn from all of D_r.
+
+    Args:
+        random: as of `draw_members`.
+
+    Returns:
+        Members and non-members, equally many.
+
+    Raises:
+        ValueError: a class of D_f has no non-members.
+    """
+    wanted_K, left_K, unseen_K = (torch.tensor(one.count_per_class()) for one in (forget, retain, nonmembers))
+    if lacking := ((wanted_K > 0) & (unseen_K == 0)).nonzero().flatten().tolist():
+        raise ValueError(f"membership attack: no non-members of the classes {lacking}, which D_f has images of")
+    kept_K = wanted_K * (left_K > 0)
+    outside = _draw_mix(nonmembers, wanted_K, random)
+    inside = _draw_mix(retain, kept_K, random) if kept_K.any() else retain
+    return draw_members(inside, outside, random)
 
 
 def membership_scores(
@@ -186,6 +214,16 @@ def _decide(members_ND: Array, nonmembers_ND: Array, points_MD: Array) -> Tensor
 
 def _draw(sample: Predictions, size: int, random: torch.Generator) -> Predictions:
     return sample if size == len(sample) else sample.at(torch.randperm(len(sample), generator=random)[:size])
+
+
+def _draw_mix(sample: Predictions, mix_K: Tensor, random: torch.Generator) -> Predictions:
+    """Draw as many as there can be in a mix of classes, in random order; shares are rounded to whole samples."""
+    order_N = torch.randperm(len(sample), generator=random)
+    labels_N, chosen = sample.labels_N.cpu()[order_N], mix_K > 0
+    available_K = torch.bincount(labels_N, minlength=len(mix_K))
+    scale = (available_K[chosen] / mix_K[chosen].double()).min()
+    counts_K = (scale * mix_K).round().long()
+    return sample.at(torch.cat([order_N[labels_N == index][:count] for index, count in enumerate(counts_K.tolist())]))
 
 
 def _log_of_the_rest(logits_NK: Tensor) -> Tensor:

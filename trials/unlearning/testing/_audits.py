@@ -10,7 +10,7 @@ import torch
 
 from unlearning.audits import Audit, AuditError, audit_measures, fault_of
 from unlearning.metrics import BUILT_IN, Measure, measures_of
-from unlearning.testing._cases import CLASS_NAMES, Case, oracle_case, unlearned_case
+from unlearning.testing._cases import CLASS_NAMES, PLANTED, Case, oracle_case, unlearned_case
 
 AuditCheck = Callable[[Audit], None]
 
@@ -92,6 +92,7 @@ def _measures(case: Case) -> list[Measure]:
             original=case.original.evaluation,
             class_names=CLASS_NAMES,
             networks=case.networks,
+            planted=PLANTED,
         )
     except (AuditError, ValueError) as error:
         raise AssertionError(str(error)) from error

@@ -22,6 +22,11 @@ UNLEARNED: Final = 1000
 """The seed of the model that stands in for an unlearned one."""
 
 
+PLANTED: Final = _trained.planted()
+"""What a forget request says that it changed in D_f; the models that audits are checked on were trained on it as well
+as on any other images."""
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A trained model, evaluated on all three splits, and its network."""
@@ -56,7 +61,7 @@ class Case:
         """What the audit gets."""
         inside = self.networks if self.audit.needs_network else None
         audited, original = self.audited.evaluation, self.original.evaluation
-        return Evidence(audited, original, CLASS_NAMES, self.evaluations, 0, inside)
+        return Evidence(audited, original, CLASS_NAMES, self.evaluations, 0, inside, PLANTED)
 
     @property
     def evaluations(self) -> Mapping[str, tuple[Evaluation, ...]]:
@@ -89,9 +94,8 @@ def _case(audit: Audit, audited: Model, oracle: Model, nonmembers: Split) -> Cas
 
 
 def _pools(audit: Audit, nonmembers: Split) -> dict[str, tuple[Model, ...]]:
-    seeds = iter(range(1, 1 << 20))
     return {
-        name: tuple(_model(next(seeds), pool.subset == "retain", nonmembers) for _ in range(pool.models))
+        name: tuple(_model(1 + seed, pool.subset == "retain", nonmembers) for seed in range(pool.models))
         for name, pool in audit.pools.items()
     }
 

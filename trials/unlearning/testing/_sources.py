@@ -41,6 +41,17 @@ def loads_uint8_images_with_labels_in_range(source: Source) -> None:
         assert 0 <= int(labels_N.min()) <= int(labels_N.max()) < data.classes, f"labels beyond 0 ... {data.classes - 1}"
 
 
+def knows_each_column_of_each_image(source: Source) -> None:
+    """Check that all splits have the same columns, of one text an image, under lower-case names."""
+    data = load(source)
+    for split in (data.train, data.val, data.test):
+        assert split.columns.keys() == data.train.columns.keys(), "wanted the same columns in all splits"
+        for name, texts_N in split.columns.items():
+            assert name and name == name.strip().casefold(), f"wanted a column's name in lower case, got {name!r}"
+            assert len(texts_N) == len(split), f"column {name}: wanted a text an image"
+            assert all(isinstance(text, str) for text in texts_N), f"column {name}: wanted text"
+
+
 def has_no_val_or_test_image_in_train(source: Source) -> None:
     """Check that val and test hold no image of train."""
     data = load(source)
@@ -69,6 +80,7 @@ SOURCE_CHECKS: Final[Sequence[SourceCheck]] = (
     survives_being_written_down_and_sent,
     refuses_a_misspelt_option,
     loads_uint8_images_with_labels_in_range,
+    knows_each_column_of_each_image,
     has_no_val_or_test_image_in_train,
     loads_the_same_bytes_twice,
     has_a_name_and_a_name_for_each_class,

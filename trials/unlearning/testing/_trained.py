@@ -6,7 +6,7 @@ from typing import Final, get_args
 import torch
 from torch import Tensor
 
-from unlearning.data import ImageData, SplitName, Synthetic, load
+from unlearning.data import ImageData, Planted, SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.data.forget import ForgetSet, RandomShare, select
 from unlearning.methods import ForgetTask
@@ -28,6 +28,15 @@ def data() -> ImageData:
 def forget() -> ForgetSet:
     """Return a fifth of them, and another fifth as control half."""
     return select(RandomShare(fraction=0.2, control=True), data(), seed=0)
+
+
+@cache
+def planted() -> Planted:
+    """Return what is said to have been planted: labels of the first two classes that were swapped, and noise."""
+    forget_F, random = forget().indices_F, torch.Generator().manual_seed(0)
+    images_FCHW, labels_F = data().train.images_NCHW[forget_F], data().train.labels_N[forget_F]
+    noise_FCHW = 0.1 * torch.randn(images_FCHW.shape, generator=random)
+    return Planted(torch.where(labels_F < 2, 1 - labels_F, labels_F), images_FCHW, noise_FCHW)
 
 
 @cache

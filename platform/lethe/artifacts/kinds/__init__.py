@@ -7,7 +7,7 @@ from lethe.artifacts.kinds._adversarial import AdversarialImages
 from lethe.artifacts.kinds._earlier_weights import EarlierWeights
 from lethe.artifacts.kinds._fisher import FisherInformation
 from lethe.artifacts.kinds._saliency import SaliencyScores, saliency
-from lethe.artifacts.kinds._trained_model import TrainedModel, dosed, oracle, original, trained_models
+from lethe.artifacts.kinds._trained_model import TrainedModel, dosed, oracle, original
 
 KINDS: Final[dict[str, type[ArtifactRecipe]]] = {
     "trained_model": TrainedModel,
@@ -28,5 +28,4 @@ __all__ = [
     "oracle",
     "original",
     "saliency",
-    "trained_models",
 ]

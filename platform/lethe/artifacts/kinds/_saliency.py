@@ -33,4 +33,4 @@ class SaliencyScores(ModelOnSubset):
 
 def saliency(scenario: Scenario, seed: int) -> SaliencyScores:
     """Return the recipe of the saliency scores of an original on the forget set."""
-    return SaliencyScores(original(scenario, seed), scenario.forgotten)
+    return SaliencyScores(original(scenario, seed), scenario.partition(seed).forgotten)

@@ -4,7 +4,7 @@ Original and oracle are both of this kind and differ in their subset: an oracle 
 """
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
@@ -135,8 +135,8 @@ class TrainedModel(ArtifactRecipe):
 
 
 def original(scenario: Scenario, seed: int) -> TrainedModel:
-    """Return the recipe of the original of a training seed; every forget request shares it."""
-    return TrainedModel(scenario, scenario.everything, seed)
+    """Return the recipe of the original of a training seed; forget requests without a control half share it."""
+    return TrainedModel(scenario, scenario.partition(seed).everything, seed)
 
 
 def oracle(scenario: Scenario, seed: int) -> TrainedModel:
@@ -146,9 +146,4 @@ def oracle(scenario: Scenario, seed: int) -> TrainedModel:
 
 def dosed(scenario: Scenario, seed: int, share: float) -> TrainedModel:
     """Return the recipe of a model between oracle and original: trained on D_r and a share of D_f."""
-    return TrainedModel(scenario, scenario.dosed(share), seed)
-
-
-def trained_models(scenario: Scenario, subset: Subset, seeds: Sequence[int]) -> list[TrainedModel]:
-    """Return recipes of models of the scenario trained on a subset, one for each training seed."""
-    return [TrainedModel(scenario, subset, seed) for seed in seeds]
+    return TrainedModel(scenario, scenario.dosed(seed, share), seed)

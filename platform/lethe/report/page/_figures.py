@@ -1,10 +1,9 @@
-"""The page's figures, one function a figure, as the JSON that plotly draws in the browser.
+"""The figures of a search and its cost, one function a figure, as the JSON that plotly draws in the browser.
 
 plotly draws them: it is well kept, its library of 4.8 MB can be embedded in the page so that nothing is fetched, and it
 is what Optuna's own plots use. Parallel coordinates are drawn as lines, since plotly's own need a WebGL context each,
 of which a browser gives about sixteen to a page and none to a printer.
 
-Colours are named as the page's CSS variables and resolved when a figure is drawn, so that both themes have their own.
 Text that comes from a study is escaped, because plotly reads some HTML in labels.
 """
 
@@ -18,11 +17,22 @@ from typing import Any, Final, Literal
 import plotly.graph_objects as go
 
 from lethe.report._numbers import count
+from lethe.report.page._canvas import (
+    BAND,
+    INK,
+    MUTED,
+    ORACLE,
+    SURFACE,
+    UNLEARNED,
+    figure_json,
+    in_points,
+    log_axis,
+    spans_decades,
+)
 from lethe.report.page._gather import Retrained, Searched, Tried
 from lethe.report.page._wording import method_title, percent
 from lethe.results import durations
 from lethe.results.json_column import json_column
-from lethe.results.views import LeaderboardRow, RankRow
 
 Measure = Literal["ua", "ra", "va", "mia"]
 
@@ -33,22 +43,12 @@ MEASURES: Final[dict[Measure, str]] = {
     "mia": "MIA-efficacy",
 }
 
-SURFACE: Final = "var(--surface)"
-INK: Final = "var(--ink)"
-MUTED: Final = "var(--muted)"
-GRID: Final = "var(--rule)"
-UNLEARNED: Final = "var(--unlearned)"
-ORACLE: Final = "var(--oracle)"
-BAND: Final = "var(--oracle-band)"
 
 SCALE: Final = ((0.0, (38, 122, 188)), (0.5, (132, 158, 176)), (1.0, (217, 130, 43)))
 """From a small gap (blue) to a large one (orange): distinguishable with any colour vision, on white and on black."""
 
 LINES: Final = 150
 """Most trials that the parallel coordinates show; the best are."""
-
-LOG_SPAN: Final = 20.0
-"""Ratio of the largest to the smallest value above which an axis is logarithmic."""
 
 
 def landscape(search: Searched) -> str:
@@ -58,7 +58,7 @@ def landscape(search: Searched) -> str:
     done = [trial for trial in trials if trial.measured is not None]
     other = [trial for trial in trials if trial.measured is None]
     figure = go.Figure()
-    gaps = [_points(trial.gap) for trial in done]
+    gaps = [in_points(trial.gap) for trial in done]
     figure.add_scatter(
         x=[trial.lr for trial in done],
         y=gaps if flat else [trial.density for trial in done],
@@ -81,18 +81,18 @@ def landscape(search: Searched) -> str:
     if (chosen := search.chosen) and chosen.lr is not None:
         figure.add_scatter(
             x=[chosen.lr],
-            y=[_points(chosen.gap) if flat else chosen.density],
+            y=[in_points(chosen.gap) if flat else chosen.density],
             mode="markers",
             name="chosen",
             text=[_told(chosen)],
             hoverinfo="text",
             marker={"size": 17, "symbol": "circle-open", "color": INK, "line": {"width": 2, "color": INK}},
         )
-    figure.update_xaxes(title="learning rate", **_log_axis([trial.lr for trial in trials if trial.lr]))
+    figure.update_xaxes(title="learning rate", **log_axis([trial.lr for trial in trials if trial.lr]))
     figure.update_yaxes(**({"title": "gap, points", "rangemode": "tozero"} if flat else {"title": "density"}))
     if not flat:
         figure.update_yaxes(range=[0, 1.03])
-    return _json(figure)
+    return figure_json(figure)
 
 
 def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
@@ -103,14 +103,14 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
     figure = go.Figure()
     figure.add_scatter(
         x=[root for root, _ in done],
-        y=[_points(trial.gap) for _, trial in done],
+        y=[in_points(trial.gap) for _, trial in done],
         mode="markers",
         name="trial",
-        text=[_told(trial) for _, trial in done],
-        hoverinfo="text",
+        text=[f"trial {trial.number}" for _, trial in done],
+        hovertemplate="%{text}: gap %{y:.1f} points<extra></extra>",
         marker={"size": 7, "color": UNLEARNED, "opacity": 0.55},
     )
-    best = list(accumulate((_points(trial.gap) or 0.0 for _, trial in done), min))
+    best = list(accumulate((in_points(trial.gap) or 0.0 for _, trial in done), min))
     ends = [root for root, _ in done]
     if best:
         ends, best = [*ends, roots[-1]], [*best, best[-1]]
@@ -122,7 +122,7 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
     if nothing is not None:
         figure.add_scatter(
             x=[start, end],
-            y=[_points(nothing)] * 2,
+            y=[in_points(nothing)] * 2,
             mode="lines",
             name="doing nothing",
             line={"dash": "dot", "width": 1.5, "color": MUTED},
@@ -131,7 +131,7 @@ def history(search: Searched, over: Literal["trials", "seconds"]) -> str:
     if over == "trials":
         figure.update_xaxes(**_whole_ticks(len(roots)))
     figure.update_yaxes(title="gap, points", rangemode="tozero")
-    return _json(figure)
+    return figure_json(figure)
 
 
 def parallel(search: Searched) -> str | None:
@@ -142,11 +142,11 @@ def parallel(search: Searched) -> str | None:
     if not options:
         return None
     axes = [_Axis(name, [setting.get(name) for setting in settings.values()]) for name in options]
-    gaps = [_points(trial.gap) for trial in done[:LINES]]
+    gaps = [in_points(trial.gap) for trial in done[:LINES]]
     axes.append(_Axis("gap", gaps))
     figure = go.Figure()
     for trial in reversed(done[:LINES]):
-        row = [*(settings[trial.trial_id].get(name) for name in options), _points(trial.gap)]
+        row = [*(settings[trial.trial_id].get(name) for name in options), in_points(trial.gap)]
         chosen = search.choice is not None and trial.trial_id == search.choice.trial_id
         figure.add_scatter(
             x=list(range(len(axes))),
@@ -157,19 +157,17 @@ def parallel(search: Searched) -> str | None:
             opacity=1.0 if chosen else 0.75,
             line={
                 "width": 3.5 if chosen else 1.2,
-                "color": INK if chosen else _colour(_share(_points(trial.gap), gaps)),
+                "color": INK if chosen else _colour(_share(in_points(trial.gap), gaps)),
             },
         )
     for root, axis in enumerate(axes):
-        figure.add_shape(type="line", x0=root, x1=root, y0=0, y1=1, line={"color": MUTED, "width": 1}, layer="below")
+        figure.add_shape(type="line", x0=root, x1=root, y0=0, y1=1, layer="below")
         last = root == len(axes) - 1
         for y, text in axis.ticks:
             figure.add_annotation(
                 x=root,
                 y=y,
                 text=text,
-                showarrow=False,
-                font={"size": 11},
                 xanchor="right" if last else "left",
                 xshift=-6 if last else 6,
                 bgcolor=SURFACE,
@@ -178,13 +176,12 @@ def parallel(search: Searched) -> str | None:
             x=root,
             y=1.13,
             text=f"<b>{html.escape(axis.name)}</b>",
-            showarrow=False,
-            font={"size": 11, "color": INK},
+            font={"color": INK},
             xanchor="right" if last else "center" if root else "left",
         )
     figure.update_xaxes(visible=False, range=[-0.08, len(axes) - 0.92])
     figure.update_yaxes(visible=False, range=[-0.08, 1.22])
-    return _json(figure, margin={"l": 8, "r": 8, "t": 4, "b": 4}, height=300)
+    return figure_json(figure, margin={"l": 8, "r": 8, "t": 4, "b": 4}, height=300)
 
 
 def curve(search: Searched, measure: Measure, oracles: Sequence[Retrained]) -> str:
@@ -228,7 +225,7 @@ def curve(search: Searched, measure: Measure, oracles: Sequence[Retrained]) -> s
     )
     figure.update_xaxes(title="epoch", range=[0.5, last + 0.5], **_whole_ticks(last))
     figure.update_yaxes(nticks=5, range=_percents([value for _, value in points], target, band))
-    return _json(figure, height=190, margin={"l": 36, "r": 8, "t": 8, "b": 42})
+    return figure_json(figure, height=190, margin={"l": 36, "r": 8, "t": 8, "b": 42})
 
 
 def _percents(values: Sequence[float], target: float | None, band: tuple[float, float] | None) -> list[float]:
@@ -269,13 +266,12 @@ def layers(shares: Mapping[str, tuple[int, int]], density: float) -> str:
         yref="paper",
         yanchor="bottom",
         text=f"all layers {100 * density:.0f} %",
-        showarrow=False,
-        font={"color": ORACLE, "size": 11},
+        font={"color": ORACLE},
     )
     figure.update_xaxes(title="trainable weights, percent", range=[0, 100.5])
     figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticks="", dtick=1, tickfont={"size": 10})
     figure.update_layout(bargap=0.25)
-    return _json(figure, height=max(180, 70 + 17 * len(names)), margin={"l": 8, "r": 16, "t": 24, "b": 44})
+    return figure_json(figure, height=max(180, 70 + 17 * len(names)), margin={"l": 8, "r": 16, "t": 24, "b": 44})
 
 
 def stages(seconds: Mapping[str, float]) -> str:
@@ -295,59 +291,7 @@ def stages(seconds: Mapping[str, float]) -> str:
     figure.update_xaxes(title="seconds", rangemode="tozero", range=[0, 1.18 * max(seconds.values(), default=1.0)])
     figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True, ticks="")
     figure.update_layout(bargap=0.35)
-    return _json(figure, height=max(160, 66 + 30 * len(seconds)), margin={"l": 8, "r": 16, "t": 8, "b": 44})
-
-
-def front(ranks: Sequence[RankRow], original: LeaderboardRow | None) -> str | None:
-    """Draw the gap of each method over the images that it trained on, and the front that no other method beats.
-
-    None where these images are not known.
-    """
-    known = sorted(
-        ((one, 100 * one.compute_share) for one in ranks if one.compute_share is not None), key=lambda pair: pair[1]
-    )
-    if not known:
-        return None
-    figure = go.Figure()
-    on_front = [(one, share) for one, share in known if one.on_front]
-    figure.add_scatter(
-        x=[share for _, share in on_front],
-        y=[_points(one.gap) for one, _ in on_front],
-        mode="lines",
-        name="front",
-        hoverinfo="skip",
-        line={"shape": "hv", "width": 1.5, "color": UNLEARNED},
-    )
-    for name, some, colour in (
-        ("other methods", [pair for pair in known if not pair[0].on_front], MUTED),
-        ("on the front", on_front, UNLEARNED),
-    ):
-        figure.add_scatter(
-            x=[share for _, share in some],
-            y=[_points(one.gap) for one, _ in some],
-            mode="markers+text",
-            name=name,
-            text=[f"{one.rank}" for one, _ in some],
-            textposition="bottom center" if colour == UNLEARNED else "top center",
-            textfont={"size": 11, "color": INK if colour == UNLEARNED else MUTED},
-            customdata=[html.escape(f"{one.rank} {method_title(one.row)}") for one, _ in some],
-            hovertemplate="%{customdata}: gap %{y:.1f} points, %{x:.1f} % of retraining<extra></extra>",
-            marker={"size": 8, "color": colour},
-            cliponaxis=False,
-        )
-    gaps = [one.gap for one, _ in known]
-    if original is not None and original.gap is not None:
-        gaps.append(original.gap)
-        figure.add_hline(y=_points(original.gap), line={"dash": "dot", "width": 1.5, "color": MUTED})
-    shares = [share for _, share in known]
-    figure.update_xaxes(
-        title="images trained on, percent of one retraining",
-        **(
-            _log_axis(shares) if _spans_decades(shares) else {"range": [-0.02 * max(shares), 1.06 * max(shares) or 1.0]}
-        ),
-    )
-    figure.update_yaxes(title="gap, points", range=[0, 110 * max(gaps)])
-    return _json(figure, height=360)
+    return figure_json(figure, height=max(160, 66 + 30 * len(seconds)), margin={"l": 8, "r": 16, "t": 8, "b": 44})
 
 
 class _Axis:
@@ -359,7 +303,7 @@ class _Axis:
         if not all(_is_number(value) for value in values):
             self._words = sorted({str(value) for value in values})
             return
-        self._log = _spans_decades(values)
+        self._log = spans_decades(values)
         self._low, self._high = (self._scaled(end) for end in (min(values), max(values)))
 
     def root(self, value: Any) -> float:
@@ -398,27 +342,11 @@ def _told(trial: Tried) -> str:
     ]
     gap = f"gap {percent(trial.gap)} points" if trial.gap is not None else "no gap"
     state = "" if trial.status == "done" else f" ({trial.status})"
-    return "<br>".join(html.escape(line) for line in (f"trial {trial.number}: {gap}{state}", *shown))
-
-
-def _points(gap: float | None) -> float | None:
-    return None if gap is None else 100 * gap
+    return html.escape(", ".join((f"trial {trial.number}: {gap}{state}", *shown)))
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _spans_decades(values: Sequence[float]) -> bool:
-    return bool(values) and min(values) > 0 and max(values) / min(values) >= LOG_SPAN
-
-
-def _log_axis(values: Sequence[float]) -> dict[str, Any]:
-    low, high = math.log10(min(values, default=1.0)), math.log10(max(values, default=1.0))
-    low, high = (low - 0.1, high + 0.1) if high - low > 0.3 else (low - 0.5, high + 0.5)
-    steps = (1, 3) if high - low > 0.8 else (1, 1.5, 2, 3, 5, 7)
-    ticks = [float(f"{step}e{decade}") for decade in range(math.floor(low), math.ceil(high)) for step in steps]
-    return {"type": "log", "range": [low, high], "tickvals": ticks, "tickangle": 0}
 
 
 def _whole_ticks(last: int) -> dict[str, Any]:
@@ -445,32 +373,6 @@ def _colours(gaps: Sequence[float | None], *, bar: bool) -> dict[str, Any]:
         title = {"text": "gap", "side": "top", "font": {"size": 11}}
         options |= {"showscale": True, "colorbar": {"title": title, "thickness": 8, "outlinewidth": 0, "len": 0.9}}
     return options
-
-
-def _json(figure: go.Figure, *, height: int = 270, margin: Mapping[str, int] | None = None) -> str:
-    """Style a figure and write it as JSON that is safe in a script element."""
-    figure.update_layout(
-        template="none",
-        height=height,
-        margin=dict(margin or {"l": 48, "r": 10, "t": 8, "b": 44}),
-        paper_bgcolor=SURFACE,
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": MUTED},
-        hoverlabel={"bgcolor": SURFACE, "bordercolor": GRID, "font": {"color": INK, "size": 12}},
-        hovermode="closest",
-        dragmode=False,
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": GRID, "activecolor": INK},
-        showlegend=False,
-    )
-    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "title": {"font": {"size": 12}, "standoff": 8}}
-    figure.update_xaxes(showline=True, ticks="outside", ticklen=4, tickcolor=GRID, **axis)
-    figure.update_yaxes(**axis)
-    return script_json(figure.to_json())
-
-
-def script_json(text: str) -> str:
-    """Write JSON so that nothing in it can end the script element that holds it."""
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def shown_lines(search: Searched) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 from lethe.report._board import Key
 from lethe.report.page._gather import Report, StudyPart, among
 from lethe.results import Results, to_rows
-from lethe.study import Study, expand, scenarios_of
+from lethe.study import Study, expand, planted_data, scenarios_of
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, load
 
 SHOWN: Final = 24
@@ -125,7 +125,7 @@ _SAMPLES: Final = f"""
 with said as (
     select study, scenario, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted, p.predicted_name
     from predictions p join confirmed c using (study, scenario, confirmation_id)
-    where {{drawn}}
+    where {{drawn}} and coalesce(p.split, 'forget') = 'forget'
 ),
 paired as (
     select u.study, u.scenario, u.method, u.image, any_value(u.label_name) as label_name,
@@ -190,11 +190,14 @@ class _Pictures:
         for source in study.data:
             try:
                 data = self._load(source)
-                alone = expand(study.model_copy(update={"data": (source,)}), {source: data})
+                alone = study.model_copy(update={"data": (source,)})
+                trained_on = (data, *planted_data(alone, {source: data}))
+                scenarios = scenarios_of(expand(alone, {source: data}))
             except (DataError, OSError) as error:
                 problems.append(str(error).rstrip("."))
             else:
-                images |= {scenario.fingerprint: data.train.images_NCHW for scenario in scenarios_of(alone)}
+                by_hash = {one.content_hash: one.train.images_NCHW for one in trained_on}
+                images |= {scenario.fingerprint: by_hash[scenario.data_hash] for scenario in scenarios}
         return images, "; ".join(problems)
 
     def _load(self, source: AnySource) -> ImageData:

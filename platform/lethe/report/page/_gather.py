@@ -22,7 +22,7 @@ from lethe.report.page._wording import (
     unsearched_answer,
 )
 from lethe.results import QueryError, Results, Store, StudyRow, to_rows
-from lethe.results.views import AugmentationRow, ChosenRow, CostRow, FailureRow
+from lethe.results.views import AugmentationRow, ChosenRow, CostRow, DeviationRow, FailureRow
 from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot
 from lethe.study import Study, StudyError, read_text
@@ -111,6 +111,19 @@ class Retrained:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model that a table compares: of a reporting seed, or an oracle of a tuning seed."""
+
+    study: str
+    scenario: str
+    row: str
+    ua: float | None
+    ra: float | None
+    ta: float | None
+    mia: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Made:
     """The code, libraries and machine that made rows of a study, and how many rows."""
 
@@ -166,6 +179,8 @@ class ScenarioPart:
         board: None where nothing was confirmed.
         searches: empty where the scenario is not one of those that are drawn.
         oracles: of the reporting seeds, of a scenario that is drawn.
+        models: of all rows, of a scenario that is drawn.
+        deviations: of each measure from the oracle's, of a scenario that is drawn.
         clinic: what a clinic sees; None where the study does not ask for it.
     """
 
@@ -175,6 +190,8 @@ class ScenarioPart:
     detailed: bool
     searches: tuple[Searched, ...]
     oracles: tuple[Retrained, ...]
+    models: tuple[Model, ...]
+    deviations: tuple[DeviationRow, ...]
     clinic: Clinic | None
 
 
@@ -252,6 +269,8 @@ class _Gathering:
         drawn = f"{among(self._drawn)} and {_ASKED_SEARCHES} and {_OF_ROUND_0}"
         self._tried = _by_scenario(self._ask(f"{_TRIED} where {drawn}", Tried))
         self._oracles = _by_scenario(self._ask(f"{_RETRAINED} where {among(self._drawn)}", Retrained))
+        self._models = _by_scenario(self._ask(f"{_MODELS} and {among(self._drawn)}", Model))
+        self._deviations = _by_scenario(self._view("deviations", DeviationRow))
         self._epochs = defaultdict(list)
         chosen = ", ".join(
             _quoted(row.trial_id) for row in self._chosen.values() if (row.study, row.scenario) in self._drawn
@@ -300,6 +319,8 @@ class _Gathering:
             detailed=key in self._drawn,
             searches=tuple(self._searches(key)),
             oracles=tuple(self._oracles[key]),
+            models=tuple(self._models[key]),
+            deviations=tuple(self._deviations[key]) if key in self._drawn else (),
             clinic=self._clinics.get(key),
         )
 
@@ -383,6 +404,11 @@ select study, scenario, training_seed, ua, ra, va, mia, mia_nonmembers, seconds_
 from (from confirmed where row = 'oracle' and status = 'done' order by training_seed)
 """
 
+_MODELS: Final = """
+select study, scenario, row, ua, ra, ta, mia
+from (from compared order by row, training_seed) where status = 'done' and role <> 'dose'
+"""
+
 _MADE: Final = """
 select study, lethe_version, code_version, python_version, torch_version, ray_version, optuna_version, device, node,
     count(*) as rows, min(started_at) as first, max(ended_at) as last
@@ -392,7 +418,7 @@ order by study, first
 """
 
 
-ScenarioRowT = TypeVar("ScenarioRowT", Progress, Tried, Retrained)
+ScenarioRowT = TypeVar("ScenarioRowT", Progress, Tried, Retrained, Model, DeviationRow)
 StudyRowT = TypeVar("StudyRowT", StudyRow, AugmentationRow, CostRow, FailureRow, Made, Asked)
 
 

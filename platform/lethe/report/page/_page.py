@@ -15,14 +15,19 @@ from plotly.offline import get_plotlyjs
 from lethe.report import _clinical as clinical
 from lethe.report._audits import AUDITS_TO_READ, audits_of
 from lethe.report._board import Board
+from lethe.report._headline import headline
 from lethe.report._notes import notes_of
 from lethe.report._numbers import count
-from lethe.report._ranks import MEAN_RANKS_TO_READ, families_in_words, front_in_words, is_ranked
+from lethe.report._ranks import MEAN_RANKS_TO_READ, families_in_words, front_in_words
 from lethe.report.page import _figures as draw
+from lethe.report.page import _glance_figures as glance_figures
 from lethe.report.page import _tables as tables
 from lethe.report.page import _wording as wording
+from lethe.report.page._canvas import shared_json
 from lethe.report.page._gallery import galleries
 from lethe.report.page._gather import DETAILED, ScenarioPart, Searched, StudyPart, gather
+from lethe.report.page._glance import HEATS, SYMBOLS, glance_of
+from lethe.report.page._parts import parts_of
 from lethe.report.page._saliency import Layers, layers_of
 from lethe.results import Results, durations
 from lethe.storage.root import StorageRoot
@@ -84,7 +89,8 @@ def render_page(
     """
     results = Results(root, study, specification)
     report = gather(results)
-    boards = [scenario.board for part in report.studies for scenario in part.scenarios if scenario.board]
+    glances = {part.name: glance_of(part) for part in report.studies}
+    drawn = [one.board for part in report.studies for one in part.scenarios if one.board and one.detailed]
     found = galleries(results, report, images=images)
     text = _template().render(
         report=report,
@@ -99,7 +105,8 @@ def render_page(
             for part in report.studies
             for scenario in part.scenarios
         },
-        fronts={board.key: _front_figure(board) for board in boards if is_ranked(board)},
+        glances=glances,
+        compared={board.key: tuple(_compared(board)) for board in drawn},
         costs={part.name: _cost_figure(part) for part in report.studies},
         unfolded=sum(len(part.scenarios) for part in report.studies) <= OPEN,
         detailed=DETAILED,
@@ -116,13 +123,19 @@ def _template() -> Any:
     environment.globals = {
         **environment.globals,
         "style": Markup(_file("style.css")),
+        "shared_layout": Markup(shared_json()),
         "script": Markup(_file("page.js")),
         "plotly": Markup(get_plotlyjs()),
         "MEAN_RANKS_TO_READ": MEAN_RANKS_TO_READ,
         "AUDITS_TO_READ": AUDITS_TO_READ,
+        "HEATS": HEATS,
+        "SYMBOLS": SYMBOLS,
         "audits_of": audits_of,
         "families_in_words": families_in_words,
+        "headline": headline,
         "notes_of": notes_of,
+        "parts_of": parts_of,
+        "sortable": tables.sortable,
         "clinical": clinical,
         "tables": tables,
         "durations": durations,
@@ -238,17 +251,12 @@ def _layers_figure(layers: Layers) -> Figure:
     )
 
 
-def _front_figure(board: Board) -> Figure | None:
-    drawn = draw.front(board.ranks, board.original)
-    if drawn is None:
-        return None
-    return Figure(
-        "Gap against images trained on",
-        Markup(drawn),
-        f"Each point a method, by its rank; the line is the front; dotted: doing nothing. {front_in_words(board)} "
-        "Seeds may not distinguish neighbours: see the table above.",
-        wide=True,
-    )
+def _compared(board: Board) -> Iterable[Figure]:
+    """Draw every gap of a board, and what it costs."""
+    if (drawn := glance_figures.forest(board)) is not None:
+        yield Figure("Every gap, with its 95 % interval", Markup(drawn))
+    if (drawn := glance_figures.front(board)) is not None:
+        yield Figure("Gap against images trained on", Markup(drawn), front_in_words(board))
 
 
 def _cost_figure(part: StudyPart) -> Figure | None:

@@ -1,7 +1,7 @@
 """The page's tables as text: each cell with what it shows and the number that it sorts by."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,11 @@ class Number:
 
     text: str
     value: float | None
+
+
+def sortable(value: float | None) -> str:
+    """Write what a cell sorts by, with as many digits as tell values apart; empty where there is none."""
+    return "" if value is None else f"{value:.9g}"
 
 
 @dataclass(frozen=True)
@@ -192,7 +197,7 @@ def _cell(one: ContrastRow | None) -> Cell:
     if one is None:
         return Cell("", "", "")
     other = "doing nothing" if one.second == "original" else one.second
-    told = f"{one.first} {MINUS} {other}: {verdict(one)}".replace("-", MINUS)
+    told = f"{MINUS} {other}: {verdict(one)}".replace("-", MINUS)
     return Cell(f"{signed(one.difference)}".replace("-", MINUS), one.verdict.replace(" ", "-"), told)
 
 
@@ -251,32 +256,6 @@ def budgets_of(board: Board) -> list[MethodNumbers]:
         )
         for one in board.budgets
     ]
-
-
-SUMMED_UP: Final = 6
-"""Methods above which the answers of a scenario are summed up in a sentence, and folded away one by one."""
-
-
-def summary_of(board: Board | None) -> str:
-    """Answer a scenario with many methods in a few sentences; empty where each method has its own."""
-    if board is None or len(board.ranks) <= SUMMED_UP:
-        return ""
-    against = [one for one in board.contrasts if one.family == "doing nothing"]
-    counts = Counter(one.verdict for one in against)
-    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-    first = board.ranks[0]
-    unbeaten = [one.row for one in board.ranks if one.rank_low == 1]
-    found = [
-        f"{len(board.ranks)} methods; against doing nothing: {verdicts}." if against else "",
-        f"Smallest gap: {first.row}, {percent(first.gap)} points.",
-        f"No method is closer by the adjusted verdict than {_listed(unbeaten)}." if unbeaten else "",
-    ]
-    return " ".join(sentence for sentence in found if sentence)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Write names as prose lists them."""
-    return " and ".join(", ".join(names).rsplit(", ", 1))
 
 
 def choices_of(board: Board) -> list[tuple[str, str, str]]:

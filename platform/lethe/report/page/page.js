@@ -18,12 +18,19 @@
 
   // Figures: colours are named as CSS variables and resolved when they are drawn.
   const source = (canvas) => canvas.nextElementSibling.textContent;
+  const shared = document.getElementById("shared-layout").textContent;
+  const merged = (base, own) =>
+    own && typeof own === "object" && !Array.isArray(own) && base && typeof base === "object"
+      ? Object.fromEntries([...new Set([...Object.keys(base), ...Object.keys(own)])].map((name) => [name, name in own ? merged(base[name], own[name]) : base[name]]))
+      : own;
   const colour = (name) => {
     probe.style.color = `var(${name})`;
     return getComputedStyle(probe).color;
   };
   const draw = (canvas, width) => {
-    const figure = JSON.parse(source(canvas).replace(/var\((--[a-z-]+)\)/g, (_, name) => colour(name)));
+    const coloured = (text) => JSON.parse(text.replace(/var\((--[a-z-]+)\)/g, (_, name) => colour(name)));
+    const figure = coloured(source(canvas));
+    figure.layout = merged(coloured(shared), figure.layout);
     if (width) Object.assign(figure.layout, { width, autosize: false });
     const options = { responsive: true, displaylogo: false, modeBarButtons: [["toImage"]], toImageButtonOptions: { scale: 3 } };
     drawn.add(canvas);
@@ -31,8 +38,10 @@
   };
   const redraw = () => drawn.forEach((canvas) => draw(canvas));
   for (const canvas of canvases) {
-    const height = /"height":(\d+)/.exec(source(canvas));
-    if (height) canvas.style.minHeight = `${height[1]}px`;
+    const height = /"height":(\d+)/.exec(source(canvas)) || /"height":(\d+)/.exec(shared);
+    canvas.style.minHeight = `${height[1]}px`;
+    canvas.role = "group";
+    canvas.ariaLabel = canvas.previousElementSibling.textContent;
   }
   const watcher = new IntersectionObserver(
     (entries) => {
@@ -93,7 +102,12 @@
     }
   }
 
-  // Paper: everything unfolded and drawn, in light colours, at the width of a sheet.
+  // Paper: everything unfolded and drawn, in light colours, at the width of a sheet; wide tables are made to fit it.
+  const fit = (table) => {
+    const share = table.parentElement.clientWidth / table.scrollWidth;
+    if (share < 1) table.style.zoom = share;
+  };
+  const tables = [...document.querySelectorAll(".scroll > table")];
   const folds = [...document.querySelectorAll("details")];
   let before = null;
   addEventListener("beforeprint", () => {
@@ -102,10 +116,12 @@
     root.dataset.theme = "light";
     root.classList.add("printing");
     canvases.forEach((canvas) => draw(canvas, canvas.clientWidth));
+    tables.forEach(fit);
   });
   addEventListener("afterprint", () => {
     if (!before) return;
     root.classList.remove("printing");
+    tables.forEach((table) => table.style.removeProperty("zoom"));
     if (before.theme) root.dataset.theme = before.theme;
     else delete root.dataset.theme;
     canvases.forEach((canvas) => draw(canvas));

@@ -16,6 +16,7 @@ from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._front import FRONT, FrontRow
+from lethe.results.views._halves import HALVES, HalvesRow
 from lethe.results.views._joint_tests import JOINT_TESTS, JointTestRow
 from lethe.results.views._leaderboard import LEADERBOARD, LeaderboardRow
 from lethe.results.views._mean_ranks import MEAN_RANKS, MeanRankRow
@@ -38,6 +39,7 @@ VIEWS: Final[dict[str, View]] = {
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
     "ensembles": ENSEMBLES,
+    "halves": HALVES,
     "clinical": CLINICAL,
     "chosen": CHOSEN,
     "optimism": OPTIMISM,
@@ -72,6 +74,7 @@ __all__ = [
     "EnsembleRow",
     "FailureRow",
     "FrontRow",
+    "HalvesRow",
     "JointTestRow",
     "LeaderboardRow",
     "MeanRankRow",

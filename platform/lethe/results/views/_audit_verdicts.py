@@ -13,29 +13,23 @@ Silence is a verdict only where the same test speaks up on the originals: where 
 finds their row a violation too. A p-value that cannot become small enough for all statistics together never does.
 
 A mean over n images moves in steps of 1 / n, so that a few values are easily all alike by chance. Their spread is then
-taken for the smallest above 0, as if one of them were a step away: three differences of a step prove nothing.
+taken for the smallest above 0, as if one of them were a step away: three differences of a step prove nothing. Where n
+is not known either, values that are all alike have no spread at all, and neither detect nor prove anything.
+
+A dose is that of `metric_summary`, and is said only where the originals' own row is a violation by the statistic.
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, ScenarioOf, View, half_width, with_p_holm
+from lethe.results.views._base import ALIKE, FEWEST, LEVEL, SCENARIO, ScenarioOf, View, half_width, spread, with_p_holm
 
 POWER: Final = 0.8
 """Share of the originals that an audit must detect, so that its silence says something."""
 
-_ALIKE: Final = 1e-9
-"""Values whose standard deviation is below this are all alike, but for rounding."""
-
 _SAME = "study, scenario, audit, metric, version, split, class_index"
 _OF_MEASURED = ", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))
-
-
-def _spread(values: str, images: str = "n") -> str:
-    """Write the SQL of the standard deviation of values, or of the smallest one that steps of 1 / images allow."""
-    smallest = f"1 / (max({images}) * sqrt(count({values})))"
-    return f"if(stddev_samp({values}) > {_ALIKE}, stddev_samp({values}), {smallest})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +50,8 @@ class _AuditVerdict:
         float | None,
         Column(
             "",
-            "share of the forget set that would explain the mean, as in metric_summary; null where the originals' own "
-            "row is no violation by it, too",
+            "share of the forget set that would explain the mean, that of metric_summary; null where the originals' "
+            "own row is no violation by it, too",
         ),
     ]
     p: Annotated[
@@ -65,13 +59,18 @@ class _AuditVerdict:
         Column(
             "",
             "twice the mean p-value, or that of a paired t-test of the difference; null below "
-            f"{FEWEST} seeds, and where oracles would be held against themselves",
+            f"{FEWEST} seeds, where oracles would be held against themselves, and where differences are all alike and "
+            "the number of images is not known",
         ),
     ]
     p_holm: Annotated[float | None, Column("", "the same, adjusted for all statistics of the row (Holm)")]
     detected: Annotated[
         float | None,
-        Column("fraction", f"share of the row's models detected one by one; null below {FEWEST} other oracles"),
+        Column(
+            "fraction",
+            f"share of the row's models detected one by one; null below {FEWEST} other oracles, and where these are "
+            "all alike and the number of images is not known",
+        ),
     ]
     power: Annotated[
         float | None, Column("fraction", "the same share of the originals: what it finds if nothing is forgotten")
@@ -125,7 +124,7 @@ paired as (
 others as (
     select m.study, m.scenario, m.row, m.training_seed, m.metric, m.version, m.split, m.class_index,
         count(o.value) as count, avg(o.value) as mean,
-        {_spread("o.value", "o.n")} as sd
+        {spread("o.value", "o.n")} as sd
     from measured m left join oracles o
         on o.study = m.study and o.scenario = m.scenario and o.metric = m.metric and o.version = m.version
         and o.split is not distinct from m.split and o.class_index is not distinct from m.class_index
@@ -135,8 +134,8 @@ others as (
 single as (
     select p.*,
         case when p.test = 'p-value' then p.value < {LEVEL}
-            when o.count >= {FEWEST} then
-                abs(p.value - o.mean) > t_quantile(o.count, 0.975) * coalesce(o.sd, 0) * sqrt(1 + 1 / o.count)
+            when o.count >= {FEWEST} then abs(p.value - o.mean) > {ALIKE}
+                and abs(p.value - o.mean) > t_quantile(o.count, 0.975) * o.sd * sqrt(1 + 1 / o.count)
             end as is_detected
     from paired p join others o
         on o.study = p.study and o.scenario = p.scenario and o.row = p.row and o.training_seed = p.training_seed
@@ -157,29 +156,35 @@ summed as (
         avg(is_detected::int) as detected,
         case when count(value) < {FEWEST} then null
             when test = 'p-value' then least(1.0, 2 * avg(value))
-            when count(gained) >= {FEWEST} then
-                t_pvalue(avg(gained), coalesce({_spread("gained")}, 0), count(gained)) end as p
+            when count(gained) < {FEWEST} then null
+            when abs(avg(gained)) <= {ALIKE} then 1.0
+            else t_pvalue(avg(gained), {spread("gained", "n")}, count(gained)) end as p,
+        if(test = 'p-value', count(value), count(gained)) as judged_on
     from rated where role <> 'tuning'
     group by {SCENARIO}, row, audit, metric, version, split, class_index, test, power, false_positive_rate, oracles
 ),
 adjusted as ({with_p_holm("summed", "study, scenario, row", "metric, split, class_index")}),
 anchored as (
     select *,
-        bool_or(p_holm < {LEVEL}) filter (row = 'original') over of_statistic as finds_originals,
-        any_value(difference) filter (row = 'original') over of_statistic as of_originals
+        bool_or(p_holm < {LEVEL}) filter (row = 'original') over of_statistic as finds_originals
     from adjusted
     window of_statistic as (partition by {_SAME})
 ),
 judged as (
     select *,
-        case when test = 'mean' and row not in ('original', 'oracle') and finds_originals
-            then difference / of_originals end as dose,
         case when row = 'oracle' and test <> 'p-value' then 'reference'
-            when p is null then 'too few seeds'
+            when judged_on < {FEWEST} then 'too few seeds'
             when p_holm < {LEVEL} then 'violation'
             when power >= {POWER} and finds_originals then 'no violation detected'
             else 'inconclusive' end as verdict
     from anchored
+),
+dosed as (
+    select j.*, s.dose
+    from judged j left join metric_summary s
+        on j.test = 'mean' and j.finds_originals and s.study = j.study and s.scenario = j.scenario and s.row = j.row
+        and s.metric = j.metric and s.version = j.version and s.split is not distinct from j.split
+        and s.class_index is not distinct from j.class_index
 )
 select {SCENARIO}, row, audit, metric, version, split, class_index, test, seeds, mean, difference,
     difference - reach as low, difference + reach as high, dose, p, p_holm, detected, power, false_positive_rate,
@@ -189,7 +194,7 @@ select {SCENARIO}, row, audit, metric, version, split, class_index, test, seeds,
         when bool_or(verdict = 'inconclusive') over of_row then 'inconclusive'
         when bool_and(verdict = 'reference') over of_row then 'reference'
         else 'too few seeds' end as overall
-from judged
+from dosed
 window of_row as (partition by study, scenario, row)
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row, audit, metric, split,
     class_index nulls first

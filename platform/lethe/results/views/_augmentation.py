@@ -21,7 +21,13 @@ class AugmentationRow:
     precision: Annotated[str | None, PRECISION]
     forget: Annotated[str, Column("", "forget request, as reports call it")]
     data_hash: Annotated[str, Column("", "hash of the images and labels")]
-    forget_hash: Annotated[str, Column("", "hash of the indices of the forget set")]
+    forget_hash: Annotated[
+        str,
+        Column(
+            "",
+            "hash of the indices of the forget set; one of the candidates where each training seed has a lot",
+        ),
+    ]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
     row: Annotated[
         str, Column("", "row of the comparison; of 'original' too, whose own gap may shrink with an augmentation")

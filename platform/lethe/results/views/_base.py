@@ -50,12 +50,29 @@ LEVEL: Final = 0.05
 """The level of every test."""
 
 
-def half_width(values: str) -> str:
-    """Write the SQL of half a 95 % interval of the mean of a group's values (Student's t); null below `FEWEST`."""
+def half_width(values: str, deviation: str = "") -> str:
+    """Write the SQL of half a 95 % interval of the mean of a group's values (Student's t); null below `FEWEST`.
+
+    Args:
+        deviation: the SQL of their standard deviation, if it is not the one that they have.
+    """
     return (
         f"case when count({values}) >= {FEWEST} then "
-        f"t_quantile(count({values}), 0.975) * stddev_samp({values}) / sqrt(count({values})) end"
+        f"t_quantile(count({values}), 0.975) * {deviation or f'stddev_samp({values})'} / sqrt(count({values})) end"
     )
+
+
+ALIKE: Final = 1e-9
+"""Values whose standard deviation is below this are all alike, but for rounding."""
+
+
+def spread(values: str, images: str) -> str:
+    """Write the SQL of the standard deviation of a group's values, which are means over images or differences of such.
+
+    Where they are all alike it is the smallest that steps of 1 / images allow; null where these are not known.
+    """
+    smallest = f"1 / (max({images}) * sqrt(count({values})))"
+    return f"if(stddev_samp({values}) > {ALIKE}, stddev_samp({values}), {smallest})"
 
 
 def clipped(value: str, low: int, high: int) -> str:

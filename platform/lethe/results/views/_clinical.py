@@ -1,4 +1,12 @@
-"""What a clinic sees of every row: the statistics of the clinical audit, over the reporting seeds and over images."""
+"""What a clinic sees of every row: the statistics of the clinical audit, over the reporting seeds and over images.
+
+A value varies with the training seed and with the images that happened to be tested. By the law of total variance both
+variances add: that of a mean over seeds, and that over images given the seeds. Each keeps its own quantile, Student's t
+for the few seeds: the ends of the two intervals are as far from the mean as the root of the sum of their squares (the
+method of variance estimates recovery, Zou and Donner, Statistics in Medicine 2008). All seeds share the test images, so
+that what images add does not fall with the number of seeds; it is taken for the mean over the seeds, the most that it
+can be.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -21,9 +29,19 @@ class _Clinical:
     low: Annotated[float | None, Column("", f"lower end of its 95 % interval over seeds; null below {FEWEST} seeds")]
     high: Annotated[float | None, Column("", "upper end of the same interval")]
     image_low: Annotated[
-        float | None, Column("", "lower end of the 95 % interval over test images, mean over seeds; null without one")
+        float | None,
+        Column(
+            "",
+            "lower end of the 95 % interval over test images, or over patients where the data names them, mean over "
+            "seeds; null without one",
+        ),
     ]
     image_high: Annotated[float | None, Column("", "upper end of the same interval, mean over seeds")]
+    total_low: Annotated[
+        float | None,
+        Column("", "lower end of the mean's 95 % interval over seeds and test images; null without either"),
+    ]
+    total_high: Annotated[float | None, Column("", "upper end of the same interval")]
     oracle_mean: Annotated[
         float | None, Column("", "mean of the paired oracles over the seeds that both have; null without any")
     ]
@@ -47,14 +65,18 @@ CLINICAL: Final = View(
     f"""
 with of_images as (
     select c.study, c.scenario, c.row, m.metric, m.version, m.class_index,
-        avg(m.low) as image_low, avg(m.high) as image_high
-    from confirmed c join recorded_measures m on m.study = c.study and m.unit_id = c.confirmation_id
-    where m.unit_kind = 'confirmation' and starts_with(m.metric, '{CLINICAL_PREFIX}')
+        avg(m.low) as image_low, avg(m.high) as image_high,
+        avg(m.value - m.low) as below, avg(m.high - m.value) as above
+    from compared c join recorded_measures m on m.study = c.study and m.unit_id = c.confirmation_id
+    where m.unit_kind = 'confirmation' and c.role <> 'tuning' and starts_with(m.metric, '{CLINICAL_PREFIX}')
     group by all
 )
 select {", ".join(f"s.{name.strip()}" for name in SCENARIO.split(","))}, s.row,
     substr(s.metric, {len(CLINICAL_PREFIX) + 1}) as statistic, s.version, s.class_index, s.seeds, s.mean, s.low, s.high,
-    i.image_low, i.image_high, s.oracle_mean, s.difference, s.difference_low, s.difference_high
+    i.image_low, i.image_high,
+    s.mean - sqrt((s.mean - s.low) ** 2 + i.below ** 2) as total_low,
+    s.mean + sqrt((s.high - s.mean) ** 2 + i.above ** 2) as total_high,
+    s.oracle_mean, s.difference, s.difference_low, s.difference_high
 from metric_summary s left join of_images i
     on i.study = s.study and i.scenario = s.scenario and i.row = s.row and i.metric = s.metric
     and i.version is not distinct from s.version and i.class_index is not distinct from s.class_index

@@ -19,7 +19,13 @@ class _OnBoard:
         str | None, Column("", "fingerprint of the specification; null in results of an early version, as are the next")
     ] = None
     data_hash: Annotated[str | None, Column("", "hash of the images and labels")] = None
-    forget_hash: Annotated[str | None, Column("", "hash of the indices of the forget set")] = None
+    forget_hash: Annotated[
+        str | None,
+        Column(
+            "",
+            "hash of the indices of the forget set; one of the candidates where each training seed has a lot",
+        ),
+    ] = None
     recipe: Annotated[str | None, Column("", "fingerprint of network, training recipe and the study's seed")] = None
     training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")] = None
     margin: Annotated[float | None, Column("fraction", "excess below which a row counts as equivalent")] = None

@@ -19,6 +19,10 @@ class _Deviation:
     difference: Annotated[float, Column("fraction", "the row's measure minus the paired oracle's, mean over seeds")]
     low: Annotated[float | None, Column("fraction", f"lower end of its 95 % interval; null below {FEWEST} seeds")]
     high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
+    gap_part: Annotated[
+        float,
+        Column("fraction", "what this measure adds to the gap: a quarter of the mean |difference|; four make the gap"),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +42,11 @@ with differences as (
 long as (unpivot differences on ua, ra, ta, mia into name metric value value)
 select {SCENARIO}, row, metric, seeds, difference,
     {clipped("difference - reach", -1, 1)} as low,
-    {clipped("difference + reach", -1, 1)} as high
+    {clipped("difference + reach", -1, 1)} as high,
+    gap_part
 from (
-    select {SCENARIO}, row, metric, count(*) as seeds, avg(value) as difference, {half_width("value")} as reach
+    select {SCENARIO}, row, metric, count(*) as seeds, avg(value) as difference, {half_width("value")} as reach,
+        avg(abs(value)) / 4 as gap_part
     from long group by {SCENARIO}, row, metric
 )
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row,

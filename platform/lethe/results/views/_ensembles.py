@@ -2,6 +2,7 @@
 
 Of the oracles, the study's tuning seeds' among them, as many as there are models compared are set apart, those that the
 models are paired with; row and oracles are held against the same other ones. So the floor is that of as many models.
+Models that each forgot another half of the same candidates are in the view ``halves``.
 """
 
 from dataclasses import dataclass
@@ -47,12 +48,16 @@ ENSEMBLES: Final = View(
     f"""
 with models as (
     select {", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))}, c.row, c.role, c.training_seed,
-        list(p.confidence order by p.image) as confidences
+        list(p.confidence order by p.image) as confidences, list(p.image order by p.image) as images
     from compared c join predictions p on p.study = c.study and p.confirmation_id = c.confirmation_id
+    where coalesce(p.split, 'forget') = 'forget'
     group by all
 ),
+alike as (select study, scenario from models group by all having count(distinct images) = 1),
 ranked as (
-    select *, row_number() over (partition by study, scenario, row, role order by training_seed) as place from models
+    select * exclude (images),
+        row_number() over (partition by study, scenario, row, role order by training_seed) as place
+    from models join alike using (study, scenario)
 ),
 sizes as (
     select study, scenario,

@@ -2,7 +2,8 @@
 
 A mean over the forget set, such as an error or an area, is linear in the share of it that a model was trained on, as
 far as images do not help each other. So the way back from the oracles to the originals is read as a dose: the share of
-the forget set that would explain the value.
+the forget set that would explain the value. Where the originals' differences are all alike, they count as clear of 0 by
+the smallest spread that so many images allow, and not at all where their number is not known.
 
 A metric needs no column of its own to be here. Values of two versions of a metric are never averaged.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, half_width
+from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, half_width, spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ METRIC_SUMMARY: Final = View(
     f"""
 with measured as (
     select {", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))}, c.row, c.training_seed,
-        m.metric, m.version, m.split, m.class_index, m.value, coalesce(m.test, 'mean') = 'mean' as is_mean
+        m.metric, m.version, m.split, m.class_index, m.value, m.n, coalesce(m.test, 'mean') = 'mean' as is_mean
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and c.role <> 'tuning'
 ),
@@ -76,14 +77,15 @@ summed as (
     select {SCENARIO}, row, metric, version, split, class_index, bool_and(is_mean) as is_mean,
         count(value) as seeds, avg(value) as mean, {half_width("value")} as reach,
         avg(of_oracle) filter (gained is not null) as oracle_mean,
-        avg(gained) as difference, {half_width("gained")} as difference_reach
+        avg(gained) as difference, {half_width("gained")} as difference_reach,
+        abs(avg(gained)) > {half_width("gained", spread("gained", "n"))} as is_clear
     from paired group by all
 ),
 anchored as (
     select *,
         any_value(difference) filter (row = 'original') over of_metric as of_originals,
         is_mean and row not in ('original', 'oracle')
-            and any_value(abs(difference) > difference_reach) filter (row = 'original') over of_metric as clear
+            and any_value(is_clear) filter (row = 'original') over of_metric as clear
     from summed
     window of_metric as (partition by study, scenario, metric, version, split, class_index)
 ),

@@ -10,20 +10,31 @@ from pydantic import Field
 
 from unlearning.data.forget._base import Asked, ForgetRequest
 from unlearning.data.forget._class import WholeClass
+from unlearning.data.forget._confusion import Confusion
+from unlearning.data.forget._gaussian import Gaussian
 from unlearning.data.forget._indices import Indices
+from unlearning.data.forget._query import Query
 from unlearning.data.forget._random import RandomShare
-from unlearning.data.forget._select import ForgetSet, describe, select
+from unlearning.data.forget._select import ForgetSet, describe, plant, select
+from unlearning.data.forget._where import Where
 
-AnyForgetRequest = Annotated[RandomShare | WholeClass | Indices, Field(discriminator="kind")]
+AnyForgetRequest = Annotated[
+    RandomShare | WholeClass | Indices | Where | Query | Confusion | Gaussian, Field(discriminator="kind")
+]
 
 __all__ = [
     "AnyForgetRequest",
     "Asked",
+    "Confusion",
     "ForgetRequest",
     "ForgetSet",
+    "Gaussian",
     "Indices",
+    "Query",
     "RandomShare",
+    "Where",
     "WholeClass",
     "describe",
+    "plant",
     "select",
 ]

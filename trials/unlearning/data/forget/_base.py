@@ -1,15 +1,20 @@
 """What every forget request is, and how those that draw a share draw it."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from unlearning.data._base import ImageData
+from unlearning.data._base import ImageData, Planted, Planting, Split
 from unlearning.options import Options
+
+Halves = Literal["shared", "per_seed"]
+"""Whether the models of all training seeds are to forget the same half of the candidates, or each a half of its own."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,13 @@ class Asked:
 
 
 class ForgetRequest(Options, ABC):
-    """One way to say which train images are to be forgotten."""
+    """One way to say which train images are to be forgotten.
+
+    Attributes:
+        takes_classes: whether it may take all train images of a class, since a class is what it asks for.
+    """
+
+    takes_classes: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -40,6 +51,24 @@ class ForgetRequest(Options, ABC):
         """Whether it keeps images out of every model, to compare those to be forgotten with."""
         return False
 
+    @property
+    def deals(self) -> Halves:
+        """How a lot decides which of the candidates are forgotten, where there are such."""
+        return "shared"
+
+    @property
+    def plants(self) -> Planting | None:
+        """What it changes in the images that are to be forgotten, before any model is trained on them; mostly None."""
+        return None
+
+    def planted(self, data: ImageData, forget_F: Tensor, random: torch.Generator) -> ImageData:
+        """Return the data that models are trained on: that of the source, or with what the request plants in D_f.
+
+        Args:
+            forget_F: int64, (F,), sorted: D_f, duplicates too.
+        """
+        return data
+
     @abstractmethod
     def asked(self, data: ImageData, random: torch.Generator) -> Asked:
         """Choose the train images that are asked for, before duplicates are added.
@@ -47,6 +76,14 @@ class ForgetRequest(Options, ABC):
         Raises:
             DataError: the request does not fit the data.
         """
+
+
+def with_planted(data: ImageData, train: Split, forget_F: Tensor, planted: Planted) -> ImageData:
+    """Return data whose train split differs in D_f, under a content hash of its own."""
+    digest = hashlib.sha256(data.content_hash.encode())
+    for changed in (forget_F, train.labels_N[forget_F], train.images_NCHW[forget_F]):
+        digest.update(changed.contiguous().numpy().tobytes())
+    return replace(data, train=train, planted=planted, content_hash=digest.hexdigest())
 
 
 def draw(candidates_M: Tensor, fraction: float, duplicate_of_N: Tensor, random: torch.Generator) -> Tensor:

@@ -1,8 +1,7 @@
 """A request for a class, named by its name or by its position."""
 
-import unicodedata
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from annotated_types import Interval
@@ -16,6 +15,7 @@ from pydantic import (
 )
 
 from unlearning.data._base import DataError, ImageData
+from unlearning.data._names import class_positions
 from unlearning.data.forget._base import Asked, ForgetRequest, draw, percent
 
 
@@ -24,6 +24,7 @@ class WholeClass(ForgetRequest):
 
     model_config = ConfigDict(populate_by_name=True)
 
+    takes_classes: ClassVar[bool] = True
     kind: Literal["class"] = "class"
     class_index: Annotated[int, Interval(ge=0)] | None = Field(
         None, description="the class's position among the classes, counted from 0"
@@ -73,10 +74,17 @@ class WholeClass(ForgetRequest):
 
     @property
     def _wanted(self) -> str:
-        return str(self.class_index) if self.class_name is None else f'"{self.class_name}"'
+        return str(self._named) if isinstance(self._named, int) else f'"{self._named}"'
+
+    @property
+    def _named(self) -> str | int:
+        if self.class_name is not None:
+            return self.class_name
+        assert self.class_index is not None
+        return self.class_index
 
     def _position(self, data: ImageData) -> int:
-        found = [index for index, name in enumerate(data.class_names) if self._is(index, name)]
+        found = class_positions(self._named, data.class_names)
         if len(found) != 1:
             classes = ", ".join(f"{index} ({name})" for index, name in enumerate(data.class_names))
             count = f"{len(found)} classes" if found else "no class"
@@ -91,8 +99,3 @@ class WholeClass(ForgetRequest):
                 f"{self.label}: class_index {number} is the class named {names[position]}; for the one named {number} "
                 f'write class: "{number}"'
             )
-
-    def _is(self, index: int, name: str) -> bool:
-        if self.class_name is None:
-            return index == self.class_index
-        return unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", self.class_name)

@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.data._base import DataError, ImageData, PathOption
+from unlearning.data._text import LATIN_1, shortened
 from unlearning.data.forget._base import Asked, ForgetRequest
-from unlearning.data.forget._lists import ImageList, read_list, shortened
+from unlearning.data.forget._lists import ImageList, read_list
 
 NUMBER: Final = re.compile(r"([0-9]{1,18})(\.0)?")
 """An index, with the decimal that a spreadsheet or data frame may write behind it."""
@@ -84,7 +85,7 @@ class Indices(ForgetRequest):
         )
         if low == 1:
             yield f"{self.file}: 1 occurs and 0 never does; if the list counts from 1, subtract 1 from each index"
-        if encoding == "Latin-1":
+        if encoding == LATIN_1:
             yield f"{self.file}: not UTF-8, read as Latin-1; the indices are the same in both"
 
 

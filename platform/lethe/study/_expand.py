@@ -1,0 +1,205 @@
+"""From a study and its data to scenarios and method searches; what does not fit is refused, all of it at once."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+
+from lethe.study._model import Study
+from lethe.study._partition import Partition
+from lethe.study._scenarios import MethodSearch, Scenario
+from lethe.study._taken import take_settings
+from unlearning.data import AnySource, DataError, ImageData, Planting, column_hashes
+from unlearning.data.forget import AnyForgetRequest, ForgetSet, plant, select
+from unlearning.seeds import derive
+
+
+def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[MethodSearch]:
+    """Expand a study over its data, augmentations, forget requests and methods, in the order of its file.
+
+    Raises:
+        DataError: a forget request does not fit its data, two scenarios are the same under different names, an audit
+            needs a control half or something planted and no request has it, a dose is none or all of a forget set, a
+            method can do nothing for a request (all methods and requests at once), or is to rewind where val lacks the
+            classes that are to be forgotten from, or the attack is to have non-members of a class that val or the split
+            of a report lacks.
+        StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
+        ValueError: the study's precision is still ``auto``.
+    """
+    scenarios = list(_scenarios(study, datasets))
+    _refuse_twice(scenarios)
+    _refuse_audits_without_control(scenarios, study)
+    _refuse_audits_without_planted(study)
+    _refuse_doses_of_nothing(scenarios, study)
+    by_hash = {data.content_hash: data for data in (*datasets.values(), *planted_data(study, datasets))}
+    _refuse_rewinding(scenarios, study, by_hash)
+    _refuse_classes_without_nonmembers(scenarios, study, by_hash)
+    settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
+    found: list[MethodSearch] = []
+    for scenario in scenarios:
+        for choice in study.methods:
+            setting = settings.get((scenario.fingerprint, choice.name))
+            if setting:
+                found.append(MethodSearch(scenario, setting.choice, study, taken=setting))
+                continue
+            found.append(MethodSearch(scenario, choice, study))
+            for control, of_control in study.searched_controls(choice).items():
+                found.append(MethodSearch(scenario, of_control, study, control=control))
+    _refuse_what_can_do_nothing(found)
+    return found
+
+
+def planted_data(study: Study, datasets: Mapping[AnySource, ImageData]) -> tuple[ImageData, ...]:
+    """Return the data of requests that change images or labels before anything is trained, each once.
+
+    Raises:
+        DataError: a forget request does not fit its data.
+    """
+    alone = study.model_copy(update={"forget": tuple(request for request in study.forget if request.plants)})
+    changed = (planted for source in study.data for _, _, planted in _selected(alone, datasets[source]))
+    return tuple({data.content_hash: data for data in changed}.values())
+
+
+def _refuse_twice(scenarios: Iterable[Scenario]) -> None:
+    first: dict[str, Scenario] = {}
+    for scenario in scenarios:
+        same = first.setdefault(scenario.fingerprint, scenario)
+        if same is not scenario:
+            raise DataError(
+                f"one scenario by two names: {same.title}; {scenario.title}: the same images are to be forgotten from "
+                "the same data; keep one"
+            )
+
+
+def _refuse_audits_without_control(scenarios: Iterable[Scenario], study: Study) -> None:
+    """Refuse audits of the control half where no request has one."""
+    audits = [audit.name for audit in study.audits if audit.needs_control]
+    if audits and not any(scenario.request.has_control for scenario in scenarios):
+        raise DataError(
+            f"audits: {', '.join(audits)}: compares the images to be forgotten with a control half, and no forget "
+            f"request keeps one; wanted a request such as {{kind: random, fraction: 0.1, control: true}}, got "
+            f"{', '.join(request.label for request in study.forget)}"
+        )
+
+
+def _refuse_audits_without_planted(study: Study) -> None:
+    """Refuse audits of what a request plants where none does."""
+    examples: dict[Planting, str] = {
+        "labels": "{kind: confusion, classes: [0, 1], fraction: 0.1}",
+        "noise": "{kind: gaussian, fraction: 0.02}",
+    }
+    for audit in study.audits:
+        wanted = audit.needs_planted
+        if wanted is not None and all(request.plants != wanted for request in study.forget):
+            raise DataError(
+                f"audits: {audit.name}: looks for {wanted} that a forget request plants, and none does; wanted a "
+                f"request such as {examples[wanted]}, got {', '.join(request.label for request in study.forget)}"
+            )
+
+
+def _refuse_doses_of_nothing(scenarios: Iterable[Scenario], study: Study) -> None:
+    """Refuse shares of a forget set that are none of it, all of it, or the same images as another share."""
+    faults = []
+    for scenario in scenarios:
+        for seed, parts in _partitions(scenario, study.seeds.reporting).items():
+            sizes = {dose: len(scenario.dosed(seed, dose)) - len(scenario.retained) for dose in sorted(study.doses)}
+            alike = [dose for dose, size in sizes.items() if list(sizes.values()).count(size) > 1]
+            whole = [dose for dose, size in sizes.items() if size in (0, len(parts.forgotten))]
+            if alike or whole:
+                counts = ", ".join(f"{dose:g} is {size} images" for dose, size in sizes.items())
+                faults.append(
+                    f"doses: {scenario.title}, {len(parts.forgotten)} images in whole groups of duplicates: {counts}; "
+                    "wanted different numbers of images, neither none nor all"
+                )
+    if faults:
+        raise DataError("\n".join(dict.fromkeys(faults)))
+
+
+def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None:
+    faults = [
+        f"{one.row}, {one.scenario.dataset}, forget {one.scenario.request.label}: {fault}"
+        for one in method_searches
+        for parts in _partitions(one.scenario, one.study.seeds.known).values()
+        for fault in one.choice.faults(len(parts.forgotten), len(parts.everything))
+    ]
+    if faults:
+        raise DataError("\n".join(dict.fromkeys(faults)))
+
+
+def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, by_hash: Mapping[str, ImageData]) -> None:
+    """Refuse to rewind where no image of val has a class that is to be forgotten from."""
+    rewinding = [choice.name for choice in study.methods if choice.keep == "rewind"]
+    for scenario in scenarios if rewinding else ():
+        data = by_hash[scenario.data_hash]
+        for parts in _partitions(scenario, study.seeds.known).values():
+            forgotten = data.train.labels_N[parts.forget.indices_F]
+            if not torch.isin(data.val.labels_N, forgotten).any():
+                raise DataError(
+                    f"{scenario.title}: {', '.join(rewinding)} with keep: rewind looks at validation images of the "
+                    "classes that are to be forgotten from, and there are none; wanted last or best"
+                )
+
+
+def _refuse_classes_without_nonmembers(
+    scenarios: Iterable[Scenario], study: Study, by_hash: Mapping[str, ImageData]
+) -> None:
+    """Refuse attacks by class where val, which searches use, or a report's split lacks a class of the forget set."""
+    faults = []
+    for scenario in scenarios:
+        data = by_hash[scenario.data_hash]
+        forgotten = [parts.forget.indices_F for parts in _partitions(scenario, study.seeds.known).values()]
+        classes = data.train.labels_N[torch.cat(forgotten)].unique()
+        for split in dict.fromkeys(("val", scenario.nonmembers)) if scenario.attack_classes == "forgotten" else ():
+            lacking = classes[~torch.isin(classes, getattr(data, split).labels_N)].tolist()
+            if lacking:
+                names = ", ".join(data.class_names[index] for index in lacking)
+                faults.append(
+                    f"attack_classes: forgotten: {scenario.title}: wanted non-members of each class of the forget set, "
+                    f"got none of {names} in {split}; wanted all, or a request without that class"
+                )
+    if faults:
+        raise DataError("\n".join(dict.fromkeys(faults)))
+
+
+def _partitions(scenario: Scenario, seeds: Iterable[int]) -> dict[int, Partition]:
+    """Return the parts of train by training seed; by the first one alone where all seeds share them."""
+    found: dict[int, Partition] = {}
+    for seed in seeds:
+        if scenario.partition(seed) not in found.values():
+            found[seed] = scenario.partition(seed)
+    return found
+
+
+def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:
+    for source in study.data:
+        data = datasets[source]
+        hashes = column_hashes(data)
+        requests = list(_selected(study, data))
+        for augmentation in study.augmentations:
+            for request, selected, planted in requests:
+                yield Scenario(
+                    study_seed=study.seed,
+                    source=source,
+                    dataset=data.name,
+                    data_hash=planted.content_hash,
+                    classes=data.classes,
+                    channels=data.train.images_NCHW.shape[1],
+                    train_count=len(data.train),
+                    train_duplicates=data.duplicates,
+                    dropped=data.dropped,
+                    nonmembers=data.nonmembers,
+                    attack_classes=study.attack_classes,
+                    augmentation=augmentation,
+                    request=request,
+                    selected=selected,
+                    network=study.network,
+                    recipe=study.training.recipe,
+                    column_hashes=hashes,
+                )
+
+
+def _selected(study: Study, data: ImageData) -> Iterable[tuple[AnyForgetRequest, ForgetSet, ImageData]]:
+    """Return for each request what it selects, and the data that its models are trained on."""
+    seed = derive(study.seed, "forget")
+    for request in study.forget:
+        forget = select(request, data, seed)
+        yield request, forget, plant(request, data, forget, seed)

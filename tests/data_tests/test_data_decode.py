@@ -1,0 +1,207 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unlearning.data import DataError, Folder, ImageData, ImageTable, load
+
+
+def picture(path: Path, pixels: np.ndarray, **options: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def noise(number: int, height: int = 8, width: int = 8) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+def table(folder: Path, count: int = 6, suffix: str = "png") -> ImageTable:
+    """A table of which images are written already; each split has an image of both classes."""
+    splits = ("train", "val", "test")
+    rows = [f"{n}.{suffix},{n % 2},{splits[n // 2 % 3]}" for n in range(count)]
+    (folder / "t.csv").write_text("\n".join(["file,label,split", *rows]))
+    return ImageTable(path=folder / "t.csv", channels=1)
+
+
+def grey(folder: Path) -> ImageTable:
+    for n in range(6):
+        picture(folder / f"{n}.png", noise(n))
+    return table(folder)
+
+
+def with_options(source: ImageTable, **options: object) -> ImageData:
+    return load(ImageTable.model_validate({**source.model_dump(), **options}))
+
+
+def deep(folder: Path, suffix: str = "png", top: int = 65535) -> ImageTable:
+    for n in range(6):
+        values = np.random.default_rng(n).permutation(np.linspace(0, top, 64)).reshape(8, 8).astype(np.uint16)
+        picture(folder / f"{n}.{suffix}", values)
+    return table(folder, suffix=suffix)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_are_scaled_by_their_number(tmp_path: Path, suffix: str) -> None:
+    source = deep(tmp_path, suffix)
+    with pytest.raises(DataError, match=r"wanted 8 bits a channel, got 16; .*by the option `deep`"):
+        load(source)
+    image_HW = with_options(source, deep="bits").train.images_NCHW[1, 0].numpy()
+    values_HW = np.asarray(Image.open(tmp_path / f"1.{suffix}")).astype(float)
+    assert (image_HW == np.rint(values_HW * 255 / 65535)).all()
+
+
+def test_twelve_bits_in_sixteen_use_the_whole_range_and_are_never_cut(tmp_path: Path) -> None:
+    data = with_options(deep(tmp_path, top=4095), deep="bits", bits=12)
+    assert (int(data.train.images_NCHW.min()), int(data.train.images_NCHW.max())) == (0, 255)
+    picture(tmp_path / "3.png", np.full((8, 8), 4096, np.uint16))
+    with pytest.raises(DataError, match=r"3\.png: wanted values 0 \.\.\. 4095 \(12 bits\), got 4096 \.\.\. 4096"):
+        with_options(table(tmp_path), deep="bits", bits=12)
+
+
+def test_each_image_may_be_scaled_by_its_own_range(tmp_path: Path) -> None:
+    data = with_options(deep(tmp_path, top=3000), deep="image")
+    for image in data.test.images_NCHW:
+        assert (int(image.min()), int(image.max())) == (0, 255)
+
+
+def test_a_deep_image_without_contrast_is_black(tmp_path: Path) -> None:
+    source = deep(tmp_path)
+    picture(tmp_path / "0.png", np.full((8, 8), 4096, np.uint16))
+    assert int(with_options(source, deep="image").train.images_NCHW[0].max()) == 0
+
+
+def test_a_deep_image_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
+    source = deep(tmp_path)
+    values, exif = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000, Image.Exif()
+    exif[0x0112] = 3  # turned by 180 degrees
+    picture(tmp_path / "0.png", values, exif=exif)
+    image_HW = with_options(source, deep="bits").train.images_NCHW[0, 0].numpy()
+    assert (image_HW == np.rint(values[::-1, ::-1] * (255 / 65535))).all()
+
+
+def test_deep_images_that_pillow_does_not_read_exactly_are_refused(tmp_path: Path) -> None:
+    source = deep(tmp_path)
+    picture(tmp_path / "1.png", np.zeros((8, 8, 3), np.uint8))
+    colour = bytearray((tmp_path / "1.png").read_bytes())
+    colour[24] = 16  # its header now says 16-bit colour; the depth is judged before the pixels are looked at
+    (tmp_path / "1.png").write_bytes(colour)
+    picture(tmp_path / "3.png", np.zeros((8, 8), np.float32), format="TIFF")
+    Image.fromarray(noise(0).astype(np.uint16)).save(tmp_path / "4.png", "TIFF", tiffinfo={262: 0})
+    (tmp_path / "5.png").write_bytes(b"P5 8 8 4095\n" + noise(0).astype(">u2").tobytes())
+    with pytest.raises(DataError) as caught:
+        with_options(source, deep="bits")
+    lines = [line.strip() for line in str(caught.value).splitlines()[1:]]
+    assert lines[0] == "4 images cannot be used"
+    assert "1.png: " in lines[1]
+    assert "3.png: wanted 8 bits a channel, got 32" in lines[2]
+    assert "4.png: wanted 16-bit grey in which 0 is black, got a TIFF in which it is white; invert it" in lines[3]
+    assert "5.png: wanted 8 bits a channel, got 12" in lines[4]
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "CMYK", "1", "LA"])
+def test_colour_modes_become_the_wanted_channels(tmp_path: Path, mode: str) -> None:
+    source = grey(tmp_path)
+    image = Image.fromarray(noise(7)).convert(mode)
+    image.save(tmp_path / "0.png", "TIFF")
+    data = with_options(source, channels=3)
+    assert data.train.images_NCHW.shape == (2, 3, 8, 8)
+    assert (data.train.images_NCHW[0].permute(1, 2, 0).numpy() == np.asarray(image.convert("RGB"))).all()
+
+
+def test_images_of_other_sizes_than_most_are_named(tmp_path: Path) -> None:
+    source = grey(tmp_path)
+    picture(tmp_path / "2.png", noise(2, 9, 8))
+    picture(tmp_path / "5.png", noise(2, 8, 10))
+    with pytest.raises(DataError) as caught:
+        load(source)
+    message = str(caught.value)
+    assert "wanted images of one size, got 3 sizes; most, 4, are 8 x 8; name a `size`" in message
+    assert f"8 x 9: {tmp_path}/2.png" in message
+    assert f"10 x 8: {tmp_path}/5.png" in message
+
+
+@pytest.mark.parametrize(
+    ("resize", "columns"), [("stretch", [0, 64, 128, 192]), ("pad", [0, 96, 0, 0]), ("crop", [64, 64, 128, 128])]
+)
+def test_rules_of_resizing_differ_in_what_becomes_of_the_aspect_ratio(
+    tmp_path: Path, resize: str, columns: list[int]
+) -> None:
+    """An image twice as wide as high, in four vertical bands; the middle row and the middle of each quarter count."""
+    source = grey(tmp_path)
+    picture(tmp_path / "0.png", np.repeat(np.array([0, 64, 128, 192], np.uint8), 32)[None].repeat(64, 0))
+    image_HW = with_options(source, size=64, resize=resize).train.images_NCHW[0, 0].numpy()
+    if resize == "pad":
+        assert image_HW[[4, 60]].max() == 0
+        assert [int(image_HW[32, at]) for at in (8, 24, 40, 56)] == [0, 64, 128, 192]
+    else:
+        assert [int(image_HW[32, at]) for at in (8, 24, 40, 56)] == columns
+
+
+def test_a_second_reading_decodes_nothing(tmp_path: Path) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    plain, first = load(source), with_options(source, cache=cache)
+    [kept] = cache.iterdir()
+    pixels = np.load(kept)
+    assert (pixels[:2] == first.train.images_NCHW.numpy()).all()
+    written = kept.stat().st_mtime_ns
+    assert with_options(source, cache=cache).content_hash == first.content_hash == plain.content_hash
+    assert [kept.stat().st_mtime_ns] == [written for _ in cache.iterdir()]
+
+
+def test_kept_images_are_those_that_are_read(tmp_path: Path) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    first = with_options(source, cache=cache)
+    [kept] = cache.iterdir()
+    inverted = 255 - np.load(kept)
+    with kept.open("wb") as file:
+        np.lib.format.write_array(file, inverted)
+        file.write(hashlib.sha256(inverted.data).digest())
+    assert (with_options(source, cache=cache).train.images_NCHW == 255 - first.train.images_NCHW).all()
+
+
+def test_another_file_option_or_order_is_another_entry(tmp_path: Path) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    with_options(source, cache=cache)
+    assert with_options(source, cache=cache, size=16).train.images_NCHW.shape == (2, 1, 16, 16)
+    picture(tmp_path / "0.png", noise(100))
+    assert (with_options(source, cache=cache).train.images_NCHW[0, 0].numpy() == noise(100)).all()
+    assert len(list(cache.iterdir())) == 3
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
+def test_damaged_kept_images_are_decoded_anew(tmp_path: Path, damage: str) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    first = with_options(source, cache=cache)
+    [kept] = cache.iterdir()
+    content = bytearray(kept.read_bytes())
+    whole = bytes(content)
+    content[200] ^= 1
+    kept.write_bytes({"flipped": content, "cut": content[:300], "empty": b""}[damage])
+    assert with_options(source, cache=cache).content_hash == first.content_hash
+    assert kept.read_bytes() == whole
+
+
+def test_a_folder_for_kept_images_that_is_none_is_named(tmp_path: Path) -> None:
+    source = grey(tmp_path)
+    with pytest.raises(DataError, match=r"t\.csv: decoded images cannot be kept there .*; name another `cache`"):
+        with_options(source, cache=tmp_path / "t.csv")
+
+
+def test_nothing_is_kept_where_an_image_cannot_be_used(tmp_path: Path) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    (tmp_path / "3.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"3\.png: Pillow cannot read it"):
+        with_options(source, cache=cache)
+    assert not cache.exists()
+
+
+def test_a_folder_of_images_is_kept_and_read_like_a_table(tmp_path: Path) -> None:
+    for n in range(6):
+        picture(tmp_path / "own" / ("train", "val", "test")[n // 2] / "ab"[n % 2] / f"{n}.png", noise(n))
+    source = Folder(path=tmp_path / "own", channels=1, cache=tmp_path / "kept")
+    first, second = load(source), load(source)
+    assert first.content_hash == second.content_hash
+    assert second.train.columns == {"file": ("train/a/0.png", "train/b/1.png")}
+    assert second.train.images_NCHW[1, 0].numpy().tolist() == noise(1).tolist()

@@ -1,0 +1,220 @@
+"""A table of images: a row a file, with its label and, where they are known, its split, its patient and anything else.
+
+All rows are checked, and all that is wrong is reported at once; nothing is repaired or left out.
+"""
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress
+from pathlib import Path
+from typing import Annotated, Literal, Self, get_args
+
+import numpy as np
+import torch
+from annotated_types import Interval
+from pydantic import Field, model_validator
+
+from unlearning.data._base import FILE, PATIENT, DataError, PathOption, RawData, Split, SplitName
+from unlearning.data._decode import Array, ImageFiles, decode
+from unlearning.data._draw_splits import draw_splits
+from unlearning.data._listed import listed
+from unlearning.data._names import natural_key
+from unlearning.data._tables import Table, read_table
+
+LABEL, SPLIT = "label", "split"
+
+SPLITS: Mapping[str, SplitName] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What the column of the split may say, in any case."""
+
+Share = Annotated[float, Interval(gt=0, lt=1)]
+
+
+class ImageTable(ImageFiles):
+    """Images that a .csv, .tsv or .parquet file lists, a row each, with their labels; paths count from its folder.
+
+    Classes are the labels in natural order, 2 before 10. Names of columns are compared without case. A column of the
+    split (``train``, ``val``, ``test``) decides where there is one; else the splits are drawn: patients as wholes where
+    there is a column of the patient, else images, and of each class its share as far as possible. Forget requests can
+    name all columns, those of a site or a scanner too.
+    """
+
+    source: Literal["table"] = "table"
+    path: PathOption = Field(description="the table: .csv or .tsv as a spreadsheet writes it, or .parquet")
+    file_column: str = Field(FILE, description="column of the images' files, relative to the table's folder")
+    label_column: str = Field(LABEL, description="column of the classes' names")
+    split_column: str | None = Field(None, description="column of the splits; by default `split`, where there is one")
+    patient_column: str | None = Field(None, description="column of the patients; by default `patient`, likewise")
+    val_share: Share = Field(0.15, description="share of the images for val, where splits are drawn")
+    test_share: Share = Field(0.15, description="share of the images for test, where splits are drawn")
+    split_seed: Annotated[int, Interval(ge=0)] = Field(0, description="seed of the draw of the splits")
+    patients_in_several_splits: bool = Field(
+        False, description="accept a patient with images in two splits, which makes unseen images look like seen ones"
+    )
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> Self:
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(
+                f"wanted val_share + test_share below 1, got {self.val_share:g} + {self.test_share:g}, which leaves "
+                "nothing for train"
+            )
+        return self
+
+    def read(self) -> RawData:
+        """Read the table and its images.
+
+        Raises:
+            DataError: the table cannot be read or lacks a column; or anything is wrong with rows or images: all of it
+                is named, the first of each kind and how many there are.
+        """
+        rows = self._rows()
+        problems = list(_problems_of_rows(rows))
+        patients = rows.columns.get(PATIENT)
+        splits = _given_splits(rows) if SPLIT in rows.columns else None
+        if splits and patients and not self.patients_in_several_splits:
+            problems += _patients_across(patients, splits)
+        images_NCHW, unfit = decode(self.path, self._files(rows), self.decoding, self.limit_gib, self.cache)
+        if unfit:
+            problems.append(_kind("image cannot be used", "images cannot be used", unfit))
+        if problems:
+            raise DataError("\n  ".join([f"{self.path}: {len(rows):,} rows", *problems]))
+        notes = rows.notes if splits else (*rows.notes, self._note_on_draw(patients))
+        return self._raw_data(rows, splits or self._drawn_splits(rows, patients), images_NCHW, notes)
+
+    def image_files(self) -> list[Path]:
+        """Return the images' files, in the order of the table.
+
+        Raises:
+            DataError: the table cannot be read or lacks a column.
+        """
+        return self._files(self._rows())
+
+    def _rows(self) -> Table:
+        """Read the table; what the options name is found under the known names too: file, label, split, patient."""
+        named = {
+            FILE: self.file_column,
+            LABEL: self.label_column,
+            SPLIT: self.split_column,
+            PATIENT: self.patient_column,
+        }
+        wanted = {name: (column or name).strip().casefold() for name, column in named.items()}
+        table = read_table(self.path, tuple(wanted.values()))
+        columns, problems = dict(table.columns), list[str]()
+        for name, column in wanted.items():
+            if column in table.columns:
+                columns[name] = table.columns[column]
+                if column != name and name in table.columns:
+                    problems.append(f"{name}_column is {column}, and there is a column {name} too; rename one")
+            elif named[name] is not None:
+                problems.append(f"there is no column {column}, which {name}_column names")
+        if problems:
+            raise DataError(
+                "\n  ".join([f"{self.path}: its columns are {listed([*table.columns]) or 'none'}", *problems])
+            )
+        columns[LABEL] = tuple(unicodedata.normalize("NFC", label) for label in columns[LABEL])
+        return Table(table.path, columns, table.places, table.notes)
+
+    def _files(self, rows: Table) -> list[Path]:
+        """Return the files of the rows that name one."""
+        return [self.path.parent / name for name in rows.columns[FILE] if name]
+
+    def _drawn_splits(self, rows: Table, patients: Sequence[str] | None) -> list[SplitName]:
+        shares: dict[SplitName, float] = {
+            "train": 1 - self.val_share - self.test_share,
+            "val": self.val_share,
+            "test": self.test_share,
+        }
+        splits = draw_splits(rows.columns[LABEL], patients or rows.columns[FILE], shares, self.split_seed)
+        if empty := [split for split in shares if split not in splits]:
+            count, of = len(set(patients or rows.columns[FILE])), "patients" if patients else "images"
+            raise DataError(
+                f"{self.path}: {count} {of} are too few to draw three splits: no image would be in {listed(empty)}; "
+                "name the splits in a column split, or raise val_share and test_share"
+            )
+        return splits
+
+    def _note_on_draw(self, patients: Sequence[str] | None) -> str:
+        of = "patients as wholes" if patients else "images, since there is no column of patients"
+        return f"splits drawn with seed {self.split_seed}: {of}; a row more or less may change them all"
+
+    def _raw_data(
+        self, rows: Table, splits: Sequence[SplitName], images_NCHW: Array, notes: tuple[str, ...]
+    ) -> RawData:
+        class_names = tuple(sorted(set(rows.columns[LABEL]), key=natural_key))
+        position = {name: k for k, name in enumerate(class_names)}
+        labels_N = torch.tensor([position[label] for label in rows.columns[LABEL]])
+        found: dict[SplitName, Split] = {}
+        for split in get_args(SplitName):
+            kept = [one == split for one in splits]
+            columns = {name: tuple(compress(texts_N, kept)) for name, texts_N in rows.columns.items()}
+            found[split] = Split(torch.from_numpy(images_NCHW[np.array(kept)]), labels_N[torch.tensor(kept)], columns)
+        name, task = self.name or self.path.stem, self.task_of(len(class_names))
+        return RawData(name, task, class_names, found, self.nonmembers, notes)
+
+
+def _problems_of_rows(rows: Table) -> Iterator[str]:
+    """Yield what is wrong with rows by themselves, a kind each."""
+    for name in filter(rows.columns.__contains__, (FILE, LABEL, SPLIT, PATIENT)):
+        if empty := [place for place, text in zip(rows.places, rows.columns[name], strict=True) if not text]:
+            yield _kind(f"row has no {name}", f"rows have no {name}", empty, ", ")
+    named, labels = _rows_of_files(rows), rows.columns[LABEL]
+    twice = [(file, found) for file, found in named.items() if len(found) > 1]
+    two_labels = [_shown(file, found, rows) for file, found in twice if len({labels[row] for row in found}) > 1]
+    one_label = [_shown(file, found, rows) for file, found in twice if len({labels[row] for row in found}) == 1]
+    if windows := [file for file in named if "\\" in file and os.sep != "\\"]:
+        yield _kind("file is named with \\, here wanted /", "files are named with \\, here wanted /", windows)
+    if two_labels:
+        yield _kind("file is named with two labels", "files are named with two labels", two_labels)
+    if one_label:
+        yield _kind("file is named twice", "files are named twice", one_label)
+    if SPLIT in rows.columns:
+        texts = zip(rows.places, rows.columns[SPLIT], strict=True)
+        if unknown := [f"{place}: {text}" for place, text in texts if text and text.casefold() not in SPLITS]:
+            yield _kind("split is none of train, val, test", "splits are none of train, val, test", unknown)
+    if len(set(rows.columns[LABEL])) < 2:
+        yield f"wanted at least two classes, got {listed(sorted(set(rows.columns[LABEL])))}"
+
+
+def _rows_of_files(rows: Table) -> dict[str, list[int]]:
+    """Return the rows that name each file, in one way of writing its path."""
+    named: dict[str, list[int]] = {}
+    for row, file in enumerate(rows.columns[FILE]):
+        if file:
+            named.setdefault(os.path.normpath(file), []).append(row)
+    return named
+
+
+def _shown(file: str, found: Iterable[int], rows: Table) -> str:
+    return f"{file}: {listed([f'{rows.places[row]} ({rows.columns[LABEL][row]})' for row in found])}"
+
+
+def _given_splits(rows: Table) -> list[SplitName]:
+    """Return the split of each row; what is none counts as train until it is refused."""
+    return [SPLITS.get(text.casefold(), "train") for text in rows.columns[SPLIT]]
+
+
+def _patients_across(patients: Sequence[str], splits: Sequence[SplitName]) -> Iterator[str]:
+    found: defaultdict[str, set[SplitName]] = defaultdict(set)
+    for patient, split in zip(patients, splits, strict=True):
+        if patient:
+            found[patient].add(split)
+    order = get_args(SplitName)
+    across = [
+        f"{patient}: {', '.join(split for split in order if split in of_patient)}"
+        for patient, of_patient in found.items()
+        if len(of_patient) > 1
+    ]
+    if across:
+        advice = "; accept this by patients_in_several_splits: true"
+        yield _kind(f"patient is in two splits{advice}", f"patients are in two splits or more{advice}", across)
+
+
+def _kind(one: str, several: str, found: Sequence[str], separator: str = "\n    ") -> str:
+    """Return a kind of error with the first of those found."""
+    return f"{len(found):,} {one if len(found) == 1 else several}\n    {listed(found, separator)}"
