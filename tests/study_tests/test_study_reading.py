@@ -470,7 +470,8 @@ def test_a_name_that_leaves_no_room_for_those_of_its_files_is_refused(tmp_path: 
         ({"data": [{"size": 64}]}, "data.0.source: is needed"),
         (
             {"forget": [{"kind": "randm"}]},
-            "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', got 'randm'",
+            "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', got "
+            "'randm'",
         ),
         ({"search": 4}, "search: wanted a mapping of options, got 4"),
         ({"seeds": {"tuning": 0}}, "seeds.tuning: wanted a list, as in [1, 2], got 0"),
