@@ -163,7 +163,7 @@ def time_to_match(rows: Sequence[Row]) -> str:
 def main() -> None:
     options = parser(__doc__)
     options.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    options.add_argument("--seconds", nargs="+", type=float, default=[20, 40, 80])
+    options.add_argument("--seconds", nargs="+", type=float, default=[40, 80, 160])
     chosen = options.parse_args()
     try:
         found = search_all(chosen.seeds, chosen.seconds)
