@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unlearning.audits import IDI, Evidence
-from unlearning.audits._idi import LEAST, information, information_difference
+from unlearning.audits._idi import information, information_difference
 from unlearning.audits._logistic import fit_probe
 
 EvidenceOf = Callable[[str], Evidence]
@@ -70,10 +70,8 @@ def test_a_hidden_original_is_found_and_an_oracle_is_not(evidence_of_request: Ev
     assert hidden == original
 
 
-def test_of_a_random_request_there_is_no_index(evidence_of: EvidenceOf) -> None:
-    found = values(evidence_of("original"))
-    assert found.keys() == {"information", "difference"}
-    assert found["difference"] < LEAST
+def test_of_a_random_request_there_is_no_index_and_no_test(evidence_of: EvidenceOf) -> None:
+    assert values(evidence_of("original")).keys() == {"difference"}
 
 
 def test_layers_end_with_the_penultimate_features_and_are_averaged_over_pixels(evidence_of: EvidenceOf) -> None:

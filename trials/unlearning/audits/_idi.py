@@ -17,7 +17,7 @@ from unlearning.metrics import Value
 from unlearning.seeds import generator
 
 LEAST: Final = 0.05
-"""Nats by which originals must be above oracles for a share of it to mean anything."""
+"""Nats by which originals must be above oracles for a share of it, or a test, to mean anything."""
 
 
 class IDI(Audit):
@@ -30,7 +30,7 @@ class IDI(Audit):
     model's, so the row of the oracle is oracle against oracle, and that of the original is about 1.
 
     Of a class, or of images that look unlike others, the layers of an original know more than an oracle's. Of a random
-    request they do not, since an original was trained on both sets alike: there is no index then.
+    request they do not, since an original was trained on both sets alike: there is no index then, and no test.
 
     Source: Jeon et al., "An information theoretic evaluation metric for strong unlearning" (AAAI 2026, arXiv
     2405.17878). Its critics are not public; these are linear in features that are averaged over pixels, and two halves
@@ -44,9 +44,7 @@ class IDI(Audit):
     statistics: ClassVar[Mapping[str, Statistic]] = {
         "information": Statistic("information of the last layers about the request, summed over them", "nats"),
         "difference": Statistic("what of it is above that of oracles, layer by layer", "nats", "lower", None),
-        "index": Statistic(
-            "the same as a share of the originals'; none where theirs is below 0.05 nats", "", "lower", None
-        ),
+        "index": Statistic("the same as a share of the originals'", "", "lower", None),
     }
     needs_network: ClassVar[bool] = True
     models: Annotated[
@@ -61,7 +59,11 @@ class IDI(Audit):
         return {"oracles": ModelPool("retain", self.models), "originals": ModelPool("train", self.models)}
 
     def run(self, evidence: Evidence) -> Iterator[Finding]:
-        """Estimate the information of all models on the same images; none where either set has a single image."""
+        """Estimate the information of all models on the same images.
+
+        Nothing is found where either set has a single image, and the difference alone, which is not tested, where the
+        originals know less than 0.05 nats more of the request than the oracles.
+        """
         networks, images_MCHW = evidence.networks, self._drawn(evidence)
         if len(images_MCHW) < 4:
             return
@@ -70,9 +72,9 @@ class IDI(Audit):
         tops = [self._information(one, images_MCHW) for one in networks.pools["originals"]]
         difference = information_difference(own_L, floors_L)
         whole = fmean(information_difference(top_L, floors_L) for top_L in tops)
-        yield "information", Value("forget", sum(own_L), len(images_MCHW))
         yield "difference", Value("forget", difference, len(images_MCHW))
         if whole >= LEAST:
+            yield "information", Value("forget", sum(own_L), len(images_MCHW))
             yield "index", Value("forget", difference / whole, len(images_MCHW))
 
     def _drawn(self, evidence: Evidence) -> Tensor:
