@@ -317,7 +317,7 @@ def test_with_halves_per_seed_each_model_forgets_its_own_and_pools_of_originals_
     assert attacked[1]["lira_auc_oracles"] == 0.5
 
     contexts = TrialContexts(ArtifactStore(StorageRoot.at(tmp_path)), SharedData(plan.datasets), Resources())
-    [pool_model] = [read.model(scenario) for read in audit_tasks(plan.study, 2)[0].reads]
+    [pool_model] = [read.model(scenario) for read in audit_tasks(plan.study, scenario, 2)[0].reads]
     assert pool_model.seed == 0
     assert torch.equal(pool_model.subset.indices_M, scenario.partition(2).everything.indices_M)
     assert torch.equal(contexts.evaluation_of(pool_model, 2).forget_F, scenario.partition(2).forget.indices_F)

@@ -337,7 +337,7 @@ def test_a_request_that_plants_labels_has_data_of_its_own_and_leaves_other_reque
     [planted] = planted_data(study, datasets)
     assert confused.data_hash == planted.content_hash != plain.data_hash
     assert planted.planted is not None
-    assert torch.equal(planted.train.labels_N[confused.forget.indices_F], 1 - planted.planted.labels_F)
+    assert torch.equal(planted.train.labels_N[confused.selected.indices_F], 1 - planted.planted.labels_F)
     [alone, *_] = scenarios_of(cells_of(forget=requests[:1]))
     assert alone.fingerprint == plain.fingerprint
     assert original(confused, 0) != original(plain, 0)
