@@ -402,7 +402,7 @@ def audited(store: Store, make: Callable[..., Any], confirm: Callable[..., None]
         confirm(row, [0.0] * len(values), **{name: changes.pop(name) for name in ("role",) if name in changes})
         for seed in range(1, len(values) + 1):
             name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{row.replace(' ', '-')}-q-{seed}")
-            unit = {"unit_id": name, "training_seed": seed, "audit": "own", "version": 1}
+            unit = {"unit_id": name, "training_seed": seed, "audit": "own", "looks_at": "outputs", "version": 1}
             statistics = [{"metric": "own_auc", "test": "difference", "values": values} | changes, *further]
             store.append(
                 [

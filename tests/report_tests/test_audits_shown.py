@@ -4,18 +4,18 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from rich.console import Console
 
 from lethe.report import leaderboard, print_leaderboard
-from lethe.report._audits import audits_of
+from lethe.report._audits import PLACES, audits_of
 from lethe.report._latex import write_latex
 from lethe.report._notes import CONTROL_AUDITS, notes_of
 from lethe.report.page import render_page
 from lethe.results import Store
-from unlearning.audits import AUDITS
+from unlearning.audits import AUDITS, LooksAt
 
 Record = Callable[..., None]
 
@@ -35,6 +35,10 @@ def _auc(values: list[float]) -> dict[str, Any]:
     return {"metric": "own_auc", "test": "difference", "values": values}
 
 
+def _means(of: dict[str, Any], values: list[float]) -> dict[str, Any]:
+    return of | {"values": values}
+
+
 def test_each_audited_row_has_its_verdict_and_each_statistic_its_worth(boards: Callable[[], Any]) -> None:
     [board] = boards()
     table = audits_of(board)
@@ -51,6 +55,32 @@ def test_each_audited_row_has_its_verdict_and_each_statistic_its_worth(boards: C
     ]
 
 
+def test_what_is_seen_at_each_place_stands_side_by_side(store: Store, audited: Record) -> None:
+    of_head = {"metric": "probe", "audit": "head", "looks_at": "representations", "test": "mean"}
+    for row, outputs, inside in (("oracle", 0.5, 0.5), ("original", 0.9, 0.9), ("salun", 0.5, 0.8)):
+        noise = [0.0, 0.01, -0.01, 0.005]
+        audited(row, [outputs + one for one in noise], _means(of_head, [inside - one for one in noise]), test="mean")
+    [board] = leaderboard(store.root)
+    table = audits_of(board)
+    assert table is not None
+    assert table.places == ("outputs", "representations")
+    said = {line.row: tuple(seen and seen.in_words for seen in line.seen) for line in table.rows}
+    assert said["salun"] == ("no violation detected, 0 %", "violation, 75 %")
+    assert said["oracle (noise floor)"] == ("reference", "reference")
+
+
+def test_results_that_do_not_say_where_audits_look_have_one_column(store: Store, audited: Record) -> None:
+    audited("oracle", [0.50, 0.52, 0.49, 0.51], looks_at=None)
+    [board] = leaderboard(store.root)
+    table = audits_of(board)
+    assert table is not None
+    assert table.places == ("all audits",)
+
+
+def test_the_places_of_tables_are_those_that_audits_name() -> None:
+    assert get_args(LooksAt) == PLACES
+
+
 def test_models_of_a_dose_come_last(boards: Callable[[], Any], audited: Record) -> None:
     audited("dose 10 %", [0.2, 0.3, 0.2, 0.2], metric="own_p", test="p-value", role="dose")
     [board] = boards()
@@ -65,8 +95,11 @@ def test_the_terminal_names_what_a_violation_is_by(boards: Callable[[], Any]) ->
     with console.capture() as capture:
         print_leaderboard(boards(), console)
     said = capture.get()
-    assert re.search(r"salun +violation +own_auc \(p < 0\.001\)", said)
+    assert re.search(r"audits +outputs *\n", said)
+    assert re.search(r"salun +violation *\n", said)
     assert re.search(r"fine_tune +no violation detected *\n", said)
+    assert "salun: own_auc (p < 0.001)" in said
+    assert "fine_tune: own" not in said
     assert re.search(r"own_auc +100 % +0 of 4 +own_p +100 % +1 of 4", said)
     assert "- No audit held the forget set against a control half (control, epsilon): that takes" in said
 

@@ -1,6 +1,6 @@
 """What the audits say of a board's rows, and what each audit is worth on this data, as text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,8 +8,16 @@ from lethe.report._board import Board
 from lethe.report._numbers import p_value, row_title
 from lethe.results.views import POWER, AuditVerdictRow
 
+PLACES: Final = ("outputs", "representations", "recovery")
+"""Where audits look (`LooksAt`), in the order of tables."""
+
+STRONGEST_FIRST: Final = ("violation", "no violation detected", "inconclusive", "too few seeds", "reference")
+"""Verdicts of one statistic; several together say the first that one of them says."""
+
 AUDITS_TO_READ: Final = (
-    "Violation: p below 0.05, adjusted for all statistics of the row (Holm). No violation detected: no statistic of "
+    "Outputs: what somebody sees who may ask the model. Representations: what is left inside it, or around the images. "
+    "Recovery: what comes back when it is changed or trained further. Violation: p below 0.05, adjusted for all "
+    "statistics of the row (Holm). No violation detected: no statistic of "
     f"the row shows one, though one at least detects {100 * POWER:.0f} % of the originals and finds their row a "
     "violation; that is no proof that the model has forgotten. Inconclusive: none would have found even these. Power: "
     "share of the originals, which were trained on the forget set, that are detected one by one; false alarms: oracles "
@@ -37,20 +45,36 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the audits that look at one place say of one row.
+
+    Attributes:
+        doses: the smallest and the largest share of the forget set that would explain what they find, in percent;
+            empty where none is known.
+    """
+
+    verdict: str
+    doses: str
+
+    @property
+    def in_words(self) -> str:
+        """The verdict with the doses."""
+        return f"{self.verdict}, {self.doses}" if self.doses else self.verdict
+
+
+@dataclass(frozen=True)
 class Judged:
-    """One row, with what each statistic of the table says of it; None where it says nothing."""
+    """One row, with what each statistic of the table says of it; None where it says nothing.
+
+    Attributes:
+        seen: the same by the places that the table's audits look at, in its order.
+    """
 
     row: str
     overall: str
+    doses: str
     found: tuple[Found | None, ...]
-
-    @property
-    def doses(self) -> str:
-        """The smallest and the largest dose, in percent; empty without any."""
-        doses = sorted(int(one.dose) for one in self.found if one and one.dose)
-        if not doses:
-            return ""
-        return f"{doses[0]} %" if doses[0] == doses[-1] else f"{doses[0]} to {doses[-1]} %"
+    seen: tuple[Seen | None, ...]
 
 
 @dataclass(frozen=True)
@@ -69,8 +93,13 @@ class Worth:
 
 @dataclass(frozen=True)
 class AuditTable:
-    """The rows of a board, by the audits: a column for each statistic."""
+    """The rows of a board, by the audits: a column for each statistic.
 
+    Attributes:
+        places: where the audits look.
+    """
+
+    places: tuple[str, ...]
     statistics: tuple[Worth, ...]
     rows: tuple[Judged, ...]
 
@@ -79,13 +108,16 @@ def audits_of(board: Board) -> AuditTable | None:
     """Return what the audits say of the rows of a board, doses last; None where there were none."""
     if not board.audits:
         return None
-    columns = list(dict.fromkeys(_column(one) for one in board.audits))
+    audits = sorted(board.audits, key=_place_in_order)
+    columns = list(dict.fromkeys(_column(one) for one in audits))
+    places = tuple(dict.fromkeys(_place(one) for one in audits))
     first = {_column(one): one for one in reversed(board.audits)}
     of_board, audited = [line.row for line in board.lines], list(dict.fromkeys(one.row for one in board.audits))
     return AuditTable(
+        places,
         tuple(_worth(first[column]) for column in columns),
         tuple(
-            _judged(row, [one for one in board.audits if one.row == row], columns)
+            _judged(row, [one for one in board.audits if one.row == row], columns, places)
             for row in [*(one for one in of_board if one in audited), *(one for one in audited if one not in of_board)]
         ),
     )
@@ -107,6 +139,15 @@ def _column(one: AuditVerdictRow) -> _Column:
     return one.metric, one.split, one.class_index
 
 
+def _place(one: AuditVerdictRow) -> str:
+    """Where an audit looks; results of early versions do not say it."""
+    return one.looks_at or "all audits"
+
+
+def _place_in_order(one: AuditVerdictRow) -> int:
+    return PLACES.index(one.looks_at) if one.looks_at in PLACES else len(PLACES)
+
+
 def _worth(one: AuditVerdictRow) -> Worth:
     class_ = "" if one.class_index is None else f" of class {one.class_index}"
     rate = one.false_positive_rate
@@ -117,10 +158,27 @@ def _worth(one: AuditVerdictRow) -> Worth:
     )
 
 
-def _judged(row: str, verdicts: Iterable[AuditVerdictRow], columns: Iterable[_Column]) -> Judged:
+def _judged(row: str, verdicts: Sequence[AuditVerdictRow], columns: Iterable[_Column], places: Iterable[str]) -> Judged:
     by_column = {_column(one): one for one in verdicts}
-    found = tuple(_found(by_column[column]) if column in by_column else None for column in columns)
-    return Judged(row_title(row), next(iter(by_column.values())).overall, found)
+    return Judged(
+        row_title(row),
+        verdicts[0].overall,
+        _doses(verdicts),
+        tuple(_found(by_column[column]) if column in by_column else None for column in columns),
+        tuple(_seen([one for one in verdicts if _place(one) == place]) for place in places),
+    )
+
+
+def _seen(verdicts: Sequence[AuditVerdictRow]) -> Seen | None:
+    said = {one.verdict for one in verdicts}
+    return next((Seen(verdict, _doses(verdicts)) for verdict in STRONGEST_FIRST if verdict in said), None)
+
+
+def _doses(verdicts: Iterable[AuditVerdictRow]) -> str:
+    doses = sorted(round(100 * one.dose) for one in verdicts if one.dose is not None)
+    if not doses:
+        return ""
+    return f"{doses[0]} %" if doses[0] == doses[-1] else f"{doses[0]} to {doses[-1]} %"
 
 
 def _found(one: AuditVerdictRow) -> Found:

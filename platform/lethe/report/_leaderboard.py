@@ -175,12 +175,13 @@ def _audits(board: Board) -> list[RenderableType]:
         return []
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("audits", overflow="fold")
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("as if\nstill in", justify="right", no_wrap=True)
-    table.add_column("violation by")
+    for place in audits.places:
+        table.add_column(place)
     for one in audits.rows:
-        table.add_row(Text(visible(one.row)), one.overall, one.doses, Text(visible(violations_in_words(audits, one))))
-    return [table, _worth(audits), Text(AUDITS_TO_READ, style="dim")]
+        table.add_row(Text(visible(one.row)), *(seen.in_words if seen else "" for seen in one.seen))
+    by = [Text(visible(f"{one.row}: {words}")) for one in audits.rows if (words := violations_in_words(audits, one))]
+    named = [Text("Violation by, with p:"), *by] if by else []
+    return [table, *named, _worth(audits), Text(AUDITS_TO_READ, style="dim")]
 
 
 def _worth(audits: AuditTable) -> Table:

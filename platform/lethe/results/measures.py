@@ -69,7 +69,7 @@ def _judging(found_by: tuple[Audit, Statistic] | None) -> dict[str, Any]:
     if found_by is None:
         return {}
     audit, statistic = found_by
-    return {"audit": audit.name, "test": statistic.test}
+    return {"audit": audit.name, "looks_at": audit.looks_at, "test": statistic.test}
 
 
 def _named(package: Package | None) -> str | None:

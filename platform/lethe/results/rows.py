@@ -429,6 +429,10 @@ class MeasureRow:
     high: Annotated[float | None, Column("", "upper end of that interval")] = None
     n: Annotated[int | None, Column("images", "images that the value is computed from; null where none are")] = None
     audit: Annotated[str | None, Column("", "audit that found it; null for metrics")] = None
+    looks_at: Annotated[
+        Literal["outputs", "representations", "recovery"] | None,
+        Column("", "where that audit looks for what is left; null for metrics, and in results of early versions"),
+    ] = None
     test: Annotated[
         Literal["p-value", "mean", "difference"] | None,
         Column(

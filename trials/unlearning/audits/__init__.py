@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, PoolSubset, Statistic, Test
+from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, ModelPool, PoolSubset, Statistic, Test
 from unlearning.audits._bundles import BUNDLES
 from unlearning.audits._cka import CKA
 from unlearning.audits._clinical import Clinical
@@ -66,6 +66,7 @@ __all__ = [
     "GaussianScore",
     "HeadProbe",
     "InterclassConfusion",
+    "LooksAt",
     "ModelPool",
     "Networks",
     "OutputDistance",

@@ -107,6 +107,11 @@ Finding = tuple[str, Value]
 """A statistic's name, and a value of it."""
 
 
+LooksAt = Literal["outputs", "representations", "recovery"]
+"""Where an audit looks for what is left: in the answers of a model, in what lies before them or around the images, or
+in what comes back when the model is changed or trained further."""
+
+
 class Audit(Options, ABC):
     """An attack on, or a test of, one model, with its options.
 
@@ -116,6 +121,7 @@ class Audit(Options, ABC):
         version: raised by hand when the same options come to mean other values; the audit is then run again.
         source: the paper, or where its definition is kept.
         statistics: what it may find, by name; rows call a statistic ``AUDIT_STATISTIC``.
+        looks_at: where it looks, by which reports group audits.
         needs_control: whether it finds nothing where the forget request has no control half.
         needs_planted: what a forget request must have planted in D_f, where it finds nothing without that.
         needs_network: whether it looks into networks, which `Evidence.networks` then has.
@@ -125,6 +131,7 @@ class Audit(Options, ABC):
     version: ClassVar[int] = 1
     source: ClassVar[str]
     statistics: ClassVar[Mapping[str, Statistic]]
+    looks_at: ClassVar[LooksAt] = "outputs"
     needs_control: ClassVar[bool] = False
     needs_planted: ClassVar[Planting | None] = None
     needs_network: ClassVar[bool] = False

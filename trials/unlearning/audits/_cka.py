@@ -7,7 +7,7 @@ from annotated_types import Ge
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, ModelPool, Statistic
 from unlearning.metrics import Value
 
 
@@ -29,6 +29,7 @@ class CKA(Audit):
         "paired": Statistic("similarity of the forget set's features to the paired oracle's", "", "higher", None),
         "other": Statistic("mean similarity of these features to those of oracles of other seeds", ""),
     }
+    looks_at: ClassVar[LooksAt] = "representations"
     needs_network: ClassVar[bool] = True
     oracles: Annotated[int, Ge(1), Field(description="oracles of other training seeds")] = 1
 

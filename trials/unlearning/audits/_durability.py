@@ -8,7 +8,7 @@ from annotated_types import Gt
 from pydantic import Field
 
 from unlearning.audits._accuracy import share_right
-from unlearning.audits._base import Audit, Evidence, Finding, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
 from unlearning.audits._treatments import estimate_batch_norm, round_to_bfloat16, round_to_int8
 from unlearning.engine import Engine
 from unlearning.metrics import Group, Value, accuracy
@@ -45,6 +45,7 @@ class Durability(Audit):
             ),
         )
     }
+    looks_at: ClassVar[LooksAt] = "recovery"
     needs_network: ClassVar[bool] = True
     lr: Annotated[float, Gt(0), Field(description="learning rate of the further epoch, which falls to zero")] = 0.01
 

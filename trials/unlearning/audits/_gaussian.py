@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from unlearning.audits._base import Audit, Evidence, Finding, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
 from unlearning.data import Planting
 from unlearning.metrics import Value
 
@@ -31,6 +31,7 @@ class GaussianScore(Audit):
         "z": Statistic("the same times the root of their number, standard normal for such a model", "", test=None),
         "p": Statistic("two-sided p-value of that", "", "higher", "p-value"),
     }
+    looks_at: ClassVar[LooksAt] = "representations"
     needs_network: ClassVar[bool] = True
     needs_planted: ClassVar[Planting | None] = "noise"
 

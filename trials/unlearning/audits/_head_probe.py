@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.audits._accuracy import matched_share
-from unlearning.audits._base import Audit, Evidence, Finding, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
 from unlearning.audits._logistic import LinearProbe, fit_probe
 from unlearning.metrics import Value
 from unlearning.seeds import generator
@@ -44,6 +44,7 @@ class HeadProbe(Audit):
             "the same minus that on unseen images in the forget set's mix of classes", test="mean"
         ),
     }
+    looks_at: ClassVar[LooksAt] = "representations"
     needs_network: ClassVar[bool] = True
     share: Annotated[
         float, Gt(0), Le(0.5), Field(description="share of each class that the head is fitted on, one image at least")

@@ -10,7 +10,7 @@ from annotated_types import Ge
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, ModelPool, Statistic
 from unlearning.audits._logistic import fit_probe
 from unlearning.audits._network import AuditNetwork
 from unlearning.metrics import Value
@@ -46,6 +46,7 @@ class IDI(Audit):
         "difference": Statistic("what of it is above that of oracles, layer by layer", "nats", "lower", None),
         "index": Statistic("the same as a share of the originals'", "", "lower", None),
     }
+    looks_at: ClassVar[LooksAt] = "representations"
     needs_network: ClassVar[bool] = True
     models: Annotated[
         int, Ge(1), Field(description="oracles and originals of other training seeds, so many of each")

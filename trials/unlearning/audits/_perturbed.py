@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.audits._accuracy import matched_share
-from unlearning.audits._base import Audit, Evidence, Finding, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
 from unlearning.metrics import Group, Value
 from unlearning.seeds import generator
 
@@ -36,6 +36,7 @@ class Perturbed(Audit):
         "accuracy": Statistic("accuracy with noise, on unseen images in the forget set's mix of classes", test=None),
         "advantage": Statistic("accuracy with noise on the forget set, minus that on unseen images", test="mean"),
     }
+    looks_at: ClassVar[LooksAt] = "representations"
     needs_network: ClassVar[bool] = True
     sigma: Annotated[float, Gt(0), Field(description="standard deviation of the noise, in ranges of a pixel")] = 0.03
     draws: Annotated[int, Ge(1), Field(description="draws of noise over which accuracies are averaged")] = 4

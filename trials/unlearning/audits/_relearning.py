@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.audits._accuracy import share_right
-from unlearning.audits._base import Audit, Evidence, Finding, Statistic
+from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
 from unlearning.data.duplicates import duplicates
 from unlearning.metrics import Value
 from unlearning.seeds import derive, generator
@@ -37,6 +37,7 @@ class Relearning(Audit):
         "share_area": Statistic("its mean over epochs on the retain set with a share of the forget set", test="mean"),
         "share_end": Statistic("the same after the last of these epochs", test=None),
     }
+    looks_at: ClassVar[LooksAt] = "recovery"
     needs_network: ClassVar[bool] = True
     share: Annotated[float, Gt(0), Lt(1), Field(description="share of the forget set that is trained on again")] = 0.1
     epochs: Annotated[int, Ge(1), Field(description="epochs of further training, on each of the two sets")] = 3

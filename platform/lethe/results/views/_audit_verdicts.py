@@ -36,6 +36,7 @@ _OF_MEASURED = ", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))
 class _AuditVerdict:
     row: Annotated[str, Column("", "row of the comparison")]
     audit: Annotated[str, Column("", "name of the audit")]
+    looks_at: Annotated[str | None, Column("", "where the audit looks, as in measures")]
     metric: Annotated[str, Column("", "what it found, AUDIT_STATISTIC; those that judge nothing are in metric_summary")]
     version: Annotated[int, Column("", "version of the audit")]
     split: Annotated[str | None, Column("", "images it is found on; null where there are none")]
@@ -106,8 +107,8 @@ AUDIT_VERDICTS: Final = View(
     AuditVerdictRow,
     f"""
 with measured as (
-    select {_OF_MEASURED}, c.row, c.role, c.training_seed, m.audit, m.metric, m.version, m.split, m.class_index, m.test,
-        m.value, m.n
+    select {_OF_MEASURED}, c.row, c.role, c.training_seed, m.audit, m.looks_at, m.metric, m.version, m.split,
+        m.class_index, m.test, m.value, m.n
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and m.test is not null and m.value is not null
 ),
@@ -151,8 +152,8 @@ rated as (
     window of_statistic as (partition by {_SAME})
 ),
 summed as (
-    select {SCENARIO}, row, audit, metric, version, split, class_index, test, power, false_positive_rate, oracles,
-        count(value) as seeds, avg(value) as mean, avg(gained) as difference, {half_width("gained")} as reach,
+    select {SCENARIO}, row, audit, looks_at, metric, version, split, class_index, test, power, false_positive_rate,
+        oracles, count(value) as seeds, avg(value) as mean, avg(gained) as difference, {half_width("gained")} as reach,
         avg(is_detected::int) as detected,
         case when count(value) < {FEWEST} then null
             when test = 'p-value' then least(1.0, 2 * avg(value))
@@ -161,7 +162,8 @@ summed as (
             else t_pvalue(avg(gained), {spread("gained", "n")}, count(gained)) end as p,
         if(test = 'p-value', count(value), count(gained)) as judged_on
     from rated where role <> 'tuning'
-    group by {SCENARIO}, row, audit, metric, version, split, class_index, test, power, false_positive_rate, oracles
+    group by {SCENARIO}, row, audit, looks_at, metric, version, split, class_index, test, power, false_positive_rate,
+        oracles
 ),
 adjusted as ({with_p_holm("summed", "study, scenario, row", "metric, split, class_index")}),
 anchored as (
@@ -186,7 +188,7 @@ dosed as (
         and s.metric = j.metric and s.version = j.version and s.split is not distinct from j.split
         and s.class_index is not distinct from j.class_index
 )
-select {SCENARIO}, row, audit, metric, version, split, class_index, test, seeds, mean, difference,
+select {SCENARIO}, row, audit, looks_at, metric, version, split, class_index, test, seeds, mean, difference,
     difference - reach as low, difference + reach as high, dose, p, p_holm, detected, power, false_positive_rate,
     oracles, verdict,
     case when bool_or(verdict = 'violation') over of_row then 'violation'

@@ -49,7 +49,7 @@ from recorded_measures
 union all
 select study, unit_kind, unit_id, epoch, training_seed, metric, null as version, null as package,
     case metric {_SPLITS} end as split, class_index, value, null as low, null as high, null as n,
-    null as audit, null as test
+    null as audit, null as looks_at, null as test
 from from_columns
 """,
 )
