@@ -205,7 +205,7 @@ def test_the_worst_group_is_the_one_of_the_column_that_the_study_names() -> None
     assert values["group_gap", None] == Value("test", pytest.approx(0.4), 30)  # type: ignore[arg-type]
     assert ("critical_worst_group_sensitivity", None) not in values
     sites = ["north", "south"] * 15
-    values = found(Clinical(group="site", critical=(1, 2)), with_columns(audited, site=sites))
+    values = found(Clinical(group=" Site ", critical=(1, 2)), with_columns(audited, site=sites))
     assert values["critical_worst_group_sensitivity", None].value == pytest.approx(0.8)
     assert values["critical_group_gap", None].value == pytest.approx(0.1)
     assert ("worst_group_sensitivity", None) not in found(Clinical(), audited)

@@ -125,6 +125,23 @@ def test_lists_that_name_nothing_or_everything_are_refused(
         select(where(tmp_path / name, text), data, 0)
 
 
+def test_a_list_of_held_out_patients_is_refused_with_where_their_images_are(tmp_path: Path, data: ImageData) -> None:
+    with pytest.raises(DataError) as caught:
+        select(where(tmp_path / "list.txt", "p77\n"), data, 0)
+    assert str(caught.value) == (
+        "forget patient in list.txt: it names none of the 10 train images of ward\n  patient in list.txt: 1 lines name "
+        "1 values, of which 0 are of no image and 1 of images of val or test alone\n  patient in list.txt: names 2 of "
+        "test too, which no model is trained on; they stay there"
+    )
+
+
+def test_rows_of_a_list_without_a_value_are_named(tmp_path: Path, data: ImageData) -> None:
+    request_ = where(tmp_path / "list.csv", "Patient;Date\n;3.2.\np2;\n;;\n;9.2.\n")
+    assert select(request_, data, 0).notes[1:] == (
+        "list.csv: 2 rows have content, but no patient, and so no image is forgotten for: line 2, line 5",
+    )
+
+
 def test_a_list_that_is_not_there_and_a_column_that_is_not_are_refused(tmp_path: Path, data: ImageData) -> None:
     with pytest.raises(DataError, match=r"no\.txt: there is no such list of values to forget"):
         select(Where(column="patient", values_file=tmp_path / "no.txt"), data, 0)
@@ -197,6 +214,7 @@ def test_a_workbook_is_read_as_its_first_sheet(tmp_path: Path, data: ImageData) 
     assert select(request_, data, 0).notes == (
         "patient in list.xlsx: 3 lines name 2 values, of which 0 are of no image and 0 of images of val or test alone",
         "list.xlsx: read the sheet Withdrawn, and not Notes",
+        "list.xlsx: 1 row has content, but no patient, and so no image is forgotten for: row 6",
     )
 
 

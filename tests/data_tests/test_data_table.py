@@ -9,6 +9,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from unlearning.data import DataError, ImageData, ImageTable, load
+from unlearning.data._tables import read_table
 
 HEAD = ("file", "label", "split", "patient", "site")
 
@@ -82,6 +83,23 @@ def test_umlauts_of_an_old_encoding_are_read_with_a_note(tmp_path: Path) -> None
     assert data.notes == ("images.csv is not UTF-8 and was read as Latin-1",)
 
 
+def test_names_in_several_unicode_forms_are_one(tmp_path: Path) -> None:
+    rows = rows_of()
+    rows[0][3], rows[1][3], rows[2][3] = "M\u00fcller", "Mu\u0308ller", "Mu\u0308ller"
+    assert "1 patient is in two splits" in refusal(write(tmp_path, rows))
+    rows[2][3] = "p1"
+    assert load(write(tmp_path, rows)).train.columns["patient"][:2] == ("M\u00fcller", "M\u00fcller")
+
+
+def test_names_that_differ_in_case_alone_are_noted(tmp_path: Path) -> None:
+    rows = [[file, {"2": "ill", "10": "Well"}[label], *rest] for file, label, *rest in rows_of()]
+    rows[1][1] = "well"
+    rows[17][3] = "P8"
+    notes = load(write(tmp_path, rows)).notes
+    assert "labels that differ in case alone count as several: Well and well" in notes
+    assert "patients that differ in case alone count as several: P8 and p8" in notes
+
+
 def test_parquet_is_the_same_table_whatever_its_types(tmp_path: Path) -> None:
     plain = load(write(tmp_path, rows_of()))
     path = tmp_path / "a[1]*.parquet"
@@ -94,6 +112,14 @@ def test_parquet_is_the_same_table_whatever_its_types(tmp_path: Path) -> None:
     assert data.content_hash == plain.content_hash
     assert data.class_names == ("2", "10")
     assert data.train.columns["site"] == ("", "a", "", "a", "", "a")
+
+
+def test_a_number_that_is_none_is_a_missing_value_in_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "images.parquet"
+    with duckdb.connect() as database:
+        numbers = "(values ('a', 7.0::double), ('b', 'nan'::double), ('c', null)) t(file, patient)"
+        database.execute(f"copy (select * from {numbers}) to '{path}'")
+    assert read_table(path, ()).columns["patient"] == ("7", "", "")
 
 
 def test_columns_may_have_other_names_and_are_found_by_both(tmp_path: Path) -> None:

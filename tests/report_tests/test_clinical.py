@@ -100,6 +100,21 @@ def test_the_total_interval_adds_the_variances_over_seeds_and_over_images(seen: 
     assert oracle["total_low"] is oracle["total_high"] is None
 
 
+def test_a_mean_has_no_interval_over_images_where_a_seed_has_none(
+    store: Store, confirm: Callable[..., None], make: Callable[..., Any]
+) -> None:
+    """On the third seed the worst group is another one, of too few patients for an interval."""
+    confirm("salun", (0.01, 0.02, 0.03))
+    for seed, value, low, high in ((1, 0.9, 0.85, 0.95), (2, 0.9, 0.85, 0.95), (3, 0.4, None, None)):
+        unit = {"unit_id": f"salun-q-{seed}", "training_seed": seed, "split": "test", "version": 1}
+        rate = {"metric": "clinical_worst_group_sensitivity", "value": value, "low": low, "high": high}
+        store.append([make(MeasureRow, **unit, **rate)])
+    [salun] = load(store.root, "clinical").to_pylist()
+    assert (salun["seeds"], salun["mean"]) == (3, pytest.approx(2.2 / 3))
+    assert salun["low"] is not None
+    assert [salun[end] for end in ("image_low", "image_high", "total_low", "total_high")] == [None] * 4
+
+
 def test_models_of_a_dose_have_the_same_intervals(
     seen: Store, confirm: Callable[..., None], measured: Measured
 ) -> None:

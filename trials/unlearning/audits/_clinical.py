@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from unlearning.audits import _clinical_findings as findings
@@ -122,7 +122,7 @@ class Clinical(Audit):
         1, description="oracles of other seeds, for the churn and the difficulty of images; 0 leaves both out"
     )
 
-    group: str | None = Field(
+    group: Annotated[str, AfterValidator(lambda column: column.strip().casefold())] | None = Field(
         None,
         description="column of the data whose groups of test images are compared, such as site or scanner; none by "
         "default",

@@ -84,7 +84,7 @@ class ImageTable(ImageFiles):
             problems.append(_kind("image cannot be used", "images cannot be used", unfit))
         if problems:
             raise DataError("\n  ".join([f"{self.path}: {len(rows):,} rows", *problems]))
-        notes = rows.notes if splits else (*rows.notes, self._note_on_draw(patients))
+        notes = (*rows.notes, *_notes_on_case(rows), *(() if splits else (self._note_on_draw(patients),)))
         return self._raw_data(rows, splits or self._drawn_splits(rows, patients), images_NCHW, notes)
 
     def image_files(self) -> list[Path]:
@@ -117,7 +117,8 @@ class ImageTable(ImageFiles):
             raise DataError(
                 "\n  ".join([f"{self.path}: its columns are {listed([*table.columns]) or 'none'}", *problems])
             )
-        columns[LABEL] = tuple(unicodedata.normalize("NFC", label) for label in columns[LABEL])
+        for name in columns.keys() - {FILE, wanted[FILE]}:
+            columns[name] = tuple(unicodedata.normalize("NFC", text) for text in columns[name])
         return Table(table.path, columns, table.places, table.notes)
 
     def _files(self, rows: Table) -> list[Path]:
@@ -179,6 +180,16 @@ def _problems_of_rows(rows: Table) -> Iterator[str]:
             yield _kind("split is none of train, val, test", "splits are none of train, val, test", unknown)
     if len(set(rows.columns[LABEL])) < 2:
         yield f"wanted at least two classes, got {listed(sorted(set(rows.columns[LABEL])))}"
+
+
+def _notes_on_case(rows: Table) -> Iterator[str]:
+    """Yield a sentence on labels and one on patients that differ in case alone, and so may be meant as one."""
+    for name in filter(rows.columns.__contains__, (LABEL, PATIENT)):
+        written: defaultdict[str, set[str]] = defaultdict(set)
+        for text in rows.columns[name]:
+            written[text.casefold()].add(text)
+        if alike := [" and ".join(sorted(texts)) for texts in written.values() if len(texts) > 1]:
+            yield f"{name}s that differ in case alone count as several: {listed(alike)}"
 
 
 def _rows_of_files(rows: Table) -> dict[str, list[int]]:

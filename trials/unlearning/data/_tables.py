@@ -1,7 +1,7 @@
 """Reading a table of images whole, every cell as text: CSV or TSV as spreadsheets write them, or Parquet.
 
 Names of columns are taken without case. Nothing is guessed about types: a patient 0012 stays 0012. In Parquet a missing
-value is an empty text, and a whole number is written without decimals, also where a data frame made it 12.0.
+value, NaN too, is an empty text, and a whole number is written without decimals, also where a data frame made it 12.0.
 """
 
 import glob
@@ -100,7 +100,8 @@ def _as_text(name: str, kind: str) -> str:
     if kind not in FLOATS:
         return f"{column}::varchar"
     whole = f"{column} = trunc({column}) and abs({column}) < 1e15"
-    return f"case when {whole} then {column}::bigint::varchar else {column}::varchar end"
+    written = f"case when {whole} then {column}::bigint::varchar else {column}::varchar end"
+    return f"case when not isnan({column}) then {written} end"
 
 
 def _named(path: Path, heads: Sequence[str]) -> dict[int, str]:

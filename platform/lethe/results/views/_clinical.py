@@ -33,7 +33,7 @@ class _Clinical:
         Column(
             "",
             "lower end of the 95 % interval over test images, or over patients where the data names them, mean over "
-            "seeds; null without one",
+            "seeds; null where a seed has none",
         ),
     ]
     image_high: Annotated[float | None, Column("", "upper end of the same interval, mean over seeds")]
@@ -65,8 +65,9 @@ CLINICAL: Final = View(
     f"""
 with of_images as (
     select c.study, c.scenario, c.row, m.metric, m.version, m.class_index,
-        avg(m.low) as image_low, avg(m.high) as image_high,
-        avg(m.value - m.low) as below, avg(m.high - m.value) as above
+        count(m.low) = count(m.value) as complete,
+        if(complete, avg(m.low), null) as image_low, if(complete, avg(m.high), null) as image_high,
+        if(complete, avg(m.value - m.low), null) as below, if(complete, avg(m.high - m.value), null) as above
     from compared c join recorded_measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and c.role <> 'tuning' and starts_with(m.metric, '{CLINICAL_PREFIX}')
     group by all

@@ -75,7 +75,8 @@ def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
     indices_F, control_C = forgotten_N.nonzero().flatten(), asked.control_M.sort().values
     retain_R = (~forgotten_N).index_fill(0, control_C, False).nonzero().flatten()
     if not len(indices_F):
-        raise DataError(f"forget {request.label}: it names none of the {len(data.train)} train images of {data.name}")
+        problem = f"forget {request.label}: it names none of the {len(data.train)} train images of {data.name}"
+        raise DataError("\n  ".join([problem, *asked.notes]))
     if not len(retain_R):
         raise DataError(f"forget {request.label}: it leaves no train image of {data.name} to retain")
     if not request.takes_classes:

@@ -48,14 +48,24 @@ def read_values(path: Path, column: str) -> Values:
         raise DataError(f"{path}: there is no such {WHAT}{sought(path)}")
     suffix = path.suffix.lower()
     entries, notes = _of_workbook(path, column) if suffix == ".xlsx" else _of_text(path, column, suffix in SUFFIXES)
-    place_of, count = dict[str, str](), 0
+    place_of, count, empty = dict[str, str](), 0, list[str]()
     for place, entry in entries:
         if entry:
             count += 1
             place_of.setdefault(unicodedata.normalize("NFC", entry), place)
+        else:
+            empty.append(place)
     if not place_of:
         raise DataError(f"{path}: wanted values of {column}, got none")
-    return Values(place_of, count, notes)
+    return Values(place_of, count, (*notes, *_note_on_empty(path, column, empty)))
+
+
+def _note_on_empty(path: Path, column: str, empty: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence on the rows that have content, but no value; nothing where there are none."""
+    if not empty:
+        return ()
+    rows = "1 row has" if len(empty) == 1 else f"{len(empty):,} rows have"
+    return (f"{path.name}: {rows} content, but no {column}, and so no image is forgotten for: {listed(empty)}",)
 
 
 def _of_workbook(path: Path, column: str) -> tuple[Iterable[tuple[str, str]], tuple[str, ...]]:
