@@ -60,6 +60,14 @@ def test_twelve_bits_in_sixteen_use_the_whole_range_and_are_never_cut(tmp_path: 
         with_options(table(tmp_path), deep="bits", bits=12)
 
 
+def test_an_image_of_eight_bits_has_no_place_on_the_scale_of_sixteen(tmp_path: Path) -> None:
+    source = deep(tmp_path)
+    picture(tmp_path / "2.png", noise(2))
+    with pytest.raises(DataError, match=r"2\.png: wanted 16-bit grey as `deep: bits` scales it, got 8 bits a channel"):
+        with_options(source, deep="bits")
+    assert len(with_options(source, deep="image").val) == 2
+
+
 def test_each_image_may_be_scaled_by_its_own_range(tmp_path: Path) -> None:
     data = with_options(deep(tmp_path, top=3000), deep="image")
     for image in data.test.images_NCHW:

@@ -50,7 +50,7 @@ class ImageFiles(Source):
     deep: Literal["refuse", "bits", "image"] = Field(
         "refuse",
         description="16-bit greyscale PNG and TIFF: `bits` scales the values 0 ... 2^bits - 1 to 0 ... 255, and a "
-        "larger one is an error; `image` scales each image's own range",
+        "larger one is an error, as are images of 8 bits; `image` scales each image's own range",
     )
     bits: Annotated[int, Interval(ge=9, le=16)] = Field(16, description="bits that the values of `deep: bits` take")
     window: Literal["file", "image"] = Field(

@@ -79,6 +79,11 @@ def _read(content: bytes, reading: Reading) -> Image.Image:
         bits = _bits(image, in_header)
         if bits > 8 and not (deep and bits == 16):
             raise _too_deep(bits)
+        if bits <= 8 and deep and deep.scale == "bits":
+            raise UnfitError(
+                f"wanted 16-bit grey as `deep: bits` scales it, got {bits} bits a channel, whose brightness beside "
+                f"{deep.bits} bits is not known; convert it, or scale each image's own range by `deep: image`"
+            )
         if (pictures := getattr(image, "n_frames", 1)) > 1:
             raise UnfitError(
                 f"wanted one picture, got {pictures} pages or frames ({image.format}); save the wanted one alone"
