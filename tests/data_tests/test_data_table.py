@@ -42,6 +42,15 @@ def refusal(source: ImageTable) -> str:
     return str(caught.value)
 
 
+def test_patient_numbers_that_a_spreadsheet_shortened_are_refused(tmp_path: Path) -> None:
+    rows = rows_of()
+    rows[0][3] = rows[1][3] = "1.23457E+11"
+    said = refusal(write(tmp_path, rows))
+    assert re.search(
+        r"2 patient numbers were shortened by a spreadsheet, .*\n    line 2: 1.23457E\+11\n    line 3", said
+    )
+
+
 def test_a_table_gives_splits_classes_in_natural_order_and_columns(tmp_path: Path) -> None:
     data = load(write(tmp_path, rows_of()))
     assert (data.name, data.task, data.class_names) == ("images", "binary-class", ("2", "10"))

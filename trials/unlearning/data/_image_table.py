@@ -4,6 +4,7 @@ All rows are checked, and all that is wrong is reported at once; nothing is repa
 """
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ SPLITS: Mapping[str, SplitName] = {
 """What the column of the split may say, in any case."""
 
 Share = Annotated[float, Interval(gt=0, lt=1)]
+
+SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+[0-9]+")
+"""How a spreadsheet writes a number of more than eleven digits where nobody says that it is text."""
 
 
 class ImageTable(ImageFiles):
@@ -178,6 +182,10 @@ def _problems_of_rows(rows: Table) -> Iterator[str]:
         texts = zip(rows.places, rows.columns[SPLIT], strict=True)
         if unknown := [f"{place}: {text}" for place, text in texts if text and text.casefold() not in SPLITS]:
             yield _kind("split is none of train, val, test", "splits are none of train, val, test", unknown)
+    patients = zip(rows.places, rows.columns.get(PATIENT, ()), strict=False)
+    if shortened := [f"{place}: {text}" for place, text in patients if SHORTENED.fullmatch(text)]:
+        advice = " by a spreadsheet, so that several may have become one; format the column as text"
+        yield _kind(f"patient number was shortened{advice}", f"patient numbers were shortened{advice}", shortened)
     if len(set(rows.columns[LABEL])) < 2:
         yield f"wanted at least two classes, got {listed(sorted(set(rows.columns[LABEL])))}"
 
