@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unlearning.audits import IDI, Evidence
-from unlearning.audits._idi import information, information_difference
+from unlearning.audits._idi import information, information_difference, know_more
 from unlearning.audits._logistic import fit_probe
 
 EvidenceOf = Callable[[str], Evidence]
@@ -56,6 +56,22 @@ def test_features_that_say_nothing_have_no_information_even_where_there_are_more
 
 def test_the_difference_counts_only_layers_that_know_more_than_the_oracles() -> None:
     assert information_difference([0.5, 0.1, 0.3], [0.2, 0.4, 0.3]) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("originals", "more"),
+    [
+        ([[0.3, 0.2, 0.1]], True),
+        ([[0.3, 0.1, 0.1]], False),
+        ([[0.2, 0.2, 0.4], [0.2, 0.1, 0.1]], True),
+        ([[0.6, 0.0, 0.0]], True),
+        ([[0.5, 0.0, 0.0]], False),
+    ],
+)
+def test_originals_that_know_more_in_one_layer_and_less_in_another_know_no_more(
+    originals: list[list[float]], more: bool
+) -> None:
+    assert know_more(originals, [0.2, 0.2, 0.1]) is more
 
 
 def values(evidence: Evidence, audit: IDI | None = None) -> dict[str, float]:

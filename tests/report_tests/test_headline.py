@@ -71,6 +71,35 @@ def test_one_method_is_no_winner(store: Store, confirm: Confirm) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        ((0.8, 0.81, 0.8, 0.8), "; by the audits a violation (1 of 1 statistic)"),
+        ((0.5, 0.5, 0.51, 0.49), "; the audits detect no violation"),
+    ],
+)
+def test_a_smallest_gap_does_not_hide_what_audits_find(
+    found: tuple[float, ...], verdict: str, store: Store, audited: Confirm
+) -> None:
+    audited("original", (0.9, 0.91, 0.9, 0.91))
+    audited("oracle", (0.5, 0.51, 0.49, 0.5))
+    audited("salun", found)
+    assert said(store).endswith(f"{verdict}.")
+
+
+def test_audits_of_two_seeds_have_no_verdict(store: Store, audited: Confirm) -> None:
+    for row, values in (("original", (0.9, 0.91)), ("oracle", (0.5, 0.51)), ("salun", (0.8, 0.81))):
+        audited(row, values)
+    assert said(store).endswith("; too few seeds for a verdict of the audits.")
+
+
+def test_audits_that_would_not_find_originals_are_inconclusive(store: Store, audited: Confirm) -> None:
+    audited("original", (0.5, 0.5, 0.51, 0.49))
+    audited("oracle", (0.5, 0.51, 0.49, 0.5))
+    audited("salun", (0.5, 0.5, 0.5, 0.51))
+    assert said(store).endswith("; the audits are inconclusive.")
+
+
 def test_a_control_that_is_closer_than_every_method_is_named(store: Store, confirm: Confirm) -> None:
     confirm("salun", (0.2, 0.2, 0.2))
     confirm("salun density 1.0", (0.1, 0.1, 0.1))

@@ -19,6 +19,7 @@ NAMED: Final = 4
 def headline(board: Board) -> str:
     """Return which method has the smallest gap, tied with what, and how it compares with doing nothing and retraining.
 
+    Where it was audited, the sentence has the verdict: a small gap can hide a violation.
     Where no method has a gap on every reporting seed, the sentence says so.
     """
     first = first_of(board)
@@ -28,7 +29,7 @@ def headline(board: Board) -> str:
     return (
         f"{first.row} has {_rank(board, first.row)} {percent(first.gap)} points{interval} over "
         f"{count(first.seeds, 'training seed')}: {_against_nothing(board, first.row)}; {_against_retraining(first)}"
-        f"{_controls(board, first.gap or 0.0)}."
+        f"{_by_audits(board, first.row)}{_controls(board, first.gap or 0.0)}."
     )
 
 
@@ -79,6 +80,23 @@ def _named(names: Sequence[str]) -> str:
     if left > 1:
         return f"{', '.join(names[: NAMED - 1])} and {left} more"
     return " and ".join(", ".join(names).rsplit(", ", 1))
+
+
+def _by_audits(board: Board, row: str) -> str:
+    """Name the verdict of all audits together on a row, where there were any; else nothing."""
+    verdicts = [one.verdict for one in board.audits if one.row == row]
+    match next((one.overall for one in board.audits if one.row == row), None):
+        case None:
+            return ""
+        case "violation":
+            found = verdicts.count("violation")
+            return f"; by the audits a violation ({found} of {count(len(verdicts), 'statistic')})"
+        case "no violation detected":
+            return "; the audits detect no violation"
+        case "inconclusive":
+            return "; the audits are inconclusive"
+        case _:
+            return "; too few seeds for a verdict of the audits"
 
 
 def _are_unranked(ranks: Sequence[RankRow]) -> bool:

@@ -39,7 +39,7 @@ class IDI(Audit):
 
     name: Literal["idi"] = "idi"
     title: ClassVar[str] = "information difference index"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Jeon et al., An information theoretic evaluation metric for strong unlearning, AAAI 2026"
     statistics: ClassVar[Mapping[str, Statistic]] = {
         "information": Statistic("information of the last layers about the request, summed over them", "nats"),
@@ -74,7 +74,7 @@ class IDI(Audit):
         difference = information_difference(own_L, floors_L)
         whole = fmean(information_difference(top_L, floors_L) for top_L in tops)
         yield "difference", Value("forget", difference, len(images_MCHW))
-        if whole >= LEAST:
+        if know_more(tops, floors_L):
             yield "information", Value("forget", sum(own_L), len(images_MCHW))
             yield "index", Value("forget", difference / whole, len(images_MCHW))
 
@@ -122,6 +122,14 @@ def information(features_MD: Tensor, side_M: Tensor) -> float:
 def information_difference(own_L: Sequence[float], oracles_L: Sequence[float]) -> float:
     """Return the sum over layers of what a model's information is above the oracles'."""
     return sum(max(0.0, own - other) for own, other in zip(own_L, oracles_L, strict=True))
+
+
+def know_more(originals: Sequence[Sequence[float]], oracles_L: Sequence[float]) -> bool:
+    """Return whether originals know at least `LEAST` nats more than oracles, over all layers together.
+
+    Layers in which they know less count too: the difference, which leaves these out, is above 0 by chance alone.
+    """
+    return fmean(map(sum, originals)) - sum(oracles_L) >= LEAST
 
 
 def _mean(models: Sequence[Sequence[float]]) -> list[float]:
