@@ -1,5 +1,6 @@
 """A request whose images carry the label of another class: which labels change, and what does not."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,16 @@ import torch
 from pydantic import ValidationError
 
 from unlearning.data import DataError, ImageData, RawData, Source, Split, Synthetic, load
-from unlearning.data.forget import AnyForgetRequest, Confusion, RandomShare, WholeClass, describe, plant, select
+from unlearning.data.forget import (
+    AnyForgetRequest,
+    Confusion,
+    Gaussian,
+    RandomShare,
+    WholeClass,
+    describe,
+    plant,
+    select,
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +50,14 @@ def test_other_labels_are_other_data(data: ImageData) -> None:
     hashes = [one.content_hash for one in (data, planted(data, request), planted(data, request, seed=1))]
     assert len(set(hashes)) == 3
     assert planted(data, request).content_hash == hashes[1]
+
+
+@pytest.mark.parametrize("request_", [Confusion(classes=(0, 2), fraction=0.25), Gaussian(fraction=0.2)])
+def test_columns_stay_with_the_images_in_which_something_is_planted(
+    data: ImageData, request_: AnyForgetRequest
+) -> None:
+    sites = {"site": tuple("ab"[n % 2] for n in range(len(data.train)))}
+    assert planted(replace(data, train=replace(data.train, columns=sites)), request_).train.columns == sites
 
 
 def test_other_requests_plant_nothing(data: ImageData) -> None:

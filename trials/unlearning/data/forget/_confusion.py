@@ -1,6 +1,7 @@
 """A request for images whose labels are swapped between two classes before anything is trained."""
 
 import unicodedata
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 import torch
@@ -8,7 +9,7 @@ from annotated_types import Ge, Interval
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from unlearning.data._base import DataError, ImageData, Planted, Planting, Split
+from unlearning.data._base import DataError, ImageData, Planted, Planting
 from unlearning.data.forget._base import Asked, ForgetRequest, draw, percent, with_planted
 
 
@@ -68,7 +69,7 @@ class Confusion(ForgetRequest):
         first, second = self._positions(data)
         labels_F = data.train.labels_N[forget_F]
         swapped_F = torch.where(labels_F == first, second, torch.where(labels_F == second, first, labels_F))
-        train = Split(data.train.images_NCHW, data.train.labels_N.index_copy(0, forget_F, swapped_F))
+        train = replace(data.train, labels_N=data.train.labels_N.index_copy(0, forget_F, swapped_F))
         return with_planted(data, train, forget_F, Planted(labels_F))
 
     def _positions(self, data: ImageData) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """A request for images to which noise is added before anything is trained."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
@@ -7,7 +8,7 @@ from annotated_types import Gt, Interval, Le
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.data._base import ImageData, Planted, Planting, Split
+from unlearning.data._base import ImageData, Planted, Planting
 from unlearning.data.forget._base import Asked, ForgetRequest, draw, percent, with_planted
 
 
@@ -49,6 +50,6 @@ class Gaussian(ForgetRequest):
         images_FCHW = data.train.images_NCHW[forget_F]
         noise_FCHW = self.sigma * torch.randn(images_FCHW.shape, generator=random)
         noisy_FCHW = (images_FCHW + 255 * noise_FCHW).round().clamp(0, 255).to(torch.uint8)
-        train = Split(data.train.images_NCHW.index_copy(0, forget_F, noisy_FCHW), data.train.labels_N)
+        train = replace(data.train, images_NCHW=data.train.images_NCHW.index_copy(0, forget_F, noisy_FCHW))
         before = Planted(data.train.labels_N[forget_F], images_FCHW, noise_FCHW)
         return with_planted(data, train, forget_F, before)
