@@ -14,9 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from unlearning.data._base import DataError, ImageData
-from unlearning.data._names import class_positions
+from unlearning.data._base import ImageData
 from unlearning.data.forget._base import Asked, ForgetRequest, draw, percent
+from unlearning.data.forget._classes import class_position
 
 
 class WholeClass(ForgetRequest):
@@ -67,7 +67,7 @@ class WholeClass(ForgetRequest):
         Raises:
             DataError: there is no such class, or several have the name.
         """
-        position = self._position(data)
+        position = class_position(self._named, data, self.label, self._wanted)
         members_M = (data.train.labels_N == position).nonzero().flatten()
         notes = self._notes(position, data.class_names)
         return Asked(draw(members_M, self.fraction, data.duplicate_of_N, random), tuple(notes))
@@ -82,14 +82,6 @@ class WholeClass(ForgetRequest):
             return self.class_name
         assert self.class_index is not None
         return self.class_index
-
-    def _position(self, data: ImageData) -> int:
-        found = class_positions(self._named, data.class_names)
-        if len(found) != 1:
-            classes = ", ".join(f"{index} ({name})" for index, name in enumerate(data.class_names))
-            count = f"{len(found)} classes" if found else "no class"
-            raise DataError(f"{self.label}: {data.name} has {count} {self._wanted}; its classes are {classes}")
-        return found[0]
 
     def _notes(self, position: int, names: tuple[str, ...]) -> Iterator[str]:
         """Note where the position is another class's name, as where folders are numbered from 1."""

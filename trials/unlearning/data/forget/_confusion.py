@@ -1,6 +1,5 @@
 """A request for images whose labels are swapped between two classes before anything is trained."""
 
-import unicodedata
 from dataclasses import replace
 from typing import Annotated, Literal, Self
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from unlearning.data._base import DataError, ImageData, Planted, Planting
 from unlearning.data.forget._base import Asked, ForgetRequest, draw, percent, with_planted
+from unlearning.data.forget._classes import class_position
 
 
 class Confusion(ForgetRequest):
@@ -73,21 +73,7 @@ class Confusion(ForgetRequest):
         return with_planted(data, train, forget_F, Planted(labels_F))
 
     def _positions(self, data: ImageData) -> tuple[int, int]:
-        first, second = (self._position(one, data) for one in self.classes)
+        first, second = (class_position(one, data, self.label, repr(one)) for one in self.classes)
         if first == second:
             raise DataError(f"{self.label}: both are class {first} ({data.class_names[first]}) of {data.name}")
         return first, second
-
-    def _position(self, wanted: int | str, data: ImageData) -> int:
-        found = [index for index, name in enumerate(data.class_names) if _is(wanted, index, name)]
-        if len(found) != 1:
-            classes = ", ".join(f"{index} ({name})" for index, name in enumerate(data.class_names))
-            count = f"{len(found)} classes" if found else "no class"
-            raise DataError(f"{self.label}: {data.name} has {count} {wanted!r}; its classes are {classes}")
-        return found[0]
-
-
-def _is(wanted: int | str, index: int, name: str) -> bool:
-    if isinstance(wanted, int):
-        return wanted == index
-    return unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", wanted)
