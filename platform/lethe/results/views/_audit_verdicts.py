@@ -23,13 +23,23 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import ALIKE, FEWEST, LEVEL, SCENARIO, ScenarioOf, View, half_width, spread, with_p_holm
+from lethe.results.views._base import (
+    ALIKE,
+    FEWEST,
+    LEVEL,
+    SCENARIO,
+    ScenarioOf,
+    View,
+    half_width,
+    scenario_of,
+    spread,
+    with_p_holm,
+)
 
 POWER: Final = 0.8
 """Share of the originals that an audit must detect, so that its silence says something."""
 
 _SAME = "study, scenario, audit, metric, version, split, class_index"
-_OF_MEASURED = ", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +117,7 @@ AUDIT_VERDICTS: Final = View(
     AuditVerdictRow,
     f"""
 with measured as (
-    select {_OF_MEASURED}, c.row, c.role, c.training_seed, m.audit, m.looks_at, m.metric, m.version, m.split,
+    select {scenario_of("c")}, c.row, c.role, c.training_seed, m.audit, m.looks_at, m.metric, m.version, m.split,
         m.class_index, m.test, m.value, m.n
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and m.test is not null and m.value is not null

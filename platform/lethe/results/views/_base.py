@@ -117,3 +117,8 @@ WHOLE = "select study, scenario, row from confirmed group by all having count(ga
 """SQL: the rows that have a gap on every reporting seed; of the others, the seeds that are left are no fair sample."""
 
 SCENARIO = "study, dataset, augmentation, network, precision, forget, scenario"
+
+
+def scenario_of(table: str) -> str:
+    """Return SQL: the columns of a scenario, as those of one of the tables that are joined."""
+    return ", ".join(f"{table}.{name}" for name in SCENARIO.split(", "))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View
+from lethe.results.views._base import FEWEST, ScenarioOf, View, scenario_of
 
 CLINICAL_PREFIX: Final = "clinical_"
 """What the measures of the audit begin with."""
@@ -72,7 +72,7 @@ with of_images as (
     where m.unit_kind = 'confirmation' and c.role <> 'tuning' and starts_with(m.metric, '{CLINICAL_PREFIX}')
     group by all
 )
-select {", ".join(f"s.{name.strip()}" for name in SCENARIO.split(","))}, s.row,
+select {scenario_of("s")}, s.row,
     substr(s.metric, {len(CLINICAL_PREFIX) + 1}) as statistic, s.version, s.class_index, s.seeds, s.mean, s.low, s.high,
     i.image_low, i.image_high,
     s.mean - sqrt((s.mean - s.low) ** 2 + i.below ** 2) as total_low,

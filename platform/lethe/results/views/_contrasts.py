@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, SCENARIO, WHOLE, ScenarioOf, View, clipped, half_width, with_p_holm
+from lethe.results.views._base import (
+    FEWEST,
+    LEVEL,
+    SCENARIO,
+    WHOLE,
+    ScenarioOf,
+    View,
+    clipped,
+    half_width,
+    scenario_of,
+    with_p_holm,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +65,7 @@ gaps as (
     from confirmed semi join whole using (study, scenario, row)
 ),
 paired as (
-    select {", ".join(f"a.{name.strip()}" for name in SCENARIO.split(","))}, a.row as first, b.row as second,
+    select {scenario_of("a")}, a.row as first, b.row as second,
         case when b.row = 'original' then 'doing nothing' when b.untuned then 'controls' else 'methods' end as family,
         b.untuned as untuned,
         count(*) as seeds,

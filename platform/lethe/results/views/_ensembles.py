@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import SCENARIO, ScenarioOf, View
+from lethe.results.views._base import SCENARIO, ScenarioOf, View, scenario_of
 from unlearning.ensembles import FEWEST
 
 
@@ -47,7 +47,7 @@ ENSEMBLES: Final = View(
     EnsembleRow,
     f"""
 with models as (
-    select {", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))}, c.row, c.role, c.training_seed,
+    select {scenario_of("c")}, c.row, c.role, c.training_seed,
         list(p.confidence order by p.image) as confidences, list(p.image order by p.image) as images
     from compared c join predictions p on p.study = c.study and p.confirmation_id = c.confirmation_id
     where coalesce(p.split, 'forget') = 'forget'
@@ -85,7 +85,7 @@ grouped as (
     from own where row <> 'oracle' group by all
 ),
 found as (
-    select {", ".join(f"g.{name.strip()}" for name in SCENARIO.split(","))}, g.row, len(g.confidences) as models,
+    select {scenario_of("g")}, g.row, len(g.confidences) as models,
         len(o.confidences) as oracles, len(g.confidences[1]) as images,
         compare_ensembles(g.confidences, o.confidences) as of_row,
         compare_ensembles(p.confidences, o.confidences) as floor

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import SCENARIO, ScenarioOf, View
+from lethe.results.views._base import SCENARIO, ScenarioOf, View, scenario_of
 from unlearning.ensembles import FEWEST_HALVES
 
 
@@ -60,7 +60,7 @@ HALVES: Final = View(
     HalvesRow,
     f"""
 with models as (
-    select {", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))}, c.row, c.training_seed,
+    select {scenario_of("c")}, c.row, c.training_seed,
         list(p.confidence order by p.image) as confidences,
         list(p.split = 'forget' order by p.image) as forgotten,
         list(p.unit order by p.image) as units
@@ -70,7 +70,7 @@ with models as (
 ),
 dealt as (select study, scenario from models group by all having count(distinct forgotten) > 1),
 grouped as (
-    select {", ".join(f"m.{name.strip()}" for name in SCENARIO.split(","))}, m.row, any_value(m.units) as units,
+    select {scenario_of("m")}, m.row, any_value(m.units) as units,
         list(m.confidences order by m.training_seed) as unlearned,
         list(i.confidences order by m.training_seed) as originals,
         list(o.confidences order by m.training_seed) as oracles,

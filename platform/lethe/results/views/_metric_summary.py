@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, half_width, spread
+from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, half_width, scenario_of, spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ METRIC_SUMMARY: Final = View(
     MetricSummaryRow,
     f"""
 with measured as (
-    select {", ".join(f"c.{name.strip()}" for name in SCENARIO.split(","))}, c.row, c.training_seed,
+    select {scenario_of("c")}, c.row, c.training_seed,
         m.metric, m.version, m.split, m.class_index, m.value, m.n, coalesce(m.test, 'mean') = 'mean' as is_mean
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and c.role <> 'tuning'
