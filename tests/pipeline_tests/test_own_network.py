@@ -117,7 +117,7 @@ def test_a_study_lists_what_is_wrong_with_its_network_beside_its_other_errors(st
     assert "2 errors" in said
     assert "network.import: beside_the_study has no vitt; it has " in said
     assert "margin: wanted a number below 1, got 2.0" in said
-    with pytest.raises(StudyError, match="network.normalise.mean: is needed"):
+    with pytest.raises(StudyError, match=r"network.normalise.mean: is needed"):
         read_study(study(network={**STUDY["network"], "normalise": {"std": [0.5]}}, methods=METHODS[1:2]))
 
 
