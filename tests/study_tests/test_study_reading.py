@@ -487,7 +487,7 @@ def test_what_is_wrong_is_told_without_the_words_of_pydantic(options: dict[str, 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"training": {"epoks": 3}}, "training.epoks: no such option here; did you mean epochs? Valid are epochs, "),
+        ({"training": {"epohcs": 3}}, "training.epohcs: no such option here; did you mean epochs? Valid are epochs, "),
         ({"forget": [{"kind": "class", "clas": "a"}]}, "forget.0.clas: no such option here; did you mean class? "),
         ({"network": {"name": "cnn", "wdth": 4}}, "network.wdth: no such option here; did you mean width? Valid are "),
         ({"data": [{"source": "synthetic", "trane": 4}]}, "data.0.trane: no such option here; did you mean train? "),

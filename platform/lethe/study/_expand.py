@@ -21,10 +21,11 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
             needs a control half or something planted and no request has it, a dose is none or all of a forget set, a
             method can do nothing for a request (all methods and requests at once), or is to rewind where val lacks the
             classes that are to be forgotten from, or the attack is to have non-members of a class that val or the split
-            of a report lacks.
+            of a report lacks, or the loss has weights of another number of classes.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
+    _refuse_weights_of_other_classes(study, datasets)
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
     _refuse_audits_without_control(scenarios, study)
@@ -57,6 +58,18 @@ def planted_data(study: Study, datasets: Mapping[AnySource, ImageData]) -> tuple
     alone = study.model_copy(update={"forget": tuple(request for request in study.forget if request.plants)})
     changed = (planted for source in study.data for _, _, planted in _selected(alone, datasets[source]))
     return tuple({data.content_hash: data for data in changed}.values())
+
+
+def _refuse_weights_of_other_classes(study: Study, datasets: Mapping[AnySource, ImageData]) -> None:
+    weights = study.training.class_weights
+    faults = [
+        f"training.class_weights: {data.name}: wanted {data.classes} weights, for {', '.join(data.class_names)}, got "
+        f"{len(weights)}"
+        for data in datasets.values()
+        if not isinstance(weights, str) and len(weights) != data.classes
+    ]
+    if faults:
+        raise DataError("\n".join(faults))
 
 
 def _refuse_twice(scenarios: Iterable[Scenario]) -> None:

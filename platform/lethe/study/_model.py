@@ -30,7 +30,7 @@ from unlearning.training import Recipe
 
 
 class TrainingChoice(Recipe):
-    """How originals and oracles are trained: SGD with momentum and a schedule."""
+    __doc__ = Recipe.__doc__
 
     precision: Literal[Precision, "auto"] = Field(
         "auto",

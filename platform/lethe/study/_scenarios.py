@@ -118,15 +118,14 @@ class Scenario:
     @property
     def named(self) -> TunedOn:
         """The scenario as settings files name it."""
-        recipe = self.recipe
         return TunedOn(
             dataset=self.dataset,
             data_hash=self.data_hash,
             augmentation=self.augmentation,
             forget=self.request.label,
             network=self.network_title,
-            precision=recipe.precision,
-            training=f"{recipe.epochs} epochs, batch {recipe.batch_size}, lr {recipe.lr:g}, {recipe.schedule.kind}",
+            precision=self.recipe.precision,
+            training=self.recipe.title,
         )
 
     @property
