@@ -114,8 +114,8 @@ class AuditNetwork:
     ) -> Iterator[Engine]:
         """Train the network further at a rate of its own; yield the engine after each epoch.
 
-        By SGD on plain cross-entropy, with momentum, weight decay and batch size of the recipe, by whatever optimiser and
-        loss originals are trained: so one audit means the same whatever the recipe.
+        By SGD on plain cross-entropy, with the recipe's momentum, weight decay and batch size, whatever its optimiser
+        and loss are: so an audit means the same for all recipes.
 
         The rate falls to zero by half a cosine over all epochs: at a constant one, a network that fits its images may
         lose them again for an epoch, whichever these are, and the last point of a curve would show that.
