@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unlearning import imported
 from unlearning.engine import Precision
 from unlearning.errors import UnlearningError
+from unlearning.families import Package
 from unlearning.options import Options
 from unlearning.training import Recipe
 
@@ -81,6 +82,13 @@ class OwnRecipe(Options):
         return self._identity
 
     @property
+    def package(self) -> Package | None:
+        """The distribution that installed the function; None: its source lies elsewhere."""
+        if "version" not in self._identity:
+            return None
+        return Package(self._identity["distribution"], self._identity["version"])
+
+    @property
     def title(self) -> str:
         """The recipe in words."""
         args = ", ".join(f"{name}={value!r}" for name, value in self.args.items())
@@ -89,9 +97,7 @@ class OwnRecipe(Options):
     @property
     def code(self) -> str:
         """The function's code in words."""
-        if "version" in self._identity:
-            return f"{self._identity['distribution']} {self._identity['version']}"
-        return f"source {self._identity['source_sha256'][:8]}"
+        return str(self.package) if self.package else f"source {self._identity['source_sha256'][:8]}"
 
 
 AnyRecipe = Recipe | OwnRecipe

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -162,8 +162,7 @@ class _Run:
         """Continue what was kept, with its costs."""
         if self._kept is not None:
             before, self._kept = self._kept, None
-            self._state, costs = before["state"], Costs(**before["costs"])
-            self.costs = costs
+            self._state, self.costs = before["state"], replace(before["costs"])
         return self._state
 
     def keep(self, state: object) -> None:
@@ -227,25 +226,23 @@ class OwnTraining:
             return self.costs.epochs * len(self._indices_M)
         return self.costs.images
 
-    def run(self, kept: Mapping[str, Tensor] | None) -> Generator[None, None, tuple[nn.Module, State]]:
-        """Train; yield after each epoch. Return the network with its trained weights, and these on the CPU.
+    def run(self, kept: Mapping[str, Tensor] | None) -> Generator[None, None, nn.Module]:
+        """Train; yield after each epoch. Return the network with its trained weights.
 
         Args:
-            kept: a checkpoint of the same training.
+            kept: a checkpoint of the same training; one of anything else is not used.
 
         Raises:
-            ValueError: the checkpoint is none of such a training.
             TrainingFunctionError: the function raised, or returned no weights of the network.
         """
         run = _Run(self._recipe.import_, self._save, None if kept is None else _read(kept))
         result = yield from run.steps(lambda: self._call(run))
         self.costs = run.costs
         network = self._build()
-        weights = checked(result, network, self._recipe.import_)
-        network.load_state_dict(weights)
+        network.load_state_dict(checked(result, network, self._recipe.import_))
         if run.costs.first is not None:
             self.repeats = self._first_epoch() == run.costs.first
-        return network, weights
+        return network
 
     def _first_epoch(self) -> str | None:
         """Run the function up to the end of its first epoch; return the digest of that."""
@@ -295,20 +292,13 @@ class OwnTraining:
         )
 
 
-def _read(kept: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Read a checkpoint.
-
-    Raises:
-        ValueError: it is none of such a training.
-    """
-    found = nested.unflatten(kept)
-    if not isinstance(found, dict) or found.keys() != {"state", "costs"}:
-        raise ValueError("wanted a checkpoint of this training, got another value")
+def _read(kept: Mapping[str, Tensor]) -> dict[str, Any] | None:
+    """Read a checkpoint; None where it is none of such a training."""
     try:
-        Costs(**found["costs"])
-    except TypeError as error:
-        raise ValueError(f"wanted a checkpoint of this training, got other costs: {error}") from error
-    return found
+        found = nested.unflatten(kept)
+        return {"state": found["state"], "costs": Costs(**found["costs"])}
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _digest(network: nn.Module) -> str:

@@ -26,9 +26,10 @@ from unlearning.data.forget import AnyForgetRequest, ForgetSet
 from unlearning.methods import Method
 from unlearning.metrics import AttackClasses
 from unlearning.models import Network
+from unlearning.own_recipe import OWN_RECIPE_VERSION, AnyRecipe, OwnRecipe
 from unlearning.requirements import REQUIREMENTS
 from unlearning.seeds import derive
-from unlearning.training import RECIPE_VERSION, Recipe
+from unlearning.training import RECIPE_VERSION
 
 SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise from results."""
@@ -74,7 +75,7 @@ class Scenario:
     request: AnyForgetRequest
     selected: ForgetSet
     network: Network
-    recipe: Recipe
+    recipe: AnyRecipe
     column_hashes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -162,11 +163,16 @@ class Scenario:
     @cached_property
     def trained_on(self) -> dict[str, object]:
         """What determines the scenario's models but for their images and their seed, as JSON values."""
-        return self._options | {
-            "network_version": self.network.version,
-            "source_version": self.source.version,
-            "augmentation_version": AUGMENTATIONS[self.augmentation].version,
-        }
+        code = {"recipe_code": dict(self.recipe.identity)} if isinstance(self.recipe, OwnRecipe) else {}
+        return (
+            self._options
+            | code
+            | {
+                "network_version": self.network.version,
+                "source_version": self.source.version,
+                "augmentation_version": AUGMENTATIONS[self.augmentation].version,
+            }
+        )
 
     @cached_property
     def _as_selected(self) -> Partition:
@@ -190,7 +196,7 @@ class Scenario:
             "network": self.network.model_dump(mode="json"),
             "recipe": self.recipe.model_dump(mode="json"),
             "augmentation": self.augmentation,
-            "version": RECIPE_VERSION,
+            "version": OWN_RECIPE_VERSION if isinstance(self.recipe, OwnRecipe) else RECIPE_VERSION,
         }
 
 

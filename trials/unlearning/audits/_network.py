@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from unlearning.engine import DataPass, Engine
 from unlearning.errors import InputError
 from unlearning.metrics import Split
+from unlearning.own_recipe import AnyRecipe
 from unlearning.schedules import Cosine
 from unlearning.seeds import generator
 from unlearning.training import Recipe, epoch_order
@@ -33,14 +34,25 @@ class AuditNetwork:
     Attributes:
         engine: its images are the train split, its augmentation and precision those of the training.
         images: uint8, (N, C, H, W), of each split, on the engine's device.
-        recipe: how originals and oracles were trained.
+        trained_by: how originals and oracles were trained.
         read: returns the state dict; it is called when the weights are first needed.
     """
 
     engine: Engine
     images: Mapping[Split, Tensor]
-    recipe: Recipe
+    trained_by: AnyRecipe
     read: Callable[[], Mapping[str, Tensor]] = field(repr=False)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that originals and oracles were trained by; an audit that asks for it sets `training_epochs`.
+
+        Raises:
+            InputError: (a ``ValueError``) they were trained by a function of the user's.
+        """
+        if not isinstance(self.trained_by, Recipe):
+            raise InputError(f"wanted models trained by a recipe, got models {self.trained_by.title}")
+        return self.trained_by
 
     @cached_property
     def weights(self) -> Mapping[str, Tensor]:
