@@ -35,8 +35,8 @@ def test_what_is_flattened_is_a_copy() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({"a": [1, {2, 3}]}, r"state\['a'\]\[1\]: wanted a tensor, a number, .*got <class 'set'>"),
-        ({("a", "b"): 1}, r"state: wanted texts or whole numbers as keys, got \('a', 'b'\)"),
+        ({"a": [1, {2, 3}]}, r"checkpoint\['a'\]\[1\]: wanted a tensor, a number, .*got <class 'set'>"),
+        ({("a", "b"): 1}, r"checkpoint: wanted texts or whole numbers as keys, got \('a', 'b'\)"),
     ],
 )
 def test_what_cannot_be_kept_is_named_with_its_place(value: Any, said: str) -> None:

@@ -41,7 +41,7 @@ def train(data, seed, epochs=3):
             loss.backward()
             optimizer.step()
         data.checkpoint({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch})
-        data.epoch(epoch, float(loss))
+        data.epoch(epoch, loss.item())
     return network.state_dict()
 """
 
@@ -174,9 +174,8 @@ def train(data, seed):
 
 
 def test_a_function_that_does_not_repeat_is_found_out(folder: Path) -> None:
-    one = training(
-        recipe(folder, GOOD.replace("lr=0.01", "lr=0.01 + int.from_bytes(__import__('os').urandom(4)) / 1e12"))
-    )
+    by_chance = "lr=0.01 + int.from_bytes(__import__('os').urandom(4), 'big') / 1e12"
+    one = training(recipe(folder, GOOD.replace("lr=0.01", by_chance)))
     finished(one)
     assert one.repeats is False
 
@@ -213,7 +212,7 @@ RETURNS: dict[str, tuple[str, str]] = {
         "return data.images @ data.labels",
         "(own_train.py, line 2, in train: return data.images @ data.labels)",
     ),
-    "checkpoint": ("data.checkpoint({'a': data})", "state['a']: wanted a tensor"),
+    "checkpoint": ("data.checkpoint({'a': data})", "checkpoint['state']['a']: wanted a tensor"),
     "exit": ("raise SystemExit(3)", "SystemExit: 3 (own_train.py, line 2, in train: raise SystemExit(3))"),
 }
 
@@ -234,7 +233,7 @@ def test_what_a_function_does_wrong_is_named(folder: Path, line: str, said: str)
         ({"import": "own_train:rate"}, "own_train:rate: wanted a function, got 0.1"),
         (
             {"import": "own_train:train", "args": {"lr": 1}},
-            "cannot be called as train(data, seed, **args): got an unexp",
+            "cannot be called as train(data, seed, **args): got an",
         ),
         ({"import": "own_train:train", "args": {"a": float("nan")}}, "args"),
         ({"args": {}}, "import"),

@@ -7,8 +7,12 @@ from hashlib import sha256
 from importlib.metadata import Distribution, distribution, packages_distributions
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 from unlearning.errors import UnlearningError
+
+_READ: Final = "__lethe_source_sha256__"
+"""Where a module keeps the hash of its source as it was when it was first asked for."""
 
 
 class ImportedError(UnlearningError, ValueError):
@@ -42,7 +46,8 @@ def identity(spec: str) -> dict[str, str]:
         other code; what lies elsewhere and is no distribution is not seen.
 
     Raises:
-        ImportedError: as in `load`, or the module has no source file.
+        ImportedError: as in `load`, or the module has no source file, or the source has changed since this process
+            imported it.
     """
     installed = package(spec)
     if installed is not None:
@@ -51,7 +56,10 @@ def identity(spec: str) -> dict[str, str]:
     for name, path in sorted(sources(spec).items()):
         content = path.read_bytes()
         digest.update(f"{name} {len(content)}\n".encode() + content)
-    return {"source_sha256": digest.hexdigest()}
+    found = digest.hexdigest()
+    if vars(_module(spec)).setdefault(_READ, found) != found:
+        raise ImportedError(f"{spec}: its source has changed since it was imported; begin a new process")
+    return {"source_sha256": found}
 
 
 def package(spec: str) -> Distribution | None:

@@ -20,7 +20,7 @@ def flatten(value: object) -> dict[str, Tensor]:
         InputError: something else is in it; the message says what and where.
     """
     tensors: dict[str, Tensor] = {}
-    shape = _without_tensors(value, "state", tensors)
+    shape = _without_tensors(value, "checkpoint", tensors)
     return {**tensors, SHAPE: torch.tensor(list(json.dumps(shape).encode()), dtype=torch.uint8)}
 
 
