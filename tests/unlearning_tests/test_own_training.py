@@ -208,6 +208,7 @@ RETURNS: dict[str, tuple[str, str]] = {
         "0.mean_1C11 of the state dict: 1 of 1 numbers are not finite",
     ),
     "loss": ("data.epoch(3, float('inf'))", "the loss of epoch 3 is inf; is its rate too large?"),
+    "epoch": ("data.epoch(0)", "data.epoch: wanted a whole number from 1, got 0"),
     "error": (
         "return data.images @ data.labels",
         "(own_train.py, line 2, in train: return data.images @ data.labels)",

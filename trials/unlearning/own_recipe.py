@@ -128,9 +128,11 @@ def checked(result: object, network: nn.Module, name: str) -> dict[str, Tensor]:
 def raised(error: BaseException, function: Callable[..., object], name: str) -> TrainingFunctionError:
     """Return the error of a training function that raised, with the last line of its own file that was running."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    own = code.co_filename if code is not None else None  # a worker may have the function without its file
     frame = next((one for one in reversed(frames) if one.filename == own), frames[-1])
-    where = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}"
+    line = f": {frame.line}" if frame.line else ""
+    where = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}{line}"
     return TrainingFunctionError(f"{name}: {type(error).__name__}: {' '.join(str(error).split())} ({where})")
 
 

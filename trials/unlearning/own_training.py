@@ -116,7 +116,7 @@ class TrainingData:
             loss: mean training loss of the epoch.
 
         Raises:
-            TrainingFunctionError: the loss is not finite.
+            TrainingFunctionError: the loss is not finite, or the number is none.
         """
         self._run.end_epoch(number, loss)
 
@@ -175,9 +175,11 @@ class _Run:
     def end_epoch(self, number: int, loss: float | None) -> None:
         """Note an epoch, and wait for the caller."""
         assert self._stepped is not None and self._network is not None
+        if not isinstance(number, int) or number < 1:
+            raise TrainingFunctionError(f"{self._name}: data.epoch: wanted a whole number from 1, got {number!r}")
         if loss is not None and not math.isfinite(loss):
             raise TrainingFunctionError(f"{self._name}: the loss of epoch {number} is {loss}; is its rate too large?")
-        self.costs.epochs, self.costs.loss = number, loss
+        self.costs.epochs, self.costs.loss = number, None if loss is None else float(loss)
         if number == 1:
             weights = _digest(self._network)
             shown = weights != self._fresh or loss is not None
@@ -279,9 +281,9 @@ class OwnTraining:
         return TrainingData(
             images=images_MCHW,
             labels=train.labels_N[indices_M].to(device),
-            indices=indices_M,
-            val_images=val.images_NCHW.to(device),
-            val_labels=val.labels_N.to(device),
+            indices=indices_M.clone(),
+            val_images=val.images_NCHW.to(device, copy=True),  # other trainings read these too
+            val_labels=val.labels_N.to(device, copy=True),
             class_names=self._data.class_names,
             augmentation=self._augmentation,
             device=device,
