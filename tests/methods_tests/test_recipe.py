@@ -91,7 +91,7 @@ def test_a_training_moves_the_weights_as_torchs_own_parts_do(recipe: dict[str, A
     moved = torch.cat([(one - old).flatten() for one, old in zip(theirs, start, strict=True)]).norm()
     apart = torch.cat([(one - mine).flatten() for one, mine in zip(theirs, weights(ours.model), strict=True)]).norm()
     # Adam divides by the root of squares, which makes rounding of a gradient that is nearly zero a whole step
-    assert apart < (1e-4 if precision == "float32" else 0.1) * moved
+    assert apart < (0.02 if precision == "bfloat16" and "optimizer" in recipe else 5e-5) * moved
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
