@@ -502,6 +502,12 @@ def test_what_is_wrong_is_told_without_the_words_of_pydantic(options: dict[str, 
             {"training": {"schedule": "cosine"}},
             "training.schedule: wanted a mapping of options, got 'cosine'; write",
         ),
+        (
+            {"training": {"class_weights": "equal"}},
+            "training.class_weights: wanted 'none' or 'balanced', got 'equal'",
+        ),
+        ({"training": {"class_weights": [1, -2]}}, "training.class_weights.1: wanted a number above 0, got -2"),
+        ({"training": {"optimizer": "adamw"}}, "training.lr: is needed with adamw, such as 1e-3; the default, 0.1, is"),
         ({"training": {"precision": "fp16"}}, "training.precision: wanted 'float32', 'bfloat16' or 'auto', got 'fp16'"),
         (
             {"forget": [{"kind": "clas"}]},

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from annotated_types import Ge, Gt, Interval, MinLen
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -29,6 +29,13 @@ OPTIONS_OF: dict[str, tuple[str, ...]] = {
     "adamw": ("betas", "eps"),
 }
 """The options that an optimiser reads and another one may not."""
+
+
+ClassWeights = Annotated[
+    Annotated[Literal["none", "balanced"], Tag("rule")]
+    | Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(2), Field(strict=False), Tag("list")],
+    Discriminator(lambda value: "rule" if isinstance(value, str) else "list"),
+]
 
 
 class Recipe(LaterOptions):
@@ -82,22 +89,12 @@ class Recipe(LaterOptions):
         float, Interval(ge=0, lt=1), Field(description="share of a label that is spread over all classes")
     ] = 0.0
     class_weights: Annotated[
-        Literal["none", "balanced"] | Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(2), Field(strict=False)],
+        ClassWeights,
         Field(
             description="weight of each class in the loss: `balanced` is by the number of its images in all of train, "
             "whichever are trained on, so that an original and its oracles have one loss; or a list, a weight a class"
         ),
     ] = "none"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _rate_is_the_optimisers(cls, value: object) -> object:
-        if isinstance(value, dict) and value.get("optimizer") in ("adam", "adamw") and "lr" not in value:
-            default = cls.model_fields["lr"].default
-            raise ValueError(
-                f"lr: is needed with {value['optimizer']}, such as 1e-3; the default, {default:g}, is a rate of SGD"
-            )
-        return value
 
     @model_validator(mode="after")
     def _options_are_the_optimisers(self) -> Self:
@@ -108,6 +105,10 @@ class Recipe(LaterOptions):
             for name in sorted(others)
             if getattr(self, name) != fields[name].default
         ]
+        if self.optimizer != "sgd" and "lr" not in self.model_fields_set:
+            problems.append(
+                f"lr: is needed with {self.optimizer}, such as 1e-3; the default, {self.lr:g}, is a rate of SGD"
+            )
         if self.nesterov and not self.momentum:
             problems.append("nesterov: wanted a momentum above 0, got 0")
         if self.warmup and isinstance(self.schedule, OneCycle):
