@@ -37,7 +37,7 @@ class OwnRecipe(Options):
     """
 
     import_: Annotated[str, Field(alias="import", description="the function, as `package.module:function`")]
-    args: dict[str, JsonValue] = Field(default_factory=dict, description="keyword arguments of the function")
+    args: dict[str, JsonValue] = Field({}, description="keyword arguments of the function")
     precision: Annotated[
         Precision, Field(description="floating-point format of what follows a training: logits, methods, audits")
     ] = "float32"
