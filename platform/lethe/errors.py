@@ -29,6 +29,8 @@
     │ └ MissingArtifactError        an artifact that is gone since the run was planned
     └ UnlearningError               from the package `unlearning`
       ├ DataError                   data that cannot be found, fetched or used
+      ├ ImportedError               (a ValueError) code that a study names and that cannot be imported
+      ├ TrainingFunctionError       a training function of the user's that raised, or returned no weights
       ├ MetricError                 a metric that raised
       ├ AuditError                  an audit that raised
       ├ DivergedError               (a ValueError) logits that are not finite

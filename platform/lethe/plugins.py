@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lethe.study import Study
+from unlearning import imported
 from unlearning.audits import AUDITS
 from unlearning.data import SOURCES
 from unlearning.families import DISTRIBUTION, Family, Package, PluginError
 from unlearning.methods import METHODS, Method
 from unlearning.metrics import METRICS, Metric
 from unlearning.models import NETWORKS, package_of
+from unlearning.own_recipe import OwnRecipe
 
 FAMILIES: Final[dict[str, Family[Any]]] = {
     "methods": METHODS,
@@ -30,14 +32,19 @@ ON_NODES: Final = (DISTRIBUTION, "torch", "torchvision", "timm")
 def packages_of(study: Study) -> tuple[Package, ...]:
     """Return the distributions that travel with a study beside Lethe's own, by name."""
     found = {package_of(study.network), *(family.package_of(part) for family, part in _parts(study))}
+    if isinstance(study.training, OwnRecipe):
+        found.add(study.training.package)
     plugins = {package for package in found if package is not None and package.name not in ON_NODES}
     return tuple(sorted(plugins, key=lambda package: package.name))
 
 
 def added_code_of(study: Study) -> list[object]:
-    """Return the classes and functions of a study that no distribution provides: those that a program added."""
+    """Return the classes, functions and modules of a study that no distribution provides."""
     added = [part for family, part in _parts(study) if family.package_of(part) is None]
-    return [part.compute if isinstance(part, Metric) else part for part in added]
+    classes = [part.compute if isinstance(part, Metric) else part for part in added]
+    if isinstance(study.training, OwnRecipe) and study.training.package is None:
+        return [*classes, *imported.modules(study.training.import_)]
+    return classes
 
 
 def known_method(name: str) -> type[Method] | None:

@@ -1,16 +1,23 @@
 """docs/extending.md: the tests of plug-ins build its package, install and run it."""
 
+import math
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+import torch
 import yaml
 from rich.console import Console
 
 import lethe
 from lethe.plugins import FAMILIES
+from unlearning.data import Synthetic, load
+from unlearning.models import CNN
+from unlearning.own_recipe import OwnRecipe
+from unlearning.own_training import OwnTraining
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
 BLOCK = re.compile(r"^```(?:python|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -28,7 +35,33 @@ def test_every_file_of_the_page_is_part_of_the_package(example_package: Path) ->
     files = {path.relative_to(example_package).as_posix() for path in example_package.rglob("*") if path.is_file()}
     modules = {f"lethe_example/{name}.py" for name in (*FAMILIES, "__init__")}
     assert files == {*modules, "pyproject.toml", "tests/test_contract.py"}
-    assert len(BLOCK.findall(PAGE)) == len(files) + 1  # __init__.py is empty, and two on the page are no part of it
+    # three on the page are no part of it: a network, a training function, the class of a program; __init__.py is empty
+    assert len(BLOCK.findall(PAGE)) == len(files) + 2
+
+
+def test_the_training_function_of_the_page_trains_repeats_and_is_shorter_than_thirty_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [source] = [block for block in BLOCK.findall(PAGE) if "def train(" in block]
+    assert len(source.splitlines()) < LONGEST
+    (tmp_path / "my_training.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    data = load(Synthetic(train=60, val=10, test=10, size=8, classes=2))
+    training = OwnTraining(
+        OwnRecipe.model_validate({"import": "my_training:train", "args": {"epochs": 6}}),
+        data,
+        torch.arange(0, 60),
+        build=lambda: CNN(width=4).build(1, data.classes, seed=0),
+        augmentation="none",
+        device=torch.device("cpu"),
+        seed=0,
+        save=lambda state: None,
+    )
+    assert len(list(training.run(None))) == 6
+    assert (training.repeats, training.images) == (True, 6 * 60)
+    assert training.costs.loss is not None
+    assert training.costs.loss < math.log(2)
+    del sys.modules["my_training"]
 
 
 def test_each_family_is_in_the_table(example_package: Path) -> None:

@@ -147,6 +147,45 @@ def test_fingerprints_are_the_same_in_another_process(method_searches: list[Meth
     ]
 
 
+def test_a_recipe_that_says_nothing_new_is_named_as_before_there_were_further_options() -> None:
+    [first, *_] = cells_of(training={"precision": "float32", "epochs": 3, "lr": 0.05})
+    scenario = first.scenario
+    assert original(scenario, 0).fingerprint == "5431d33b00f26ae868c1"
+    assert oracle(scenario, 0).fingerprint == "31f122e33296cbc130ca"
+    assert scenario.fingerprint == "c33fb6a5a4967bdb0e57"
+    assert scenario.recipe_id == "fd4d472f4c79e93f10d5"
+    assert first.fingerprint == "92681d6c7ffe28bf0f77"
+    at_defaults = {"optimizer": "sgd", "nesterov": False, "betas": [0.9, 0.999], "class_weights": "none"}
+    [written_out, *_] = cells_of(training={"precision": "float32", "epochs": 3, "lr": 0.05, **at_defaults})
+    assert written_out.fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": "adamw"},
+        {"optimizer": "adamw", "betas": [0.9, 0.99]},
+        {"optimizer": "adamw", "eps": 1e-6},
+        {"nesterov": True},
+        {"clip_norm": 1.0},
+        {"warmup": 0.1},
+        {"label_smoothing": 0.1},
+        {"class_weights": "balanced"},
+        {"class_weights": [1.0, 2.0, 1.0, 1.0, 1.0, 1.0]},
+    ],
+)
+def test_each_further_option_of_a_recipe_makes_other_models(further: dict[str, Any]) -> None:
+    usual = {"precision": "float32", "epochs": 3, "lr": 0.05}
+    seen = {original(cells_of(training={**usual, **one})[0].scenario, 0).fingerprint for one in ({}, further)}
+    assert len(seen) == 2
+
+
+def test_weights_of_another_number_of_classes_are_refused_before_anything_is_trained() -> None:
+    with pytest.raises(DataError, match=r"training\.class_weights: synthetic: wanted 6 weights, .*, got 2"):
+        cells_of(training={"precision": "float32", "class_weights": [1.0, 2.0]})
+
+
 @pytest.mark.parametrize(
     "options",
     [

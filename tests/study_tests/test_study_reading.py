@@ -487,7 +487,7 @@ def test_what_is_wrong_is_told_without_the_words_of_pydantic(options: dict[str, 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"training": {"epoks": 3}}, "training.epoks: no such option here; did you mean epochs? Valid are epochs, "),
+        ({"training": {"epohcs": 3}}, "training.epohcs: no such option here; did you mean epochs? Valid are epochs, "),
         ({"forget": [{"kind": "class", "clas": "a"}]}, "forget.0.clas: no such option here; did you mean class? "),
         ({"network": {"name": "cnn", "wdth": 4}}, "network.wdth: no such option here; did you mean width? Valid are "),
         ({"data": [{"source": "synthetic", "trane": 4}]}, "data.0.trane: no such option here; did you mean train? "),
@@ -502,6 +502,12 @@ def test_what_is_wrong_is_told_without_the_words_of_pydantic(options: dict[str, 
             {"training": {"schedule": "cosine"}},
             "training.schedule: wanted a mapping of options, got 'cosine'; write",
         ),
+        (
+            {"training": {"class_weights": "equal"}},
+            "training.class_weights: wanted 'none' or 'balanced', got 'equal'",
+        ),
+        ({"training": {"class_weights": [1, -2]}}, "training.class_weights.1: wanted a number above 0, got -2"),
+        ({"training": {"optimizer": "adamw"}}, "training.lr: is needed with adamw, such as 1e-3; the default, 0.1, is"),
         ({"training": {"precision": "fp16"}}, "training.precision: wanted 'float32', 'bfloat16' or 'auto', got 'fp16'"),
         (
             {"forget": [{"kind": "clas"}]},

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
-from unlearning.engine import DataPass, Engine
+from unlearning.engine import DataPass, Engine, OptimizerKind
 from unlearning.engine._cuda_graphs import SWITCH, WARM_UPS, ReplayError, Replays, replays_wanted
 from unlearning.methods import (
     AMUN,
@@ -45,6 +45,7 @@ from unlearning.methods import (
 )
 from unlearning.models import CNN
 from unlearning.saliency import Saliency
+from unlearning.training_loss import TrainingLoss
 from unlearning.trial import unlearn
 
 DATA = load(Synthetic(train=70, val=20, test=20, size=12, classes=3))
@@ -217,7 +218,7 @@ def test_work_of_one_shape_is_recorded_once() -> None:
     step = engine._step
 
     def counting(*inputs: Any) -> Tensor:
-        asked.append(len(inputs[1]))
+        asked.append(len(inputs[-1]))
         return step(*inputs)
 
     engine._step = counting  # type: ignore[method-assign]
@@ -226,6 +227,31 @@ def test_work_of_one_shape_is_recorded_once() -> None:
         engine.train_epoch([data_pass], batch_size=16, learning_rates=repeat(0.01), random=torch.Generator())
     assert set(asked) == {16, 6}
     assert len(asked) == 2 * 4  # for each shape three times to warm up and once to record
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        OptimizerKind(nesterov=True),
+        OptimizerKind("adam", second_decay=0.9, epsilon=1e-3),
+        OptimizerKind("adam", decoupled=True),
+    ],
+)
+def test_a_training_by_any_recipe_on_recorded_steps_is_that_on_steps(kind: OptimizerKind) -> None:
+    losses = []
+    for replays in (True, False):
+        engine = engine_of("standard", replays=replays)
+        loss = TrainingLoss(torch.tensor([0.5, 1.0, 2.0], device=DEVICE), label_smoothing=0.1)
+        data_pass = DataPass(torch.arange(70), DATA.train.labels_N, loss, clip_norm=0.5)
+        engine.begin(momentum=0.8, weight_decay=0.01, optimizer=kind)
+        rates = iter(0.02 / step for step in range(1, 16))
+        random = torch.Generator().manual_seed(0)
+        engine.model.train()
+        losses.append(
+            [engine.train_epoch([data_pass], batch_size=16, learning_rates=rates, random=random) for _ in range(3)]
+        )
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert losses[0][0] > losses[0][2]
 
 
 def test_an_engine_records_after_all_others_are_gone() -> None:

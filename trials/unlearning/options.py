@@ -4,7 +4,9 @@ A misspelt name, a wrong type and a value out of range are all reported at once,
 file or from a constructor in a notebook.
 """
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 
 class Options(BaseModel):
@@ -15,3 +17,20 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class LaterOptions(Options):
+    """Options of which some came later than results that are kept.
+
+    Attributes:
+        later: the options that came later. At their defaults, at which the numbers are what they were, what is written
+            leaves them out, so that all that is named by it keeps its name.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields, written = type(self).model_fields, write(self)
+        unused = {name for name in self.later if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in written.items() if name not in unused}

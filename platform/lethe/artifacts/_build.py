@@ -89,6 +89,7 @@ class ArtifactWorker:
 
         Raises:
             TrainingDivergedError: the loss of a training stopped being finite.
+            TrainingFunctionError: a training function of the user's raised, or returned no weights of the network.
         """
         self._loaded.clear()
         built: dict[ArtifactKey, Built] = {}
@@ -184,6 +185,7 @@ class ArtifactWorker:
             images_trained=product.images,
             epochs=product.epochs,
             loss=product.loss,
+            repeats=product.repeats,
             ua=product.ua,
             va=product.va,
             ta=product.ta,

@@ -37,12 +37,13 @@ class Facts(Document):
 
     seconds_train: NonNegativeFloat
     seconds_total: NonNegativeFloat
-    images_trained: Count
-    epochs: Count
+    images_trained: Count | None
+    epochs: Count | None
     loss: float | None = None
     ua: Share | None = None
     va: Share | None = None
     ta: Share | None = None
+    repeats: bool | None = None
     peak_memory_bytes: Count | None = None
     device: str
     cpus: NonNegativeFloat | None = None

@@ -36,20 +36,24 @@ class Product:
     Attributes:
         files: tensors by name, by file.
         seconds: of the making alone, without loading what goes into it.
-        images: passes of a training image through the network, forward and backward.
-        epochs: of training; 0 where nothing was trained.
+        images: passes of a training image through the network, forward and backward; None: a training function of the
+            user's did not say.
+        epochs: of training; 0 where nothing was trained, None likewise.
         loss: mean training loss of the last epoch.
         ua, va, ta: as fractions; of a model, where it has them.
+        repeats: whether the first epoch of a training function of the user's, run again, came to the same; None: it
+            showed none, or this is no such training.
     """
 
     files: Mapping[str, Tensors]
     seconds: float
-    images: int
-    epochs: int = 0
+    images: int | None
+    epochs: int | None = 0
     loss: float | None = None
     ua: float | None = None
     va: float | None = None
     ta: float | None = None
+    repeats: bool | None = None
 
 
 class Workshop(Protocol):
@@ -110,6 +114,7 @@ class ArtifactRecipe(ABC):
 
         Raises:
             TrainingDivergedError: a loss stopped being finite.
+            TrainingFunctionError: a training function of the user's raised, or returned no weights of the network.
         """
 
     @cached_property

@@ -6,7 +6,7 @@ evaluations of other trained models, which audits ask for.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -65,7 +65,9 @@ class TrialContext:
         original_logits, oracle_logits: of all three splits.
         seconds_retrain: what training the oracle took.
         images_retrain: passes of a training image through the network, forward and backward, that training the oracle
-            took: its epochs x |D_r|.
+            took: its epochs x |D_r|; None: a training function of the user's did not say.
+        training_repeats: whether a training function of the user's repeats by its seed; None: it is a recipe, or no
+            model showed it.
         load: gets an artifact from the store.
     """
 
@@ -78,7 +80,8 @@ class TrialContext:
     original_logits: Logits
     oracle_logits: Logits
     seconds_retrain: float
-    images_retrain: int
+    images_retrain: int | None
+    training_repeats: bool | None
     load: Callable[[ArtifactRecipe], Artifact]
     _required: dict[str, tuple[Artifact, Any]] = field(default_factory=dict, init=False, repr=False)
 
@@ -149,7 +152,8 @@ class TrialContext:
 
     def images_required(self, method: Method) -> int:
         """Count the passes of a training image, forward and backward, that making what a setting needs took."""
-        return sum(self._requirement(name)[0].manifest.facts.images_trained for name in method.needs)
+        counts = [self._requirement(name)[0].manifest.facts.images_trained for name in method.needs]
+        return sum(count for count in counts if count is not None)  # None is of models alone, and this is of none
 
     def _requirement(self, name: str) -> tuple[Artifact, Any]:
         if name not in self._required:
@@ -266,6 +270,7 @@ class TrialContexts:
             oracle_logits=logits_of(retrained),
             seconds_retrain=retrained.manifest.facts.seconds_train,
             images_retrain=retrained.manifest.facts.images_trained,
+            training_repeats=_all_known(one.manifest.facts.repeats for one in (trained, retrained)),
             load=self._load,
         )
 
@@ -319,3 +324,9 @@ def with_contexts(
     Kept here because that process imports the module of what it is sent: the pipeline's would import the search, too.
     """
     return worker(TrialContexts(artifacts, shared_data, resources))
+
+
+def _all_known(values: Iterable[bool | None]) -> bool | None:
+    """Return whether all values that are known are true; None where none is."""
+    known = [value for value in values if value is not None]
+    return all(known) if known else None

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from lethe.artifacts import ArtifactKey, ArtifactStore, BuildJob, Built, Manifest, Needed, build_jobs, needed_for
+from lethe.artifacts import ArtifactKey, ArtifactStore, BuildJob, Built, Facts, Manifest, Needed, build_jobs, needed_for
 from lethe.execution.stop import Stop
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.confirm import Confirmation, needed_by
@@ -16,6 +16,7 @@ from lethe.results.columns import scenario_columns
 from lethe.search import StudySearch
 from lethe.storage.root import StorageError
 from lethe.study import MethodSearch
+from unlearning.own_recipe import OwnRecipe
 
 AT_ONCE_S = 2.0
 """How long a second Ctrl-C, which waits for no running step, waits for the thread that builds."""
@@ -38,6 +39,7 @@ class ArtifactBuilder:
         problem: Callable[[str], None],
     ) -> None:
         self._failed: set[ArtifactKey] = set()
+        self._said: set[str] = set()
         self._plan = plan
         self._artifacts = artifacts
         self._store = store
@@ -142,7 +144,16 @@ class ArtifactBuilder:
             self._progress.say(f"a broken {needed.label} was moved to quarantine as {built.quarantine}")
         if built.new:
             self._record(needed, built.manifest)
+            self._say_repeats(needed, built.manifest.facts)
         self._present.add(key)
+
+    def _say_repeats(self, needed: Needed, facts: Facts) -> None:
+        """Say once what the first models show of whether a training function of the user's repeats by its seed."""
+        recipe = needed.scenario.recipe
+        if not isinstance(recipe, OwnRecipe) or facts.epochs == 0 or (said := _repeats(facts)) in self._said:
+            return
+        self._said.add(said)
+        self._progress.say(f"{recipe.import_} {said} (the {needed.label} of seed {needed.seed}).")
 
     def _lose(self, job: BuildJob, error: Exception) -> None:
         self._failed |= {needed.recipe.key for needed in job.needed}
@@ -158,6 +169,16 @@ class ArtifactBuilder:
 
 def _needs(method_search: MethodSearch, seeds: Sequence[int]) -> set[ArtifactKey]:
     return {needed.recipe.key for needed in needed_for([method_search], seeds)}
+
+
+def _repeats(facts: Facts) -> str:
+    if facts.epochs is None:
+        return "ends no epoch (data.epoch): it cannot be stopped, and its cost and whether it repeats are unknown"
+    if facts.repeats is None:
+        return "shows no weights and no loss after its first epoch, so whether it repeats by its seed is unknown"
+    if facts.repeats:
+        return "repeats by its seed: its first epoch, run again, came to the same"
+    return "does NOT repeat by its seed: its first epoch, run again, came to other weights or another loss"
 
 
 def _artifact_row(study: str, needed: Needed, manifest: Manifest, uri: str) -> ArtifactRow:

@@ -447,12 +447,14 @@ def _costs(method: Method, trial_context: TrialContext, epochs: Sequence[EpochRe
     }
 
 
-def _compared_with_retraining(trial_context: TrialContext, seconds: float, images: int) -> dict[str, Any]:
+def _compared_with_retraining(trial_context: TrialContext, seconds: float, images: int | None) -> dict[str, Any]:
+    retrained = trial_context.images_retrain
     return {
         "seconds_unlearn": seconds,
         "seconds_retrain": trial_context.seconds_retrain,
         "retrain_share": seconds / trial_context.seconds_retrain,
         "images_unlearn": images,
-        "images_retrain": trial_context.images_retrain,
-        "compute_share": images / trial_context.images_retrain,
+        "images_retrain": retrained,
+        "training_repeats": trial_context.training_repeats,
+        "compute_share": None if images is None or retrained is None else images / retrained,
     }

@@ -16,9 +16,10 @@ from lethe.pipeline.work import work_of
 from lethe.results import ArtifactRow, ConfirmationRow, Store, to_rows
 from lethe.results.race import Standing
 from lethe.search.calibration import known, packs_gpus, resources_for
-from lethe.study import Resources, Scenario
+from lethe.study import Resources, Scenario, Study
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.training import Training
+from unlearning.own_recipe import OwnRecipe
+from unlearning.training import Recipe, Training
 
 PROBE_BATCHES = 4
 
@@ -37,7 +38,8 @@ class Estimate:
     """How long a plan takes on some machines, and with how many workers.
 
     Attributes:
-        seconds: None where no machine can hold such a worker.
+        seconds: None where no machine can hold such a worker, and before a training function of the user's has trained
+            a first model.
         reason: where the resources of a trial come from.
     """
 
@@ -66,14 +68,17 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
     if not (trainers and triers):
         return Estimate(None, trainers, triers, spots, reason)
     study = plan.study.name
-    trained = [row.seconds_total for row in to_rows(store.read("artifacts", study), ArtifactRow) if row.epochs]
+    made = to_rows(store.read("artifacts", study), ArtifactRow)
+    trained = [row.seconds_total for row in made if row.kind in ("original", "oracle") or row.epochs]
     tried = [row.seconds_total for row in plan.trials if row.seconds_total]
     confirmed = [row.seconds_total for row in to_rows(store.read("confirmations", study), ConfirmationRow)]
+    if isinstance(plan.study.training, OwnRecipe) and not trained:
+        return Estimate(None, trainers, triers, spots, reason)
     per_image = 0.0 if trained and tried else _seconds_per_image(plan)
     work = work_of(plan)
     training_s = fmean(trained) if trained else work.training * per_image
     trial_s = fmean(tried) if tried else work.trial * per_image
-    auditing_s = training_s * sum(audit.training_epochs for audit in plan.study.audits) / plan.study.training.epochs
+    auditing_s = _auditing_s(plan.study, training_s)
     unaudited_s = trial_s / len(plan.method_searches[0].rounds[0])
     # rows that were confirmed before their study named an audit took less than it takes
     confirming_s = max(fmean(confirmed), auditing_s) if confirmed else unaudited_s + auditing_s
@@ -83,6 +88,17 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
     trainings = [needed for needed in plan.missing if isinstance(needed.recipe, TrainedModel)]
     seconds = len(trainings) * training_s / trainers + trying_s / triers
     return Estimate(seconds, trainers, triers, spots, reason)
+
+
+def _auditing_s(study: Study, training_s: float) -> float:
+    """Return how long audits that train a model further take with it; there are none beside a function of the user's.
+
+    Args:
+        training_s: of a whole training.
+    """
+    if isinstance(study.training, OwnRecipe):
+        return 0.0
+    return training_s * sum(audit.training_epochs for audit in study.audits) / study.training.epochs
 
 
 def _searching_s(standing: Standing, trial_s: float, budget_s: float | None) -> float:
@@ -114,11 +130,12 @@ def _resources_of_trials(plan: Plan, store: Store, node_types: Sequence[NodeType
 
 
 def _seconds_per_image(plan: Plan) -> float:
-    """Train a few batches of the first scenario on this machine."""
+    """Train a few batches of the first scenario on this machine, of the usual size where no recipe says of which."""
     scenario: Scenario = plan.method_searches[0].scenario
     data = next(data for data in plan.shared if data.content_hash == scenario.data_hash)
     device = claim_device(plan.study.resources.training)
-    recipe = scenario.recipe.model_copy(update={"epochs": 1})
+    usual = Recipe(precision=scenario.recipe.precision)
+    recipe = (scenario.recipe if isinstance(scenario.recipe, Recipe) else usual).model_copy(update={"epochs": 1})
     count = min(len(data.train), PROBE_BATCHES * recipe.batch_size)
     training = Training(
         scenario.network.build(scenario.channels, scenario.classes, seed=0).to(device),

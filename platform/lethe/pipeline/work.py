@@ -5,6 +5,9 @@ from statistics import fmean
 from typing import Final
 
 from lethe.pipeline.plan import Plan
+from lethe.study import Study
+from unlearning.own_recipe import OwnRecipe
+from unlearning.training import Recipe
 
 EVALUATED: Final = 1 / 3
 """What evaluating an image costs, as a share of training on it."""
@@ -34,7 +37,7 @@ def work_of(plan: Plan) -> Work:
     """Return how much the units of a plan are."""
     searches = plan.method_searches
     images = fmean(len(one.scenario.partition(one.rounds[0][0]).everything) for one in searches)
-    training = images * plan.study.training.epochs
+    training = images * _epochs(plan.study)
     run = images * (1 + EVALUATED) * fmean(one.choice.longest for one in searches)
     audited = images * sum(audit.training_epochs for audit in plan.study.audits)
     trained = [bool(needed.recipe.files & {"logits"}) for needed in plan.missing]
@@ -44,3 +47,8 @@ def work_of(plan: Plan) -> Work:
         run * len(searches[0].rounds[0]),
         run + audited,
     )
+
+
+def _epochs(study: Study) -> int:
+    """Return the epochs of a training; of a function of the user's, which does not say, as many as usual."""
+    return Recipe().epochs if isinstance(study.training, OwnRecipe) else study.training.epochs

@@ -21,6 +21,7 @@ from lethe.report._numbers import (
     percent,
     row_title,
     seconds,
+    share,
 )
 from lethe.report._ranks import families_in_words, is_ranked, summaries_of
 from lethe.results import QueryError, Results, to_rows
@@ -179,7 +180,7 @@ def _line(line: LeaderboardRow) -> list[str]:
         _minus(excess(line)),
         line.verdict or "",
         seconds(line.seconds_unlearn),
-        percent(line.compute_share),
+        share(line.compute_share, line.seconds_unlearn).removesuffix(" %"),
         "" if line.tuning_trials is None else str(line.tuning_trials),
     ]
 

@@ -24,6 +24,7 @@ from lethe.report._numbers import (
     percent,
     row_title,
     seconds,
+    share,
 )
 from lethe.report._ranks import (
     MEAN_RANKS_TO_READ,
@@ -94,9 +95,13 @@ def _costs(board: Board) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     budgets: dict[str | None, BudgetRow] = {one.method_search: one for one in board.budgets}
     for line in board.lines:
-        share = "" if line.compute_share is None else f"{percent(line.compute_share)} %"
         tuning = _tuning(line, budgets.get(line.method_search))
-        table.add_row(Text(visible(line.row)), seconds(line.seconds_unlearn), share, tuning)
+        table.add_row(
+            Text(visible(line.row)),
+            seconds(line.seconds_unlearn),
+            share(line.compute_share, line.seconds_unlearn),
+            tuning,
+        )
     return table
 
 

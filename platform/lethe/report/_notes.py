@@ -34,6 +34,7 @@ def notes_of(board: Board) -> list[str]:
     """Return what the table of a board leaves open and what its reader must know, a sentence each."""
     return [
         *_margin(board),
+        *_repeats(board),
         *_floor(board),
         *_coarse(board),
         *_undecided(board),
@@ -71,6 +72,15 @@ def _margin(board: Board) -> Iterator[str]:
         )
     else:
         yield f"Margin of equivalence, fixed by the study: {percent(margin)} points."
+
+
+def _repeats(board: Board) -> Iterator[str]:
+    known = [line.training_repeats for line in board.lines if line.training_repeats is not None]
+    if known and not all(known):
+        yield (
+            "The training function does not repeat by its seed: models, and all that is made of them, differ between "
+            "runs of the same options and seeds."
+        )
 
 
 def _floor(board: Board) -> Iterator[str]:

@@ -21,6 +21,17 @@ def percent(fraction: float | None) -> str:
     return "" if fraction is None else f"{100 * fraction:.1f}"
 
 
+def share(fraction: float | None, seconds: float | None) -> str:
+    """Write a row's share of retraining's images: unknown where it took its time and nobody counted them.
+
+    Args:
+        seconds: what the row took; None: nothing was run.
+    """
+    if fraction is None:
+        return "" if seconds is None else "unknown"
+    return f"{percent(fraction)} %"
+
+
 def signed(fraction: float) -> str:
     """Write a difference in points, with its sign."""
     return f"{100 * fraction:+.1f}"

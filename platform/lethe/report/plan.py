@@ -1,6 +1,7 @@
 """How a plan looks in a terminal."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
@@ -14,6 +15,7 @@ from lethe.results import durations
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, scenarios_of
 from unlearning.data import facts
+from unlearning.own_recipe import OwnRecipe
 
 
 def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Console) -> None:
@@ -30,11 +32,22 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
         table.add_row(name, str(planned), str(planned - left), str(left))
     console.print(Text(f"{plan.study.name} in {root}"), table, _where(estimate))
     _print_data(plan, console)
-    for told in (*plan.requests, *plan.settings, *plan.audits, *plan.network, plan.precision.told, *plan.broken):
+    told_of = (*plan.requests, *plan.settings, *plan.audits, *plan.network, *_own_code(plan), plan.precision.told)
+    for told in (*told_of, *plan.broken):
         if told:
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
+
+
+def _own_code(plan: Plan) -> Iterator[str]:
+    """Say what trains the models, where that is a function of the user's."""
+    training = plan.study.training
+    if isinstance(training, OwnRecipe):
+        yield (
+            f"Models are {training.title}. Whether it repeats by its seed is not known before it has run: the first "
+            "epoch of each model is trained twice and compared."
+        )
 
 
 def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:
@@ -59,16 +72,16 @@ def _where(estimate: Estimate) -> Table:
 
 
 def _time(plan: Plan, estimate: Estimate) -> str:
+    workers = f"{estimate.training_workers} training and {estimate.trial_workers} trial workers"
+    if estimate.seconds is None and estimate.training_workers and estimate.trial_workers:
+        return f"No estimate of the time before a first model is trained; {workers}."
     if estimate.seconds is None:
         asked = plan.study.resources
         return (
             f"No estimate of the time: no machine holds what a training ({_shown(asked.training)}) and a "
             f"trial ({_shown(asked.trial)}) ask for."
         )
-    return (
-        f"About {durations.estimated(estimate.seconds)} with {estimate.training_workers} training and "
-        f"{estimate.trial_workers} trial workers."
-    )
+    return f"About {durations.estimated(estimate.seconds)} with {workers}."
 
 
 def _shown(resources: Resources | Literal["auto"]) -> str:

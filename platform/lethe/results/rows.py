@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -347,10 +347,22 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     ] = None
     images_retrain: Annotated[
         int | None,
-        Column("images", "the same of training the paired oracle: its epochs x the size of the retain set"),
+        Column(
+            "images",
+            "the same of training the paired oracle: its epochs x the size of the retain set; null where a training "
+            "function of the user's did not say",
+        ),
     ] = None
     compute_share: Annotated[
-        float | None, Column("fraction", "images_unlearn / images_retrain: the same on every machine")
+        float | None, Column("fraction", "images_unlearn / images_retrain: the same on every machine; null if unknown")
+    ] = None
+    training_repeats: Annotated[
+        bool | None,
+        Column(
+            "",
+            "whether the training function of the user's repeats by its seed, as far as the first epochs of original "
+            "and oracle show; null for a recipe, and where they showed nothing",
+        ),
     ] = None
     tuning_trials: Annotated[int | None, Column("trials", "trials of the search that chose the setting")] = None
     tuning_raced: Annotated[
@@ -570,13 +582,27 @@ class _ArtifactColumns(StudyColumns):
     seconds_train: Annotated[float | None, Column("s", "time to train, or to compute what is no model")] = None
     images_trained: Annotated[
         int | None,
-        Column("images", "passes of a training image, forward and backward; null in results of an early version"),
+        Column(
+            "images",
+            "passes of a training image, forward and backward; null where a training function of the user's did not "
+            "say, and in results of an early version",
+        ),
     ] = None
-    epochs: Annotated[int | None, Column("epochs", "epochs of training; 0 for what is no model")] = None
+    epochs: Annotated[
+        int | None, Column("epochs", "epochs of training; 0 for what is no model, null where a function did not say")
+    ] = None
     loss: Annotated[float | None, Column("", "training loss of the last epoch")] = None
     ua: Annotated[float | None, Column("fraction", "unlearning accuracy: 1 - accuracy on the forget set")] = None
     va: Annotated[float | None, Column("fraction", "accuracy on the validation split")] = None
     ta: Annotated[float | None, Column("fraction", "accuracy on the test split")] = None
+    repeats: Annotated[
+        bool | None,
+        Column(
+            "",
+            "whether the first epoch of a training function of the user's, run again, came to the same; null for a "
+            "recipe, and where it showed nothing",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

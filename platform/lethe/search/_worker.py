@@ -14,8 +14,9 @@ from lethe.execution.failures import Failure, failure_of
 from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.search._epoch_report import Reference, Report, Status
 from lethe.storage.root import StorageError
-from lethe.study import Scenario
+from lethe.study import Objective, Scenario
 from unlearning.data import SplitName
+from unlearning.errors import InputError
 from unlearning.evaluation import Measures
 from unlearning.methods import Method
 from unlearning.metrics import SEARCH_METRICS, average_gap
@@ -36,13 +37,15 @@ class TrialTask:
     method: Method
     seeds: tuple[int, ...]
     rewind: bool = False
+    objectives: tuple[Objective, ...] = ("gap",)
 
     @classmethod
     def of(cls, proposal: "Proposal") -> "TrialTask":
         """Make the task of a proposal."""
         method_search = proposal.method_search
         method = method_search.method_at(proposal.setting)
-        return cls(method_search.scenario, method, proposal.seeds, method_search.choice.keep == "rewind")
+        rewind = method_search.choice.keep == "rewind"
+        return cls(method_search.scenario, method, proposal.seeds, rewind, method_search.study.search.objectives)
 
 
 class TrialWorker:
@@ -73,6 +76,11 @@ class TrialWorker:
     def _run(self, task: TrialTask, stopwatch: Stopwatch) -> Iterator[Report]:
         begun = time.perf_counter()
         trial_contexts = [self._contexts.trial_context(task.scenario, seed) for seed in task.seeds]
+        if "compute" in task.objectives and any(one.images_retrain is None for one in trial_contexts):
+            raise InputError(
+                "search.objectives: compute is a share of the images that retraining took, and the training function "
+                "counted none; wanted one that calls data.epoch or data.count"
+            )
         reference = _reference(trial_contexts, task.method)
         seconds_load = time.perf_counter() - begun
         runs = [
@@ -123,10 +131,7 @@ class TrialWorker:
                 "kept": tuple(result.kept for result in results),
                 "ua_gap": fmean(abs(one.ua - oracle.ua) for one, oracle in zip(measures, oracles, strict=True)),
                 "va_drop": fmean(max(0.0, oracle.va - one.va) for one, oracle in zip(measures, oracles, strict=True)),
-                "compute": fmean(
-                    count / trial_context.images_retrain
-                    for count, trial_context in zip(images, trial_contexts, strict=True)
-                ),
+                "compute": _share(images, [one.images_retrain for one in trial_contexts]),
             },
         )
 
@@ -177,6 +182,12 @@ def gap_of(measures: Measures, oracle: Measures) -> float:
 def mean_of(measures: Sequence[Measures]) -> Measures:
     """Average each measure over the seeds."""
     return Measures(**{field.name: fmean(getattr(one, field.name) for one in measures) for field in fields(Measures)})
+
+
+def _share(images: Sequence[int], retrained: Sequence[int | None]) -> float | None:
+    """Return the mean share of retraining's images; None where those of a retraining are unknown."""
+    shares = [count / of for count, of in zip(images, retrained, strict=True) if of is not None]
+    return fmean(shares) if len(shares) == len(images) else None
 
 
 def _reference(trial_contexts: Sequence[TrialContext], method: Method) -> Reference:

@@ -10,6 +10,8 @@ from lethe.study._scenarios import MethodSearch, Scenario
 from lethe.study._taken import take_settings
 from unlearning.data import AnySource, DataError, ImageData, Planting, column_hashes
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, plant, select
+from unlearning.own_recipe import OwnRecipe
+from unlearning.requirements import REQUIREMENTS
 from unlearning.seeds import derive
 
 
@@ -21,10 +23,13 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
             needs a control half or something planted and no request has it, a dose is none or all of a forget set, a
             method can do nothing for a request (all methods and requests at once), or is to rewind where val lacks the
             classes that are to be forgotten from, or the attack is to have non-members of a class that val or the split
-            of a report lacks.
+            of a report lacks, the loss has weights of another number of classes, or an audit or method takes a recipe's
+            options where models are trained by a function of the user's.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
+    _refuse_what_needs_a_recipe(study)
+    _refuse_weights_of_other_classes(study, datasets)
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
     _refuse_audits_without_control(scenarios, study)
@@ -57,6 +62,37 @@ def planted_data(study: Study, datasets: Mapping[AnySource, ImageData]) -> tuple
     alone = study.model_copy(update={"forget": tuple(request for request in study.forget if request.plants)})
     changed = (planted for source in study.data for _, _, planted in _selected(alone, datasets[source]))
     return tuple({data.content_hash: data for data in changed}.values())
+
+
+def _refuse_what_needs_a_recipe(study: Study) -> None:
+    """Refuse audits and methods that take what a training function of the user's does not say."""
+    if not isinstance(study.training, OwnRecipe):
+        return
+    faults = [
+        f"audits: {audit.name}: trains models further with the momentum, weight_decay and batch_size of a recipe"
+        for audit in study.audits
+        if audit.training_epochs
+    ] + [
+        f"methods: {choice.name}: requires {REQUIREMENTS[name].meaning}, which are made by repeating a recipe"
+        for choice in study.methods
+        for name in choice.method.requires
+        if name == "earlier_weights"
+    ]
+    if faults:
+        told = f"training.import: {study.training.import_} says nothing of that; leave these out, or train by a recipe"
+        raise DataError("\n".join([*faults, told]))
+
+
+def _refuse_weights_of_other_classes(study: Study, datasets: Mapping[AnySource, ImageData]) -> None:
+    weights = "none" if isinstance(study.training, OwnRecipe) else study.training.class_weights
+    faults = [
+        f"training.class_weights: {data.name}: wanted {data.classes} weights, for {', '.join(data.class_names)}, got "
+        f"{len(weights)}"
+        for data in datasets.values()
+        if not isinstance(weights, str) and len(weights) != data.classes
+    ]
+    if faults:
+        raise DataError("\n".join(faults))
 
 
 def _refuse_twice(scenarios: Iterable[Scenario]) -> None:

@@ -26,11 +26,12 @@ from unlearning.engine import Precision
 from unlearning.metrics import BUILT_IN, METRICS, AttackClasses, Metric
 from unlearning.models import AnyNetwork, ResNet18
 from unlearning.options import Options
+from unlearning.own_recipe import OwnRecipe
 from unlearning.training import Recipe
 
 
 class TrainingChoice(Recipe):
-    """How originals and oracles are trained: SGD with momentum and a schedule."""
+    __doc__ = Recipe.__doc__
 
     precision: Literal[Precision, "auto"] = Field(
         "auto",
@@ -138,6 +139,16 @@ def _known_metric(name: str) -> str:
 
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 
+
+def _training_form(value: object) -> str:
+    own = isinstance(value, OwnRecipe) or (isinstance(value, dict) and "import" in value)
+    return "import" if own else "recipe"
+
+
+AnyTraining = Annotated[
+    Annotated[TrainingChoice, Tag("recipe")] | Annotated[OwnRecipe, Tag("import")], Discriminator(_training_form)
+]
+
 LONGEST_NAME = 160
 """Characters of a study's name; those of its files are up to 85 longer, and a file system takes 255."""
 
@@ -157,7 +168,9 @@ class Study(Options):
         description="which train images are to be forgotten"
     )
     network: AnyNetwork = Field(ResNet18(), description="the classifier")
-    training: TrainingChoice = Field(TrainingChoice(), description="how originals and oracles are trained")
+    training: AnyTraining = Field(
+        TrainingChoice(), description="how originals and oracles are trained: by a recipe, or a function of your own"
+    )
     methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed] = Field(description="unlearning methods to compare")
     controls: Literal["shown", "tuned"] = Field(
         "shown",

@@ -26,9 +26,10 @@ from unlearning.data.forget import AnyForgetRequest, ForgetSet
 from unlearning.methods import Method
 from unlearning.metrics import AttackClasses
 from unlearning.models import Network
+from unlearning.own_recipe import OWN_RECIPE_VERSION, AnyRecipe, OwnRecipe
 from unlearning.requirements import REQUIREMENTS
 from unlearning.seeds import derive
-from unlearning.training import RECIPE_VERSION, Recipe
+from unlearning.training import RECIPE_VERSION
 
 SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise from results."""
@@ -74,7 +75,7 @@ class Scenario:
     request: AnyForgetRequest
     selected: ForgetSet
     network: Network
-    recipe: Recipe
+    recipe: AnyRecipe
     column_hashes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -118,15 +119,14 @@ class Scenario:
     @property
     def named(self) -> TunedOn:
         """The scenario as settings files name it."""
-        recipe = self.recipe
         return TunedOn(
             dataset=self.dataset,
             data_hash=self.data_hash,
             augmentation=self.augmentation,
             forget=self.request.label,
             network=self.network_title,
-            precision=recipe.precision,
-            training=f"{recipe.epochs} epochs, batch {recipe.batch_size}, lr {recipe.lr:g}, {recipe.schedule.kind}",
+            precision=self.recipe.precision,
+            training=self.recipe.title,
         )
 
     @property
@@ -161,10 +161,11 @@ class Scenario:
     @cached_property
     def trained_on(self) -> dict[str, object]:
         """What determines the scenario's models but for their images and their seed, as JSON values."""
-        code = self.network.code
+        network, recipe = self.network.code, self.recipe
         return {
             **self._options,
-            **({"network_code": code} if code else {}),
+            **({"network_code": network} if network else {}),
+            **({"recipe_code": dict(recipe.identity)} if isinstance(recipe, OwnRecipe) else {}),
             "network_version": self.network.version,
             "source_version": self.source.version,
             "augmentation_version": AUGMENTATIONS[self.augmentation].version,
@@ -192,7 +193,7 @@ class Scenario:
             "network": self.network.identity,
             "recipe": self.recipe.model_dump(mode="json"),
             "augmentation": self.augmentation,
-            "version": RECIPE_VERSION,
+            "version": OWN_RECIPE_VERSION if isinstance(self.recipe, OwnRecipe) else RECIPE_VERSION,
         }
 
 

@@ -69,6 +69,8 @@ def _lines(data: str) -> Iterator[str]:
     yield from _keys(TrainingChoice, {"epochs": 20, "batch_size": 64, "lr": 0.1, "weight_decay": "5e-4"}, 2)
     yield _beside("  schedule: {kind: one-cycle}", "or constant, cosine, multi-step")
     yield from _keys(TrainingChoice, {"precision": "auto"}, 2)
+    yield "  # optimizer: adamw  # with an lr such as 1e-3; docs/study.md has label_smoothing, class_weights and others"
+    yield '# training: {import: "my_training:train", args: {}}  # or a function of your own; docs/extending.md'
     yield from _headed("methods", f"a list of any of {', '.join(METHODS)}")
     yield "  - name: salun"
     yield from _keys(SalUn, {"epochs": 3, "batch_size": 64}, 4)

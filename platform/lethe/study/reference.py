@@ -60,9 +60,11 @@ def _below(key: str, field: FieldInfo, level: int) -> Iterator[str]:
         return
     head = f"{'#' * level} {key}"
     if discriminator_of(models[0]) is None:
-        [model] = models
-        yield _section(head, model)
-        yield from _nested(key, model, level)
+        first, *others = models
+        yield _section(head, first)
+        yield from _nested(key, first, level)
+        for other in others:
+            yield _section(f"{head} with `{_first_key(other)}`", other)
         return
     yield f"{head}\n\n{_sentence(field.description)}\n"
     shown: list[str] = []
@@ -72,6 +74,11 @@ def _below(key: str, field: FieldInfo, level: int) -> Iterator[str]:
         further = [section for section in _nested(key, model, level + 1) if section not in shown]
         yield from further
         shown += further
+
+
+def _first_key(model: type[BaseModel]) -> str:
+    name, field = next(iter(model.model_fields.items()))
+    return field.alias or name
 
 
 def _nested(key: str, model: type[BaseModel], level: int) -> Iterator[str]:

@@ -9,10 +9,12 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from lethe.storage.credentials import without_credentials
 from lethe.study import Study, StudyError, parse_study, read_options, write_yaml
+from unlearning import imported
 from unlearning.data import DataError, Folder, ImageTable, MedMNIST, Npz, SplitName, catalogue
 from unlearning.data._listed import listed
 from unlearning.data.forget import Indices, Where
 from unlearning.models import ExternalNetwork, Imported
+from unlearning.own_recipe import OwnRecipe
 
 STUDY_FILE = "study.yaml"
 """The archive's name of the study."""
@@ -123,6 +125,10 @@ def _items(study: Study) -> Iterator[_Item]:
         yield _file("settings", study.settings)
     for number, path in study.search.start_files.items():
         yield _file(f"search.start_from.{number}", path)
+    if isinstance(study.training, OwnRecipe) and study.training.package is None:
+        spec = study.training.import_
+        files = imported.sources(spec)
+        yield _Item("training.import", next(iter(files.values())), files, spec)
     for number, request in enumerate(study.forget):
         match request:
             case Indices(file=path):

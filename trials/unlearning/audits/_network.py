@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass, Engine, any_parameter, layers
+from unlearning.errors import InputError
 from unlearning.metrics import Split
+from unlearning.own_recipe import AnyRecipe
 from unlearning.schedules import Cosine
 from unlearning.seeds import generator
 from unlearning.training import Recipe, epoch_order
@@ -32,14 +34,25 @@ class AuditNetwork:
     Attributes:
         engine: its images are the train split, its augmentation and precision those of the training.
         images: uint8, (N, C, H, W), of each split, on the engine's device.
-        recipe: how originals and oracles were trained.
+        trained_by: how originals and oracles were trained.
         read: returns the state dict; it is called when the weights are first needed.
     """
 
     engine: Engine
     images: Mapping[Split, Tensor]
-    recipe: Recipe
+    trained_by: AnyRecipe
     read: Callable[[], Mapping[str, Tensor]] = field(repr=False)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that originals and oracles were trained by; an audit that asks for it sets `training_epochs`.
+
+        Raises:
+            InputError: (a ``ValueError``) they were trained by a function of the user's.
+        """
+        if not isinstance(self.trained_by, Recipe):
+            raise InputError(f"wanted models trained by a recipe, got models {self.trained_by.title}")
+        return self.trained_by
 
     @cached_property
     def weights(self) -> Mapping[str, Tensor]:
@@ -112,7 +125,10 @@ class AuditNetwork:
     def trained_further(
         self, indices_M: Tensor, labels_N: Tensor, *, epochs: int, lr: float, seed: int
     ) -> Iterator[Engine]:
-        """Train the network further, as originals are, at a rate of its own; yield the engine after each epoch.
+        """Train the network further at a rate of its own; yield the engine after each epoch.
+
+        By SGD on plain cross-entropy, with the recipe's momentum, weight decay and batch size, whatever its optimiser
+        and loss are: so an audit means the same for all recipes.
 
         The rate falls to zero by half a cosine over all epochs: at a constant one, a network that fits its images may
         lose them again for an epoch, whichever these are, and the last point of a curve would show that.

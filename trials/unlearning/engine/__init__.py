@@ -1,7 +1,8 @@
 """The one engine that trainings, saliency and unlearning methods compute with: passes, optimisers, CUDA graphs."""
 
-from unlearning.engine._engine import DataPass, Engine, OptimizerName, Precision, autocast, unit_interval
+from unlearning.engine._engine import DataPass, Engine, Loss, Precision, autocast, unit_interval
 from unlearning.engine._gradients import gradients_along, sum_gradients
+from unlearning.engine._kinds import OptimizerKind, OptimizerName
 from unlearning.engine._layers import LAYERS, NORMS, any_parameter, in_order, layers
 from unlearning.engine._steps import Batch, Step, StepPass, StepRule, Stream, clipped, flat_norm
 
@@ -11,6 +12,8 @@ __all__ = [
     "Batch",
     "DataPass",
     "Engine",
+    "Loss",
+    "OptimizerKind",
     "OptimizerName",
     "Precision",
     "Step",

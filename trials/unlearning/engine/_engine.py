@@ -18,15 +18,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
 from unlearning.data.augment import Augmentation
-from unlearning.engine._adam import Adam
 from unlearning.engine._cuda_graphs import Replays, replays_wanted
+from unlearning.engine._kinds import OptimizerKind, OptimizerName
 from unlearning.engine._optimizer import Optimizer
 from unlearning.engine._sgd import SGD
-from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule
+from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule, clipped
 from unlearning.seeds import derive, seeded
 
 Precision = Literal["float32", "bfloat16"]
-OptimizerName = Literal["sgd", "adam"]
 
 CPU_BATCH = 128
 """Images evaluated at a time on a CPU; more hold more memory, which is then returned to the system (LOG.md)."""
@@ -45,12 +44,15 @@ class DataPass:
     Attributes:
         indices_M: int64, indices into the training split, in the order in which batches are cut.
         labels_M: int64, the labels to train on, which need not be the true ones.
-        loss: the batch's loss; mean cross-entropy unless a method says otherwise.
+        loss: the batch's loss; mean cross-entropy unless a method or recipe says otherwise. A recorded step is known by
+            it, so a loss that computes with more than its arguments is one object for a whole run.
+        clip_norm: what the gradient of a batch is scaled down to, over all parameters; None: nothing is.
     """
 
     indices_M: Tensor
     labels_M: Tensor
     loss: Loss = cross_entropy
+    clip_norm: float | None = None
 
     @property
     def images(self) -> int:
@@ -85,7 +87,7 @@ class Engine:
         augmentation: the augmentation of training steps.
 
     Attributes:
-        optimizer: the SGD of trainings and of most methods, number 0.
+        optimizer: the SGD of most trainings and methods, number 0.
         images_trained: passes of a training image through the network, forward and backward, since the engine was made.
     """
 
@@ -99,7 +101,7 @@ class Engine:
         self.device = images_NCHW.device
         self.optimizer = SGD(list(model.parameters()))
         self.images_trained = 0
-        self._optimizers: dict[tuple[OptimizerName, int], Optimizer] = {("sgd", 0): self.optimizer}
+        self._optimizers: dict[tuple[OptimizerKind, int], Optimizer] = {(OptimizerKind(), 0): self.optimizer}
         self._begun: dict[int, Optimizer] = {0: self.optimizer}
         self._teachers: dict[str, nn.Module] = {}
         self._kept: dict[str, list[Tensor]] = {}
@@ -116,22 +118,29 @@ class Engine:
         momentum: float,
         weight_decay: float,
         masks: Sequence[Tensor] | None = None,
-        optimizer: OptimizerName = "sgd",
+        optimizer: OptimizerName | OptimizerKind = "sgd",
         number: int = 0,
     ) -> None:
         """Begin a run from the weights as they are; see `Optimizer.begin`.
 
         Args:
+            optimizer: its name stands for its defaults.
             number: of the optimiser, which a `StepPass` names; a `DataPass` takes number 0.
         """
-        name = (optimizer, number)
+        kind = optimizer if isinstance(optimizer, OptimizerKind) else OptimizerKind(optimizer)
+        name = (kind, number)
         if name not in self._optimizers:
-            made = (SGD if optimizer == "sgd" else Adam)(list(self.model.parameters()))
+            made = kind.make(list(self.model.parameters()))
             self._optimizers[name] = made
             if self._replays is not None:
                 self._replays.add_state(made.state)
         self._begun[number] = self._optimizers[name]
         self._begun[number].begin(momentum=momentum, weight_decay=weight_decay, masks=masks)
+
+    @property
+    def begun(self) -> Optimizer:
+        """The optimiser of the run, number 0."""
+        return self._begun[0]
 
     @torch.no_grad()
     def keep(self, name: str, tensors: Sequence[Tensor]) -> None:
@@ -219,10 +228,11 @@ class Engine:
         optimizer = self._begun[0]
         indices_M = data_pass.indices_M.to(self.device, non_blocking=True)
         labels_M = data_pass.labels_M.to(self.device, non_blocking=True)
-        name = ("step", data_pass.loss, optimizer, optimizer.is_masked)
+        name = ("step", data_pass.loss, data_pass.clip_norm, optimizer, optimizer.is_masked)
+        work = partial(self._step, data_pass.loss, data_pass.clip_norm)
         for indices_B, labels_B in zip(indices_M.split(batch_size), labels_M.split(batch_size), strict=True):
             optimizer.lr.fill_(next(learning_rates))
-            self._do(name, partial(self._step, data_pass.loss), indices_B, labels_B)
+            self._do(name, work, indices_B, labels_B)
             self.images_trained += len(indices_B)
 
     def _run_steps(self, step_pass: StepPass, learning_rates: Iterator[float]) -> None:
@@ -243,11 +253,11 @@ class Engine:
         modes = tuple(module.training for module in self.model.modules())
         return self._replays.run((*name, modes), work, inputs)
 
-    def _step(self, loss: Loss, indices_B: Tensor, labels_B: Tensor) -> Tensor:
+    def _step(self, loss: Loss, clip_norm: float | None, indices_B: Tensor, labels_B: Tensor) -> Tensor:
         optimizer = self._begun[0]
         batch_loss = loss(self._forward(self._views(indices_B)), labels_B)
         gradients = torch.autograd.grad(batch_loss, optimizer.parameters, materialize_grads=True)
-        optimizer.step(gradients)
+        optimizer.step(gradients if clip_norm is None else clipped(gradients, clip_norm))
         return self._loss_sum.add_(batch_loss.detach(), alpha=len(indices_B))
 
     def _rule_step(

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +17,10 @@ class Optimizer(ABC):
     Attributes:
         lr: learning rate, a tensor of one number; filled before each step.
         is_masked: whether the run has masks.
+        state_name: what checkpoints call a tensor of the state.
     """
+
+    state_name: ClassVar[str]
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self.parameters = list(parameters)
@@ -38,7 +42,7 @@ class Optimizer(ABC):
 
         Args:
             momentum: of SGD; Adam's beta1.
-            weight_decay: times the weight, added to its gradient.
+            weight_decay: times the weight, added to its gradient, or to its move where the decay is decoupled.
             masks: one tensor a parameter, of its shape, nonzero = trainable and zero = frozen; None: all are trainable.
         """
         torch._foreach_zero_(self.state)

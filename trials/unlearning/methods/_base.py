@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 from torch import Tensor, nn
 
 from unlearning.engine import DataPass, Engine, any_parameter
-from unlearning.options import Options
+from unlearning.options import LaterOptions
 from unlearning.ranges import Ranges
 
 
@@ -96,7 +96,7 @@ class UnlearningContext:
         return self.engine.model
 
 
-class Method(Options, ABC):
+class Method(LaterOptions, ABC):
     """An unlearning method with its setting.
 
     Attributes:
@@ -104,8 +104,6 @@ class Method(Options, ABC):
             then made again. A method that derives from another one has that one's version unless it says its own.
         requires: what settings of the method may need beside the original: names of `unlearning.requirements`.
         works_on: the modules that the method looks for in a network; empty where any network will do.
-        later: options that came later than results. At their defaults, at which the method is what it was, its JSON
-            leaves them out, so that its name is what it was.
         ranges: which options a search tries unless a study says otherwise (`search: default`), and over which values.
     """
 
@@ -113,17 +111,10 @@ class Method(Options, ABC):
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
     works_on: ClassVar[tuple[type[nn.Module], ...]] = ()
-    later: ClassVar[tuple[str, ...]] = ()
     ranges: ClassVar[Ranges] = {}
 
     name: str
     epochs: Annotated[int, Ge(0), Field(description="epochs of unlearning")]
-
-    @model_serializer(mode="wrap")
-    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields, written = type(self).model_fields, write(self)
-        unused = {name for name in self.later if getattr(self, name) == fields[name].default}
-        return {name: value for name, value in written.items() if name not in unused}
 
     @abstractmethod
     def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:

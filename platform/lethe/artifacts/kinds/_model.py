@@ -1,7 +1,7 @@
 """The contract of an artifact that is a model: weights, and logits on all three splits."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from torch import Tensor, nn
 
@@ -41,7 +41,7 @@ class Model(ArtifactRecipe):
         return model
 
 
-def accuracies(data: ImageData, logits: Logits, unseen: Subset) -> dict[str, float]:
+def accuracies(data: ImageData, logits: Logits, unseen: Subset) -> dict[str, Any]:
     """Measure a model: VA and TA, and UA on the train images that it should not know, where there are any."""
     measured = {
         "va": accuracy(Predictions(logits["val"], data.val.labels_N)),

@@ -13,9 +13,24 @@ from lethe.artifacts.kinds._model import Model, accuracies, weights_of
 from lethe.study import Scenario, Subset
 from unlearning.data import SplitName
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.training import RECIPE_VERSION, Training
+from unlearning.engine import Engine
+from unlearning.own_recipe import OwnRecipe
+from unlearning.own_training import OwnTraining
+from unlearning.training import RECIPE_VERSION, Recipe, Training
 
 CHECKPOINT_EPOCHS: Final = 5
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A network at its trained weights, and what is noted of the training as in `Product`."""
+
+    engine: Engine
+    seconds: float
+    images: int | None
+    epochs: int | None
+    loss: float | None
+    repeats: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,21 +62,26 @@ class TrainedModel(Model):
     def make(self, workshop: Workshop) -> Generator[None, None, Product]:
         """Train epoch by epoch, from a checkpoint if there is one, and predict."""
         data = workshop.data(self.scenario.data_hash)
-        training = self._training(workshop)
-        yield from self._finish(workshop, training)
+        if isinstance(self.scenario.recipe, OwnRecipe):
+            trained = yield from self._by_function(workshop, self.scenario.recipe)
+        else:
+            trained = yield from self._by_recipe(workshop)
         images = {name: getattr(data, name).images_NCHW.to(workshop.device) for name in get_args(SplitName)}
-        logits = {name: training.engine.predict(split) for name, split in images.items()}
+        logits = {name: trained.engine.predict(split) for name, split in images.items()}
         return Product(
-            {"weights": dict(weights_of(training.model)), "logits": logits},
-            seconds=training.seconds,
-            images=training.epoch * len(self.subset),
-            epochs=training.epoch,
-            loss=training.loss,
+            {"weights": dict(weights_of(trained.engine.model)), "logits": logits},
+            seconds=trained.seconds,
+            images=trained.images,
+            epochs=trained.epochs,
+            loss=trained.loss,
+            repeats=trained.repeats,
             **accuracies(data, logits, self.subset.rest),
         )
 
     def fresh_training(self, workshop: Workshop) -> Training:
-        """Return the training of the model, before its first epoch."""
+        """Return the training of the model by its recipe, before its first epoch."""
+        recipe = self.scenario.recipe
+        assert isinstance(recipe, Recipe)
         data = workshop.data(self.scenario.data_hash)
         training_seed = self.scenario.training_seed(self.seed)
         return Training(
@@ -69,10 +89,40 @@ class TrainedModel(Model):
             data.train.images_NCHW.to(workshop.device),
             data.train.labels_N,
             self.subset.indices_M,
-            recipe=self.scenario.recipe,
+            recipe=recipe,
             augmentation=AUGMENTATIONS[self.scenario.augmentation],
             seed=training_seed,
         )
+
+    def _by_recipe(self, workshop: Workshop) -> Generator[None, None, _Trained]:
+        training = self._training(workshop)
+        yield from self._finish(workshop, training)
+        images = training.epoch * len(self.subset)
+        return _Trained(training.engine, training.seconds, images, training.epoch, training.loss)
+
+    def _by_function(self, workshop: Workshop, recipe: OwnRecipe) -> Generator[None, None, _Trained]:
+        """Have the user's function train, which keeps its own checkpoints."""
+        scenario = self.scenario
+        data, training_seed = workshop.data(scenario.data_hash), scenario.training_seed(self.seed)
+        training = OwnTraining(
+            recipe,
+            data,
+            self.subset.indices_M,
+            build=lambda: self.fresh_network(workshop, training_seed),
+            augmentation=scenario.augmentation,
+            device=workshop.device,
+            seed=training_seed,
+            save=lambda state: workshop.save_checkpoint(self, state),
+        )
+        model = yield from training.run(workshop.checkpoint(self))
+        engine = Engine(
+            model,
+            data.train.images_NCHW.to(workshop.device),
+            augmentation=AUGMENTATIONS[scenario.augmentation],
+            precision=recipe.precision,
+        )
+        costs = training.costs
+        return _Trained(engine, costs.seconds, training.images, costs.epochs, costs.loss, training.repeats)
 
     def _training(self, workshop: Workshop) -> Training:
         training = self.fresh_training(workshop)

@@ -17,6 +17,7 @@ from lethe.report._numbers import (
     optimism_in_words,
     p_value,
     row_title,
+    share,
     signed,
 )
 from lethe.report._ranks import between_methods, has_mean_ranks, is_ranked, mean_rank_in_words, rank_of
@@ -104,7 +105,7 @@ def _line(line: LeaderboardRow, scale: tuple[float, float], rank: str) -> Line:
         verdict=line.verdict or "",
         auc=Number(percent(line.auc), line.auc),
         seconds=Number(durations.measured(line.seconds_unlearn), line.seconds_unlearn),
-        share=Number(f"{percent(line.compute_share)} %" if line.compute_share is not None else "", line.compute_share),
+        share=Number(share(line.compute_share, line.seconds_unlearn), line.compute_share),
         tuning=Number(
             f"{line.tuning_trials} in {durations.measured(line.tuning_seconds)}" if tuned else "", line.tuning_seconds
         ),

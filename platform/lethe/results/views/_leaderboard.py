@@ -107,6 +107,9 @@ class _Line:
     ]
     forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
     training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")]
+    training_repeats: Annotated[
+        bool | None, Column("", "whether a training function of the user's repeats by its seed, as in confirmations")
+    ]
     reporting_seeds: Annotated[list[int], Column("", "the reporting seeds that are confirmed")]
     tuning_seeds: Annotated[list[int] | None, Column("", "training seeds that the search saw")]
     tuned_in: Annotated[
@@ -209,6 +212,7 @@ lines as (
         any_value(attack_classes) as attack_classes,
         max(forget_images) as forget_images,
         any_value(training) as training,
+        bool_and(training_repeats) as training_repeats,
         list(training_seed order by training_seed) as reporting_seeds,
         any_value(tuning_seeds) as tuning_seeds
     from confirmed
@@ -245,7 +249,7 @@ select {SCENARIO}, specification_id, row, method, untuned, seeds, seeds_wanted, 
         ) end as seeds_to_decide,
     seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_raced, tuning_seconds,
     method_search, trial_id, setting, kept_epochs,
-    mia_nonmembers, attack_classes, forget_images, training, reporting_seeds, tuning_seeds, tuned_in,
+    mia_nonmembers, attack_classes, forget_images, training, training_repeats, reporting_seeds, tuning_seeds, tuned_in,
     tuned_on_other_data
 from judged left join floors using (study, scenario)
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row

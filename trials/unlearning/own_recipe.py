@@ -1,0 +1,153 @@
+"""Models that are trained by a function of the user's: which function, with which arguments, and what it returned."""
+
+import inspect
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, JsonValue, PrivateAttr, SerializerFunctionWrapHandler, model_serializer, model_validator
+from torch import Tensor, nn
+
+from unlearning import imported
+from unlearning.engine import Precision
+from unlearning.errors import UnlearningError
+from unlearning.families import Package
+from unlearning.options import Options
+from unlearning.training import Recipe
+
+OWN_RECIPE_VERSION: Final = 1
+"""Raised when the same function of a user's comes to be called otherwise, so that older artifacts are not reused."""
+
+SHOWN: Final = 3
+"""Names of a state dict that a message shows."""
+
+
+class TrainingFunctionError(UnlearningError):
+    """A training function of a user's that raised, or returned no weights of the network; the message says where."""
+
+
+class OwnRecipe(Options):
+    """Originals, oracles and all other models are trained by a function of your own, in a worker.
+
+    It is called as `train(data, seed, **args)` and returns the network's state dict ([extending.md](extending.md)). A
+    module that is not installed lies in the folder of the study's file. Models are known by the function's name and
+    arguments and by the version of its distribution, or else by a hash of its source.
+    """
+
+    import_: Annotated[str, Field(alias="import", description="the function, as `package.module:function`")]
+    args: dict[str, JsonValue] = Field({}, description="keyword arguments of the function")
+    precision: Annotated[
+        Precision, Field(description="floating-point format of what follows a training: logits, methods, audits")
+    ] = "float32"
+    _function: Any = PrivateAttr(None)
+    _identity: dict[str, str] = PrivateAttr({})
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {("import" if name == "import_" else name): value for name, value in write(self).items()}
+
+    @model_validator(mode="after")
+    def _can_be_called(self) -> Self:
+        function = imported.load(self.import_)
+        if not callable(function):
+            raise ValueError(f"{self.import_}: wanted a function, got {function!r}")
+        try:
+            inspect.signature(function).bind(None, 0, **self.args)
+        except TypeError as error:
+            raise ValueError(f"{self.import_}: cannot be called as train(data, seed, **args): {error}") from error
+        self._function, self._identity = function, imported.identity(self.import_)
+        return self
+
+    @property
+    def recipe(self) -> "OwnRecipe":
+        """This."""
+        return self
+
+    @property
+    def function(self) -> Callable[..., object]:
+        """The function."""
+        found: Callable[..., object] = self._function
+        return found
+
+    @property
+    def train(self) -> Callable[[Any, int], object]:
+        """The function, with its arguments."""
+        return partial(self.function, **self.args)
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What identifies the function's code, as it was when the study was read."""
+        return self._identity
+
+    @property
+    def package(self) -> Package | None:
+        """The distribution that installed the function; None: its source lies elsewhere."""
+        if "version" not in self._identity:
+            return None
+        return Package(self._identity["distribution"], self._identity["version"])
+
+    @property
+    def title(self) -> str:
+        """The recipe in words."""
+        args = ", ".join(f"{name}={value!r}" for name, value in self.args.items())
+        return f"trained by {self.import_}({args}) of {self.code}"
+
+    @property
+    def code(self) -> str:
+        """The function's code in words."""
+        return str(self.package) if self.package else f"source {self._identity['source_sha256'][:8]}"
+
+
+AnyRecipe = Recipe | OwnRecipe
+
+
+def checked(result: object, network: nn.Module, name: str) -> dict[str, Tensor]:
+    """Return what a training function returned as a state dict of the network, on the CPU.
+
+    Args:
+        name: of the function, for messages.
+
+    Raises:
+        TrainingFunctionError: it is no state dict of the network: other names, shapes or types, or not finite.
+    """
+    wanted = network.state_dict()
+    if not isinstance(result, Mapping):
+        raise TrainingFunctionError(f"{name}: wanted the network's state dict, got {type(result)}")
+    if lacking := [one for one in wanted if one not in result]:
+        raise TrainingFunctionError(f"{name}: the state dict that it returned lacks {_listed(lacking)}")
+    if strange := [one for one in result if one not in wanted]:
+        raise TrainingFunctionError(f"{name}: the network has no {_listed(strange)}, which the state dict has")
+    for one, there in wanted.items():
+        if (fault := _fault(result[one], there)) is not None:
+            raise TrainingFunctionError(f"{name}: {one} of the state dict: {fault}")
+    return {one: result[one].detach().to("cpu", there.dtype).clone() for one, there in wanted.items()}
+
+
+def raised(error: BaseException, function: Callable[..., object], name: str) -> TrainingFunctionError:
+    """Return the error of a training function that raised, with the last line of its own file that was running."""
+    frames = traceback.extract_tb(error.__traceback__)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    own = code.co_filename if code is not None else None  # a worker may have the function without its file
+    frame = next((one for one in reversed(frames) if one.filename == own), frames[-1])
+    line = f": {frame.line}" if frame.line else ""
+    where = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}{line}"
+    return TrainingFunctionError(f"{name}: {type(error).__name__}: {' '.join(str(error).split())} ({where})")
+
+
+def _fault(value: object, there: Tensor) -> str | None:
+    if not isinstance(value, Tensor):
+        return f"wanted a tensor, got {type(value)}"
+    if value.shape != there.shape:
+        return f"wanted the shape {tuple(there.shape)}, got {tuple(value.shape)}"
+    if value.is_floating_point() != there.is_floating_point():
+        return f"wanted {there.dtype}, got {value.dtype}"
+    if not value.isfinite().all():
+        return f"{int((~value.isfinite()).sum())} of {value.numel()} numbers are not finite"
+    return None
+
+
+def _listed(names: list[Any]) -> str:
+    further = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(str, names[:SHOWN])) + further
