@@ -3,9 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from unlearning.data import DataError, Folder, ImageData, ImageTable, load
+from unlearning.data.duplicates import image_digests
 
 
 def picture(path: Path, pixels: np.ndarray, **options: object) -> None:
@@ -160,13 +162,47 @@ def test_a_second_reading_decodes_nothing(tmp_path: Path) -> None:
 
 def test_kept_images_are_those_that_are_read(tmp_path: Path) -> None:
     source, cache = grey(tmp_path), tmp_path / "kept"
-    first = with_options(source, cache=cache)
+    first_NCHW = with_options(source, cache=cache).train.images_NCHW.clone()
     [kept] = cache.iterdir()
     inverted = 255 - np.load(kept)
     with kept.open("wb") as file:
         np.lib.format.write_array(file, inverted)
-        file.write(hashlib.sha256(inverted.data).digest())
-    assert (with_options(source, cache=cache).train.images_NCHW == 255 - first.train.images_NCHW).all()
+        file.write(hashlib.sha256(b"".join(image_digests(torch.from_numpy(inverted)))).digest())
+    assert (with_options(source, cache=cache).train.images_NCHW == 255 - first_NCHW).all()
+
+
+def test_kept_images_are_mapped_and_never_copied(tmp_path: Path) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    plain = load(source)
+    assert plain.train.mapped is None
+    for data in (with_options(source, cache=cache), with_options(source, cache=cache)):
+        for split, in_memory in ((data.train, plain.train), (data.val, plain.val), (data.test, plain.test)):
+            assert split.mapped is not None
+            assert torch.equal(torch.from_numpy(split.mapped.opened().copy()), in_memory.images_NCHW)
+            assert torch.equal(split.images_NCHW, in_memory.images_NCHW)
+            assert split.columns == in_memory.columns
+            assert str(cache) in mapping_at(split.images_NCHW.data_ptr())
+    assert plain.content_hash == data.content_hash
+
+
+def mapping_at(address: int) -> str:
+    """What the kernel says of the mapping that an address of this process lies in."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        first, _, end = line.split()[0].partition("-")
+        if int(first, 16) <= address < int(end, 16):
+            return line
+    raise AssertionError(f"{address:x} is mapped nowhere")
+
+
+def test_a_table_in_any_order_of_splits_gives_the_images_of_its_rows(tmp_path: Path) -> None:
+    source = grey(tmp_path)
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    (tmp_path / "t.csv").write_text("\n".join([lines[0], *(lines[n] for n in (5, 2, 3, 1, 6, 4))]))
+    data = load(source)
+    for split in (data.train, data.val, data.test):
+        for name, image_CHW in zip(split.columns["file"], split.images_NCHW, strict=True):
+            assert (image_CHW[0].numpy() == noise(int(name[0]))).all()
+    assert data.train.columns["file"] == ("1.png", "0.png")
 
 
 def test_another_file_option_or_order_is_another_entry(tmp_path: Path) -> None:
@@ -202,7 +238,7 @@ def test_nothing_is_kept_where_an_image_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "3.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"3\.png: Pillow cannot read it"):
         with_options(source, cache=cache)
-    assert not cache.exists()
+    assert not [*cache.glob("*")]
 
 
 def test_a_folder_of_images_is_kept_and_read_like_a_table(tmp_path: Path) -> None:

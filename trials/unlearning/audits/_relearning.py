@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unlearning.audits._accuracy import share_right
 from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
-from unlearning.data.duplicates import duplicates
+from unlearning.data.duplicates import duplicates, image_digests
 from unlearning.metrics import Value
 from unlearning.seeds import derive, generator
 
@@ -76,7 +76,7 @@ def drawn_again(images_FCHW: Tensor, share: float, random: torch.Generator) -> T
 
     Of images that are all identical none is drawn.
     """
-    first_F = duplicates(images_FCHW)
+    first_F = duplicates(image_digests(images_FCHW))
     groups_G = first_F.unique()
     count = min(max(1, round(share * len(groups_G))), len(groups_G) - 1)
     return torch.isin(first_F, groups_G[torch.randperm(len(groups_G), generator=random)[:count]])

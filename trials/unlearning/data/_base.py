@@ -1,7 +1,7 @@
 """What every data source returns: three splits of images as uint8, and what must be known about them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -11,6 +11,7 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from unlearning.data.mapped import MappedImages
 from unlearning.errors import UnlearningError
 from unlearning.options import Options
 
@@ -40,11 +41,14 @@ class Split:
         labels_N: int64, (N,), in 0 ... K-1.
         columns: what else is known of each image, by lower-case name: N texts, empty where nothing is known.
             `PATIENT` and `FILE` are two of the names; the others are the source's own, such as a site or a scanner.
+        mapped: the file that the images are mapped from, so that other processes need no copy; None where they are in
+            memory.
     """
 
     images_NCHW: Tensor
     labels_N: Tensor
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mapped: MappedImages | None = None
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -122,6 +126,7 @@ class RawData:
 
     Attributes:
         notes: what the source left out or decided, a sentence each.
+        digests: those of `unlearning.data.duplicates`, of each image of a split, where the source knows them.
     """
 
     name: str
@@ -130,6 +135,7 @@ class RawData:
     splits: dict[SplitName, Split]
     nonmembers: Literal["val", "test"]
     notes: tuple[str, ...] = ()
+    digests: Mapping[SplitName, Sequence[bytes]] = field(default_factory=dict)
 
 
 class Source(Options, ABC):

@@ -17,7 +17,7 @@ from torch import Tensor
 from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName
 from unlearning.data._labels import check_labels, notes_on_absent_classes
 from unlearning.data._listed import listed
-from unlearning.data.duplicates import duplicates, standing_in
+from unlearning.data.duplicates import duplicates, image_digests, standing_in
 
 
 def load(source: Source) -> ImageData:
@@ -28,8 +28,9 @@ def load(source: Source) -> ImageData:
     """
     raw = _with_composed_names(source.read())
     _check(raw)
-    train, val, test = (raw.splits[split] for split in get_args(SplitName))
-    in_val, in_test = standing_in(train.images_NCHW, val.images_NCHW, test.images_NCHW)
+    train, val, test = (raw.splits[name] for name in get_args(SplitName))
+    digests = [raw.digests.get(name) or image_digests(raw.splits[name].images_NCHW) for name in get_args(SplitName)]
+    in_val, in_test = standing_in(*digests)
     kept_val, kept_test = _without(raw.name, "val", val, in_val), _without(raw.name, "test", test, in_test)
     return ImageData(
         name=raw.name,
@@ -38,7 +39,7 @@ def load(source: Source) -> ImageData:
         train=train,
         val=kept_val,
         test=kept_test,
-        duplicate_of_N=duplicates(train.images_NCHW),
+        duplicate_of_N=duplicates(digests[0]),
         dropped={"val": int(in_val.sum()), "test": int(in_test.sum())},
         nonmembers=raw.nonmembers,
         content_hash=content_hash((train, kept_val, kept_test)),
