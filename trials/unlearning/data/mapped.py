@@ -40,9 +40,8 @@ class MappedImages:
 
     def part(self, first: int, end: int) -> "MappedImages":
         """Return where the images from ``first`` up to and without ``end`` lie."""
-        count, *one = self.shape
-        start_bytes = self.start_bytes + first * math.prod(one)
-        return replace(self, start_bytes=start_bytes, shape=(min(end, count) - first, *self.shape[1:]))
+        start_bytes = self.start_bytes + first * math.prod(self.shape[1:])
+        return replace(self, start_bytes=start_bytes, shape=(end - first, *self.shape[1:]))
 
 
 def shared_tensor(array: Array) -> Tensor:
