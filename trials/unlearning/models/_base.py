@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from unlearning.images import Images
 from unlearning.options import Options
 
 
@@ -20,13 +21,14 @@ class Normalise(nn.Module):
         self.register_buffer("mean_1C11", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std_1C11", torch.ones(1, channels, 1, 1))
 
-    def fit(self, images_NCHW: Tensor) -> None:
-        """Take the statistics of these uint8 images; a constant channel is left at unit scale."""
+    def fit(self, images_NCHW: Images) -> None:
+        """Take the statistics of these uint8 images, chunk by chunk; a constant channel is left at unit scale."""
         levels = torch.arange(256, dtype=torch.float64) / 255
-        for channel in range(images_NCHW.shape[1]):
-            counts = torch.zeros(256, dtype=torch.float64)
-            for chunk in images_NCHW[:, channel].split(4096):
-                counts += torch.bincount(chunk.flatten(), minlength=256).cpu()
+        counts_C256 = torch.zeros(images_NCHW.shape[1], 256, dtype=torch.float64)
+        for chunk_BCHW in images_NCHW.split(1024):
+            for channel, counts in enumerate(counts_C256):
+                counts += torch.bincount(chunk_BCHW[:, channel].flatten(), minlength=256).cpu()
+        for channel, counts in enumerate(counts_C256):
             share = counts / counts.sum()
             mean = (share * levels).sum()
             std = (share * (levels - mean) ** 2).sum().sqrt()

@@ -14,6 +14,7 @@ from lethe.artifacts._recipe import ArtifactRecipe, Product, TrainingDivergedErr
 from lethe.study import Scenario, Subset
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
+from unlearning.engine import placed
 from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
 from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Training
@@ -66,8 +67,9 @@ class TrainedModel(ArtifactRecipe):
         data = workshop.data(self.scenario.data_hash)
         training = self._training(workshop)
         yield from self._finish(workshop, training)
-        images = {name: getattr(data, name).images_NCHW.to(workshop.device) for name in get_args(SplitName)}
-        logits = {name: training.engine.predict(split) for name, split in images.items()}
+        images = {name: placed(getattr(data, name).images_NCHW, workshop.device) for name in ("val", "test")}
+        images["train"] = training.engine.images_NCHW
+        logits = {name: training.engine.predict(images[name]) for name in get_args(SplitName)}
         weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
         return Product(
             {"weights": weights, "logits": logits},
@@ -84,7 +86,7 @@ class TrainedModel(ArtifactRecipe):
         training_seed = self.scenario.training_seed(self.seed)
         return Training(
             self.fresh_network(workshop, training_seed),
-            data.train.images_NCHW.to(workshop.device),
+            placed(data.train.images_NCHW, workshop.device),
             data.train.labels_N,
             self.subset.indices_M,
             recipe=self.scenario.recipe,
