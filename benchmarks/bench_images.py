@@ -118,14 +118,13 @@ def loaded(folder: Path) -> Row:
     taken = time.perf_counter() - started
     done.set()
     watcher.join()
-    hashed = {"images": len(data.train) + len(data.val) + len(data.test), "hash": data.content_hash[:8]}
-    load_average = round(os.getloadavg()[0], 1)
     return {
         "seconds": taken,
         "peak GiB": memory_gib("VmHWM"),
         "own GiB": max(own),
-        **hashed,
-        "load of the machine": load_average,
+        "images": len(data.train) + len(data.val) + len(data.test),
+        "hash": data.content_hash[:8],
+        "load of the machine": round(os.getloadavg()[0], 1),
     }
 
 

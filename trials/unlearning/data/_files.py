@@ -20,13 +20,14 @@ def sought(path: Path) -> str:
     return "" if path.is_absolute() else f"; a relative path counts from the current folder, {Path.cwd()}"
 
 
-def read_regular(path: Path, limit_bytes: int, what: str = "file") -> bytes:
+def read_regular(path: Path, limit_bytes: int, what: str = "file", *, missing: str | None = None) -> bytes:
     """Read a regular file whole, links followed.
 
     Args:
         path: the file.
         limit_bytes: the size above which it is refused unread.
         what: what error messages call the file.
+        missing: what they add where there is none; by default where a relative path counts from.
 
     Raises:
         DataError: there is no such file, it is no regular file or too large, or reading fails.
@@ -41,7 +42,7 @@ def read_regular(path: Path, limit_bytes: int, what: str = "file") -> bytes:
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such {what}{sought(path)}") from error
+        raise DataError(f"{path}: there is no such {what}{sought(path) if missing is None else missing}") from error
     except OSError as error:
         raise DataError(f"{path}: the {what} cannot be read ({error.strerror})") from error
     _check_size(path, len(content), limit_bytes, what)

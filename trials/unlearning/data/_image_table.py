@@ -21,7 +21,7 @@ from unlearning.data._decode import ImageFiles
 from unlearning.data._decoded import Decoded, decode
 from unlearning.data._draw_splits import draw_splits
 from unlearning.data._listed import listed
-from unlearning.data._names import natural_key
+from unlearning.data._names import PATIENT_COLUMN, SPLIT_COLUMN, natural_key
 from unlearning.data._tables import Table, read_table
 
 LABEL, SPLIT = "label", "split"
@@ -91,7 +91,8 @@ class ImageTable(ImageFiles):
             problems.append(_kind("image cannot be used", "images cannot be used", decoded))
         if problems or not isinstance(decoded, Decoded):
             raise DataError("\n  ".join([f"{self.path}: {len(rows):,} rows", *problems]))
-        notes = (*rows.notes, *_notes_on_case(rows), *(() if given else (self._note_on_draw(patients),)))
+        drawn = () if given else (self._note_on_draw(patients),)
+        notes = (*rows.notes, *_notes_on_unused(rows), *_notes_on_case(rows), *drawn)
         return self._raw_data(rows, splits, decoded, notes)
 
     def image_files(self) -> list[Path]:
@@ -190,6 +191,14 @@ def _problems_of_rows(rows: Table) -> Iterator[str]:
         yield _kind(f"patient number was shortened{advice}", f"patient numbers were shortened{advice}", shortened)
     if len(set(rows.columns[LABEL])) < 2:
         yield f"wanted at least two classes, got {listed(sorted(set(rows.columns[LABEL])))}"
+
+
+def _notes_on_unused(rows: Table) -> Iterator[str]:
+    """Yield a sentence on columns that seem to name splits or patients where no column is used for these."""
+    for name, looks in ((PATIENT, PATIENT_COLUMN), (SPLIT, SPLIT_COLUMN)):
+        if name not in rows.columns and (alike := [one for one in rows.columns if looks.fullmatch(one)]):
+            columns, are = f"column{'' if len(alike) == 1 else 's'} {listed(alike)}", "is" if len(alike) == 1 else "are"
+            yield f"{columns} {are} not used as {name}; if {name}s are named there, set {name}_column: {alike[0]}"
 
 
 def _notes_on_case(rows: Table) -> Iterator[str]:
