@@ -1,9 +1,20 @@
 import unicodedata
+from dataclasses import replace
 
 import pytest
 import torch
 
-from unlearning.data import DataError, RawData, Source, Split, SplitName, column_hashes, facts, load
+from unlearning.data import (
+    DataError,
+    RawData,
+    Source,
+    Split,
+    SplitName,
+    column_hashes,
+    facts,
+    load,
+    with_distinct_names,
+)
 
 
 def source_of(raw: RawData) -> Source:
@@ -153,6 +164,16 @@ def test_what_was_read_is_described_with_its_shape_and_values() -> None:
         "toy: 6 train, 4 val, 4 test images of height 4, width 4 and 1 channel, values 0 ... 5, 2 classes; no "
         "duplicate training images",
     )
+
+
+def test_data_sets_of_one_name_have_their_hashes_behind_it() -> None:
+    first, second = load(source_with()), load(source_with(train=split_of(8)))
+    other = load(source_of(replace(source_with().read(), name="other")))
+    assert [data.name for data in with_distinct_names([first, other, second])] == [
+        f"toy ({first.content_hash[:8]})",
+        "other",
+        f"toy ({second.content_hash[:8]})",
+    ]
 
 
 def test_class_names_come_in_unicodes_composed_form_and_must_differ_in_it() -> None:

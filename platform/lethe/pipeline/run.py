@@ -36,7 +36,6 @@ from lethe.search.calibration import Calibrator
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import writing_study
 from lethe.study import MethodSearch, Resources, Study
-from unlearning.data import facts
 
 WAIT_S = 0.2
 
@@ -137,10 +136,7 @@ class StudyRun:
             self._store.append(rows)
 
     def _tell(self, plan: Plan) -> None:
-        for data in plan.datasets:
-            for fact in facts(data):
-                self._progress.say(fact)
-        for told in (*plan.requests, *plan.settings, *plan.audits, plan.precision.told, *plan.broken):
+        for told in (*plan.facts, *plan.requests, *plan.settings, *plan.audits, plan.precision.told, *plan.broken):
             if told:
                 self._progress.say(told)
 

@@ -127,6 +127,7 @@ class Scenario:
             network=self.network_title,
             precision=recipe.precision,
             training=f"{recipe.epochs} epochs, batch {recipe.batch_size}, lr {recipe.lr:g}, {recipe.schedule.kind}",
+            attack_classes=None if self.attack_classes == "all" else self.attack_classes,
         )
 
     @property

@@ -57,9 +57,7 @@ def read_workbook(path: Path) -> Sheet:
     except (*UNREADABLE, ElementTree.ParseError) as error:
         raise DataError(f"{path}: cannot be read as a workbook ({error}); save the sheet as CSV") from error
     if sheet.is_hidden:
-        raise DataError(
-            f"{path}: its first sheet, {sheet.name}, is hidden; show it, or put another one first"
-        )
+        raise DataError(f"{path}: its first sheet, {sheet.name}, is hidden; show it, or put another one first")
     if sheet.hidden:
         rows = f"{len(sheet.hidden):,} row{' is' if len(sheet.hidden) == 1 else 's are'}"
         raise DataError(
