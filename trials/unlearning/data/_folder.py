@@ -48,7 +48,7 @@ class Folder(ImageFiles):
         files = [file for of_split in labelled.values() for file, _ in of_split]
         decoded = decode(self.path, files, self.decoding, self.limit_gib, self.cache)
         if not isinstance(decoded, Decoded):
-            raise DataError(_in_one(self.path, decoded))
+            raise DataError(_in_one(self.path, decoded) + _advice_on_folders(files))
         splits, digests, end = dict[SplitName, Split](), dict[SplitName, Sequence[bytes]](), 0
         for split, of_split in labelled.items():
             first, end = end, end + len(of_split)
@@ -113,6 +113,16 @@ def _in_one(path: Path, problems: Sequence[str]) -> str:
     if len(problems) == 1:
         return problems[0]
     return f"{path}: {len(problems)} images cannot be used\n  " + listed(problems, "\n  ")
+
+
+def _advice_on_folders(files: Sequence[Path]) -> str:
+    """Say how images in a folder for each patient are named; empty where a class has no folders."""
+    if not any(file.is_dir() for file in files):
+        return ""
+    return (
+        "\n  images lie in the folder of their class itself; where each patient has a folder, list the images in a "
+        "table with the columns file, label and patient ({source: table}), so that requests can name patients too"
+    )
 
 
 def _notes_on_left_out(path: Path) -> Iterator[str]:
