@@ -186,6 +186,22 @@ def test_kept_images_are_mapped_and_never_copied(tmp_path: Path) -> None:
     assert plain.content_hash == data.content_hash
 
 
+def test_a_split_that_loses_images_is_mapped_from_a_file_of_its_own(tmp_path: Path) -> None:
+    for n in range(12):
+        picture(tmp_path / f"{n}.png", noise(0 if n == 8 else n))  # image 8, of val, is image 0, of train
+    source, cache = table(tmp_path, 12), tmp_path / "kept"
+    plain = load(source)
+    assert plain.dropped == {"val": 1, "test": 0}
+    for data in (with_options(source, cache=cache), with_options(source, cache=cache)):
+        assert data.content_hash == plain.content_hash
+        assert torch.equal(data.val.images_NCHW, plain.val.images_NCHW)
+        assert data.val.mapped is not None
+        assert torch.equal(torch.from_numpy(data.val.mapped.opened().copy()), plain.val.images_NCHW)
+        assert data.val.columns == plain.val.columns
+        assert data.val.labels_N.tolist() == plain.val.labels_N.tolist()
+    assert len([*cache.iterdir()]) == 2
+
+
 def mapping_at(address: int) -> str:
     """What the kernel says of the mapping that an address of this process lies in."""
     for line in Path("/proc/self/maps").read_text().splitlines():

@@ -57,11 +57,17 @@ class Split:
         """Copy the split to ``device``."""
         return Split(self.images_NCHW.to(device), self.labels_N.to(device), self.columns)
 
-    def only(self, kept_N: Tensor) -> "Split":
-        """Return the images of a mask, bool, (N,), in their order, with their labels and columns."""
+    def only(self, kept_N: Tensor, images_MCHW: Tensor | None = None, mapped: MappedImages | None = None) -> "Split":
+        """Return the images of a mask, bool, (N,), in their order, with their labels and columns.
+
+        Args:
+            images_MCHW: these images, where they are there already; None copies them.
+            mapped: the file that they are mapped from, if any.
+        """
         kept = kept_N.tolist()
         columns = {name: tuple(compress(texts_N, kept)) for name, texts_N in self.columns.items()}
-        return Split(self.images_NCHW[kept_N], self.labels_N[kept_N], columns)
+        images_MCHW = self.images_NCHW[kept_N] if images_MCHW is None else images_MCHW
+        return Split(images_MCHW, self.labels_N[kept_N], columns, mapped)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from unlearning.data._base import DataError
+from unlearning.data._base import DataError, Split
 from unlearning.data._files import read_regular
 from unlearning.data._images import IMAGE_LIMIT_BYTES
-from unlearning.data.duplicates import image_digests
+from unlearning.data.duplicates import digest_of, image_digests
 from unlearning.data.mapped import MappedImages, shared_tensor
 
 FORMAT = 2
@@ -103,6 +104,25 @@ class Writer:
         head = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, head)
         self.kept = replace(self.kept, mapped=replace(mapped, start_bytes=self._file.tell(), shape=shape))
+
+
+def part_kept(split: Split, kept_N: Tensor) -> Split:
+    """Return the images of a mask of a split that is mapped from the cache, mapped from a file of their own beside it.
+
+    Raises:
+        DataError: the folder cannot be written to.
+    """
+    assert split.mapped is not None
+    folder, places = split.mapped.path.parent, (split.mapped.path.name, split.mapped.start_bytes)
+    key = hashlib.sha256(repr((FORMAT, places)).encode() + kept_N.numpy().tobytes()).hexdigest()
+    found = kept(folder, key)
+    if found is None:
+        with keeping(folder, key, int(kept_N.sum())) as writer:
+            for n in kept_N.nonzero().flatten().tolist():
+                image_CHW = split.images_NCHW[n].numpy()
+                writer.write(image_CHW, digest_of(image_CHW))
+        found = writer.kept
+    return split.only(kept_N, shared_tensor(found.mapped.opened()), found.mapped)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from unlearning.data._base import FILE, DataError, ImageData, RawData, Source, Split, SplitName
+from unlearning.data._image_cache import part_kept
 from unlearning.data._labels import check_labels, notes_on_absent_classes
 from unlearning.data._listed import listed
 from unlearning.data.duplicates import duplicates, image_digests, standing_in
@@ -90,7 +91,9 @@ def _notes_on_two_labels(train: Split, duplicate_of_N: Tensor) -> tuple[str, ...
 def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -> Split:
     if in_train.all():
         raise DataError(f"{name}, {split_name}: all {len(split)} images also stand in train; wanted unseen images")
-    return split.only(~in_train) if in_train.any() else split
+    if not in_train.any():
+        return split
+    return split.only(~in_train) if split.mapped is None else part_kept(split, ~in_train)
 
 
 def _check(raw: RawData) -> None:

@@ -98,7 +98,7 @@ def _free_bytes(device: torch.device) -> float:
     free_bytes, total_bytes = torch.cuda.mem_get_info(device)
     allocated_bytes = torch.cuda.memory_allocated(device)
     unused_bytes = torch.cuda.memory_reserved(device) - allocated_bytes
-    part = torch.cuda.get_per_process_memory_fraction(device) if hasattr(torch.cuda, _PART) else 1.0
+    part = torch.cuda.get_per_process_memory_fraction() if hasattr(torch.cuda, _PART) else 1.0
     return min(free_bytes + unused_bytes, part * total_bytes - allocated_bytes)
 
 
