@@ -32,6 +32,7 @@ from lethe.artifacts import (
     needed_for,
     oracle,
     original,
+    requirement,
 )
 from lethe.execution.claims import LEASE_S, LocalClaims
 from lethe.execution.shared_data import SharedData
@@ -170,8 +171,8 @@ def test_an_oracle_for_no_forget_set_is_the_original() -> None:
 def test_every_requirement_has_a_recipe_of_its_version_and_every_method_names_requirements() -> None:
     scenario = a_scenario()
     assert REQUIRED.keys() == REQUIREMENTS.keys()
-    for name, requirement in REQUIREMENTS.items():
-        assert REQUIRED[name](scenario, 0).version == requirement.version
+    for name, required in REQUIREMENTS.items():
+        assert requirement(name, scenario, 0).version == required.version
     assert {name for method in METHODS.values() for name in method.requires} <= REQUIREMENTS.keys()
 
 

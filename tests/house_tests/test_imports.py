@@ -13,7 +13,19 @@ from lethe.results import Store
 ROOT = Path(__file__).parents[2]
 SOURCES = (ROOT / "platform", ROOT / "trials")
 
-ROOMS = ("storage", "study", "results", "execution", "artifacts", "search", "pipeline", "report", "submit", "cli")
+ROOMS = (
+    "storage",
+    "study",
+    "results",
+    "execution",
+    "artifacts",
+    "search",
+    "pipeline",
+    "report",
+    "delivery",
+    "submit",
+    "cli",
+)
 """Packages of `lethe`, lowest first: each may import those before it."""
 
 LOOSE = {"__init__", "__main__", "errors", "lazy", "plugins", "versions"}

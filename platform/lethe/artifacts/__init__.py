@@ -2,7 +2,7 @@
 
 from lethe.artifacts._build import ArtifactWorker, BuildJob, Built, build_jobs
 from lethe.artifacts._manifest import Facts, Manifest
-from lethe.artifacts._needs import REQUIRED, Needed, needed_for
+from lethe.artifacts._needs import Needed, needed_for, requirement
 from lethe.artifacts._recipe import (
     ArtifactKey,
     ArtifactRecipe,
@@ -16,15 +16,20 @@ from lethe.artifacts._recipe import (
 from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
 from lethe.artifacts.kinds import (
     KINDS,
+    REQUIRED,
     AdversarialImages,
     EarlierWeights,
     FisherInformation,
+    Model,
     SaliencyScores,
     TrainedModel,
+    UnlearnedModel,
     dosed,
     oracle,
     original,
+    read_requirement,
     saliency,
+    task_of,
 )
 
 __all__ = [
@@ -43,12 +48,14 @@ __all__ = [
     "Facts",
     "FisherInformation",
     "Manifest",
+    "Model",
     "Needed",
     "Product",
     "SaliencyScores",
     "Tensors",
     "TrainedModel",
     "TrainingDivergedError",
+    "UnlearnedModel",
     "Workshop",
     "build_jobs",
     "dosed",
@@ -57,5 +64,8 @@ __all__ = [
     "needed_for",
     "oracle",
     "original",
+    "read_requirement",
+    "requirement",
     "saliency",
+    "task_of",
 ]

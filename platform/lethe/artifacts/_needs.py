@@ -1,27 +1,11 @@
 """What a study needs of the store: originals, oracles, and what its methods require, as recipes with their labels."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from lethe.artifacts._recipe import ArtifactRecipe, in_order
-from lethe.artifacts.kinds import AdversarialImages, EarlierWeights, FisherInformation, oracle, original, saliency
+from lethe.artifacts.kinds import REQUIRED, oracle, original
 from lethe.study import MethodSearch, Scenario
-
-REQUIRED: Final[dict[str, Callable[[Scenario, int], ArtifactRecipe]]] = {
-    "saliency": saliency,
-    "fisher_forget": lambda scenario, seed: FisherInformation(
-        original(scenario, seed), scenario.partition(seed).forgotten
-    ),
-    "fisher_train": lambda scenario, seed: FisherInformation(
-        original(scenario, seed), scenario.partition(seed).everything
-    ),
-    "adversarial": lambda scenario, seed: AdversarialImages(
-        original(scenario, seed), scenario.partition(seed).forgotten
-    ),
-    "earlier_weights": lambda scenario, seed: EarlierWeights(original(scenario, seed)),
-}
-"""The recipe of each name in `unlearning.requirements`, for a scenario and a training seed."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +32,12 @@ def needed_for(method_searches: Iterable[MethodSearch], seeds: Iterable[int]) ->
         scenario, requires = method_search.scenario, method_search.choice.method.requires
         for seed in seeds:
             models: dict[ArtifactRecipe, str] = {original(scenario, seed): "original", oracle(scenario, seed): "oracle"}
-            for recipe in in_order([*models, *(REQUIRED[name](scenario, seed) for name in requires)]):
+            for recipe in in_order([*models, *(requirement(name, scenario, seed) for name in requires)]):
                 label = models.get(recipe, recipe.kind)
                 found.setdefault(recipe, Needed(recipe, label, scenario, seed))
     return list(found.values())
+
+
+def requirement(name: str, scenario: Scenario, seed: int) -> ArtifactRecipe:
+    """Return the recipe of what methods find under a name of `unlearning.requirements`, beside an original."""
+    return REQUIRED[name](original(scenario, seed), scenario.partition(seed))

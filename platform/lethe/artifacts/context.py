@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 from torch import Tensor
 
 from lethe.artifacts import (
-    REQUIRED,
     Artifact,
     ArtifactKey,
     ArtifactRecipe,
@@ -25,6 +24,9 @@ from lethe.artifacts import (
     TrainedModel,
     oracle,
     original,
+    read_requirement,
+    requirement,
+    task_of,
 )
 from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
@@ -37,9 +39,8 @@ from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine, placed
 from unlearning.evaluation import Evaluator, Measures
 from unlearning.images import Images
-from unlearning.methods import ForgetTask, HeldOut, Method, UnlearningContext
+from unlearning.methods import HeldOut, Method, UnlearningContext
 from unlearning.metrics import Evaluation
-from unlearning.requirements import REQUIREMENTS
 from unlearning.trial import EpochResult, Logits, unlearn
 
 Worker = TypeVar("Worker")
@@ -153,12 +154,10 @@ class TrialContext:
 
     def _requirement(self, name: str) -> tuple[Artifact, Any]:
         if name not in self._required:
-            artifact = self.load(REQUIRED[name](self.scenario, self.seed))
-            [tensors] = artifact.files.values()
-            requirement, model = REQUIREMENTS[name], self.context.model
-            order = [part for part, _ in model.named_parameters()] if requirement.by_parameter else list(tensors)
-            on_device = {part: tensors[part].to(self.context.engine.device) for part in order}
-            self._required[name] = (artifact, requirement.read(on_device))
+            artifact = self.load(requirement(name, self.scenario, self.seed))
+            context = self.context
+            read = read_requirement(name, artifact.files, context.model, context.engine.device)
+            self._required[name] = (artifact, read)
         return self._required[name]
 
 
@@ -260,7 +259,7 @@ class TrialContexts:
                     augmentation=AUGMENTATIONS[scenario.augmentation],
                     precision=scenario.recipe.precision,
                 ),
-                task=_task_of(scenario.partition(seed), data),
+                task=task_of(scenario.partition(seed), data),
                 held_out=HeldOut(images["val"], data.val.labels_N),
             ),
             weights={name: value.to(self.device) for name, value in trained.files["weights"].items()},
@@ -301,11 +300,6 @@ class TrialContexts:
             }
         self._images.move_to_end(name)
         return self._images[name]
-
-
-def _task_of(parts: Partition, data: ImageData) -> ForgetTask:
-    control_N = parts.control.mask if len(parts.control) else None
-    return ForgetTask(data.train.labels_N, parts.forgotten.mask, data.classes, control_N)
 
 
 def evaluator_of(scenario: Scenario, parts: Partition, seed: int, data: ImageData) -> Evaluator:

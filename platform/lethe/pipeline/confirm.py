@@ -13,7 +13,17 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from lethe.artifacts import REQUIRED, ArtifactRecipe, Needed, TrainedModel, dosed, in_order, oracle, original
+from lethe.artifacts import (
+    REQUIRED,
+    ArtifactRecipe,
+    Needed,
+    TrainedModel,
+    dosed,
+    in_order,
+    oracle,
+    original,
+    requirement,
+)
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, Read, audit_tasks
@@ -230,7 +240,7 @@ def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[Tria
 def needed_by(wanted: Sequence[Confirmation]) -> list[Needed]:
     """List the artifacts that confirmations read, and what these require, each once and after what it requires."""
     asked = {(one.scenario.fingerprint, read): one.scenario for one in wanted for read in one.reads}
-    own: dict[str, Callable[[Scenario, int], ArtifactRecipe]] = dict(REQUIRED)
+    own: dict[str, Callable[[Scenario, int], ArtifactRecipe]] = {name: partial(requirement, name) for name in REQUIRED}
     own |= {one.row: partial(dosed, share=one.dose) for one in wanted if one.dose is not None}
     found: dict[ArtifactRecipe, Needed] = {}
     for (_, read), scenario in asked.items():

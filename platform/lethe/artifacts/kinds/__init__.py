@@ -6,8 +6,11 @@ from lethe.artifacts._recipe import ArtifactRecipe
 from lethe.artifacts.kinds._adversarial import AdversarialImages
 from lethe.artifacts.kinds._earlier_weights import EarlierWeights
 from lethe.artifacts.kinds._fisher import FisherInformation
+from lethe.artifacts.kinds._model import Model
+from lethe.artifacts.kinds._requirements import REQUIRED, read_requirement
 from lethe.artifacts.kinds._saliency import SaliencyScores, saliency
 from lethe.artifacts.kinds._trained_model import TrainedModel, dosed, oracle, original
+from lethe.artifacts.kinds._unlearned_model import UnlearnedModel, task_of
 
 KINDS: Final[dict[str, type[ArtifactRecipe]]] = {
     "trained_model": TrainedModel,
@@ -15,17 +18,23 @@ KINDS: Final[dict[str, type[ArtifactRecipe]]] = {
     "fisher_information": FisherInformation,
     "adversarial_images": AdversarialImages,
     "earlier_weights": EarlierWeights,
+    "unlearned_model": UnlearnedModel,
 }
 
 __all__ = [
     "KINDS",
+    "REQUIRED",
     "AdversarialImages",
     "EarlierWeights",
     "FisherInformation",
+    "Model",
     "SaliencyScores",
     "TrainedModel",
+    "UnlearnedModel",
     "dosed",
     "oracle",
     "original",
+    "read_requirement",
     "saliency",
+    "task_of",
 ]

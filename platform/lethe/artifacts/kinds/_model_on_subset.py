@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lethe.artifacts._recipe import ArtifactRecipe, Tensors, Workshop
-from lethe.artifacts.kinds._trained_model import TrainedModel
+from lethe.artifacts.kinds._model import Model
 from lethe.study import Subset
 
 
@@ -12,7 +12,7 @@ from lethe.study import Subset
 class ModelOnSubset(ArtifactRecipe):
     """A recipe that is determined by a model and a subset; a kind adds how it is made."""
 
-    model: TrainedModel
+    model: Model
     subset: Subset
 
     @property

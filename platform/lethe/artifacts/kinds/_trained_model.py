@@ -8,23 +8,19 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from torch import nn
-
-from lethe.artifacts._recipe import ArtifactRecipe, Product, TrainingDivergedError, Workshop
+from lethe.artifacts._recipe import Product, TrainingDivergedError, Workshop
+from lethe.artifacts.kinds._model import Model, accuracies, weights_of
 from lethe.study import Scenario, Subset
-from unlearning.data import ImageData, SplitName
+from unlearning.data import SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import placed
-from unlearning.metrics import Predictions, accuracy, unlearning_accuracy
-from unlearning.seeds import derive
 from unlearning.training import RECIPE_VERSION, Training
-from unlearning.trial import Logits
 
 CHECKPOINT_EPOCHS: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedModel(ArtifactRecipe):
+class TrainedModel(Model):
     """A model trained as a scenario's models are.
 
     Attributes:
@@ -35,7 +31,6 @@ class TrainedModel(ArtifactRecipe):
 
     kind = "trained_model"
     version = RECIPE_VERSION
-    files = frozenset({"weights", "logits"})
 
     scenario: Scenario
     subset: Subset
@@ -50,18 +45,6 @@ class TrainedModel(ArtifactRecipe):
             "training_seed": self.scenario.training_seed(self.seed),
         }
 
-    def fresh_network(self, workshop: Workshop, seed: int = 0) -> nn.Sequential:
-        """Build the network on the workshop's device, with weights drawn from a seed."""
-        scenario = self.scenario
-        model = scenario.network.build(scenario.channels, scenario.classes, derive(seed, "weights"))
-        return model.to(workshop.device)
-
-    def trained_network(self, workshop: Workshop) -> nn.Sequential:
-        """Build the network on the workshop's device with the trained weights, which the store has."""
-        model = self.fresh_network(workshop)
-        model.load_state_dict(workshop.load(self)["weights"])
-        return model
-
     def make(self, workshop: Workshop) -> Generator[None, None, Product]:
         """Train epoch by epoch, from a checkpoint if there is one, and predict."""
         data = workshop.data(self.scenario.data_hash)
@@ -70,14 +53,13 @@ class TrainedModel(ArtifactRecipe):
         images = {name: placed(getattr(data, name).images_NCHW, workshop.device) for name in ("val", "test")}
         images["train"] = training.engine.images_NCHW
         logits = {name: training.engine.predict(images[name]) for name in get_args(SplitName)}
-        weights = {name: value.detach().cpu() for name, value in training.model.state_dict().items()}
         return Product(
-            {"weights": weights, "logits": logits},
+            {"weights": dict(weights_of(training.model)), "logits": logits},
             seconds=training.seconds,
             images=training.epoch * len(self.subset),
             epochs=training.epoch,
             loss=training.loss,
-            **self._accuracies(data, logits),
+            **accuracies(data, logits, self.subset.rest),
         )
 
     def fresh_training(self, workshop: Workshop) -> Training:
@@ -123,17 +105,6 @@ class TrainedModel(ArtifactRecipe):
                 if kept < training.epoch:
                     workshop.save_checkpoint(self, training.checkpoint())
                 raise
-
-    def _accuracies(self, data: ImageData, logits: Logits) -> dict[str, float]:
-        """Measure the model; only one that leaves train images out has a UA, measured on these."""
-        measured = {
-            "va": accuracy(Predictions(logits["val"], data.val.labels_N)),
-            "ta": accuracy(Predictions(logits["test"], data.test.labels_N)),
-        }
-        if len(self.subset.rest):
-            left_out = Predictions(logits["train"], data.train.labels_N).at(self.subset.rest.indices_M)
-            measured["ua"] = unlearning_accuracy(left_out)
-        return measured
 
 
 def original(scenario: Scenario, seed: int) -> TrainedModel:
