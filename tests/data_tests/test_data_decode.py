@@ -262,6 +262,12 @@ def test_nothing_is_kept_where_an_image_cannot_be_used(tmp_path: Path) -> None:
     assert not [*cache.glob("*")]
 
 
+def test_a_table_without_any_file_is_refused_with_a_cache_too(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,label,split\n,a,train\n,b,val\n")
+    with pytest.raises(DataError, match="2 rows have no file"):
+        load(ImageTable(path=tmp_path / "t.csv", cache=tmp_path / "kept"))
+
+
 def test_a_folder_of_images_is_kept_and_read_like_a_table(tmp_path: Path) -> None:
     for n in range(6):
         picture(tmp_path / "own" / ("train", "val", "test")[n // 2] / "ab"[n % 2] / f"{n}.png", noise(n))

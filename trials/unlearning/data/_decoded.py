@@ -76,7 +76,7 @@ def decode(
         check_limit(where, len(files) * decoding.channels * decoding.size**2, limit_gib)
     with ThreadPoolExecutor(THREADS) as threads:
         pictures = _in_parallel(files, decoding, threads)
-        key = key_of(files, (DECODER_VERSION, PIL.__version__, decoding), threads) if cache else None
+        key = key_of(files, (DECODER_VERSION, PIL.__version__, decoding), threads) if cache and files else None
         if not (cache and key):
             return _in_memory(where, files, pictures, limit_gib)
         if found := kept(cache, key):

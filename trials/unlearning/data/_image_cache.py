@@ -70,7 +70,7 @@ def kept(folder: Path, key: str) -> Kept | None:
         images_NCHW = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError):
         return None
-    if images_NCHW.dtype != np.uint8 or images_NCHW.ndim != 4 or images_NCHW.flags.f_contiguous:
+    if images_NCHW.dtype != np.uint8 or images_NCHW.ndim != 4 or not images_NCHW.flags.c_contiguous:
         return None
     found = Kept(MappedImages(path, images_NCHW.offset, images_NCHW.shape), image_digests(shared_tensor(images_NCHW)))
     with path.open("rb") as file:
