@@ -55,8 +55,9 @@ class ImageFiles(Source):
     )
     cache: PathOption | None = Field(
         None,
-        description="folder in which decoded images are kept by content, for a fast second reading. It then has "
-        "copies of images that somebody asked to be forgotten; by default nothing is kept",
+        description="folder in which decoded images are kept by content and mapped from: they are read fast a second "
+        "time, and may be more than the memory holds. It then has copies of images that somebody asked to be "
+        "forgotten; by default nothing is kept",
     )
     name: str | None = Field(None, description="what reports call it; by default the name of the folder or file")
     task: Task | None = Field(None, description="by default binary-class for two classes, else multi-class")
