@@ -32,6 +32,7 @@ from unlearning.data.forget import RandomShare, select
 from unlearning.engine import Engine
 from unlearning.engine.allocator import keep_freed_memory
 from unlearning.evaluation import Evaluator
+from unlearning.images import Images
 from unlearning.methods import ForgetTask, SalUn, UnlearningContext
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.training import Recipe, Training
@@ -66,7 +67,7 @@ def trial(context: UnlearningContext, weights: dict[str, torch.Tensor], evaluato
     with phases.timing("optimiser at rest"):
         context.engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
     val_NCHW = evaluator.data.val.images_NCHW.to(context.engine.device)
-    images: dict[SplitName, torch.Tensor] = {"train": context.engine.images_NCHW, "val": val_NCHW}
+    images: dict[SplitName, Images] = {"train": context.engine.images_NCHW, "val": val_NCHW}
     for result in unlearn(context, weights, method, seed=0, images=images):
         phases["epochs"] = phases.get("epochs", 0.0) + result.seconds_unlearn
         phases["evaluation"] = phases.get("evaluation", 0.0) + result.seconds_evaluate

@@ -1,11 +1,14 @@
 import hashlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from unlearning.data import DataError, Folder, ImageData, ImageTable, load
+from unlearning.data.duplicates import image_digests
 
 
 def picture(path: Path, pixels: np.ndarray, **options: object) -> None:
@@ -160,13 +163,63 @@ def test_a_second_reading_decodes_nothing(tmp_path: Path) -> None:
 
 def test_kept_images_are_those_that_are_read(tmp_path: Path) -> None:
     source, cache = grey(tmp_path), tmp_path / "kept"
-    first = with_options(source, cache=cache)
+    first_NCHW = with_options(source, cache=cache).train.images_NCHW.clone()
     [kept] = cache.iterdir()
     inverted = 255 - np.load(kept)
     with kept.open("wb") as file:
         np.lib.format.write_array(file, inverted)
-        file.write(hashlib.sha256(inverted.data).digest())
-    assert (with_options(source, cache=cache).train.images_NCHW == 255 - first.train.images_NCHW).all()
+        file.write(hashlib.sha256(b"".join(image_digests(torch.from_numpy(inverted)))).digest())
+    assert (with_options(source, cache=cache).train.images_NCHW == 255 - first_NCHW).all()
+
+
+def test_kept_images_are_mapped_and_never_copied(tmp_path: Path) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    plain = load(source)
+    assert plain.train.mapped is None
+    for data in (with_options(source, cache=cache), with_options(source, cache=cache)):
+        for split, in_memory in ((data.train, plain.train), (data.val, plain.val), (data.test, plain.test)):
+            assert split.mapped is not None
+            assert torch.equal(torch.from_numpy(split.mapped.opened().copy()), in_memory.images_NCHW)
+            assert torch.equal(split.images_NCHW, in_memory.images_NCHW)
+            assert split.columns == in_memory.columns
+            assert str(cache) in mapping_at(split.images_NCHW.data_ptr())
+    assert plain.content_hash == data.content_hash
+
+
+def test_a_split_that_loses_images_is_mapped_from_a_file_of_its_own(tmp_path: Path) -> None:
+    for n in range(12):
+        picture(tmp_path / f"{n}.png", noise(0 if n == 8 else n))  # image 8, of val, is image 0, of train
+    source, cache = table(tmp_path, 12), tmp_path / "kept"
+    plain = load(source)
+    assert plain.dropped == {"val": 1, "test": 0}
+    for data in (with_options(source, cache=cache), with_options(source, cache=cache)):
+        assert data.content_hash == plain.content_hash
+        assert torch.equal(data.val.images_NCHW, plain.val.images_NCHW)
+        assert data.val.mapped is not None
+        assert torch.equal(torch.from_numpy(data.val.mapped.opened().copy()), plain.val.images_NCHW)
+        assert data.val.columns == plain.val.columns
+        assert data.val.labels_N.tolist() == plain.val.labels_N.tolist()
+    assert len([*cache.iterdir()]) == 2
+
+
+def mapping_at(address: int) -> str:
+    """What the kernel says of the mapping that an address of this process lies in."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        first, _, end = line.split()[0].partition("-")
+        if int(first, 16) <= address < int(end, 16):
+            return line
+    raise AssertionError(f"{address:x} is mapped nowhere")
+
+
+def test_a_table_in_any_order_of_splits_gives_the_images_of_its_rows(tmp_path: Path) -> None:
+    source = grey(tmp_path)
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    (tmp_path / "t.csv").write_text("\n".join([lines[0], *(lines[n] for n in (5, 2, 3, 1, 6, 4))]))
+    data = load(source)
+    for split in (data.train, data.val, data.test):
+        for name, image_CHW in zip(split.columns["file"], split.images_NCHW, strict=True):
+            assert (image_CHW[0].numpy() == noise(int(name[0]))).all()
+    assert data.train.columns["file"] == ("1.png", "0.png")
 
 
 def test_another_file_option_or_order_is_another_entry(tmp_path: Path) -> None:
@@ -178,7 +231,7 @@ def test_another_file_option_or_order_is_another_entry(tmp_path: Path) -> None:
     assert len(list(cache.iterdir())) == 3
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "archive", "floats", "longer"])
 def test_damaged_kept_images_are_decoded_anew(tmp_path: Path, damage: str) -> None:
     source, cache = grey(tmp_path), tmp_path / "kept"
     first = with_options(source, cache=cache)
@@ -186,7 +239,11 @@ def test_damaged_kept_images_are_decoded_anew(tmp_path: Path, damage: str) -> No
     content = bytearray(kept.read_bytes())
     whole = bytes(content)
     content[200] ^= 1
-    kept.write_bytes({"flipped": content, "cut": content[:300], "empty": b""}[damage])
+    archive, floats = BytesIO(), BytesIO()
+    np.savez(archive, images=np.load(kept))
+    np.save(floats, np.load(kept).astype(np.float32))
+    others = {"archive": archive.getvalue(), "floats": floats.getvalue(), "longer": whole + b"0"}
+    kept.write_bytes({"flipped": content, "cut": content[:300], "empty": b"", **others}[damage])
     assert with_options(source, cache=cache).content_hash == first.content_hash
     assert kept.read_bytes() == whole
 
@@ -202,7 +259,13 @@ def test_nothing_is_kept_where_an_image_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "3.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"3\.png: Pillow cannot read it"):
         with_options(source, cache=cache)
-    assert not cache.exists()
+    assert not [*cache.glob("*")]
+
+
+def test_a_table_without_any_file_is_refused_with_a_cache_too(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,label,split\n,a,train\n,b,val\n")
+    with pytest.raises(DataError, match="2 rows have no file"):
+        load(ImageTable(path=tmp_path / "t.csv", cache=tmp_path / "kept"))
 
 
 def test_a_folder_of_images_is_kept_and_read_like_a_table(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from unlearning.data import DataError, Folder, facts, load
+from unlearning.data.forget import ForgetRequest, Query, Where, select
 
 
 def save(path: Path, grey: int, mode: str = "RGB") -> None:
@@ -319,3 +320,37 @@ def test_more_images_than_the_limit_are_refused_with_the_option_that_raises_it(t
     tree(tmp_path)
     with pytest.raises(DataError, match=r"at most 1e-06 GiB of memory, got 2\.15e-06 GiB; .*raise .*`limit_gib`"):
         load(Folder(path=tmp_path, size=8, limit_gib=1e-6))
+
+
+def test_a_folder_for_each_patient_is_refused_with_what_to_write_instead(tmp_path: Path) -> None:
+    for patient in ("p1", "p2"):
+        save(tree(tmp_path) / "train" / "benign" / patient / "0.png", 200)
+    with pytest.raises(DataError) as caught:
+        load(Folder(path=tmp_path, size=8))
+    said = str(caught.value)
+    assert f"{tmp_path}/train/benign/p1: wanted a regular file as image, got a folder" in said
+    assert said.count("where each patient has a folder, list the images in a table") == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("val/benign/0.png", "names none of the 4 train images"),
+        ("train/benign/9.png", "1 of 1 values are no file of any image"),
+        ("train/benign/0.png\ntrain/benign/1.png", "to retain in benign, so retraining would not know the class"),
+        (
+            "train/benign/0.png\ntrain/benign/1.png\ntrain/malignant/0.png\ntrain/malignant/1.png",
+            "leaves no train image of ward to retain$",
+        ),
+    ],
+)
+def test_a_request_for_files_that_cannot_be_meant_is_refused(tmp_path: Path, names: str, message: str) -> None:
+    data = load(Folder(path=tree(tmp_path / "ward"), size=8))
+    (tmp_path / "list.txt").write_text(names)
+    quoted = ", ".join(f"'{name}'" for name in names.splitlines())
+    requests: list[ForgetRequest] = [Where(column="file", values_file=tmp_path / "list.txt")]
+    if "no file" not in message:
+        requests.append(Query(sql=f"file in ({quoted})"))
+    for request_ in requests:
+        with pytest.raises(DataError, match=message):
+            select(request_, data, 0)

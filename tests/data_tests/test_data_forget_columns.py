@@ -218,6 +218,28 @@ def test_a_workbook_is_read_as_its_first_sheet(tmp_path: Path, data: ImageData) 
     )
 
 
+def test_rows_of_a_workbook_that_a_filter_hides_are_refused_with_their_numbers(tmp_path: Path, data: ImageData) -> None:
+    rows = [
+        HEAD_ROW,
+        '<row r="2" hidden="1"><c r="C2" t="inlineStr"><is><t>p2</t></is></c></row>',
+        '<row r="3"><c r="C3" t="inlineStr"><is><t>p3</t></is></c></row>',
+        '<row r="4" hidden="true"><c r="C4" t="inlineStr"><is><t>p10</t></is></c></row>',
+        '<row r="5" hidden="1"/>',
+    ]
+    path = workbook(tmp_path / "list.xlsx", rows, HEADS)
+    with pytest.raises(DataError, match=r"2 rows are hidden in the sheet Sheet1, as a filter does: row 2, row 4; show"):
+        select(Where(column="patient", values_file=path), data, 0)
+    shown = [row.replace(' hidden="1"', "").replace(' hidden="true"', ' hidden="0"') for row in rows]
+    workbook(path, shown, HEADS)
+    assert taken(Where(column="patient", values_file=path), data) == [2, 3, 4, 5, 6, 7]
+
+
+def test_a_workbook_whose_first_sheet_is_hidden_is_refused(tmp_path: Path, data: ImageData) -> None:
+    path = workbook(tmp_path / "list.xlsx", [HEAD_ROW], HEADS, sheets=('Old" state="hidden', "New"))
+    with pytest.raises(DataError, match="its first sheet, Old, is hidden"):
+        select(Where(column="patient", values_file=path), data, 0)
+
+
 def test_numbers_of_a_workbook_are_text_and_their_rows_are_named(tmp_path: Path, data: ImageData) -> None:
     rows = [HEAD_ROW, '<row r="4"><c r="C4"><v>41</v></c></row>', '<row r="9"><c r="C9"><v>42</v></c></row>']
     path = workbook(tmp_path / "list.xlsx", rows, HEADS)
@@ -275,6 +297,37 @@ def test_a_condition_names_what_it_finds_in_val_and_test(data: ImageData) -> Non
 def test_conditions_that_cannot_be_used_are_refused(data: ImageData, sql: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         select(Query(sql=sql), data, 0)
+
+
+class Commas(Ward):
+    """As `Ward`, with weights as Germans write them, and counts that may have commas for thousands."""
+
+    def read(self) -> RawData:
+        raw = super().read()
+        for split in raw.splits.values():
+            weights = tuple(f"{n},5" if n % 2 else str(n) for n in range(len(split)))
+            split.columns.update({"weight": weights, "cells": ("1,200",) * len(split)})
+        return raw
+
+
+def test_a_column_of_decimal_commas_is_one_of_numbers() -> None:
+    chosen = select(Query(sql="weight > 6.9"), load(Commas()), 0)
+    assert chosen.indices_F.tolist() == [0, 7, 8, 9]
+    assert chosen.notes == ("where weight > 6.9: commas in the column weight were read as decimal numbers",)
+
+
+def test_commas_that_may_part_thousands_leave_a_column_text_and_are_noted() -> None:
+    assert select(Query(sql="cells = '1,200' and age = 40"), load(Commas()), 0).notes[0] == (
+        "where cells = '1,200' and age = 40: commas in the column cells were read as text, since they may part "
+        "thousands as well"
+    )
+
+
+def test_texts_of_a_condition_that_no_image_has_are_named(data: ImageData) -> None:
+    assert select(Query(sql="patient in ('p2', 'P3', 'it''s') and label like 'ne%'"), data, 0).notes == (
+        "where patient in ('p2', 'P3', 'it''s') and label like 'ne%': no image has P3, it's in any column; case and "
+        "spaces count",
+    )
 
 
 class Many(Source):

@@ -1,9 +1,20 @@
 import unicodedata
+from dataclasses import replace
 
 import pytest
 import torch
 
-from unlearning.data import DataError, RawData, Source, Split, SplitName, column_hashes, facts, load
+from unlearning.data import (
+    DataError,
+    RawData,
+    Source,
+    Split,
+    SplitName,
+    column_hashes,
+    facts,
+    load,
+    with_distinct_names,
+)
 
 
 def source_of(raw: RawData) -> Source:
@@ -153,6 +164,31 @@ def test_what_was_read_is_described_with_its_shape_and_values() -> None:
         "toy: 6 train, 4 val, 4 test images of height 4, width 4 and 1 channel, values 0 ... 5, 2 classes; no "
         "duplicate training images",
     )
+
+
+def test_train_images_that_repeat_another_under_another_label_are_named() -> None:
+    train = Split(torch.cat([images(4), images(3)]), torch.tensor([0, 1, 0, 1, 0, 0, 0]))
+    assert load(source_with(train=train)).notes == (
+        "1 train image repeats another byte for byte under another label: image 5 of image 1",
+    )
+    named = {"file": tuple(f"{n}.png" for n in range(7))}
+    others = {name: Split(split_of(4, first).images_NCHW, torch.arange(4) % 2, {"file": ("x",) * 4}) for name, first in
+              (("val", 100), ("test", 200))}  # fmt: skip
+    assert (
+        load(source_with(train=Split(train.images_NCHW, train.labels_N, named), **others))
+        .notes[0]
+        .endswith("label: 5.png of 1.png")
+    )
+
+
+def test_data_sets_of_one_name_have_their_hashes_behind_it() -> None:
+    first, second = load(source_with()), load(source_with(train=split_of(8)))
+    other = load(source_of(replace(source_with().read(), name="other")))
+    assert [data.name for data in with_distinct_names([first, other, second])] == [
+        f"toy ({first.content_hash[:8]})",
+        "other",
+        f"toy ({second.content_hash[:8]})",
+    ]
 
 
 def test_class_names_come_in_unicodes_composed_form_and_must_differ_in_it() -> None:

@@ -92,6 +92,53 @@ def test_umlauts_of_an_old_encoding_are_read_with_a_note(tmp_path: Path) -> None
     assert data.notes == ("images.csv is not UTF-8 and was read as Latin-1",)
 
 
+def test_excels_quotes_and_euro_signs_are_read_as_windows_writes_them(tmp_path: Path) -> None:
+    rows = [[file, {"2": "\u20ac \u2013 mild", "10": "severe"}[label], *rest] for file, label, *rest in rows_of()]
+    source = write(tmp_path, rows)
+    source.path.write_bytes(source.path.read_text().encode("cp1252"))
+    data = load(source)
+    assert set(data.class_names) == {"\u20ac \u2013 mild", "severe"}
+    assert data.notes == ("images.csv is not UTF-8 and was read as Windows-1252",)
+
+
+def test_bytes_that_windows_has_no_character_for_are_refused_with_their_line(tmp_path: Path) -> None:
+    source = write(tmp_path, rows_of())
+    source.path.write_bytes(source.path.read_bytes().replace(b"p1,", "M\u00fcller,".encode("cp850"), 1))
+    assert re.search(r"images\.csv:4: .* neither UTF-8 nor Windows-1252, .* byte 0x81; save it as", refusal(source))
+
+
+@pytest.mark.parametrize("name", ["PatientID", "patient_id", "Subject", "mrn"])
+def test_a_column_that_seems_to_be_of_patients_and_is_not_used_is_named(tmp_path: Path, name: str) -> None:
+    source = write(tmp_path, rows_of(), ("file", "label", "split", name, "site"))
+    assert load(source).notes == (
+        f"column {name.casefold()} is not used as patient; if patients are named there, set patient_column: "
+        f"{name.casefold()}",
+    )
+    named = source.model_copy(update={"patient_column": name})
+    assert load(named).notes == ()
+    assert load(named).train.columns["patient"][0] == "p0"
+
+
+@pytest.mark.parametrize("name", ["set", "Fold", "data_split", "subset"])
+def test_a_column_that_seems_to_be_of_splits_and_is_not_used_is_named(tmp_path: Path, name: str) -> None:
+    rows = rows_of()
+    notes = load(write(tmp_path, rows, ("file", "label", name, "patient", "site"))).notes
+    assert notes[0] == (
+        f"column {name.casefold()} is not used as split; if splits are named there, set split_column: {name.casefold()}"
+    )
+    assert notes[1].startswith("splits drawn with seed 0")
+
+
+def test_images_that_are_missing_are_named_and_not_said_to_be_sought_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, rows_of())
+    (tmp_path / "images" / "3.png").unlink()
+    monkeypatch.chdir(tmp_path)
+    said = refusal(ImageTable(path=Path("images.csv"), channels=1))
+    assert said == "images.csv: 18 rows\n  1 image cannot be used\n    images/3.png: there is no such image"
+
+
 def test_names_in_several_unicode_forms_are_one(tmp_path: Path) -> None:
     rows = rows_of()
     rows[0][3], rows[1][3], rows[2][3] = "M\u00fcller", "Mu\u0308ller", "Mu\u0308ller"

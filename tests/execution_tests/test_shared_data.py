@@ -1,9 +1,13 @@
 import pickle
+from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
+from PIL import Image
 
 from lethe.execution.shared_data import SharedData
-from unlearning.data import RawData, Source, Split, load
+from unlearning.data import DataError, Folder, RawData, Source, Split, load
 
 
 class Named(Source):
@@ -27,3 +31,31 @@ def test_workers_get_the_columns_of_images() -> None:
     for split in ("train", "val", "test"):
         assert getattr(there, split).columns == {"patient": (f"{split}-1", f"{split}-2")}
         assert torch.equal(getattr(there, split).images_NCHW, getattr(data, split).images_NCHW)
+
+
+def folder(path: Path) -> Folder:
+    """Six images of noise, decoded to a file beside them."""
+    for n in range(6):
+        file = path / "own" / ("train", "val", "test")[n // 2] / "ab"[n % 2] / f"{n}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(n).integers(0, 256, (8, 8), dtype=np.uint8)).save(file)
+    return Folder(path=path / "own", channels=1, cache=path / "kept")
+
+
+def test_images_too_large_for_the_object_store_are_mapped_from_their_file_by_each_worker(tmp_path: Path) -> None:
+    data = load(folder(tmp_path))
+    sent = pickle.dumps(SharedData([data], room_bytes=6 * 64 - 1))
+    assert len(sent) < len(pickle.dumps(SharedData([data], room_bytes=6 * 64)))
+    there = pickle.loads(sent)[data.content_hash]
+    for split in ("train", "val", "test"):
+        assert getattr(there, split).mapped == getattr(data, split).mapped is not None
+        assert torch.equal(getattr(there, split).images_NCHW, getattr(data, split).images_NCHW)
+
+
+def test_a_machine_that_does_not_see_the_file_of_mapped_images_says_so(tmp_path: Path) -> None:
+    data = load(folder(tmp_path))
+    there = pickle.loads(pickle.dumps(SharedData([data], room_bytes=0)))
+    [kept] = (tmp_path / "kept").iterdir()
+    kept.unlink()
+    with pytest.raises(DataError, match=r"cannot map the images from there .* name a `cache` that all machines see"):
+        there[data.content_hash]

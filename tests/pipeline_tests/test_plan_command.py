@@ -66,3 +66,13 @@ def test_a_plan_of_results_in_an_object_store_keeps_no_copies_here(home: Path, w
     before = everything(home)
     assert make_plan(study, ArtifactStore(root, keep=False), Store(root), download=False).complete
     assert everything(home) == before
+
+
+def test_the_lines_of_data_sets_of_one_name_say_which_is_meant(home: Path, write_study: WriteStudy) -> None:
+    sizes = {"val": 80, "test": 80, "size": 12, "classes": 3}
+    data = [{"source": "synthetic", "train": train, **sizes} for train in (160, 200)]
+    root = StorageRoot.at(home / "results")
+    plan = make_plan(read_study(write_study(data=data)), ArtifactStore(root), Store(root))
+    first, second = (f"synthetic ({one.content_hash[:8]})" for one in plan.datasets)
+    assert [line.partition(":")[0] for line in plan.facts] == [first, second]
+    assert [line.partition(",")[0] for line in plan.requests] == [first, second]

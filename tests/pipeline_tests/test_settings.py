@@ -20,6 +20,7 @@ FEW: dict[str, Any] = {
     "forget": [{"kind": "random", "fraction": 0.2}],
     "network": {"name": "cnn", "width": 2},
     "training": {"epochs": 1, "batch_size": 32, "lr": 0.1, "precision": "float32"},
+    "attack_classes": "forgotten",
 }
 SALUN = {"name": "salun", "epochs": 1, "search": {"lr": {"low": 0.001, "high": 0.1, "log": True}}}
 
@@ -67,6 +68,7 @@ def test_the_file_has_the_setting_of_every_row_that_was_searched(tuned: tuple[Pa
     [line] = [line for line in leaderboard(StorageRoot.at(results), "tuned")[0].lines if line.row == "salun"]
     first = chosen[0]
     assert (first.search.trial, first.search.seeds, first.search.trials) == (line.trial_id, (0,), 2)
+    assert {one.tuned_on.attack_classes for one in chosen} == {"forgotten"}
     assert first.confirmed is not None
     assert first.confirmed.gap == pytest.approx(line.gap, abs=1e-5)
     assert first.confirmed.seeds == (1, 2, 3)

@@ -136,6 +136,21 @@ def test_of_two_settings_that_fit_that_of_the_same_images_is_taken(write: Write)
     assert taken.taken == same
 
 
+def test_of_two_settings_that_fit_that_of_the_same_attack_is_taken(write: Write) -> None:
+    [own, _] = expanded(write(setting()))
+    assert own.scenario.named.attack_classes is None
+    same = setting(setting={"epochs": 4}, trial="same")
+    same = same.model_copy(update={"tuned_on": same.tuned_on.model_copy(update={"attack_classes": "forgotten"})})
+    [taken, _] = expanded(write(setting(), same, attack_classes="forgotten"))
+    assert taken.taken == same
+    assert "another attack" not in described(same, taken.scenario.named, 1)
+    [other, _] = expanded(write(setting(), attack_classes="forgotten"))
+    assert other.taken == setting()
+    assert "against another attack (attack_classes: all), and may carry over badly" in described(
+        setting(), other.scenario.named, 1
+    )
+
+
 def test_a_scenario_that_nothing_fits_is_answered_with_what_is_nearest(write: Write) -> None:
     others = setting(network="resnet18 width 64"), setting(dataset="bloodmnist", augmentation="standard")
     said = complaint(write(*others))

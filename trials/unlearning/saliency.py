@@ -11,20 +11,21 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from unlearning.engine import unit_interval
+from unlearning.images import Images
 
 SALIENCY_VERSION = 1
 """Raised when the meaning of the scores changes."""
 
 
 def saliency_scores(
-    model: nn.Module, images_NCHW: Tensor, labels_N: Tensor, *, batch_size: int = 256
+    model: nn.Module, images_NCHW: Images, labels_N: Tensor, *, batch_size: int = 256
 ) -> dict[str, Tensor]:
     """Score every trainable weight: |sum over batches of the gradient of the batch's mean cross-entropy|.
 
     The network is in eval mode and computes in float32.
 
     Args:
-        images_NCHW: the forget set, uint8, on the model's device.
+        images_NCHW: the forget set, uint8, on the model's device, or streamed to it.
         labels_N: its true labels, on the same device.
 
     Returns:

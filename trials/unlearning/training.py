@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from unlearning.data.augment import Augmentation
-from unlearning.engine import DataPass, Engine, Loss, OptimizerKind, Precision
+from unlearning.engine import DataPass, Engine, Loss, OptimizerKind, Precision, part_of
+from unlearning.images import Images
 from unlearning.models import Normalise
 from unlearning.options import LaterOptions
 from unlearning.schedules import AnySchedule, Cosine, OneCycle
@@ -175,7 +176,7 @@ class Training:
 
     Args:
         model: on the device, as `Network.build` made it; its ``Normalise`` is fitted here, on the images trained on.
-        images_NCHW: the whole training split, uint8, on the model's device.
+        images_NCHW: the whole training split, uint8, on the model's device, or streamed to it.
         labels_N: its labels, on the CPU.
         indices_M: which images to train on.
         seed: of the data order and the augmentation.
@@ -184,7 +185,7 @@ class Training:
     def __init__(
         self,
         model: nn.Sequential,
-        images_NCHW: Tensor,
+        images_NCHW: Images,
         labels_N: Tensor,
         indices_M: Tensor,
         *,
@@ -204,7 +205,7 @@ class Training:
         self.loss = float("nan")
         self.seconds = 0.0
         if isinstance(model[0], Normalise):
-            model[0].fit(images_NCHW[indices_M.to(images_NCHW.device)])
+            model[0].fit(part_of(images_NCHW, indices_M))
 
     @property
     def model(self) -> nn.Module:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from unlearning.data import SplitName
+from unlearning.images import Images
 from unlearning.methods import Method, Rewinding, UnlearningContext
 from unlearning.seeds import derive, seeded
 
@@ -49,7 +50,7 @@ def unlearn(
     weights: Mapping[str, Tensor],
     method: Method,
     seed: int,
-    images: Mapping[SplitName, Tensor],
+    images: Mapping[SplitName, Images],
     *,
     every_epoch: bool = True,
     stop_after: int | None = None,
@@ -61,7 +62,7 @@ def unlearn(
         context: its model is overwritten.
         weights: state dict of the original.
         seed: of everything that the method draws.
-        images: the splits to evaluate, uint8, on the model's device.
+        images: the splits to evaluate, uint8, on the model's device, or streamed to it.
         every_epoch: evaluate after each epoch; else after the last alone.
         stop_after: the epoch to end with, of the schedule of all; None: the method's last.
         rewind: return to an earlier epoch at the end (`Rewinding`); looking for it counts as time of unlearning.
@@ -96,7 +97,7 @@ def unlearn(
         started = time.perf_counter()
 
 
-def _evaluate(context: UnlearningContext, images: Mapping[SplitName, Tensor]) -> Logits:
+def _evaluate(context: UnlearningContext, images: Mapping[SplitName, Images]) -> Logits:
     """Compute the logits of each split; none at all if any is not finite."""
     logits = {split: context.engine.predict(images_NCHW) for split, images_NCHW in images.items()}
     return logits if all(values.isfinite().all() for values in logits.values()) else {}

@@ -36,8 +36,9 @@ from lethe.study import Partition, Resources, Scenario
 from unlearning.audits import AuditNetwork
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.engine import Engine
+from unlearning.engine import Engine, placed
 from unlearning.evaluation import Evaluator, Measures
+from unlearning.images import Images
 from unlearning.methods import HeldOut, Method, UnlearningContext
 from unlearning.metrics import Evaluation
 from unlearning.trial import EpochResult, Logits, unlearn
@@ -74,7 +75,7 @@ class TrialContext:
     scenario: Scenario
     seed: int
     data: ImageData
-    images: Mapping[SplitName, Tensor]
+    images: Mapping[SplitName, Images]
     context: UnlearningContext
     weights: Mapping[str, Tensor]
     original_logits: Logits
@@ -177,7 +178,7 @@ class TrialContexts:
         self._resources = resources
         self.device = claim_device(resources)
         self._contexts: OrderedDict[tuple[str, int], TrialContext] = OrderedDict()
-        self._images: OrderedDict[str, dict[SplitName, Tensor]] = OrderedDict()
+        self._images: OrderedDict[str, dict[SplitName, Images]] = OrderedDict()
         self._models: OrderedDict[tuple[str, str, ArtifactKey], Evaluation] = OrderedDict()
 
     @property
@@ -293,14 +294,14 @@ class TrialContexts:
             raise MissingArtifactError(f"the {key.kind} {self._artifacts.uri(key)} is gone\n{_ADVICE}")
         return artifact
 
-    def _on_device(self, data: ImageData) -> Mapping[SplitName, Tensor]:
+    def _on_device(self, data: ImageData) -> Mapping[SplitName, Images]:
         name = data.content_hash
         if name not in self._images:
             while len(self._images) >= KEPT_DATASETS:
                 self._images.popitem(last=False)
             splits = {"train": data.train, "val": data.val, "test": data.test}
             self._images[name] = {
-                cast(SplitName, split): images.images_NCHW.to(self.device) for split, images in splits.items()
+                cast(SplitName, split): placed(images.images_NCHW, self.device) for split, images in splits.items()
             }
         self._images.move_to_end(name)
         return self._images[name]

@@ -13,7 +13,17 @@ from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
 from lethe.study import MethodSearch, Study, StudyError, described, expand, planted_data, read_settings, scenarios_of
-from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
+from unlearning.data import (
+    AnySource,
+    DataError,
+    ImageData,
+    MedMNIST,
+    Source,
+    catalogue,
+    facts,
+    load,
+    with_distinct_names,
+)
 from unlearning.data.forget import describe
 from unlearning.errors import InputError
 from unlearning.models import check_fit
@@ -59,9 +69,15 @@ class Plan:
         return (*self.datasets, *planted_data(self.study, by_source))
 
     @property
+    def facts(self) -> tuple[str, ...]:
+        """Describe what each data set is, a sentence each."""
+        return tuple(fact for data in with_distinct_names(self.datasets) for fact in facts(data))
+
+    @property
     def requests(self) -> tuple[str, ...]:
         """Describe which images each forget request selects in each data set, a sentence each."""
-        datasets: dict[Source, ImageData] = dict(zip(dict.fromkeys(self.study.data), self.datasets, strict=True))
+        named = with_distinct_names(self.datasets)
+        datasets: dict[Source, ImageData] = dict(zip(dict.fromkeys(self.study.data), named, strict=True))
         asked = {(scenario.source, scenario.request): scenario for scenario in scenarios_of(self.method_searches)}
         return tuple(
             line

@@ -38,7 +38,6 @@ from lethe.search.calibration import Calibrator
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import writing_study
 from lethe.study import MethodSearch, Resources, Study
-from unlearning.data import facts
 
 WAIT_S = 0.2
 
@@ -139,10 +138,8 @@ class StudyRun:
             self._store.append(rows)
 
     def _tell(self, plan: Plan) -> None:
-        for data in plan.datasets:
-            for fact in facts(data):
-                self._progress.say(fact)
-        for told in (*plan.requests, *plan.settings, *plan.audits, *plan.network, plan.precision.told, *plan.broken):
+        told_of = (*plan.facts, *plan.requests, *plan.settings, *plan.audits, *plan.network, plan.precision.told)
+        for told in (*told_of, *plan.broken):
             if told:
                 self._progress.say(told)
 

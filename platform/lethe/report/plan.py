@@ -14,7 +14,6 @@ from lethe.pipeline.plan import Plan
 from lethe.results import durations
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, scenarios_of
-from unlearning.data import facts
 from unlearning.own_recipe import OwnRecipe
 
 
@@ -31,9 +30,8 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
     for name, (planned, left) in units.items():
         table.add_row(name, str(planned), str(planned - left), str(left))
     console.print(Text(f"{plan.study.name} in {root}"), table, _where(estimate))
-    _print_data(plan, console)
-    told_of = (*plan.requests, *plan.settings, *plan.audits, *plan.network, *_own_code(plan), plan.precision.told)
-    for told in (*told_of, *plan.broken):
+    told_of = (*plan.facts, *plan.requests, *plan.settings, *plan.audits, *plan.network, *_own_code(plan))
+    for told in (*told_of, plan.precision.told, *plan.broken):
         if told:
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
@@ -56,12 +54,6 @@ def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:
     missing = Counter(needed.recipe.kind for needed in plan.missing)
     titles = {"trained_model": "trainings"}
     return {titles.get(kind, kind.replace("_", " ")): (count, missing[kind]) for kind, count in planned.items()}
-
-
-def _print_data(plan: Plan, console: Console) -> None:
-    for data in plan.datasets:
-        for fact in facts(data):
-            console.print(Text(fact), soft_wrap=True)
 
 
 def _where(estimate: Estimate) -> Table:

@@ -16,6 +16,7 @@ on_board as (
 ),
 ended as (select study, method_search, max(ended_at) as ended_at from trials group by all)
 select c.*, b.specification_id, b.data_hash, b.training,
+    nullif(t.attack_classes, 'all') as attack_classes,
     t.lethe_version, t.code_version, t.method_version, t.method_package, ended.ended_at,
     l.setting as confirmed_setting, l.gap as confirmed, l.gap_low, l.gap_high, l.reporting_seeds,
     o.gap as original, o.gap_low as original_low, o.gap_high as original_high
@@ -75,7 +76,10 @@ def _chosen(row: dict[str, Any], setting: dict[str, Any]) -> ChosenSetting:
             "rewinds": setting.get("keep") == "rewind" or None,
             "tuned_on": {
                 name: row[name]
-                for name in ("dataset", "data_hash", "augmentation", "forget", "network", "precision", "training")
+                for name in (
+                    *("dataset", "data_hash", "augmentation", "forget"),
+                    *("network", "precision", "training", "attack_classes"),
+                )
             },
             "search": {
                 "study": row["study"],

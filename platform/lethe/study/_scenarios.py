@@ -127,6 +127,7 @@ class Scenario:
             network=self.network_title,
             precision=self.recipe.precision,
             training=self.recipe.title,
+            attack_classes=None if self.attack_classes == "all" else self.attack_classes,
         )
 
     @property

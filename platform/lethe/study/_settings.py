@@ -40,6 +40,9 @@ class TunedOn(Options):
     network: str = Field(description="network, with its options")
     precision: str | None = Field(None, description="precision of training and unlearning")
     training: str = Field(description="how originals and oracles were trained")
+    attack_classes: Literal["forgotten"] | None = Field(
+        None, description="forgotten where members of the attack were of the forget set's classes alone; by default all"
+    )
 
     @property
     def title(self) -> str:

@@ -14,7 +14,7 @@ def take_settings(study: Study, scenarios: Mapping[str, TunedOn]) -> dict[tuple[
     """Return the setting of each scenario and method that takes one, by the scenario's fingerprint and the method.
 
     A setting fits a scenario of the same data set by name, augmentation, forget request and network; of several the
-    one that was tuned on the same images.
+    one that was tuned on the same images, and of these the one that was tuned against the same attack.
 
     Raises:
         StudyError: the file cannot be read, has no setting or several for a scenario, or one that was tuned on a
@@ -54,6 +54,8 @@ def described(taken: ChosenSetting, scenario: TunedOn, version: int) -> str:
         differences.append("on other images or labels")
     if there.training != scenario.training:
         differences.append(f"with another training ({there.training})")
+    if there.attack_classes != scenario.attack_classes:
+        differences.append(f"against another attack (attack_classes: {there.attack_classes or 'all'})")
     if taken.versions.method not in (None, version):
         differences.append(f"by version {taken.versions.method} of the method, this is {version}")
     caution = f"; it was tuned {' and '.join(differences)}, and may carry over badly" if differences else ""
@@ -62,7 +64,8 @@ def described(taken: ChosenSetting, scenario: TunedOn, version: int) -> str:
 
 def _fitting(settings: Sequence[ChosenSetting], scenario: TunedOn) -> list[ChosenSetting]:
     fitting = [one for one in settings if one.tuned_on.key == scenario.key]
-    return [one for one in fitting if one.tuned_on.data_hash == scenario.data_hash] or fitting
+    fitting = [one for one in fitting if one.tuned_on.data_hash == scenario.data_hash] or fitting
+    return [one for one in fitting if one.tuned_on.attack_classes == scenario.attack_classes] or fitting
 
 
 def _problems(

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from unlearning.engine import Engine
+from unlearning.images import Images
 
 
-def share_right(engine: Engine, images_NCHW: Tensor, labels_N: Tensor) -> float:
+def share_right(engine: Engine, images_NCHW: Images, labels_N: Tensor) -> float:
     """Return the share of uint8 images that the network recognises; nan where it has diverged.
 
     Args:
-        images_NCHW: on the engine's device.
+        images_NCHW: on the engine's device, or streamed to it.
         labels_N: on the CPU.
     """
     logits_NK = engine.predict(images_NCHW)

@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from torch import Tensor
-
 from unlearning.audits._network import Networks
 from unlearning.data import Planted, Planting
+from unlearning.engine import Streamed
 from unlearning.errors import InputError
+from unlearning.images import Images
 from unlearning.metrics import Direction, Evaluation, Group, Value
 from unlearning.options import Options
 
@@ -91,8 +91,10 @@ class Evidence:
             raise InputError("an audit that reads networks sets needs_network = True")
         return self.inside
 
-    def images(self, group: Group) -> Tensor:
-        """Return the images of a group, uint8, (N, C, H, W), on the network's device, in the order of `audited.of`.
+    def images(self, group: Group) -> Images:
+        """Return the images of a group, uint8, (N, C, H, W), in the order of `audited.of`.
+
+        They are on the network's device, a tensor, or streamed to it where those of the split are.
 
         Raises:
             InputError: as `networks`.
@@ -100,7 +102,10 @@ class Evidence:
         images = self.networks.audited.images
         if group in ("train", "val", "test"):
             return images[group]
-        return images["train"][self.audited.subsets[group].to(images["train"].device)]
+        train_NCHW, subset = images["train"], self.audited.subsets[group]
+        if isinstance(train_NCHW, Streamed):
+            return train_NCHW.only(subset)
+        return train_NCHW[subset.to(train_NCHW.device)]
 
 
 Finding = tuple[str, Value]

@@ -10,7 +10,7 @@ from pydantic import Field
 from unlearning.audits._accuracy import share_right
 from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
 from unlearning.audits._treatments import estimate_batch_norm, round_to_bfloat16, round_to_int8
-from unlearning.engine import Engine
+from unlearning.engine import Engine, part_of
 from unlearning.metrics import Group, Value, accuracy
 from unlearning.seeds import derive, generator, seeded
 
@@ -98,5 +98,5 @@ def _with_new_statistics(evidence: Evidence) -> Engine:
     order_R = torch.randperm(len(images_RCHW), generator=generator(evidence.seed, "batches"))
     engine = network.restored()
     with seeded(derive(evidence.seed, "network"), engine.device):
-        estimate_batch_norm(engine, images_RCHW[order_R.to(engine.device)], network.recipe.batch_size)
+        estimate_batch_norm(engine, part_of(images_RCHW, order_R), network.recipe.batch_size)
     return engine

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass, Engine, any_parameter, layers
 from unlearning.errors import InputError
+from unlearning.images import Images
 from unlearning.metrics import Split
 from unlearning.own_recipe import AnyRecipe
 from unlearning.schedules import Cosine
@@ -33,13 +34,13 @@ class AuditNetwork:
 
     Attributes:
         engine: its images are the train split, its augmentation and precision those of the training.
-        images: uint8, (N, C, H, W), of each split, on the engine's device.
+        images: uint8, (N, C, H, W), of each split, on the engine's device, or streamed to it.
         trained_by: how originals and oracles were trained.
         read: returns the state dict; it is called when the weights are first needed.
     """
 
     engine: Engine
-    images: Mapping[Split, Tensor]
+    images: Mapping[Split, Images]
     trained_by: AnyRecipe
     read: Callable[[], Mapping[str, Tensor]] = field(repr=False)
 
@@ -64,7 +65,7 @@ class AuditNetwork:
         self.engine.model.load_state_dict(dict(self.weights))
         return self.engine
 
-    def features(self, images_NCHW: Tensor) -> Tensor:
+    def features(self, images_NCHW: Images) -> Tensor:
         """Return what the last layer of the network gets for uint8 images: float64, (N, D), on the CPU.
 
         Raises:
@@ -79,7 +80,7 @@ class AuditNetwork:
             engine.forward(images_NCHW)
         return torch.cat(inputs)
 
-    def layer_features(self, images_NCHW: Tensor, last: int) -> list[Tensor]:
+    def layer_features(self, images_NCHW: Images, last: int) -> list[Tensor]:
         """Return what the last layers get for uint8 images, averaged over pixels; the last of them gets `features`.
 
         A layer is a part of the network's body, such as a block, that has weights of a convolution or a linear layer.
@@ -103,7 +104,7 @@ class AuditNetwork:
             engine.forward(images_NCHW)
         return [torch.cat(inputs) for inputs in kept]
 
-    def input_gradients(self, images_NCHW: Tensor, labels_N: Tensor) -> Tensor:
+    def input_gradients(self, images_NCHW: Images, labels_N: Tensor) -> Tensor:
         """Return the gradient of each image's cross-entropy by its pixels in [0, 1]: float64, (N, C, H, W), on the CPU.
 
         In eval mode and float64, since a model that is sure of an image has a gradient that float32 may round to zero.

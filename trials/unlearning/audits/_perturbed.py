@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unlearning.audits._accuracy import matched_share
 from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
+from unlearning.images import Images
 from unlearning.metrics import Group, Value
 from unlearning.seeds import generator
 
@@ -58,7 +59,7 @@ class Perturbed(Audit):
             yield engine.predict(noisy_NCHW).argmax(1) == evidence.audited.of(group).labels_N
 
 
-def with_noise(images_NCHW: Tensor, sigma: float, random: torch.Generator) -> Tensor:
+def with_noise(images_NCHW: Images, sigma: float, random: torch.Generator) -> Tensor:
     """Return images with Gaussian noise in each pixel and channel, rounded and cut to 0 ... 255, as images are kept.
 
     Args:

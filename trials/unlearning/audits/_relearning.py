@@ -11,7 +11,8 @@ from torch import Tensor
 
 from unlearning.audits._accuracy import share_right
 from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
-from unlearning.data.duplicates import duplicates
+from unlearning.data.duplicates import duplicates, image_digests
+from unlearning.images import Images
 from unlearning.metrics import Value
 from unlearning.seeds import derive, generator
 
@@ -51,7 +52,7 @@ class Relearning(Audit):
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Train twice from the audited weights, and read both curves on the same images."""
         audited = evidence.audited
-        again_F = drawn_again(evidence.images("forget").cpu(), self.share, generator(evidence.seed, "share"))
+        again_F = drawn_again(evidence.images("forget"), self.share, generator(evidence.seed, "share"))
         again_M, rest_M = audited.forget_F[again_F], audited.forget_F[~again_F]
         sets = {"retain": audited.retain_R, "share": torch.cat([audited.retain_R, again_M])}
         for name, indices_M in sets.items():
@@ -71,12 +72,13 @@ class Relearning(Audit):
         return curve
 
 
-def drawn_again(images_FCHW: Tensor, share: float, random: torch.Generator) -> Tensor:
+def drawn_again(images_FCHW: Images, share: float, random: torch.Generator) -> Tensor:
     """Draw a share of images, identical ones together, at least one and never all: bool, (F,).
 
     Of images that are all identical none is drawn.
     """
-    first_F = duplicates(images_FCHW)
+    digests_F = [digest for images_BCHW in images_FCHW.split(1024) for digest in image_digests(images_BCHW.cpu())]
+    first_F = duplicates(digests_F)
     groups_G = first_F.unique()
     count = min(max(1, round(share * len(groups_G))), len(groups_G) - 1)
     return torch.isin(first_F, groups_G[torch.randperm(len(groups_G), generator=random)[:count]])

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from unlearning.engine import Engine, autocast, unit_interval
+from unlearning.images import Images
 
 LEVELS = 127
 """The largest of the whole numbers that an int8 weight takes; symmetric, so -128 is not used."""
@@ -39,22 +40,23 @@ def dequantised(weights_O: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def estimate_batch_norm(engine: Engine, images_NCHW: Tensor, batch_size: int) -> None:
+def estimate_batch_norm(engine: Engine, images_NCHW: Images, batch_size: int) -> None:
     """Replace running statistics of batch norm by their mean over batches of these images, in place.
 
     A last batch that is smaller than the others counts as one of them, and is left out for that, unless it is the only
     one. The network of an engine on a GPU is recorded with its momentum, so a copy does the work.
 
     Args:
-        images_NCHW: uint8, on the engine's device, in the order of the batches.
+        images_NCHW: uint8, on the engine's device or streamed to it, in the order of the batches.
     """
     model = deepcopy(engine.model).train()
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.reset_running_stats()
             module.momentum = None
-    whole = len(images_NCHW) // batch_size * batch_size or len(images_NCHW)
     with autocast(engine.precision, engine.device):
-        for images_BCHW in images_NCHW[:whole].split(batch_size):
+        for number, images_BCHW in enumerate(images_NCHW.split(batch_size)):
+            if number and len(images_BCHW) < batch_size:
+                break
             model(unit_interval(images_BCHW))
     engine.model.load_state_dict(model.state_dict())

@@ -18,7 +18,7 @@ from unlearning.data._base import (
     SplitName,
     Task,
 )
-from unlearning.data._facts import facts
+from unlearning.data._facts import facts, with_distinct_names
 from unlearning.data._folder import Folder
 from unlearning.data._image_table import ImageTable
 from unlearning.data._load import column_hashes, content_hash, load
@@ -63,4 +63,5 @@ __all__ = [
     "content_hash",
     "facts",
     "load",
+    "with_distinct_names",
 ]

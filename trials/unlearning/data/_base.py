@@ -1,7 +1,7 @@
 """What every data source returns: three splits of images as uint8, and what must be known about them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -11,6 +11,7 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from unlearning.data.mapped import MappedImages
 from unlearning.errors import UnlearningError
 from unlearning.options import Options
 
@@ -40,11 +41,14 @@ class Split:
         labels_N: int64, (N,), in 0 ... K-1.
         columns: what else is known of each image, by lower-case name: N texts, empty where nothing is known.
             `PATIENT` and `FILE` are two of the names; the others are the source's own, such as a site or a scanner.
+        mapped: the file that the images are mapped from, so that other processes need no copy; None where they are in
+            memory.
     """
 
     images_NCHW: Tensor
     labels_N: Tensor
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mapped: MappedImages | None = None
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -53,11 +57,17 @@ class Split:
         """Copy the split to ``device``."""
         return Split(self.images_NCHW.to(device), self.labels_N.to(device), self.columns)
 
-    def only(self, kept_N: Tensor) -> "Split":
-        """Return the images of a mask, bool, (N,), in their order, with their labels and columns."""
+    def only(self, kept_N: Tensor, images_MCHW: Tensor | None = None, mapped: MappedImages | None = None) -> "Split":
+        """Return the images of a mask, bool, (N,), in their order, with their labels and columns.
+
+        Args:
+            images_MCHW: these images, where they are there already; None copies them.
+            mapped: the file that they are mapped from, if any.
+        """
         kept = kept_N.tolist()
         columns = {name: tuple(compress(texts_N, kept)) for name, texts_N in self.columns.items()}
-        return Split(self.images_NCHW[kept_N], self.labels_N[kept_N], columns)
+        images_MCHW = self.images_NCHW[kept_N] if images_MCHW is None else images_MCHW
+        return Split(images_MCHW, self.labels_N[kept_N], columns, mapped)
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,7 @@ class RawData:
 
     Attributes:
         notes: what the source left out or decided, a sentence each.
+        digests: those of `unlearning.data.duplicates`, of each image of a split, where the source knows them.
     """
 
     name: str
@@ -130,6 +141,7 @@ class RawData:
     splits: dict[SplitName, Split]
     nonmembers: Literal["val", "test"]
     notes: tuple[str, ...] = ()
+    digests: Mapping[SplitName, Sequence[bytes]] = field(default_factory=dict)
 
 
 class Source(Options, ABC):

@@ -1,12 +1,25 @@
 """What a data set is, in sentences: how much was read in which shape, what repeats, what is left out or missing."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
 from unlearning.data._base import ImageData
+
+
+def with_distinct_names(datasets: Sequence[ImageData]) -> list[ImageData]:
+    """Return data sets for people to read about: those that share a name have their hash, as rows do, behind it."""
+    times = Counter(data.name for data in datasets)
+    return [
+        replace(data, name=f"{data.name} ({data.content_hash[:8]})") if times[data.name] > 1 else data
+        for data in datasets
+    ]
 
 
 def facts(data: ImageData) -> tuple[str, ...]:
     """Describe a data set in a line for its images and one for each note."""
     channels, height, width = data.train.images_NCHW.shape[1:]
-    low, high = int(data.train.images_NCHW.min()), int(data.train.images_NCHW.max())
+    low, high = map(int, data.train.images_NCHW.aminmax())
     dropped = ", ".join(f"{count} {split}" for split, count in data.dropped.items() if count)
     counts = (
         f"{data.name}: {len(data.train)} train, {len(data.val)} val, {len(data.test)} test images of height {height}, "

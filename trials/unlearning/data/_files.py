@@ -20,13 +20,14 @@ def sought(path: Path) -> str:
     return "" if path.is_absolute() else f"; a relative path counts from the current folder, {Path.cwd()}"
 
 
-def read_regular(path: Path, limit_bytes: int, what: str = "file") -> bytes:
+def read_regular(path: Path, limit_bytes: int, what: str = "file", *, missing: str | None = None) -> bytes:
     """Read a regular file whole, links followed.
 
     Args:
         path: the file.
         limit_bytes: the size above which it is refused unread.
         what: what error messages call the file.
+        missing: what they add where there is none; by default where a relative path counts from.
 
     Raises:
         DataError: there is no such file, it is no regular file or too large, or reading fails.
@@ -34,15 +35,27 @@ def read_regular(path: Path, limit_bytes: int, what: str = "file") -> bytes:
     try:
         _check(path, path.stat(), limit_bytes, what)
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            _check(path, os.fstat(descriptor), limit_bytes, what)
-            content = file.read(limit_bytes + 1)
+        try:
+            status = os.fstat(descriptor)
+            _check(path, status, limit_bytes, what)
+            content = _content(descriptor, status.st_size, limit_bytes)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such {what}{sought(path)}") from error
+        raise DataError(f"{path}: there is no such {what}{sought(path) if missing is None else missing}") from error
     except OSError as error:
         raise DataError(f"{path}: the {what} cannot be read ({error.strerror})") from error
     _check_size(path, len(content), limit_bytes, what)
     return content
+
+
+def _content(descriptor: int, size_bytes: int, limit_bytes: int) -> bytes:
+    """Read to the end of the file, or a byte beyond the limit if it grew; a small one takes two calls."""
+    parts, left = list[bytes](), limit_bytes + 1
+    while left and (part := os.read(descriptor, min(left, size_bytes + 1))):
+        parts.append(part)
+        left -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _check(path: Path, status: os.stat_result, limit_bytes: int, what: str) -> None:

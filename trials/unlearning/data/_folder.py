@@ -4,22 +4,22 @@ In a class's folder every file must be an image that `read_image` takes. Hidden 
 out, as is what lies beside the folders that are read; all of it is named in the notes.
 """
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
 import torch
 from PIL import Image
 from pydantic import Field
 
 from unlearning.data._base import FILE, DataError, PathOption, RawData, Split, SplitName
 from unlearning.data._clutter import is_clutter
-from unlearning.data._decode import Array, ImageFiles, as_tensor, decode
+from unlearning.data._decode import ImageFiles
+from unlearning.data._decoded import Decoded, decode
 from unlearning.data._files import sought
 from unlearning.data._listed import listed
 from unlearning.data._names import natural_key
@@ -46,13 +46,17 @@ class Folder(ImageFiles):
         labelled = {split: self._files(split, class_names) for split in get_args(SplitName)}
         notes = tuple(_notes_on_left_out(self.path))
         files = [file for of_split in labelled.values() for file, _ in of_split]
-        images_NCHW, problems = decode(self.path, files, self.decoding, self.limit_gib, self.cache)
-        if problems:
-            raise DataError(_in_one(self.path, problems))
-        parts = np.split(images_NCHW, list(accumulate(map(len, labelled.values())))[:-1])
-        splits = {split: self._split(labelled[split], part) for split, part in zip(labelled, parts, strict=True)}
+        decoded = decode(self.path, files, self.decoding, self.limit_gib, self.cache)
+        if not isinstance(decoded, Decoded):
+            raise DataError(_in_one(self.path, decoded) + _advice_on_folders(files))
+        splits, digests, end = dict[SplitName, Split](), dict[SplitName, Sequence[bytes]](), 0
+        for split, of_split in labelled.items():
+            first, end = end, end + len(of_split)
+            names = tuple("/".join(file.parts[-3:]) for file, _ in of_split)
+            labels_N = torch.tensor([label for _, label in of_split])
+            splits[split], digests[split] = decoded.split(first, end, labels_N, {FILE: names})
         name, task = self.name or self.path.resolve().name, self.task_of(len(class_names))
-        return RawData(name, task, class_names, splits, self.nonmembers, notes)
+        return RawData(name, task, class_names, splits, self.nonmembers, notes, digests)
 
     def _split_folder(self, split: SplitName) -> Path:
         folder = self.path / split
@@ -74,11 +78,6 @@ class Folder(ImageFiles):
         if not labelled:
             raise DataError(f"{folder}: there are no images; wanted {folder}/CLASS/IMAGE")
         return labelled
-
-    def _split(self, labelled: Sequence[tuple[Path, int]], images_NCHW: Array) -> Split:
-        files = tuple(file.relative_to(self.path).as_posix() for file, _ in labelled)
-        labels_N = torch.tensor([label for _, label in labelled])
-        return Split(as_tensor(images_NCHW), labels_N, {FILE: files})
 
 
 def _by_class_name(folder: Path) -> dict[str, Path]:
@@ -116,22 +115,36 @@ def _in_one(path: Path, problems: Sequence[str]) -> str:
     return f"{path}: {len(problems)} images cannot be used\n  " + listed(problems, "\n  ")
 
 
+def _advice_on_folders(files: Sequence[Path]) -> str:
+    """Say how images in a folder for each patient are named; empty where a class has no folders."""
+    if not any(file.is_dir() for file in files):
+        return ""
+    return (
+        "\n  images lie in the folder of their class itself; where each patient has a folder, list the images in a "
+        "table with the columns file, label and patient ({source: table}), so that requests can name patients too"
+    )
+
+
 def _notes_on_left_out(path: Path) -> Iterator[str]:
     """Yield a sentence that names the contents of the folders that are not images of a class."""
     splits = [path / split for split in get_args(SplitName)]
     beside_splits = [found for found in _all_in(path) if found not in splits]
     in_splits = [found for split in splits for found in _all_in(split)]
-    in_classes = [found for folder in in_splits if _is_class(folder) for found in _all_in(folder)]
+    in_classes = [name for folder in in_splits if _is_class(folder) for name in _names_in(folder)]
     beside_classes = [found for found in in_splits if not _is_class(found)]
-    beside_images = [found for found in in_classes if is_clutter(found.name)]
-    names = Counter(found.name for found in (*beside_splits, *beside_classes, *beside_images))
+    names = Counter(found.name for found in (*beside_splits, *beside_classes)) + Counter(filter(is_clutter, in_classes))
     if names:
         yield f"left out of {path}: {listed([_times(name, names[name]) for name in sorted(names)])}"
 
 
 def _all_in(folder: Path) -> list[Path]:
+    return [folder / name for name in _names_in(folder)]
+
+
+def _names_in(folder: Path) -> list[str]:
     try:
-        return list(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
     except OSError as error:
         raise DataError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
 
@@ -142,7 +155,9 @@ def _times(name: str, count: int) -> str:
 
 def _visible(folder: Path) -> list[Path]:
     """List what a folder holds, hidden files left out, in sorted order; nothing where there is no folder."""
-    return sorted(found for found in folder.glob("*") if not found.name.startswith("."))
+    if not folder.is_dir():
+        return []
+    return [folder / name for name in sorted(_names_in(folder)) if not name.startswith(".")]
 
 
 def _folders(folder: Path) -> list[Path]:

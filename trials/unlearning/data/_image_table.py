@@ -12,16 +12,16 @@ from itertools import compress
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-import numpy as np
 import torch
 from annotated_types import Interval
 from pydantic import Field, model_validator
 
 from unlearning.data._base import FILE, PATIENT, DataError, PathOption, RawData, Split, SplitName
-from unlearning.data._decode import Array, ImageFiles, decode
+from unlearning.data._decode import ImageFiles
+from unlearning.data._decoded import Decoded, decode
 from unlearning.data._draw_splits import draw_splits
 from unlearning.data._listed import listed
-from unlearning.data._names import natural_key
+from unlearning.data._names import PATIENT_COLUMN, SPLIT_COLUMN, natural_key
 from unlearning.data._tables import Table, read_table
 
 LABEL, SPLIT = "label", "split"
@@ -80,16 +80,20 @@ class ImageTable(ImageFiles):
         rows = self._rows()
         problems = list(_problems_of_rows(rows))
         patients = rows.columns.get(PATIENT)
-        splits = _given_splits(rows) if SPLIT in rows.columns else None
-        if splits and patients and not self.patients_in_several_splits:
+        given = SPLIT in rows.columns
+        splits = _given_splits(rows) if given else [] if problems else self._drawn_splits(rows, patients)
+        if given and patients and not self.patients_in_several_splits:
             problems += _patients_across(patients, splits)
-        images_NCHW, unfit = decode(self.path, self._files(rows), self.decoding, self.limit_gib, self.cache)
-        if unfit:
-            problems.append(_kind("image cannot be used", "images cannot be used", unfit))
-        if problems:
+        order = _by_split(splits) or range(len(rows))  # an order of rows in which each split is one piece of the images
+        files = [self.path.parent / rows.columns[FILE][row] for row in order if rows.columns[FILE][row]]
+        decoded = decode(self.path, files, self.decoding, self.limit_gib, self.cache)
+        if not isinstance(decoded, Decoded):
+            problems.append(_kind("image cannot be used", "images cannot be used", decoded))
+        if problems or not isinstance(decoded, Decoded):
             raise DataError("\n  ".join([f"{self.path}: {len(rows):,} rows", *problems]))
-        notes = (*rows.notes, *_notes_on_case(rows), *(() if splits else (self._note_on_draw(patients),)))
-        return self._raw_data(rows, splits or self._drawn_splits(rows, patients), images_NCHW, notes)
+        drawn = () if given else (self._note_on_draw(patients),)
+        notes = (*rows.notes, *_notes_on_unused(rows), *_notes_on_case(rows), *drawn)
+        return self._raw_data(rows, splits, decoded, notes)
 
     def image_files(self) -> list[Path]:
         """Return the images' files, in the order of the table.
@@ -148,19 +152,18 @@ class ImageTable(ImageFiles):
         of = "patients as wholes" if patients else "images, since there is no column of patients"
         return f"splits drawn with seed {self.split_seed}: {of}; a row more or less may change them all"
 
-    def _raw_data(
-        self, rows: Table, splits: Sequence[SplitName], images_NCHW: Array, notes: tuple[str, ...]
-    ) -> RawData:
+    def _raw_data(self, rows: Table, of_row: Sequence[SplitName], decoded: Decoded, notes: tuple[str, ...]) -> RawData:
         class_names = tuple(sorted(set(rows.columns[LABEL]), key=natural_key))
         position = {name: k for k, name in enumerate(class_names)}
         labels_N = torch.tensor([position[label] for label in rows.columns[LABEL]])
-        found: dict[SplitName, Split] = {}
+        splits, digests, end = dict[SplitName, Split](), dict[SplitName, Sequence[bytes]](), 0
         for split in get_args(SplitName):
-            kept = [one == split for one in splits]
+            kept = [one == split for one in of_row]
             columns = {name: tuple(compress(texts_N, kept)) for name, texts_N in rows.columns.items()}
-            found[split] = Split(torch.from_numpy(images_NCHW[np.array(kept)]), labels_N[torch.tensor(kept)], columns)
+            first, end = end, end + sum(kept)
+            splits[split], digests[split] = decoded.split(first, end, labels_N[torch.tensor(kept)], columns)
         name, task = self.name or self.path.stem, self.task_of(len(class_names))
-        return RawData(name, task, class_names, found, self.nonmembers, notes)
+        return RawData(name, task, class_names, splits, self.nonmembers, notes, digests)
 
 
 def _problems_of_rows(rows: Table) -> Iterator[str]:
@@ -190,6 +193,14 @@ def _problems_of_rows(rows: Table) -> Iterator[str]:
         yield f"wanted at least two classes, got {listed(sorted(set(rows.columns[LABEL])))}"
 
 
+def _notes_on_unused(rows: Table) -> Iterator[str]:
+    """Yield a sentence on columns that seem to name splits or patients where no column is used for these."""
+    for name, looks in ((PATIENT, PATIENT_COLUMN), (SPLIT, SPLIT_COLUMN)):
+        if name not in rows.columns and (alike := [one for one in rows.columns if looks.fullmatch(one)]):
+            columns, are = f"column{'' if len(alike) == 1 else 's'} {listed(alike)}", "is" if len(alike) == 1 else "are"
+            yield f"{columns} {are} not used as {name}; if {name}s are named there, set {name}_column: {alike[0]}"
+
+
 def _notes_on_case(rows: Table) -> Iterator[str]:
     """Yield a sentence on labels and one on patients that differ in case alone, and so may be meant as one."""
     for name in filter(rows.columns.__contains__, (LABEL, PATIENT)):
@@ -216,6 +227,11 @@ def _shown(file: str, found: Iterable[int], rows: Table) -> str:
 def _given_splits(rows: Table) -> list[SplitName]:
     """Return the split of each row; what is none counts as train until it is refused."""
     return [SPLITS.get(text.casefold(), "train") for text in rows.columns[SPLIT]]
+
+
+def _by_split(splits: Sequence[SplitName]) -> list[int]:
+    """Return the rows, those of train first and those of test last, else in their order."""
+    return sorted(range(len(splits)), key=lambda row: get_args(SplitName).index(splits[row]))
 
 
 def _patients_across(patients: Sequence[str], splits: Sequence[SplitName]) -> Iterator[str]:

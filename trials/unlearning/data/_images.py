@@ -57,7 +57,7 @@ def read_image(file: Path, reading: Reading) -> Image.Image:
         DataError: the file is no regular file, cannot be read, holds several pictures, has more than 8 bits a channel
             and no rule fits it, or has transparent pixels and there is no background.
     """
-    content = read_regular(file, IMAGE_LIMIT_BYTES, "image")
+    content = read_regular(file, IMAGE_LIMIT_BYTES, "image", missing="")
     reader = "pydicom" if is_dicom(content) else "Pillow"
     try:
         if is_dicom(content):

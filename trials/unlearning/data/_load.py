@@ -14,10 +14,11 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from unlearning.data._base import DataError, ImageData, RawData, Source, Split, SplitName
+from unlearning.data._base import FILE, DataError, ImageData, RawData, Source, Split, SplitName
+from unlearning.data._image_cache import part_kept
 from unlearning.data._labels import check_labels, notes_on_absent_classes
 from unlearning.data._listed import listed
-from unlearning.data.duplicates import duplicates, standing_in
+from unlearning.data.duplicates import duplicates, image_digests, standing_in
 
 
 def load(source: Source) -> ImageData:
@@ -28,9 +29,11 @@ def load(source: Source) -> ImageData:
     """
     raw = _with_composed_names(source.read())
     _check(raw)
-    train, val, test = (raw.splits[split] for split in get_args(SplitName))
-    in_val, in_test = standing_in(train.images_NCHW, val.images_NCHW, test.images_NCHW)
+    train, val, test = (raw.splits[name] for name in get_args(SplitName))
+    digests = [raw.digests.get(name) or image_digests(raw.splits[name].images_NCHW) for name in get_args(SplitName)]
+    in_val, in_test = standing_in(*digests)
     kept_val, kept_test = _without(raw.name, "val", val, in_val), _without(raw.name, "test", test, in_test)
+    duplicate_of_N = duplicates(digests[0])
     return ImageData(
         name=raw.name,
         task=raw.task,
@@ -38,11 +41,15 @@ def load(source: Source) -> ImageData:
         train=train,
         val=kept_val,
         test=kept_test,
-        duplicate_of_N=duplicates(train.images_NCHW),
+        duplicate_of_N=duplicate_of_N,
         dropped={"val": int(in_val.sum()), "test": int(in_test.sum())},
         nonmembers=raw.nonmembers,
         content_hash=content_hash((train, kept_val, kept_test)),
-        notes=(*raw.notes, *notes_on_absent_classes(raw.class_names, kept_val, kept_test)),
+        notes=(
+            *raw.notes,
+            *_notes_on_two_labels(train, duplicate_of_N),
+            *notes_on_absent_classes(raw.class_names, kept_val, kept_test),
+        ),
     )
 
 
@@ -70,10 +77,23 @@ def _with_composed_names(raw: RawData) -> RawData:
     return replace(raw, class_names=tuple(unicodedata.normalize("NFC", name) for name in raw.class_names))
 
 
+def _notes_on_two_labels(train: Split, duplicate_of_N: Tensor) -> tuple[str, ...]:
+    """Return a sentence on the train images that repeat another under another label; nothing where there are none."""
+    differing = (train.labels_N != train.labels_N[duplicate_of_N]).nonzero().flatten().tolist()
+    if not differing:
+        return ()
+    places = train.columns.get(FILE, [f"image {n}" for n in range(len(train))])
+    pairs = listed([f"{places[n]} of {places[int(duplicate_of_N[n])]}" for n in differing])
+    images = "1 train image repeats" if len(differing) == 1 else f"{len(differing):,} train images repeat"
+    return (f"{images} another byte for byte under another label: {pairs}",)
+
+
 def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -> Split:
     if in_train.all():
         raise DataError(f"{name}, {split_name}: all {len(split)} images also stand in train; wanted unseen images")
-    return split.only(~in_train) if in_train.any() else split
+    if not in_train.any():
+        return split
+    return split.only(~in_train) if split.mapped is None else part_kept(split, ~in_train)
 
 
 def _check(raw: RawData) -> None:

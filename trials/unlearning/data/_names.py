@@ -4,6 +4,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+SPLIT_COLUMN = re.compile(r"set|(.*[ _.-])?(split|subset|fold|partition)")
+"""Columns, in lower case, that say which split a row is about, such as split or data_split."""
+
+PATIENT_COLUMN = re.compile(
+    r"(patients?|subjects?|case|person|participant)[ _.-]?(id|no|nr|num|number|name|key|code)?|mrn|pid"
+)
+"""Columns, in lower case, that say whom a row is about, such as PatientID or subject."""
+
 
 def natural_key(name: str) -> tuple[str, str]:
     """Make a sort key that compares runs of digits as numbers: 2 before 10; all else as text."""

@@ -13,7 +13,7 @@ from unlearning.data._base import DataError
 from unlearning.data._delimited import SUFFIXES, Delimited
 from unlearning.data._files import sought
 from unlearning.data._listed import listed
-from unlearning.data._text import LATIN_1, read_text
+from unlearning.data._text import read_text
 
 LIMIT_BYTES = 512 << 20
 """The largest table of text that is read."""
@@ -71,8 +71,8 @@ def _text(path: Path, wanted: Collection[str]) -> Table:
     table = Delimited.opened(path, content.text, wanted)
     rows = list(table.rows())
     notes = list(_notes(table.columns))
-    if content.encoding == LATIN_1:
-        notes.append(f"{path.name} is not UTF-8 and was read as Latin-1")
+    if content.assumed:
+        notes.append(f"{path.name} is not UTF-8 and was read as {content.assumed}")
     columns = {name: tuple(cells[at] for _, cells in rows) for at, name in _named(path, table.columns).items()}
     return Table(path, columns, [f"line {line}" for line, _ in rows], tuple(notes))
 

@@ -1,4 +1,7 @@
-"""Reading a text file as what a user's programs write: UTF-8 or UTF-16 with or without a mark, else Latin-1."""
+"""Reading a text file as what a user's programs write: UTF-8 or UTF-16 with or without a mark, else Windows-1252.
+
+Windows-1252 is Latin-1 but for 32 bytes that are controls there, and here Excel's euro sign, quotes and dashes.
+"""
 
 import codecs
 from dataclasses import dataclass
@@ -17,14 +20,19 @@ MARKS = (
 """Byte-order marks and what they announce; UTF-32's begins like UTF-16's."""
 
 LATIN_1 = "Latin-1"
+WINDOWS_1252 = "Windows-1252"
 
 
 @dataclass(frozen=True)
 class Text:
-    """The text of a file, without a byte-order mark, and what the file was read as."""
+    """The text of a file, without a byte-order mark.
+
+    Attributes:
+        assumed: the encoding that it was read in where it says none and is not UTF-8; else None.
+    """
 
     text: str
-    encoding: str
+    assumed: str | None
 
 
 def read_text(path: Path, what: str, limit_bytes: int) -> Text:
@@ -38,20 +46,33 @@ def read_text(path: Path, what: str, limit_bytes: int) -> Text:
     Raises:
         DataError: the file cannot be read, is too large or no text.
     """
-    content = read_regular(path, limit_bytes, what)
+    content, assumed = read_regular(path, limit_bytes, what), None
     encoding = next((encoding for mark, encoding in MARKS if content.startswith(mark)), None)
     try:
         text = content.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
         if encoding:
             raise DataError(f"{path}: the {what} cannot be read as {encoding.upper()} ({error.reason})") from error
-        text, encoding = content.decode("latin-1"), LATIN_1
+        text, assumed = _without_unicode(path, content, what)
     if "\0" in text:
         raise DataError(
             f"{path}: wanted text or CSV as {what}, got NUL characters, as in a workbook or in UTF-16 without a "
             "byte-order mark; save it as CSV in UTF-8"
         )
-    return Text(text, encoding or "utf-8")
+    return Text(text, assumed)
+
+
+def _without_unicode(path: Path, content: bytes, what: str) -> tuple[str, str]:
+    """Return the text in Windows-1252, and the name of Latin-1 where both are the same."""
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}:{line}: the {what} is neither UTF-8 nor {WINDOWS_1252}, which has no character for the byte "
+            f"{content[error.start]:#x}; save it as CSV in UTF-8"
+        ) from error
+    return text, LATIN_1 if text == content.decode("latin-1") else WINDOWS_1252
 
 
 def shortened(text: str, length: int = 60) -> str:

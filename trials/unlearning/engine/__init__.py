@@ -2,6 +2,7 @@
 
 from unlearning.engine._engine import DataPass, Engine, Loss, Precision, autocast, unit_interval
 from unlearning.engine._gradients import gradients_along, sum_gradients
+from unlearning.engine._images import Streamed, part_of, placed
 from unlearning.engine._kinds import OptimizerKind, OptimizerName
 from unlearning.engine._layers import LAYERS, NORMS, any_parameter, in_order, layers
 from unlearning.engine._steps import Batch, Step, StepPass, StepRule, Stream, clipped, flat_norm
@@ -20,6 +21,7 @@ __all__ = [
     "StepPass",
     "StepRule",
     "Stream",
+    "Streamed",
     "any_parameter",
     "autocast",
     "clipped",
@@ -27,6 +29,8 @@ __all__ = [
     "gradients_along",
     "in_order",
     "layers",
+    "part_of",
+    "placed",
     "sum_gradients",
     "unit_interval",
 ]

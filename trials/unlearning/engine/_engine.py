@@ -1,9 +1,10 @@
 """The one loop: originals, oracles, saliency and every unlearning method compute through an ``Engine``.
 
 Images lie on the device as uint8; a step gathers, augments and scales its batch there, and nothing in an epoch waits
-for the host. What differs between a training and a method is only which images are passed over in what order, with
-which labels and loss (``DataPass``), what a step does with several batches (``StepPass``), and which weights may move
-(the masks of ``SGD``).
+for the host. Where they do not fit, a step gets its batch from the host instead (`Streamed`), and all else is the same.
+What differs between a training and a method is only which images are passed over in what order, with which labels and
+loss (``DataPass``), what a step does with several batches (``StepPass``), and which weights may move (the masks of
+``SGD``).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,10 +20,12 @@ from torch.nn.functional import cross_entropy, pad
 
 from unlearning.data.augment import Augmentation
 from unlearning.engine._cuda_graphs import Replays, replays_wanted
+from unlearning.engine._images import Streamed
 from unlearning.engine._kinds import OptimizerKind, OptimizerName
 from unlearning.engine._optimizer import Optimizer
 from unlearning.engine._sgd import SGD
 from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule, clipped
+from unlearning.images import Images
 from unlearning.seeds import derive, seeded
 
 Precision = Literal["float32", "bfloat16"]
@@ -83,7 +86,7 @@ class Engine:
 
     Args:
         model: on the device, as `Network.build` made it; it is changed in place.
-        images_NCHW: the whole training split, uint8, on the model's device.
+        images_NCHW: the whole training split, uint8, on the model's device, or streamed to it.
         augmentation: the augmentation of training steps.
 
     Attributes:
@@ -92,7 +95,7 @@ class Engine:
     """
 
     def __init__(
-        self, model: nn.Module, images_NCHW: Tensor, *, augmentation: Augmentation, precision: Precision
+        self, model: nn.Module, images_NCHW: Images, *, augmentation: Augmentation, precision: Precision
     ) -> None:
         self.model = model
         self.images_NCHW = images_NCHW
@@ -205,18 +208,18 @@ class Engine:
         return float(self._loss_sum) / sum(data_pass.images for data_pass in data_passes)
 
     @torch.no_grad()
-    def forward(self, images_NCHW: Tensor) -> None:
+    def forward(self, images_NCHW: Images) -> None:
         """Pass images through the network in eval mode, batch by batch and never recorded, for a hook to look at."""
         self.model.eval()
         for images_BCHW in images_NCHW.split(CPU_BATCH):
             self._forward(images_BCHW)
 
     @torch.no_grad()
-    def predict(self, images_NCHW: Tensor, batch_size: int | None = None) -> Tensor:
+    def predict(self, images_NCHW: Images, batch_size: int | None = None) -> Tensor:
         """Compute the float32 logits (N, K) of uint8 images in eval mode; they come back on the CPU in one transfer.
 
         Args:
-            images_NCHW: on the engine's device.
+            images_NCHW: on the engine's device, or streamed to it.
             batch_size: None: what suits the device.
         """
         self.model.eval()
@@ -226,14 +229,12 @@ class Engine:
 
     def _run_batches(self, data_pass: DataPass, batch_size: int, learning_rates: Iterator[float]) -> None:
         optimizer = self._begun[0]
-        indices_M = data_pass.indices_M.to(self.device, non_blocking=True)
-        labels_M = data_pass.labels_M.to(self.device, non_blocking=True)
         name = ("step", data_pass.loss, data_pass.clip_norm, optimizer, optimizer.is_masked)
         work = partial(self._step, data_pass.loss, data_pass.clip_norm)
-        for indices_B, labels_B in zip(indices_M.split(batch_size), labels_M.split(batch_size), strict=True):
+        for inputs in self._inputs(data_pass.indices_M, data_pass.labels_M, batch_size):
             optimizer.lr.fill_(next(learning_rates))
-            self._do(name, work, indices_B, labels_B)
-            self.images_trained += len(indices_B)
+            self._do(name, work, *inputs)
+            self.images_trained += len(inputs[0])
 
     def _run_steps(self, step_pass: StepPass, learning_rates: Iterator[float]) -> None:
         optimizer = self._begun[step_pass.optimizer]
@@ -242,10 +243,21 @@ class Engine:
         kinds = tuple((stream.teachers, stream.added) for stream in step_pass.streams)
         name = ("rule", step_pass.rule, step_pass.end, kinds, optimizer, optimizer.is_masked, self._moves)
         work = partial(self._rule_step, step_pass.rule, step_pass.end, kinds, optimizer)
-        for batches in zip(*(stream.batches(self.device) for stream in step_pass.streams), strict=True):
+        streams = (self._inputs(stream.indices_M, stream.labels_M, stream.sizes) for stream in step_pass.streams)
+        for batches in zip(*streams, strict=True):
             optimizer.lr.fill_(next(learning_rates))
             self._do(name, work, *(tensor for batch in batches for tensor in batch))
-            self.images_trained += sum(len(indices_B) for indices_B, _ in batches)
+            self.images_trained += sum(len(batch[0]) for batch in batches)
+
+    def _inputs(
+        self, indices_M: Tensor, labels_M: Tensor, sizes: int | tuple[int, ...]
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """Yield each batch's indices and labels, and its images where they are streamed; added ones are any image."""
+        parts = [one.to(self.device, non_blocking=True).split(sizes) for one in (indices_M, labels_M)]
+        if isinstance(self.images_NCHW, Streamed):
+            own_M = indices_M.cpu().clamp(max=len(self.images_NCHW) - 1)
+            return zip(*parts, self.images_NCHW.batches(own_M.split(sizes)), strict=True)
+        return zip(*parts, strict=True)
 
     def _do(self, name: tuple[object, ...], work: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         if self._replays is None:
@@ -253,9 +265,11 @@ class Engine:
         modes = tuple(module.training for module in self.model.modules())
         return self._replays.run((*name, modes), work, inputs)
 
-    def _step(self, loss: Loss, clip_norm: float | None, indices_B: Tensor, labels_B: Tensor) -> Tensor:
+    def _step(
+        self, loss: Loss, clip_norm: float | None, indices_B: Tensor, labels_B: Tensor, *streamed: Tensor
+    ) -> Tensor:
         optimizer = self._begun[0]
-        batch_loss = loss(self._forward(self._views(indices_B)), labels_B)
+        batch_loss = loss(self._forward(self._views(indices_B, *streamed)), labels_B)
         gradients = torch.autograd.grad(batch_loss, optimizer.parameters, materialize_grads=True)
         optimizer.step(gradients if clip_norm is None else clipped(gradients, clip_norm))
         return self._loss_sum.add_(batch_loss.detach(), alpha=len(indices_B))
@@ -268,19 +282,20 @@ class Engine:
         optimizer: Optimizer,
         *inputs: Tensor,
     ) -> Tensor:
-        batches = [
-            self._batch(indices_B, labels_B, *kind)
-            for indices_B, labels_B, kind in zip(inputs[::2], inputs[1::2], kinds, strict=True)
-        ]
+        each = len(inputs) // len(kinds)
+        parts = [inputs[start : start + each] for start in range(0, len(inputs), each)]
+        batches = [self._batch(*kind, *part) for kind, part in zip(kinds, parts, strict=True)]
         step = Step(optimizer.parameters, self._numbers, self._kept)
         loss, gradients = rule(batches, step)
         optimizer.step(gradients)
         if end is not None:
             end(step)
-        return self._loss_sum.add_(loss.detach(), alpha=sum(len(labels_B) for labels_B in inputs[1::2]))
+        return self._loss_sum.add_(loss.detach(), alpha=sum(len(batch.labels_B) for batch in batches))
 
-    def _batch(self, indices_B: Tensor, labels_B: Tensor, teachers: Sequence[str], added: bool) -> Batch:
-        views_BCHW = self._views_and_added(indices_B) if added else self._views(indices_B)
+    def _batch(
+        self, teachers: Sequence[str], added: bool, indices_B: Tensor, labels_B: Tensor, *streamed: Tensor
+    ) -> Batch:
+        views_BCHW = (self._views_and_added if added else self._views)(indices_B, *streamed)
         with torch.no_grad():
             taught = {name: self._taught(name, indices_B, views_BCHW) for name in teachers}
         return Batch(self._forward(views_BCHW), labels_B, taught)
@@ -290,12 +305,13 @@ class Engine:
             return self._by(self._teachers[name], views_BCHW)
         return self._kept[f"teacher {name}"][0][indices_B]
 
-    def _views(self, indices_B: Tensor) -> Tensor:
-        return self.augmentation.apply(self.images_NCHW[indices_B], self._drawn_ND[indices_B])
+    def _views(self, indices_B: Tensor, streamed_BCHW: Tensor | None = None) -> Tensor:
+        images_BCHW = self.images_NCHW[indices_B] if streamed_BCHW is None else streamed_BCHW
+        return self.augmentation.apply(images_BCHW, self._drawn_ND[indices_B])
 
-    def _views_and_added(self, indices_B: Tensor) -> Tensor:
+    def _views_and_added(self, indices_B: Tensor, *streamed: Tensor) -> Tensor:
         count = len(self.images_NCHW)
-        own_BCHW = self._views(indices_B.clamp(max=count - 1)).float()
+        own_BCHW = self._views(indices_B.clamp(max=count - 1), *streamed).float()
         added_BCHW = self._kept["added"][0][(indices_B - count).clamp(min=0)]
         return torch.where((indices_B >= count)[:, None, None, None], added_BCHW, own_BCHW)
 

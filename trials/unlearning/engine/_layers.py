@@ -62,7 +62,7 @@ def _times(engine: Engine, listed: Sequence[nn.Module]) -> dict[int, int]:
     with ExitStack() as hooks:
         for module in listed:
             hooks.enter_context(module.register_forward_pre_hook(note))
-        engine.forward(engine.images_NCHW[:_PROBED])
+        engine.forward(engine.images_NCHW[torch.arange(_PROBED)])
     for module, training in modes:
         module.training = training
     return {module: time for time, module in enumerate(called)}

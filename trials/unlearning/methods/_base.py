@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unlearning.engine import DataPass, Engine, any_parameter
+from unlearning.images import Images
 from unlearning.options import LaterOptions
 from unlearning.ranges import Ranges
 
@@ -65,11 +66,11 @@ class HeldOut:
     """Images that no model of the study was trained on: val.
 
     Attributes:
-        images_NCHW: uint8, on the model's device.
+        images_NCHW: uint8, on the model's device, or streamed to it.
         labels_N: int64, on the CPU.
     """
 
-    images_NCHW: Tensor
+    images_NCHW: Images
     labels_N: Tensor
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, softmax
 
 from unlearning.engine import Batch, Engine, Step, StepPass, Stream, layers
+from unlearning.images import Images
 from unlearning.methods._base import HeldOut, UnlearningContext
 from unlearning.methods._losses import divergence, true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
@@ -133,7 +134,7 @@ def _nearest(engine: Engine, held_out: HeldOut) -> Tensor:
     return torch.cat([(part @ held_HC.T).argmax(1) for part in train_NC.split(1024)])
 
 
-def _features(engine: Engine, images_NCHW: Tensor) -> Tensor:
+def _features(engine: Engine, images_NCHW: Images) -> Tensor:
     """Return what the last layer gets of each image, on the CPU."""
     found: list[Tensor] = []
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from unlearning.errors import InputError
+from unlearning.images import Images
 
 
 class Normalise(nn.Module):
@@ -30,15 +31,19 @@ class Normalise(nn.Module):
         self.register_buffer("std_1C11", torch.tensor(std, dtype=torch.float32).view(1, channels, 1, 1))
         self.size, self.is_given = size, given is not None
 
-    def fit(self, images_NCHW: Tensor) -> None:
-        """Take the statistics of these uint8 images, unless they are given; a constant channel stays at unit scale."""
+    def fit(self, images_NCHW: Images) -> None:
+        """Take the statistics of these uint8 images, chunk by chunk, unless they are given.
+
+        A constant channel stays at unit scale.
+        """
         if self.is_given:
             return
         levels = torch.arange(256, dtype=torch.float64) / 255
-        for channel in range(images_NCHW.shape[1]):
-            counts = torch.zeros(256, dtype=torch.float64)
-            for chunk in images_NCHW[:, channel].split(4096):
-                counts += torch.bincount(chunk.flatten(), minlength=256).cpu()
+        counts_C256 = torch.zeros(images_NCHW.shape[1], 256, dtype=torch.float64)
+        for chunk_BCHW in images_NCHW.split(1024):
+            for channel, counts in enumerate(counts_C256):
+                counts += torch.bincount(chunk_BCHW[:, channel].flatten(), minlength=256).cpu()
+        for channel, counts in enumerate(counts_C256):
             share = counts / counts.sum()
             mean = (share * levels).sum()
             std = (share * (levels - mean) ** 2).sum().sqrt()

@@ -72,6 +72,13 @@ def computes_the_same_twice_and_changes_nothing(audit: Audit) -> None:
     assert torch.equal(torch.random.get_rng_state(), before), "it moves torch's global generator"
 
 
+def does_not_depend_on_where_the_images_lie(audit: Audit) -> None:
+    """Check that images which are streamed to the device, batch by batch, give the values that resident ones do."""
+    if audit.needs_network:
+        case = unlearned_case(audit)
+        assert repr(_measures(case.streamed)) == repr(_measures(case)), "streamed images give other values"
+
+
 AUDIT_CHECKS: Final[Sequence[AuditCheck]] = (
     says_what_it_is,
     survives_being_written_down_and_sent,
@@ -79,6 +86,7 @@ AUDIT_CHECKS: Final[Sequence[AuditCheck]] = (
     accepts_the_oracle_itself,
     reads_the_pools_that_it_declares_and_no_others,
     computes_the_same_twice_and_changes_nothing,
+    does_not_depend_on_where_the_images_lie,
 )
 """The contract of an audit, a check each, asked of one choice of options."""
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from unlearning.audits import Audit, AuditNetwork, Evidence, Networks
 from unlearning.data import SplitName
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.engine import Engine
+from unlearning.engine import Engine, Streamed
 from unlearning.evaluation import Evaluator
+from unlearning.images import Images
 from unlearning.metrics import Evaluation, Split
 from unlearning.testing import _trained
 
@@ -34,6 +35,13 @@ class Model:
     evaluation: Evaluation
     network: AuditNetwork
 
+    @property
+    def streamed(self) -> "Model":
+        """The same, with a network whose images are streamed to the device."""
+        device = self.network.engine.device
+        images = {split: Streamed(images_NCHW, device) for split, images_NCHW in _trained.images().items()}
+        return replace(self, network=_network(self.network.weights, images))
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -55,6 +63,13 @@ class Case:
     def models(self) -> list[Model]:
         """All of them."""
         return [self.audited, self.original, self.oracle, *(model for pool in self.pools.values() for model in pool)]
+
+    @property
+    def streamed(self) -> "Case":
+        """The same, with networks whose images are streamed to the device."""
+        pools = {name: tuple(one.streamed for one in pool) for name, pool in self.pools.items()}
+        audited, original, oracle = (one.streamed for one in (self.audited, self.original, self.oracle))
+        return replace(self, audited=audited, original=original, oracle=oracle, pools=pools)
 
     @property
     def evidence(self) -> Evidence:
@@ -107,8 +122,8 @@ def _model(seed: int, retain: bool, nonmembers: Split) -> Model:
     return Model(replace(evaluation, nonmembers=nonmembers), _network(state))
 
 
-def _network(state: Mapping[str, Tensor]) -> AuditNetwork:
-    images, recipe = _trained.images(), _trained.RECIPE
+def _network(state: Mapping[str, Tensor], images: Mapping[SplitName, Images] | None = None) -> AuditNetwork:
+    images, recipe = images or _trained.images(), _trained.RECIPE
     network = _trained.NETWORK.build(1, _trained.data().classes, seed=5)
     engine = Engine(network, images["train"], augmentation=AUGMENTATIONS["none"], precision=recipe.precision)
     return AuditNetwork(engine, images, recipe, lambda: state)

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from unlearning.adversarial import STANDARD, adversarial_images
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.earlier_weights import UNDONE
-from unlearning.engine import Engine
+from unlearning.engine import Engine, Streamed
 from unlearning.fisher import squared_gradients
+from unlearning.images import Images
 from unlearning.methods import GradientAscent, HeldOut, Method, UnlearningContext
 from unlearning.models import CNN
 from unlearning.ranges import Choices
@@ -137,12 +138,18 @@ def leaves_a_control_half_alone(method: Method) -> None:
     """Check that images which belong to neither D_f nor D_r, and no model was trained on, change nothing."""
 
     def run_with(pixel: int) -> list[EpochResult]:
-        context = _context(method)
-        context.engine.images_NCHW = context.engine.images_NCHW.clone()
-        context.engine.images_NCHW[_trained.forget().control_C] = pixel
+        context, images_NCHW = _context(method), _trained.data().train.images_NCHW.clone()
+        images_NCHW[_trained.forget().control_C] = pixel
+        context.engine.images_NCHW = images_NCHW
         return _run(context, method)
 
     assert _same(run_with(0), run_with(255)), "it looks at images of the control half"
+
+
+def does_not_depend_on_where_the_images_lie(method: Method) -> None:
+    """Check that images which are streamed to the device, batch by batch, give what resident ones do."""
+    resident, streamed = _context(method, "standard"), _context(method, "standard", streamed=True)
+    assert _same(_run(streamed, method), _run(resident, method)), "streamed images give other weights"
 
 
 METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
@@ -157,6 +164,7 @@ METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     has_controls_that_are_methods_and_a_threshold_that_is_a_number,
     declares_ranges_of_its_own_options_whose_ends_it_takes,
     leaves_a_control_half_alone,
+    does_not_depend_on_where_the_images_lie,
 )
 """What every method must do, each asked of one setting; two epochs are enough."""
 
@@ -184,11 +192,13 @@ def _required(method: Method) -> dict[str, Any]:
     return {name: REQUIREMENTS[name].read(_tensors(name)) for name in method.needs}
 
 
-def _context(method: Method, augmentation: AugmentationName = "none") -> UnlearningContext:
+def _context(method: Method, augmentation: AugmentationName = "none", *, streamed: bool = False) -> UnlearningContext:
     """Make a context with what a method needs, whose model has weights of its own until a run loads the original's."""
     data = _trained.data()
     model = CNN(width=4).build(1, data.classes, seed=5)
-    engine = Engine(model, data.train.images_NCHW, augmentation=AUGMENTATIONS[augmentation], precision="float32")
+    images_NCHW = data.train.images_NCHW
+    images: Images = Streamed(images_NCHW, images_NCHW.device) if streamed else images_NCHW
+    engine = Engine(model, images, augmentation=AUGMENTATIONS[augmentation], precision="float32")
     held_out = HeldOut(data.val.images_NCHW, data.val.labels_N)
     return UnlearningContext(engine, _trained.task(), _required(method), held_out)
 

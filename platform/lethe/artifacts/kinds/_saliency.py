@@ -8,6 +8,7 @@ from lethe.artifacts._recipe import Product, Workshop
 from lethe.artifacts.kinds._model_on_subset import ModelOnSubset
 from lethe.artifacts.kinds._trained_model import original
 from lethe.study import Scenario
+from unlearning.engine import Streamed
 from unlearning.saliency import SALIENCY_VERSION, saliency_scores
 
 
@@ -23,9 +24,10 @@ class SaliencyScores(ModelOnSubset):
         """Take the scores, in one step."""
         network = self.model.trained_network(workshop)
         train = workshop.data(self.model.scenario.data_hash).train
-        images_MCHW, labels_M = train.images_NCHW[self.subset.indices_M], train.labels_N[self.subset.indices_M]
+        images_MCHW = Streamed(train.images_NCHW, workshop.device, self.subset.indices_M)
+        labels_M = train.labels_N[self.subset.indices_M].to(workshop.device)
         begun = time.perf_counter()
-        scores = saliency_scores(network, images_MCHW.to(workshop.device), labels_M.to(workshop.device))
+        scores = saliency_scores(network, images_MCHW, labels_M)
         seconds = time.perf_counter() - begun
         yield
         return Product({"scores": scores}, seconds=seconds, images=len(self.subset))

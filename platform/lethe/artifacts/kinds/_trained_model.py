@@ -13,7 +13,7 @@ from lethe.artifacts.kinds._model import Model, accuracies, weights_of
 from lethe.study import Scenario, Subset
 from unlearning.data import SplitName
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.engine import Engine
+from unlearning.engine import Engine, placed
 from unlearning.own_recipe import OwnRecipe
 from unlearning.own_training import OwnTraining
 from unlearning.training import RECIPE_VERSION, Recipe, Training
@@ -66,8 +66,9 @@ class TrainedModel(Model):
             trained = yield from self._by_function(workshop, self.scenario.recipe)
         else:
             trained = yield from self._by_recipe(workshop)
-        images = {name: getattr(data, name).images_NCHW.to(workshop.device) for name in get_args(SplitName)}
-        logits = {name: trained.engine.predict(split) for name, split in images.items()}
+        images = {name: placed(getattr(data, name).images_NCHW, workshop.device) for name in ("val", "test")}
+        images["train"] = trained.engine.images_NCHW
+        logits = {name: trained.engine.predict(images[name]) for name in get_args(SplitName)}
         return Product(
             {"weights": dict(weights_of(trained.engine.model)), "logits": logits},
             seconds=trained.seconds,
@@ -86,7 +87,7 @@ class TrainedModel(Model):
         training_seed = self.scenario.training_seed(self.seed)
         return Training(
             self.fresh_network(workshop, training_seed),
-            data.train.images_NCHW.to(workshop.device),
+            placed(data.train.images_NCHW, workshop.device),
             data.train.labels_N,
             self.subset.indices_M,
             recipe=recipe,
@@ -117,7 +118,7 @@ class TrainedModel(Model):
         model = yield from training.run(workshop.checkpoint(self))
         engine = Engine(
             model,
-            data.train.images_NCHW.to(workshop.device),
+            placed(data.train.images_NCHW, workshop.device),
             augmentation=AUGMENTATIONS[scenario.augmentation],
             precision=recipe.precision,
         )

@@ -12,7 +12,8 @@ from lethe.artifacts.kinds._requirements import REQUIRED, read_requirement
 from lethe.study import Partition, Scenario, method_versions
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.engine import Engine
+from unlearning.engine import Engine, placed
+from unlearning.images import Images
 from unlearning.methods import ForgetTask, HeldOut, Method, UnlearningContext
 from unlearning.trial import EpochResult, Logits, unlearn
 
@@ -73,7 +74,7 @@ class UnlearnedModel(Model):
             TrainingDivergedError: the loss or the logits stopped being finite.
         """
         data = workshop.data(self.scenario.data_hash)
-        images = {name: getattr(data, name).images_NCHW.to(workshop.device) for name in get_args(SplitName)}
+        images = {name: placed(getattr(data, name).images_NCHW, workshop.device) for name in get_args(SplitName)}
         context = self._context(workshop, data, images)
         results: list[EpochResult] = []
         for result in unlearn(
@@ -107,7 +108,7 @@ class UnlearnedModel(Model):
             **accuracies(data, logits, self.parts.forgotten),
         )
 
-    def _context(self, workshop: Workshop, data: ImageData, images: Mapping[SplitName, Tensor]) -> UnlearningContext:
+    def _context(self, workshop: Workshop, data: ImageData, images: Mapping[SplitName, Images]) -> UnlearningContext:
         model = self.fresh_network(workshop)
         required = {
             name: read_requirement(name, workshop.load(recipe), model, workshop.device)

@@ -50,6 +50,7 @@ class Gaussian(ForgetRequest):
         images_FCHW = data.train.images_NCHW[forget_F]
         noise_FCHW = self.sigma * torch.randn(images_FCHW.shape, generator=random)
         noisy_FCHW = (images_FCHW + 255 * noise_FCHW).round().clamp(0, 255).to(torch.uint8)
-        train = replace(data.train, images_NCHW=data.train.images_NCHW.index_copy(0, forget_F, noisy_FCHW))
+        changed_NCHW = data.train.images_NCHW.index_copy(0, forget_F, noisy_FCHW)
+        train = replace(data.train, images_NCHW=changed_NCHW, mapped=None)
         before = Planted(data.train.labels_N[forget_F], images_FCHW, noise_FCHW)
         return with_planted(data, train, forget_F, before)

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.data._base import DataError, ImageData, PathOption
-from unlearning.data._text import LATIN_1, shortened
+from unlearning.data._text import shortened
 from unlearning.data.forget._base import Asked, ForgetRequest
 from unlearning.data.forget._lists import ImageList, read_list
 
@@ -56,7 +56,7 @@ class Indices(ForgetRequest):
             raise DataError(
                 f"{self.file}:{lines_M[first]}: {wanted}, got '{indices_M[first]}'{_suspicion(indices_M, count)}"
             )
-        return Asked(indices_M, tuple(self._notes(indices_M, listed.encoding)))
+        return Asked(indices_M, tuple(self._notes(indices_M, listed.assumed)))
 
     def _numbers(self, listed: ImageList, wanted: str) -> tuple[Tensor, Tensor]:
         """Read the entries as numbers.
@@ -74,7 +74,7 @@ class Indices(ForgetRequest):
             indices.append(int(found[1]))
         return torch.tensor(lines, dtype=torch.int64), torch.tensor(indices, dtype=torch.int64)
 
-    def _notes(self, indices_M: Tensor, encoding: str) -> Iterator[str]:
+    def _notes(self, indices_M: Tensor, assumed: str | None) -> Iterator[str]:
         if not len(indices_M):
             return
         low, high = int(indices_M.min()), int(indices_M.max())
@@ -85,8 +85,8 @@ class Indices(ForgetRequest):
         )
         if low == 1:
             yield f"{self.file}: 1 occurs and 0 never does; if the list counts from 1, subtract 1 from each index"
-        if encoding == LATIN_1:
-            yield f"{self.file}: not UTF-8, read as Latin-1; the indices are the same in both"
+        if assumed:
+            yield f"{self.file}: not UTF-8, read as {assumed}; the indices are the same in both"
 
 
 def _suspicion(indices_M: Tensor, count: int) -> str:

@@ -1,12 +1,11 @@
 """Reading a list of images: text with one entry a line, or a table (.csv, .tsv) with a column ``index``.
 
 Tables are read as spreadsheets write them: separated by commas, semicolons or tabs, with or without a line ``sep=;``,
-in UTF-8, UTF-16 or Latin-1. A table that could mean something else than it seems to is refused. What an entry must be
-is for the caller to check.
+in UTF-8, UTF-16 or Windows-1252. A table that could mean something else than it seems to is refused. What an entry must
+be is for the caller to check.
 """
 
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,15 +13,13 @@ from pathlib import Path
 
 from unlearning.data._base import DataError
 from unlearning.data._delimited import SUFFIXES, Delimited
+from unlearning.data._names import SPLIT_COLUMN
 from unlearning.data._text import read_text, shortened
 
 LIMIT_BYTES = 64 << 20
 """The largest list that is read."""
 
 WHAT = "list of images to forget"
-
-SPLIT_COLUMN = re.compile(r"set|(.*[ _.-])?(split|subset|fold|partition)")
-"""Columns that say which split a row is about, such as split or data_split."""
 
 TRAIN = ("train", "training")
 
@@ -38,12 +35,12 @@ class ImageList:
         entries: read as they are taken; raises `DataError` at a line that cannot be read, and at the end where a table
             names images of other splits.
         separator: what stands between the columns of a table; None for text.
-        encoding: what the file was read as.
+        assumed: the encoding that it was read in where it says none and is not UTF-8; else None.
     """
 
     entries: Iterator[Entry]
     separator: str | None
-    encoding: str
+    assumed: str | None
 
 
 def read_list(path: Path) -> ImageList:
@@ -56,12 +53,12 @@ def read_list(path: Path) -> ImageList:
     """
     content = read_text(path, WHAT, LIMIT_BYTES)
     if path.suffix.lower() not in SUFFIXES:
-        return ImageList(_lines(content.text), None, content.encoding)
+        return ImageList(_lines(content.text), None, content.assumed)
     table = Delimited.opened(path, content.text, ["index"])
     if table.columns.count("index") != 1:
         got = shortened(", ".join(filter(None, table.columns)), 200) or "none"
         raise DataError(f"{path}: wanted exactly one column named index, got the columns {got}")
-    return ImageList(_entries(table), table.separator, content.encoding)
+    return ImageList(_entries(table), table.separator, content.assumed)
 
 
 def _lines(text: str) -> Iterator[Entry]:

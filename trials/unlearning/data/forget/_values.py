@@ -10,7 +10,7 @@ from unlearning.data._base import DataError
 from unlearning.data._delimited import SUFFIXES, Delimited
 from unlearning.data._files import sought
 from unlearning.data._listed import listed
-from unlearning.data._text import LATIN_1, read_text
+from unlearning.data._text import read_text
 from unlearning.data._workbook import read_workbook
 
 LIMIT_BYTES = 64 << 20
@@ -79,7 +79,7 @@ def _of_workbook(path: Path, column: str) -> tuple[Iterable[tuple[str, str]], tu
 
 def _of_text(path: Path, column: str, is_table: bool) -> tuple[Iterable[tuple[str, str]], tuple[str, ...]]:
     content = read_text(path, WHAT, LIMIT_BYTES)
-    notes = (f"{path.name} is not UTF-8 and was read as Latin-1",) if content.encoding == LATIN_1 else ()
+    notes = (f"{path.name} is not UTF-8 and was read as {content.assumed}",) if content.assumed else ()
     if not is_table:
         return _lines(content.text), notes
     table = Delimited.opened(path, content.text, [column])
