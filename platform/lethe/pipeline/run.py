@@ -11,7 +11,6 @@ from itertools import chain
 
 from lethe.artifacts import ArtifactStore, ArtifactWorker
 from lethe.artifacts.context import TrialContexts, with_contexts
-from lethe.errors import LetheError
 from lethe.execution.claims import Claims, LocalClaims, RayClaims
 from lethe.execution.connect import connect
 from lethe.execution.connection import Connection, OnRay
@@ -19,7 +18,7 @@ from lethe.execution.leftovers import remove_leftovers
 from lethe.execution.node_types import node_types_of
 from lethe.execution.plugin_code import send_by_value
 from lethe.execution.shared_data import SharedData
-from lethe.execution.stop import Stop, stopping_on_signals
+from lethe.execution.stop import InterruptedStudyError, Stop, stopping_on_signals
 from lethe.execution.supervision import Watch
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.boards import are_current, board_rows
@@ -42,10 +41,6 @@ WAIT_S = 0.2
 
 COMPACT_EVERY = 500
 """Trials between two compactions of their parts: reading that many takes about a second."""
-
-
-class InterruptedStudyError(LetheError):
-    """A study that was stopped before its end; what had finished is kept."""
 
 
 class StudyRun:

@@ -1,7 +1,7 @@
 """How a plan looks in a terminal."""
 
 from collections import Counter
-from typing import Literal
+from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -21,12 +21,7 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
     table = Table("", "planned", "there already", "to do", box=SIMPLE_HEAD)
     table.add_row("scenarios", str(len(scenarios_of(plan.method_searches))), "", "")
     table.add_row("method searches (scenario x method)", str(len(plan.method_searches)), "", "")
-    units = {
-        **_artifacts(plan),
-        "trials": (plan.trials_planned, plan.trials_left),
-        "confirmations": (plan.confirmations_planned, plan.confirmations_planned - plan.confirmed),
-    }
-    for name, (planned, left) in units.items():
+    for name, (planned, left) in _units(plan).items():
         table.add_row(name, str(planned), str(planned - left), str(left))
     console.print(Text(f"{plan.study.name} in {root}"), table, _where(estimate))
     _print_data(plan, console)
@@ -35,6 +30,43 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
+
+
+def plan_document(plan: Plan, root: StorageRoot, estimate: Estimate) -> dict[str, Any]:
+    """Return what `lethe plan --json` answers: how many units of each kind there are to do, where, and how long."""
+    return {
+        "study": plan.study.name,
+        "results": root.address,
+        "complete": plan.complete,
+        "scenarios": len(scenarios_of(plan.method_searches)),
+        "method_searches": len(plan.method_searches),
+        "units": {name: {"planned": planned, "to_do": left} for name, (planned, left) in _units(plan).items()},
+        "seconds": estimate.seconds,
+        "training_workers": estimate.training_workers,
+        "trial_workers": estimate.trial_workers,
+        "machines": [
+            {
+                "machine": spot.node_type.title,
+                "count": spot.node_type.count,
+                "trainings": spot.trainings,
+                "trials": spot.trials,
+            }
+            for spot in estimate.spots
+        ],
+        "trial_resources": estimate.reason,
+        "facts": [fact for data in plan.datasets for fact in facts(data)],
+        "notes": [told for told in (*plan.requests, *plan.settings, *plan.audits, plan.precision.told) if told],
+        "broken": list(plan.broken),
+    }
+
+
+def _units(plan: Plan) -> dict[str, tuple[int, int]]:
+    """Return for each kind of work how many units are planned and how many of them are left."""
+    return {
+        **_artifacts(plan),
+        "trials": (plan.trials_planned, plan.trials_left),
+        "confirmations": (plan.confirmations_planned, plan.confirmations_planned - plan.confirmed),
+    }
 
 
 def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:
