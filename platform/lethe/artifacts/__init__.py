@@ -1,6 +1,7 @@
 """Artifacts: what is made once and shared by every trial, study and audit, described by recipes that require others."""
 
 from lethe.artifacts._build import ArtifactWorker, BuildJob, Built, build_jobs
+from lethe.artifacts._facts import facts_of
 from lethe.artifacts._manifest import Facts, Manifest
 from lethe.artifacts._needs import Needed, needed_for, requirement
 from lethe.artifacts._recipe import (
@@ -59,6 +60,7 @@ __all__ = [
     "Workshop",
     "build_jobs",
     "dosed",
+    "facts_of",
     "fingerprint_of",
     "in_order",
     "needed_for",

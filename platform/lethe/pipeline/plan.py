@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
 from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
+from lethe.pipeline.kept_models import kept_in_words
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
@@ -65,6 +66,11 @@ class Plan:
     def audits(self) -> tuple[str, ...]:
         """Describe what each audit adds to the models that are trained, a sentence each."""
         return additions(self.study, self.needed, self.missing)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Say how much the models take that the study keeps, a sentence; nothing where it keeps none."""
+        return kept_in_words(self.study, self.method_searches, self.shared)
 
     @property
     def trials(self) -> tuple[TrialRow, ...]:

@@ -24,6 +24,7 @@ from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.boards import are_current, board_rows
 from lethe.pipeline.build import ArtifactBuilder
 from lethe.pipeline.confirm import Confirmation, Confirmer, beyond_limits, confirmations, missing_from
+from lethe.pipeline.kept_models import KeptModels
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
 from lethe.plugins import added_code_of, packages_of
@@ -135,7 +136,7 @@ class StudyRun:
         for data in plan.datasets:
             for fact in facts(data):
                 self._progress.say(fact)
-        for told in (*plan.requests, *plan.settings, *plan.audits, plan.precision.told, *plan.broken):
+        for told in (*plan.requests, *plan.settings, *plan.audits, *plan.models, plan.precision.told, *plan.broken):
             if told:
                 self._progress.say(told)
 
@@ -252,14 +253,19 @@ class StudyRun:
 
     def _confirm(self, missing: Sequence[Confirmation], worker_pool: WorkerPool) -> None:
         self._progress.stage("confirmation", len(missing))
+        kept = KeptModels(self._study, self._artifacts, self._store)
         for count, done in enumerate(worker_pool.do(missing), start=1):
             if isinstance(done.error, StorageError):
                 raise done.error
             if done.error is not None or done.result is None:
                 self._problem(f"could not confirm {done.job.row} on seed {done.job.seed}: {done.error}")
             else:
-                self._store.append_confirmation(*done.result)
+                confirmed = done.result
+                kept.record(done.job, confirmed)
+                self._store.append_confirmation(confirmed.row, confirmed.predictions, confirmed.measures)
             self._progress.update(done=count)
+        if kept.told:
+            self._progress.say(kept.told)
 
     def _tell_failures(self, method_searches: Sequence[MethodSearch], search: StudySearch) -> None:
         failed = [row for row in search.rows if row.status == "failed"]

@@ -25,7 +25,7 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
         table.add_row(name, str(planned), str(planned - left), str(left))
     console.print(Text(f"{plan.study.name} in {root}"), table, _where(estimate))
     _print_data(plan, console)
-    for told in (*plan.requests, *plan.settings, *plan.audits, plan.precision.told, *plan.broken):
+    for told in (*plan.requests, *plan.settings, *plan.audits, *plan.models, plan.precision.told, *plan.broken):
         if told:
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
@@ -55,7 +55,9 @@ def plan_document(plan: Plan, root: StorageRoot, estimate: Estimate) -> dict[str
         ],
         "trial_resources": estimate.reason,
         "facts": [fact for data in plan.datasets for fact in facts(data)],
-        "notes": [told for told in (*plan.requests, *plan.settings, *plan.audits, plan.precision.told) if told],
+        "notes": [
+            told for told in (*plan.requests, *plan.settings, *plan.audits, *plan.models, plan.precision.told) if told
+        ],
         "broken": list(plan.broken),
     }
 

@@ -80,6 +80,8 @@ def parse_memory(text: str) -> int:
 
 def in_words(size_bytes: int) -> str:
     """Write a size as `parse_memory` reads it."""
+    if size_bytes < 1e6:
+        return f"{size_bytes / 1e3:.1f}KB"
     return f"{size_bytes / 1e9:.1f}GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f}MB"
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -357,6 +357,14 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
     original: Annotated[str, Column("", "fingerprint of the original")]
     oracle: Annotated[str, Column("", "fingerprint of the paired oracle")]
+    model: Annotated[
+        str | None,
+        Column(
+            "",
+            "fingerprint of the confirmed model, an artifact where it was kept (`keep_models`); null in results of "
+            "an early version",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
