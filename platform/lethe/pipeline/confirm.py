@@ -30,6 +30,7 @@ from lethe.artifacts import (
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, Read, audit_tasks
+from lethe.pipeline.prediction_rows import prediction_rows
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
@@ -390,7 +391,7 @@ class Confirmer:
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
         )
-        predictions = _predictions(row, trial_context, logits) if logits else []
+        predictions = prediction_rows(row, trial_context, logits) if logits else []
         audits = [task.audit for task in confirmation.audits]
         kept = None
         if confirmation.keep and confirmation.unlearned and logits:
@@ -439,45 +440,6 @@ class Confirmer:
 def _weights_on(trial_context: TrialContext) -> Mapping[str, Tensor]:
     """Copy the weights that an unlearning run has just left on the engine."""
     return {name: value.clone() for name, value in trial_context.context.model.state_dict().items()}
-
-
-def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
-    """Build the rows of what a model predicts for each image of the forget set, and of the control half."""
-    forget = trial_context.scenario.partition(row.training_seed).forget
-    return [
-        *_predictions_of("forget", forget.indices_F, row, trial_context, logits),
-        *_predictions_of("control", forget.control_C, row, trial_context, logits),
-    ]
-
-
-def _predictions_of(
-    split: Literal["forget", "control"],
-    indices_M: Tensor,
-    row: ConfirmationRow,
-    trial_context: TrialContext,
-    logits: Logits,
-) -> Iterator[PredictionRow]:
-    data = trial_context.data
-    names, labels_M = data.class_names, data.train.labels_N[indices_M]
-    probabilities_MK = logits["train"][indices_M].softmax(1)
-    confidence_M = probabilities_MK.gather(1, labels_M[:, None]).squeeze(1)
-    columns = [indices_M, data.duplicate_of_N[indices_M], labels_M, probabilities_MK.argmax(1), confidence_M]
-    for image, unit, label, predicted, confidence in zip(*(column.tolist() for column in columns), strict=True):
-        yield PredictionRow(
-            study=row.study,
-            scenario=row.scenario,
-            confirmation_id=row.confirmation_id,
-            row=row.row,
-            training_seed=row.training_seed,
-            split=split,
-            image=image,
-            unit=unit,
-            label=label,
-            label_name=names[label],
-            predicted=predicted,
-            predicted_name=names[predicted],
-            confidence=confidence,
-        )
 
 
 def _of_oracle(oracle: Evaluation) -> dict[str, Any]:
