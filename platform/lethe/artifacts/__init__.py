@@ -4,6 +4,7 @@ from lethe.artifacts._build import ArtifactWorker, BuildJob, Built, build_jobs
 from lethe.artifacts._facts import facts_of
 from lethe.artifacts._manifest import Facts, Manifest
 from lethe.artifacts._needs import Needed, needed_for, requirement
+from lethe.artifacts._reading_workshop import ReadingWorkshop
 from lethe.artifacts._recipe import (
     ArtifactKey,
     ArtifactRecipe,
@@ -52,6 +53,7 @@ __all__ = [
     "Model",
     "Needed",
     "Product",
+    "ReadingWorkshop",
     "SaliencyScores",
     "Tensors",
     "TrainedModel",

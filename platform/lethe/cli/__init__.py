@@ -12,6 +12,7 @@ import typer
 from lethe.cli._common import print_versions
 from lethe.cli._data import data
 from lethe.cli._jobs import jobs, logs, stop, submit
+from lethe.cli._models import models
 from lethe.cli._parts import methods
 from lethe.cli._report import report
 from lethe.cli._results import compact, export, leaderboard, query, show
@@ -53,6 +54,7 @@ for command in (
 app.callback()(common)
 app.add_typer(export, name="export")
 app.add_typer(data, name="data")
+app.add_typer(models, name="models")
 
 __all__ = ["app", "main"]
 

@@ -28,8 +28,9 @@ class Plan:
         missing: those that are not in the store, or are broken.
         broken: what is wrong with broken artifacts, one sentence each.
         standings: how far each method search is, with its trials that ended already.
-        confirmed: how many rows of the table are confirmed already.
-        unconfirmed: those still to be confirmed, as far as the chosen setting is known.
+        wanted: the rows of all tables, as far as the chosen setting is known.
+        confirmed: how many of them are confirmed already.
+        unconfirmed: those still to be confirmed.
         unrecorded: fingerprints of artifacts without a row: their maker died before writing it, or the row is broken.
     """
 
@@ -41,6 +42,7 @@ class Plan:
     missing: tuple[Needed, ...]
     broken: tuple[str, ...]
     standings: tuple[Standing, ...]
+    wanted: tuple[Confirmation, ...]
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
     unrecorded: frozenset[str]
@@ -141,6 +143,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         tuple(missing),
         tuple(broken),
         standings,
+        tuple(wanted),
         len(wanted) - len(unconfirmed),
         tuple(unconfirmed),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
