@@ -191,7 +191,7 @@ def test_a_size_of_memory_is_read(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["4", "much", "-1GB", "0GB", "4XB", "iB", ""])
 def test_what_is_no_size_of_memory_is_refused(text: str, filled: Store) -> None:
-    with pytest.raises(ValueError, match="wanted a size of memory such as 500MB or 4GB, got"):
+    with pytest.raises(ValueError, match="wanted a size such as 500MB or 4GB, got"):
         parse_memory(text)
 
 

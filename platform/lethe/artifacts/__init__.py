@@ -16,6 +16,7 @@ from lethe.artifacts._recipe import (
     in_order,
 )
 from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
+from lethe.artifacts._stored import LEFTOVERS, Stored, delete_stored, stored
 from lethe.artifacts.kinds import (
     KINDS,
     REQUIRED,
@@ -36,6 +37,7 @@ from lethe.artifacts.kinds import (
 
 __all__ = [
     "KINDS",
+    "LEFTOVERS",
     "REQUIRED",
     "AdversarialImages",
     "Artifact",
@@ -55,12 +57,14 @@ __all__ = [
     "Product",
     "ReadingWorkshop",
     "SaliencyScores",
+    "Stored",
     "Tensors",
     "TrainedModel",
     "TrainingDivergedError",
     "UnlearnedModel",
     "Workshop",
     "build_jobs",
+    "delete_stored",
     "dosed",
     "facts_of",
     "fingerprint_of",
@@ -71,5 +75,6 @@ __all__ = [
     "read_requirement",
     "requirement",
     "saliency",
+    "stored",
     "task_of",
 ]

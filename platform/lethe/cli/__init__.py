@@ -14,6 +14,7 @@ from lethe.cli._data import data
 from lethe.cli._jobs import jobs, logs, stop, submit
 from lethe.cli._models import models
 from lethe.cli._parts import methods
+from lethe.cli._prune import prune
 from lethe.cli._report import report
 from lethe.cli._results import compact, export, leaderboard, query, show
 from lethe.cli._studies import init, plan, run, schema
@@ -45,6 +46,7 @@ for command in (
     show,
     watch,
     compact,
+    prune,
     submit,
     jobs,
     logs,
