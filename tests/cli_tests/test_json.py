@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from lethe.cli import app
@@ -89,9 +90,15 @@ def test_numbers_that_are_not_finite_are_null_and_texts_stay_exact(capsys: pytes
     assert "\x1b" not in printed.out
 
 
-def test_an_interruption_is_a_document_with_exit_code_130() -> None:
-    import typer
+def test_an_answer_with_problems_ends_the_command_with_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, answering("own", as_json=True) as answer:
+        answer({"found": 1}, exit_code=1, problems=["one row is missing"])
+    assert ended.value.exit_code == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["exit_code"], printed["problems"], printed["answer"]) == (1, ["one row is missing"], {"found": 1})
 
+
+def test_an_interruption_is_a_document_with_exit_code_130() -> None:
     own = typer.Typer()
 
     @own.command()

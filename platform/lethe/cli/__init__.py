@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 done, with problems (listed above); 2 something in the input is wrong; 3 the cluster failed; 4 the
 object store cannot be reached; 130 interrupted. After 3, 4 and 130 what is finished is kept, and the same command
-continues.
+continues. With `--json` an answer, or an error, is one document on stdout (`_json.py`).
 """
 
 from typing import Annotated
