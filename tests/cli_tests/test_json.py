@@ -44,7 +44,7 @@ def test_a_run_on_ray_prints_one_document_and_its_progress_elsewhere(
     assert found["answer"]["study"] == "tiny"
     (table,) = found["answer"]["tables"]
     assert {row["row"] for row in table["rows"]} >= {"original", "oracle", "salun"}
-    assert "confirmation" in done.stderr
+    assert "confirmed 11/11" in done.stderr
 
     planned = document("plan", study, "--results", results)["answer"]
     assert planned["complete"]

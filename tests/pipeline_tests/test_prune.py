@@ -185,6 +185,12 @@ def test_the_cache_of_results_in_an_object_store_is_emptied(tmp_path: Path, monk
     assert NodeCache().get(digest(b"123")) is None
 
 
+def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
+    done = lethe("prune", "--results", tmp_path / "result")
+    assert done.exit_code == 2
+    assert "no results in" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

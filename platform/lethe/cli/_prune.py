@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lethe.cli._common import Where, console, echo, stderr
 from lethe.cli._json import Json, answering
+from lethe.errors import InputError
 
 if TYPE_CHECKING:
     from lethe.artifacts import Stored
@@ -58,6 +59,8 @@ def prune(
             parse_age(older_than) if older_than else None,
         )
         root = StorageRoot.at(results)
+        if not root.entries():
+            raise InputError(f"no results in {root}: name the folder or URI of results with --results")
         pruning = prunable(root, wanted)
         gone: list[Stored] = []
         problems = [*pruning.problems, *(delete(root, pruning, gone.append) if yes else ())]

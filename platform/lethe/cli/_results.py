@@ -116,11 +116,11 @@ def leaderboard(
         earlier = [] if specification else earlier_tables(root, study, boards)
         if not boards:
             raise InputError("\n".join(earlier) or _nothing_of(study, root, Store(root).studies(), "confirmed "))
-        stderr(*earlier)
         if as_json:
             answer(boards_document(boards))
         else:
             print_leaderboard(boards, console())
+        stderr(*earlier)
 
 
 def show(
