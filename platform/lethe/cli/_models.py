@@ -62,9 +62,10 @@ def models_export(
     ] = Path("model.safetensors"),
     as_json: Json = False,
 ) -> None:
-    """Write the weights of one model, by the names of its network, and beside them what the model is.
+    """Write the weights of one model, and what it is.
 
-    A model that was not kept is made again in this process, from its setting and its original, which takes as long as
+    The weights have the names of the network's own, as safetensors; a JSON file beside them has setting, network and
+    measures. A model that was not kept is made again in this process, from its setting and its original, which takes as long as
     unlearning did.
     """
     from safetensors.torch import save
