@@ -64,8 +64,8 @@ def models_export(
 ) -> None:
     """Write the weights of one model, and what it is.
 
-    The weights have the names of the network's own, as safetensors; a JSON file beside them has setting, network and
-    measures. A model that was not kept is made again in this process, from its setting and its original, which takes as long as
+    The weights have the network's own names, as safetensors; a JSON file beside them has setting, network and measures.
+    A model that was not kept is made again in this process, from its setting and its original, which takes as long as
     unlearning did.
     """
     from safetensors.torch import save
