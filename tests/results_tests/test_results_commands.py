@@ -72,7 +72,7 @@ def test_the_leaderboard_is_written_in_every_format(form: str, real: Path, tmp_p
         (["copy trials to 'x.csv'"], "wanted one statement that only reads"),
         (["from trials", "-o", "missing/answer.csv"], "cannot write missing/answer.csv: there is no folder missing"),
         (["from trials", "-o", "."], ". is a folder: name a file in it, such as answer.txt"),
-        (["from trials", "--memory", "much"], "wanted a size of memory such as 500MB or 4GB, got 'much'"),
+        (["from trials", "--memory", "much"], "wanted a size such as 500MB or 4GB, got 'much'"),
         (["from trials", "--timeout", "0"], "wanted a time above 0 s"),
         (["select * from range(10000000)", "--memory", "20MB"], "more memory than the 20.0MB"),
         (["select length(repeat('x', 4000000000)) from trials", "--memory", "100MB"], "more memory than"),

@@ -1,15 +1,19 @@
 """SQL over the results: everything that reads is answered, everything else is refused."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import duckdb
 import pytest
 
-from lethe.results import EpochRow, QueryError, Results, SameNameWarning, Store, TrialRow, query
+from lethe.results import EpochRow, QueryError, Results, SameNameWarning, Store, TrialRow, functions, query
 from lethe.results.limits import parse_memory
 
 
@@ -173,6 +177,38 @@ def test_what_takes_longer_than_it_may_ends_in_a_sentence(filled: Store) -> None
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "energy_test([[1.0]], [[2.0]])",
+        "compare_ensembles([[0.5]], [[0.5]])",
+        "attack_halves([[0.5]], [[0.5]], [[0.5]], [[true]], [0])",
+    ],
+)
+def test_a_function_that_may_take_long_ends_its_query_once_that_is_stopped(call: str) -> None:
+    stopped = Event()
+    connection = duckdb.connect(":memory:")
+    functions.register(connection, stopped)
+    stopped.set()
+    with pytest.raises(duckdb.Error, match="the query was stopped"):
+        connection.sql(f"select {call}").fetchall()
+
+
+def test_a_process_ends_although_a_function_was_at_work_when_the_time_was_up(filled: Store) -> None:
+    """Two thousand calls, many minutes of them, in one chunk, within which DuckDB sees no interrupt."""
+    code = f"""
+from lethe.results import QueryError, query
+points = "list_transform(range(0, 100), lambda i: [random(), random()])"
+try:
+    query(f"select sum(energy_test({{points}}, {{points}})['p']) from range(2000)", {str(filled.root)!r}, timeout_s=3)
+except QueryError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no answer within 3 s" in done.stdout
+
+
 def test_results_answer_again_after_wrong_sql_and_after_what_took_too_long(filled: Store) -> None:
     results = Results(filled.root, timeout_s=5)
     first = results.load("chosen")
@@ -191,7 +227,7 @@ def test_a_size_of_memory_is_read(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["4", "much", "-1GB", "0GB", "4XB", "iB", ""])
 def test_what_is_no_size_of_memory_is_refused(text: str, filled: Store) -> None:
-    with pytest.raises(ValueError, match="wanted a size of memory such as 500MB or 4GB, got"):
+    with pytest.raises(ValueError, match="wanted a size such as 500MB or 4GB, got"):
         parse_memory(text)
 
 

@@ -1,8 +1,10 @@
 """Artifacts: what is made once and shared by every trial, study and audit, described by recipes that require others."""
 
 from lethe.artifacts._build import ArtifactWorker, BuildJob, Built, build_jobs
+from lethe.artifacts._facts import facts_of
 from lethe.artifacts._manifest import Facts, Manifest
 from lethe.artifacts._needs import Needed, needed_for, requirement
+from lethe.artifacts._reading_workshop import ReadingWorkshop
 from lethe.artifacts._recipe import (
     ArtifactKey,
     ArtifactRecipe,
@@ -14,6 +16,7 @@ from lethe.artifacts._recipe import (
     in_order,
 )
 from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
+from lethe.artifacts._stored import LEFTOVERS, Stored, delete_stored, stored
 from lethe.artifacts.kinds import (
     KINDS,
     REQUIRED,
@@ -34,6 +37,7 @@ from lethe.artifacts.kinds import (
 
 __all__ = [
     "KINDS",
+    "LEFTOVERS",
     "REQUIRED",
     "AdversarialImages",
     "Artifact",
@@ -51,14 +55,18 @@ __all__ = [
     "Model",
     "Needed",
     "Product",
+    "ReadingWorkshop",
     "SaliencyScores",
+    "Stored",
     "Tensors",
     "TrainedModel",
     "TrainingDivergedError",
     "UnlearnedModel",
     "Workshop",
     "build_jobs",
+    "delete_stored",
     "dosed",
+    "facts_of",
     "fingerprint_of",
     "in_order",
     "needed_for",
@@ -67,5 +75,6 @@ __all__ = [
     "read_requirement",
     "requirement",
     "saliency",
+    "stored",
     "task_of",
 ]

@@ -1,14 +1,14 @@
 """Building artifacts: which worker makes what, and the worker that gets or makes what a job names."""
 
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
-from lethe.artifacts._manifest import Facts, Manifest
+from lethe.artifacts._facts import facts_of
+from lethe.artifacts._manifest import Manifest
 from lethe.artifacts._needs import Needed
-from lethe.artifacts._recipe import ArtifactKey, ArtifactRecipe, Product, Tensors
+from lethe.artifacts._recipe import ArtifactKey, ArtifactRecipe, Tensors
 from lethe.artifacts._store import ArtifactStore, CorruptArtifactError
 from lethe.execution.claims import Claims, holder_here, renewing, waiting_for
 from lethe.execution.device import claim_device
@@ -175,21 +175,5 @@ class ArtifactWorker:
         stopwatch = Stopwatch()
         reset_peak_memory(self._device)
         product = yield from recipe.make(self)
-        return self._artifacts.save(recipe, product.files, self._facts(product, stopwatch))
-
-    def _facts(self, product: Product, stopwatch: Stopwatch) -> Facts:
-        here: dict[str, Any] = asdict(Provenance.here(self._device, self._resources.cpu, self._resources.gpu))
-        return Facts(
-            seconds_train=product.seconds,
-            seconds_total=stopwatch.seconds,
-            images_trained=product.images,
-            epochs=product.epochs,
-            loss=product.loss,
-            repeats=product.repeats,
-            ua=product.ua,
-            va=product.va,
-            ta=product.ta,
-            started_at=stopwatch.started_at,
-            ended_at=stopwatch.ended_at,
-            **here,
-        )
+        here = Provenance.here(self._device, self._resources.cpu, self._resources.gpu)
+        return self._artifacts.save(recipe, product.files, facts_of(product, stopwatch, here))

@@ -59,17 +59,27 @@ class NodeCache:
             logging.getLogger(__name__).warning("Nothing is kept for the next reader: %s", error)
         self._prune(folder)
 
+    @property
+    def size_bytes(self) -> int:
+        """Sum the sizes of the files that it holds.
+
+        Raises:
+            StorageError: the folder cannot be used.
+        """
+        return sum(size for _, size, _ in _held(_folder()))
+
+    def clear(self) -> None:
+        """Delete all files; whoever wants one fetches it again.
+
+        Raises:
+            StorageError: the folder cannot be used.
+        """
+        for _, _, path in _held(_folder()):
+            path.unlink(missing_ok=True)
+
     def _prune(self, folder: Path) -> None:
         """Delete the least recently used until the rest is small enough; other processes may be doing the same."""
-        found = []
-        for path in folder.iterdir():
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                continue
-            if not stat.S_ISREG(status.st_mode):
-                continue
-            found.append((status.st_mtime_ns, status.st_size, path))
+        found = _held(folder)
         held = sum(size for _, size, _ in found)
         limit = min(self.limit_bytes, (held + disk_usage(folder).free) // 2)
         for _, size, path in sorted(found):
@@ -77,6 +87,19 @@ class NodeCache:
                 return
             path.unlink(missing_ok=True)
             held -= size
+
+
+def _held(folder: Path) -> list[tuple[int, int, Path]]:
+    """List the files of the cache, each with its time of use in ns and its size in bytes."""
+    found = []
+    for path in folder.iterdir():
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((status.st_mtime_ns, status.st_size, path))
+    return found
 
 
 def _folder() -> Path:

@@ -175,6 +175,12 @@ class ArtifactStore:
         """Move a broken artifact to quarantine; return where it is now."""
         return self.root.quarantine(self._path(key))
 
+    def delete(self, key: ArtifactKey) -> None:
+        """Delete an artifact, its manifest first, so that none is ever seen that lacks files."""
+        folder = self._folder(key)
+        folder.delete(MANIFEST)
+        self.root.delete(self._path(key))
+
     def uri(self, key: ArtifactKey) -> str:
         """Return where an artifact is stored."""
         return str(self._folder(key))

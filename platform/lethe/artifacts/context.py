@@ -21,7 +21,10 @@ from lethe.artifacts import (
     ArtifactStore,
     CorruptArtifactError,
     Facts,
+    Manifest,
+    Product,
     TrainedModel,
+    facts_of,
     oracle,
     original,
     read_requirement,
@@ -30,7 +33,7 @@ from lethe.artifacts import (
 )
 from lethe.execution.device import claim_device
 from lethe.execution.shared_data import SharedData
-from lethe.results.provenance import Provenance
+from lethe.results.provenance import Provenance, Stopwatch
 from lethe.storage.root import StorageError
 from lethe.study import Partition, Resources, Scenario
 from unlearning.audits import AuditNetwork
@@ -245,6 +248,17 @@ class TrialContexts:
             MissingArtifactError: as `trial_context`.
         """
         return self._load(model, frozenset({"weights"})).files["weights"]
+
+    def keep(self, recipe: ArtifactRecipe, product: Product, stopwatch: Stopwatch) -> Manifest:
+        """Save an artifact that was made on this worker's device.
+
+        Args:
+            stopwatch: started when the work on it began.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        return self._artifacts.save(recipe, product.files, facts_of(product, stopwatch, self.provenance))
 
     def _set_up(self, scenario: Scenario, seed: int) -> TrialContext:
         data = self._shared_data[scenario.data_hash]

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 done, with problems (listed above); 2 something in the input is wrong; 3 the cluster failed; 4 the
 object store cannot be reached; 130 interrupted. After 3, 4 and 130 what is finished is kept, and the same command
-continues.
+continues. With `--json` an answer, or an error, is one document on stdout (`_json.py`).
 """
 
 from typing import Annotated
@@ -12,7 +12,9 @@ import typer
 from lethe.cli._common import print_versions
 from lethe.cli._data import data
 from lethe.cli._jobs import jobs, logs, stop, submit
+from lethe.cli._models import models
 from lethe.cli._parts import methods
+from lethe.cli._prune import prune
 from lethe.cli._report import report
 from lethe.cli._results import compact, export, leaderboard, query, show
 from lethe.cli._studies import init, plan, run, schema
@@ -44,6 +46,7 @@ for command in (
     show,
     watch,
     compact,
+    prune,
     submit,
     jobs,
     logs,
@@ -53,6 +56,7 @@ for command in (
 app.callback()(common)
 app.add_typer(export, name="export")
 app.add_typer(data, name="data")
+app.add_typer(models, name="models")
 
 __all__ = ["app", "main"]
 

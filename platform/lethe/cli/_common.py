@@ -79,8 +79,11 @@ def fail(message: str, code: int = 2) -> None:
 def exit_code_of(error: Exception) -> int:
     """Return the exit code that an error ends a command with."""
     from lethe.execution.failures import ClusterFailedError
+    from lethe.execution.stop import InterruptedStudyError
     from lethe.storage.root import StoreUnavailableError
 
+    if isinstance(error, InterruptedStudyError):
+        return 130
     if isinstance(error, ClusterFailedError):
         return 3
     return 4 if isinstance(error, StoreUnavailableError) else 2

@@ -22,6 +22,8 @@ from lethe.cli._common import (
     stderr,
     write_output,
 )
+from lethe.cli._json import Json, answering
+from lethe.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,23 +95,31 @@ def query(
             typer.echo(data, nl=False)
 
 
-def leaderboard(results: Where = "results", study: OneStudy = None, specification: OneSpecification = None) -> None:
+def leaderboard(
+    results: Where = "results",
+    study: OneStudy = None,
+    specification: OneSpecification = None,
+    as_json: Json = False,
+) -> None:
     """Print the confirmed tables.
 
     Each scenario has one, with intervals and the noise floor.
     """
-    from lethe.report import earlier_tables, print_leaderboard
+    from lethe.report import boards_document, earlier_tables, print_leaderboard
     from lethe.report import leaderboard as read
     from lethe.results import Store
     from lethe.storage.root import StorageRoot
 
-    with reporting_errors():
+    with answering("leaderboard", as_json=as_json) as answer:
         root = StorageRoot.at(results)
         boards = read(root, study, specification)
         earlier = [] if specification else earlier_tables(root, study, boards)
         if not boards:
-            fail("\n".join(earlier) or _nothing_of(study, root, Store(root).studies(), "confirmed "))
-        print_leaderboard(boards, console())
+            raise InputError("\n".join(earlier) or _nothing_of(study, root, Store(root).studies(), "confirmed "))
+        if as_json:
+            answer(boards_document(boards))
+        else:
+            print_leaderboard(boards, console())
         stderr(*earlier)
 
 

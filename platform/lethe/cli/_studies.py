@@ -8,7 +8,9 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from lethe.cli._common import Overrides, Results, StudyFile, console, fail, reporting_errors, stderr
+from lethe.cli._common import Overrides, Results, StudyFile, console, reporting_errors, stderr
+from lethe.cli._json import Json, answering
+from lethe.errors import InputError
 
 DataName = Annotated[
     str,
@@ -51,6 +53,7 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Use the results folder even if it holds files of another tool.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a study, or continue it.
 
@@ -61,13 +64,13 @@ def run(
     cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same command
     continues the study.
     """
+    from lethe.execution.stop import InterruptedStudyError
     from lethe.pipeline.api import run as run_study
-    from lethe.pipeline.run import InterruptedStudyError
-    from lethe.report import leaderboard, print_leaderboard
+    from lethe.report import boards_document, leaderboard, print_leaderboard
 
-    if local and address:
-        fail("--local and --address exclude each other: choose where the study runs")
-    with reporting_errors():
+    with answering("run", as_json=as_json) as answer:
+        if local and address:
+            raise InputError("--local and --address exclude each other: choose where the study runs")
         out = console()
         try:
             finished = run_study(
@@ -75,13 +78,20 @@ def run(
             )
         except InterruptedStudyError as interruption:
             why = str(interruption) or "Interrupted."
-            out.print(Text(f"{why} What had finished is kept; the same command goes on from here."), soft_wrap=True)
-            raise typer.Exit(130) from None
-        print_leaderboard(leaderboard(finished.root, finished.study.name), out)
-        _print_next_steps(out, finished.study.name, shlex.quote(finished.root.address))
-    if finished.problems:
-        stderr(f"The study finished with {len(finished.problems)} problem(s):", *finished.problems)
-        raise typer.Exit(1)
+            raise InterruptedStudyError(
+                f"{why} What had finished is kept; the same command goes on from here."
+            ) from None
+        boards = leaderboard(finished.root, finished.study.name)
+        if not as_json:
+            print_leaderboard(boards, out)
+            _print_next_steps(out, finished.study.name, shlex.quote(finished.root.address))
+        exit_code = 1 if finished.problems else 0
+        if finished.problems:
+            stderr(f"The study finished with {len(finished.problems)} problem(s):", *finished.problems)
+        if as_json:
+            found = {"study": finished.study.name, "results": finished.root.address, **boards_document(boards)}
+            answer(found, exit_code=exit_code, problems=finished.problems)
+        raise typer.Exit(exit_code)
 
 
 def plan(
@@ -91,6 +101,7 @@ def plan(
     address: Annotated[
         str | None, typer.Option(help="Plan for a running Ray cluster: auto, or HOST:PORT. Default: this machine.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Check a study, and show what it would do.
 
@@ -98,11 +109,14 @@ def plan(
     it takes. Nothing is written or downloaded.
     """
     from lethe.pipeline.api import plan as plan_study
-    from lethe.report.plan import print_plan
+    from lethe.report.plan import plan_document, print_plan
 
-    with reporting_errors():
+    with answering("plan", as_json=as_json) as answer:
         planned = plan_study(study_file, results, overrides=overrides or (), address=address)
-        print_plan(planned.plan, planned.root, planned.estimate, console())
+        if as_json:
+            answer(plan_document(planned.plan, planned.root, planned.estimate))
+        else:
+            print_plan(planned.plan, planned.root, planned.estimate, console())
 
 
 def _print_next_steps(out: Console, study: str, root: str) -> None:

@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+from lethe.errors import LetheError
+
 ADVICE: Final = b"\nStopping: running epochs finish first. Once more stops at once.\n"
+
+
+class InterruptedStudyError(LetheError):
+    """A study that was stopped before its end; what had finished is kept."""
 
 
 class Stop:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from lethe.artifacts import ArtifactKey, ArtifactStore, BuildJob, Built, Facts, Manifest, Needed, build_jobs, needed_for
 from lethe.execution.stop import Stop
 from lethe.execution.worker_pool import WorkerPool
+from lethe.pipeline.artifact_rows import artifact_row
 from lethe.pipeline.confirm import Confirmation, needed_by
 from lethe.pipeline.plan import Plan
 from lethe.pipeline.progress import Progress
-from lethe.results import ArtifactRow, Store
-from lethe.results.columns import scenario_columns
+from lethe.results import Store
 from lethe.search import StudySearch
 from lethe.storage.root import StorageError
 from lethe.study import MethodSearch
@@ -134,7 +134,7 @@ class ArtifactBuilder:
 
     def _record(self, needed: Needed, manifest: Manifest) -> None:
         uri = self._artifacts.uri(needed.recipe.key)
-        self._store.append([_artifact_row(self._plan.study.name, needed, manifest, uri)])
+        self._store.append([artifact_row(self._plan.study.name, needed, manifest, uri)])
 
     def _take(self, built: Built) -> None:
         """Count a built artifact; one that was found was made, and is recorded, by another study at the same time."""
@@ -179,20 +179,3 @@ def _repeats(facts: Facts) -> str:
     if facts.repeats:
         return "repeats by its seed: its first epoch, run again, came to the same"
     return "does NOT repeat by its seed: its first epoch, run again, came to other weights or another loss"
-
-
-def _artifact_row(study: str, needed: Needed, manifest: Manifest, uri: str) -> ArtifactRow:
-    columns = scenario_columns(study, needed.scenario, needed.seed)
-    if needed.label == "original":
-        columns |= {name: None for name in columns if name == "scenario" or name.startswith("forget")}
-    return ArtifactRow(
-        **columns,
-        **manifest.facts.model_dump(),
-        artifact_id=manifest.fingerprint,
-        kind=needed.label,
-        artifact_version=manifest.version,
-        requires=list(manifest.requires.values()),
-        training_seed=needed.seed,
-        uri=uri,
-        bytes=manifest.size_bytes,
-    )

@@ -6,7 +6,7 @@ the tuning seeds are measured too: they stand in no row, but the noise floor is 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -16,8 +16,11 @@ from torch import Tensor
 from lethe.artifacts import (
     REQUIRED,
     ArtifactRecipe,
+    Manifest,
+    Model,
     Needed,
     TrainedModel,
+    UnlearnedModel,
     dosed,
     in_order,
     oracle,
@@ -27,6 +30,7 @@ from lethe.artifacts import (
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, Read, audit_tasks
+from lethe.pipeline.prediction_rows import prediction_rows
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
 from lethe.results.measures import measure_columns, measure_rows
@@ -80,6 +84,7 @@ class Confirmation:
         dose: the share of D_f that the model was trained on with D_r, where nothing is unlearned; None for others.
         metrics: those that are measured beside the built-in ones.
         audits: those that the model undergoes, with the training seeds of the models that they require.
+        keep: whether an unlearned model is kept as an artifact; that changes nothing else.
     """
 
     study: str
@@ -94,6 +99,7 @@ class Confirmation:
     dose: float | None = None
     metrics: tuple[Metric, ...] = ()
     audits: tuple[AuditTask, ...] = ()
+    keep: bool = False
 
     @property
     def confirmation_id(self) -> str:
@@ -134,6 +140,21 @@ class Confirmation:
         if self.dose is None:
             return oracle(self.scenario, self.seed)
         return dosed(self.scenario, self.seed, self.dose)
+
+    @property
+    def unlearned(self) -> UnlearnedModel | None:
+        """The model that the row's method makes; None where nothing is unlearned."""
+        if self.method is None or self.row == "original":
+            return None
+        scenario, seed = self.scenario, self.seed
+        start, parts = original(scenario, seed), scenario.partition(seed)
+        return UnlearnedModel(start, scenario, parts, seed, self.method, self.stop_after, self.rewinds)
+
+    @property
+    def model(self) -> Model:
+        """The model that is measured."""
+        trained = original(self.scenario, self.seed) if self.row == "original" else self.trained
+        return self.unlearned or trained
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -272,8 +293,8 @@ def _rows_on(
     method_search: MethodSearch, seed: int, others: tuple[int, ...], choice: Choice | None
 ) -> list[Confirmation]:
     study, scenario = method_search.study, method_search.scenario
-    audits = audit_tasks(study, scenario, seed)
-    row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audits)
+    audits, keep = audit_tasks(study, scenario, seed), study.keep_models == "confirmed"
+    row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audits, keep=keep)
     rows = [
         row_of("original", seed, Nothing(), None, None, ()),
         row_of("oracle", seed, None, None, None, others),
@@ -295,7 +316,18 @@ def missing_from(wanted: Sequence[Confirmation], confirmed: Iterable[str]) -> li
     return [confirmation for confirmation in wanted if confirmation.confirmation_id not in known]
 
 
-Confirmed = tuple[ConfirmationRow, list[PredictionRow], list[MeasureRow]]
+@dataclass(frozen=True)
+class Confirmed:
+    """A confirmed row with all that belongs to it.
+
+    Attributes:
+        kept: the manifest of its model, where it was kept as an artifact.
+    """
+
+    row: ConfirmationRow
+    predictions: list[PredictionRow]
+    measures: list[MeasureRow]
+    kept: Manifest | None
 
 
 class Confirmer:
@@ -322,12 +354,13 @@ class Confirmer:
                 epochs.append(result)
                 yield
         logits = epochs[-1].logits if method else self._logits(confirmation, trial_context)
+        weights = _weights_on(trial_context) if method and logits else {}
         measures: list[Measure] = []
         if logits:
             evaluation = self._evaluation(confirmation, trial_context, logits)
             further = {metric.name: metric for metric in confirmation.metrics}
             measures += measures_of(evaluation, {**BUILT_IN, **further})
-            networks = self._networks(confirmation, trial_context)
+            networks = self._networks(confirmation, trial_context, weights)
             evaluation_of = partial(self._contexts.evaluation_of, audited=confirmation.seed)
             network_of = partial(self._network_of, trial_context)
             for task in confirmation.audits:
@@ -351,15 +384,20 @@ class Confirmer:
             kept_epoch=epochs[-1].kept if epochs else None,
             mia_nonmembers=trial_context.data.nonmembers,
             attack_classes=confirmation.scenario.attack_classes,
+            model=confirmation.model.fingerprint,
             original=original(confirmation.scenario, confirmation.seed).fingerprint,
             oracle=oracle(confirmation.scenario, confirmation.seed).fingerprint,
             seconds_total=stopwatch.seconds,
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
         )
-        predictions = _predictions(row, trial_context, logits) if logits else []
+        predictions = prediction_rows(row, trial_context, logits) if logits else []
         audits = [task.audit for task in confirmation.audits]
-        return row, predictions, measure_rows(row, measures, confirmation.metrics, audits)
+        kept = None
+        if confirmation.keep and confirmation.unlearned and logits:
+            product = confirmation.unlearned.product(trial_context.data, weights, epochs)
+            kept = self._contexts.keep(confirmation.unlearned, product, stopwatch)
+        return Confirmed(row, predictions, measure_rows(row, measures, confirmation.metrics, audits), kept)
 
     def _logits(self, confirmation: Confirmation, trial_context: TrialContext) -> Logits:
         """Return those of a row without a method; its oracle's are at hand."""
@@ -376,12 +414,17 @@ class Confirmer:
         others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
         return replace(oracle, oracle=oracle, references=tuple(other.oracle_evaluation for other in others))
 
-    def _networks(self, confirmation: Confirmation, trial_context: TrialContext) -> Networks:
-        """Return the networks of the model, which an unlearning run has just left on the engine, and of its oracle."""
+    def _networks(
+        self, confirmation: Confirmation, trial_context: TrialContext, weights: Mapping[str, Tensor]
+    ) -> Networks:
+        """Return the networks of the model and of its oracle.
+
+        Args:
+            weights: of the model, where an unlearning run made it.
+        """
         retrained = self._network_of(trial_context, oracle(confirmation.scenario, confirmation.seed))
         if confirmation.method is None:
             return Networks(self._network_of(trial_context, confirmation.trained), retrained)
-        weights = {name: value.clone() for name, value in trial_context.context.model.state_dict().items()}
         return Networks(trial_context.network(lambda: weights), retrained)
 
     def _costs(self, confirmation: Confirmation, trial_context: TrialContext) -> dict[str, Any]:
@@ -394,43 +437,9 @@ class Confirmer:
         return trial_context.network(partial(self._contexts.weights_of, model))
 
 
-def _predictions(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
-    """Build the rows of what a model predicts for each image of the forget set, and of the control half."""
-    forget = trial_context.scenario.partition(row.training_seed).forget
-    return [
-        *_predictions_of("forget", forget.indices_F, row, trial_context, logits),
-        *_predictions_of("control", forget.control_C, row, trial_context, logits),
-    ]
-
-
-def _predictions_of(
-    split: Literal["forget", "control"],
-    indices_M: Tensor,
-    row: ConfirmationRow,
-    trial_context: TrialContext,
-    logits: Logits,
-) -> Iterator[PredictionRow]:
-    data = trial_context.data
-    names, labels_M = data.class_names, data.train.labels_N[indices_M]
-    probabilities_MK = logits["train"][indices_M].softmax(1)
-    confidence_M = probabilities_MK.gather(1, labels_M[:, None]).squeeze(1)
-    columns = [indices_M, data.duplicate_of_N[indices_M], labels_M, probabilities_MK.argmax(1), confidence_M]
-    for image, unit, label, predicted, confidence in zip(*(column.tolist() for column in columns), strict=True):
-        yield PredictionRow(
-            study=row.study,
-            scenario=row.scenario,
-            confirmation_id=row.confirmation_id,
-            row=row.row,
-            training_seed=row.training_seed,
-            split=split,
-            image=image,
-            unit=unit,
-            label=label,
-            label_name=names[label],
-            predicted=predicted,
-            predicted_name=names[predicted],
-            confidence=confidence,
-        )
+def _weights_on(trial_context: TrialContext) -> Mapping[str, Tensor]:
+    """Copy the weights that an unlearning run has just left on the engine."""
+    return {name: value.clone() for name, value in trial_context.context.model.state_dict().items()}
 
 
 def _of_oracle(oracle: Evaluation) -> dict[str, Any]:

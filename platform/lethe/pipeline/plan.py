@@ -8,6 +8,7 @@ from typing import Final
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
 from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
+from lethe.pipeline.kept_models import kept_in_words
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
@@ -27,6 +28,7 @@ from unlearning.data import (
 from unlearning.data.forget import describe
 from unlearning.errors import InputError
 from unlearning.models import check_fit
+from unlearning.own_recipe import OwnRecipe
 
 PROBED: Final = 2
 """Images of each data set that the network is tried on before anything is trained."""
@@ -44,8 +46,9 @@ class Plan:
         missing: those that are not in the store, or are broken.
         broken: what is wrong with broken artifacts, one sentence each.
         standings: how far each method search is, with its trials that ended already.
-        confirmed: how many rows of the table are confirmed already.
-        unconfirmed: those still to be confirmed, as far as the chosen setting is known.
+        wanted: the rows of all tables, as far as the chosen setting is known.
+        confirmed: how many of them are confirmed already.
+        unconfirmed: those still to be confirmed.
         unrecorded: fingerprints of artifacts without a row: their maker died before writing it, or the row is broken.
     """
 
@@ -58,6 +61,7 @@ class Plan:
     missing: tuple[Needed, ...]
     broken: tuple[str, ...]
     standings: tuple[Standing, ...]
+    wanted: tuple[Confirmation, ...]
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
     unrecorded: frozenset[str]
@@ -67,6 +71,23 @@ class Plan:
         """What workers need: the data sets, and those that differ by what a forget request plants."""
         by_source = dict(zip(dict.fromkeys(self.study.data), self.datasets, strict=True))
         return (*self.datasets, *planted_data(self.study, by_source))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Everything that a person should know before the study runs, a sentence each."""
+        said = (self.facts, self.requests, self.settings, self.audits, self.network, self.own_code, self.models)
+        return tuple(line for lines in (*said, (self.precision.told,), self.broken) for line in lines if line)
+
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        """Say what trains the models, where that is a function of the user's."""
+        training = self.study.training
+        if not isinstance(training, OwnRecipe):
+            return ()
+        return (
+            f"Models are {training.title}. Whether it repeats by its seed is not known before it has run: the first "
+            "epoch of each model is trained twice and compared.",
+        )
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -89,6 +110,11 @@ class Plan:
     def audits(self) -> tuple[str, ...]:
         """Describe what each audit adds to the models that are trained, a sentence each."""
         return additions(self.study, self.needed, self.missing)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Say how much the models take that the study keeps, a sentence; nothing where it keeps none."""
+        return kept_in_words(self.study, self.method_searches, self.shared)
 
     @property
     def trials(self) -> tuple[TrialRow, ...]:
@@ -161,6 +187,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         tuple(missing),
         tuple(broken),
         standings,
+        tuple(wanted),
         len(wanted) - len(unconfirmed),
         tuple(unconfirmed),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),

@@ -11,7 +11,6 @@ from itertools import chain
 
 from lethe.artifacts import ArtifactStore, ArtifactWorker
 from lethe.artifacts.context import TrialContexts, with_contexts
-from lethe.errors import LetheError
 from lethe.execution.claims import Claims, LocalClaims, RayClaims
 from lethe.execution.connect import connect
 from lethe.execution.connection import Connection, OnRay
@@ -19,12 +18,13 @@ from lethe.execution.leftovers import remove_leftovers
 from lethe.execution.node_types import node_types_of
 from lethe.execution.plugin_code import send_by_value
 from lethe.execution.shared_data import SharedData
-from lethe.execution.stop import Stop, stopping_on_signals
+from lethe.execution.stop import InterruptedStudyError, Stop, stopping_on_signals
 from lethe.execution.supervision import Watch
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.boards import are_current, board_rows
 from lethe.pipeline.build import ArtifactBuilder
 from lethe.pipeline.confirm import Confirmation, Confirmer, beyond_limits, confirmations, missing_from
+from lethe.pipeline.kept_models import KeptModels
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress, Stage
 from lethe.pipeline.work import work_of
@@ -43,10 +43,6 @@ WAIT_S = 0.2
 
 COMPACT_EVERY = 500
 """Trials between two compactions of their parts: reading that many takes about a second."""
-
-
-class InterruptedStudyError(LetheError):
-    """A study that was stopped before its end; what had finished is kept."""
 
 
 class StudyRun:
@@ -138,10 +134,8 @@ class StudyRun:
             self._store.append(rows)
 
     def _tell(self, plan: Plan) -> None:
-        told_of = (*plan.facts, *plan.requests, *plan.settings, *plan.audits, *plan.network, plan.precision.told)
-        for told in (*told_of, *plan.broken):
-            if told:
-                self._progress.say(told)
+        for told in plan.notes:
+            self._progress.say(told)
 
     def _work(self, plan: Plan, connection: Connection) -> None:
         shared_data = SharedData(plan.shared)
@@ -261,14 +255,19 @@ class StudyRun:
 
     def _confirm(self, missing: Sequence[Confirmation], worker_pool: WorkerPool, before: int) -> None:
         self._progress.confirmed(before, before + len(missing))
+        kept = KeptModels(self._study, self._artifacts, self._store)
         for count, done in enumerate(worker_pool.do(missing), start=1):
             if isinstance(done.error, StorageError):
                 raise done.error
             if done.error is not None or done.result is None:
                 self._problem(f"could not confirm {done.job.row} on seed {done.job.seed}: {done.error}")
             else:
-                self._store.append_confirmation(*done.result)
+                confirmed = done.result
+                kept.record(done.job, confirmed)
+                self._store.append_confirmation(confirmed.row, confirmed.predictions, confirmed.measures)
             self._progress.confirmed(before + count, before + len(missing))
+        if kept.told:
+            self._progress.say(kept.told)
 
     def _tell_failures(self, method_searches: Sequence[MethodSearch], search: StudySearch) -> None:
         failed = [row for row in search.rows if row.status == "failed"]

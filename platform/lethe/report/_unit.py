@@ -73,8 +73,9 @@ def print_unit(root: StorageRoot, name: str, console: Console) -> None:
         _print_rows(console, "curve", sorted(curve, key=lambda epoch: int(epoch["epoch"])), _CURVE)
     if table == "artifacts":
         confirmations = results.load("confirmations")
-        used = [*_rows_where(confirmations, "original", [name]), *_rows_where(confirmations, "oracle", [name])]
-        _print_rows(console, "used by", used, _CONFIRMED)
+        named = (_rows_where(confirmations, column, [name]) for column in ("original", "oracle", "model"))
+        used = {row["confirmation_id"]: row for rows in named for row in rows}
+        _print_rows(console, "used by", list(used.values()), _CONFIRMED)
     else:
         _print_artifacts(console, results, row)
     if table == "confirmations":

@@ -1,8 +1,7 @@
 """How a plan looks in a terminal."""
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,7 +13,6 @@ from lethe.pipeline.plan import Plan
 from lethe.results import durations
 from lethe.storage.root import StorageRoot
 from lethe.study import Resources, scenarios_of
-from unlearning.own_recipe import OwnRecipe
 
 
 def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Console) -> None:
@@ -22,30 +20,49 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
     table = Table("", "planned", "there already", "to do", box=SIMPLE_HEAD)
     table.add_row("scenarios", str(len(scenarios_of(plan.method_searches))), "", "")
     table.add_row("method searches (scenario x method)", str(len(plan.method_searches)), "", "")
-    units = {
-        **_artifacts(plan),
-        "trials": (plan.trials_planned, plan.trials_left),
-        "confirmations": (plan.confirmations_planned, plan.confirmations_planned - plan.confirmed),
-    }
-    for name, (planned, left) in units.items():
+    for name, (planned, left) in _units(plan).items():
         table.add_row(name, str(planned), str(planned - left), str(left))
     console.print(Text(f"{plan.study.name} in {root}"), table, _where(estimate))
-    told_of = (*plan.facts, *plan.requests, *plan.settings, *plan.audits, *plan.network, *_own_code(plan))
-    for told in (*told_of, plan.precision.told, *plan.broken):
-        if told:
-            console.print(Text(told), soft_wrap=True)
+    for told in plan.notes:
+        console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
 
 
-def _own_code(plan: Plan) -> Iterator[str]:
-    """Say what trains the models, where that is a function of the user's."""
-    training = plan.study.training
-    if isinstance(training, OwnRecipe):
-        yield (
-            f"Models are {training.title}. Whether it repeats by its seed is not known before it has run: the first "
-            "epoch of each model is trained twice and compared."
-        )
+def plan_document(plan: Plan, root: StorageRoot, estimate: Estimate) -> dict[str, Any]:
+    """Return what `lethe plan --json` answers: how many units of each kind there are to do, where, and how long."""
+    return {
+        "study": plan.study.name,
+        "results": root.address,
+        "complete": plan.complete,
+        "scenarios": len(scenarios_of(plan.method_searches)),
+        "method_searches": len(plan.method_searches),
+        "units": {name: {"planned": planned, "to_do": left} for name, (planned, left) in _units(plan).items()},
+        "seconds": estimate.seconds,
+        "training_workers": estimate.training_workers,
+        "trial_workers": estimate.trial_workers,
+        "machines": [
+            {
+                "machine": spot.node_type.title,
+                "count": spot.node_type.count,
+                "trainings": spot.trainings,
+                "trials": spot.trials,
+            }
+            for spot in estimate.spots
+        ],
+        "trial_resources": estimate.reason,
+        "notes": list(plan.notes),
+        "broken": list(plan.broken),
+    }
+
+
+def _units(plan: Plan) -> dict[str, tuple[int, int]]:
+    """Return for each kind of work how many units are planned and how many of them are left."""
+    return {
+        **_artifacts(plan),
+        "trials": (plan.trials_planned, plan.trials_left),
+        "confirmations": (plan.confirmations_planned, plan.confirmations_planned - plan.confirmed),
+    }
 
 
 def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:

@@ -22,12 +22,15 @@ from unlearning.options import Options
 
 
 def specification(study: Study, rates: Mapping[Precision, float] | None = None) -> StudyRow:
-    """Make the row of a study that is run now; where its results lie is left out, since a URI may hold credentials.
+    """Make the row of a study that is run now.
+
+    Where its results lie is left out, since a URI may hold credentials, and so is which models are kept, which changes
+    no result.
 
     Args:
         rates: images a second of training by precision, where they were measured to choose one.
     """
-    text, here = write_study(study, without={"results"}), Provenance()
+    text, here = write_study(study, without={"results", "keep_models", "models_gib"}), Provenance()
     return StudyRow(
         study=study.name,
         specification_id=fingerprint({"specification": text}),

@@ -1,4 +1,24 @@
-"""How a time span is written, wherever Lethe writes one."""
+"""How a time span is written, wherever Lethe writes one, and read."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from lethe.errors import InputError
+
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_age(text: str) -> timedelta:
+    """Read an age such as ``12h``, ``30d`` or ``2w``.
+
+    Raises:
+        InputError: it is none.
+    """
+    match = re.fullmatch(r"\s*(\d{1,6}(?:\.\d+)?)\s*([hdw])\s*", text)
+    if not match:
+        raise InputError(f"wanted an age such as 12h, 30d or 2w, got '{text}'")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
 def measured(seconds: float | None) -> str:

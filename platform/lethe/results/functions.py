@@ -8,8 +8,11 @@ compare_ensembles(unlearned, oracles)   KLoM, U-LiRA and forgetting quality of t
 attack_halves(unlearned, originals, oracles, forgotten, units)      what models betray of halves of their own
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, fields
-from typing import Any, Final
+from functools import wraps
+from threading import Event
+from typing import Any, Final, TypeVar
 
 import duckdb
 import numpy as np
@@ -21,6 +24,7 @@ from unlearning.energy import energy_test
 from unlearning.ensembles import AttackedHalves, Comparison, attack_halves, compare, margins
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Answer = TypeVar("Answer")
 
 MOST_SEEDS: Final = 100
 """More seeds than this are not counted: nobody trains them."""
@@ -30,8 +34,13 @@ _REACH_95_N: Final = stdtrit(_SEEDS_N - 1, 0.975) / np.sqrt(_SEEDS_N)
 _REACH_90_N: Final = stdtrit(_SEEDS_N - 1, 0.95) / np.sqrt(_SEEDS_N)
 
 
-def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Register the functions with a connection."""
+def register(connection: duckdb.DuckDBPyConnection, stopped: Event) -> None:
+    """Register the functions with a connection.
+
+    Args:
+        stopped: once it is set, the next call of a function that may take long raises, which ends its query. DuckDB
+            itself sees an interrupt only between chunks of 2,048 rows, each of which is a call.
+    """
     arrow = PythonUDFType.ARROW
     connection.create_function("t_quantile", _t_quantile, ["bigint", "double"], "double", type=arrow)
     connection.create_function("t_pvalue", _t_pvalue, ["double", "double", "bigint"], "double", type=arrow)
@@ -45,15 +54,29 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     )
     # `duckdb.struct_type` would open a database of its own, with threads.
     energy = connection.struct_type(dict.fromkeys(("distance", "p", "least_p"), "double"))
-    connection.create_function("energy_test", _energy_test, ["double[][]", "double[][]"], energy)
+    connection.create_function("energy_test", _until(stopped, _energy_test), ["double[][]", "double[][]"], energy)
     comparison = connection.struct_type(dict.fromkeys((field.name for field in fields(Comparison)), "double"))
-    connection.create_function("compare_ensembles", _compare_ensembles, ["double[][]", "double[][]"], comparison)
+    connection.create_function(
+        "compare_ensembles", _until(stopped, _compare_ensembles), ["double[][]", "double[][]"], comparison
+    )
     attacked = connection.struct_type(
         {field.name: "bigint" if field.type is int else "double" for field in fields(AttackedHalves)}
     )
     connection.create_function(
-        "attack_halves", _attack_halves, [*["double[][]"] * 3, "boolean[][]", "bigint[]"], attacked
+        "attack_halves", _until(stopped, _attack_halves), [*["double[][]"] * 3, "boolean[][]", "bigint[]"], attacked
     )
+
+
+def _until(stopped: Event, function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Make a function raise once its query is stopped."""
+
+    @wraps(function)
+    def call(*arguments: Any) -> Answer:
+        if stopped.is_set():
+            raise InterruptedError("the query was stopped")
+        return function(*arguments)
+
+    return call
 
 
 def seeds_to_decide(mean_R: Array, sd_R: Array, count_R: Array, margin_R: Array) -> Array:

@@ -74,12 +74,14 @@ def parse_memory(text: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", text)
     size = int(float(match[1]) * _UNITS[match[2]]) if match and match[2] in _UNITS else 0
     if size <= 0:
-        raise InputError(f"wanted a size of memory such as 500MB or 4GB, got '{text}'")
+        raise InputError(f"wanted a size such as 500MB or 4GB, got '{text}'")
     return size
 
 
 def in_words(size_bytes: int) -> str:
     """Write a size as `parse_memory` reads it."""
+    if size_bytes < 1e6:
+        return f"{size_bytes / 1e3:.1f}KB"
     return f"{size_bytes / 1e9:.1f}GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f}MB"
 
 

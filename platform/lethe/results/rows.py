@@ -373,6 +373,14 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
     original: Annotated[str, Column("", "fingerprint of the original")]
     oracle: Annotated[str, Column("", "fingerprint of the paired oracle")]
+    model: Annotated[
+        str | None,
+        Column(
+            "",
+            "fingerprint of the confirmed model, an artifact where it was kept (`keep_models`); null in results of "
+            "an early version",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import duckdb
@@ -126,12 +127,8 @@ class Results:
             database.add(tables, names)
             return _fetch(database.connection, sql, self._memory_bytes)
 
-        def interrupt() -> None:
-            with suppress(duckdb.ConnectionException):  # the work has ended meanwhile
-                database.connection.interrupt()
-
         try:
-            answer = within(self._timeout_s, work, interrupt)
+            answer = within(self._timeout_s, work, database.interrupt)
         except TimeoutError:
             raise QueryError(
                 f"no answer within {self._timeout_s:g} s; ask for less, or allow more "
@@ -278,6 +275,7 @@ class Database:
         self._views = dict(saved) | {name: view.sql for name, view in VIEWS.items()}
         self._specification = specification
         self._present: set[str] = set()
+        self._stopped = Event()
         self.connection = duckdb.connect(":memory:", config={"memory_limit": f"{memory_bytes}B"})
 
     def add(self, tables: Mapping[TableName, pa.Table], names: Sequence[str]) -> None:
@@ -296,10 +294,16 @@ class Database:
                     _create_view(self.connection, name, self._views[name])
                 self._present.add(name)
 
+    def interrupt(self) -> None:
+        """Ask what is at work to end; nothing can be asked of the database afterwards."""
+        self._stopped.set()
+        with suppress(duckdb.ConnectionException):  # the work has ended meanwhile
+            self.connection.interrupt()
+
     def _prepare(self) -> None:
         """Add what every query may use, and lock the settings."""
         self.connection.register("columns", columns())
-        functions.register(self.connection)
+        functions.register(self.connection, self._stopped)
         self.connection.execute("SET VARIABLE specification = $1", [self._specification])
         for setting in _SETTINGS:
             self.connection.execute(setting)

@@ -25,6 +25,9 @@ FORMER_FOLDERS: Final = frozenset({"pool", "leases", "set-aside"})
 _TABLE_FOLDERS: Final = {"calibrations": "packings"}
 """Tables that were renamed; their rows stay where earlier versions wrote them."""
 
+CHECKPOINTS: Final = "checkpoints"
+"""The folder, beside those of the kinds of artifacts, of the states of unfinished trainings."""
+
 MERGED: Final = "merged"
 """The folder, in a study's folder of a table, of files with rows of many units."""
 
@@ -84,6 +87,11 @@ class Layout:
         """
         return f"tables/{_table_folder(table)}/{file}"
 
+    @property
+    def artifacts(self) -> StorageRoot:
+        """The folder of all artifacts and checkpoints."""
+        return self.root.child("artifacts")
+
     def artifact(self, kind: str, fingerprint: str) -> StorageRoot:
         """Return the folder of an artifact."""
         return self.root.child(self.artifact_path(kind, fingerprint))
@@ -94,7 +102,7 @@ class Layout:
 
     def checkpoints(self, fingerprint: str) -> StorageRoot:
         """Return the folder of the state of an unfinished training."""
-        return self.root.child(f"artifacts/checkpoints/{fingerprint}")
+        return self.root.child(f"artifacts/{CHECKPOINTS}/{fingerprint}")
 
 
 def journal_name(study: str) -> str:
@@ -105,6 +113,11 @@ def journal_name(study: str) -> str:
 def lock_name(study: str) -> str:
     """Return the name of a study's writer lock in its folder."""
     return f"{study}.json"
+
+
+def study_of_lock(name: str) -> str:
+    """Return the study whose writer lock has this name."""
+    return name.removesuffix(".json")
 
 
 def progress_name(study: str) -> str:

@@ -30,7 +30,7 @@ from pydantic.dataclasses import dataclass
 
 from lethe.errors import LetheError
 from lethe.storage.documents import STRICT, MalformedError, read_json
-from lethe.storage.layout import Layout, lock_name
+from lethe.storage.layout import Layout, lock_name, study_of_lock
 from lethe.storage.root import StorageError, StorageRoot
 
 LOOK_S: Final = 1.0
@@ -156,6 +156,25 @@ def writing_study(
         over.set()
         renewer.join()
         lock.release()
+
+
+def studies_held(root: StorageRoot) -> dict[str, str]:
+    """Return the studies whose lock somebody has, with who, in words; one who has certainly ended does not count.
+
+    Nothing is waited for, so a holder of another machine that died counts until a run takes its lock over.
+
+    Raises:
+        StorageError: the locks cannot be read.
+    """
+    held = {}
+    locks = Layout(root).locks
+    for name in locks.names(".json"):
+        with suppress(FileNotFoundError):
+            found = locks.read(name, LEASE_LIMIT_BYTES)
+            holder = _holder(found)
+            if holder is None or not holder.gone:
+                held[study_of_lock(name)] = str(holder or "a run whose lock cannot be read")
+    return held
 
 
 class _Lock:

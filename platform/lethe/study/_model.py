@@ -212,6 +212,17 @@ class Study(Options):
         description="excess over the noise floor, as a fraction, below which a row counts as equivalent to retraining",
     )
     resources: ResourceOptions = Field(ResourceOptions(), description="what trials and trainings ask of the machines")
+    keep_models: Literal["none", "confirmed"] = Field(
+        "none",
+        description="which unlearned models stay beside the results: `none`, or `confirmed`: those of methods and "
+        "controls on the reporting seeds, as artifacts. It changes no number, and models that were confirmed before "
+        "are not made again for it; `lethe models` lists and exports both",
+    )
+    models_gib: Annotated[float, Gt(0)] = Field(
+        10.0,
+        description="GiB that the kept models of this study may take; where another does not fit, the one of the "
+        "largest gap goes, and the run says how many went",
+    )
     results: str = Field(
         "results",
         description="where results are kept: a URI such as s3://bucket/results, or a folder, which counts from the "

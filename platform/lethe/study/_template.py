@@ -101,7 +101,7 @@ def _lines(data: str) -> Iterator[str]:
     for key in ("trial", "training"):
         yield from _keys(ResourceOptions, {key: "{cpu: 1, gpu: 0}"}, 2)
     yield ""
-    yield from _keys(Study, {"results": "results"})
+    yield from _keys(Study, {"keep_models": "none", "models_gib": 10, "results": "results"})
 
 
 def _written(values: Range | Choices) -> str:

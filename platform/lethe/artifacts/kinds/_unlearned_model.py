@@ -100,7 +100,10 @@ class UnlearnedModel(Model):
         """Return the artifact of a run that ended well, from its last weights and the results of its epochs."""
         logits: Logits = results[-1].logits
         return Product(
-            {"weights": dict(weights), "logits": {str(split): values for split, values in logits.items()}},
+            {
+                "weights": {name: value.cpu() for name, value in weights.items()},
+                "logits": {str(split): values for split, values in logits.items()},
+            },
             seconds=sum(result.seconds_unlearn for result in results),
             images=sum(result.images_unlearn for result in results),
             epochs=results[-1].epoch,

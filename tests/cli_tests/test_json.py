@@ -1,0 +1,111 @@
+"""`--json`: exactly one document on stdout, errors included, and everything else on stderr."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lethe.cli import app
+from lethe.cli._json import answering
+from lethe.results import Store, load
+
+KEYS = {"lethe_json", "command", "exit_code", "problems", "error", "answer"}
+
+
+def document(*arguments: object, exit_code: int = 0) -> dict[str, Any]:
+    """Run the command in this process; return what it prints on stdout, which is one document and nothing else."""
+    done = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+    assert done.exit_code == exit_code, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found.keys() == KEYS
+    assert (found["lethe_json"], found["exit_code"]) == (1, exit_code)
+    assert (found["answer"] is None) == (found["error"] is not None)
+    return found
+
+
+def test_a_run_on_ray_prints_one_document_and_its_progress_elsewhere(
+    write_study: Callable[..., Path], ray_environment: dict[str, str], tmp_path: Path
+) -> None:
+    study, results = write_study(search={"trials": 1}), tmp_path / "results"
+    command = [sys.executable, "-m", "lethe", "run", study, "--results", results, "--json"]
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, env=os.environ | ray_environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["command"] == "run"
+    assert found["answer"]["study"] == "tiny"
+    (table,) = found["answer"]["tables"]
+    assert {row["row"] for row in table["rows"]} >= {"original", "oracle", "salun"}
+    assert "confirmed 11/11" in done.stderr
+
+    planned = document("plan", study, "--results", results)["answer"]
+    assert planned["complete"]
+    assert planned["units"]["confirmations"] == {"planned": 11, "to_do": 0}
+
+
+def test_a_leaderboard_holds_the_numbers_of_the_view_unrounded(store: Store, confirm: Callable[..., None]) -> None:
+    confirm("oracle", [0.0, 1 / 3, 0.0])
+    confirm("salun", [0.1, 0.2, 0.4 / 3])
+    (table,) = document("leaderboard", "--results", store.root.address)["answer"]["tables"]
+    expected = load(store.root.address, "leaderboard").to_pylist()
+    assert [(row["row"], row["gap"], row["gap_low"]) for row in table["rows"]] == [
+        (row["row"], row["gap"], row["gap_low"]) for row in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        (("plan", "missing.yaml"), "StudyError", "no such study"),
+        (("run", "missing.yaml", "--local", "--address", "auto"), "InputError", "exclude each other"),
+        (("leaderboard", "--results", "missing"), "QueryError", "missing"),
+    ],
+)
+def test_an_error_is_a_document_with_the_exit_code_and_a_line_on_stderr(
+    arguments: tuple[str, ...], kind: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = document(*arguments, exit_code=2)["error"]
+    assert error["type"] == kind
+    assert message in error["message"]
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert error["message"] in done.stderr
+
+
+def test_numbers_that_are_not_finite_are_null_and_texts_stay_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering("own", as_json=True) as answer:
+        print("beside")
+        answer({"gap": 0.1 + 0.2, "none": float("nan"), "many": (1, float("inf")), "text": "\x1bé"})
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["answer"] == {"gap": 0.1 + 0.2, "none": None, "many": [1, None], "text": "\x1bé"}
+    assert printed.err == "beside\n"
+    assert "\x1b" not in printed.out
+
+
+def test_an_answer_with_problems_ends_the_command_with_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, answering("own", as_json=True) as answer:
+        answer({"found": 1}, exit_code=1, problems=["one row is missing"])
+    assert ended.value.exit_code == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["exit_code"], printed["problems"], printed["answer"]) == (1, ["one row is missing"], {"found": 1})
+
+
+def test_an_interruption_is_a_document_with_exit_code_130() -> None:
+    own = typer.Typer()
+
+    @own.command()
+    def interrupted() -> None:
+        with answering("interrupted", as_json=True):
+            raise KeyboardInterrupt
+
+    done = CliRunner().invoke(own)
+    assert done.exit_code == 130
+    assert json.loads(done.stdout)["error"] == {"type": "KeyboardInterrupt", "message": "Interrupted."}
