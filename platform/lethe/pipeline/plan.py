@@ -28,7 +28,8 @@ class Plan:
         broken: what is wrong with broken artifacts, one sentence each.
         standings: how far each method search is, with its trials that ended already.
         confirmed: how many rows of the table are confirmed already.
-        unconfirmed: those still to be confirmed, as far as the chosen setting is known.
+        wanted: the rows of the tables, as far as the chosen setting is known.
+        unconfirmed: those of them that are still to be confirmed.
         unrecorded: fingerprints of artifacts without a row: their maker died before writing it, or the row is broken.
     """
 
@@ -41,6 +42,7 @@ class Plan:
     broken: tuple[str, ...]
     standings: tuple[Standing, ...]
     confirmed: int
+    wanted: tuple[Confirmation, ...]
     unconfirmed: tuple[Confirmation, ...]
     unrecorded: frozenset[str]
 
@@ -90,10 +92,19 @@ class Plan:
     def confirmations_planned(self) -> int:
         """Count the rows of all tables and the doses on each reporting seed, and the oracles of the tuning seeds."""
         scenarios, seeds = len(scenarios_of(self.method_searches)), self.study.seeds
-        tuned = len(scenarios_of(one for one in self.method_searches if one.trials))
-        methods = sum(len(method_search.rows) for method_search in self.method_searches)
+        tuned = len({one.scenario.fingerprint for one in self.method_searches if one.trials})
+        methods = sum(len(one.rows_in(scenario)) for one in self.method_searches for scenario in one.scenarios)
         rows = (2 + len(self.study.doses)) * scenarios + methods
         return rows * len(seeds.reporting) + tuned * len(seeds.tuning)
+
+    @property
+    def models_awaited(self) -> int:
+        """Count the models of streams of requests that follow from settings which are not known yet."""
+        known = {one.method_search.fingerprint for one in self.wanted if one.method_search}
+        waiting = [one for one in self.method_searches if one.later and one.fingerprint not in known]
+        return len(self.study.seeds.reporting) * sum(
+            len(one.rows_in(scenario)) if scenario.earlier else 1 for one in waiting for scenario in one.scenarios
+        )
 
     @property
     def complete(self) -> bool:
@@ -123,7 +134,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     standings = tuple(standing_of(method_search, known) for method_search in method_searches)
     wanted = confirmations(method_searches, [row for standing in standings for row in standing.rows])
     needed = _needed(method_searches, study, wanted)
-    missing, broken = _missing(artifacts, needed)
+    missing, broken = missing_of(artifacts, needed)
     unconfirmed = missing_from(wanted, store.read("confirmations", study.name)["confirmation_id"].to_pylist())
     present = {one.recipe.fingerprint for one in needed} - {one.recipe.fingerprint for one in missing}
     return Plan(
@@ -136,6 +147,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         tuple(broken),
         standings,
         len(wanted) - len(unconfirmed),
+        tuple(wanted),
         tuple(unconfirmed),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
     )
@@ -196,7 +208,7 @@ def _needed(method_searches: Sequence[MethodSearch], study: Study, wanted: Seque
     return list(found.values())
 
 
-def _missing(artifacts: ArtifactStore, needed: Sequence[Needed]) -> tuple[list[Needed], list[str]]:
+def missing_of(artifacts: ArtifactStore, needed: Sequence[Needed]) -> tuple[list[Needed], list[str]]:
     """Return what is not in the store or is broken there, and a sentence for each that is broken."""
     with ThreadPoolExecutor(artifacts.root.parallel_reads) as threads:
         found = threads.map(lambda one: _state(artifacts, one), needed)

@@ -41,6 +41,9 @@ def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:
     """Return for each kind of artifact how many are planned and how many of them are missing."""
     planned = Counter(needed.recipe.kind for needed in plan.needed)
     missing = Counter(needed.recipe.kind for needed in plan.missing)
+    if plan.models_awaited:
+        planned["unlearned_model"] += plan.models_awaited
+        missing["unlearned_model"] += plan.models_awaited
     titles = {"trained_model": "trainings"}
     return {titles.get(kind, kind.replace("_", " ")): (count, missing[kind]) for kind, count in planned.items()}
 

@@ -10,7 +10,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from lethe.storage.credentials import without_credentials
 from lethe.study import Study, StudyError, parse_study, read_options, write_yaml
 from unlearning.data import DataError, Folder, ImageTable, MedMNIST, Npz, SplitName, catalogue
-from unlearning.data.forget import Indices, Where
+from unlearning.data.forget import ForgetRequest, Indices, Stream, Where
 
 STUDY_FILE = "study.yaml"
 """The archive's name of the study."""
@@ -120,11 +120,21 @@ def _items(study: Study) -> Iterator[_Item]:
     for number, path in study.search.start_files.items():
         yield _file(f"search.start_from.{number}", path)
     for number, request in enumerate(study.forget):
-        match request:
-            case Indices(file=path):
-                yield _file(f"forget.{number}.file", path)
-            case Where(values_file=path):
-                yield _file(f"forget.{number}.values_file", path)
+        yield from _lists(f"forget.{number}", request)
+
+
+def _lists(key: str, request: ForgetRequest) -> Iterator[_Item]:
+    """Yield the lists of images that a request names, or the requests of a stream."""
+    match request:
+        case Indices(file=path):
+            yield _file(f"{key}.file", path)
+        case Where(values_file=path):
+            yield _file(f"{key}.values_file", path)
+        case Stream(of=ForgetRequest() as divided):
+            yield from _lists(f"{key}.of", divided)
+        case Stream(requests=requests):
+            for number, one in enumerate(requests):
+                yield from _lists(f"{key}.requests.{number}", one)
 
 
 def _file(key: str, path: Path) -> _Item:
