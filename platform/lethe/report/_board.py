@@ -17,6 +17,7 @@ from lethe.results.views import (
     BudgetRow,
     ChosenRow,
     ContrastRow,
+    DriftRow,
     FrontRow,
     JointTestRow,
     LeaderboardRow,
@@ -46,6 +47,7 @@ class Board:
         mean_ranks: the ranks of the methods over all boards of the study; the same on each of them.
         fronts: the settings that no other dominates, of searches of several objectives.
         audits: what the audits say of the rows.
+        drift: of all requests of the stream that the scenario's belong to; the same on each of their boards.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
         duplicate: whether another board has the same title.
@@ -62,6 +64,7 @@ class Board:
     mean_ranks: tuple[MeanRankRow, ...]
     fronts: tuple[FrontRow, ...]
     audits: tuple[AuditVerdictRow, ...]
+    drift: tuple[DriftRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
     duplicate: bool = False
@@ -82,6 +85,16 @@ class Board:
         of = max(self.lines, key=lambda line: line.seeds)
         tuned = f"; settings were chosen on {listed('seed', of.tuning_seeds)}" if of.tuning_seeds else ""
         return f"Means over {listed('training seed', of.reporting_seeds, counted=True)}{tuned}."
+
+    @property
+    def step(self) -> int | None:
+        """How many requests of a stream have come; None for a request by itself."""
+        return next((one.step for one in self.drift if one.scenario == self.key[1]), None)
+
+    @property
+    def ends_stream(self) -> bool:
+        """Whether no board of the stream is about more requests."""
+        return bool(self.drift) and self.step == max(one.step for one in self.drift)
 
     @property
     def original(self) -> LeaderboardRow | None:
@@ -147,6 +160,8 @@ def boards_of(results: Results) -> list[Board]:
     )
     audited = is_measured(results, "test is not null")
     audits = _by_scenario(to_rows(results.load("audit_verdicts"), AuditVerdictRow) if audited else ())
+    has_streams = results.query("select 1 from asked where step is not null limit 1").num_rows
+    drift = _by_stream(to_rows(results.load("drift"), DriftRow) if has_streams else ())
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -161,6 +176,7 @@ def boards_of(results: Results) -> list[Board]:
             tuple(one for one in mean_ranks if one.study == key[0]),
             tuple(fronts[key]),
             tuple(audits[key]),
+            drift.get(key, ()),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),
         )
@@ -195,3 +211,13 @@ def _by_scenario(rows: Iterable[ScenarioRowT]) -> defaultdict[Key, list[Scenario
     for row in rows:
         sorted_rows[row.study, row.scenario].append(row)
     return sorted_rows
+
+
+def _by_stream(rows: Iterable[DriftRow]) -> dict[Key, tuple[DriftRow, ...]]:
+    """Return for each scenario of a stream the rows of the whole stream."""
+    streams: defaultdict[Key, list[DriftRow]] = defaultdict(list)
+    scenarios: dict[Key, Key] = {}
+    for row in rows:
+        streams[row.study, row.stream].append(row)
+        scenarios[row.study, row.scenario] = row.study, row.stream
+    return {scenario: tuple(streams[stream]) for scenario, stream in scenarios.items()}

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lethe.report._audits import AUDITS_TO_READ, AuditTable, audits_of, violations_in_words
 from lethe.report._board import Board
+from lethe.report._drift import DRIFT_TO_READ, HEADS, drift_in_words, drift_lines, drift_title
 from lethe.report._headline import headline
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import (
@@ -39,9 +40,14 @@ from lethe.results.visible import visible
 
 
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
-    """Print the boards, and how to read them."""
+    """Print the boards, and how to read them; of a stream of requests the notes of the last one alone."""
     for board, following in zip_longest(boards, boards[1:]):
-        print_board(board, console)
+        if board.drift and not board.ends_stream:
+            _print_answer(board, console)
+        else:
+            print_board(board, console)
+        if board.ends_stream:
+            print_drift(board, console)
         if has_mean_ranks(board) and (following is None or following.key[0] != board.key[0]):
             _print_mean_ranks(board, console)
     if boards:
@@ -50,11 +56,30 @@ def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
 
 def print_board(board: Board, console: Console) -> None:
     """Print the table of a board, its answer, what it cost, how the rows compare, and what to know beside them."""
-    print_rows(board, console)
-    console.print(Group(Text(visible(headline(board)), style="bold"), Text("")))
+    _print_answer(board, console)
     compared = _ranked(board) if is_ranked(board) else _contrasts(board, board.contrasts)
     console.print(Group(*compared, *_audits(board), _costs(board), *_optimism(board), *_choices(board)))
     console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
+
+
+def print_drift(board: Board, console: Console) -> None:
+    """Print what each request of a stream left, and what all of them cost so far."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("row", overflow="fold")
+    for name in HEADS:
+        table.add_column(name, justify="right", no_wrap=True)
+    previous = ""
+    for line in drift_lines(board.drift):
+        table.add_row(Text(visible(line.row if line.row != previous else "")), *line.cells)
+        previous = line.row
+    words = [Text(visible(words), style="bold")] if (words := drift_in_words(board)) else []
+    title = Text(visible(drift_title(board)), style="bold")
+    console.print(Group(title, table, *words, Text(DRIFT_TO_READ, style="dim"), Text("")))
+
+
+def _print_answer(board: Board, console: Console) -> None:
+    print_rows(board, console)
+    console.print(Group(Text(visible(headline(board)), style="bold"), Text("")))
 
 
 def _print_mean_ranks(board: Board, console: Console) -> None:

@@ -13,6 +13,7 @@ from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
+from lethe.results.views._drift import DRIFT, DriftRow
 from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._front import FRONT, FrontRow
@@ -36,6 +37,7 @@ VIEWS: Final[dict[str, View]] = {
     "mean_ranks": MEAN_RANKS,
     "deviations": DEVIATIONS,
     "joint_tests": JOINT_TESTS,
+    "drift": DRIFT,
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
     "ensembles": ENSEMBLES,
@@ -71,6 +73,7 @@ __all__ = [
     "ContrastRow",
     "CostRow",
     "DeviationRow",
+    "DriftRow",
     "EnsembleRow",
     "FailureRow",
     "FrontRow",
