@@ -24,8 +24,9 @@ HEADS: Final = (
 DRIFT_TO_READ: Final = (
     "After so many requests, against oracles retrained without the images of all of them. Each method began with what "
     "it had left at the request before; 'at once': with the original, for all images together. Since the first: gap "
-    "minus that after the first request, paired by seed. UA, last: error on the images of the last request alone, and "
-    "in brackets the oracles'. Images: passes of all unlearnings so far, as a share of a retraining at each request."
+    "minus that after the first request, paired by seed, each with its own 95 % interval. UA, last: error on the "
+    "images of the last request alone, and in brackets the oracles'. Images: passes of all unlearnings so far, as a "
+    "share of a retraining at each request."
 )
 
 
@@ -50,9 +51,16 @@ def drift_title(board: Board) -> str:
     )
 
 
+def followed(rows: Sequence[DriftRow]) -> list[DriftRow]:
+    """Return the rows of a stream that go beyond its first request; controls stand beside that one alone."""
+    last = max(one.step for one in rows)
+    beyond = {one.row for one in rows if one.step > 1 or last == 1}
+    return [one for one in rows if one.row in beyond]
+
+
 def drift_lines(rows: Sequence[DriftRow]) -> Iterator[DriftLine]:
     """Yield the lines of a stream, those of a row together."""
-    for one in rows:
+    for one in followed(rows):
         yield DriftLine(row_title(one.row), _cells(one))
 
 
@@ -93,7 +101,7 @@ def _cells(one: DriftRow) -> tuple[str, ...]:
     oracles = "" if one.oracle_request_ua is None else f" ({percent(one.oracle_request_ua)})"
     share = "" if one.compute_share_so_far is None else f"{percent(one.compute_share_so_far)} %"
     return (
-        f"{one.step} of {one.steps}",
+        str(one.step),
         f"{one.forget_images:,}",
         f"{gap}{interval}",
         change,

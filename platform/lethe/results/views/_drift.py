@@ -22,6 +22,8 @@ class _AfterRequest:
     oracle_request_ua: Annotated[float | None, Column("fraction", "that of the paired oracles")]
     ra: Annotated[float | None, Column("fraction", "mean accuracy on what is retained")]
     ta: Annotated[float | None, Column("fraction", "mean accuracy on test")]
+    ta_lowest: Annotated[float | None, Column("fraction", "that of the seed where it is lowest")]
+    ta_highest: Annotated[float | None, Column("fraction", "that of the seed where it is highest")]
     oracle_ta: Annotated[float | None, Column("fraction", "that of the paired oracles")]
     mia: Annotated[float | None, Column("fraction", "mean MIA-efficacy on all that were withdrawn")]
     gap: Annotated[
@@ -35,7 +37,8 @@ class _AfterRequest:
     excess_high: Annotated[float | None, Column("fraction", "upper end of the same interval")]
     verdict: Annotated[str | None, Column("", "on the excess, as in the leaderboard; of this step by itself")]
     gap_change: Annotated[
-        float | None, Column("fraction", "gap minus that after the first request, paired by seed; null there")
+        float | None,
+        Column("fraction", "gap minus that after the first request, paired by seed; null there and of oracles"),
     ]
     gap_change_low: Annotated[
         float | None, Column("fraction", f"lower end of its 95 % interval; null below {FEWEST} seeds")
@@ -54,7 +57,8 @@ class DriftRow(_AfterRequest, ScenarioOf):
     """A row of a stream of requests after one of them."""
 
 
-_MEANS: Final = ("ua", "request_ua", "oracle_request_ua", "ra", "ta", "oracle_ta", "mia")
+_MEASURES: Final = ("ua", "request_ua", "oracle_request_ua", "ra", "ta", "ta_lowest", "ta_highest", "oracle_ta", "mia")
+_MEANS: Final = tuple(name for name in _MEASURES if name not in ("ta_lowest", "ta_highest"))
 _SO_FAR: Final = "over (partition by study, stream, row order by step)"
 
 DRIFT: Final = View(
@@ -77,7 +81,7 @@ requested as (
 ),
 each as (
     select o.*, r.images as request_images, r.error as request_ua, b.error as oracle_request_ua,
-        o.gap - first.gap as change
+        if(o.row <> 'oracle', o.gap - first.gap, null) as change
     from own o
     left join requested r using (study, scenario, row, training_seed)
     left join requested b on b.study = o.study and b.scenario = o.scenario and b.training_seed = o.training_seed
@@ -89,7 +93,7 @@ lines as (
     select {SCENARIO}, stream, step, steps, row, count(*) as seeds, max(seeds_wanted) as seeds_wanted,
         max(forget_images) as forget_images, max(request_images) as request_images,
         count(gap) = max(seeds_wanted) as whole,
-        {", ".join(f"avg({name}) as {name}" for name in _MEANS)},
+        {", ".join(f"avg({name}) as {name}" for name in _MEANS)}, min(ta) as ta_lowest, max(ta) as ta_highest,
         if(count(change) = max(seeds_wanted), avg(change), null) as gap_change, {half_width("change")} as reach,
         avg(seconds_unlearn) as seconds_unlearn, avg(seconds_retrain) as seconds_retrain,
         avg(images_unlearn) as images_unlearn, avg(images_retrain) as images_retrain
@@ -105,7 +109,7 @@ added as (
 )
 select {scenario_of("a")}, stream, step, steps, a.row, a.seeds, a.seeds_wanted,
     a.forget_images, request_images,
-    {", ".join(f"case when whole then a.{name} end as {name}" for name in _MEANS)},
+    {", ".join(f"case when whole then a.{name} end as {name}" for name in _MEASURES)},
     b.gap, b.gap_low, b.gap_high, b.noise_floor, b.excess, b.excess_low, b.excess_high, b.verdict,
     gap_change,
     {clipped("gap_change - reach", -1, 1)} as gap_change_low,
