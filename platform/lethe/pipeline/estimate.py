@@ -38,6 +38,7 @@ class Estimate:
     Attributes:
         seconds: None where no machine can hold such a worker.
         reason: where the resources of a trial come from.
+        training_s: of one training, where finished ones or a probe say it.
     """
 
     seconds: float | None
@@ -45,6 +46,7 @@ class Estimate:
     trial_workers: int
     spots: tuple[Spot, ...]
     reason: str
+    training_s: float | None = None
 
 
 def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estimate:
@@ -80,7 +82,7 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
     trying_s = searching_s + to_confirm * confirming_s
     trainings = [needed for needed in plan.missing if isinstance(needed.recipe, TrainedModel)]
     seconds = len(trainings) * training_s / trainers + trying_s / triers
-    return Estimate(seconds, trainers, triers, spots, reason)
+    return Estimate(seconds, trainers, triers, spots, reason, training_s)
 
 
 def _searching_s(standing: Standing, trial_s: float, budget_s: float | None) -> float:

@@ -14,6 +14,7 @@ from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
 from lethe.results.views import (
     AuditVerdictRow,
+    BreakEvenRow,
     BudgetRow,
     ChosenRow,
     ContrastRow,
@@ -44,6 +45,7 @@ class Board:
         ranks: the methods by their gap, the closest to retraining first.
         optimism: of the settings that were chosen, the gap where that was and where it was not.
         budgets: what these searches spent.
+        break_even: from how many requests on each method pays; of a stream, by what the first one took.
         mean_ranks: the ranks of the methods over all boards of the study; the same on each of them.
         fronts: the settings that no other dominates, of searches of several objectives.
         audits: what the audits say of the rows.
@@ -61,6 +63,7 @@ class Board:
     ranks: tuple[RankRow, ...]
     optimism: tuple[OptimismRow, ...]
     budgets: tuple[BudgetRow, ...]
+    break_even: tuple[BreakEvenRow, ...]
     mean_ranks: tuple[MeanRankRow, ...]
     fronts: tuple[FrontRow, ...]
     audits: tuple[AuditVerdictRow, ...]
@@ -154,6 +157,7 @@ def boards_of(results: Results) -> list[Board]:
     budgets = _by_scenario(
         row for row in to_rows(results.load("budgets"), BudgetRow) if row.method_search in method_searches
     )
+    break_even = _by_scenario(to_rows(results.load("break_even"), BreakEvenRow))
     mean_ranks = to_rows(results.load("mean_ranks"), MeanRankRow)
     fronts = _by_scenario(
         row for row in to_rows(results.load("front"), FrontRow) if row.current and len(row.objectives) > 1
@@ -173,6 +177,7 @@ def boards_of(results: Results) -> list[Board]:
             tuple(ranks[key]),
             tuple(optimism[key]),
             tuple(budgets[key]),
+            tuple(break_even[key[0], drift[key][0].stream] if key in drift else break_even[key]),
             tuple(one for one in mean_ranks if one.study == key[0]),
             tuple(fronts[key]),
             tuple(audits[key]),
@@ -203,6 +208,7 @@ ScenarioRowT = TypeVar(
     RankRow,
     OptimismRow,
     BudgetRow,
+    BreakEvenRow,
 )
 
 

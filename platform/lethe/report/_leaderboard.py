@@ -11,6 +11,8 @@ from rich.text import Text
 
 from lethe.report._audits import AUDITS_TO_READ, AuditTable, audits_of, violations_in_words
 from lethe.report._board import Board
+from lethe.report._break_even import BREAK_EVEN_TO_READ, break_even_cells, break_even_in_words
+from lethe.report._break_even import HEADS as BREAK_EVEN_HEADS
 from lethe.report._drift import DRIFT_TO_READ, HEADS, drift_in_words, drift_lines, drift_title
 from lethe.report._headline import headline
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
@@ -58,7 +60,9 @@ def print_board(board: Board, console: Console) -> None:
     """Print the table of a board, its answer, what it cost, how the rows compare, and what to know beside them."""
     _print_answer(board, console)
     compared = _ranked(board) if is_ranked(board) else _contrasts(board, board.contrasts)
-    console.print(Group(*compared, *_audits(board), _costs(board), *_optimism(board), *_choices(board)))
+    console.print(
+        Group(*compared, *_audits(board), _costs(board), *_break_even(board), *_optimism(board), *_choices(board))
+    )
     console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
 
 
@@ -123,6 +127,20 @@ def _costs(board: Board) -> Table:
         tuning = _tuning(line, budgets.get(line.method_search))
         table.add_row(Text(visible(line.row)), seconds(line.seconds_unlearn), share, tuning)
     return table
+
+
+def _break_even(board: Board) -> list[RenderableType]:
+    """Print from how many requests on each method pays, with the parts, and the answer in a sentence."""
+    if not board.break_even:
+        return []
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("break-even", overflow="fold")
+    for name in BREAK_EVEN_HEADS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in board.break_even:
+        table.add_row(Text(visible(one.row)), *break_even_cells(one))
+    words = [Text(visible(words))] if (words := break_even_in_words(board)) else []
+    return [table, *words, Text(BREAK_EVEN_TO_READ, style="dim")]
 
 
 def _choices(board: Board) -> list[Text]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lethe.pipeline.break_even import in_words
 from lethe.pipeline.estimate import Estimate
 from lethe.pipeline.plan import Plan
 from lethe.results import durations
@@ -35,6 +36,8 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
+    for told in in_words(plan, estimate):
+        console.print(Text(told), soft_wrap=True)
 
 
 def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:

@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from lethe.report import _break_even as break_even
 from lethe.report import _clinical as clinical
 from lethe.report import _drift as drift
 from lethe.report._audits import AUDITS_TO_READ, audits_of
@@ -141,6 +142,7 @@ def _template() -> Any:
         "sortable": tables.sortable,
         "clinical": clinical,
         "tables": tables,
+        "break_even": break_even,
         "drift": drift,
         "durations": durations,
         "wording": wording,

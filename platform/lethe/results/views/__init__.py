@@ -6,6 +6,7 @@ from lethe.results.views._asked import ASKED
 from lethe.results.views._audit_verdicts import AUDIT_VERDICTS, POWER, AuditVerdictRow
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import LEVEL, View
+from lethe.results.views._break_even import BREAK_EVEN, BreakEvenRow
 from lethe.results.views._budgets import BUDGETS, BudgetRow
 from lethe.results.views._chosen import CHOSEN, ChosenRow
 from lethe.results.views._clinical import CLINICAL, CLINICAL_PREFIX, ClinicalRow
@@ -46,6 +47,7 @@ VIEWS: Final[dict[str, View]] = {
     "chosen": CHOSEN,
     "optimism": OPTIMISM,
     "budgets": BUDGETS,
+    "break_even": BREAK_EVEN,
     "front": FRONT,
     "augmentation": AUGMENTATION,
     "cost": COST,
@@ -67,6 +69,7 @@ __all__ = [
     "VIEWS",
     "AuditVerdictRow",
     "AugmentationRow",
+    "BreakEvenRow",
     "BudgetRow",
     "ChosenRow",
     "ClinicalRow",
