@@ -38,6 +38,7 @@ class ArtifactBuilder:
         problem: Callable[[str], None],
     ) -> None:
         self._failed: set[ArtifactKey] = set()
+        self._ended = 0
         self._plan = plan
         self._artifacts = artifacts
         self._store = store
@@ -75,7 +76,6 @@ class ArtifactBuilder:
             self._make(missing, worker_pool)
 
     def _make(self, missing: Sequence[Needed], worker_pool: WorkerPool) -> None:
-        self._progress.models(0, len(missing))
         ended = 0
         for done in worker_pool.do(build_jobs(missing)):
             if isinstance(done.error, StorageError):
@@ -87,7 +87,8 @@ class ArtifactBuilder:
                     self._take(built)
             ended += len(done.job.needed)
             self._open_searches()
-            self._progress.models(ended, len(missing))
+            self._progress.built(self._ended + ended, self._ended + len(missing))
+        self._ended += len(missing)
 
     @contextmanager
     def beside(self, worker_pool: WorkerPool, stop: Stop) -> Iterator[None]:

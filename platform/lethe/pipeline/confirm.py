@@ -83,7 +83,7 @@ class Confirmation:
         dose: the share of D_f that the model was trained on with D_r, where nothing is unlearned; None for others.
         metrics: those that are measured beside the built-in ones.
         audits: those that the model undergoes, with the training seeds of the models that they require.
-        unlearned: the model of a row of a stream of requests, which is an artifact since the next request begins with
+        of_stream: the model of a row of a stream of requests, which is an artifact since the next request begins with
             it; None where the method unlearns in the confirmation.
     """
 
@@ -99,7 +99,7 @@ class Confirmation:
     dose: float | None = None
     metrics: tuple[Metric, ...] = ()
     audits: tuple[AuditTask, ...] = ()
-    unlearned: UnlearnedModel | None = None
+    of_stream: UnlearnedModel | None = None
 
     @property
     def confirmation_id(self) -> str:
@@ -131,7 +131,7 @@ class Confirmation:
             yield Read("oracle", seed, seed)
         if self.dose is not None:
             yield Read(self.row, self.seed, self.seed)
-        for name in self.method.needs if self.method and self.unlearned is None else ():
+        for name in self.method.needs if self.method and self.of_stream is None else ():
             yield Read(name, self.seed, self.seed)
         for task in self.audits:
             yield from task.reads
@@ -140,7 +140,7 @@ class Confirmation:
     def stored(self) -> Model | None:
         """The row's model where it is an artifact: an oracle, a dose or a model of a stream; None: yet to be made."""
         if self.method is not None:
-            return self.unlearned
+            return self.of_stream
         if self.dose is None:
             return oracle(self.scenario, self.seed)
         return dosed(self.scenario, self.seed, self.dose)
@@ -168,9 +168,9 @@ class Confirmation:
 
     @property
     def _start(self) -> dict[str, str]:
-        if self.unlearned is None or self.unlearned.start == original(self.scenario, self.seed):
+        if self.of_stream is None or self.of_stream.start == original(self.scenario, self.seed):
             return {}
-        return {"start": self.unlearned.start.fingerprint}
+        return {"start": self.of_stream.start.fingerprint}
 
     @property
     def _kept(self) -> dict[str, Any]:
@@ -264,7 +264,7 @@ def needed_by(wanted: Sequence[Confirmation]) -> list[Needed]:
             label = recipe.kind if read.name in REQUIRED or recipe != asked_for else read.name
             found.setdefault(recipe, Needed(recipe, label, scenario, read.seed))
     for one in wanted:
-        for recipe in in_order([one.unlearned] if one.unlearned else []):
+        for recipe in in_order([one.of_stream] if one.of_stream else []):
             scenario = recipe.scenario if isinstance(recipe, UnlearnedModel) else one.scenario
             found.setdefault(recipe, Needed(recipe, recipe.kind, scenario, one.seed))
     return list(found.values())
@@ -320,7 +320,7 @@ def _in_stream(confirmation: Confirmation) -> Confirmation:
         stop_after=confirmation.stop_after,
         rewinds=confirmation.rewinds,
     )
-    return replace(confirmation, unlearned=model)
+    return replace(confirmation, of_stream=model)
 
 
 def missing_from(wanted: Sequence[Confirmation], confirmed: Iterable[str]) -> list[Confirmation]:
@@ -378,7 +378,7 @@ class Confirmer:
             confirmation_id=confirmation.confirmation_id,
             method_search=confirmation.method_search.fingerprint if confirmation.method_search else None,
             row=confirmation.row,
-            threshold=trial_context.threshold(method, confirmation.unlearned) if method else None,
+            threshold=trial_context.threshold(method, confirmation.of_stream) if method else None,
             status="done" if logits else "diverged",
             training_seed=confirmation.seed,
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
@@ -403,9 +403,9 @@ class Confirmer:
 
     def _kept_epoch(self, confirmation: Confirmation) -> int | None:
         """Return the epoch that counts of a model of a stream; of a run that rewinds its artifact does not say."""
-        if confirmation.unlearned is None or confirmation.rewinds:
+        if confirmation.of_stream is None or confirmation.rewinds:
             return None
-        return self._contexts.facts_of(confirmation.unlearned).epochs
+        return self._contexts.facts_of(confirmation.of_stream).epochs
 
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
         """Make ready what is measured: against the paired oracle; an oracle's gap is to the oracles of other seeds."""

@@ -4,7 +4,7 @@ The numbers are those of the views; ``_leaderboard.py`` prints them, ``_notes.py
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -188,7 +188,19 @@ def boards_of(results: Results) -> list[Board]:
         for key, rows in lines.items()
     ]
     titles = Counter(board.title for board in boards)
-    return [replace(board, duplicate=titles[board.title] > 1) for board in boards]
+    return [replace(board, duplicate=titles[board.title] > 1) for board in _in_order(boards)]
+
+
+def _in_order(boards: Sequence[Board]) -> list[Board]:
+    """Return boards in their order, but those of a stream together and by the number of requests."""
+    places: dict[Key, int] = {}
+    for place, board in enumerate(boards):
+        places.setdefault(_stream_of(board), place)
+    return sorted(boards, key=lambda board: (places[_stream_of(board)], board.step or 0))
+
+
+def _stream_of(board: Board) -> Key:
+    return (board.key[0], board.drift[0].stream) if board.drift else board.key
 
 
 def is_choice(line: LeaderboardRow) -> bool:
