@@ -3,7 +3,8 @@
     python docs/quote_tables.py RESULTS
 
 A quoted table stands between ``<!-- table: STUDY -->`` and ``<!-- end -->``; ``<!-- table: STUDY rows -->`` quotes its
-rows alone, and ``<!-- table: STUDY drift -->`` what each request of a stream left. Tables of studies that are not in the results place are left as they are, and named.
+rows alone, and ``<!-- table: STUDY drift -->`` what each request of a stream left. Tables of studies that are not in
+the results place are left as they are, and named.
 """
 
 import io

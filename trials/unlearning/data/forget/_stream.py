@@ -32,9 +32,13 @@ class Stream(ForgetRequest):
 
     kind: Literal["stream"] = "stream"
     requests: Annotated[tuple[SingleRequest, ...], Field(strict=False)] = Field(
-        (), description="the requests in their order, two at least; images that an earlier one took count for that one"
+        (),
+        description="the requests in their order, two at least, of the kinds random, class, indices, where and query; "
+        "images that an earlier one took count for that one",
     )
-    of: SingleRequest | None = Field(None, description="a request whose images are withdrawn step by step")
+    of: SingleRequest | None = Field(
+        None, description="a request of these kinds whose images are withdrawn step by step"
+    )
     steps: Annotated[int, Ge(2)] | None = Field(None, description="with `of`: the number of steps")
 
     @model_validator(mode="after")
