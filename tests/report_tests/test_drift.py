@@ -7,11 +7,13 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from lethe import study
 from lethe.report import leaderboard, print_leaderboard
 from lethe.report._drift import drift_in_words, drift_lines
+from lethe.report._notes import notes_of
 from lethe.report.page import render_page
 from lethe.report.page._drift_figures import accuracies, gaps
-from lethe.results import Store
+from lethe.results import Store, views
 
 Confirm = Callable[..., None]
 
@@ -74,6 +76,14 @@ def test_the_table_adds_up_costs_and_shows_what_goes_beyond_the_first_request(
     ]
     assert lines[-1].cells[:2] == ("2", "100")
     assert lines[-1].cells[-1] == "25.0 %"
+
+
+def test_what_forgets_at_once_is_called_alike_everywhere(store: Store, stream: Confirm) -> None:
+    assert views.AT_ONCE == study.AT_ONCE
+    stream(2)
+    [*_, last] = leaderboard(store.root)
+    noted = [note for note in notes_of(last) if note.startswith("fine_tune at once: the method's setting, but from")]
+    assert len(noted) == 1
 
 
 def test_the_stream_is_printed_once(store: Store, stream: Confirm) -> None:

@@ -14,7 +14,7 @@ from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
-from lethe.results.views._drift import DRIFT, DriftRow
+from lethe.results.views._drift import AT_ONCE, DRIFT, DriftRow
 from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._front import FRONT, FrontRow
@@ -63,6 +63,7 @@ VIEWS: Final[dict[str, View]] = {
 }
 
 __all__ = [
+    "AT_ONCE",
     "CLINICAL_PREFIX",
     "LEVEL",
     "POWER",

@@ -6,6 +6,9 @@ from typing import Annotated, Final
 from lethe.results.schema import Column
 from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width, scenario_of
 
+AT_ONCE: Final = "at once"
+"""The end of the name of a row that forgot all images at once, as in `lethe.study`, importing which loads torch."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _AfterRequest:
