@@ -74,10 +74,10 @@ def _add(figure: go.Figure, row: str, points: Sequence[tuple[int, float | None]]
     figure.add_scatter(
         x=[step for step, _ in points],
         y=[value for _, value in points],
-        mode="lines+markers+text",
+        mode="lines+markers+text" if colour == UNLEARNED else "lines+markers",
         text=[""] * (len(points) - 1) + [name],
         textposition="top left",
-        textfont={"size": 11, "color": INK if colour == UNLEARNED else colour},
+        textfont={"size": 11, "color": INK},
         line={"width": 1.6, "color": colour, "dash": dash},
         marker={"size": 7, "symbol": symbol, "color": colour},
         cliponaxis=False,
