@@ -232,3 +232,14 @@ def test_a_study_without_these_options_is_written_as_before() -> None:
 def test_options_that_are_written_are_read_back(write: Write) -> None:
     study = read_study(write(setting(), controls="tuned", search={"start_from": ["results"]}))
     assert parse_study(yaml.safe_load(write_study(study)), "s") == study
+
+
+def test_a_stream_takes_the_setting_of_its_first_request_or_of_the_request_that_it_divides(write: Write) -> None:
+    stream = {"kind": "stream", "of": {"kind": "random", "fraction": 0.1}, "steps": 2}
+    whole, first = setting(), setting(forget="random 10 %, request 1 of 2", trial="first", setting={"lr": 0.5})
+    options = {"settings": "best.yaml", "forget": [stream], "methods": [{"name": "fine_tune"}]}
+    [taken] = expanded(write(whole, **options))
+    assert taken.taken == whole
+    assert "and to forget random 10 %" in described(whole, taken.scenario.named, 1)
+    [taken] = expanded(write(whole, first, **options))
+    assert taken.taken == first

@@ -470,8 +470,8 @@ def test_a_name_that_leaves_no_room_for_those_of_its_files_is_refused(tmp_path: 
         ({"data": [{"size": 64}]}, "data.0.source: is needed"),
         (
             {"forget": [{"kind": "randm"}]},
-            "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', got "
-            "'randm'",
+            "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', "
+            "'stream', got 'randm'",
         ),
         ({"search": 4}, "search: wanted a mapping of options, got 4"),
         ({"seeds": {"tuning": 0}}, "seeds.tuning: wanted a list, as in [1, 2], got 0"),
@@ -511,8 +511,8 @@ def test_what_is_wrong_is_told_without_the_words_of_pydantic(options: dict[str, 
         ({"training": {"precision": "fp16"}}, "training.precision: wanted 'float32', 'bfloat16' or 'auto', got 'fp16'"),
         (
             {"forget": [{"kind": "clas"}]},
-            "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', got "
-            "'clas'; d",
+            "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', "
+            "'stream', got 'clas'; d",
         ),
         ({"data": [{"source": "medmnist", "name": "bloodmist"}]}, "data.0.name: unknown MedMNIST set 'bloodmist' (did"),
         ({"margin": 2.0}, "margin: wanted a number below 1, got 2.0"),

@@ -22,8 +22,10 @@ from lethe.artifacts import (
     CorruptArtifactError,
     Facts,
     Manifest,
+    Model,
     Product,
     TrainedModel,
+    UnlearnedModel,
     facts_of,
     oracle,
     original,
@@ -142,9 +144,13 @@ class TrialContext:
         """Return a network of the scenario for audits, with weights that are read when they are needed."""
         return AuditNetwork(self.context.engine, self.images, self.scenario.recipe, read)
 
-    def threshold(self, method: Method) -> float | None:
-        """Return gamma, the saliency score below which a setting freezes a weight; None where no score decides."""
-        return method.threshold(self.required(method))
+    def threshold(self, method: Method, model: UnlearnedModel | None = None) -> float | None:
+        """Return gamma, the saliency score below which a setting freezes a weight; None where no score decides.
+
+        Args:
+            model: made by the method; None: by unlearning from the original, here.
+        """
+        return method.threshold(self.required(method) if model is None else self._required_by(model))
 
     def required(self, method: Method) -> dict[str, Any]:
         """Return what a setting needs beside the original, by name; it is loaded once."""
@@ -158,6 +164,13 @@ class TrialContext:
         """Count the passes of a training image, forward and backward, that making what a setting needs took."""
         counts = [self._requirement(name)[0].manifest.facts.images_trained for name in method.needs]
         return sum(count for count in counts if count is not None)  # None is of models alone, and this is of none
+
+    def _required_by(self, model: UnlearnedModel) -> dict[str, Any]:
+        network, device = self.context.model, self.context.engine.device
+        return {
+            name: read_requirement(name, self.load(recipe).files, network, device)
+            for name, recipe in model.beside.items()
+        }
 
     def _requirement(self, name: str) -> tuple[Artifact, Any]:
         if name not in self._required:
@@ -225,24 +238,24 @@ class TrialContexts:
         self._models.move_to_end(name)
         return self._models[name]
 
-    def logits_of(self, model: TrainedModel) -> Logits:
-        """Read the logits of a trained model on all three splits.
+    def logits_of(self, model: Model) -> Logits:
+        """Read the logits of a model on all three splits.
 
         Raises:
             MissingArtifactError: as `trial_context`.
         """
         return logits_of(self._load(model, frozenset({"logits"})))
 
-    def facts_of(self, model: TrainedModel) -> Facts:
-        """Read what is noted of a trained model: its time and what it was trained on.
+    def facts_of(self, recipe: ArtifactRecipe) -> Facts:
+        """Read what is noted of an artifact, such as a model's time and what it was trained on.
 
         Raises:
             MissingArtifactError: as `trial_context`.
         """
-        return self._load(model, frozenset()).manifest.facts
+        return self._load(recipe, frozenset()).manifest.facts
 
-    def weights_of(self, model: TrainedModel) -> Mapping[str, Tensor]:
-        """Read the state dict of a trained model, and nothing else of it.
+    def weights_of(self, model: Model) -> Mapping[str, Tensor]:
+        """Read the state dict of a model, and nothing else of it.
 
         Raises:
             MissingArtifactError: as `trial_context`.

@@ -7,12 +7,14 @@ study's name: rows of other files that were run under that name would be in it t
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 from lethe.pipeline.confirm import Confirmation, confirmations
 from lethe.results import BoardRow, TrialRow
 from lethe.results.columns import specification
 from lethe.study import MethodSearch, Scenario, Study
+from unlearning.data.forget import StreamStep
 
 
 def board_rows(method_searches: Sequence[MethodSearch], trials: Sequence[TrialRow]) -> list[BoardRow]:
@@ -67,20 +69,20 @@ def are_current(rows: Sequence[BoardRow], stored: Sequence[BoardRow]) -> bool:
 def _awaited(method_searches: Iterable[MethodSearch], study: Study, common: dict[str, Any]) -> Iterable[BoardRow]:
     """Make the rows of method searches that have no setting to confirm."""
     for method_search in method_searches:
-        for name in method_search.rows:
-            for seed in study.seeds.reporting:
-                yield BoardRow(
-                    **common,
-                    **_identity(method_search.scenario),
-                    row=name,
-                    method=method_search.choice.name,
-                    training_seed=seed,
-                    role="reporting",
-                    tuning_seeds=list(study.seeds.tuning),
-                    method_search=method_search.fingerprint,
-                    planned_trials=method_search.trials,
-                    planned_seconds=study.search.seconds,
-                )
+        rows = [(scenario, row) for scenario in method_search.scenarios for row in method_search.rows_in(scenario)]
+        for (scenario, name), seed in product(rows, study.seeds.reporting):
+            yield BoardRow(
+                **common,
+                **_identity(scenario),
+                row=name,
+                method=method_search.choice.name,
+                training_seed=seed,
+                role="reporting",
+                tuning_seeds=list(study.seeds.tuning),
+                method_search=method_search.fingerprint,
+                planned_trials=method_search.trials,
+                planned_seconds=study.search.seconds,
+            )
 
 
 def _tuned(confirmation: Confirmation, searched: Sequence[int]) -> dict[str, Any]:
@@ -106,4 +108,13 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
         "forget_hash": scenario.forget_hash,
         "recipe": scenario.recipe_id,
         "training": scenario.named.training,
+        **_place_in_stream(scenario),
     }
+
+
+def _place_in_stream(scenario: Scenario) -> dict[str, Any]:
+    """Fill the columns of a scenario whose requests come one after another."""
+    request = scenario.request
+    if not isinstance(request, StreamStep):
+        return {}
+    return {"stream": scenario.first.fingerprint, "step": request.number, "steps": request.stream.count}

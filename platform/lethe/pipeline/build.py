@@ -2,7 +2,7 @@
 exist."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lethe.artifacts import ArtifactKey, ArtifactStore, BuildJob, Built, Facts, Manifest, Needed, build_jobs, needed_for
@@ -10,7 +10,7 @@ from lethe.execution.stop import Stop
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.artifact_rows import artifact_row
 from lethe.pipeline.confirm import Confirmation, needed_by
-from lethe.pipeline.plan import Plan
+from lethe.pipeline.plan import Plan, missing_of
 from lethe.pipeline.progress import Progress
 from lethe.results import Store
 from lethe.search import StudySearch
@@ -40,6 +40,7 @@ class ArtifactBuilder:
     ) -> None:
         self._failed: set[ArtifactKey] = set()
         self._said: set[str] = set()
+        self._ended = 0
         self._plan = plan
         self._artifacts = artifacts
         self._store = store
@@ -59,8 +60,26 @@ class ArtifactBuilder:
         """
         self._record_found()
         self._open_searches()
-        jobs, ended = build_jobs(self._plan.missing), 0
-        for done in worker_pool.do(jobs):
+        self._make(self._plan.missing, worker_pool)
+
+    def make_further(self, needed: Iterable[Needed], worker_pool: WorkerPool) -> None:
+        """Have the worker pool make what a plan did not know of, since it follows from a setting that was found since.
+
+        Raises:
+            StorageError: as `fill`.
+        """
+        new = [one for one in needed if one.recipe.key not in self._needed]
+        self._needed |= {one.recipe.key: one for one in new}
+        missing, broken = missing_of(self._artifacts, new)
+        for told in broken:
+            self._progress.say(told)
+        self._present |= {one.recipe.key for one in new} - {one.recipe.key for one in missing}
+        if missing:
+            self._make(missing, worker_pool)
+
+    def _make(self, missing: Sequence[Needed], worker_pool: WorkerPool) -> None:
+        ended = 0
+        for done in worker_pool.do(build_jobs(missing)):
             if isinstance(done.error, StorageError):
                 raise done.error
             if done.error is not None:
@@ -70,7 +89,8 @@ class ArtifactBuilder:
                     self._take(built)
             ended += len(done.job.needed)
             self._open_searches()
-            self._progress.built(ended)
+            self._progress.built(self._ended + ended, self._ended + len(missing))
+        self._ended += len(missing)
 
     @contextmanager
     def beside(self, worker_pool: WorkerPool, stop: Stop) -> Iterator[None]:

@@ -19,8 +19,9 @@ from lethe.artifacts import (
     Manifest,
     Model,
     Needed,
-    TrainedModel,
     UnlearnedModel,
+    after_requests,
+    at_once,
     dosed,
     in_order,
     oracle,
@@ -85,6 +86,8 @@ class Confirmation:
         metrics: those that are measured beside the built-in ones.
         audits: those that the model undergoes, with the training seeds of the models that they require.
         keep: whether an unlearned model is kept as an artifact; that changes nothing else.
+        of_stream: the model of a row of a stream of requests, which is an artifact since the next request begins with
+            it; None where the method unlearns in the confirmation.
     """
 
     study: str
@@ -100,11 +103,13 @@ class Confirmation:
     metrics: tuple[Metric, ...] = ()
     audits: tuple[AuditTask, ...] = ()
     keep: bool = False
+    of_stream: UnlearnedModel | None = None
 
     @property
     def confirmation_id(self) -> str:
         """The row's name: a setting on a seed, attacked with the same non-members, is confirmed once.
 
+        A model that began with another than the original, after earlier requests, is named by that too.
         It is confirmed again when its method, a metric or an audit has a new version, and when the study asks for other
         metrics or audits.
         """
@@ -117,6 +122,7 @@ class Confirmation:
                 "method_versions": method_versions(type(self.method)) if self.method else {},
                 "metric_versions": metrics.versions() | {one.name: one.version for one in self.metrics},
                 **audits,
+                **self._start,
             }
         )
         return f"{self.study}-{self.scenario.fingerprint[:8]}-{setting[:8]}-{self.seed}"
@@ -129,22 +135,24 @@ class Confirmation:
             yield Read("oracle", seed, seed)
         if self.dose is not None:
             yield Read(self.row, self.seed, self.seed)
-        for name in self.method.needs if self.method else ():
+        for name in self.method.needs if self.method and self.of_stream is None else ():
             yield Read(name, self.seed, self.seed)
         for task in self.audits:
             yield from task.reads
 
     @property
-    def trained(self) -> TrainedModel:
-        """The model of a row without a method: an oracle, or one between oracle and original."""
+    def stored(self) -> Model | None:
+        """The row's model where it is an artifact: an oracle, a dose or a model of a stream; None: yet to be made."""
+        if self.method is not None:
+            return self.of_stream
         if self.dose is None:
             return oracle(self.scenario, self.seed)
         return dosed(self.scenario, self.seed, self.dose)
 
     @property
     def unlearned(self) -> UnlearnedModel | None:
-        """The model that the row's method makes; None where nothing is unlearned."""
-        if self.method is None or self.row == "original":
+        """The model that the row's method makes here; None where nothing is unlearned, or a stream has made it."""
+        if self.method is None or self.row == "original" or self.of_stream is not None:
             return None
         scenario, seed = self.scenario, self.seed
         start, parts = original(scenario, seed), scenario.partition(seed)
@@ -153,8 +161,7 @@ class Confirmation:
     @property
     def model(self) -> Model:
         """The model that is measured."""
-        trained = original(self.scenario, self.seed) if self.row == "original" else self.trained
-        return self.unlearned or trained
+        return self.stored or self.unlearned or original(self.scenario, self.seed)
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -176,6 +183,12 @@ class Confirmation:
         if self.method_search and (taken := self.method_search.taken):
             return taken.kept_epoch
         return self.choice.stop_after if self.choice else None
+
+    @property
+    def _start(self) -> dict[str, str]:
+        if self.of_stream is None or self.of_stream.start == original(self.scenario, self.seed):
+            return {}
+        return {"start": self.of_stream.start.fingerprint}
 
     @property
     def _kept(self) -> dict[str, Any]:
@@ -247,10 +260,9 @@ def confirmations(method_searches: Sequence[MethodSearch], trials: Sequence[Tria
         seeds, choice = method_search.study.seeds, choose(method_search, trials)
         rows = [
             confirmation
+            for scenario in method_search.scenarios
             for seed in seeds.reporting
-            for confirmation in _rows_on(
-                method_search, seed, tuple(one for one in seeds.reporting if one != seed), choice
-            )
+            for confirmation in _rows_on(method_search, scenario, seed, choice)
         ]
         tuning = seeds.tuning if method_search.trials else ()
         for confirmation in [*rows, *(_tuning_oracle(method_search, seed) for seed in tuning)]:
@@ -269,6 +281,10 @@ def needed_by(wanted: Sequence[Confirmation]) -> list[Needed]:
         for recipe in in_order([asked_for]):
             label = recipe.kind if read.name in REQUIRED or recipe != asked_for else read.name
             found.setdefault(recipe, Needed(recipe, label, scenario, read.seed))
+    for one in wanted:
+        for recipe in in_order([one.of_stream] if one.of_stream else []):
+            scenario = recipe.scenario if isinstance(recipe, UnlearnedModel) else one.scenario
+            found.setdefault(recipe, Needed(recipe, recipe.kind, scenario, one.seed))
     return list(found.values())
 
 
@@ -289,10 +305,9 @@ def _tuning_oracle(method_search: MethodSearch, seed: int) -> Confirmation:
     )
 
 
-def _rows_on(
-    method_search: MethodSearch, seed: int, others: tuple[int, ...], choice: Choice | None
-) -> list[Confirmation]:
-    study, scenario = method_search.study, method_search.scenario
+def _rows_on(method_search: MethodSearch, scenario: Scenario, seed: int, choice: Choice | None) -> list[Confirmation]:
+    study = method_search.study
+    others = tuple(one for one in study.seeds.reporting if one != seed)
     audits, keep = audit_tasks(study, scenario, seed), study.keep_models == "confirmed"
     row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audits, keep=keep)
     rows = [
@@ -303,11 +318,27 @@ def _rows_on(
     if choice is None and method_search.taken is None:
         return rows
     method = method_search.method_at(setting_of(choice.trial, method_search) if choice else {})
-    rows.append(row_of(method_search.row, seed, method, method_search, choice, ()))
-    controls = method.controls()
-    for name in method_search.shown_controls:
-        rows.append(row_of(f"{method.name} {name}", seed, controls[name], method_search, choice, ()))
+    controls = {f"{method.name} {name}": control for name, control in method.controls().items()}
+    for row in method_search.rows_in(scenario):
+        of_row = controls.get(row, method) if row != method_search.row else method
+        confirmation = row_of(row, seed, of_row, method_search, choice, ())
+        rows.append(_in_stream(confirmation) if method_search.later and of_row is method else confirmation)
     return rows
+
+
+def _in_stream(confirmation: Confirmation) -> Confirmation:
+    """Return a row of a stream of requests with its model."""
+    method, method_search = confirmation.method, confirmation.method_search
+    assert method is not None and method_search is not None
+    make = after_requests if confirmation.row == method_search.row else at_once
+    model = make(
+        confirmation.scenario,
+        confirmation.seed,
+        method,
+        stop_after=confirmation.stop_after,
+        rewinds=confirmation.rewinds,
+    )
+    return replace(confirmation, of_stream=model)
 
 
 def missing_from(wanted: Sequence[Confirmation], confirmed: Iterable[str]) -> list[Confirmation]:
@@ -331,7 +362,7 @@ class Confirmed:
 
 
 class Confirmer:
-    """The worker of the confirmation: unlearns once, measures and audits the model, and makes its rows."""
+    """The worker of the confirmation: unlearns once, or reads a model, measures and audits it, and makes its rows."""
 
     def __init__(self, contexts: TrialContexts) -> None:
         self._contexts = contexts
@@ -340,10 +371,10 @@ class Confirmer:
         """Confirm one row on one seed; a step is an epoch, or an audit."""
         stopwatch = Stopwatch()
         reset_peak_memory(self._contexts.device)
-        method = confirmation.method
+        method, stored = confirmation.method, confirmation.stored
         trial_context = self._contexts.trial_context(confirmation.scenario, confirmation.seed)
         epochs: list[EpochResult] = []
-        if method is not None:
+        if method is not None and stored is None:
             for result in trial_context.unlearn(
                 method,
                 ALL_SPLITS,
@@ -353,14 +384,14 @@ class Confirmer:
             ):
                 epochs.append(result)
                 yield
-        logits = epochs[-1].logits if method else self._logits(confirmation, trial_context)
-        weights = _weights_on(trial_context) if method and logits else {}
+        logits = self._logits(stored, trial_context) if stored else epochs[-1].logits
+        weights = _weights_on(trial_context) if logits and not stored else {}
         measures: list[Measure] = []
         if logits:
             evaluation = self._evaluation(confirmation, trial_context, logits)
             further = {metric.name: metric for metric in confirmation.metrics}
             measures += measures_of(evaluation, {**BUILT_IN, **further})
-            networks = self._networks(confirmation, trial_context, weights)
+            networks = self._networks(stored, trial_context, weights)
             evaluation_of = partial(self._contexts.evaluation_of, audited=confirmation.seed)
             network_of = partial(self._network_of, trial_context)
             for task in confirmation.audits:
@@ -373,15 +404,15 @@ class Confirmer:
             **asdict(self._contexts.provenance),
             **_of_oracle(trial_context.oracle_evaluation),
             **measure_columns(measures),
-            **(_costs(method, trial_context, epochs) if method else self._costs(confirmation, trial_context)),
+            **(self._costs(stored, trial_context) if stored else _costs(confirmation, trial_context, epochs)),
             confirmation_id=confirmation.confirmation_id,
             method_search=confirmation.method_search.fingerprint if confirmation.method_search else None,
             row=confirmation.row,
-            threshold=trial_context.threshold(method) if method else None,
+            threshold=trial_context.threshold(method, confirmation.of_stream) if method else None,
             status="done" if logits else "diverged",
             training_seed=confirmation.seed,
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
-            kept_epoch=epochs[-1].kept if epochs else None,
+            kept_epoch=epochs[-1].kept if epochs else self._kept_epoch(confirmation),
             mia_nonmembers=trial_context.data.nonmembers,
             attack_classes=confirmation.scenario.attack_classes,
             model=confirmation.model.fingerprint,
@@ -399,11 +430,17 @@ class Confirmer:
             kept = self._contexts.keep(confirmation.unlearned, product, stopwatch)
         return Confirmed(row, predictions, measure_rows(row, measures, confirmation.metrics, audits), kept)
 
-    def _logits(self, confirmation: Confirmation, trial_context: TrialContext) -> Logits:
-        """Return those of a row without a method; its oracle's are at hand."""
-        if confirmation.dose is None:
+    def _logits(self, stored: Model, trial_context: TrialContext) -> Logits:
+        """Return those of a model that is an artifact; the oracle's are at hand."""
+        if stored == oracle(trial_context.scenario, trial_context.seed):
             return trial_context.oracle_logits
-        return self._contexts.logits_of(confirmation.trained)
+        return self._contexts.logits_of(stored)
+
+    def _kept_epoch(self, confirmation: Confirmation) -> int | None:
+        """Return the epoch that counts of a model of a stream; of a run that rewinds its artifact does not say."""
+        if confirmation.of_stream is None or confirmation.rewinds:
+            return None
+        return self._contexts.facts_of(confirmation.of_stream).epochs
 
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
         """Make ready what is measured: against the paired oracle; an oracle's gap is to the oracles of other seeds."""
@@ -414,26 +451,33 @@ class Confirmer:
         others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
         return replace(oracle, oracle=oracle, references=tuple(other.oracle_evaluation for other in others))
 
-    def _networks(
-        self, confirmation: Confirmation, trial_context: TrialContext, weights: Mapping[str, Tensor]
-    ) -> Networks:
+    def _networks(self, stored: Model | None, trial_context: TrialContext, weights: Mapping[str, Tensor]) -> Networks:
         """Return the networks of the model and of its oracle.
 
         Args:
-            weights: of the model, where an unlearning run made it.
+            stored: the model, where it is an artifact.
+            weights: of the model, where an unlearning run has just made it.
         """
-        retrained = self._network_of(trial_context, oracle(confirmation.scenario, confirmation.seed))
-        if confirmation.method is None:
-            return Networks(self._network_of(trial_context, confirmation.trained), retrained)
+        retrained = self._network_of(trial_context, oracle(trial_context.scenario, trial_context.seed))
+        if stored is not None:
+            return Networks(self._network_of(trial_context, stored), retrained)
         return Networks(trial_context.network(lambda: weights), retrained)
 
-    def _costs(self, confirmation: Confirmation, trial_context: TrialContext) -> dict[str, Any]:
-        if confirmation.dose is None:
-            return _compared_with_retraining(trial_context, trial_context.seconds_retrain, trial_context.images_retrain)
-        facts = self._contexts.facts_of(confirmation.trained)
-        return _compared_with_retraining(trial_context, facts.seconds_train, facts.images_trained)
+    def _costs(self, stored: Model, trial_context: TrialContext) -> dict[str, Any]:
+        """Return what making a model took, with what its method required beside the model that it began with."""
+        made, facts_of = self._contexts.facts_of(stored), self._contexts.facts_of
+        if not isinstance(stored, UnlearnedModel):
+            return _compared_with_retraining(trial_context, made.seconds_train, made.images_trained)
+        beside = {name: facts_of(recipe) for name, recipe in stored.beside.items()}
+        seconds = {name: facts.seconds_train for name, facts in beside.items()}
+        counts = [made.images_trained, *(facts.images_trained for facts in beside.values())]
+        images = None if None in counts else sum(count or 0 for count in counts)
+        return {
+            "seconds_saliency": seconds.get("saliency", 0.0),
+            **_compared_with_retraining(trial_context, made.seconds_train + sum(seconds.values()), images),
+        }
 
-    def _network_of(self, trial_context: TrialContext, model: TrainedModel) -> AuditNetwork:
+    def _network_of(self, trial_context: TrialContext, model: Model) -> AuditNetwork:
         return trial_context.network(partial(self._contexts.weights_of, model))
 
 
@@ -446,7 +490,9 @@ def _of_oracle(oracle: Evaluation) -> dict[str, Any]:
     return {f"oracle_{name}": BUILT_IN[name].overall(oracle) for name in ("ua", "ra", "va", "ta", "mia")}
 
 
-def _costs(method: Method, trial_context: TrialContext, epochs: Sequence[EpochResult]) -> dict[str, Any]:
+def _costs(confirmation: Confirmation, trial_context: TrialContext, epochs: Sequence[EpochResult]) -> dict[str, Any]:
+    method = confirmation.method
+    assert method is not None
     required = trial_context.seconds_required(method)
     seconds = sum(epoch.seconds_unlearn for epoch in epochs) + sum(required.values())
     images = sum(epoch.images_unlearn for epoch in epochs) + trial_context.images_required(method)

@@ -41,6 +41,7 @@ class Estimate:
         seconds: None where no machine can hold such a worker, and before a training function of the user's has trained
             a first model.
         reason: where the resources of a trial come from.
+        training_s: of one training, where finished ones or a probe say it.
     """
 
     seconds: float | None
@@ -48,6 +49,7 @@ class Estimate:
     trial_workers: int
     spots: tuple[Spot, ...]
     reason: str
+    training_s: float | None = None
 
 
 def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estimate:
@@ -87,7 +89,7 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
     trying_s = searching_s + to_confirm * confirming_s
     trainings = [needed for needed in plan.missing if isinstance(needed.recipe, TrainedModel)]
     seconds = len(trainings) * training_s / trainers + trying_s / triers
-    return Estimate(seconds, trainers, triers, spots, reason)
+    return Estimate(seconds, trainers, triers, spots, reason, training_s)
 
 
 def _auditing_s(study: Study, training_s: float) -> float:

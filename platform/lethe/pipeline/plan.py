@@ -140,10 +140,19 @@ class Plan:
     def confirmations_planned(self) -> int:
         """Count the rows of all tables and the doses on each reporting seed, and the oracles of the tuning seeds."""
         scenarios, seeds = len(scenarios_of(self.method_searches)), self.study.seeds
-        tuned = len(scenarios_of(one for one in self.method_searches if one.trials))
-        methods = sum(len(method_search.rows) for method_search in self.method_searches)
+        tuned = len({one.scenario.fingerprint for one in self.method_searches if one.trials})
+        methods = sum(len(one.rows_in(scenario)) for one in self.method_searches for scenario in one.scenarios)
         rows = (2 + len(self.study.doses)) * scenarios + methods
         return rows * len(seeds.reporting) + tuned * len(seeds.tuning)
+
+    @property
+    def models_awaited(self) -> int:
+        """Count the models of streams of requests that follow from settings which are not known yet."""
+        known = {one.method_search.fingerprint for one in self.wanted if one.method_search}
+        waiting = [one for one in self.method_searches if one.later and one.fingerprint not in known]
+        return len(self.study.seeds.reporting) * sum(
+            len(one.rows_in(scenario)) if scenario.earlier else 1 for one in waiting for scenario in one.scenarios
+        )
 
     @property
     def complete(self) -> bool:
@@ -174,7 +183,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     standings = tuple(standing_of(method_search, known) for method_search in method_searches)
     wanted = confirmations(method_searches, [row for standing in standings for row in standing.rows])
     needed = _needed(method_searches, study, wanted)
-    missing, broken = _missing(artifacts, needed)
+    missing, broken = missing_of(artifacts, needed)
     unconfirmed = missing_from(wanted, store.read("confirmations", study.name)["confirmation_id"].to_pylist())
     present = {one.recipe.fingerprint for one in needed} - {one.recipe.fingerprint for one in missing}
     return Plan(
@@ -267,7 +276,7 @@ def _needed(method_searches: Sequence[MethodSearch], study: Study, wanted: Seque
     return list(found.values())
 
 
-def _missing(artifacts: ArtifactStore, needed: Sequence[Needed]) -> tuple[list[Needed], list[str]]:
+def missing_of(artifacts: ArtifactStore, needed: Sequence[Needed]) -> tuple[list[Needed], list[str]]:
     """Return what is not in the store or is broken there, and a sentence for each that is broken."""
     with ThreadPoolExecutor(artifacts.root.parallel_reads) as threads:
         found = threads.map(lambda one: _state(artifacts, one), needed)

@@ -150,10 +150,15 @@ class Progress:
             self._state = State(artifacts, trials, confirmations)
             self._show(now=True)
 
-    def built(self, done: int) -> None:
-        """Show how many of the missing artifacts are built; that goes on during the search."""
+    def built(self, done: int, known: int) -> None:
+        """Show how many of the missing artifacts are built; that goes on during the search.
+
+        Args:
+            known: how many are missing, as far as is known: a setting that is found may need more than was planned.
+        """
         with self._lock:
-            self._change(artifacts=replace(self._state.artifacts, done=done))
+            total = max(known, self._state.artifacts.total)
+            self._change(artifacts=replace(self._state.artifacts, done=done, total=total))
 
     def searched(self, done: int, total: int, running: int, failed: int, best: Sequence[Best]) -> None:
         """Show how far the search is."""

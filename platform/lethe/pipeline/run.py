@@ -23,7 +23,7 @@ from lethe.execution.supervision import Watch
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.boards import are_current, board_rows
 from lethe.pipeline.build import ArtifactBuilder
-from lethe.pipeline.confirm import Confirmation, Confirmer, beyond_limits, confirmations, missing_from
+from lethe.pipeline.confirm import Confirmation, Confirmer, beyond_limits, confirmations, missing_from, needed_by
 from lethe.pipeline.kept_models import KeptModels
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress, Stage
@@ -161,6 +161,9 @@ class StudyRun:
         method_searches = [
             method_search for method_search in plan.method_searches if builder.can_confirm(method_search)
         ]
+        builder.make_further(needed_by(confirmations(method_searches, search.rows)), trainers)
+        if self._stop.requested:
+            return
         make_confirmer = partial(with_contexts, Confirmer, self._artifacts, shared_data, asked)
         wanted = self._confirmable(confirmations(method_searches, search.rows), builder)
         self._confirm(wanted, connection.worker_pool(make_confirmer, held, self._watch), plan.confirmed)
@@ -229,7 +232,7 @@ class StudyRun:
         work, record = work_of(plan), partial(write_progress, self._root)
         self._progress.begin(
             self._study.name,
-            Stage(total=len(plan.missing), each=work.artifact),
+            Stage(total=len(plan.missing) + plan.models_awaited, each=work.artifact),
             Stage(search.ended, search.planned, search.ended, work.trial),
             Stage(plan.confirmed, plan.confirmations_planned, plan.confirmed, work.confirmation),
             record,

@@ -4,7 +4,7 @@ The numbers are those of the views; ``_leaderboard.py`` prints them, ``_notes.py
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,9 +14,11 @@ from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
 from lethe.results.views import (
     AuditVerdictRow,
+    BreakEvenRow,
     BudgetRow,
     ChosenRow,
     ContrastRow,
+    DriftRow,
     FrontRow,
     JointTestRow,
     LeaderboardRow,
@@ -43,9 +45,11 @@ class Board:
         ranks: the methods by their gap, the closest to retraining first.
         optimism: of the settings that were chosen, the gap where that was and where it was not.
         budgets: what these searches spent.
+        break_even: from how many requests on each method pays; of a stream, by what the first one took.
         mean_ranks: the ranks of the methods over all boards of the study; the same on each of them.
         fronts: the settings that no other dominates, of searches of several objectives.
         audits: what the audits say of the rows.
+        drift: of all requests of the stream that the scenario's belong to; the same on each of their boards.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
         duplicate: whether another board has the same title.
@@ -59,9 +63,11 @@ class Board:
     ranks: tuple[RankRow, ...]
     optimism: tuple[OptimismRow, ...]
     budgets: tuple[BudgetRow, ...]
+    break_even: tuple[BreakEvenRow, ...]
     mean_ranks: tuple[MeanRankRow, ...]
     fronts: tuple[FrontRow, ...]
     audits: tuple[AuditVerdictRow, ...]
+    drift: tuple[DriftRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
     duplicate: bool = False
@@ -82,6 +88,16 @@ class Board:
         of = max(self.lines, key=lambda line: line.seeds)
         tuned = f"; settings were chosen on {listed('seed', of.tuning_seeds)}" if of.tuning_seeds else ""
         return f"Means over {listed('training seed', of.reporting_seeds, counted=True)}{tuned}."
+
+    @property
+    def step(self) -> int | None:
+        """How many requests of a stream have come; None for a request by itself."""
+        return next((one.step for one in self.drift if one.scenario == self.key[1]), None)
+
+    @property
+    def ends_stream(self) -> bool:
+        """Whether no board of the stream is about more requests."""
+        return bool(self.drift) and self.step == max(one.step for one in self.drift)
 
     @property
     def original(self) -> LeaderboardRow | None:
@@ -141,12 +157,15 @@ def boards_of(results: Results) -> list[Board]:
     budgets = _by_scenario(
         row for row in to_rows(results.load("budgets"), BudgetRow) if row.method_search in method_searches
     )
+    break_even = _by_scenario(to_rows(results.load("break_even"), BreakEvenRow))
     mean_ranks = to_rows(results.load("mean_ranks"), MeanRankRow)
     fronts = _by_scenario(
         row for row in to_rows(results.load("front"), FrontRow) if row.current and len(row.objectives) > 1
     )
     audited = is_measured(results, "test is not null")
     audits = _by_scenario(to_rows(results.load("audit_verdicts"), AuditVerdictRow) if audited else ())
+    has_streams = results.query("select 1 from asked where step is not null limit 1").num_rows
+    drift = _by_stream(to_rows(results.load("drift"), DriftRow) if has_streams else ())
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -158,16 +177,30 @@ def boards_of(results: Results) -> list[Board]:
             tuple(ranks[key]),
             tuple(optimism[key]),
             tuple(budgets[key]),
+            tuple(break_even[key[0], drift[key][0].stream] if key in drift else break_even[key]),
             tuple(one for one in mean_ranks if one.study == key[0]),
             tuple(fronts[key]),
             tuple(audits[key]),
+            drift.get(key, ()),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),
         )
         for key, rows in lines.items()
     ]
     titles = Counter(board.title for board in boards)
-    return [replace(board, duplicate=titles[board.title] > 1) for board in boards]
+    return [replace(board, duplicate=titles[board.title] > 1) for board in _in_order(boards)]
+
+
+def _in_order(boards: Sequence[Board]) -> list[Board]:
+    """Return boards in their order, but those of a stream together and by the number of requests."""
+    places: dict[Key, int] = {}
+    for place, board in enumerate(boards):
+        places.setdefault(_stream_of(board), place)
+    return sorted(boards, key=lambda board: (places[_stream_of(board)], board.step or 0))
+
+
+def _stream_of(board: Board) -> Key:
+    return (board.key[0], board.drift[0].stream) if board.drift else board.key
 
 
 def is_choice(line: LeaderboardRow) -> bool:
@@ -187,6 +220,7 @@ ScenarioRowT = TypeVar(
     RankRow,
     OptimismRow,
     BudgetRow,
+    BreakEvenRow,
 )
 
 
@@ -195,3 +229,13 @@ def _by_scenario(rows: Iterable[ScenarioRowT]) -> defaultdict[Key, list[Scenario
     for row in rows:
         sorted_rows[row.study, row.scenario].append(row)
     return sorted_rows
+
+
+def _by_stream(rows: Iterable[DriftRow]) -> dict[Key, tuple[DriftRow, ...]]:
+    """Return for each scenario of a stream the rows of the whole stream."""
+    streams: defaultdict[Key, list[DriftRow]] = defaultdict(list)
+    scenarios: dict[Key, Key] = {}
+    for row in rows:
+        streams[row.study, row.stream].append(row)
+        scenarios[row.study, row.scenario] = row.study, row.stream
+    return {scenario: tuple(streams[stream]) for scenario, stream in scenarios.items()}

@@ -11,6 +11,9 @@ from rich.text import Text
 
 from lethe.report._audits import AUDITS_TO_READ, AuditTable, audits_of, violations_in_words
 from lethe.report._board import Board
+from lethe.report._break_even import BREAK_EVEN_TO_READ, break_even_cells, break_even_in_words
+from lethe.report._break_even import HEADS as BREAK_EVEN_HEADS
+from lethe.report._drift import DRIFT_TO_READ, HEADS, drift_in_words, drift_lines, drift_title
 from lethe.report._headline import headline
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import (
@@ -40,9 +43,14 @@ from lethe.results.visible import visible
 
 
 def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
-    """Print the boards, and how to read them."""
+    """Print the boards, and how to read them; of a stream of requests the notes of the last one alone."""
     for board, following in zip_longest(boards, boards[1:]):
-        print_board(board, console)
+        if board.drift and not board.ends_stream:
+            _print_answer(board, console)
+        else:
+            print_board(board, console)
+        if board.ends_stream:
+            print_drift(board, console)
         if has_mean_ranks(board) and (following is None or following.key[0] != board.key[0]):
             _print_mean_ranks(board, console)
     if boards:
@@ -51,11 +59,32 @@ def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
 
 def print_board(board: Board, console: Console) -> None:
     """Print the table of a board, its answer, what it cost, how the rows compare, and what to know beside them."""
+    _print_answer(board, console)
+    compared = _ranked(board) if is_ranked(board) else _contrasts(board, board.contrasts)
+    console.print(
+        Group(*compared, *_audits(board), _costs(board), *_break_even(board), *_optimism(board), *_choices(board))
+    )
+    console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
+
+
+def print_drift(board: Board, console: Console) -> None:
+    """Print what each request of a stream left, and what all of them cost so far."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("row", overflow="fold")
+    for name in HEADS:
+        table.add_column(name, justify="right", no_wrap=True)
+    previous = ""
+    for line in drift_lines(board.drift):
+        table.add_row(Text(visible(line.row if line.row != previous else "")), *line.cells)
+        previous = line.row
+    words = [Text(visible(words), style="bold")] if (words := drift_in_words(board)) else []
+    title = Text(visible(drift_title(board)), style="bold")
+    console.print(Group(title, table, *words, Text(DRIFT_TO_READ, style="dim"), Text("")))
+
+
+def _print_answer(board: Board, console: Console) -> None:
     print_rows(board, console)
     console.print(Group(Text(visible(headline(board)), style="bold"), Text("")))
-    compared = _ranked(board) if is_ranked(board) else _contrasts(board, board.contrasts)
-    console.print(Group(*compared, *_audits(board), _costs(board), *_optimism(board), *_choices(board)))
-    console.print(Group(*(Text(f"- {note}") for note in notes_of(board)), Text("")))
 
 
 def _print_mean_ranks(board: Board, console: Console) -> None:
@@ -103,6 +132,20 @@ def _costs(board: Board) -> Table:
             tuning,
         )
     return table
+
+
+def _break_even(board: Board) -> list[RenderableType]:
+    """Print from how many requests on each method pays, with the parts, and the answer in a sentence."""
+    if not board.break_even:
+        return []
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("break-even", overflow="fold")
+    for name in BREAK_EVEN_HEADS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in board.break_even:
+        table.add_row(Text(visible(one.row)), *break_even_cells(one))
+    words = [Text(visible(words))] if (words := break_even_in_words(board)) else []
+    return [table, *words, Text(BREAK_EVEN_TO_READ, style="dim")]
 
 
 def _choices(board: Board) -> list[Text]:

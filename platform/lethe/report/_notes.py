@@ -9,7 +9,7 @@ from lethe.report._numbers import count, listed, p_value, percent, row_title
 from lethe.report._ranks import front_in_words
 from lethe.report._search_notes import search_notes
 from lethe.results.json_column import json_column
-from lethe.results.views import ChosenRow, FrontRow, LeaderboardRow
+from lethe.results.views import AT_ONCE, ChosenRow, FrontRow, LeaderboardRow
 
 HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
@@ -150,7 +150,14 @@ def _without_control(board: Board) -> Iterator[str]:
 
 
 def _controls(board: Board) -> Iterator[str]:
-    untuned = [line.row for line in board.lines if line.untuned]
+    every = [line.row for line in board.lines if line.untuned]
+    at_once = [row for row in every if row.endswith(f" {AT_ONCE}")]
+    if at_once:
+        yield (
+            f"{', '.join(at_once)}: the method's setting, but from the original and for the images of all requests "
+            "together; the difference to the method is among the contrasts with controls."
+        )
+    untuned = [row for row in every if row not in at_once]
     if untuned:
         yield (
             f"Untuned: {', '.join(untuned)} run at their method's learning rate. Tuned themselves (controls: tuned) "

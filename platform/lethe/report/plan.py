@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lethe.pipeline.break_even import in_words
 from lethe.pipeline.estimate import Estimate
 from lethe.pipeline.plan import Plan
 from lethe.results import durations
@@ -27,6 +28,8 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
         console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)
     console.print(Text(_time(plan, estimate)))
+    for told in in_words(plan, estimate):
+        console.print(Text(told), soft_wrap=True)
 
 
 def plan_document(plan: Plan, root: StorageRoot, estimate: Estimate) -> dict[str, Any]:
@@ -69,6 +72,9 @@ def _artifacts(plan: Plan) -> dict[str, tuple[int, int]]:
     """Return for each kind of artifact how many are planned and how many of them are missing."""
     planned = Counter(needed.recipe.kind for needed in plan.needed)
     missing = Counter(needed.recipe.kind for needed in plan.missing)
+    if plan.models_awaited:
+        planned["unlearned_model"] += plan.models_awaited
+        missing["unlearned_model"] += plan.models_awaited
     titles = {"trained_model": "trainings"}
     return {titles.get(kind, kind.replace("_", " ")): (count, missing[kind]) for kind, count in planned.items()}
 

@@ -508,6 +508,16 @@ class BoardRow:
     ]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
     training: Annotated[str, Column("", "how originals and oracles are trained, in words")]
+    stream: Annotated[
+        str | None,
+        Column(
+            "",
+            "fingerprint of the first scenario of a stream of requests; null for a request by itself, as are the next "
+            "two, and in results of an early version",
+        ),
+    ] = None
+    step: Annotated[int | None, Column("", "how many requests of the stream have come")] = None
+    steps: Annotated[int | None, Column("", "how many come in all")] = None
     row: Annotated[str, Column("", "row of the comparison")]
     method: Annotated[str, Column("", "unlearning method; 'original' and 'oracle' for the rows without one")]
     training_seed: Annotated[int, Column("", "training seed of the model")]

@@ -6,7 +6,7 @@ from lethe.study._method_choice import Keep, MethodChoice
 from lethe.study._model import Resources, Seeds, Study
 from lethe.study._partition import Partition
 from lethe.study._read import StudyError, parse_study, read_options, read_study, read_text, study_of
-from lethe.study._scenarios import MethodSearch, Prior, Scenario, method_versions, scenarios_of
+from lethe.study._scenarios import AT_ONCE, MethodSearch, Prior, Scenario, method_versions, scenarios_of
 from lethe.study._schema import json_schema
 from lethe.study._search_options import Objective, Search
 from lethe.study._settings import ChosenSetting, read_settings, write_settings
@@ -18,6 +18,7 @@ from lethe.study._yaml import write_yaml
 from unlearning.ranges import Choices, Range
 
 __all__ = [
+    "AT_ONCE",
     "Choices",
     "ChosenSetting",
     "Keep",

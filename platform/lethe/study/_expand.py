@@ -1,6 +1,7 @@
 """From a study and its data to scenarios and method searches; what does not fit is refused, all of it at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 
 import torch
 
@@ -9,7 +10,7 @@ from lethe.study._partition import Partition
 from lethe.study._scenarios import MethodSearch, Scenario
 from lethe.study._taken import take_settings
 from unlearning.data import AnySource, DataError, ImageData, Planting, column_hashes
-from unlearning.data.forget import AnyForgetRequest, ForgetSet, plant, select
+from unlearning.data.forget import AnyForgetRequest, ForgetSet, Stream, StreamStep, plant, select
 from unlearning.own_recipe import OwnRecipe
 from unlearning.requirements import REQUIREMENTS
 from unlearning.seeds import derive
@@ -21,7 +22,8 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     Raises:
         DataError: a forget request does not fit its data, two scenarios are the same under different names, an audit
             needs a control half or something planted and no request has it, a dose is none or all of a forget set, a
-            method can do nothing for a request (all methods and requests at once), or is to rewind where val lacks the
+            method can do nothing for a request (all methods and requests at once), or goes back in the training of what
+            an earlier request left, or is to rewind where val lacks the
             classes that are to be forgotten from, or the attack is to have non-members of a class that val or the split
             of a report lacks, the loss has weights of another number of classes, or an audit or method takes a recipe's
             options where models are trained by a function of the user's.
@@ -38,18 +40,21 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     by_hash = {data.content_hash: data for data in (*datasets.values(), *planted_data(study, datasets))}
     _refuse_rewinding(scenarios, study, by_hash)
     _refuse_classes_without_nonmembers(scenarios, study, by_hash)
-    settings = take_settings(study, {scenario.fingerprint: scenario.named for scenario in scenarios})
+    first = [scenario for scenario in scenarios if scenario.earlier is None]
+    settings = take_settings(study, {scenario.fingerprint: scenario.names for scenario in first})
     found: list[MethodSearch] = []
-    for scenario in scenarios:
+    for scenario in first:
+        later = tuple(one for one in scenarios if one.first is scenario and one is not scenario)
         for choice in study.methods:
             setting = settings.get((scenario.fingerprint, choice.name))
             if setting:
-                found.append(MethodSearch(scenario, setting.choice, study, taken=setting))
+                found.append(MethodSearch(scenario, setting.choice, study, taken=setting, later=later))
                 continue
-            found.append(MethodSearch(scenario, choice, study))
+            found.append(MethodSearch(scenario, choice, study, later=later))
             for control, of_control in study.searched_controls(choice).items():
                 found.append(MethodSearch(scenario, of_control, study, control=control))
     _refuse_what_can_do_nothing(found)
+    _refuse_earlier_weights(found)
     return found
 
 
@@ -136,7 +141,7 @@ def _refuse_doses_of_nothing(scenarios: Iterable[Scenario], study: Study) -> Non
     """Refuse shares of a forget set that are none of it, all of it, or the same images as another share."""
     faults = []
     for scenario in scenarios:
-        for seed, parts in _partitions(scenario, study.seeds.reporting).items():
+        for seed, parts in _partitions(scenario.partition, study.seeds.reporting).items():
             sizes = {dose: len(scenario.dosed(seed, dose)) - len(scenario.retained) for dose in sorted(study.doses)}
             alike = [dose for dose, size in sizes.items() if list(sizes.values()).count(size) > 1]
             whole = [dose for dose, size in sizes.items() if size in (0, len(parts.forgotten))]
@@ -152,13 +157,25 @@ def _refuse_doses_of_nothing(scenarios: Iterable[Scenario], study: Study) -> Non
 
 def _refuse_what_can_do_nothing(method_searches: Iterable[MethodSearch]) -> None:
     faults = [
-        f"{one.row}, {one.scenario.dataset}, forget {one.scenario.request.label}: {fault}"
+        f"{one.row}, {scenario.dataset}, forget {scenario.request.label}: {fault}"
         for one in method_searches
-        for parts in _partitions(one.scenario, one.study.seeds.known).values()
+        for scenario in one.scenarios
+        for parts in _partitions(scenario.step, one.study.seeds.known).values()
         for fault in one.choice.faults(len(parts.forgotten), len(parts.everything))
     ]
     if faults:
         raise DataError("\n".join(dict.fromkeys(faults)))
+
+
+def _refuse_earlier_weights(method_searches: Iterable[MethodSearch]) -> None:
+    """Refuse methods that go back in the training of a model where they begin with one that was unlearned."""
+    rewinding = [one for one in method_searches if one.later and "earlier_weights" in one.choice.method.requires]
+    if rewinding:
+        raise DataError(
+            f"{rewinding[0].scenario.title}: {', '.join(dict.fromkeys(one.row for one in rewinding))}: goes back to "
+            "weights of before the end of the training, and from the second request on a method begins with a model "
+            "that it unlearned itself; wanted other methods, or requests one by one"
+        )
 
 
 def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, by_hash: Mapping[str, ImageData]) -> None:
@@ -166,7 +183,7 @@ def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, by_hash: Mapp
     rewinding = [choice.name for choice in study.methods if choice.keep == "rewind"]
     for scenario in scenarios if rewinding else ():
         data = by_hash[scenario.data_hash]
-        for parts in _partitions(scenario, study.seeds.known).values():
+        for parts in _partitions(scenario.partition, study.seeds.known).values():
             forgotten = data.train.labels_N[parts.forget.indices_F]
             if not torch.isin(data.val.labels_N, forgotten).any():
                 raise DataError(
@@ -182,7 +199,7 @@ def _refuse_classes_without_nonmembers(
     faults = []
     for scenario in scenarios:
         data = by_hash[scenario.data_hash]
-        forgotten = [parts.forget.indices_F for parts in _partitions(scenario, study.seeds.known).values()]
+        forgotten = [parts.forget.indices_F for parts in _partitions(scenario.partition, study.seeds.known).values()]
         classes = data.train.labels_N[torch.cat(forgotten)].unique()
         for split in dict.fromkeys(("val", scenario.nonmembers)) if scenario.attack_classes == "forgotten" else ():
             lacking = classes[~torch.isin(classes, getattr(data, split).labels_N)].tolist()
@@ -196,12 +213,12 @@ def _refuse_classes_without_nonmembers(
         raise DataError("\n".join(dict.fromkeys(faults)))
 
 
-def _partitions(scenario: Scenario, seeds: Iterable[int]) -> dict[int, Partition]:
+def _partitions(partition: Callable[[int], Partition], seeds: Iterable[int]) -> dict[int, Partition]:
     """Return the parts of train by training seed; by the first one alone where all seeds share them."""
     found: dict[int, Partition] = {}
     for seed in seeds:
-        if scenario.partition(seed) not in found.values():
-            found[seed] = scenario.partition(seed)
+        if partition(seed) not in found.values():
+            found[seed] = partition(seed)
     return found
 
 
@@ -211,8 +228,10 @@ def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
         hashes = column_hashes(data)
         requests = list(_selected(study, data))
         for augmentation in study.augmentations:
+            scenario: Scenario | None = None
             for request, selected, planted in requests:
-                yield Scenario(
+                continues = isinstance(request, StreamStep) and request.number > 1
+                scenario = Scenario(
                     study_seed=study.seed,
                     source=source,
                     dataset=data.name,
@@ -230,12 +249,14 @@ def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     network=study.network,
                     recipe=study.training.recipe,
                     column_hashes=hashes,
+                    earlier=scenario if continues else None,
                 )
+                yield scenario
 
 
-def _selected(study: Study, data: ImageData) -> Iterable[tuple[AnyForgetRequest, ForgetSet, ImageData]]:
-    """Return for each request what it selects, and the data that its models are trained on."""
+def _selected(study: Study, data: ImageData) -> Iterable[tuple[AnyForgetRequest | StreamStep, ForgetSet, ImageData]]:
+    """Return for each request what it selects, and the data that its models are trained on; of a stream each step."""
     seed = derive(study.seed, "forget")
-    for request in study.forget:
+    for request in chain.from_iterable(one.met if isinstance(one, Stream) else (one,) for one in study.forget):
         forget = select(request, data, seed)
         yield request, forget, plant(request, data, forget, seed)

@@ -22,7 +22,7 @@ from lethe.study._subset import Subset
 from unlearning import metrics
 from unlearning.data import Source
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
-from unlearning.data.forget import AnyForgetRequest, ForgetSet
+from unlearning.data.forget import AnyForgetRequest, ForgetSet, StreamStep
 from unlearning.methods import Method
 from unlearning.metrics import AttackClasses
 from unlearning.models import Network
@@ -41,6 +41,9 @@ leads to, are part of its fingerprint.
 The others change neither the n-th setting nor its numbers on the seeds that all are tried on.
 """
 
+AT_ONCE: Final = "at once"
+"""What is added to the name of a row whose method forgets the images of several requests at once."""
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -58,6 +61,8 @@ class Scenario:
         selected: which train images are to be forgotten, before the lots of training seeds (see `partition`).
         column_hashes: of the columns of the data, by name; they change no model, and so no fingerprint but that of a
             confirmation whose audits read them.
+        earlier: the scenario of the request before the last one, where requests come one after another; what is to be
+            forgotten here are the images of all of them.
     """
 
     study_seed: int
@@ -72,11 +77,12 @@ class Scenario:
     nonmembers: Literal["val", "test"]
     attack_classes: AttackClasses
     augmentation: AugmentationName
-    request: AnyForgetRequest
+    request: AnyForgetRequest | StreamStep
     selected: ForgetSet
     network: Network
     recipe: AnyRecipe
     column_hashes: Mapping[str, str] = field(default_factory=dict)
+    earlier: "Scenario | None" = None
 
     @cached_property
     def forget_hash(self) -> str:
@@ -131,6 +137,13 @@ class Scenario:
         )
 
     @property
+    def names(self) -> tuple[TunedOn, ...]:
+        """Under which names it takes a setting from a file; a stream also takes that of the request it begins with."""
+        if not isinstance(self.request, StreamStep):
+            return (self.named,)
+        return self.named, self.named.model_copy(update={"forget": self.request.stream.parts[0].label})
+
+    @property
     def network_title(self) -> str:
         """How rows name the network: with its options."""
         return self.network.title
@@ -149,6 +162,18 @@ class Scenario:
         if lot not in self._partitions:
             self._partitions[lot] = Partition(self.selected.of_seed(seed), self.train_count)
         return self._partitions[lot]
+
+    def step(self, seed: int) -> Partition:
+        """Return the parts of train for the last request alone: images of earlier ones are neither in D_f nor in D_r.
+
+        They are its control half. Without earlier requests it is `partition`.
+        """
+        return self.partition(seed) if self.earlier is None else self._step
+
+    @property
+    def first(self) -> "Scenario":
+        """The scenario of the first request, where requests come one after another; else this one."""
+        return self if self.earlier is None else self.earlier.first
 
     @property
     def retained(self) -> Subset:
@@ -175,6 +200,14 @@ class Scenario:
     @cached_property
     def _as_selected(self) -> Partition:
         return Partition(self.selected, self.train_count)
+
+    @cached_property
+    def _step(self) -> Partition:
+        """The images of the last request; every training seed has the same, since streams have no lots."""
+        earlier = self.earlier
+        if earlier is None:
+            raise ValueError(f"{self.title}: there is no earlier request")
+        return Partition(self.selected.after(earlier.selected), self.train_count)
 
     @cached_property
     def _partitions(self) -> dict[int | None, Partition]:
@@ -219,6 +252,8 @@ class MethodSearch:
         taken: the setting, where a settings file gave it and nothing is searched.
         control: the control of the method that this is, where it is searched itself.
         priors: the settings that the search tries first.
+        later: the scenarios after each further request, where requests come one after another: their rows have the
+            setting that the search chooses on the first one.
     """
 
     scenario: Scenario
@@ -227,6 +262,7 @@ class MethodSearch:
     taken: ChosenSetting | None = None
     control: str | None = None
     priors: tuple[Prior, ...] = ()
+    later: tuple[Scenario, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -262,6 +298,21 @@ class MethodSearch:
         """
         method = {"name": self.choice.name, "fixed": self.choice.changed, "search": self._ranges}
         return fingerprint({**self._search, "question": self.scenario.stream, "method": method})
+
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """The scenarios whose tables have its rows."""
+        return (self.scenario, *self.later)
+
+    def rows_in(self, scenario: Scenario) -> tuple[str, ...]:
+        """Return the rows of a scenario's table that have its setting.
+
+        Of a stream of requests controls stand beside the first one alone, and what forgets all at once beside the last.
+        """
+        request = scenario.request
+        if not isinstance(request, StreamStep) or request.number == 1:
+            return self.rows
+        return (self.row, f"{self.row} {AT_ONCE}") if request.is_last else (self.row,)
 
     @property
     def rounds(self) -> tuple[tuple[int, ...], ...]:
@@ -338,7 +389,6 @@ def search_metric_versions() -> dict[str, int]:
 
 
 def scenarios_of(method_searches: Iterable[MethodSearch]) -> list[Scenario]:
-    """Return the scenarios of method searches, each once, in order."""
-    return list(
-        {method_search.scenario.fingerprint: method_search.scenario for method_search in method_searches}.values()
-    )
+    """Return the scenarios of method searches, with those after later requests, each once, in order."""
+    every = (scenario for method_search in method_searches for scenario in method_search.scenarios)
+    return list({scenario.fingerprint: scenario for scenario in every}.values())

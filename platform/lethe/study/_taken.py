@@ -10,11 +10,12 @@ from lethe.study._settings import ChosenSetting, TunedOn, read_settings
 from lethe.study._wording import explain
 
 
-def take_settings(study: Study, scenarios: Mapping[str, TunedOn]) -> dict[tuple[str, str], ChosenSetting]:
+def take_settings(study: Study, scenarios: Mapping[str, Sequence[TunedOn]]) -> dict[tuple[str, str], ChosenSetting]:
     """Return the setting of each scenario and method that takes one, by the scenario's fingerprint and the method.
 
     A setting fits a scenario of the same data set by name, augmentation, forget request and network; of several the
-    one that was tuned on the same images, and of these the one that was tuned against the same attack.
+    one that was tuned on the same images, and of these the one that was tuned against the same attack. Of the names
+    of a scenario the first counts that some setting fits.
 
     Raises:
         StudyError: the file cannot be read, has no setting or several for a scenario, or one that was tuned on a
@@ -27,9 +28,9 @@ def take_settings(study: Study, scenarios: Mapping[str, TunedOn]) -> dict[tuple[
     problems: list[str] = []
     for choice in filter(study.takes, study.methods):
         of_method = [one for one in known if one.method == choice.name]
-        for scenario, named in scenarios.items():
-            fitting = _fitting(of_method, named)
-            wrong = list(_problems(study, choice.name, named, of_method, fitting))
+        for scenario, names in scenarios.items():
+            fitting = next(filter(None, (_fitting(of_method, named) for named in names)), [])
+            wrong = list(_problems(study, choice.name, names[0], of_method, fitting))
             problems += [f"settings: {line}" for line in wrong]
             if not wrong:
                 found[scenario, choice.name] = fitting[0]
@@ -56,6 +57,8 @@ def described(taken: ChosenSetting, scenario: TunedOn, version: int) -> str:
         differences.append(f"with another training ({there.training})")
     if there.attack_classes != scenario.attack_classes:
         differences.append(f"against another attack (attack_classes: {there.attack_classes or 'all'})")
+    if there.forget != scenario.forget:
+        differences.append(f"to forget {there.forget}")
     if taken.versions.method not in (None, version):
         differences.append(f"by version {taken.versions.method} of the method, this is {version}")
     caution = f"; it was tuned {' and '.join(differences)}, and may carry over badly" if differences else ""

@@ -4,7 +4,7 @@
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -71,7 +71,7 @@ def _below(key: str, field: FieldInfo, level: int) -> Iterator[str]:
     for model in models:
         name, value = discriminator_of(model) or ("", "")
         yield _section(f"{'#' * (level + 1)} `{name}: {value}`", model)
-        further = [section for section in _nested(key, model, level + 1) if section not in shown]
+        further = [section for section in _nested(key, model, level + 1, models) if section not in shown]
         yield from further
         shown += further
 
@@ -81,8 +81,9 @@ def _first_key(model: type[BaseModel]) -> str:
     return field.alias or name
 
 
-def _nested(key: str, model: type[BaseModel], level: int) -> Iterator[str]:
-    shown: list[type[BaseModel]] = []
+def _nested(key: str, model: type[BaseModel], level: int, family: Sequence[type[BaseModel]] = ()) -> Iterator[str]:
+    """Yield the sections of the models that the keys of a model may hold, but for those of its own family."""
+    shown: list[type[BaseModel]] = [*family]
     for name, field in model.model_fields.items():
         models = _models(field.annotation)
         if models and models[0] not in shown:

@@ -12,7 +12,7 @@ from lethe.study import Study, StudyError, parse_study, read_options, write_yaml
 from unlearning import imported
 from unlearning.data import DataError, Folder, ImageTable, MedMNIST, Npz, SplitName, catalogue
 from unlearning.data._listed import listed
-from unlearning.data.forget import Indices, Where
+from unlearning.data.forget import ForgetRequest, Indices, Stream, Where
 from unlearning.models import ExternalNetwork, Imported
 from unlearning.own_recipe import OwnRecipe
 
@@ -130,11 +130,21 @@ def _items(study: Study) -> Iterator[_Item]:
         files = imported.sources(spec)
         yield _Item("training.import", next(iter(files.values())), files, spec)
     for number, request in enumerate(study.forget):
-        match request:
-            case Indices(file=path):
-                yield _file(f"forget.{number}.file", path)
-            case Where(values_file=path):
-                yield _file(f"forget.{number}.values_file", path)
+        yield from _lists(f"forget.{number}", request)
+
+
+def _lists(key: str, request: ForgetRequest) -> Iterator[_Item]:
+    """Yield the lists of images that a request names, or the requests of a stream."""
+    match request:
+        case Indices(file=path):
+            yield _file(f"{key}.file", path)
+        case Where(values_file=path):
+            yield _file(f"{key}.values_file", path)
+        case Stream(of=ForgetRequest() as divided):
+            yield from _lists(f"{key}.of", divided)
+        case Stream(requests=requests):
+            for number, one in enumerate(requests):
+                yield from _lists(f"{key}.requests.{number}", one)
 
 
 def _of_network(study: Study) -> Iterator[_Item]:

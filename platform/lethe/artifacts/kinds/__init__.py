@@ -10,7 +10,7 @@ from lethe.artifacts.kinds._model import Model
 from lethe.artifacts.kinds._requirements import REQUIRED, read_requirement
 from lethe.artifacts.kinds._saliency import SaliencyScores, saliency
 from lethe.artifacts.kinds._trained_model import TrainedModel, dosed, oracle, original
-from lethe.artifacts.kinds._unlearned_model import UnlearnedModel, task_of
+from lethe.artifacts.kinds._unlearned_model import UnlearnedModel, after_requests, at_once, task_of
 
 KINDS: Final[dict[str, type[ArtifactRecipe]]] = {
     "trained_model": TrainedModel,
@@ -31,6 +31,8 @@ __all__ = [
     "SaliencyScores",
     "TrainedModel",
     "UnlearnedModel",
+    "after_requests",
+    "at_once",
     "dosed",
     "oracle",
     "original",

@@ -9,6 +9,7 @@ from torch import Tensor
 from lethe.artifacts._recipe import ArtifactRecipe, Product, TrainingDivergedError, Workshop
 from lethe.artifacts.kinds._model import Model, accuracies, weights_of
 from lethe.artifacts.kinds._requirements import REQUIRED, read_requirement
+from lethe.artifacts.kinds._trained_model import original
 from lethe.study import Partition, Scenario, method_versions
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
@@ -65,7 +66,12 @@ class UnlearnedModel(Model):
     @property
     def requires(self) -> Mapping[str, ArtifactRecipe]:
         """The model that it was made from, and what the setting needs beside it."""
-        return {"start": self.start, **{name: REQUIRED[name](self.start, self.parts) for name in self.method.needs}}
+        return {"start": self.start, **self.beside}
+
+    @property
+    def beside(self) -> Mapping[str, ArtifactRecipe]:
+        """What the setting needs beside the model that it was made from, by the names of `unlearning.requirements`."""
+        return {name: REQUIRED[name](self.start, self.parts) for name in self.method.needs}
 
     def make(self, workshop: Workshop) -> Generator[None, None, Product]:
         """Unlearn, an epoch a step; a run that is closed early begins again.
@@ -115,8 +121,7 @@ class UnlearnedModel(Model):
         model = self.fresh_network(workshop)
         required = {
             name: read_requirement(name, workshop.load(recipe), model, workshop.device)
-            for name, recipe in self.requires.items()
-            if name != "start"
+            for name, recipe in self.beside.items()
         }
         engine = Engine(
             model,
@@ -125,6 +130,30 @@ class UnlearnedModel(Model):
             precision=self.scenario.recipe.precision,
         )
         return UnlearningContext(engine, task_of(self.parts, data), required, HeldOut(images["val"], data.val.labels_N))
+
+
+def after_requests(
+    scenario: Scenario, seed: int, method: Method, *, stop_after: int | None = None, rewinds: bool = False
+) -> UnlearnedModel:
+    """Return what a method leaves of a training seed's original that meets the requests of a scenario one by one.
+
+    Each unlearning begins with what the one before it left, and takes the images of its own request for D_f.
+    """
+    earlier = scenario.earlier
+    start: Model = (
+        original(scenario, seed)
+        if earlier is None
+        else after_requests(earlier, seed, method, stop_after=stop_after, rewinds=rewinds)
+    )
+    return UnlearnedModel(start, scenario, scenario.step(seed), seed, method, stop_after, rewinds)
+
+
+def at_once(
+    scenario: Scenario, seed: int, method: Method, *, stop_after: int | None = None, rewinds: bool = False
+) -> UnlearnedModel:
+    """Return what a method leaves of a training seed's original that is to forget all of a scenario at once."""
+    parts = scenario.partition(seed)
+    return UnlearnedModel(original(scenario, seed), scenario, parts, seed, method, stop_after, rewinds)
 
 
 def task_of(parts: Partition, data: ImageData) -> ForgetTask:

@@ -12,13 +12,16 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from lethe.report import _break_even as break_even
 from lethe.report import _clinical as clinical
+from lethe.report import _drift as drift
 from lethe.report._audits import AUDITS_TO_READ, audits_of
 from lethe.report._board import Board
 from lethe.report._headline import headline
 from lethe.report._notes import notes_of
 from lethe.report._numbers import count
 from lethe.report._ranks import MEAN_RANKS_TO_READ, families_in_words, front_in_words
+from lethe.report.page import _drift_figures as drift_figures
 from lethe.report.page import _figures as draw
 from lethe.report.page import _glance_figures as glance_figures
 from lethe.report.page import _tables as tables
@@ -119,6 +122,7 @@ def render_page(
         },
         glances=glances,
         compared={board.key: tuple(_compared(board)) for board in drawn},
+        drifts={board.key: tuple(_drift(board)) for part in report.studies for board in _ends_of_streams(part)},
         costs={part.name: _cost_figure(part) for part in report.studies},
         unfolded=sum(len(part.scenarios) for part in report.studies) <= OPEN,
         detailed=DETAILED,
@@ -153,6 +157,8 @@ def _template() -> Any:
         "sortable": tables.sortable,
         "clinical": clinical,
         "tables": tables,
+        "break_even": break_even,
+        "drift": drift,
         "durations": durations,
         "wording": wording,
     }
@@ -274,6 +280,16 @@ def _compared(board: Board) -> Iterable[Figure]:
         yield Figure("Every gap, with its 95 % interval", Markup(drawn))
     if (drawn := glance_figures.front(board)) is not None:
         yield Figure("Gap against images trained on", Markup(drawn), front_in_words(board))
+
+
+def _ends_of_streams(part: StudyPart) -> list[Board]:
+    """Return the boards of a study that are about the last request of a stream."""
+    return [one.board for one in part.scenarios if one.board and one.board.ends_stream]
+
+
+def _drift(board: Board) -> Iterable[Figure]:
+    yield Figure("Gap after each request", Markup(drift_figures.gaps(board.drift)))
+    yield Figure("Accuracy on test after each request", Markup(drift_figures.accuracies(board.drift)))
 
 
 def _cost_figure(part: StudyPart) -> Figure | None:

@@ -6,6 +6,7 @@ from lethe.results.views._asked import ASKED
 from lethe.results.views._audit_verdicts import AUDIT_VERDICTS, POWER, AuditVerdictRow
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
 from lethe.results.views._base import LEVEL, View
+from lethe.results.views._break_even import BREAK_EVEN, BreakEvenRow
 from lethe.results.views._budgets import BUDGETS, BudgetRow
 from lethe.results.views._chosen import CHOSEN, ChosenRow
 from lethe.results.views._clinical import CLINICAL, CLINICAL_PREFIX, ClinicalRow
@@ -13,6 +14,7 @@ from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
+from lethe.results.views._drift import AT_ONCE, DRIFT, DriftRow
 from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
 from lethe.results.views._failures import FAILURES, FailureRow
 from lethe.results.views._front import FRONT, FrontRow
@@ -36,6 +38,7 @@ VIEWS: Final[dict[str, View]] = {
     "mean_ranks": MEAN_RANKS,
     "deviations": DEVIATIONS,
     "joint_tests": JOINT_TESTS,
+    "drift": DRIFT,
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
     "ensembles": ENSEMBLES,
@@ -44,6 +47,7 @@ VIEWS: Final[dict[str, View]] = {
     "chosen": CHOSEN,
     "optimism": OPTIMISM,
     "budgets": BUDGETS,
+    "break_even": BREAK_EVEN,
     "front": FRONT,
     "augmentation": AUGMENTATION,
     "cost": COST,
@@ -59,18 +63,21 @@ VIEWS: Final[dict[str, View]] = {
 }
 
 __all__ = [
+    "AT_ONCE",
     "CLINICAL_PREFIX",
     "LEVEL",
     "POWER",
     "VIEWS",
     "AuditVerdictRow",
     "AugmentationRow",
+    "BreakEvenRow",
     "BudgetRow",
     "ChosenRow",
     "ClinicalRow",
     "ContrastRow",
     "CostRow",
     "DeviationRow",
+    "DriftRow",
     "EnsembleRow",
     "FailureRow",
     "FrontRow",

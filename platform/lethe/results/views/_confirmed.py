@@ -28,6 +28,16 @@ class _OnBoard:
     ] = None
     recipe: Annotated[str | None, Column("", "fingerprint of network, training recipe and the study's seed")] = None
     training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")] = None
+    stream: Annotated[
+        str | None,
+        Column(
+            "",
+            "fingerprint of the first scenario of a stream of requests; null for a request by itself, as are the next "
+            "two, and in results of an early version",
+        ),
+    ] = None
+    step: Annotated[int | None, Column("", "how many requests of the stream have come")] = None
+    steps: Annotated[int | None, Column("", "how many come in all")] = None
     margin: Annotated[float | None, Column("fraction", "excess below which a row counts as equivalent")] = None
     tuning_seeds: Annotated[list[int] | None, Column("", "training seeds that the search saw")] = None
     seeds_wanted: Annotated[int, Column("", "reporting seeds of the specification")]
@@ -73,7 +83,8 @@ on_board as (
             b.method_search as method_search, b.trial_id as trial_id, b.tuning_trials as tuning_trials,
             b.tuning_raced as tuning_raced, b.tuning_seconds as tuning_seconds
         ),
-        b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.training, b.margin, b.tuning_seeds,
+        b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.training, b.stream, b.step, b.steps, b.margin,
+        b.tuning_seeds,
         w.seeds_wanted, b.row <> b.method and s.row is distinct from b.row as untuned, b.tuned_in,
         b.tuned_data_hash <> b.data_hash as tuned_on_other_data, b.role
     from asked b join confirmations c using (study, scenario, confirmation_id)

@@ -19,7 +19,10 @@ class CostRow:
     scenario: Annotated[
         str | None, Column("", "fingerprint of the scenario; null where forget is, and for models of an early version")
     ]
-    stage: Annotated[str, Column("", "'originals', 'oracles', 'saliency', 'packing', 'search' or 'confirmation'")]
+    stage: Annotated[
+        str,
+        Column("", "'originals', 'oracles', 'saliency', 'unlearned models', 'packing', 'search', 'confirmation', ..."),
+    ]
     method: Annotated[str | None, Column("", "method that was searched or confirmed; null before")]
     device: Annotated[str, Column("", "kind of device; empty where a trial died before it had one")]
     units: Annotated[int, Column("", "models, scores, measurements, trials or confirmations")]
@@ -36,7 +39,8 @@ COST: Final = View(
     """
 with spent as (
     select study, dataset, augmentation, network, forget, scenario,
-        if(kind in ('original', 'oracle'), kind || 's', kind) as stage, null as method, device,
+        case when kind in ('original', 'oracle') then kind || 's'
+            when kind = 'unlearned_model' then 'unlearned models' else kind end as stage, null as method, device,
         seconds_total as seconds, cpus, gpus
     from artifacts
     union all by name
@@ -58,7 +62,8 @@ select study, dataset, augmentation, network, forget, scenario, stage, method, d
     if(bool_or(seconds > 0 and gpus is null), null, coalesce(sum(seconds * gpus), 0)) as gpu_seconds
 from spent
 group by study, dataset, augmentation, network, forget, scenario, stage, method, device
-order by study, list_position(['originals', 'oracles', 'saliency', 'packing', 'search', 'confirmation'], stage),
+order by study,
+    list_position(['originals', 'oracles', 'saliency', 'unlearned models', 'packing', 'search', 'confirmation'], stage),
     dataset, augmentation, forget, scenario, method, device
 """,
 )

@@ -16,10 +16,11 @@ from unlearning.data.forget._indices import Indices
 from unlearning.data.forget._query import Query
 from unlearning.data.forget._random import RandomShare
 from unlearning.data.forget._select import ForgetSet, describe, plant, select
+from unlearning.data.forget._stream import SingleRequest, Stream, StreamStep
 from unlearning.data.forget._where import Where
 
 AnyForgetRequest = Annotated[
-    RandomShare | WholeClass | Indices | Where | Query | Confusion | Gaussian, Field(discriminator="kind")
+    RandomShare | WholeClass | Indices | Where | Query | Confusion | Gaussian | Stream, Field(discriminator="kind")
 ]
 
 __all__ = [
@@ -32,6 +33,9 @@ __all__ = [
     "Indices",
     "Query",
     "RandomShare",
+    "SingleRequest",
+    "Stream",
+    "StreamStep",
     "Where",
     "WholeClass",
     "describe",

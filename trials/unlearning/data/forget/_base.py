@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -33,18 +33,17 @@ class Asked:
 
 
 class ForgetRequest(Options, ABC):
-    """One way to say which train images are to be forgotten.
-
-    Attributes:
-        takes_classes: whether it may take all train images of a class, since a class is what it asks for.
-    """
-
-    takes_classes: ClassVar[bool] = False
+    """One way to say which train images are to be forgotten."""
 
     @property
     @abstractmethod
     def label(self) -> str:
         """What reports call the request."""
+
+    @property
+    def takes_classes(self) -> bool:
+        """Whether it may take all train images of a class, since a class is what it asks for."""
+        return False
 
     @property
     def has_control(self) -> bool:

@@ -1,7 +1,7 @@
 """A request for a class, named by its name or by its position."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from annotated_types import Interval
@@ -24,7 +24,6 @@ class WholeClass(ForgetRequest):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    takes_classes: ClassVar[bool] = True
     kind: Literal["class"] = "class"
     class_index: Annotated[int, Interval(ge=0)] | None = Field(
         None, description="the class's position among the classes, counted from 0"
@@ -54,6 +53,11 @@ class WholeClass(ForgetRequest):
         """Leave out the option that does not name the class."""
         options = serialize(self).items()
         return {"class" if name == "class_name" else name: value for name, value in options if value is not None}
+
+    @property
+    def takes_classes(self) -> bool:
+        """Whether it may take all train images of a class: it asks for one."""
+        return True
 
     @property
     def label(self) -> str:

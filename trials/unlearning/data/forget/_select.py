@@ -59,6 +59,17 @@ class ForgetSet:
         )
         return replace(self, indices_F=indices_F, unit_F=unit_F, control_C=control_C, unit_C=unit_C, lots=None)
 
+    def after(self, earlier: "ForgetSet") -> "ForgetSet":
+        """Return what is left to forget once an earlier request has been met, whose images are the control half."""
+        later_F = ~torch.isin(self.indices_F, earlier.indices_F)
+        return replace(
+            self,
+            indices_F=self.indices_F[later_F],
+            unit_F=self.unit_F[later_F],
+            control_C=self.indices_F[~later_F],
+            unit_C=self.unit_F[~later_F],
+        )
+
 
 def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
     """Split train into the images to be forgotten, with all their duplicates, and the rest.
