@@ -12,6 +12,7 @@ from lethe.results.views._clinical import CLINICAL, CLINICAL_PREFIX, ClinicalRow
 from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
+from lethe.results.views._detections import DETECTIONS, DetectionRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
 from lethe.results.views._failures import FAILURES, FailureRow
@@ -38,6 +39,7 @@ VIEWS: Final[dict[str, View]] = {
     "joint_tests": JOINT_TESTS,
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
+    "detections": DETECTIONS,
     "ensembles": ENSEMBLES,
     "halves": HALVES,
     "clinical": CLINICAL,
@@ -70,6 +72,7 @@ __all__ = [
     "ClinicalRow",
     "ContrastRow",
     "CostRow",
+    "DetectionRow",
     "DeviationRow",
     "EnsembleRow",
     "FailureRow",
