@@ -94,7 +94,7 @@ def purge(
     --yes it is removed, and a record of it is kept among the results; a run of the study then refuses to make it
     again. What was delivered stays.
 
-    Exit codes: 0: done, or listed; 1: done, and something stays that is derived from the images (listed above); 2:
+    Exit codes: 0: done, or listed; 1: done, but not all of it, since something else needs the rest (listed above); 2:
     something in the input is wrong, or a study is being run.
     """
     from lethe.delivery import find_withdrawal, plan_purge
@@ -112,7 +112,7 @@ def purge(
             return
         record = carry_out(plan, signing_key)
         echo(f"Removed. Record: {record}{'' if signing_key else ' (UNSIGNED; --key FILE signs it)'}")
-        if plan.kept:
+        if any(not trace.delivered for trace in plan.kept):
             raise typer.Exit(1)
 
 
@@ -132,5 +132,6 @@ def _print_plan(plan: "PurgePlan") -> None:
 
 def _described(trace: "Trace") -> str:
     place = str(trace.file) if trace.file else trace.where
-    size = f", {trace.size_bytes / 1e6:.1f} MB" if trace.size_bytes is not None else ""
-    return f"{trace.what}: {place}{size}; {trace.why}"
+    size = f", {trace.size_bytes:,} bytes" if trace.size_bytes is not None else ""
+    why = "" if trace.delivered else f"; {trace.why}"
+    return f"{trace.what}: {place}{size}{why}"

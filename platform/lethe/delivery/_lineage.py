@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import pyarrow.compute as pc
 
 from lethe.artifacts import ArtifactKey, ArtifactStore, CorruptArtifactError, Manifest
 from lethe.delivery._withdrawal import Withdrawal, images_of, personal, studies_on
 from lethe.results import Store
+from lethe.results.purges import read_purges
 from lethe.storage.layout import Layout
 from lethe.study import StudyError, read_text
 from unlearning.data import Folder, ImageTable
@@ -26,7 +27,7 @@ CACHED: Final = "images-*.npy"
 OUTSIDE: Final = "outside of the results"
 
 UNKNOWN: Final = (
-    "Reports and pages that were written with images (`lethe report` without --no-images), tables exported to other "
+    "Reports and pages that were written with images (without --no-images), tables exported to other "
     "files, and copies of the results.",
     "The images where they came from, their copies and backups, and files of images that a data source was made from.",
     "Copies of artifacts that machines keep of an object store (the folder that LETHE_CACHE names, else one among the "
@@ -121,22 +122,25 @@ def _manifests(store: ArtifactStore) -> tuple[dict[ArtifactKey, Manifest], list[
 
 def _derived(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -> dict[ArtifactKey, str]:
     """Say of each artifact that is derived from the images why it counts."""
-    clean = _clean(manifests, withdrawal)
+    clean, known = _left_out(manifests, withdrawal, "oracle"), _left_out(manifests, withdrawal, "original")
     seen: dict[ArtifactKey, str] = {}
     for key, manifest in manifests.items():
         on_data = "left_out" in manifest.inputs and manifest.inputs.get("data") == withdrawal.data_hash
         if on_data and manifest.inputs["left_out"] not in clean:
-            seen[key] = "it was trained on the images, or nobody knows that it was not"
+            certain = manifest.inputs["left_out"] in known
+            seen[key] = "it was trained on the images" if certain else "it is not known to have left the images out"
     for key in _starts(manifests, withdrawal):
         seen.setdefault(key, "a model unlearned the images that was made from it")
-    return _with_followers(manifests, seen)
+    return _with_followers(manifests, seen, _purged(withdrawal))
 
 
-def _clean(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -> set[object]:
-    """Return the hashes of what the request's oracles left out."""
-    rows = Store(withdrawal.root).read("confirmations").select(["study", "scenario", "oracle"]).to_pylist()
-    oracles = {one["oracle"] for one in rows if (one["study"], one["scenario"]) in withdrawal.scenarios}
-    return {one.inputs["left_out"] for one in manifests.values() if one.fingerprint in oracles}
+def _left_out(
+    manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal, model: Literal["original", "oracle"]
+) -> set[object]:
+    """Return the hashes of what the request's originals, or its oracles, left out."""
+    rows = Store(withdrawal.root).read("confirmations").select(["study", "scenario", model]).to_pylist()
+    of_request = {one[model] for one in rows if (one["study"], one["scenario"]) in withdrawal.scenarios}
+    return {one.inputs.get("left_out") for one in manifests.values() if one.fingerprint in of_request}
 
 
 def _starts(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -> Iterator[ArtifactKey]:
@@ -149,9 +153,22 @@ def _starts(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -
     return (key for key in manifests if key.fingerprint in started)
 
 
-def _with_followers(manifests: Mapping[ArtifactKey, Manifest], seen: dict[ArtifactKey, str]) -> dict[ArtifactKey, str]:
+def _purged(withdrawal: Withdrawal) -> set[str]:
+    """Return the fingerprints of what counted and was removed before; what was made from it counts still."""
+    return {
+        removed.fingerprint
+        for found in read_purges(withdrawal.root)
+        if (found.record.data_sha256, found.record.request) == (withdrawal.data_hash, withdrawal.forget_hash)
+        for removed in found.record.removed
+        if removed.fingerprint is not None
+    }
+
+
+def _with_followers(
+    manifests: Mapping[ArtifactKey, Manifest], seen: dict[ArtifactKey, str], purged: Set[str]
+) -> dict[ArtifactKey, str]:
     """Add what was made from something that counts, and from that, to its end."""
-    names = {key.fingerprint for key in seen}
+    names = {key.fingerprint for key in seen} | purged
     while followers := {
         key: "it was made from a model that was trained on the images"
         for key, manifest in manifests.items()

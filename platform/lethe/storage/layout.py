@@ -118,7 +118,8 @@ class Layout:
 
     def checkpointed(self) -> list[str]:
         """Name the fingerprints of unfinished trainings that left a state."""
-        return self.artifacts.child(_CHECKPOINTS).entries()
+        states = self.artifacts.child(_CHECKPOINTS).names(recursive=True)
+        return sorted({name.partition("/")[0] for name in states})
 
 
 def journal_name(study: str) -> str:

@@ -63,9 +63,10 @@ def sealed(content: Mapping[str, Any], key: SigningKey | None) -> bytes:
         sha256=_SHA256,
         signature=_SIGNATURE if key else None,
     )
-    blank = json.dumps({**content, "seal": seal.model_dump()}, indent=1, ensure_ascii=False, allow_nan=False).encode()
-    text = _replaced(blank, _SHA256, digest(blank))
-    return _replaced(text, _SIGNATURE, key.sign(blank)) if key else text
+    text = json.dumps({**content, "seal": seal.model_dump()}, indent=1, ensure_ascii=False, allow_nan=False)
+    blank = f"{text}\n".encode()
+    hashed = _replaced(blank, _SHA256, digest(blank))
+    return _replaced(hashed, _SIGNATURE, key.sign(blank)) if key else hashed
 
 
 def check_seal(text: bytes) -> Seal:

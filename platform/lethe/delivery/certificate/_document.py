@@ -94,9 +94,11 @@ class ModelEntry(Document):
     kind: str = Field(description="kind of artifact")
     fingerprint: str = Field(description="its name: what it was made of, hashed")
     weights_sha256: Sha256 = Field(description="SHA-256 of its file of weights")
-    tensors_sha256: Sha256 = Field(description="SHA-256 of its tensors, whatever their order in the file")
-    tensors: NonNegativeInt = Field(description="number of tensors")
-    numbers: NonNegativeInt = Field(description="numbers in them")
+    tensors_sha256: Sha256 | None = Field(
+        description="SHA-256 of its tensors, whatever their order in the file; null: it was purged, as are the next"
+    )
+    tensors: NonNegativeInt | None = Field(description="number of tensors")
+    numbers: NonNegativeInt | None = Field(description="numbers in them")
 
 
 class ModelsSection(Document):
@@ -157,7 +159,9 @@ class AuditFinding(Document):
     class_index: int | None = Field(description="the class, from 0; null: all together")
     test: str = Field(description="how it judges: p-value, mean or difference")
     mean: float = Field(description="mean over the reporting seeds, in the statistic's unit")
-    low: float | None = Field(description="lower end of the 95 % interval of the difference to the paired oracles")
+    low: float | None = Field(
+        description="lower end of the 95 % interval of the difference to the paired oracles; null: of p-values"
+    )
     high: float | None = Field(description="upper end of it")
     p_holm: float | None = Field(description="p, adjusted for all statistics of the row (Holm); null: too few seeds")
     verdict: str = Field(description="of the setting: one of the three, or too few seeds")

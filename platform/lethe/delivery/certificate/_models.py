@@ -8,6 +8,7 @@ from lethe.delivery.certificate._document import CodeSection, ModelEntry, Models
 from lethe.delivery.certificate._tensors import Tensors, tensors_in, tensors_of
 from lethe.errors import InputError
 from lethe.plugins import packages_of
+from lethe.results.purges import read_purges
 from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot
 
@@ -78,7 +79,26 @@ def _chain(model: UnlearnedModel) -> Iterator[Model]:
 
 
 def _entry(root: StorageRoot, model: Model) -> ModelEntry:
+    """Return the hashes of a model; of one that was purged, those that the record has."""
+    if ArtifactStore(root, keep=False).manifest(model.key) is None and (purged := _purged(root, model)):
+        return ModelEntry(
+            kind=model.kind,
+            fingerprint=model.fingerprint,
+            weights_sha256=purged,
+            tensors_sha256=None,
+            tensors=None,
+            numbers=None,
+        )
     return _as_entry(model, *_read(root, model))
+
+
+def _purged(root: StorageRoot, model: Model) -> str | None:
+    """Return the hash of the weights of a purged model; None where no record has it."""
+    for found in read_purges(root):
+        for removed in found.record.removed:
+            if removed.fingerprint == model.fingerprint:
+                return next((sha256 for file, sha256 in removed.sha256.items() if file.startswith("weights-")), None)
+    return None
 
 
 def _as_entry(model: Model, manifest: Manifest, tensors: Tensors) -> ModelEntry:

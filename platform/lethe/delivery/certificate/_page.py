@@ -14,6 +14,8 @@ from lethe.results import durations
 
 MINUS: Final = "\N{MINUS SIGN}"
 
+ROUNDING: Final = 1e-9
+
 MEANINGS: Final = {
     "violation": "The tests found a difference between this model and one that never saw the images.",
     "no violation detected": "No test found a difference between this model and one that never saw the images, and "
@@ -56,13 +58,22 @@ def _template() -> Any:
     environment.filters |= {
         "percent": lambda value: "" if value is None else f"{percent(value)} %",
         "points": lambda value: "" if value is None else signed(value).replace("-", MINUS),
-        "number": lambda value: "" if value is None else f"{value:.3g}".replace("-", MINUS),
+        "number": _number,
         "p": lambda value: "" if value is None else p_value(value),
         "share": lambda value: "" if value is None else f"{100 * value:.0f} %",
         "time": lambda value: f"{value:%Y-%m-%d %H:%M} UTC",
+        "second": lambda value: f"{value:%Y-%m-%d %H:%M:%S} UTC",
         "size": _size,
+        "breakable": lambda name: Markup("_<wbr>").join(name.split("_")),
     }
     return environment.from_string(own.joinpath("certificate.html.j2").read_text("utf-8"))
+
+
+def _number(value: float | None) -> str:
+    """Write a number with three digits; what is 0 but for rounding is 0."""
+    if value is None:
+        return ""
+    return "0" if abs(value) < ROUNDING else f"{value:.3g}".replace("-", MINUS)
 
 
 def _size(size_bytes: int | None) -> str:

@@ -23,7 +23,7 @@ from lethe.storage.hashing import digest
 from lethe.storage.root import StorageRoot
 from lethe.storage.seals import sealed
 from lethe.storage.signing import SigningKey, read_signing_key
-from unlearning.data import load
+from unlearning.data import ImageData, load
 
 CERTIFICATE: Final = "certificate.json"
 PAGE: Final = "certificate.html"
@@ -43,8 +43,8 @@ def write_certificate(delivered: Delivered, *, requester: str | None, key: Path 
 
     Raises:
         InputError: the folder holds other files than the delivery names, or files of other content; the key cannot be
-            used; or the results lack the specification, the row, the confirmation or a model.
-        DataError: the data of the delivered model cannot be read, or is not what it was trained on.
+            used; the results lack the specification, the row, the confirmation or a model; or the data has changed.
+        DataError: the data of the delivered model cannot be read.
         BrokenSealError, MalformedError: the record of an earlier purge was changed.
         CorruptArtifactError, StorageError: a model is not what was written, or something could not be written.
     """
@@ -65,7 +65,7 @@ def write_certificate(delivered: Delivered, *, requester: str | None, key: Path 
 def _content(delivered: Delivered, requester: str | None, opening: Opening) -> Content:
     recorded = recorded_specification(delivered)
     asked = ask(delivered, recorded.specification_id)
-    data = load(delivered.model.scenario.source)
+    data = _data_of(delivered)
     request = request_section(delivered, data, requester, opening)
     criteria = criteria_section(delivered, recorded, asked.confirmed_at)
     judged = judgements(asked)
@@ -88,6 +88,17 @@ def _content(delivered: Delivered, requester: str | None, opening: Opening) -> C
         cost=cost_section(asked),
         lineage=lineage_section(delivered),
     )
+
+
+def _data_of(delivered: Delivered) -> ImageData:
+    """Read the data of the delivered model as its source has it, before anything is planted."""
+    scenario = delivered.model.scenario
+    data = load(scenario.source)
+    if scenario.request.plants is None and data.content_hash != scenario.data_hash:
+        raise InputError(
+            f"{data.name}: its images or labels have changed since the delivered model was made and tested"
+        )
+    return data
 
 
 def _sealed(content: Content, files: Mapping[str, str], key: SigningKey | None) -> bytes:
