@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lethe.delivery.certificate._document import Certificate, Content, certificate_schema
     from lethe.delivery.certificate._page import render_certificate
     from lethe.delivery.certificate._register import certified, opening_name
-    from lethe.delivery.certificate._verify import Check, Claims, Verified, verify
+    from lethe.delivery.certificate._verify import CERTIFICATE, Check, Claims, Verified, verify
     from lethe.delivery.certificate._write import write_certificate
 else:
     # Writing takes torch; verifying takes none, and runs where only the delivery is.
@@ -19,12 +19,13 @@ else:
             "lethe.delivery.certificate._document": ("Certificate", "Content", "certificate_schema"),
             "lethe.delivery.certificate._page": ("render_certificate",),
             "lethe.delivery.certificate._register": ("certified", "opening_name"),
-            "lethe.delivery.certificate._verify": ("Check", "Claims", "Verified", "verify"),
+            "lethe.delivery.certificate._verify": ("CERTIFICATE", "Check", "Claims", "Verified", "verify"),
             "lethe.delivery.certificate._write": ("write_certificate",),
         },
     )
 
 __all__ = [
+    "CERTIFICATE",
     "Certificate",
     "Check",
     "Claims",
