@@ -11,6 +11,7 @@ import typer
 
 from lethe.cli._common import print_versions
 from lethe.cli._data import data
+from lethe.cli._delivery import key, purge, verify
 from lethe.cli._jobs import jobs, logs, stop, submit
 from lethe.cli._models import models
 from lethe.cli._parts import methods
@@ -47,6 +48,8 @@ for command in (
     watch,
     compact,
     prune,
+    verify,
+    purge,
     submit,
     jobs,
     logs,
@@ -57,6 +60,7 @@ app.callback()(common)
 app.add_typer(export, name="export")
 app.add_typer(data, name="data")
 app.add_typer(models, name="models")
+app.add_typer(key, name="key")
 
 __all__ = ["app", "main"]
 

@@ -13,6 +13,7 @@ from lethe.results.views._clinical import CLINICAL, CLINICAL_PREFIX, ClinicalRow
 from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
+from lethe.results.views._detections import DETECTIONS, DetectionRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._drift import AT_ONCE, DRIFT, DriftRow
 from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
@@ -41,6 +42,7 @@ VIEWS: Final[dict[str, View]] = {
     "drift": DRIFT,
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
+    "detections": DETECTIONS,
     "ensembles": ENSEMBLES,
     "halves": HALVES,
     "clinical": CLINICAL,
@@ -76,6 +78,7 @@ __all__ = [
     "ClinicalRow",
     "ContrastRow",
     "CostRow",
+    "DetectionRow",
     "DeviationRow",
     "DriftRow",
     "EnsembleRow",
