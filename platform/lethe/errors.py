@@ -14,6 +14,7 @@
     ├ BrokenJournalError            an Optuna journal that cannot be replayed
     ├ StudyHeldError                another process runs the study
     ├ InterruptedStudyError         a study that was stopped before its end
+    ├ DeliveryError                 a model that cannot be delivered
     ├ TrainingDivergedError         a training whose loss stopped being finite
     ├ LostWorkError                 work that lost its worker too often
     ├ DeviceError                   a worker that finds no GPU
@@ -29,6 +30,8 @@
     │ └ MissingArtifactError        an artifact that is gone since the run was planned
     └ UnlearningError               from the package `unlearning`
       ├ DataError                   data that cannot be found, fetched or used
+      ├ CheckpointError             weights that cannot be read, or are those of another network
+      ├ ExportError                 a network that cannot be exported as a program
       ├ MetricError                 a metric that raised
       ├ AuditError                  an audit that raised
       ├ DivergedError               (a ValueError) logits that are not finite

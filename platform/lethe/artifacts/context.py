@@ -21,6 +21,7 @@ from lethe.artifacts import (
     ArtifactStore,
     CorruptArtifactError,
     Facts,
+    Model,
     TrainedModel,
     oracle,
     original,
@@ -151,9 +152,13 @@ class TrialContext:
         """Count the passes of a training image, forward and backward, that making what a setting needs took."""
         return sum(self._requirement(name)[0].manifest.facts.images_trained for name in method.needs)
 
+    def requirement(self, name: str) -> ArtifactRecipe:
+        """Return the recipe of what methods find under a name, beside the original."""
+        return requirement(name, self.scenario, self.seed)
+
     def _requirement(self, name: str) -> tuple[Artifact, Any]:
         if name not in self._required:
-            artifact = self.load(requirement(name, self.scenario, self.seed))
+            artifact = self.load(self.requirement(name))
             context = self.context
             read = read_requirement(name, artifact.files, context.model, context.engine.device)
             self._required[name] = (artifact, read)
@@ -217,24 +222,24 @@ class TrialContexts:
         self._models.move_to_end(name)
         return self._models[name]
 
-    def logits_of(self, model: TrainedModel) -> Logits:
-        """Read the logits of a trained model on all three splits.
+    def logits_of(self, model: Model) -> Logits:
+        """Read the logits of a model on all three splits.
 
         Raises:
             MissingArtifactError: as `trial_context`.
         """
         return logits_of(self._load(model, frozenset({"logits"})))
 
-    def facts_of(self, model: TrainedModel) -> Facts:
-        """Read what is noted of a trained model: its time and what it was trained on.
+    def facts_of(self, model: Model) -> Facts:
+        """Read what is noted of a model: the time that it took, and the images that it was trained on.
 
         Raises:
             MissingArtifactError: as `trial_context`.
         """
         return self._load(model, frozenset()).manifest.facts
 
-    def weights_of(self, model: TrainedModel) -> Mapping[str, Tensor]:
-        """Read the state dict of a trained model, and nothing else of it.
+    def weights_of(self, model: Model) -> Mapping[str, Tensor]:
+        """Read the state dict of a model, and nothing else of it.
 
         Raises:
             MissingArtifactError: as `trial_context`.

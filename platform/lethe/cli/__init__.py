@@ -11,6 +11,7 @@ import typer
 
 from lethe.cli._common import print_versions
 from lethe.cli._data import data
+from lethe.cli._deliver import deliver, forget
 from lethe.cli._jobs import jobs, logs, stop, submit
 from lethe.cli._parts import methods
 from lethe.cli._report import report
@@ -38,6 +39,8 @@ for command in (
     methods,
     plan,
     run,
+    forget,
+    deliver,
     leaderboard,
     report,
     query,

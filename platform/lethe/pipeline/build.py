@@ -132,7 +132,7 @@ class ArtifactBuilder:
 
     def _record(self, needed: Needed, manifest: Manifest) -> None:
         uri = self._artifacts.uri(needed.recipe.key)
-        self._store.append([_artifact_row(self._plan.study.name, needed, manifest, uri)])
+        self._store.append([artifact_row(self._plan.study.name, needed, manifest, uri)])
 
     def _take(self, built: Built) -> None:
         """Count a built artifact; one that was found was made, and is recorded, by another study at the same time."""
@@ -160,7 +160,8 @@ def _needs(method_search: MethodSearch, seeds: Sequence[int]) -> set[ArtifactKey
     return {needed.recipe.key for needed in needed_for([method_search], seeds)}
 
 
-def _artifact_row(study: str, needed: Needed, manifest: Manifest, uri: str) -> ArtifactRow:
+def artifact_row(study: str, needed: Needed, manifest: Manifest, uri: str) -> ArtifactRow:
+    """Make the row of an artifact that a study made or found."""
     columns = scenario_columns(study, needed.scenario, needed.seed)
     if needed.label == "original":
         columns |= {name: None for name in columns if name == "scenario" or name.startswith("forget")}

@@ -309,7 +309,7 @@ class Confirmer:
         stopwatch = Stopwatch()
         reset_peak_memory(self._contexts.device)
         method = confirmation.method
-        trial_context = self._contexts.trial_context(confirmation.scenario, confirmation.seed)
+        trial_context = self._trial_context(confirmation)
         epochs: list[EpochResult] = []
         if method is not None:
             for result in trial_context.unlearn(
@@ -360,6 +360,9 @@ class Confirmer:
         predictions = _predictions(row, trial_context, logits) if logits else []
         audits = [task.audit for task in confirmation.audits]
         return row, predictions, measure_rows(row, measures, confirmation.metrics, audits)
+
+    def _trial_context(self, confirmation: Confirmation) -> TrialContext:
+        return self._contexts.trial_context(confirmation.scenario, confirmation.seed)
 
     def _logits(self, confirmation: Confirmation, trial_context: TrialContext) -> Logits:
         """Return those of a row without a method; its oracle's are at hand."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
+from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, given, needed_for
 from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
@@ -12,6 +12,7 @@ from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
 from lethe.study import MethodSearch, Study, StudyError, described, expand, planted_data, read_settings, scenarios_of
+from unlearning.checkpoints import CheckpointError
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
 
@@ -29,6 +30,7 @@ class Plan:
         standings: how far each method search is, with its trials that ended already.
         confirmed: how many rows of the table are confirmed already.
         unconfirmed: those still to be confirmed, as far as the chosen setting is known.
+        original: what to know of the model that is given, a sentence each; empty where none is.
         unrecorded: fingerprints of artifacts without a row: their maker died before writing it, or the row is broken.
     """
 
@@ -42,6 +44,7 @@ class Plan:
     standings: tuple[Standing, ...]
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
+    original: tuple[str, ...]
     unrecorded: frozenset[str]
 
     @property
@@ -111,6 +114,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         DataError: the data is not available, or a forget request does not fit it.
         StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; what
             searches begin with is not there; or the options of audits do not fit the data.
+        CheckpointError: the model that is given cannot be read, or is not of the study's network.
     """
     if study.settings:
         read_settings(study.settings)
@@ -137,8 +141,34 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         standings,
         len(wanted) - len(unconfirmed),
         tuple(unconfirmed),
+        _original(study, method_searches),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
     )
+
+
+def _original(study: Study, method_searches: Sequence[MethodSearch]) -> tuple[str, ...]:
+    """Read the model that is given, if any is, and describe it.
+
+    Raises:
+        CheckpointError: it cannot be read, or does not fit; all scenarios at once.
+    """
+    if study.original is None:
+        return ()
+    notes: dict[str, None] = {}
+    faults: dict[str, None] = {}
+    path = study.original.checkpoint
+    for scenario in scenarios_of(method_searches):
+        named = f"{scenario.network_title}, {scenario.channels} channels, {scenario.classes} classes"
+        try:
+            model, understood = given(scenario, study.production_seed, path)
+        except CheckpointError as error:
+            faults[f"  {named}: {error}"] = None
+            continue
+        fact = f"original: {path} is read as {named}; its tensors have the hash {model.weights.hash}"
+        notes |= dict.fromkeys((fact, *(f"original: {note}" for note in understood)))
+    if faults:
+        raise CheckpointError("\n".join([f"{study.name}: original.checkpoint", *faults]))
+    return tuple(notes)
 
 
 def _check_audits(study: Study, datasets: Iterable[ImageData]) -> None:

@@ -140,7 +140,7 @@ class StudyRun:
         for data in plan.datasets:
             for fact in facts(data):
                 self._progress.say(fact)
-        for told in (*plan.requests, *plan.settings, *plan.audits, plan.precision.told, *plan.broken):
+        for told in (*plan.requests, *plan.settings, *plan.original, *plan.audits, plan.precision.told, *plan.broken):
             if told:
                 self._progress.say(told)
 

@@ -28,9 +28,11 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
     if "limits" in content["search"]:
         content["search"]["limits"] = dict(study.search.limits.given)
     content["methods"] = [_method(choice) for choice in study.methods]
-    unset = {name for name in ("metrics", "audits", "doses", "settings") if not getattr(study, name)}
+    unset = {name for name in ("metrics", "audits", "doses", "settings", "original") if not getattr(study, name)}
     usual = {
-        name for name in ("controls", "attack_classes") if getattr(study, name) == Study.model_fields[name].default
+        name
+        for name in ("controls", "attack_classes", "deliver")
+        if getattr(study, name) == Study.model_fields[name].default
     }
     left_out = {*without, *unset, *usual}
     ordered = {name: content[name] for name in Study.model_fields if name not in left_out}

@@ -24,6 +24,7 @@ from lethe.results.views._measures import MEASURES
 from lethe.results.views._metric_summary import METRIC_SUMMARY, MetricSummaryRow
 from lethe.results.views._optimism import OPTIMISM, OptimismRow
 from lethe.results.views._packings import PACKINGS
+from lethe.results.views._production_verdicts import PRODUCTION_VERDICTS, ProductionVerdictRow
 from lethe.results.views._ranks import RANKS, RankRow
 from lethe.results.views._search_quality import SEARCH_QUALITY, SearchQualityRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
@@ -38,6 +39,7 @@ VIEWS: Final[dict[str, View]] = {
     "joint_tests": JOINT_TESTS,
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
+    "production_verdicts": PRODUCTION_VERDICTS,
     "ensembles": ENSEMBLES,
     "halves": HALVES,
     "clinical": CLINICAL,
@@ -80,6 +82,7 @@ __all__ = [
     "MeanRankRow",
     "MetricSummaryRow",
     "OptimismRow",
+    "ProductionVerdictRow",
     "RankRow",
     "SearchQualityRow",
     "SensitivityRow",
