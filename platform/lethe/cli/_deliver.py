@@ -36,10 +36,11 @@ def deliver(
         str | None, typer.Option(help="Use a running Ray cluster: auto, or HOST:PORT. Default: this process.")
     ] = None,
 ) -> None:
-    """Deliver the unlearned model of a study: weights, program and setting in one folder.
+    """Write the unlearned model of a study into a folder.
 
-    The chosen method unlearns the production original (the study's `original`, else that of a reporting seed); the
-    model is measured and audited as it leaves. The same command finds a delivery that is there.
+    It holds weights, program and setting. The chosen method unlearns the production original (the study's `original`,
+    else that of a reporting seed); the model is measured and audited as it leaves. The same command finds a delivery
+    that is there.
 
     Exit codes: 0: delivered; 1: delivered, and its audits found a violation; 2: something in the input is wrong; 3: the
     cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same command

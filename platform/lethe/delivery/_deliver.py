@@ -1,18 +1,19 @@
 """Delivers what a study chose: makes and confirms the model, and writes the folder that leaves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.compute as pc
 
-from lethe.artifacts import ArtifactStore
+from lethe.artifacts import ArtifactStore, GivenModel
 from lethe.delivery._choose import Chosen, DeliveryError
 from lethe.delivery._folder import LOAD, SETTING, delivered_before, setting_text, whole_folder, write_files
 from lethe.delivery._produce import Producer
 from lethe.pipeline.plan import Plan
 from lethe.pipeline.production import Production
+from lethe.report import percent
 from lethe.results import ConfirmationRow, Results, Store, to_rows
 from lethe.results.json_column import json_column
 from lethe.results.views import ProductionVerdictRow
@@ -113,11 +114,24 @@ def deliver_study(
         )
     row, verdicts = _confirmed(root, wanted)
     start = (wanted.model.start.kind, wanted.model.start.fingerprint)
-    found = Delivery(out, before is None, chosen, row, verdicts, wanted.model.fingerprint, start, plan.original)
+    notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen))
+    found = Delivery(out, before is None, chosen, row, verdicts, wanted.model.fingerprint, start, notes)
     if before is None:
         say(f"Writing {out}.")
         _write(found, wanted, plan, root)
     return found
+
+
+def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) -> Iterator[str]:
+    """Say how a given model compares with those that are trained here: the audits cannot tell the two causes apart."""
+    manifest, here = ArtifactStore(root).manifest(wanted.model.start.key), chosen.board.original
+    if not isinstance(wanted.model.start, GivenModel) or manifest is None or here is None:
+        return
+    ours = "" if here.ta is None else f", originals trained here {percent(here.ta)} %"
+    yield (
+        f"The given model was trained elsewhere: it is right on {percent(manifest.facts.ta)} % of the test images"
+        f"{ours}. Audits hold it against models of the study's own recipe, so another recipe counts as a difference, too."
+    )
 
 
 def _confirmed(root: StorageRoot, wanted: Production) -> tuple[ConfirmationRow, tuple[ProductionVerdictRow, ...]]:

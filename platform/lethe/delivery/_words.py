@@ -14,7 +14,7 @@ def in_words(found: Delivery, results: str) -> Iterator[str]:
     Args:
         results: where the study was run, as a command takes it.
     """
-    for line in (*_what(found), *_verdict(found), *_numbers(found), *_next(found, results)):
+    for line in (*_what(found), *_verdict(found), *_numbers(found), *_notes(found), *_next(found, results)):
         yield visible(line)
 
 
@@ -56,6 +56,11 @@ def _numbers(found: Delivery) -> Iterator[str]:
             f"  Unlearning took {seconds(row.seconds_unlearn)} s, one retraining {seconds(row.seconds_retrain)} s"
             f"; test accuracy {percent(row.ta)} %, of the oracle {percent(row.oracle_ta)} %."
         )
+
+
+def _notes(found: Delivery) -> Iterator[str]:
+    for note in found.notes:
+        yield f"  {note}"
 
 
 def _next(found: Delivery, results: str) -> Iterator[str]:
