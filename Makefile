@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Every process that starts would compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast soak check wheel
+.PHONY: demo test test-fast soak check site wheel
 
 demo: $(VENV)/.installed
 	$(BIN)/lethe run configs/quickstart.yaml --results $(RESULTS)
@@ -33,6 +33,9 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+site: $(VENV)/.installed
+	$(BIN)/python docs/build_site.py
 
 wheel: $(VENV)/.installed
 	rm -rf dist build/wheel

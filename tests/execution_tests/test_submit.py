@@ -130,6 +130,7 @@ def test_a_submitted_study_takes_its_files_along_and_gives_the_numbers_of_a_loca
     code, output = lethe_here("jobs")
     [row] = [line.split() for line in output.splitlines() if job in line]
     assert row[:3] == [job, "tiny", "succeeded"]
+    assert row[-2:] == ["100", "%"]
     code, output = lethe_here("logs", job)
     assert code == 0
     assert "oracle (noise floor)" in output

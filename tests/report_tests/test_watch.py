@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import json
 import re
 import signal
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,11 @@ import pytest
 from forked_lethe import ForkedLethe
 from selenium import webdriver
 
-import lethe.report.watch
-from lethe.report.watch import LiveReport, ReportServer
+import lethe.report.live._report
+from lethe.report.live import LiveReport, ReportServer
+from lethe.report.live._report import shown
 from lethe.results import ConfirmationRow, CorruptPartWarning, Row, Store, TrialRow
+from lethe.results.progress import Best, Part, RunProgress, write_progress
 from lethe.storage.root import StorageRoot
 
 PATIENCE_S = 60.0
@@ -42,6 +46,40 @@ def ask(server: ReportServer, target: str = "/", method: str = "GET", **headers:
         return Answer(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read().decode())
     finally:
         connection.close()
+
+
+@contextmanager
+def listening(server: ReportServer) -> Iterator[Callable[[str], str]]:
+    """Listens to the events; the function returns the data of the next event of a name."""
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) as client:
+        client.sendall(f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+        lines = (line.decode().strip() for line in client.makefile("rb"))
+
+        def next_of(name: str) -> str:
+            for line in lines:
+                if line == f"event: {name}":
+                    return next(lines).removeprefix("data: ")
+            raise AssertionError("the stream has ended")
+
+        yield next_of
+
+
+def run_progress(**changes: Any) -> RunProgress:
+    best = Best(scenario="organ, augmentation none, forget random 10 %", method="salun", gap=0.08, original_gap=0.2)
+    whole = Part(done=6, total=6)
+    known: dict[str, Any] = {
+        "study": "s",
+        "artifacts": whole,
+        "trials": Part(done=3, total=24),
+        "confirmations": Part(done=0, total=9),
+        "share": 0.25,
+        "running": 2,
+        "failed": 0,
+        "seconds_left": 90.0,
+        "best": (best,),
+        "ended": None,
+    }
+    return RunProgress(**(known | changes))
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -104,6 +142,46 @@ def test_state_and_page_change_when_a_row_is_appended(
     assert "gradient_ascent" in ask(server).body
 
 
+def test_listeners_hear_of_results_and_of_the_run_as_they_change(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None], store: Store
+) -> None:
+    confirm("original")
+    write_progress(store.root, run_progress())
+    with listening(serve()) as next_of, listening(serve(study="other")) as next_of_other:
+        [run] = json.loads(next_of("progress"))
+        assert (run["study"], run["share"]) == ("s", 0.25)
+        assert run["line"].startswith("25 % · artifacts 6/6 · trials 3/24 · confirmed 0/9 · 2 running · best gap 8.0 %")
+        assert run["best"] == [
+            ["organ, augmentation none, forget random 10 %", "salun: best gap 8.0 % (doing nothing 20.0 %)"]
+        ]
+        state = next_of("state")
+        confirm("gradient_ascent")
+        assert next_of("state") != state
+        write_progress(store.root, run_progress(ended="stopped"))
+        assert json.loads(next_of("progress"))[0]["line"].endswith(" · stopped")
+        write_progress(store.root, run_progress(ended="finished"))
+        assert json.loads(next_of("progress")) == []
+        assert json.loads(next_of_other("progress")) == []
+
+
+def test_a_run_that_has_long_said_nothing_may_have_died() -> None:
+    assert shown(run_progress(), 59)["line"].endswith("about 90 s left")
+    assert shown(run_progress(), 200)["line"].endswith("about 90 s left · nothing new for 3 min")
+
+
+def test_the_server_ends_while_somebody_listens(
+    serve: Callable[..., ReportServer], confirm: Callable[..., None]
+) -> None:
+    confirm("original")
+    server = serve()
+    with listening(server) as next_of:
+        assert next_of("state")
+        server.stop()
+        with pytest.raises(AssertionError, match="the stream has ended"):
+            next_of("progress")
+            next_of("progress")
+
+
 def test_a_page_says_which_state_it_shows(serve: Callable[..., ReportServer], confirm: Callable[..., None]) -> None:
     confirm("original")
     server = serve()
@@ -127,13 +205,13 @@ def test_many_who_ask_at_once_cost_one_rendering_a_state(
     serve: Callable[..., ReportServer], confirm: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered: list[Any] = []
-    render_page = lethe.report.watch.render_page
+    render_page = lethe.report.live._report.render_page
 
     def counted(*arguments: Any, **options: Any) -> Any:
         rendered.append(arguments)
         return render_page(*arguments, **options)
 
-    monkeypatch.setattr(lethe.report.watch, "render_page", counted)
+    monkeypatch.setattr(lethe.report.live._report, "render_page", counted)
     confirm("original")
     server = serve()
     with ThreadPoolExecutor(8) as artifacts:
@@ -148,13 +226,15 @@ def test_many_who_ask_at_once_cost_one_rendering_a_state(
 
 
 def test_before_there_are_results_the_page_says_so_and_looks_again(
-    serve: Callable[..., ReportServer], confirm: Callable[..., None]
+    serve: Callable[..., ReportServer], confirm: Callable[..., None], store: Store
 ) -> None:
     server = serve()
     early = ask(server)
     assert early.status == 503
     assert "Nothing to show yet" in early.body
     assert 'http-equiv="refresh"' in early.body
+    write_progress(store.root, run_progress())
+    until(lambda: "s: 25 % · artifacts 6/6" in ask(server).body)
     assert ask(server, "/state").status == 200
     confirm("original")
     until(lambda: ask(server).status == 200)
@@ -172,7 +252,7 @@ def test_a_page_that_cannot_be_made_is_told_and_does_not_end_the_server(
     confirm("original")
     server = serve()
     with monkeypatch.context() as patch:
-        patch.setattr(lethe.report.watch, "render_page", broken)
+        patch.setattr(lethe.report.live._report, "render_page", broken)
         answer = ask(server)
     assert answer.status == 500
     assert "RuntimeError: no &lt;ink&gt;" in answer.body
@@ -249,7 +329,7 @@ def test_this_machine_is_served_under_its_own_names(name: str, serve: Callable[.
 @pytest.mark.parametrize("name", ["evil.example:{port}", "127.0.0.1.evil.example:{port}", "localhost", "localhost:1"])
 def test_a_name_that_was_bent_to_this_machine_is_refused(name: str, serve: Callable[..., ReportServer]) -> None:
     for server in (serve(), serve(token="secret")):
-        for target in ("/", "/state", "/else", "/?token=guess"):
+        for target in ("/", "/state", "/events", "/else", "/?token=guess"):
             answer = ask(server, target, Host=name.format(port=server.port))
             assert (answer.status, "secret" in answer.body) == (403, False)
 
@@ -260,7 +340,7 @@ def test_a_token_is_traded_for_a_cookie_and_nothing_is_given_without(
     confirm("original")
     server = serve("0.0.0.0", token="a secret & more")
     assert server.url.endswith(f":{server.port}/?token=a%20secret%20%26%20more")
-    refused = ("/", "/state", "/else", "/?token=", "/?token=a%20secret", "/state?token=%C3%A9", "/?Token=x")
+    refused = ("/", "/state", "/events", "/else", "/?token=", "/?token=a%20secret", "/state?token=%C3%A9", "/?Token=x")
     for target in refused:
         answer = ask(server, target)
         assert (answer.status, "set-cookie" in answer.headers) == (403, False)
@@ -337,7 +417,7 @@ def complaints(browser: webdriver.Chrome) -> list[str]:
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
 
 
-def test_the_page_in_a_browser_loads_itself_again_when_a_row_arrives(
+def test_the_page_in_a_browser_renews_itself_without_loading_when_a_row_arrives(
     browser: webdriver.Chrome,
     serve: Callable[..., ReportServer],
     confirm: Callable[..., None],
@@ -351,15 +431,24 @@ def test_the_page_in_a_browser_loads_itself_again_when_a_row_arrives(
     assert "gradient_ascent" not in browser.page_source
     until(lambda: bool(browser.find_elements("css selector", ".canvas svg")))
     browser.find_element("id", "theme").click()
-    browser.execute_script("window.sameAsBefore = true; scrollTo(0, 200)")
+    browser.execute_script("window.sameAsBefore = true")
+    runs = browser.find_element("id", "runs")
+    assert not runs.is_displayed()
+    write_progress(store.root, run_progress())
+    until(lambda: "s: 25 % · artifacts 6/6 · trials 3/24" in runs.text)
+    assert "forget random 10 %: salun: best gap 8.0 % (doing nothing 20.0 %)" in runs.text
+    browser.execute_script("scrollTo(0, 200)")
     before = browser.execute_script(WHERE)
-    time.sleep(7)
-    assert browser.execute_script("return window.sameAsBefore")
     confirm("gradient_ascent")
     until(lambda: "gradient_ascent" in browser.page_source)
-    assert not browser.execute_script("return window.sameAsBefore")
+    until(lambda: bool(browser.find_elements("css selector", ".canvas svg")))
+    assert browser.execute_script("return window.sameAsBefore")
     assert browser.execute_script(WHERE) == before
     assert before[0] == 200
+    browser.execute_script("document.getElementById('theme').click()")
+    assert browser.execute_script(WHERE)[1] != before[1]
+    write_progress(store.root, run_progress(ended="finished"))
+    until(lambda: not runs.is_displayed())
     assert complaints(browser) == []
 
 

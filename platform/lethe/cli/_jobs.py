@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from lethe.cli._common import Overrides, Results, StudyFile, console, echo, reporting_errors, stderr
 
@@ -51,15 +52,17 @@ def submit(
 
 
 def jobs(address: Server = JOB_SERVER) -> None:
-    """List the studies that were submitted to a Ray cluster."""
+    """List the studies on a Ray cluster, with their progress."""
     from lethe.results import durations
     from lethe.submit import JobServer
 
     with reporting_errors():
-        table = Table("job", "study", "status", "submitted", "took", box=SIMPLE_HEAD)
-        for job in JobServer(address).jobs():
+        table = Table("job", "study", "status", "submitted", "took", "progress", box=SIMPLE_HEAD)
+        server = JobServer(address)
+        for job in server.jobs():
             began = f"{job.began.astimezone():%Y-%m-%d %H:%M:%S}"
-            table.add_row(job.job_id, job.study, job.status, began, durations.estimated(job.took_s))
+            progress = Text(server.progress(job))
+            table.add_row(job.job_id, job.study, job.status, began, durations.estimated(job.took_s), progress)
         console().print(table)
 
 

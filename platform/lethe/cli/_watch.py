@@ -27,12 +27,12 @@ def watch(
 ) -> None:
     """Serve the report page while results arrive.
 
-    The page reloads itself, Ctrl-C ends the server, and nothing is written. Nothing is encrypted either: to look from
-    another machine, `ssh -L 8787:127.0.0.1:8787 HOST` is safer than an open port.
+    It shows how far runs are, and renews itself. Ctrl-C ends the server, and nothing is written. Nothing is encrypted
+    either: to look from another machine, `ssh -L 8787:127.0.0.1:8787 HOST` is safer than an open port.
     """
     import signal
 
-    from lethe.report.watch import LiveReport, ReportServer
+    from lethe.report.live import LiveReport, ReportServer
     from lethe.storage.root import StorageRoot
 
     with reporting_errors():

@@ -68,7 +68,7 @@ class ArtifactBuilder:
                     self._take(built)
             ended += len(done.job.needed)
             self._open_searches()
-            self._progress.models(ended, len(self._plan.missing))
+            self._progress.built(ended)
 
     @contextmanager
     def beside(self, worker_pool: WorkerPool, stop: Stop) -> Iterator[None]:

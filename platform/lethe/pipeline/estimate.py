@@ -12,6 +12,7 @@ from lethe.execution.device import claim_device
 from lethe.execution.node_types import NodeType
 from lethe.execution.resources import fitting
 from lethe.pipeline.plan import Plan
+from lethe.pipeline.work import work_of
 from lethe.results import ArtifactRow, ConfirmationRow, Store, to_rows
 from lethe.results.race import Standing
 from lethe.search.calibration import known, packs_gpus, resources_for
@@ -69,8 +70,9 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
     tried = [row.seconds_total for row in plan.trials if row.seconds_total]
     confirmed = [row.seconds_total for row in to_rows(store.read("confirmations", study), ConfirmationRow)]
     per_image = 0.0 if trained and tried else _seconds_per_image(plan)
-    training_s = fmean(trained) if trained else _training_images(plan) * per_image
-    trial_s = fmean(tried) if tried else _trial_images(plan) * per_image
+    work = work_of(plan)
+    training_s = fmean(trained) if trained else work.training * per_image
+    trial_s = fmean(tried) if tried else work.trial * per_image
     auditing_s = training_s * sum(audit.training_epochs for audit in plan.study.audits) / plan.study.training.epochs
     unaudited_s = trial_s / len(plan.method_searches[0].rounds[0])
     # rows that were confirmed before their study named an audit took less than it takes
@@ -109,21 +111,6 @@ def _resources_of_trials(plan: Plan, store: Store, node_types: Sequence[NodeType
         ), "auto: measured when the search begins; until then counted as one a GPU, or one a core"
     reasons = "; ".join(f"{node_type.title}: {row.reason}" for node_type, row in found.items())
     return resources_for({node_type: row.workers for node_type, row in found.items()}, on_gpu), f"auto: {reasons}"
-
-
-def _training_images(plan: Plan) -> float:
-    return _images_per_epoch(plan) * plan.study.training.epochs
-
-
-def _trial_images(plan: Plan) -> float:
-    """Count the images of a trial; evaluating one costs about a third of training on it."""
-    per_epoch = _images_per_epoch(plan) * (1 + 1 / 3)
-    epochs = fmean(method_search.choice.longest for method_search in plan.method_searches)
-    return per_epoch * epochs * len(plan.method_searches[0].rounds[0])
-
-
-def _images_per_epoch(plan: Plan) -> float:
-    return fmean(len(one.scenario.partition(one.rounds[0][0]).everything) for one in plan.method_searches)
 
 
 def _seconds_per_image(plan: Plan) -> float:

@@ -26,11 +26,13 @@ from lethe.pipeline.boards import are_current, board_rows
 from lethe.pipeline.build import ArtifactBuilder
 from lethe.pipeline.confirm import Confirmation, Confirmer, beyond_limits, confirmations, missing_from
 from lethe.pipeline.plan import Plan, make_plan
-from lethe.pipeline.progress import Progress
+from lethe.pipeline.progress import Progress, Stage
+from lethe.pipeline.work import work_of
 from lethe.plugins import added_code_of, packages_of
 from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
 from lethe.results.columns import specification
 from lethe.results.ownership import check_ownership
+from lethe.results.progress import Best, write_progress
 from lethe.search import Journal, StudySearch, TrialWorker, run_here, unrecorded
 from lethe.search.calibration import Calibrator
 from lethe.storage.root import StorageError, StorageRoot
@@ -146,11 +148,11 @@ class StudyRun:
 
     def _work(self, plan: Plan, connection: Connection) -> None:
         shared_data = SharedData(plan.shared)
-        self._progress.models(0, len(plan.missing))
         journal = Journal(self._root, self._study.name)
         if journal.problem:
             self._progress.say(journal.problem)
         search = StudySearch(plan.method_searches, self._store, journal)
+        self._begin(plan, search)
         builder = ArtifactBuilder(plan, self._artifacts, self._store, search, self._progress, self._problem)
         training = self._study.resources.training
         claims: Claims = RayClaims() if isinstance(connection, OnRay) else LocalClaims()
@@ -170,7 +172,7 @@ class StudyRun:
         ]
         make_confirmer = partial(with_contexts, Confirmer, self._artifacts, shared_data, asked)
         wanted = self._confirmable(confirmations(method_searches, search.rows), builder)
-        self._confirm(wanted, connection.worker_pool(make_confirmer, held, self._watch))
+        self._confirm(wanted, connection.worker_pool(make_confirmer, held, self._watch), plan.confirmed)
         self._compact()
         self._tell_failures(method_searches, search)
 
@@ -179,7 +181,6 @@ class StudyRun:
         trial = self._study.resources.trial
         resources = self._study.resources.training if trial == "auto" else trial
         if not search.finished:
-            self._progress.stage("search", search.planned, done=search.ended)
             worker = with_contexts(TrialWorker, self._artifacts, shared_data, resources)
             run_here(search, worker, self._stop, self._follow(search))
         return resources
@@ -194,7 +195,6 @@ class StudyRun:
         from lethe.search.tune import run_on_tune
 
         make = partial(with_contexts, TrialWorker, self._artifacts, shared_data, asked)
-        self._progress.stage("search", search.planned, done=search.ended)
         return asked, run_on_tune(self._study, search, make, cluster, asked, self._watch, self._follow(search))
 
     def _resources_of_trials(
@@ -233,17 +233,24 @@ class StudyRun:
 
         return heard
 
-    def _show_search(self, search: StudySearch) -> None:
-        best = search.best
-        self._progress.update(
-            done=search.ended,
-            total=search.planned,
-            running=search.running,
-            failed=search.failed,
-            best_gap=best.gap if best else None,
-            untouched_gap=best.original_gap if best else None,
-            began=search.began,
+    def _begin(self, plan: Plan, search: StudySearch) -> None:
+        """Show all the work of the run before it begins; what was done before counts as done."""
+        work, record = work_of(plan), partial(write_progress, self._root)
+        self._progress.begin(
+            self._study.name,
+            Stage(total=len(plan.missing), each=work.artifact),
+            Stage(search.ended, search.planned, search.ended, work.trial),
+            Stage(plan.confirmed, plan.confirmations_planned, plan.confirmed, work.confirmation),
+            record,
         )
+
+    def _show_search(self, search: StudySearch) -> None:
+        best = [
+            Best(scenario=_title(row), method=row.method, gap=row.gap, original_gap=row.original_gap)
+            for row in search.best
+            if row.gap is not None
+        ]
+        self._progress.searched(search.ended, search.planned, search.running, search.failed, best)
 
     def _confirmable(self, wanted: Sequence[Confirmation], builder: ArtifactBuilder) -> list[Confirmation]:
         """Return the unconfirmed rows whose artifacts exist; report the others, a problem for each artifact."""
@@ -255,8 +262,8 @@ class StudyRun:
             self._problem(f"could not confirm {rows}: {artifact}, which these or their audits read, could not be made")
         return [one for one in missing if not lost[one.confirmation_id]]
 
-    def _confirm(self, missing: Sequence[Confirmation], worker_pool: WorkerPool) -> None:
-        self._progress.stage("confirmation", len(missing))
+    def _confirm(self, missing: Sequence[Confirmation], worker_pool: WorkerPool, before: int) -> None:
+        self._progress.confirmed(before, before + len(missing))
         for count, done in enumerate(worker_pool.do(missing), start=1):
             if isinstance(done.error, StorageError):
                 raise done.error
@@ -264,7 +271,7 @@ class StudyRun:
                 self._problem(f"could not confirm {done.job.row} on seed {done.job.seed}: {done.error}")
             else:
                 self._store.append_confirmation(*done.result)
-            self._progress.update(done=count)
+            self._progress.confirmed(before + count, before + len(missing))
 
     def _tell_failures(self, method_searches: Sequence[MethodSearch], search: StudySearch) -> None:
         failed = [row for row in search.rows if row.status == "failed"]
@@ -287,3 +294,7 @@ class StudyRun:
         """Print a problem now, and keep it for the end."""
         self.problems.append(text)
         self._progress.say(text)
+
+
+def _title(row: TrialRow) -> str:
+    return f"{row.dataset}, augmentation {row.augmentation}, forget {row.forget}"

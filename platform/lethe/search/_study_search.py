@@ -42,7 +42,7 @@ class StudySearch:
         self._journal = journal
         self._rows, self._epochs = _known(store, method_searches)
         self._failed = 0
-        self._best: TrialRow | None = None
+        self._best: dict[str, TrialRow] = {}
         for row in self._rows.values():
             self._count(row)
         self._searches = self._continue(method_searches)
@@ -99,10 +99,10 @@ class StudySearch:
         return self._failed
 
     @property
-    def best(self) -> TrialRow | None:
-        """The finished trial of the smallest gap on the first tuning seeds, then of the smallest number; None before
-        one has finished."""
-        return self._best
+    def best(self) -> list[TrialRow]:
+        """The finished trial of the smallest gap on the first tuning seeds, then of the smallest number, of each
+        scenario that has one."""
+        return list(self._best.values())
 
     def open_search(self, method_search: MethodSearch) -> None:
         """Propose trials of this method search from now on: its artifacts exist."""
@@ -214,8 +214,8 @@ class StudySearch:
         """Update the totals."""
         self._failed += row.status in ("failed", "diverged")
         of_round_0 = row.status == "done" and row.gap is not None and not row.round
-        if of_round_0 and (self._best is None or _rank(row) < _rank(self._best)):
-            self._best = row
+        if of_round_0 and (row.scenario not in self._best or _rank(row) < _rank(self._best[row.scenario])):
+            self._best[row.scenario] = row
 
     def _continue(self, method_searches: Sequence[MethodSearch]) -> dict[str, OptunaSearch]:
         by_name = {method_search.fingerprint: method_search for method_search in method_searches}

@@ -7,6 +7,7 @@ artifacts/<kind>/<fingerprint>/                    trained models, saliency, and
 artifacts/checkpoints/<fingerprint>/               the state of an unfinished training
 optuna/<study>.journal                             the search as optuna-dashboard shows it
 locks/<study>.json                                 who writes a study
+progress/<study>.json                              how far the run of a study is
 queries/<name>.sql                                 queries that users keep
 quarantine/                                        what was found broken, under its path and a name of its own
 """
@@ -16,7 +17,7 @@ from typing import Final
 
 from lethe.storage.root import QUARANTINE, StorageRoot
 
-FOLDERS: Final = frozenset({"tables", "copies", "artifacts", "optuna", "locks", "queries", QUARANTINE})
+FOLDERS: Final = frozenset({"tables", "copies", "artifacts", "optuna", "locks", "progress", "queries", QUARANTINE})
 
 FORMER_FOLDERS: Final = frozenset({"pool", "leases", "set-aside"})
 """What earlier versions wrote; nothing is read from there."""
@@ -55,6 +56,11 @@ class Layout:
     def locks(self) -> StorageRoot:
         """The folder of the studies' writer locks."""
         return self.root.child("locks")
+
+    @property
+    def progress(self) -> StorageRoot:
+        """The folder of how far runs are."""
+        return self.root.child("progress")
 
     @property
     def queries(self) -> StorageRoot:
@@ -98,6 +104,11 @@ def journal_name(study: str) -> str:
 
 def lock_name(study: str) -> str:
     """Return the name of a study's writer lock in its folder."""
+    return f"{study}.json"
+
+
+def progress_name(study: str) -> str:
+    """Return the name of the file, in its folder, that says how far a study's run is."""
     return f"{study}.json"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import secrets
 import shlex
 import time
@@ -36,6 +37,9 @@ AGENT_PATIENCE_S = 60.0
 
 DROP_PATIENCE_S = 60.0
 """How long the server may be out of reach while a log is followed."""
+
+PROGRESS_LINE = re.compile(r"(\d+ %) · .*?(?:(about .* left))?$")
+"""The lines that say how far a run is (`lethe.results.progress.RunProgress.line`)."""
 
 STOP_PATIENCE_S = 600
 """How long a study that was asked to stop may take to end cleanly before Ray kills it."""
@@ -157,6 +161,15 @@ class JobServer:
         with self._told():
             log: str = self._client.get_job_logs(job_id)
         return log
+
+    def progress(self, job: Job) -> str:
+        """Return how far a study is, and how long the rest takes, by the last line of its log that says so."""
+        if job.status == "pending":
+            return ""
+        with self._told():
+            log: str = self._client.get_job_logs(job.job_id)
+        said = next((found for line in reversed(log.splitlines()) if (found := PROGRESS_LINE.match(line))), None)
+        return ", ".join(part for part in said.groups() if part) if said else ""
 
     def follow(self, job_id: str, show: Callable[[str], None]) -> Job:
         """Yield what a study has printed and prints from now on, until it ends."""

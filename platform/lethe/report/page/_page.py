@@ -81,7 +81,7 @@ def render_page(
     Args:
         specification: whose tables; if not given, of each study the specification that was run last.
         images: whether the forget samples are shown with their pictures.
-        live: whether the page asks the server that it came from, at ``/state``, whether something is new.
+        live: whether the page listens to the server that it came from, at ``/events``, for what is new.
 
     Raises:
         QueryError: no results in the place, or none of that study.

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const canvases = [...document.querySelectorAll(".canvas")];
+  const all = (selector) => [...document.querySelectorAll(selector)];
   const drawn = new Set();
   const probe = document.body.appendChild(document.createElement("span"));
   probe.hidden = true;
@@ -37,12 +37,13 @@
     return Plotly.react(canvas, figure.data, figure.layout, options);
   };
   const redraw = () => drawn.forEach((canvas) => draw(canvas));
-  for (const canvas of canvases) {
+  const frame = (canvas) => {
     const height = /"height":(\d+)/.exec(source(canvas)) || /"height":(\d+)/.exec(shared);
     canvas.style.minHeight = `${height[1]}px`;
     canvas.role = "group";
     canvas.ariaLabel = canvas.previousElementSibling.textContent;
-  }
+    watcher.observe(canvas);
+  };
   const watcher = new IntersectionObserver(
     (entries) => {
       for (const entry of entries.filter((entry) => entry.isIntersecting)) {
@@ -52,24 +53,21 @@
     },
     { rootMargin: "400px" },
   );
-  canvases.forEach((canvas) => watcher.observe(canvas));
 
   // Theme: the system's, until the button says otherwise.
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const theme = () => root.dataset.theme || (dark.matches ? "dark" : "light");
   const kept = remember("lethe-theme");
   if (kept) root.dataset.theme = kept;
-  const button = document.getElementById("theme");
   const label = () => {
-    button.textContent = theme() === "dark" ? "Light" : "Dark";
+    document.getElementById("theme").textContent = theme() === "dark" ? "Light" : "Dark";
   };
-  label();
-  button.addEventListener("click", () => {
+  const changeTheme = () => {
     root.dataset.theme = theme() === "dark" ? "light" : "dark";
     remember("lethe-theme", root.dataset.theme);
     label();
     redraw();
-  });
+  };
   dark.addEventListener("change", () => {
     label();
     redraw();
@@ -95,64 +93,97 @@
     });
     table.tBodies[0].append(...(next === "none" ? rows : ordered));
   };
-  for (const table of document.querySelectorAll("table.sortable")) {
+  const makeSortable = (table) => {
     const rows = [...table.tBodies[0].rows];
     for (const header of table.querySelectorAll("th[aria-sort]")) {
       header.firstElementChild.addEventListener("click", () => sort(table, header, rows));
     }
-  }
+  };
 
   // Paper: everything unfolded and drawn, in light colours, at the width of a sheet; wide tables are made to fit it.
   const fit = (table) => {
     const share = table.parentElement.clientWidth / table.scrollWidth;
     if (share < 1) table.style.zoom = share;
   };
-  const tables = [...document.querySelectorAll(".scroll > table")];
-  const folds = [...document.querySelectorAll("details")];
+  const tables = () => all(".scroll > table");
+  const folds = () => all("details");
+  const opened = () => folds().map((fold) => fold.open);
+  const open = (states) => folds().forEach((fold, index) => (fold.open = states[index] ?? fold.open));
   let before = null;
   addEventListener("beforeprint", () => {
-    before = { open: folds.map((fold) => fold.open), theme: root.dataset.theme };
-    folds.forEach((fold) => (fold.open = true));
+    before = { open: opened(), theme: root.dataset.theme };
+    folds().forEach((fold) => (fold.open = true));
     root.dataset.theme = "light";
     root.classList.add("printing");
-    canvases.forEach((canvas) => draw(canvas, canvas.clientWidth));
-    tables.forEach(fit);
+    all(".canvas").forEach((canvas) => draw(canvas, canvas.clientWidth));
+    tables().forEach(fit);
   });
   addEventListener("afterprint", () => {
     if (!before) return;
     root.classList.remove("printing");
-    tables.forEach((table) => table.style.removeProperty("zoom"));
+    tables().forEach((table) => table.style.removeProperty("zoom"));
     if (before.theme) root.dataset.theme = before.theme;
     else delete root.dataset.theme;
-    canvases.forEach((canvas) => draw(canvas));
-    folds.forEach((fold, index) => (fold.open = before.open[index]));
+    all(".canvas").forEach((canvas) => draw(canvas));
+    open(before.open);
     before = null;
   });
 
-  // Live: the server that the page came from is asked whether something is new.
+  const furnish = () => {
+    all(".canvas").forEach(frame);
+    all("table.sortable").forEach(makeSortable);
+    document.getElementById("theme").addEventListener("click", changeTheme);
+    label();
+  };
+  furnish();
+
+  // Live: the server that the page came from says when results have changed, and how far runs are.
   const live = document.querySelector('meta[name="lethe-live"]');
   if (live) {
-    const left = JSON.parse(remember("lethe-left") || "null");
-    if (left && left.path === location.pathname) {
-      remember("lethe-left", "null");
-      folds.forEach((fold, index) => (fold.open = left.open[index] ?? fold.open));
-      scrollTo(0, left.y);
-    }
-    let known = live.content || null;
-    const ask = async () => {
-      try {
-        const state = await (await fetch("/state", { cache: "no-store" })).text();
-        if (known !== null && state !== known) {
-          const open = folds.map((fold) => fold.open);
-          remember("lethe-left", JSON.stringify({ path: location.pathname, open, y: scrollY }));
-          location.reload();
-        }
-        known = state;
-      } catch {
-        /* The server has ended; the page stays as it is. */
-      }
+    let known = live.content;
+    const renew = async () => {
+      const answer = await fetch("/", { cache: "no-store" });
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const [states, y] = [opened(), scrollY];
+      drawn.forEach((canvas) => Plotly.purge(canvas));
+      drawn.clear();
+      document.querySelector("main").replaceWith(document.adoptNode(fresh.querySelector("main")));
+      document.title = fresh.title;
+      furnish();
+      open(states);
+      scrollTo(0, y);
     };
-    ask();
-    setInterval(ask, 5000);
+    const show = (runs) => {
+      const panel = document.getElementById("runs");
+      panel.replaceChildren(
+        ...runs.map((run) => {
+          const box = document.createElement("div");
+          const bar = document.createElement("progress");
+          bar.value = run.share;
+          bar.ariaLabel = `progress of ${run.study}`;
+          const line = document.createElement("p");
+          line.textContent = `${run.study}: ${run.line}`;
+          const best = document.createElement("ul");
+          best.append(
+            ...run.best.map(([scenario, words]) => {
+              const entry = document.createElement("li");
+              entry.textContent = `${scenario}: ${words}`;
+              return entry;
+            }),
+          );
+          box.append(bar, line, best);
+          return box;
+        }),
+      );
+      panel.hidden = !runs.length;
+    };
+    const events = new EventSource("/events");
+    events.addEventListener("progress", (event) => show(JSON.parse(event.data)));
+    events.addEventListener("state", (event) => {
+      if (event.data === known) return;
+      known = event.data;
+      renew();
+    });
   }
 })();

@@ -1,7 +1,8 @@
 """The report page over HTTP while a study runs: read-only, rendered anew when the tables' files have changed.
 
-`/` is the page, `/state` a short text that changes when the results do, by which the page knows when to reload. Nothing
-is encrypted: from elsewhere, an SSH tunnel to the loopback address is safer than an open port.
+`/` is the page, `/state` a short text that changes when the results do. `/events` sends, as server-sent events, the
+state and how far runs are whenever they change; the page renews itself by it. Nothing is encrypted: from elsewhere, an
+SSH tunnel to the loopback address is safer than an open port.
 
 Without a token only this machine is served, and only under its own names, since a page of another site could have its
 name resolved to this machine (DNS rebinding). With one, the address that was printed sets a cookie, which every further
@@ -10,17 +11,16 @@ request must carry.
 
 import asyncio
 import errno
-import gzip
 import hmac
 import html
+import json
 import secrets
 import socket
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from hashlib import sha256
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -29,26 +29,19 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from lethe.errors import InputError, LetheError
-from lethe.report.page import render_page
+from lethe.errors import InputError
+from lethe.report.live._report import LOOK_EVERY_S, ClosedError, LiveReport
 from lethe.results import QueryError, SchemaError
-from lethe.storage.layout import Layout
-from lethe.storage.root import StorageError, StorageRoot
+from lethe.storage.root import StorageError
 
-_LIVE: Final = '<meta name="lethe-live">'
-_SHOWING: Final = '<meta name="lethe-live" content="{state}">'
-"""The page's own state: with it, the page misses nothing that arrived while it was rendered."""
-
-_LOOK_EVERY_S: Final = 1.0
-_SHARE: Final = 0.25
-"""Largest share of the time spent rendering, where results arrive faster than the page can be rendered."""
 _RETRY_S: Final = 5
 _END_S: Final = 1.0
 """How long requests in progress may take when the server ends."""
 _THREADS: Final = 32
 """Requests that may wait for the page or the state at once; further ones queue."""
 _HTTP_PORT: Final = 80
-_GZIP_LEVEL: Final = 5
+_ALIVE_LOOKS: Final = 15
+"""Looks without news after which a listener is sent an empty line, so that one who has gone is noticed."""
 
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -76,96 +69,6 @@ _NOTHING_TO_SHOW: Final = """<!doctype html>
 <p style="white-space: pre-line">{why}</p>
 <p>This page looks again every {retry_s} seconds.</p>
 """
-
-
-class ClosedError(LetheError):
-    """A report that is asked for after it was closed."""
-
-
-@dataclass(frozen=True)
-class LivePage:
-    """A page as it is sent: its bytes, and the same compressed."""
-
-    plain: bytes
-    gzipped: bytes
-
-
-class LiveReport:
-    """The report page of the current results; safe to use from several threads.
-
-    Args:
-        place: the results; nothing is written to them.
-        study: one study; all if None.
-        images: whether the forget samples are shown with their pictures.
-    """
-
-    def __init__(self, root: StorageRoot, study: str | None = None, *, images: bool = True) -> None:
-        self.root = root
-        self.study = study
-        self.images = images
-        self._looking = threading.Lock()
-        self._look_at = float("-inf")
-        self._state = ""
-        self._rendering = threading.Lock()
-        self._rendering_s = 0.0
-        self._shown: tuple[str, LivePage] | None = None
-        self._closed = False
-
-    def state(self) -> str:
-        """Return a text that changes when a file of the tables does.
-
-        The files are listed once a second at most, and less often where a page takes long to render: the machine may be
-        the one that the study runs on.
-
-        Raises:
-            StorageError: the results cannot be read.
-            ClosedError: the report was closed.
-        """
-        with self._looking:
-            if self._closed:
-                raise ClosedError("The server has ended.")
-            if time.monotonic() >= self._look_at:
-                self._state = self._look()
-                self._look_at = time.monotonic() + max(_LOOK_EVERY_S, self._rendering_s / _SHARE)
-            return self._state
-
-    def page(self) -> LivePage:
-        """Return the page, rendered anew if the state has changed; one thread renders it, others wait for it.
-
-        Raises:
-            QueryError: there are no results yet.
-            SchemaError: a newer Lethe wrote a part.
-            StorageError: the results cannot be read.
-            ClosedError: the report was closed.
-        """
-        with self._rendering:
-            state = self.state()
-            if self._shown is None or self._shown[0] != state:
-                began = time.monotonic()
-                self._shown = state, self._render(state)
-                self._rendering_s = time.monotonic() - began
-            return self._shown[1]
-
-    def close(self) -> None:
-        """Wait for what is being rendered, and render nothing more.
-
-        The threads that ask end with the process, which must not find them in the middle of DuckDB's or Arrow's code.
-        """
-        with self._rendering, self._looking:
-            self._closed = True
-
-    def _render(self, state: str) -> LivePage:
-        page = render_page(self.root, self.study, images=self.images, live=True).html
-        plain = page.replace(_LIVE, _SHOWING.format(state=state), 1).encode()
-        return LivePage(plain, gzip.compress(plain, _GZIP_LEVEL))
-
-    def _look(self) -> str:
-        stamps = Layout(self.root).tables.stamps(recursive=True)
-        seen = sha256()
-        for name, stamp in sorted(stamps.items()):
-            if self.study is None or self.study in name.split("/")[1:2]:
-                seen.update(f"{name}\n{stamp}\n".encode())
-        return seen.hexdigest()[:20]
 
 
 class ReportServer:
@@ -196,6 +99,7 @@ class ReportServer:
             raise InputError(_advice(error, host, port)) from error
         self.port: int = self._socket.getsockname()[1]
         self._stop = threading.Event()
+        self._over = asyncio.Event()
         self._wake: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Self:
@@ -231,6 +135,7 @@ class ReportServer:
 
     async def _serve(self) -> None:
         loop, over = asyncio.get_running_loop(), asyncio.Event()
+        self._over = over
         loop.set_default_executor(ThreadPoolExecutor(_THREADS))
         self._wake = lambda: loop.call_soon_threadsafe(over.set)
         runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=_END_S)
@@ -243,12 +148,14 @@ class ReportServer:
             self._wake = lambda: None
             await runner.cleanup()
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         answer = await self._answer_to(request)
         answer.headers.update(_HEADERS)
+        if isinstance(answer, _EventStream) and request.method == "GET":
+            await self._send_events(request, answer)
         return answer
 
-    async def _answer_to(self, request: web.BaseRequest) -> web.Response:
+    async def _answer_to(self, request: web.BaseRequest) -> web.StreamResponse:
         token = request.query.get("token")
         if request.method not in ("GET", "HEAD"):
             refusal = _say(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD: nothing can be changed here.")
@@ -264,7 +171,9 @@ class ReportServer:
             return await self._page("gzip" in request.headers.get("Accept-Encoding", ""))
         if request.path == "/state":
             return await self._state()
-        return _say(HTTPStatus.NOT_FOUND, "There are / and /state here.")
+        if request.path == "/events":
+            return _EventStream()
+        return _say(HTTPStatus.NOT_FOUND, "There are /, /state and /events here.")
 
     def _trade_for_a_cookie(self) -> web.Response:
         answer = _say(HTTPStatus.SEE_OTHER, "")
@@ -276,7 +185,7 @@ class ReportServer:
         try:
             page = await asyncio.to_thread(self.report.page)
         except (ClosedError, StorageError, QueryError, SchemaError) as error:
-            return _say_why(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            return _say_why(HTTPStatus.SERVICE_UNAVAILABLE, "\n".join([str(error), *await self._lines()]))
         except Exception as error:
             traceback.print_exc()
             why = f"The report could not be made: {type(error).__name__}: {error}"
@@ -285,6 +194,29 @@ class ReportServer:
         if packed:
             answer.headers["Content-Encoding"] = "gzip"
         return answer
+
+    async def _lines(self) -> list[str]:
+        """Say how far runs are, before there is a page; nothing where that cannot be read either."""
+        with suppress(ClosedError, StorageError):
+            return [f"{run['study']}: {run['line']}" for run in await asyncio.to_thread(self.report.progress)]
+        return []
+
+    async def _send_events(self, request: web.BaseRequest, stream: "_EventStream") -> None:
+        """Send what is new until the listener goes or the server ends."""
+        await stream.prepare(request)
+        with suppress(ConnectionError):
+            while not self._over.is_set():
+                await stream.send(await asyncio.to_thread(self._news))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._over.wait(), LOOK_EVERY_S)
+
+    def _news(self) -> dict[str, str]:
+        """Return the data of each event; what cannot be read now is left out."""
+        news = {}
+        with suppress(ClosedError, StorageError):
+            news["progress"] = json.dumps(self.report.progress())
+            news["state"] = self.report.state()
+        return news
 
     async def _state(self) -> web.Response:
         try:
@@ -309,6 +241,28 @@ class ReportServer:
     def _cookie(self) -> str:
         """The cookie's value, from which nobody learns the token."""
         return sha256(f"lethe watch {self.token}".encode()).hexdigest()
+
+
+class _EventStream(web.StreamResponse):
+    """Server-sent events to one listener, each sent when its data differ from those sent last."""
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        self._sent: dict[str, str] = {}
+        self._looks = 0
+
+    async def send(self, news: dict[str, str]) -> None:
+        """Send what is new.
+
+        Raises:
+            ConnectionError: the listener has gone.
+        """
+        fresh = {name: data for name, data in news.items() if self._sent.get(name) != data}
+        self._sent |= fresh
+        self._looks = 0 if fresh else self._looks + 1
+        text = "".join(f"event: {name}\ndata: {data}\n\n" for name, data in fresh.items())
+        if text or self._looks % _ALIVE_LOOKS == _ALIVE_LOOKS - 1:
+            await self.write(text.encode() or b":\n\n")
 
 
 def _say(status: HTTPStatus, text: str) -> web.Response:
