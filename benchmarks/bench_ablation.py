@@ -21,7 +21,7 @@ from torch import nn
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine.allocator import keep_freed_memory
-from unlearning.models._base import MeanOverPixels
+from unlearning.models._stages import MeanOverPixels
 from unlearning.training import Recipe, Training
 
 VARIANTS = (

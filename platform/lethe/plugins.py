@@ -12,7 +12,7 @@ from unlearning.data import SOURCES
 from unlearning.families import DISTRIBUTION, Family, Package, PluginError
 from unlearning.methods import METHODS, Method
 from unlearning.metrics import METRICS, Metric
-from unlearning.models import NETWORKS
+from unlearning.models import NETWORKS, package_of
 
 FAMILIES: Final[dict[str, Family[Any]]] = {
     "methods": METHODS,
@@ -23,11 +23,14 @@ FAMILIES: Final[dict[str, Family[Any]]] = {
 }
 """Every family that a study chooses from, by the last part of its entry points' group."""
 
+ON_NODES: Final = (DISTRIBUTION, "torch", "torchvision", "timm")
+"""Distributions that do not travel with a study as plug-ins do: Lethe's own has its way, the others are installed."""
+
 
 def packages_of(study: Study) -> tuple[Package, ...]:
-    """Return the distributions that a study needs beside Lethe's own, by name."""
-    found = {family.package_of(part) for family, part in _parts(study)}
-    plugins = {package for package in found if package is not None and package.name != DISTRIBUTION}
+    """Return the distributions that travel with a study beside Lethe's own, by name."""
+    found = {package_of(study.network), *(family.package_of(part) for family, part in _parts(study))}
+    plugins = {package for package in found if package is not None and package.name not in ON_NODES}
     return tuple(sorted(plugins, key=lambda package: package.name))
 
 

@@ -101,7 +101,7 @@ def test_a_network_without_layers_has_no_features(evidence_of: EvidenceOf) -> No
     model = Scale()
     engine = Engine(model, own.images["train"], augmentation=own.engine.augmentation, precision="float32")
     bare = AuditNetwork(engine, own.images, own.recipe, model.state_dict)
-    with pytest.raises(ValueError, match="features: wanted a network with a convolution or a linear layer"):
+    with pytest.raises(ValueError, match="wanted a network with a convolution or a linear layer"):
         bare.features(evidence.images("test"))
 
 

@@ -22,7 +22,7 @@ from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
 from unlearning.evaluation import Evaluator
 from unlearning.methods import ForgetTask, SalUn, UnlearningContext
-from unlearning.models._base import MeanOverPixels
+from unlearning.models._stages import MeanOverPixels
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.seeds import derive, generator
 from unlearning.training import Training, epoch_order

@@ -7,7 +7,7 @@ broken disturbs nobody who does not use it.
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points, version
@@ -204,13 +204,25 @@ class OptionsFamily(Family[type[OptionsT]]):
     Args:
         base: the class that all members derive from.
         tag: the option that names the member: a ``Literal`` with the name as its default.
+        by_option: members that an option of their own name stands for, so that the tag may be left out.
     """
 
     def __init__(
-        self, noun: str, group: str, built_in: Mapping[str, type[OptionsT]], *, base: type, tag: str = "name"
+        self,
+        noun: str,
+        group: str,
+        built_in: Mapping[str, type[OptionsT]],
+        *,
+        base: type,
+        tag: str = "name",
+        by_option: Sequence[str] = (),
     ) -> None:
         super().__init__(noun, group, built_in)
-        self.base, self.tag = base, tag
+        self.base, self.tag, self.by_option = base, tag, by_option
+
+    def named_by(self, options: Mapping[Any, Any]) -> object:
+        """Return the name of the member that options name, by the tag or by an option; None where they name none."""
+        return options.get(self.tag, next((name for name in self.by_option if name in options), None))
 
     def validate(self, value: object) -> OptionsT:
         """Check options that name a member by the tag, or an instance of a member.
@@ -225,18 +237,19 @@ class OptionsFamily(Family[type[OptionsT]]):
             return value  # type: ignore[return-value]
         if not isinstance(value, Mapping):
             raise PydanticKnownError("model_attributes_type")
-        if self.tag not in value:
+        name = self.named_by(value)
+        if name is None and self.tag not in value:
             raise ValueError(f"{self.tag}: is needed; the {self.noun}s are {self.described()}")
         try:
-            member = self[value[self.tag]] if isinstance(value[self.tag], str) else None
+            member = self[name] if isinstance(name, str) else None
         except ValueError as error:
             raise ValueError(f"{self.tag}: {error}") from error
-        if member is None:
-            raise ValueError(f"{self.tag}: {self._unknown(value[self.tag])}")
+        if member is None or not isinstance(name, str):
+            raise ValueError(f"{self.tag}: {self._unknown(name)}")
         try:
-            return member.model_validate(value)
+            return member.model_validate({self.tag: name, **value})
         except ValidationError as error:
-            errors = [_below(value[self.tag], one) for one in error.errors()]
+            errors = [_below(name, one) for one in error.errors()]
             raise ValidationError.from_exception_data(error.title, errors) from None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -246,7 +259,7 @@ class OptionsFamily(Family[type[OptionsT]]):
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         members = [handler(member.__pydantic_core_schema__) for member in self.values()]
-        return {"type": "object", "oneOf": members, "required": [self.tag]}
+        return {"type": "object", "oneOf": members, **({} if self.by_option else {"required": [self.tag]})}
 
     def _name(self, part: type[OptionsT]) -> str:
         return str(part.model_fields[self.tag].default)

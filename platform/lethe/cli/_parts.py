@@ -82,10 +82,12 @@ def _show(name: str) -> None:
 
 
 def _options(family: "Family[Any]", part: Any) -> list[str]:
-    """Return the names of the options of a part; a metric has none."""
+    """Return the names of the options of a part, as a study writes them; a metric has none."""
     from unlearning.families import OptionsFamily
 
-    return [name for name in part.model_fields if name != family.tag] if isinstance(family, OptionsFamily) else []
+    if not isinstance(family, OptionsFamily):
+        return []
+    return [field.alias or name for name, field in part.model_fields.items() if name != family.tag]
 
 
 def _class_of_options(family: "Family[Any]", part: Any) -> tuple[Table, str]:
@@ -138,8 +140,9 @@ _BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "up to", "
 
 def _values(schema: dict[str, Any]) -> str:
     """Write a JSON schema of one option in words."""
-    if "anyOf" in schema:
-        return " or ".join(map(_values, schema["anyOf"]))
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return " or ".join(map(_values, schema[key]))
     if "const" in schema or "enum" in schema:
         return ", ".join(_written(value) for value in schema.get("enum", [schema.get("const")]))
     if "prefixItems" in schema:

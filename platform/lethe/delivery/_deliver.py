@@ -130,7 +130,8 @@ def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) ->
     ours = "" if here.ta is None else f", originals trained here {percent(here.ta)} %"
     yield (
         f"The given model was trained elsewhere: it is right on {percent(manifest.facts.ta)} % of the test images"
-        f"{ours}. Audits hold it against models of the study's own recipe, so another recipe counts as a difference, too."
+        f"{ours}. Audits hold it against models of the study's own recipe, so that another recipe counts as a "
+        "difference, too."
     )
 
 

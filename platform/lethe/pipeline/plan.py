@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, given, needed_for
 from lethe.pipeline.audit import additions
@@ -15,6 +16,11 @@ from lethe.study import MethodSearch, Study, StudyError, described, expand, plan
 from unlearning.checkpoints import CheckpointError
 from unlearning.data import AnySource, DataError, ImageData, MedMNIST, Source, catalogue, load
 from unlearning.data.forget import describe
+from unlearning.errors import InputError
+from unlearning.models import check_fit
+
+PROBED: Final = 2
+"""Images of each data set that the network is tried on before anything is trained."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class Plan:
     Attributes:
         study: in its precision.
         precision: the precision, and why.
+        network: what is to be known of the network, a sentence each.
         needed: artifacts, each after what it requires.
         missing: those that are not in the store, or are broken.
         broken: what is wrong with broken artifacts, one sentence each.
@@ -36,6 +43,7 @@ class Plan:
 
     study: Study
     precision: PrecisionChoice
+    network: tuple[str, ...]
     datasets: tuple[ImageData, ...]
     method_searches: tuple[MethodSearch, ...]
     needed: tuple[Needed, ...]
@@ -113,13 +121,14 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     Raises:
         DataError: the data is not available, or a forget request does not fit it.
         StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; what
-            searches begin with is not there; or the options of audits do not fit the data.
+            searches begin with is not there; or the network or the options of audits do not fit the data.
         CheckpointError: the model that is given cannot be read, or is not of the study's network.
     """
     if study.settings:
         read_settings(study.settings)
     datasets = {source: load(source if download else _here(source)) for source in dict.fromkeys(study.data)}
     _check_audits(study, datasets.values())
+    network = _check_network(study, datasets.values())
     precision = choose_precision(study, tuple(datasets.values()), store)
     study = study.in_precision(precision.precision)
     method_searches = with_priors(expand(study, datasets), store)
@@ -133,6 +142,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
     return Plan(
         study,
         precision,
+        network,
         tuple(datasets.values()),
         tuple(method_searches),
         tuple(needed),
@@ -181,6 +191,24 @@ def _check_audits(study: Study, datasets: Iterable[ImageData]) -> None:
     }
     if problems:
         raise StudyError("\n".join([f"{study.name}: audits that do not fit the data", *problems]))
+
+
+def _check_network(study: Study, datasets: Iterable[ImageData]) -> tuple[str, ...]:
+    """Return what is to be known of the network; raise StudyError where it does not fit some data, with all of them."""
+    problems, notes = dict[str, None](), dict[str, None]()
+    for data in datasets:
+        images_NCHW = data.train.images_NCHW
+        try:
+            model = check_fit(study.network, images_NCHW[:PROBED], data.classes)
+            notes |= dict.fromkeys(study.network.notes(images_NCHW.shape[1], data.classes))
+        except InputError as error:
+            problems[f"  network: {data.name}: {error}"] = None
+            continue
+        misfits = {choice.name: choice.method.misfit(model) for choice in study.methods}
+        problems |= {f"  methods: {name}: {misfit}": None for name, misfit in misfits.items() if misfit}
+    if problems:
+        raise StudyError("\n".join([f"{study.name}: the network does not fit the data", *problems]))
+    return tuple(notes)
 
 
 def _origin(method_search: MethodSearch) -> str:

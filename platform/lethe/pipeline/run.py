@@ -142,7 +142,15 @@ class StudyRun:
         for data in plan.datasets:
             for fact in facts(data):
                 self._progress.say(fact)
-        for told in (*plan.requests, *plan.settings, *plan.original, *plan.audits, plan.precision.told, *plan.broken):
+        for told in (
+            *plan.requests,
+            *plan.settings,
+            *plan.original,
+            *plan.audits,
+            *plan.network,
+            plan.precision.told,
+            *plan.broken,
+        ):
             if told:
                 self._progress.say(told)
 

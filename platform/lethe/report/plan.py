@@ -30,7 +30,15 @@ def print_plan(plan: Plan, root: StorageRoot, estimate: Estimate, console: Conso
         table.add_row(name, str(planned), str(planned - left), str(left))
     console.print(Text(f"{plan.study.name} in {root}"), table, _where(estimate))
     _print_data(plan, console)
-    for told in (*plan.requests, *plan.settings, *plan.original, *plan.audits, plan.precision.told, *plan.broken):
+    for told in (
+        *plan.requests,
+        *plan.settings,
+        *plan.original,
+        *plan.audits,
+        *plan.network,
+        plan.precision.told,
+        *plan.broken,
+    ):
         if told:
             console.print(Text(told), soft_wrap=True)
     console.print(Text(f"Resources of a trial: {estimate.reason}."), soft_wrap=True)

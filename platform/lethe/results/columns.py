@@ -15,9 +15,9 @@ from lethe.study import Keep, MethodSearch, Scenario, Study, write_study
 from unlearning.data import SOURCES
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Precision
-from unlearning.families import OptionsFamily
+from unlearning.families import OptionsFamily, Package
 from unlearning.methods import METHODS, Method
-from unlearning.models import NETWORKS
+from unlearning.models import package_of
 from unlearning.options import Options
 
 
@@ -65,7 +65,7 @@ def scenario_columns(study: str, scenario: Scenario, seed: int) -> dict[str, Any
         "forget_fraction": len(forget.indices_F) / scenario.train_count,
         "forget_images": len(forget.indices_F),
         "forget_duplicates": forget.duplicates_added,
-        "network_package": _package(NETWORKS, scenario.network),
+        "network_package": _named(package_of(scenario.network)),
         "source_package": _package(SOURCES, scenario.source),
     }
 
@@ -112,5 +112,8 @@ def setting_of(row: TrialRow, method_search: MethodSearch) -> dict[str, Any]:
 
 
 def _package(family: OptionsFamily[Any], part: Options) -> str | None:
-    package = family.package_of(type(part))
+    return _named(family.package_of(type(part)))
+
+
+def _named(package: Package | None) -> str | None:
     return str(package) if package else None

@@ -51,7 +51,11 @@ class StudyColumns:
     test_dropped: Annotated[int, Column("images", "test images left out because they are also in train")]
     network_package: Annotated[
         str | None,
-        Column("", "package of the network, with its version; null if a program added it, and in early results"),
+        Column(
+            "",
+            "package of the network, with its version; null if a program added it or it comes from files beside the "
+            "study, and in early results",
+        ),
     ] = None
     source_package: Annotated[str | None, Column("", "the same of the data source")] = None
 

@@ -45,7 +45,7 @@ def chosen(annotation: Any, value: dict[Any, Any]) -> type[BaseModel] | None:
     """Return the model that a mapping is read as; None where it names none."""
     for base in _bases(annotation):
         try:
-            return _FAMILIES[base].get(str(value.get(_FAMILIES[base].tag)))
+            return _FAMILIES[base].get(str(_FAMILIES[base].named_by(value)))
         except PluginError:
             return None  # reading the study says so
     models: list[type[BaseModel]] = [kind for kind in alternatives(annotation) if is_model(kind)]

@@ -5,6 +5,7 @@ from typing import Any, get_args, get_origin
 
 from lethe.study._fields import alternatives, chosen, field_of, is_path, suffixes
 from lethe.study._model import Study
+from unlearning.models import NETWORKS
 
 
 def beside(content: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -14,6 +15,14 @@ def beside(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     a checkout or an unpacked job lies.
     """
     return dict(_joined(content, Study, folder))
+
+
+def in_folder(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a study's options in which a network by import may lie in this folder, unless they name another."""
+    network = content.get("network")
+    if not isinstance(network, dict) or NETWORKS.named_by(network) != "import" or "folder" in network:
+        return content
+    return {**content, "network": {**network, "folder": str(folder)}}
 
 
 def _joined(value: Any, annotation: Any, folder: Path) -> Any:

@@ -12,7 +12,7 @@ from lethe.errors import LetheError
 from lethe.study._fields import Location, discriminator_of, is_model, names_of, resolve
 from lethe.study._method_choice import MethodChoice
 from lethe.study._model import Study
-from lethe.study._paths import beside
+from lethe.study._paths import beside, in_folder
 from lethe.study._wording import explain, nearest, shown, unknown
 from lethe.study._write import write_study
 from lethe.study._yaml import YamlError, read_yaml
@@ -67,7 +67,7 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         raise StudyError(str(error)) from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: is not UTF-8 text: {error}") from error
-    return _changed(beside(_options(text, str(path)), path.parent), overrides)
+    return in_folder(_changed(beside(_options(text, str(path)), path.parent), overrides), path.parent)
 
 
 def study_of(study: Study | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> Study:

@@ -132,9 +132,7 @@ class Scenario:
     @property
     def network_title(self) -> str:
         """How rows name the network: with its options."""
-        options = self.network.model_dump()
-        name = options.pop("name")
-        return " ".join([name, *(f"{option} {value}" for option, value in options.items())])
+        return self.network.title
 
     def training_seed(self, seed: int) -> int:
         """Derive the seed of initial weights, data order and augmentation from a training seed of the study."""
@@ -163,7 +161,10 @@ class Scenario:
     @cached_property
     def trained_on(self) -> dict[str, object]:
         """What determines the scenario's models but for their images and their seed, as JSON values."""
-        return self._options | {
+        code = self.network.code
+        return {
+            **self._options,
+            **({"network_code": code} if code else {}),
             "network_version": self.network.version,
             "source_version": self.source.version,
             "augmentation_version": AUGMENTATIONS[self.augmentation].version,
@@ -188,7 +189,7 @@ class Scenario:
     def _options(self) -> dict[str, object]:
         return {
             "data": self.data_hash,
-            "network": self.network.model_dump(mode="json"),
+            "network": self.network.identity,
             "recipe": self.recipe.model_dump(mode="json"),
             "augmentation": self.augmentation,
             "version": RECIPE_VERSION,

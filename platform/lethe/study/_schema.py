@@ -24,8 +24,9 @@ def json_schema() -> dict[str, Any]:
     definitions |= methods
     keys = schema["properties"]
     for members in (keys["network"]["oneOf"], keys["data"]["items"]["oneOf"], keys["audits"]["items"]["oneOf"]):
-        definitions |= {one["title"]: one.copy() for one in members}
-        members[:] = [{"$ref": f"#/$defs/{one['title']}"} for one in members]
+        written_out = [one for one in members if "$ref" not in one]
+        definitions |= {one["title"]: one.copy() for one in written_out}
+        members[:] = [one if "$ref" in one else {"$ref": f"#/$defs/{one['title']}"} for one in members]
     keys["audits"] = _or_bundle(keys["audits"])
     definitions["Choices"] = {"description": definitions["Choices"]["description"], **_choices(definitions["Choices"])}
     for definition in definitions.values():
@@ -68,10 +69,15 @@ def _choices(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name_itself(schema: dict[str, Any]) -> None:
-    """Require the key by which a member of a family names itself, and describe it by what the member is."""
+    """Require the key by which a member of a family names itself, and describe it by what the member is.
+
+    A member that an option of its own name stands for is named by that one.
+    """
     for name, value in schema.get("properties", {}).items():
         if "const" in value and isinstance(value["const"], str):
             value["description"] = schema.get("description", "").partition("\n")[0]
+            if value["const"] in schema["properties"]:
+                continue
             value.pop("default", None)
             schema["required"] = [name, *schema.get("required", [])]
         elif "const" in value:

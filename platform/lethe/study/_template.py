@@ -13,7 +13,7 @@ from lethe.study._wording import nearest, or_else
 from unlearning.data import SOURCES, Folder, ImageTable
 from unlearning.data.catalogue import sets
 from unlearning.methods import METHODS, FineTune, SalUn
-from unlearning.models import CNN
+from unlearning.models import CNN, NETWORKS
 from unlearning.ranges import Choices, Range
 
 _WIDTH: Final = 110
@@ -60,7 +60,8 @@ def _lines(data: str) -> Iterator[str]:
     yield "  # - {kind: indices, file: withdrawn.txt}  # text with one index a line, or a table with a column index"
     yield "  # - {kind: confusion, classes: [0, 1], fraction: 0.1}  # or kind: gaussian; docs/methods.md"
     yield from _headed("network")
-    yield _beside("  name: cnn", "or resnet18")
+    yield _beside("  name: cnn", f"or {', '.join(name for name in NETWORKS.imported() if name != 'cnn')}")
+    yield '  # import: "mynets:build"        # instead of name: a network of your own, from mynets.py beside this file'
     yield from _keys(CNN, {"width": 16}, 2)
     yield from _headed("training")
     yield from _keys(TrainingChoice, {"epochs": 20, "batch_size": 64, "lr": 0.1, "weight_decay": "5e-4"}, 2)

@@ -65,10 +65,13 @@ def _below(key: str, field: FieldInfo, level: int) -> Iterator[str]:
         yield from _nested(key, model, level)
         return
     yield f"{head}\n\n{_sentence(field.description)}\n"
+    shown: list[str] = []
     for model in models:
         name, value = discriminator_of(model) or ("", "")
         yield _section(f"{'#' * (level + 1)} `{name}: {value}`", model)
-        yield from _nested(key, model, level + 1)
+        further = [section for section in _nested(key, model, level + 1) if section not in shown]
+        yield from further
+        shown += further
 
 
 def _nested(key: str, model: type[BaseModel], level: int) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The job bundle: a study's options and its local data files, in one archive for the head."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -10,7 +10,9 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from lethe.storage.credentials import without_credentials
 from lethe.study import Study, StudyError, parse_study, read_options, write_yaml
 from unlearning.data import DataError, Folder, ImageTable, MedMNIST, Npz, SplitName, catalogue
+from unlearning.data._listed import listed
 from unlearning.data.forget import Indices, Where
+from unlearning.models import ExternalNetwork, Imported
 
 STUDY_FILE = "study.yaml"
 """The archive's name of the study."""
@@ -77,17 +79,19 @@ def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder
     """
     options = read_options(study_file, overrides)
     study = parse_study(options, str(study_file))
+    if isinstance(study.network, Imported):
+        options["network"]["folder"] = "."
     if study.search.start_from:
         options["search"]["start_from"] = list(study.search.start_from)
-    items = list(_items(study))
+    items = [*_items(study), *_of_network(study)]
     _check(items, study_file)
     for item in items:
         _set(options, item.key, item.there)
     options["results"] = _on_head(study.results)
     archive = folder / "study.zip"
-    _write(archive, options, items)
+    _write(archive, options, items, _sources(study))
     results = results and _on_head(results)
-    notes = (*_notes(items), _note_on_results(results, options["results"]))
+    notes = (*_notes(items), *_notes_on_sources(study), _note_on_results(results, options["results"]))
     return JobBundle(study, archive, results, notes)
 
 
@@ -127,6 +131,17 @@ def _items(study: Study) -> Iterator[_Item]:
                 yield _file(f"forget.{number}.file", path)
             case Where(values_file=path):
                 yield _file(f"forget.{number}.values_file", path)
+
+
+def _of_network(study: Study) -> Iterator[_Item]:
+    network = study.network
+    if isinstance(network, ExternalNetwork) and network.pretrained:
+        yield _file("network.pretrained", network.pretrained)
+
+
+def _sources(study: Study) -> Mapping[str, bytes]:
+    """Return the Python files of a network of the user's own, which lie beside the study on the head."""
+    return study.network.sources if isinstance(study.network, ExternalNetwork) else {}
 
 
 def _file(key: str, path: Path) -> _Item:
@@ -188,6 +203,11 @@ def _notes(items: Sequence[_Item]) -> Iterator[str]:
             yield f"{item.key}: {item.here} is not here, so it must be on the head."
 
 
+def _notes_on_sources(study: Study) -> Iterator[str]:
+    if sources := _sources(study):
+        yield f"Travels with the study, as the code of its network: {listed(list(sources))}."
+
+
 def _note_on_results(results: str | None, of_study: str) -> str:
     where = results or of_study
     if "://" in where and not where.startswith("file:"):
@@ -204,10 +224,12 @@ def _set(options: Any, key: str, value: str) -> None:
     options[int(last) if isinstance(options, list) else last] = value
 
 
-def _write(archive: Path, options: dict[str, Any], items: Sequence[_Item]) -> None:
+def _write(archive: Path, options: dict[str, Any], items: Sequence[_Item], sources: Mapping[str, bytes]) -> None:
     """Write the archive; the same study makes the same bytes, which Ray does not send twice."""
     with ZipFile(archive, "w") as packed:
         packed.writestr(_entry(STUDY_FILE), write_yaml(options))
+        for name, content in sources.items():
+            packed.writestr(_entry(name), content)
         for item in items:
             for name, path in item.files.items():
                 with path.open("rb") as source, packed.open(_entry(name), "w") as target:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from unlearning.engine import DataPass, Engine
-from unlearning.errors import InputError
+from unlearning.engine import DataPass, Engine, any_parameter, layers
 from unlearning.metrics import Split
 from unlearning.schedules import Cosine
 from unlearning.seeds import generator
@@ -63,7 +62,7 @@ class AuditNetwork:
         def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
             inputs.append(arguments[0].flatten(1).cpu().double())
 
-        with _last_layer(engine.model).register_forward_pre_hook(keep):
+        with layers(engine)[-1].register_forward_pre_hook(keep):
             engine.forward(images_NCHW)
         return torch.cat(inputs)
 
@@ -79,13 +78,14 @@ class AuditNetwork:
             For each layer, first to last: float64, (N, D), on the CPU; D is the layer's number of channels.
         """
         engine = self.restored()
-        kept = [list[Tensor]() for _ in _layers(engine.model)[-last:]]
+        parts = _parts(engine)[-last:]
+        kept = [list[Tensor]() for _ in parts]
 
         def keep_in(inputs: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
             return lambda module, arguments: inputs.append(_over_pixels(arguments[0]).cpu().double())
 
         with ExitStack() as hooks:
-            for layer, inputs in zip(_layers(engine.model)[-last:], kept, strict=True):
+            for layer, inputs in zip(parts, kept, strict=True):
                 hooks.enter_context(layer.register_forward_pre_hook(keep_in(inputs)))
             engine.forward(images_NCHW)
         return [torch.cat(inputs) for inputs in kept]
@@ -157,22 +157,17 @@ class Networks:
     pools: Mapping[str, tuple[AuditNetwork, ...]] = field(default_factory=dict)
 
 
-def _layers(model: nn.Module) -> list[nn.Module]:
-    """Return the parts of the body, which comes after the normalisation, that have a layer with weights."""
-    body = list(model.children())[-1]
-    weighted = [
-        part for part in body.children() if any(isinstance(module, nn.Conv2d | nn.Linear) for module in part.modules())
-    ]
-    return weighted or [_last_layer(model)]
+def _parts(engine: Engine) -> list[nn.Module]:
+    """Return the parts of the body that have a layer with weights, in the order in which they compute last."""
+    body = [part for part in engine.model.children() if any_parameter(part)][-1]
+    place = {id(layer): place for place, layer in enumerate(layers(engine))}
+    places = {part: [place[id(one)] for one in part.modules() if id(one) in place] for part in body.children()}
+    weighted = sorted((part for part in places if places[part]), key=lambda part: max(places[part]))
+    return weighted or [*layers(engine)[-1:]]
 
 
 def _over_pixels(features_NDs: Tensor) -> Tensor:
-    """Average what is beyond the first two dimensions: (N, D, ...) to (N, D)."""
-    return features_NDs.flatten(2).mean(2) if features_NDs.dim() > 2 else features_NDs
-
-
-def _last_layer(model: nn.Module) -> nn.Module:
-    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    if not layers:
-        raise InputError("features: wanted a network with a convolution or a linear layer, got one without")
-    return layers[-1]
+    """Average over the pixels of (N, D, H, W), or over the tokens of (N, T, D): (N, D)."""
+    if features_NDs.dim() == 3:
+        return features_NDs.mean(1)
+    return features_NDs.flatten(2).mean(2) if features_NDs.dim() > 3 else features_NDs

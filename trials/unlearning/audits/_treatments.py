@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from unlearning.engine import Engine, autocast, unit_interval
 
@@ -49,7 +50,7 @@ def estimate_batch_norm(engine: Engine, images_NCHW: Tensor, batch_size: int) ->
     """
     model = deepcopy(engine.model).train()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, _BatchNorm):
             module.reset_running_stats()
             module.momentum = None
     whole = len(images_NCHW) // batch_size * batch_size or len(images_NCHW)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy
 
 from unlearning.engine._engine import Engine, unit_interval
@@ -41,7 +42,8 @@ def gradients_along(engine: Engine, stream: Stream, vector: Sequence[Tensor]) ->
     parameters = list(engine.model.parameters())
     sums = [torch.zeros_like(parameter) for parameter in parameters]
     for indices_B, labels_B in stream.batches(engine.device):
-        losses_B = cross_entropy(_logits(engine, indices_B), labels_B, reduction="none")
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels of attention have no second derivative
+            losses_B = cross_entropy(_logits(engine, indices_B), labels_B, reduction="none")
         ones_B = torch.ones_like(losses_B, requires_grad=True)
         weighted = torch.autograd.grad(losses_B, parameters, ones_B, create_graph=True, materialize_grads=True)
         along = torch.stack([(mine * one).sum() for mine, one in zip(weighted, vector, strict=True)]).sum()

@@ -11,7 +11,7 @@ from annotated_types import Ge
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
-from unlearning.engine import DataPass, Engine
+from unlearning.engine import DataPass, Engine, any_parameter
 from unlearning.options import Options
 from unlearning.ranges import Ranges
 
@@ -103,6 +103,7 @@ class Method(Options, ABC):
         version: raised by hand when the same setting comes to mean other numbers; whatever the method made before is
             then made again. A method that derives from another one has that one's version unless it says its own.
         requires: what settings of the method may need beside the original: names of `unlearning.requirements`.
+        works_on: the modules that the method looks for in a network; empty where any network will do.
         later: options that came later than results. At their defaults, at which the method is what it was, its JSON
             leaves them out, so that its name is what it was.
         ranges: which options a search tries unless a study says otherwise (`search: default`), and over which values.
@@ -111,6 +112,7 @@ class Method(Options, ABC):
     title: ClassVar[str]
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
+    works_on: ClassVar[tuple[type[nn.Module], ...]] = ()
     later: ClassVar[tuple[str, ...]] = ()
     ranges: ClassVar[Ranges] = {}
 
@@ -138,6 +140,17 @@ class Method(Options, ABC):
         It is asked of every end of what a study searches, before anything is trained.
         """
         return None
+
+    @classmethod
+    def misfit(cls, model: nn.Module) -> str | None:
+        """Return why the method can do nothing with a network; None where it can.
+
+        It is asked before anything is trained.
+        """
+        if not cls.works_on or any(isinstance(one, cls.works_on) and any_parameter(one) for one in model.modules()):
+            return None
+        wanted = " or ".join(kind.__name__ for kind in cls.works_on)
+        return f"wanted a network with a {wanted} to train, got one without"
 
     @property
     def rewinds(self) -> bool:

@@ -13,11 +13,11 @@ from annotated_types import Interval
 from pydantic import Field
 from torch import Tensor, nn
 
-from unlearning.engine import DataPass
+from unlearning.engine import LAYERS, DataPass, Engine, layers
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._ct import transpose_kernels
 from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
-from unlearning.methods._weights import fresh_weights, layers
+from unlearning.methods._weights import fresh_weights
 from unlearning.ranges import Ranges, choices, logarithmic
 from unlearning.seeds import derive, generator
 
@@ -29,6 +29,7 @@ class DamageTune(DescentMethod):
 
     name: Literal["damage_tune"] = "damage_tune"
     title: ClassVar[str] = "damage and fine-tune"
+    works_on: ClassVar[tuple[type[nn.Module], ...]] = LAYERS
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "damage": choices(*get_args(Kind)),
@@ -51,19 +52,19 @@ class DamageTune(DescentMethod):
         """Damage the weights."""
         fresh = fresh_weights(context.model, derive(seed, "fresh"))
         names = {id(weight): name for name, weight in context.model.named_parameters()}
-        weights = [layer.weight for layer in layers(context.model)]
+        weights = [layer.weight for layer in layers(context.engine) if id(layer.weight) in names]
         parts = [(weight, fresh[names[id(weight)]].to(weight.device)) for weight in weights]
         with torch.no_grad():
-            self._apply(context.model, parts, generator(seed, "damage"))
+            self._apply(context.engine, parts, generator(seed, "damage"))
 
     def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[DataPass]:
         """Pass over D_r."""
         return [context.task.retain_pass(epoch.order_N)]
 
-    def _apply(self, model: nn.Module, parts: list[tuple[Tensor, Tensor]], random: torch.Generator) -> None:
+    def _apply(self, engine: Engine, parts: list[tuple[Tensor, Tensor]], random: torch.Generator) -> None:
         count = max(1, round(self.strength * len(parts)))
         if self.damage == "transpose":
-            transpose_kernels(nn.ModuleList(layers(model)[:count]))
+            transpose_kernels(nn.ModuleList(layers(engine)[:count]))
             return
         if self.damage == "last":
             for weight, drawn in parts[-count:]:

@@ -10,12 +10,12 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from annotated_types import Ge, Gt
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softmax
 
+from unlearning.engine import LAYERS, layers
 from unlearning.fisher import squared_gradients
 from unlearning.methods._base import Method, UnlearningContext
-from unlearning.methods._weights import layers
 from unlearning.ranges import Ranges, logarithmic
 from unlearning.seeds import generator
 
@@ -35,6 +35,7 @@ class FisherForgetting(Method):
 
     name: Literal["fisher_forgetting"] = "fisher_forgetting"
     title: ClassVar[str] = "Fisher forgetting"
+    works_on: ClassVar[tuple[type[nn.Module], ...]] = LAYERS
     ranges: ClassVar[Ranges] = {
         "alpha": logarithmic(1e-8, 1e-4),
     }
@@ -45,7 +46,7 @@ class FisherForgetting(Method):
     def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
         """Add the noise once; there are no epochs."""
         random = generator(seed, "noise")
-        last = {id(parameter) for parameter in layers(context.model)[-1].parameters()}
+        last = {id(parameter) for parameter in layers(context.engine)[-1].parameters()}
         information = self.information(context, seed)
         with torch.no_grad():
             for parameter, value in zip(context.model.parameters(), information, strict=True):

@@ -11,14 +11,13 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from annotated_types import Ge, Gt
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softmax
 
-from unlearning.engine import Batch, Step, StepPass
+from unlearning.engine import LAYERS, Batch, Step, StepPass, layers
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import divergence, without_true_class
 from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
-from unlearning.methods._weights import layers
 from unlearning.ranges import Ranges, logarithmic
 
 _TEACHERS = ("original",)
@@ -39,6 +38,7 @@ class HeadDistillation(DescentMethod):
 
     name: Literal["head_distillation"] = "head_distillation"
     title: ClassVar[str] = "head distillation"
+    works_on: ClassVar[tuple[type[nn.Module], ...]] = LAYERS
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 1.0),
         "forget_weight": logarithmic(1e-2, 2.0),
@@ -57,7 +57,7 @@ class HeadDistillation(DescentMethod):
 
     def masks(self, context: UnlearningContext, seed: int) -> list[Tensor]:
         """Freeze everything but the last layer."""
-        head = {id(parameter) for parameter in layers(context.model)[-1].parameters()}
+        head = {id(parameter) for parameter in layers(context.engine)[-1].parameters()}
         return [
             torch.full(parameter.shape, id(parameter) in head, device=parameter.device)
             for parameter in context.model.parameters()

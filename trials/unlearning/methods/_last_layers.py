@@ -12,19 +12,20 @@ from annotated_types import Ge
 from pydantic import Field
 from torch import Tensor, nn
 
-from unlearning.engine import DataPass
+from unlearning.engine import LAYERS, NORMS, DataPass, Engine, in_order, layers
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
-from unlearning.methods._weights import fresh_weights, layers
+from unlearning.methods._weights import fresh_weights
 from unlearning.ranges import Ranges, logarithmic, plain
 from unlearning.seeds import derive
 
 
 class CFk(DescentMethod):
-    """Cross-entropy on D_r, which moves the last k convolutions and linear layers and the batch norms among them."""
+    """Cross-entropy on D_r, which moves the last k convolutions and linear layers and the norms among them."""
 
     name: Literal["cf_k"] = "cf_k"
     title: ClassVar[str] = "CF-k"
+    works_on: ClassVar[tuple[type[nn.Module], ...]] = LAYERS
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "layers": plain(1, 6),
@@ -34,7 +35,7 @@ class CFk(DescentMethod):
 
     def masks(self, context: UnlearningContext, seed: int) -> list[Tensor]:
         """Freeze what comes before the first of the last k layers."""
-        trained = {id(parameter) for module in self._last(context.model) for parameter in module.parameters()}
+        trained = {id(parameter) for module in self._last(context.engine) for parameter in module.parameters()}
         return [
             torch.full(parameter.shape, id(parameter) in trained, device=parameter.device)
             for parameter in context.model.parameters()
@@ -44,12 +45,10 @@ class CFk(DescentMethod):
         """Pass over D_r."""
         return [context.task.retain_pass(epoch.order_N)]
 
-    def _last(self, model: nn.Module) -> list[nn.Module]:
-        """List the last k layers, and the batch norms behind the first of them."""
-        leaves: list[nn.Module] = [
-            module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d)
-        ]
-        first = layers(model)[-self.layers :][0]
+    def _last(self, engine: Engine) -> list[nn.Module]:
+        """List the last k layers, and the norms behind the first of them."""
+        leaves = in_order(engine, (*LAYERS, *NORMS))
+        first = layers(engine)[-self.layers :][0]
         return leaves[leaves.index(first) :]
 
 
@@ -64,6 +63,6 @@ class EUk(CFk):
         fresh = fresh_weights(context.model, derive(seed, "last layers"))
         names = {id(module): name for name, module in context.model.named_modules()}
         with torch.no_grad():
-            for layer in layers(context.model)[-self.layers :]:
+            for layer in layers(context.engine)[-self.layers :]:
                 for name, parameter in layer.named_parameters():
                     parameter.copy_(fresh[f"{names[id(layer)]}.{name}"])

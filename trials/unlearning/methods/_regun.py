@@ -13,11 +13,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize, softmax
 
-from unlearning.engine import Batch, Engine, Step, StepPass, Stream
+from unlearning.engine import Batch, Engine, Step, StepPass, Stream, layers
 from unlearning.methods._base import HeldOut, UnlearningContext
 from unlearning.methods._losses import divergence, true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
-from unlearning.methods._weights import layers
 from unlearning.ranges import Ranges, choices, logarithmic
 
 
@@ -141,7 +140,7 @@ def _features(engine: Engine, images_NCHW: Tensor) -> Tensor:
     def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         found.append(inputs[0].detach().flatten(1).float().cpu())
 
-    hook = layers(engine.model)[-1].register_forward_pre_hook(note)
+    hook = layers(engine)[-1].register_forward_pre_hook(note)
     try:
         engine.forward(images_NCHW)
     finally:

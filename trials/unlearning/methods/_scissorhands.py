@@ -10,13 +10,12 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from annotated_types import Ge, Gt, Interval
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
-from unlearning.engine import Batch, Step, StepPass, Stream, sum_gradients
+from unlearning.engine import LAYERS, Batch, Step, StepPass, Stream, layers, sum_gradients
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
-from unlearning.methods._weights import layers
 from unlearning.ranges import Ranges, logarithmic
 from unlearning.seeds import generator
 
@@ -53,6 +52,7 @@ class Scissorhands(DescentMethod):
 
     name: Literal["scissorhands"] = "scissorhands"
     title: ClassVar[str] = "Scissorhands"
+    works_on: ClassVar[tuple[type[nn.Module], ...]] = LAYERS
     version: ClassVar[int] = 2
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.2),
@@ -130,6 +130,6 @@ class Scissorhands(DescentMethod):
         return Stream.cut(forget_F, context.task.labels_N[forget_F], self.batch_size)
 
     def _redrawn(self, context: UnlearningContext) -> set[int]:
-        everything = layers(context.model)
+        everything = layers(context.engine)
         last = everything[-max(1, round(self.layers_share * len(everything))) :]
         return {id(parameter) for layer in last for parameter in layer.parameters()}

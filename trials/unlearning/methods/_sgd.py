@@ -10,6 +10,7 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from unlearning.engine import DataPass, OptimizerName, StepPass, Stream
 from unlearning.methods._base import ForgetTask, Method, UnlearningContext
@@ -103,7 +104,7 @@ class DescentMethod(Method):
         model.train()
         if self.batch_norm == "freeze":
             for module in model.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, _BatchNorm):
                     module.eval()
 
     def streams(self, task: ForgetTask, order_N: Tensor) -> tuple[Stream, Stream]:

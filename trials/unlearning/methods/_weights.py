@@ -9,20 +9,22 @@ from torch import Tensor, nn
 def fresh_weights(model: nn.Module, seed: int) -> dict[str, Tensor]:
     """Draw the weights of each layer anew, by torch's own rule for it, and reset running statistics.
 
-    What is no layer's weight, such as the normalisation of the images, stays.
+    Parameters of a module without such a rule, such as the embeddings of a transformer's positions, get their own
+    values in a random order. What is no weight to train, such as the normalisation of the images, stays.
 
     Returns:
         A state dict on the CPU.
     """
     fresh = deepcopy(model).cpu()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         for module in fresh.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
-                module.reset_parameters()
+            own = list(module.parameters(recurse=False))
+            reset = getattr(module, "reset_parameters", getattr(module, "_reset_parameters", None))
+            if callable(reset) and (own or isinstance(module, nn.BatchNorm2d)):
+                reset()
+                continue
+            for parameter in own:
+                order_P = torch.randperm(parameter.numel())
+                parameter.copy_(parameter.flatten()[order_P].view(parameter.shape))
     return {name: value.detach() for name, value in fresh.state_dict().items()}
-
-
-def layers(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:
-    """List the convolutions and linear layers, in the order in which they were made."""
-    return [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]

@@ -6,7 +6,8 @@ from annotated_types import Ge
 from pydantic import Field
 from torch import nn
 
-from unlearning.models._base import MeanOverPixels, Network
+from unlearning.models._base import Network
+from unlearning.models._stages import MeanOverPixels
 
 
 class CNN(Network):

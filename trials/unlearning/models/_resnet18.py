@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from unlearning.models._base import MeanOverPixels, Network
+from unlearning.models._base import Network
+from unlearning.models._stages import MeanOverPixels
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
