@@ -12,6 +12,8 @@
     ├ CorruptPartError              a Parquet file that is torn or changed
     ├ ForeignFileError              a Parquet file in the folder of another study
     ├ BrokenJournalError            an Optuna journal that cannot be replayed
+    ├ BrokenSealError               a certificate or record whose bytes are not those that were sealed
+    ├ PurgedError                   a run that would make again what was purged
     ├ StudyHeldError                another process runs the study
     ├ InterruptedStudyError         a study that was stopped before its end
     ├ DeliveryError                 a model that cannot be delivered

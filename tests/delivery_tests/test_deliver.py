@@ -1,5 +1,6 @@
 """From a study and a given classifier to a folder that leaves, and what stands in its way."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -76,13 +77,15 @@ def test_forgetting_ends_with_a_folder_and_a_verdict(forgotten: tuple[Path, int,
     folder, code, output = forgotten
     assert code in (0, 1)
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "certificate.html",
+        "certificate.json",
         "load.py",
         "program.pt2",
         "setting.yaml",
         "weights.safetensors",
     ]
     assert "unlearned forget random 20 % (24 train images) from the given model" in output
-    verdict = yaml.safe_load((folder / "out" / "setting.yaml").read_text())["verdict"]
+    verdict = json.loads((folder / "out" / "certificate.json").read_text())["verdict"]
     assert f"Verdict: {verdict}." in output
     assert (code == 1) == (verdict == "violation")
     assert "The given model was trained elsewhere" in output
@@ -161,11 +164,11 @@ def test_a_changed_delivery_and_a_folder_of_something_else_are_refused(ward: Pat
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    assert "weights.safetensors is not what was delivered" in deliver(lethe_here, ward)[1]
+    assert "is not what was delivered: weights.safetensors has changed." in deliver(lethe_here, ward)[1]
     (ward / "mine").mkdir()
     (ward / "mine" / "notes.txt").write_text("mine")
     code, output = deliver(lethe_here, ward, out="mine")
-    assert (code, "holds files and no whole delivery" in output) == (2, True)
+    assert (code, "holds files and no delivery" in output) == (2, True)
     assert [path.name for path in (ward / "mine").iterdir()] == ["notes.txt"]
 
 
@@ -197,7 +200,7 @@ def test_without_a_given_model_the_original_of_a_reporting_seed_is_delivered(war
     """It is the model that the table has on that seed; the gap is to the oracles of the other seeds."""
     study = write(ward, original=None, deliver={"seed": 2})
     found = lethe.forget(study, ward / "results", local=True, out=ward / "own", method="fine_tune")
-    assert found.start[0] == "trained_model"
+    assert found.model.start.kind == "trained_model"
     [of_seed] = query("from confirmed where row = 'fine_tune' and training_seed = 2", ward / "results").to_pylist()
     assert (found.row.ua, found.row.ta, found.row.mia) == (of_seed["ua"], of_seed["ta"], of_seed["mia"])
     assert found.row.original == of_seed["original"]
@@ -209,9 +212,8 @@ def test_without_a_given_model_the_original_of_a_reporting_seed_is_delivered(war
 def test_the_delivered_weights_are_the_next_original(ward: Path, lethe_here: LetheHere) -> None:
     study = write(ward, original={"checkpoint": "out/weights.safetensors"})
     found = lethe.forget(study, ward / "results", local=True, out=ward / "next", method="fine_tune")
-    key = ArtifactKey(*found.start)
     artifacts = ArtifactStore(StorageRoot.at(ward / "results"))
-    start = artifacts.load(key)
+    start = artifacts.load(found.model.start.key)
     before = artifacts.load(
         ArtifactKey("unlearned_model", yaml.safe_load((ward / "out/setting.yaml").read_text())["model"])
     )

@@ -83,6 +83,20 @@ class ArtifactStore:
             raise CorruptArtifactError(f"{folder}: {MANIFEST} lists no {' and no '.join(sorted(lacking))}")
         return manifest
 
+    def stored(self) -> list[ArtifactKey]:
+        """Name every artifact that has a manifest, of kinds that this Lethe does not know too."""
+        found = Layout(self.root).artifacts.names(f"/{MANIFEST}", recursive=True)
+        return [ArtifactKey(*name.split("/")[:2]) for name in found if name.count("/") == 2]
+
+    def unfinished(self) -> list[str]:
+        """Name the fingerprints of unfinished attempts that left a checkpoint."""
+        return Layout(self.root).checkpointed()
+
+    def delete(self, key: ArtifactKey) -> None:
+        """Delete an artifact, its manifest first, so that what is left after a kill is no artifact."""
+        self._folder(key).delete(MANIFEST)
+        self.root.delete(self._path(key))
+
     def check(self, key: ArtifactKey) -> Manifest | None:
         """Compare the sizes of an artifact's files with its manifest; None if there is no artifact.
 

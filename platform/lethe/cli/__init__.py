@@ -12,6 +12,7 @@ import typer
 from lethe.cli._common import print_versions
 from lethe.cli._data import data
 from lethe.cli._deliver import deliver, forget
+from lethe.cli._delivery import key, purge, verify
 from lethe.cli._jobs import jobs, logs, stop, submit
 from lethe.cli._parts import methods
 from lethe.cli._report import report
@@ -47,6 +48,8 @@ for command in (
     show,
     watch,
     compact,
+    verify,
+    purge,
     submit,
     jobs,
     logs,
@@ -56,6 +59,7 @@ for command in (
 app.callback()(common)
 app.add_typer(export, name="export")
 app.add_typer(data, name="data")
+app.add_typer(key, name="key")
 
 __all__ = ["app", "main"]
 

@@ -25,6 +25,14 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="FOLDER", help="The folder to write. Default: delivery/STUDY.")
 ]
 
+Requester = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Who asked, such as the number of a letter; only a commitment to it is written."),
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Sign the certificate with this key (lethe key new).")
+]
+
 
 def deliver(
     study: Annotated[str, typer.Option("--study", help="The study, which was run before.")],
@@ -35,14 +43,16 @@ def deliver(
     address: Annotated[
         str | None, typer.Option(help="Use a running Ray cluster: auto, or HOST:PORT. Default: this process.")
     ] = None,
+    requester: Requester = None,
+    key: KeyFile = None,
 ) -> None:
     """Write the unlearned model of a study into a folder.
 
-    It holds weights, program and setting. The chosen method unlearns the production original (the study's `original`,
-    else that of a reporting seed); the model is measured and audited as it leaves. The same command finds a delivery
-    that is there.
+    It holds weights, program, setting and certificate. The chosen method unlearns the production original (the study's
+    `original`, else that of a reporting seed); the model is measured and audited as it leaves. The same command finds a
+    delivery that is there.
 
-    Exit codes: 0: delivered; 1: delivered, and its audits found a violation; 2: something in the input is wrong; 3: the
+    Exit codes: 0: delivered; 1: delivered, and the verdict is a violation; 2: something in the input is wrong; 3: the
     cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same command
     continues.
     """
@@ -53,7 +63,15 @@ def deliver(
         out_console = console()
         try:
             found = deliver_model(
-                study, results, method=method, scenario=scenario, out=out, address=address, console=out_console
+                study,
+                results,
+                method=method,
+                scenario=scenario,
+                out=out,
+                address=address,
+                requester=requester,
+                key=key,
+                console=out_console,
             )
         except InterruptedStudyError as interruption:
             _end_interrupted(interruption, out_console)
@@ -71,6 +89,8 @@ def forget(
     address: Annotated[
         str | None, typer.Option(help="Use a running Ray cluster: auto, or HOST:PORT. Default: start Ray here.")
     ] = None,
+    requester: Requester = None,
+    key: KeyFile = None,
     local: Annotated[
         bool, typer.Option("--local", help="Run in this process, one thing at a time, without Ray.")
     ] = False,
@@ -107,7 +127,14 @@ def forget(
             )
             print_leaderboard(leaderboard(finished.root, finished.study.name), out_console)
             found = deliver_finished(
-                finished, method=method, scenario=scenario, out=out, address=address, console=out_console
+                finished,
+                method=method,
+                scenario=scenario,
+                out=out,
+                address=address,
+                requester=requester,
+                key=key,
+                console=out_console,
             )
         except InterruptedStudyError as interruption:
             _end_interrupted(interruption, out_console)
@@ -133,7 +160,7 @@ def _end(found: "Delivery", problems: tuple[str, ...]) -> None:
     """End with exit code 1 where something must be looked at."""
     told = [
         *problems,
-        *(["the audits of the delivered model found a violation"] if found.verdict == "violation" else []),
+        *(["the verdict on the delivered model is a violation"] if found.verdict == "violation" else []),
     ]
     if told:
         stderr(f"Delivered, with {len(told)} problem(s):", *told)

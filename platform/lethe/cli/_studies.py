@@ -28,11 +28,18 @@ def init(data: DataName = "synthetic") -> None:
         typer.echo(template(data), nl=False)
 
 
-def schema() -> None:
+def schema(
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="Print that of certificates of deliveries instead.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of study files. Editors use it to complete keys: lethe schema > study.schema.json."""
-    from lethe.study import json_schema
+    if certificate:
+        from lethe.delivery.certificate import certificate_schema as schema_of
+    else:
+        from lethe.study import json_schema as schema_of
 
-    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(schema_of(), indent=2, ensure_ascii=False))
 
 
 def run(

@@ -7,16 +7,18 @@ from typing import Any, Final
 
 import pyarrow.compute as pc
 
-from lethe.artifacts import ArtifactStore, GivenModel
+from lethe.artifacts import ArtifactStore, GivenModel, UnlearnedModel
 from lethe.delivery._choose import Chosen, DeliveryError
+from lethe.delivery._delivered import Delivered
 from lethe.delivery._folder import LOAD, SETTING, delivered_before, setting_text, whole_folder, write_files
 from lethe.delivery._produce import Producer
+from lethe.delivery.certificate import CERTIFICATE, Certificate, write_certificate
 from lethe.pipeline.plan import Plan
 from lethe.pipeline.production import Production
 from lethe.report import percent
 from lethe.results import ConfirmationRow, Results, Store, to_rows
 from lethe.results.json_column import json_column
-from lethe.results.views import ProductionVerdictRow
+from lethe.storage.documents import read_json
 from lethe.storage.root import StorageRoot
 from lethe.study import Study, StudyError, read_text
 from lethe.versions import code_version, installed
@@ -29,6 +31,19 @@ FORMAT: Final = 1
 
 
 @dataclass(frozen=True)
+class Signed:
+    """What a certificate says of people.
+
+    Attributes:
+        requester: who asked; only a commitment to it is written.
+        key: file of the private key that signs.
+    """
+
+    requester: str | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
 class Delivery:
     """A model that left, and what is known of it.
 
@@ -37,9 +52,8 @@ class Delivery:
         new: whether it was written now, rather than found.
         chosen: which row it is of, and why.
         row: of the model itself, in the table `confirmations`.
-        verdicts: what each audit says of it; none where the study asks for no audits.
-        model: fingerprint of the model.
-        start: kind and fingerprint of the model that it was made from.
+        certificate: what was tested and found, with the verdict.
+        model: the recipe of the model; its `start` is the model that it was made from.
         notes: what to know, a sentence each.
     """
 
@@ -47,15 +61,14 @@ class Delivery:
     new: bool
     chosen: Chosen
     row: ConfirmationRow
-    verdicts: tuple[ProductionVerdictRow, ...]
-    model: str
-    start: tuple[str, str]
+    certificate: Certificate
+    model: UnlearnedModel
     notes: tuple[str, ...]
 
     @property
     def verdict(self) -> str:
-        """The verdict of all audits: no violation detected, violation, or inconclusive."""
-        return self.verdicts[0].overall if self.verdicts else "inconclusive"
+        """The verdict of the certificate: no violation detected, violation, or inconclusive."""
+        return self.certificate.verdict
 
 
 def last_study(root: StorageRoot, name: str) -> Study:
@@ -87,6 +100,7 @@ def deliver_study(
     method: str | None = None,
     scenario: str | None = None,
     address: str | None = None,
+    signed: Signed | None = None,
     say: Callable[[str], None],
 ) -> Delivery:
     """Deliver what a study that was run chose, or find what it delivered before.
@@ -96,6 +110,7 @@ def deliver_study(
         method: the row to deliver; None: the method with the smallest confirmed gap.
         scenario: the beginning of the fingerprint of its scenario, where the study has several.
         address: of a Ray cluster; None: this process.
+        signed: what the certificate says of people; None: nobody asked and nobody signs.
 
     Raises:
         DeliveryError: there is nothing to deliver, or the folder holds something else.
@@ -107,19 +122,18 @@ def deliver_study(
     root = root.prepared()
     before = delivered_before(out)
     chosen, wanted, plan = Producer(study, root, say).produce(method, scenario, address)
-    if before is not None and before.model != wanted.model.fingerprint:
+    if before is not None and before.models.delivered.fingerprint != wanted.model.fingerprint:
         raise DeliveryError(
-            f"{out} holds another model, {before.model} ({before.confirmation_id}), and this one is "
-            f"{wanted.model.fingerprint}: name another folder with --out"
+            f"{out} holds another model, {before.models.delivered.fingerprint} ({before.setting.row}), and this one is "
+            f"{wanted.model.fingerprint} ({wanted.row}): name another folder with --out"
         )
-    row, verdicts = _confirmed(root, wanted)
-    start = (wanted.model.start.kind, wanted.model.start.fingerprint)
-    notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen))
-    found = Delivery(out, before is None, chosen, row, verdicts, wanted.model.fingerprint, start, notes)
-    if before is None:
+    row = _confirmed(root, wanted)
+    certificate = before
+    if certificate is None:
         say(f"Writing {out}.")
-        _write(found, wanted, plan, root)
-    return found
+        certificate = _write(out, wanted, plan, row, root, signed or Signed())
+    notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen))
+    return Delivery(out, before is None, chosen, row, certificate, wanted.model, notes)
 
 
 def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) -> Iterator[str]:
@@ -135,17 +149,17 @@ def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) ->
     )
 
 
-def _confirmed(root: StorageRoot, wanted: Production) -> tuple[ConfirmationRow, tuple[ProductionVerdictRow, ...]]:
-    """Read what was measured of the model, and what its audits say."""
-    results, name = Results(root, wanted.study), wanted.confirmation_id
-    table = results.load("confirmations")
-    [row] = to_rows(table.filter(pc.equal(table["confirmation_id"], name)), ConfirmationRow)
-    verdicts = results.load("production_verdicts")
-    return row, tuple(to_rows(verdicts.filter(pc.equal(verdicts["confirmation_id"], name)), ProductionVerdictRow))
+def _confirmed(root: StorageRoot, wanted: Production) -> ConfirmationRow:
+    """Read what was measured of the model."""
+    table = Store(root).read("confirmations", wanted.study)
+    [row] = to_rows(table.filter(pc.equal(table["confirmation_id"], wanted.confirmation_id)), ConfirmationRow)
+    return row
 
 
-def _write(found: Delivery, wanted: Production, plan: Plan, root: StorageRoot) -> None:
-    """Write the folder of a delivery in one step."""
+def _write(
+    out: Path, wanted: Production, plan: Plan, row: ConfirmationRow, root: StorageRoot, signed: Signed
+) -> Certificate:
+    """Write the folder of a delivery in one step; return its certificate."""
     artifact = ArtifactStore(root).load(wanted.model.key, frozenset({"weights"}))
     if artifact is None:
         raise DeliveryError(
@@ -156,17 +170,22 @@ def _write(found: Delivery, wanted: Production, plan: Plan, root: StorageRoot) -
     network.load_state_dict(artifact.files["weights"])
     [data] = [one for one in plan.shared if one.content_hash == scenario.data_hash]
     program, difference = exported(network, data.test.images_NCHW)
-    files = {"weights.safetensors": written(network), "program.pt2": program, "load.py": LOAD.encode()}
-    with whole_folder(found.folder) as folder:
+    files = {
+        "weights.safetensors": written(network),
+        "program.pt2": program,
+        "load.py": LOAD.encode(),
+        SETTING: setting_text(_said(wanted, row, data, difference)),
+    }
+    with whole_folder(out) as folder:
         hashes = write_files(folder, files)
-        said = _said(found, wanted, data, difference) | {"files": hashes}
-        hashes |= write_files(folder, {SETTING: setting_text(said)})
+        delivered = Delivered(root, plan.study, wanted.model, wanted.row, wanted.confirmation_id, folder, hashes)
+        write_certificate(delivered, requester=signed.requester, key=signed.key)
+        return read_json(Certificate, (folder / CERTIFICATE).read_bytes())
 
 
-def _said(found: Delivery, wanted: Production, data: ImageData, difference: float) -> dict[str, Any]:
+def _said(wanted: Production, row: ConfirmationRow, data: ImageData, difference: float) -> dict[str, Any]:
     """Return what `setting.yaml` says: which model this is, what was done to which original, and by what code."""
-    row, scenario = found.row, wanted.scenario
-    kind, fingerprint = found.start
+    scenario, start = wanted.scenario, wanted.model.start
     return {
         "format": FORMAT,
         "study": wanted.study,
@@ -180,12 +199,10 @@ def _said(found: Delivery, wanted: Production, data: ImageData, difference: floa
         "row": wanted.row,
         "setting": json_column("setting", row.setting),
         "unlearning_seed": row.unlearning_seed,
-        "model": found.model,
-        "made_from": {"kind": kind, "fingerprint": fingerprint},
+        "model": wanted.model.fingerprint,
+        "made_from": {"kind": start.kind, "fingerprint": start.fingerprint},
         "confirmation_id": wanted.confirmation_id,
-        "verdict": found.verdict,
         "gap": row.gap,
-        "noise_floor": found.chosen.line.noise_floor,
         "compared_with_seeds": list(wanted.others),
         "program_difference": difference,
         "lethe_version": installed("lethe"),

@@ -3,37 +3,23 @@
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from lethe.delivery._choose import DeliveryError
+from lethe.delivery.certificate import CERTIFICATE, Certificate, Claims, verify
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageError, StorageRoot
-from lethe.study import YamlError, read_yaml, write_yaml
+from lethe.study import write_yaml
 
 SETTING: Final = "setting.yaml"
-SETTING_LIMIT_BYTES: Final = 1 << 20
 
 LOAD: Final = '''\
-"""classify takes uint8 images (N, C, H, W), 0 to 255 as stored, and returns float32 logits (N, K)."""
+"""classify: uint8 images (N, C, H, W), 0 to 255, to logits (N, K). `python -B` leaves the folder unchanged."""
 import torch
 classify = torch.export.load(__file__.replace("load.py", "program.pt2")).module()
 '''
 """The file ``load.py``: it needs torch and the files beside it."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the file `setting.yaml` of a delivery says, as far as another one must know.
-
-    Attributes:
-        model: fingerprint of the unlearned model.
-        confirmation_id: of its confirmation.
-    """
-
-    model: str
-    confirmation_id: str
 
 
 @contextmanager
@@ -66,31 +52,25 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def setting_text(said: Mapping[str, Any]) -> bytes:
-    """Write what a delivery is as the YAML that `delivered_before` reads."""
+    """Write what a delivery is as YAML."""
     return write_yaml(dict(said)).encode()
 
 
-def delivered_before(target: Path) -> Setting | None:
-    """Return what an earlier delivery in a folder is; None where there is no folder of the name, or an empty one.
+def delivered_before(target: Path) -> Certificate | None:
+    """Return the certificate of an earlier delivery in a folder; None where there is no such folder, or an empty one.
 
     Raises:
-        DeliveryError: the folder holds something else, or its files have changed since they were written.
-        StorageError: it cannot be read.
+        DeliveryError: the folder holds something else, or its files are not those that were delivered.
+        SchemaError: a newer Lethe wrote the certificate.
+        StorageError: the folder cannot be read.
     """
-    folder = StorageRoot.at(target)
-    if not folder.entries():
+    files = StorageRoot.at(target).entries()
+    if not files:
         return None
-    try:
-        said = read_yaml(folder.read(SETTING, SETTING_LIMIT_BYTES).decode())
-        found, files = Setting(said["model"], said["confirmation_id"]), dict(said["files"])
-    except (FileNotFoundError, UnicodeDecodeError, YamlError, KeyError, TypeError, ValueError) as error:
-        raise DeliveryError(
-            f"{target} holds files and no whole delivery ({SETTING} is missing or changed): name another folder "
-            "with --out"
-        ) from error
-    for name, sha256 in files.items():
-        if not folder.exists(name) or digest(folder.read(name)) != sha256:
-            raise DeliveryError(
-                f"{target}/{name} is not what was delivered: it was changed or deleted; name another folder with --out"
-            )
-    return found
+    if CERTIFICATE not in files:
+        raise DeliveryError(f"{target} holds files and no delivery (no {CERTIFICATE}): name another folder with --out")
+    verified = verify(target, Claims())
+    if verified.certificate is None or not verified.sound:
+        failed = " ".join(check.told for check in verified.checks if check.passed is False)
+        raise DeliveryError(f"{target} is not what was delivered: {failed} Name another folder with --out")
+    return verified.certificate

@@ -1,7 +1,7 @@
 """What a delivery says to a person: what was delivered, the verdict with its numbers, and what to do next."""
 
-from collections import Counter
 from collections.abc import Iterator
+from shlex import quote
 
 from lethe.delivery._deliver import Delivery
 from lethe.report import percent, seconds
@@ -19,27 +19,19 @@ def in_words(found: Delivery, results: str) -> Iterator[str]:
 
 
 def _what(found: Delivery) -> Iterator[str]:
-    row, kind = found.row, found.start[0].replace("_", " ")
+    row, kind = found.row, found.model.start.kind.replace("_", " ")
     yield f"{'Delivered' if found.new else 'Delivered before, and unchanged'}: {found.folder}"
     yield f"  {found.chosen.why}"
     yield (
         f"  {row.row} unlearned forget {row.forget} ({row.forget_images:,} train images) from the {kind} "
-        f"{row.original}; model {found.model}."
+        f"{row.original}; model {found.model.fingerprint}."
     )
 
 
 def _verdict(found: Delivery) -> Iterator[str]:
     yield f"  Verdict: {found.verdict}."
-    if not found.verdicts:
-        yield "  The study asks for no audits (`audits: quick` trains nothing), so nothing beyond averages was tested."
-        return
-    counted = Counter(one.verdict for one in found.verdicts)
-    told = ", ".join(f"{counted[word]} {word}" for word in _THREE if counted[word])
-    yield f"  {len(found.verdicts)} statistics of audits, each against {_oracles(found)}: {told}."
-    for one in found.verdicts:
-        if one.verdict == "violation":
-            mean = "" if one.oracle_mean is None else f", oracles {one.oracle_mean:.3g}"
-            yield f"    {one.metric}: {one.value:.3g}{mean}, p {one.p_holm or 0:.2g}"
+    for one in found.certificate.judgements:
+        yield f"    {one.criterion}: {one.verdict}. {one.because}"
 
 
 def _numbers(found: Delivery) -> Iterator[str]:
@@ -51,11 +43,10 @@ def _numbers(found: Delivery) -> Iterator[str]:
         f"  Gap of this model {percent(row.gap)} points, over {line.seeds} training seeds {percent(line.gap)}"
         f"{floor}{nothing}."
     )
-    if row.seconds_unlearn is not None and row.seconds_retrain is not None:
-        yield (
-            f"  Unlearning took {seconds(row.seconds_unlearn)} s, one retraining {seconds(row.seconds_retrain)} s"
-            f"; test accuracy {percent(row.ta)} %, of the oracle {percent(row.oracle_ta)} %."
-        )
+    yield (
+        f"  Unlearning took {seconds(row.seconds_unlearn)} s, one retraining {seconds(row.seconds_retrain)} s; "
+        f"test accuracy {percent(row.ta)} %, of the oracle {percent(row.oracle_ta)} %."
+    )
 
 
 def _notes(found: Delivery) -> Iterator[str]:
@@ -65,14 +56,7 @@ def _notes(found: Delivery) -> Iterator[str]:
 
 def _next(found: Delivery, results: str) -> Iterator[str]:
     yield ""
-    yield f"Next: from load import classify           in {found.folder}, with torch alone"
-    yield f"      lethe show {found.row.confirmation_id} --results {results}"
-    yield "      The original and the withdrawn images still exist: this delivery deletes nothing."
-
-
-def _oracles(found: Delivery) -> str:
-    most = max(one.oracles for one in found.verdicts)
-    return f"{most} oracle{'' if most == 1 else 's'}"
-
-
-_THREE = ("violation", "no violation detected", "inconclusive")
+    yield f"Next: lethe verify {found.folder}"
+    yield '      python -B -c "from load import classify"   in that folder: torch is all that it needs'
+    yield f"      lethe purge --study {found.row.study} --request {quote(found.row.forget)} --results {results}"
+    yield "      The original and the withdrawn images still exist: this delivery deletes nothing, purge lists them."

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from lethe.delivery._deliver import Delivery, deliver_study, last_study
+from lethe.delivery._deliver import Delivery, Signed, deliver_study, last_study
 from lethe.pipeline.api import FinishedStudy, run
 from lethe.pipeline.progress import Progress
 from lethe.storage.root import StorageRoot
@@ -24,6 +24,8 @@ def deliver(
     scenario: str | None = None,
     out: str | Path | None = None,
     address: str | None = None,
+    requester: str | None = None,
+    key: str | Path | None = None,
     console: Console | None = None,
 ) -> Delivery:
     """Deliver what a study that was run chose: make the unlearned model, confirm it, and write its folder.
@@ -35,6 +37,8 @@ def deliver(
         scenario: the beginning of the fingerprint of a scenario, where the study has several.
         out: the folder to write; ``delivery/STUDY`` if not given.
         address: of a running Ray cluster, or ``auto``; None works in this process.
+        requester: who asked, such as the number of a letter; the certificate holds only a commitment to it.
+        key: file of the private key that signs the certificate (``lethe key new``); None leaves it unsigned.
         console: where progress is printed; the standard output if not given.
 
     Raises:
@@ -46,7 +50,7 @@ def deliver(
         DataError, StorageError, ClusterError: what the study needs is not available.
     """
     root = StorageRoot.at(results)
-    return _deliver(last_study(root, study), root, method, scenario, out, address, console)
+    return _deliver(last_study(root, study), root, method, scenario, out, address, _signed(requester, key), console)
 
 
 def forget(
@@ -58,6 +62,8 @@ def forget(
     scenario: str | None = None,
     out: str | Path | None = None,
     address: str | None = None,
+    requester: str | None = None,
+    key: str | Path | None = None,
     local: bool = False,
     force: bool = False,
     console: Console | None = None,
@@ -66,13 +72,22 @@ def forget(
 
     Args:
         study, results, overrides, address, local, force, console: as for `lethe.run`.
-        method, scenario, out: as for `lethe.deliver`.
+        method, scenario, out, requester, key: as for `lethe.deliver`.
 
     Raises:
         As `lethe.run` and `lethe.deliver`.
     """
     finished = run(study, results, overrides=overrides, address=address, local=local, force=force, console=console)
-    return deliver_finished(finished, method=method, scenario=scenario, out=out, address=address, console=console)
+    return deliver_finished(
+        finished,
+        method=method,
+        scenario=scenario,
+        out=out,
+        address=address,
+        requester=requester,
+        key=key,
+        console=console,
+    )
 
 
 def deliver_finished(
@@ -82,10 +97,12 @@ def deliver_finished(
     scenario: str | None = None,
     out: str | Path | None = None,
     address: str | None = None,
+    requester: str | None = None,
+    key: str | Path | None = None,
     console: Console | None = None,
 ) -> Delivery:
     """Deliver what a study chose that has just been run; see `deliver`."""
-    return _deliver(finished.study, finished.root, method, scenario, out, address, console)
+    return _deliver(finished.study, finished.root, method, scenario, out, address, _signed(requester, key), console)
 
 
 def _deliver(
@@ -95,8 +112,15 @@ def _deliver(
     scenario: str | None,
     out: str | Path | None,
     address: str | None,
+    signed: Signed,
     console: Console | None,
 ) -> Delivery:
     folder = DELIVERIES / study.name if out is None else Path(out).expanduser()
     with Progress(console or Console()) as progress:
-        return deliver_study(study, root, folder, method=method, scenario=scenario, address=address, say=progress.say)
+        return deliver_study(
+            study, root, folder, method=method, scenario=scenario, address=address, signed=signed, say=progress.say
+        )
+
+
+def _signed(requester: str | None, key: str | Path | None) -> Signed:
+    return Signed(requester, None if key is None else Path(key).expanduser())

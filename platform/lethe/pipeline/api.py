@@ -15,6 +15,7 @@ from lethe.execution.node_types import node_types_of
 from lethe.pipeline.estimate import Estimate, estimate
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress
+from lethe.pipeline.purged import refuse_purged
 from lethe.pipeline.run import StudyRun
 from lethe.results import Results, Store
 from lethe.storage.root import StorageRoot
@@ -97,6 +98,7 @@ def run(
         StudyError: the study cannot be read or has errors; all of them are listed.
         InputError: the arguments exclude each other.
         InterruptedStudyError: the run was stopped. What was finished is kept; the same call continues.
+        PurgedError: the run would make again what was purged for a request.
         DataError: the data cannot be found or used.
         ClusterError: the Ray cluster cannot be reached or used.
         StorageError: the results cannot be read or written.
@@ -131,6 +133,7 @@ def plan(
     Raises:
         StudyError: the study cannot be read or has errors; all of them are listed.
         DataError: the data is not on this machine, or cannot be used; nothing is downloaded.
+        PurgedError: a run would make again what was purged for a request.
         ClusterError: the Ray cluster cannot be reached.
         StorageError: the results cannot be read.
     """
@@ -138,6 +141,7 @@ def plan(
     root = StorageRoot.at(results or read.results)
     store = Store(root)
     made = make_plan(read, ArtifactStore(root, keep=False), store, download=False)
+    refuse_purged(root, made.missing)
     with connect(address, local=address is None) as connection:
         machines = node_types_of(connection.nodes())
     return PlannedStudy(root, made, estimate(made, store, machines))

@@ -27,6 +27,7 @@ from lethe.pipeline.build import ArtifactBuilder
 from lethe.pipeline.confirm import Confirmation, Confirmer, beyond_limits, confirmations, missing_from
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress, Stage
+from lethe.pipeline.purged import refuse_purged
 from lethe.pipeline.work import work_of
 from lethe.plugins import added_code_of, packages_of
 from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
@@ -76,6 +77,7 @@ class StudyRun:
         Raises:
             InterruptedStudyError: the run was stopped: by a signal once the running epochs had ended, by the second
                 one at once.
+            PurgedError: it would make again what was purged for a request.
             ClusterError, DataError, StorageError: what the study needs is not available.
             ClusterFailedError: the cluster did not start, or failed during the run.
         """
@@ -94,6 +96,7 @@ class StudyRun:
         self._compact()
         plan = make_plan(self._study, self._artifacts, self._store)
         self._study = plan.study
+        refuse_purged(self._root, plan.missing)
         self._specify(plan)
         self._tell(plan)
         if plan.complete:

@@ -10,6 +10,9 @@ locks/<study>.json                                 who writes a study
 progress/<study>.json                              how far the run of a study is
 queries/<name>.sql                                 queries that users keep
 quarantine/                                        what was found broken, under its path and a name of its own
+certificates/<model>.json                          the certificates of models that were delivered
+certificates/<commitment>.opening.json             what opens the commitments of a certificate
+purges/<time>-<request>.json                       what was removed for a request, and when
 """
 
 from dataclasses import dataclass
@@ -17,7 +20,9 @@ from typing import Final
 
 from lethe.storage.root import QUARANTINE, StorageRoot
 
-FOLDERS: Final = frozenset({"tables", "copies", "artifacts", "optuna", "locks", "progress", "queries", QUARANTINE})
+FOLDERS: Final = frozenset(
+    {"tables", "copies", "artifacts", "optuna", "locks", "progress", "queries", "certificates", "purges", QUARANTINE}
+)
 
 FORMER_FOLDERS: Final = frozenset({"pool", "leases", "set-aside"})
 """What earlier versions wrote; nothing is read from there."""
@@ -29,6 +34,8 @@ MERGED: Final = "merged"
 """The folder, in a study's folder of a table, of files with rows of many units."""
 
 SUFFIX: Final = ".parquet"
+
+_CHECKPOINTS: Final = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,21 @@ class Layout:
         """The folder of what was found broken."""
         return self.root.child(QUARANTINE)
 
+    @property
+    def artifacts(self) -> StorageRoot:
+        """The folder of all artifacts."""
+        return self.root.child("artifacts")
+
+    @property
+    def certificates(self) -> StorageRoot:
+        """The folder of the certificates of delivered models."""
+        return self.root.child("certificates")
+
+    @property
+    def purges(self) -> StorageRoot:
+        """The folder of the records of what was removed."""
+        return self.root.child("purges")
+
     def table(self, table: str) -> StorageRoot:
         """Return the folder of a table."""
         return self.tables.child(_table_folder(table))
@@ -94,7 +116,16 @@ class Layout:
 
     def checkpoints(self, fingerprint: str) -> StorageRoot:
         """Return the folder of the state of an unfinished training."""
-        return self.root.child(f"artifacts/checkpoints/{fingerprint}")
+        return self.root.child(self.checkpoints_path(fingerprint))
+
+    def checkpoints_path(self, fingerprint: str) -> str:
+        """Return the path of the same folder."""
+        return f"artifacts/{_CHECKPOINTS}/{fingerprint}"
+
+    def checkpointed(self) -> list[str]:
+        """Name the fingerprints of unfinished trainings that left a state."""
+        states = self.artifacts.child(_CHECKPOINTS).names(recursive=True)
+        return sorted({name.partition("/")[0] for name in states})
 
 
 def journal_name(study: str) -> str:

@@ -14,7 +14,7 @@ from lethe.study._subset import Subset
 from lethe.study._taken import described
 from lethe.study._template import template, template_names
 from lethe.study._write import write_study
-from lethe.study._yaml import YamlError, read_yaml, write_yaml
+from lethe.study._yaml import write_yaml
 from unlearning.ranges import Choices, Range
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "Study",
     "StudyError",
     "Subset",
-    "YamlError",
     "applies",
     "described",
     "expand",
@@ -47,7 +46,6 @@ __all__ = [
     "read_settings",
     "read_study",
     "read_text",
-    "read_yaml",
     "scenarios_of",
     "study_of",
     "template",

@@ -12,6 +12,7 @@ from lethe.results.views._clinical import CLINICAL, CLINICAL_PREFIX, ClinicalRow
 from lethe.results.views._confirmed import COMPARED, CONFIRMED
 from lethe.results.views._contrasts import CONTRASTS, ContrastRow
 from lethe.results.views._cost import COST, CostRow
+from lethe.results.views._detections import DETECTIONS, DetectionRow
 from lethe.results.views._deviations import DEVIATIONS, DeviationRow
 from lethe.results.views._ensembles import ENSEMBLES, EnsembleRow
 from lethe.results.views._failures import FAILURES, FailureRow
@@ -24,7 +25,6 @@ from lethe.results.views._measures import MEASURES
 from lethe.results.views._metric_summary import METRIC_SUMMARY, MetricSummaryRow
 from lethe.results.views._optimism import OPTIMISM, OptimismRow
 from lethe.results.views._packings import PACKINGS
-from lethe.results.views._production_verdicts import PRODUCTION_VERDICTS, ProductionVerdictRow
 from lethe.results.views._ranks import RANKS, RankRow
 from lethe.results.views._search_quality import SEARCH_QUALITY, SearchQualityRow
 from lethe.results.views._sensitivity import SENSITIVITY, SensitivityRow
@@ -39,7 +39,7 @@ VIEWS: Final[dict[str, View]] = {
     "joint_tests": JOINT_TESTS,
     "metric_summary": METRIC_SUMMARY,
     "audit_verdicts": AUDIT_VERDICTS,
-    "production_verdicts": PRODUCTION_VERDICTS,
+    "detections": DETECTIONS,
     "ensembles": ENSEMBLES,
     "halves": HALVES,
     "clinical": CLINICAL,
@@ -72,6 +72,7 @@ __all__ = [
     "ClinicalRow",
     "ContrastRow",
     "CostRow",
+    "DetectionRow",
     "DeviationRow",
     "EnsembleRow",
     "FailureRow",
@@ -82,7 +83,6 @@ __all__ = [
     "MeanRankRow",
     "MetricSummaryRow",
     "OptimismRow",
-    "ProductionVerdictRow",
     "RankRow",
     "SearchQualityRow",
     "SensitivityRow",

@@ -1,0 +1,82 @@
+"""The page of a certificate, made from what the certificate says alone; it fetches nothing and runs nothing."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from lethe.delivery.certificate._document import Content
+from lethe.report._numbers import p_value, percent, signed
+from lethe.results import durations
+
+MINUS: Final = "\N{MINUS SIGN}"
+
+ROUNDING: Final = 1e-9
+
+MEANINGS: Final = {
+    "violation": "The tests found a difference between this model and one that never saw the images.",
+    "no violation detected": "No test found a difference between this model and one that never saw the images, and "
+    "each criterion had a test that finds the images in a model that was trained on them. This does not show that "
+    "nothing is left.",
+    "inconclusive": "The tests leave open whether this model differs from one that never saw the images.",
+}
+
+STATISTICS: Final = {
+    "ua": "error on the images asked for",
+    "ra": "accuracy on the images kept",
+    "ta": "accuracy on the test split",
+    "mia": "called non-members by an attack",
+}
+
+
+def render_certificate(content: Content, other_files: Mapping[str, str], public_key: str | None) -> str:
+    """Render the page.
+
+    Args:
+        other_files: SHA-256 of each file of the delivery but the certificate and this page, by its name.
+        public_key: in hex, of whoever signs the certificate; None: nobody does.
+    """
+    text: str = _template().render(said=content, files=dict(sorted(other_files.items())), public_key=public_key)
+    return text.lstrip()
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    own = files("lethe.delivery.certificate")
+    style = (files("lethe.report") / "page" / "style.css").read_text("utf-8")
+    environment.globals = {
+        **environment.globals,
+        "style": Markup(style + own.joinpath("certificate.css").read_text("utf-8")),
+        "MEANINGS": MEANINGS,
+        "STATISTICS": STATISTICS,
+        "measured": durations.measured,
+    }
+    environment.filters |= {
+        "percent": lambda value: "" if value is None else f"{percent(value)} %",
+        "points": lambda value: "" if value is None else signed(value).replace("-", MINUS),
+        "number": _number,
+        "p": lambda value: "" if value is None else p_value(value),
+        "share": lambda value: "" if value is None else f"{100 * value:.0f} %",
+        "time": lambda value: f"{value:%Y-%m-%d %H:%M} UTC",
+        "second": lambda value: f"{value:%Y-%m-%d %H:%M:%S} UTC",
+        "size": _size,
+        "breakable": lambda name: Markup("_<wbr>").join(name.split("_")),
+    }
+    return environment.from_string(own.joinpath("certificate.html.j2").read_text("utf-8"))
+
+
+def _number(value: float | None) -> str:
+    """Write a number with three digits; what is 0 but for rounding is 0."""
+    if value is None:
+        return ""
+    return "0" if abs(value) < ROUNDING else f"{value:.3g}".replace("-", MINUS)
+
+
+def _size(size_bytes: int | None) -> str:
+    if size_bytes is None:
+        return ""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"

@@ -1,0 +1,35 @@
+"""The certificates that results keep: of which models there are some, and what opens their commitments.
+
+A copy of each certificate stays with the results, under the model's fingerprint, so that a purge leaves what was
+delivered and the next certificate knows of it.
+"""
+
+from typing import Final
+
+from lethe.delivery.certificate._commitment import Opening
+from lethe.storage.layout import Layout
+from lethe.storage.root import StorageRoot
+
+_OPENING: Final = ".opening.json"
+
+
+def register(root: StorageRoot, fingerprint: str, certificate: bytes, list_commitment: str, opening: Opening) -> None:
+    """Keep a certificate, over an earlier one of the same model, and what opens it.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    folder = Layout(root).certificates
+    folder.write(opening_name(list_commitment), opening.model_dump_json(indent=1).encode())
+    folder.write(f"{fingerprint}.json", certificate)
+
+
+def opening_name(list_commitment: str) -> str:
+    """Return the name of the file that opens the commitments of a certificate."""
+    return f"{list_commitment[:16]}{_OPENING}"
+
+
+def certified(root: StorageRoot) -> frozenset[str]:
+    """Return the fingerprints of the models that have a certificate."""
+    names = Layout(root).certificates.names(".json")
+    return frozenset(name.removesuffix(".json") for name in names if not name.endswith(_OPENING))
