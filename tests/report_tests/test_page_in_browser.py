@@ -295,3 +295,78 @@ def test_paper_cuts_no_table(browser: webdriver.Chrome, path: Path) -> None:
     assert (
         browser.execute_script("return document.querySelectorAll('.scroll > table[style*=zoom]').length") == screen == 0
     )
+
+
+def boxes(browser: webdriver.Chrome) -> list[Any]:
+    return browser.find_elements(By.CSS_SELECTOR, "article:first-of-type .pick")
+
+
+def test_two_rows_are_compared_side_by_side_and_a_third_takes_the_place_of_the_first(
+    browser: webdriver.Chrome, path: Path
+) -> None:
+    show(browser, path, width=1280)
+    panel = browser.find_element(By.CSS_SELECTOR, "article .compare")
+    original, oracle, fine_tune, *_ = boxes(browser)
+    original.click()
+    assert panel.text == "Pick a second row to compare it with."
+    oracle.click()
+    assert "original (do nothing) beside oracle (noise floor)" in panel.text
+    assert "sensitivity to " in panel.text
+    deadline = time.monotonic() + PATIENCE_S
+    browser.execute_script("arguments[0].scrollIntoView()", panel)
+    while not panel.find_elements(By.CSS_SELECTOR, ".canvas.js-plotly-plot .bars path"):
+        assert time.monotonic() < deadline, "the histogram was not drawn"
+        time.sleep(0.1)
+    fine_tune.click()
+    assert "oracle (noise floor) beside fine_tune" in panel.text
+    assert "lr " in panel.text
+    assert [box.is_selected() for box in (original, oracle, fine_tune)] == [False, True, True]
+    for box in (oracle, fine_tune):
+        box.click()
+    assert not panel.is_displayed()
+    assert browser.get_log("browser") == []
+
+
+def test_the_tables_are_filtered_and_their_columns_chosen(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    form = browser.find_element(By.ID, "filter")
+    assert form.text.splitlines()[0] == "forget"
+    browser.find_element(By.CSS_SELECTOR, "#filter option:nth-child(2)").click()
+    articles = browser.find_elements(By.TAG_NAME, "article")
+    assert sorted(article.is_displayed() for article in articles) == [False, True]
+    browser.find_element(By.CSS_SELECTOR, "#filter option:first-child").click()
+    assert all(article.is_displayed() for article in articles)
+    head = browser.find_element(By.CSS_SELECTOR, "table.leaderboard th:nth-child(5)")
+    assert head.text == "UA"
+    browser.find_element(By.CSS_SELECTOR, ".columns summary").click()
+    browser.find_element(By.CSS_SELECTOR, ".columns label:nth-of-type(3) input").click()
+    assert not head.is_displayed()
+
+
+def test_a_table_is_saved_as_csv_as_it_is_shown(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    browser.execute_script(
+        "window.saved = []; "
+        "URL.createObjectURL = (blob) => { blob.text().then((text) => saved.push(text)); return '#'; }"
+    )
+    browser.find_element(By.CSS_SELECTOR, "article .tools button").click()
+    deadline = time.monotonic() + PATIENCE_S
+    while not (saved := browser.execute_script("return window.saved")):
+        assert time.monotonic() < deadline, "nothing was saved"
+        time.sleep(0.1)
+    first, *rows = saved[0].splitlines()
+    assert first.startswith("row,gap [95 %],over the floor [95 %],")
+    assert [row[:21] for row in rows[:2]] == ["original (do nothing)", "oracle (noise floor),"]
+
+
+def test_a_link_to_a_row_stays_the_same_and_finds_it(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    browser.get(f"{path.as_uri()}#tiny/synthetic/none/random-20/salun")
+    row = browser.find_element(By.CSS_SELECTOR, "tr:target")
+    assert row.find_element(By.CSS_SELECTOR, "a.self").text == "salun"
+
+
+def test_a_heading_says_what_it_means(browser: webdriver.Chrome, path: Path) -> None:
+    show(browser, path, width=1280)
+    button = browser.find_element(By.CSS_SELECTOR, "table.leaderboard th:nth-child(5) button")
+    assert button.get_attribute("title").startswith("error on the forget set")

@@ -1,6 +1,6 @@
 """Renders the page: what was gathered, in words, tables and figures, filled into one template that fetches nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -23,10 +23,14 @@ from lethe.report.page import _figures as draw
 from lethe.report.page import _glance_figures as glance_figures
 from lethe.report.page import _tables as tables
 from lethe.report.page import _wording as wording
+from lethe.report.page._anchors import anchor
 from lethe.report.page._canvas import shared_json
+from lethe.report.page._explore import explored
 from lethe.report.page._gallery import galleries
 from lethe.report.page._gather import DETAILED, ScenarioPart, Searched, StudyPart, gather
 from lethe.report.page._glance import HEATS, SYMBOLS, glance_of
+from lethe.report.page._glossary import GLOSSARY, meaning
+from lethe.report.page._importance import importance_of
 from lethe.report.page._parts import parts_of
 from lethe.report.page._saliency import Layers, layers_of
 from lethe.results import Results, durations
@@ -60,13 +64,20 @@ class Figure:
 
 @dataclass(frozen=True)
 class Search:
-    """How the search of one method is shown; ``finished`` and ``ended``: whether any trial did or broke off."""
+    """How the search of one method is shown.
+
+    Attributes:
+        finished, ended: whether any trial did or broke off.
+        importance: of each searched option, as a share; empty where too little is known.
+    """
 
     title: str
     summary: str
     finished: bool
     ended: bool
     tuning: tuple[Figure, ...]
+    importance: Mapping[str, float]
+    trials: tuple[tables.TrialLine, ...]
     curves: tuple[Figure, ...]
     curves_caption: str
     layers: Layers | None
@@ -98,6 +109,7 @@ def render_page(
         study=study,
         live=live,
         galleries=found,
+        explored=explored(results, report),
         searches={
             (part.name, scenario.asked.scenario): [
                 _search(search, scenario, part, root) for search in scenario.searches
@@ -124,8 +136,11 @@ def _template() -> Any:
         **environment.globals,
         "style": Markup(_file("style.css")),
         "shared_layout": Markup(shared_json()),
-        "script": Markup(_file("page.js")),
+        "script": Markup(_file("explore.js") + _file("page.js")),
         "plotly": Markup(get_plotlyjs()),
+        "GLOSSARY": GLOSSARY,
+        "anchor": anchor,
+        "meaning": meaning,
         "MEAN_RANKS_TO_READ": MEAN_RANKS_TO_READ,
         "AUDITS_TO_READ": AUDITS_TO_READ,
         "HEATS": HEATS,
@@ -158,6 +173,8 @@ def _search(search: Searched, scenario: ScenarioPart, part: StudyPart, root: Sto
         finished=bool(search.finished),
         ended=any(trial.status != "done" for trial in search.trials),
         tuning=tuple(_tuning(search)),
+        importance=importance_of(search),
+        trials=tables.trials_of(search),
         curves=tuple(_curves(search, scenario)),
         curves_caption=_curves_caption(search, scenario),
         layers=layers,

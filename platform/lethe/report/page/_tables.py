@@ -20,7 +20,7 @@ from lethe.report._numbers import (
     signed,
 )
 from lethe.report._ranks import between_methods, has_mean_ranks, is_ranked, mean_rank_in_words, rank_of
-from lethe.report.page._gather import ScenarioPart, StudyPart
+from lethe.report.page._gather import ScenarioPart, Searched, StudyPart
 from lethe.report.page._wording import MINUS, difference, percent, searched_title
 from lethe.results import durations
 from lethe.results.views import AugmentationRow, ContrastRow, LeaderboardRow
@@ -199,6 +199,34 @@ def _cell(one: ContrastRow | None) -> Cell:
     other = "doing nothing" if one.second == "original" else one.second
     told = f"{MINUS} {other}: {verdict(one)}".replace("-", MINUS)
     return Cell(f"{signed(one.difference)}".replace("-", MINUS), one.verdict.replace(" ", "-"), told)
+
+
+@dataclass(frozen=True)
+class TrialLine:
+    """One trial of a search."""
+
+    number: int
+    status: str
+    gap: Number
+    seconds: Number
+    setting: str
+    chosen: bool
+
+
+def trials_of(search: Searched) -> tuple[TrialLine, ...]:
+    """Return the trials of a search, the smallest gap first."""
+    ordered = sorted(search.trials, key=lambda trial: (trial.measured is None, trial.measured or 0.0, trial.number))
+    return tuple(
+        TrialLine(
+            trial.number,
+            trial.status,
+            Number(percent(trial.measured), trial.measured),
+            Number(durations.measured(trial.seconds_total), trial.seconds_total),
+            setting_in_words(trial.setting),
+            search.choice is not None and trial.trial_id == search.choice.trial_id,
+        )
+        for trial in ordered
+    )
 
 
 @dataclass(frozen=True)

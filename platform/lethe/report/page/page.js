@@ -134,6 +134,7 @@
     all("table.sortable").forEach(makeSortable);
     document.getElementById("theme").addEventListener("click", changeTheme);
     label();
+    furnishTables(frame);
   };
   furnish();
 

@@ -1,0 +1,136 @@
+"use strict";
+// What a reader does with the tables: filter them, choose columns, save them, compare two rows. `drawInto` draws a figure.
+const furnishTables = (drawInto) => {
+  const made = (tag, properties = {}, ...children) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+  const text = (cell) => cell.innerText.replace(/\s+/g, " ").trim();
+
+  // Saving: a table as CSV, as it is shown.
+  const csv = (table) => {
+    const quoted = (words) => (/[",\n]/.test(words) ? `"${words.replaceAll('"', '""')}"` : words);
+    return [...table.rows]
+      .map((row) => [...row.cells].filter((cell) => !cell.hidden).map((cell) => quoted(text(cell))).join(","))
+      .join("\n");
+  };
+  const save = (table, name) => {
+    const url = URL.createObjectURL(new Blob([csv(table), "\n"], { type: "text/csv" }));
+    made("a", { href: url, download: `${name.replace(/[^\w.-]+/g, "-")}.csv` }).click();
+    URL.revokeObjectURL(url);
+  };
+
+  // Columns: any but the first may be hidden.
+  const columnChoice = (table) => {
+    const heads = [...table.tHead.rows[0].cells].slice(1).filter((head) => !head.classList.contains("reach-head"));
+    const entries = heads.map((head) => {
+      const box = made("input", { type: "checkbox", checked: true });
+      box.addEventListener("change", () => {
+        for (const row of table.rows) row.cells[head.cellIndex].hidden = !box.checked;
+      });
+      return made("label", {}, box, ` ${text(head)}`);
+    });
+    return made("details", { className: "columns" }, made("summary", { textContent: "columns" }), made("div", {}, ...entries));
+  };
+  for (const scroll of document.querySelectorAll(".scroll")) {
+    const table = scroll.querySelector("table");
+    const button = made("button", { type: "button", textContent: "CSV" });
+    const article = scroll.closest("article");
+    const label = scroll.getAttribute("aria-label");
+    button.ariaLabel = `save the table as CSV: ${label}`;
+    button.addEventListener("click", () => save(table, article ? `${article.id} ${label}` : label));
+    const tools = made("div", { className: "tools" }, button);
+    if (table.classList.contains("leaderboard")) tools.append(columnChoice(table));
+    scroll.after(tools);
+  }
+
+  // Comparing: two rows of a table side by side, with histograms of the confidence in the images' own class.
+  const percent = (value) => (value === null || value === undefined ? "" : (100 * value).toFixed(1));
+  const line = (name, one, other) => {
+    const known = typeof one === "number" && typeof other === "number";
+    const cells = [percent(one), percent(other), known ? (100 * (one - other)).toFixed(1).replace("-", "\u2212") : ""];
+    return made("tr", {}, made("th", { scope: "row", textContent: name }), ...cells.map((cell) => made("td", { className: "number", textContent: cell })));
+  };
+  const histogram = (pair, split) => ({
+    data: pair.map((row, index) => {
+      const counts = row.confidence[split] || [];
+      const total = counts.reduce((sum, count) => sum + count, 0) || 1;
+      return {
+        type: "bar",
+        name: row.row,
+        x: counts.map((_, bin) => (bin + 0.5) / counts.length),
+        y: counts.map((count) => (100 * count) / total),
+        marker: { color: index ? "var(--oracle)" : "var(--unlearned)" },
+        opacity: 0.7,
+      };
+    }),
+    layout: {
+      barmode: "overlay",
+      bargap: 0,
+      showlegend: true,
+      legend: { orientation: "h", y: 1.12 },
+      xaxis: { title: { text: `confidence in the own class, ${split} images` }, range: [0, 1] },
+      yaxis: { type: "log", title: { text: "% of the images" } },
+    },
+  });
+  const compared = (pair) => {
+    const [one, other] = pair;
+    const rows = Object.keys(one.measures).map((name) => line(name, one.measures[name], other.measures[name]));
+    const classes = one.recall.map(([name, value], index) => line(`sensitivity to ${name}`, value, other.recall[index]?.[1]));
+    const heads = ["", one.row, other.row, "difference"].map((head) => made("th", { scope: "col", className: head ? "number" : "", textContent: head }));
+    const table = made("table", {}, made("thead", {}, made("tr", {}, ...heads)), made("tbody", {}, ...rows, ...classes));
+    const settings = pair.map((row) => made("p", { className: "note" }, made("b", { textContent: row.row }), row.setting ? `: ${row.setting}` : ": no setting"));
+    const plots = made("div", { className: "plots pair" });
+    for (const split of ["forget", "control"].filter((split) => pair.every((row) => row.confidence[split]))) {
+      const canvas = made("div", { className: "canvas" });
+      const title = made("p", { className: "title", textContent: `Confidence, ${split} images, all seeds together` });
+      const figure = made("script", { type: "application/json", textContent: JSON.stringify(histogram(pair, split)) });
+      plots.append(made("figure", { className: "plot" }, title, canvas, figure));
+    }
+    return [made("h4", { className: "sub", textContent: `${one.row} beside ${other.row}` }), ...settings, made("div", { className: "scroll" }, table), plots];
+  };
+  for (const source of document.querySelectorAll("script.rows")) {
+    const rows = new Map(JSON.parse(source.textContent).map((row) => [row.row, row]));
+    const panel = source.previousElementSibling;
+    const table = source.closest("article").querySelector("table.leaderboard");
+    const picked = [];
+    for (const link of table.querySelectorAll("tbody a.self")) {
+      const box = made("input", { type: "checkbox", className: "pick", title: "compare with another row" });
+      box.ariaLabel = `compare ${link.textContent}`;
+      box.addEventListener("change", () => {
+        if (box.checked) picked.push(box);
+        else picked.splice(picked.indexOf(box), 1);
+        if (picked.length > 2) picked.shift().checked = false;
+        const pair = picked.map((one) => rows.get(one.nextElementSibling.textContent));
+        panel.replaceChildren(...(pair.length === 2 ? compared(pair) : pair.length ? ["Pick a second row to compare it with."] : []));
+        panel.querySelectorAll(".canvas").forEach(drawInto);
+      });
+      link.before(box);
+    }
+  }
+
+  // Filtering: by data, augmentation and request, which hides tables; the choice is kept in the address.
+  const form = document.getElementById("filter");
+  if (!form) return;
+  const articles = [...document.querySelectorAll("article[data-dataset]")];
+  const names = { dataset: "data", augmentation: "augmentation", forget: "forget" };
+  const chosen = new URLSearchParams(location.search);
+  const apply = () => {
+    const wanted = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
+    for (const article of articles) {
+      article.hidden = Object.entries(wanted).some(([name, value]) => article.dataset[name] !== value);
+      for (const link of document.querySelectorAll(`.asked a[href="#${CSS.escape(article.id)}"]`)) link.closest(".answer").hidden = article.hidden;
+    }
+  };
+  for (const [name, label] of Object.entries(names)) {
+    const values = [...new Set(articles.map((article) => article.dataset[name]))];
+    if (values.length < 2) continue;
+    const select = made("select", { name }, made("option", { value: "", textContent: "all" }), ...values.map((value) => made("option", { value, textContent: value })));
+    select.value = values.includes(chosen.get(name)) ? chosen.get(name) : "";
+    form.append(made("label", {}, `${label} `, select));
+  }
+  form.hidden = !form.childElementCount;
+  form.addEventListener("change", apply);
+  apply();
+};
