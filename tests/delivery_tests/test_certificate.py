@@ -96,6 +96,13 @@ def test_it_names_nobody_and_no_list_and_no_path(delivered: Delivered) -> None:
         assert not [secret for secret in secrets if secret in text]
 
 
+def test_its_page_fetches_and_runs_nothing(delivered: Delivered) -> None:
+    certify(delivered)
+    page = (delivered.folder / "certificate.html").read_text()
+    assert not [one for one in ("<script", "src=", "url(", "@import", "http:", "https:", "<link") if one in page]
+    assert page.startswith("<!doctype html>")
+
+
 def test_two_certificates_of_one_request_have_other_commitments(delivered: Delivered) -> None:
     first, second = (certify(delivered)["request"] for _ in range(2))
     assert first["requester"] != second["requester"]
