@@ -115,6 +115,24 @@ def test_a_file_that_changes_after_the_plan_is_refused(tmp_path: Path) -> None:
         make(ArtifactStore(StorageRoot.at(tmp_path / "results")), recipe)
 
 
+def test_classes_in_another_order_are_refused_with_what_each_output_stands_for(tmp_path: Path) -> None:
+    """A network that reads the class from the label's own pattern would be long to train: its head is fitted here."""
+    network = user_network()
+    network[0].fit(DATA.train.images_NCHW)
+    head, images_NCHW = network[1][-1], DATA.train.images_NCHW.float() / 255
+    with torch.no_grad():
+        features_NF = torch.nn.Sequential(network[0], *network[1][:-1]).eval()(images_NCHW)
+        inputs_NF = torch.cat([features_NF, torch.ones(len(features_NF), 1)], 1)
+        targets_NK = torch.nn.functional.one_hot((DATA.train.labels_N + 1) % 3, 3).float()
+        fit_FK = torch.linalg.lstsq(inputs_NF, targets_NK, driver="gelsd").solution
+        head.weight.copy_(fit_FK[:-1].T)
+        head.bias.copy_(fit_FK[-1])
+    torch.save(network[1].state_dict(), tmp_path / "model.pt")
+    recipe, _ = given(scenario(), 1, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="0 for pattern 2, 1 for pattern 0, 2 for pattern 1"):
+        make(ArtifactStore(StorageRoot.at(tmp_path / "results")), recipe)
+
+
 def test_weights_that_answer_with_infinity_are_refused(tmp_path: Path) -> None:
     body = user_network()[1].state_dict()
     body["0.weight"] = torch.full_like(body["0.weight"], 3e38)

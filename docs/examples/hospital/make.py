@@ -12,6 +12,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -71,14 +72,14 @@ def _images(folder: Path, patients: int) -> tuple[list[tuple[str, str, str, str]
     rows, images = [], []
     for patient in range(patients):
         ill = patient % 2
-        own = random.normal(0, 30, (SIZE, SIZE))
+        own, marked = random.normal(0, 30, (SIZE, SIZE)), random.normal(16, 10)
         for number in range(IMAGES):
             pixels = 90 + own + random.normal(0, 20, (SIZE, SIZE))
-            pixels[6:14, 4 + 8 * ill : 12 + 8 * ill] += 22
+            pixels[6:14, 4 + 8 * ill : 12 + 8 * ill] += marked
             file = f"images/P{patient:03}-{number}.png"
             images.append(pixels.clip(0, 255).astype(np.uint8))
             Image.fromarray(images[-1]).save(folder / file)
-            rows.append((file, ("well", "ill")[ill], f"P{patient:03}", SPLITS[patient // 2 % len(SPLITS)]))
+            rows.append((file, ("healthy", "ill")[ill], f"P{patient:03}", SPLITS[patient // 2 % len(SPLITS)]))
     return rows, np.stack(images)
 
 
@@ -98,10 +99,8 @@ def _write_list(path: Path, withdrawn: Sequence[str]) -> None:
 def _train(folder: Path, images_NHW: torch.Tensor, labels_N: torch.Tensor, epochs: int) -> None:
     """Train the classifier, and save its weights as scripts do."""
     sys.path.insert(0, str(HERE))
-    from wardnets.nets import build
-
     torch.manual_seed(0)
-    network, batch = build(channels=1, classes=2), 32
+    network, batch = import_module("wardnets.nets").build(channels=1, classes=2), 32
     inputs_NCHW = (images_NHW[:, None].float() / 255 - 0.4) / 0.2
     steps = epochs * -(-len(labels_N) // batch)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)

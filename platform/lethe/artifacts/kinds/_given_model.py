@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from torch import Tensor
+
 from lethe.artifacts._recipe import ArtifactRecipe, Product, Workshop
 from lethe.artifacts.kinds._model import Model, accuracies, weights_of
 from lethe.storage.hashing import digest_of_tensor, fingerprint
 from lethe.study import Scenario
 from unlearning.checkpoints import CheckpointError, Fitted, fitted, read_checkpoint
-from unlearning.data import SplitName
+from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
 from unlearning.models import Normalise
@@ -87,7 +89,7 @@ class GivenModel(Model):
         """Fill the network and predict.
 
         Raises:
-            CheckpointError: the logits are not finite.
+            CheckpointError: the logits are not finite, or are of the classes in another order.
         """
         data = workshop.data(self.scenario.data_hash)
         images = {name: getattr(data, name).images_NCHW.to(workshop.device) for name in get_args(SplitName)}
@@ -107,6 +109,7 @@ class GivenModel(Model):
                 f"the given model answers images of {data.name} with NaN or infinity, in {precision}; "
                 "is it the network that it was trained as?"
             )
+        _check_order(logits["train"], data)
         unseen = self.scenario.partition(self.seed).control
         return Product(
             {"weights": dict(weights_of(network)), "logits": logits},
@@ -115,6 +118,19 @@ class GivenModel(Model):
             epochs=0,
             loss=None,
             **accuracies(data, logits, unseen),
+        )
+
+
+def _check_order(logits_NK: Tensor, data: ImageData) -> None:
+    """Raise CheckpointError where each output of a model stands for another class of its train images, one for each."""
+    classes = range(data.classes)
+    predicted_N, labels_N = logits_NK.argmax(1), data.train.labels_N
+    meant = [int(labels_N[predicted_N == one].bincount(minlength=data.classes).argmax()) for one in classes]
+    if meant != list(classes) and sorted(meant) == list(classes):
+        outputs = ", ".join(f"{one} for {data.class_names[label]}" for one, label in zip(classes, meant, strict=True))
+        raise CheckpointError(
+            f"the given model has the classes in another order than {data.name} (0 {data.class_names[0]}, ...): on the "
+            f"train images its outputs stand {outputs}; reorder the rows of its last layer"
         )
 
 
