@@ -27,7 +27,7 @@ def help_of(*names: str) -> str:
     return done.output
 
 
-@pytest.mark.parametrize("group", [(), ("data",), ("export",)], ids=str)
+@pytest.mark.parametrize("group", [(), ("data",), ("export",), ("key",)], ids=str)
 def test_no_summary_of_a_command_is_cut_off(group: tuple[str, ...]) -> None:
     lines = help_of(*group).partition("Commands:")[2].splitlines()
     assert len([line for line in lines if line.strip()]) >= 1

@@ -103,6 +103,7 @@ def _artifacts(withdrawal: Withdrawal, delivered: Set[str]) -> Iterator[Trace]:
             where=Layout(withdrawal.root).artifact_path(key.kind, key.fingerprint),
             why="its manifest is broken, so that nobody knows what it was made from",
             key=key,
+            needed_by=("perhaps another study",),
         )
 
 

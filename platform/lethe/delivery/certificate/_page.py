@@ -17,11 +17,12 @@ MINUS: Final = "\N{MINUS SIGN}"
 ROUNDING: Final = 1e-9
 
 MEANINGS: Final = {
-    "violation": "The tests found a difference between this model and one that never saw the images.",
-    "no violation detected": "No test found a difference between this model and one that never saw the images, and "
-    "each criterion had a test that finds the images in a model that was trained on them. This does not show that "
-    "nothing is left.",
-    "inconclusive": "The tests leave open whether this model differs from one that never saw the images.",
+    "violation": "The tests found a difference between this model, or models made in the same way, and models that "
+    "never saw the images.",
+    "no violation detected": "No test found a difference between this model, or models made in the same way, and "
+    "models that never saw the images; and the audits have tests that detect models that were trained on them. This "
+    "does not show that nothing is left.",
+    "inconclusive": "The tests leave open whether this model differs from models that never saw the images.",
 }
 
 STATISTICS: Final = {

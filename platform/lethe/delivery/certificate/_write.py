@@ -18,6 +18,7 @@ from lethe.delivery.certificate._models import code_section, models_section, set
 from lethe.delivery.certificate._page import render_certificate
 from lethe.delivery.certificate._register import register
 from lethe.delivery.certificate._request import data_section, request_section
+from lethe.delivery.certificate._verify import CERTIFICATE
 from lethe.errors import InputError
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageRoot
@@ -25,7 +26,6 @@ from lethe.storage.seals import sealed
 from lethe.storage.signing import SigningKey, read_signing_key
 from unlearning.data import ImageData, load
 
-CERTIFICATE: Final = "certificate.json"
 PAGE: Final = "certificate.html"
 
 
