@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy
 
 from unlearning.engine import unit_interval
@@ -44,7 +45,8 @@ def squared_gradients(
     buffers = dict(model.named_buffers())
 
     def loss_of(weights: Mapping[str, Tensor], image_CHW: Tensor, label: Tensor) -> Tensor:
-        logits_1K = functional_call(model, (dict(weights), buffers), (image_CHW[None],))
+        with sdpa_kernel(SDPBackend.MATH):  # vmap computes the fused kernels of attention one image after another
+            logits_1K = functional_call(model, (dict(weights), buffers), (image_CHW[None],))
         return loss(logits_1K, label[None])
 
     gradients_of = vmap(grad(loss_of), in_dims=(None, 0, 0))

@@ -5,6 +5,8 @@ are drawn on the CPU and moved to the device: the same seed gives the same numbe
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -22,3 +24,15 @@ def derive(seed: int, *names: str | int) -> int:
 def generator(seed: int, *names: str | int) -> torch.Generator:
     """Make a CPU generator for the stream called ``names``."""
     return torch.Generator().manual_seed(derive(seed, *names))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators, which modules such as dropout draw from, and put them back afterwards.
+
+    Args:
+        device: where the modules compute.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

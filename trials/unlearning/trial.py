@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unlearning.data import SplitName
 from unlearning.methods import Method, Rewinding, UnlearningContext
+from unlearning.seeds import derive, seeded
 
 Logits = Mapping[SplitName, Tensor]
 """Float32 logits (N, K) on the CPU of all images of a split, by split."""
@@ -76,7 +77,8 @@ def unlearn(
     losses, last = method.unlearn(context, seed), method.epochs if stop_after is None else stop_after
     for epoch in range(min(1, method.epochs), last + 1):
         trained, kept = context.engine.images_trained, epoch
-        loss = next(losses, None)
+        with seeded(derive(seed, "network", epoch), context.engine.device):
+            loss = next(losses, None)
         finite = loss is None or math.isfinite(loss)
         if rewinding and finite:
             rewinding.note()

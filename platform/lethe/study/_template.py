@@ -61,7 +61,9 @@ def _lines(data: str) -> Iterator[str]:
     yield "  # - {kind: confusion, classes: [0, 1], fraction: 0.1}  # or kind: gaussian; docs/methods.md"
     yield from _headed("network")
     yield _beside("  name: cnn", f"or {', '.join(name for name in NETWORKS.imported() if name != 'cnn')}")
-    yield '  # import: "mynets:build"        # instead of name: a network of your own, from mynets.py beside this file'
+    yield _beside(
+        '  # import: "mynets:build"', "instead of name and width: one of your own, from mynets.py beside this file"
+    )
     yield from _keys(CNN, {"width": 16}, 2)
     yield from _headed("training")
     yield from _keys(TrainingChoice, {"epochs": 20, "batch_size": 64, "lr": 0.1, "weight_decay": "5e-4"}, 2)

@@ -12,7 +12,7 @@ from unlearning.audits._base import Audit, Evidence, Finding, LooksAt, Statistic
 from unlearning.audits._treatments import estimate_batch_norm, round_to_bfloat16, round_to_int8
 from unlearning.engine import Engine
 from unlearning.metrics import Group, Value, accuracy
-from unlearning.seeds import derive, generator
+from unlearning.seeds import derive, generator, seeded
 
 _AFTER: Final[Mapping[str, str]] = {
     "bfloat16": "its weights are rounded to bfloat16",
@@ -97,5 +97,6 @@ def _with_new_statistics(evidence: Evidence) -> Engine:
     network, images_RCHW = evidence.networks.audited, evidence.images("retain")
     order_R = torch.randperm(len(images_RCHW), generator=generator(evidence.seed, "batches"))
     engine = network.restored()
-    estimate_batch_norm(engine, images_RCHW[order_R.to(engine.device)], network.recipe.batch_size)
+    with seeded(derive(evidence.seed, "network"), engine.device):
+        estimate_batch_norm(engine, images_RCHW[order_R.to(engine.device)], network.recipe.batch_size)
     return engine

@@ -7,7 +7,7 @@ which labels and loss (``DataPass``), what a step does with several batches (``S
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from unlearning.engine._cuda_graphs import Replays, replays_wanted
 from unlearning.engine._optimizer import Optimizer
 from unlearning.engine._sgd import SGD
 from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule
-from unlearning.seeds import derive
+from unlearning.seeds import derive, seeded
 
 Precision = Literal["float32", "bfloat16"]
 OptimizerName = Literal["sgd", "adam"]
@@ -187,7 +187,7 @@ class Engine:
         """
         self._drawn_ND.copy_(self.augmentation.draw(len(self.images_NCHW), random), non_blocking=True)
         self._loss_sum.zero_()
-        with self._drawing(derive(random.initial_seed(), "network")):
+        with seeded(derive(random.initial_seed(), "network"), self.device):
             for data_pass in data_passes:
                 if isinstance(data_pass, StepPass):
                     self._run_steps(data_pass, learning_rates)
@@ -214,13 +214,6 @@ class Engine:
         batch_size = batch_size or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
         logits = [self._logits(images_BCHW, batch_size) for images_BCHW in images_NCHW.split(batch_size)]
         return torch.cat(logits).cpu()
-
-    @contextmanager
-    def _drawing(self, seed: int) -> Iterator[None]:
-        """Seed torch's global generators, which modules such as dropout draw from, and put them back afterwards."""
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            yield
 
     def _run_batches(self, data_pass: DataPass, batch_size: int, learning_rates: Iterator[float]) -> None:
         optimizer = self._begun[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Self
 
+import torch
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 from torch import nn
 
@@ -21,7 +22,7 @@ from unlearning.models._pretrained import digest_of, load_into
 class ExternalNetwork(Network):
     """A network that a callable of another package or module builds."""
 
-    args: Annotated[dict[str, Any], Field(description="arguments by name, of whatever YAML can write")] = {}  # noqa: RUF012 - frozen options
+    args: Annotated[dict[str, Any], Field(description="arguments by name: numbers, texts, lists and mappings")] = {}  # noqa: RUF012
     pretrained: PathOption | None = Field(
         None,
         description="file of weights that trainings begin with, safetensors or a state dict of `torch.save`; a last "
@@ -91,7 +92,8 @@ class ExternalNetwork(Network):
         """Say which weights of a file are not used."""
         if self.pretrained is None:
             return ()
-        drawn = load_into(self._called(channels, classes), self._weights_file)
+        with torch.random.fork_rng(devices=[]):
+            drawn = load_into(self._called(channels, classes), self._weights_file)
         begins = f"Trainings begin with the weights of {self.pretrained}"
         return (f"{begins}; drawn anew, since the file has none of their size: {', '.join(drawn) or 'none'}.",)
 

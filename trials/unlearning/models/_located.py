@@ -55,7 +55,7 @@ def locate(name: str, folder: Path | None) -> tuple[Callable[..., Any], Origin]:
     package = _package(module)
     if package is not None:
         return found, Origin(package, None)
-    sources = Sources.of(module)
+    sources = Sources.of(module, _distributions())
     if _READ.setdefault(module_name, sources.digest) != sources.digest:
         raise InputError(f"the files of {module_name} have changed since this process imported it: start it anew")
     return found, Origin(None, sources)

@@ -9,7 +9,7 @@ import hashlib
 import importlib.util
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.abc import ExecutionLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -36,8 +36,11 @@ class Sources:
     digest: str
 
     @classmethod
-    def of(cls, module: ModuleType) -> "Sources":
+    def of(cls, module: ModuleType, installed: Container[str] = ()) -> "Sources":
         """Read the files of a module: its whole package, and what lies beside it and is imported there.
+
+        Args:
+            installed: top-level names that distributions bring, which are left out.
 
         Raises:
             InputError: it has no source file, or there are too many bytes of them.
@@ -46,7 +49,7 @@ class Sources:
         if getattr(module, "__file__", None) is None or Path(str(module.__file__)).suffix != ".py":
             raise InputError(f"wanted a module with a source file, got {module.__name__} without one")
         place = Path(next(iter(top.__path__))) if hasattr(top, "__path__") else Path(str(top.__file__))
-        read = dict(sorted(_closure(place.name.removesuffix(".py"), place.parent)))
+        read = dict(sorted(_closure(place.name.removesuffix(".py"), place.parent, installed)))
         size = sum(map(len, read.values()))
         if size > LIMIT_BYTES:
             raise InputError(
@@ -112,14 +115,15 @@ def _module_of(path: str) -> str:
     return ".".join(PurePosixPath(path).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _closure(name: str, folder: Path) -> Iterator[tuple[str, bytes]]:
+def _closure(name: str, folder: Path, installed: Container[str]) -> Iterator[tuple[str, bytes]]:
     """Yield the files of a top-level name, and of those beside it that they import, by their path from the folder."""
     wanted, seen = [name], {name}
     while wanted:
         for path in _files(wanted.pop(), folder):
             content = path.read_bytes()
             yield path.relative_to(folder).as_posix(), content
-            beside = {one for one in _imported(content) if one not in seen and _files(one, folder)}
+            unseen = (one for one in _imported(content) if one not in seen and one not in installed)
+            beside = {one for one in unseen if _files(one, folder)}
             wanted += sorted(beside)
             seen |= beside
 
@@ -128,8 +132,13 @@ def _files(name: str, folder: Path) -> list[Path]:
     """Return the files that a top-level name stands for in a folder; none where it is found elsewhere."""
     module = folder / f"{name}.py"
     if (folder / name).is_dir():
-        return sorted(path for path in (folder / name).rglob("*.py") if path.is_file())
+        found = sorted((folder / name).rglob("*.py"))
+        return [path for path in found if path.is_file() and not _is_hidden(path.relative_to(folder))]
     return [module] if module.is_file() else []
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _imported(content: bytes) -> set[str]:
