@@ -231,6 +231,21 @@ def test_where_every_method_diverged_there_is_none_to_deliver(ward: Path, lethe_
     assert not (ward / "none").exists()
 
 
+def test_after_a_purge_the_delivery_is_found_and_another_is_not_made(ward: Path, lethe_here: LetheHere) -> None:
+    row = yaml.safe_load((ward / "out" / "setting.yaml").read_text())["row"]
+    purge = ("purge", "--study", "ward", "--request", "random 20 %", "--results", ward / "results")
+    listed = lethe_here(*purge)[1]
+    assert "given model: artifacts/given_model/" in listed
+    assert "given weights: artifacts/given_weights/" in listed
+    assert lethe_here(*purge, "--yes")[0] == 0
+    assert f"Delivered before, and unchanged: {ward / 'out'}" in deliver(lethe_here, ward)[1]
+    other = {"fine_tune": "salun", "salun": "fine_tune"}[row]
+    code, output = deliver(lethe_here, ward, "--method", other, out="other")
+    assert code == 2
+    assert "this would make again" in output
+    assert not (ward / "other").exists()
+
+
 @pytest.mark.parametrize("command", ["plan", "forget"])
 def test_a_checkpoint_of_another_network_is_refused_before_anything_is_trained(
     tmp_path: Path, lethe_here: LetheHere, command: str

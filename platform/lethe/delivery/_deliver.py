@@ -115,6 +115,7 @@ def deliver_study(
     Raises:
         DeliveryError: there is nothing to deliver, or the folder holds something else.
         InterruptedStudyError: it was stopped; the same call goes on.
+        PurgedError: it would make again what was purged.
         CheckpointError: the model that is given cannot be read, or is not of the study's network.
         ExportError: the network cannot be exported as a program.
         DataError, StorageError, ClusterError: what the study needs is not available.

@@ -27,6 +27,7 @@ from lethe.pipeline.build import artifact_row
 from lethe.pipeline.confirm import choose
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.production import Production, ProductionConfirmer, needed_of, production
+from lethe.pipeline.purged import refuse_purged
 from lethe.pipeline.run import InterruptedStudyError
 from lethe.plugins import added_code_of, packages_of
 from lethe.report import leaderboard
@@ -61,7 +62,16 @@ class Producer:
         Raises:
             DeliveryError: there is nothing to deliver, or the model could not be made or confirmed.
             InterruptedStudyError: it was stopped; the same call goes on.
+            PurgedError: it would make again what was purged.
         """
+        try:
+            return self._produce(method, scenario, address)
+        except KeyboardInterrupt:
+            raise InterruptedStudyError from None
+
+    def _produce(
+        self, method: str | None, scenario: str | None, address: str | None
+    ) -> tuple[Chosen, Production, Plan]:
         with writing_study(self._root, self._study.name, say=self._say, on_lost=self._stop.request):
             plan = make_plan(self._study, self._artifacts, self._store)
             chosen = choose_row(leaderboard(self._root, self._study.name), plan.method_searches, method, scenario)
@@ -78,6 +88,7 @@ class Producer:
 
     def _make(self, plan: Plan, wanted: Production, address: str | None) -> None:
         needed, shared_data = needed_of(wanted), SharedData(plan.shared)
+        refuse_purged(self._root, [one for one in needed if not self._has(one)])
         joined = connect(
             address,
             local=address is None,
@@ -90,6 +101,8 @@ class Producer:
         with joined as connection, stopping_on_signals(self._stop):
             if isinstance(connection, OnRay):
                 send_by_value(added_code_of(self._study))
+                for resources in (self._study.resources.training, self._confirming):
+                    connection.check_holds(resources)
             self._store_given(wanted, needed, shared_data)
             self._build(needed, shared_data, connection)
             self._confirm(wanted, shared_data, connection)
@@ -120,14 +133,23 @@ class Producer:
         self._check_stop()
 
     def _confirm(self, wanted: Production, shared_data: SharedData, connection: Connection) -> None:
-        trial = self._study.resources.trial
-        resources = self._study.resources.training if trial == "auto" else trial
-        worker = partial(with_contexts, ProductionConfirmer, self._artifacts, shared_data, resources)
-        for done in connection.worker_pool(worker, resources, self._watch).do([wanted]):
+        worker = partial(with_contexts, ProductionConfirmer, self._artifacts, shared_data, self._confirming)
+        for done in connection.worker_pool(worker, self._confirming, self._watch).do([wanted]):
             if done.error is not None or done.result is None:
                 raise _failure(done.error, f"could not confirm {wanted.row} of the production original")
             self._store.append_confirmation(*done.result)
         self._check_stop()
+
+    @property
+    def _confirming(self) -> Resources:
+        """What a confirmation asks of the machines; where trials were measured, what a training does."""
+        trial = self._study.resources.trial
+        return self._study.resources.training if trial == "auto" else trial
+
+    def _has(self, needed: Needed) -> bool:
+        with suppress(CorruptArtifactError):
+            return self._artifacts.check(needed.recipe.key) is not None
+        return False
 
     def _check_stop(self) -> None:
         if self._stop.requested:
