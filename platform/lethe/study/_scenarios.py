@@ -191,7 +191,7 @@ class Scenario:
         return {
             **self._options,
             **({"network_code": network} if network else {}),
-            **({"recipe_code": dict(recipe.identity)} if isinstance(recipe, OwnRecipe) else {}),
+            **({"recipe_code": recipe.code} if isinstance(recipe, OwnRecipe) else {}),
             "network_version": self.network.version,
             "source_version": self.source.version,
             "augmentation_version": AUGMENTATIONS[self.augmentation].version,
@@ -225,7 +225,7 @@ class Scenario:
         return {
             "data": self.data_hash,
             "network": self.network.identity,
-            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe": self.recipe.model_dump(mode="json", exclude={"folder"}),  # where its code lies changes nothing
             "augmentation": self.augmentation,
             "version": OWN_RECIPE_VERSION if isinstance(self.recipe, OwnRecipe) else RECIPE_VERSION,
         }
