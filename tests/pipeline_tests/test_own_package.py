@@ -29,6 +29,12 @@ def fingerprints(study: Study) -> list[str]:
     return [one.scenario.fingerprint for one in searches]
 
 
+def forget_package() -> None:
+    """Have Python import the package anew."""
+    for name in [one for one in sys.modules if one.partition(".")[0] == "wardcode"]:
+        del sys.modules[name]
+
+
 def test_it_trains_its_network_by_its_function_and_rows_name_both(
     write_study: Callable[..., Path], own_package: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -52,11 +58,21 @@ def test_the_package_travels_once_and_a_job_means_the_same(
     with ZipFile(bundle.archive) as archive:
         assert sorted(archive.namelist()) == sorted({"study.yaml", *FILES})
         archive.extractall(tmp_path / "there")
-    for name in [one for one in sys.modules if one.partition(".")[0] == "wardcode"]:
-        del sys.modules[name]
+    forget_package()
     shutil.rmtree(tmp_path / "wardcode")
     there = read_study(tmp_path / "there" / "study.yaml")
     assert fingerprints(there) == fingerprints(here)
     monkeypatch.chdir(tmp_path / "there")
     stored = read_text(written_again(there), "the study as it was run")
     assert fingerprints(stored) == fingerprints(here)
+
+
+def test_it_may_lie_in_another_folder_that_the_study_names(
+    write_study: Callable[..., Path], own_package: dict[str, Any], tmp_path: Path
+) -> None:
+    beside = fingerprints(read_study(write_study(methods=METHODS, **own_package)))
+    forget_package()
+    (tmp_path / "code").mkdir()
+    shutil.move(tmp_path / "wardcode", tmp_path / "code")
+    named = {key: {**options, "folder": "code"} for key, options in own_package.items()}
+    assert fingerprints(read_study(write_study(methods=METHODS, **named))) == beside
