@@ -13,7 +13,7 @@ from lethe.delivery.certificate import certified
 from lethe.results import Store
 from lethe.results.purges import Kept, Purge, Removed, write_purge
 from lethe.results.redaction import redact
-from lethe.storage.root import StorageError
+from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.signing import SigningKey
 from lethe.storage.writer_lock import writing_study
 from lethe.versions import installed
@@ -21,16 +21,11 @@ from lethe.versions import installed
 
 @dataclass(frozen=True)
 class PurgePlan:
-    """What a purge would remove, and what it would leave.
-
-    Attributes:
-        everything: whether what other studies and requests need goes too.
-    """
+    """What a purge would remove, and what it would leave."""
 
     withdrawal: Withdrawal
     removed: tuple[Trace, ...]
     kept: tuple[Trace, ...]
-    everything: bool
 
 
 def plan_purge(withdrawal: Withdrawal, *, everything: bool = False) -> PurgePlan:
@@ -41,7 +36,7 @@ def plan_purge(withdrawal: Withdrawal, *, everything: bool = False) -> PurgePlan
     """
     found = lineage(withdrawal, certified(withdrawal.root))
     removed = tuple(one for one in found if _may_go(one, everything))
-    return PurgePlan(withdrawal, removed, tuple(one for one in found if one not in removed), everything)
+    return PurgePlan(withdrawal, removed, tuple(one for one in found if one not in removed))
 
 
 def purge(plan: PurgePlan, key: SigningKey | None) -> str:
@@ -50,13 +45,12 @@ def purge(plan: PurgePlan, key: SigningKey | None) -> str:
     A plan that was interrupted is made and carried out again.
 
     Raises:
-        StudyHeldError: a study whose rows are removed is being run.
+        StudyHeldError: the study is being run, or one that needs something that is removed.
         StorageError: something could not be removed, or the record not be written; what was removed stays so.
     """
-    root = plan.withdrawal.root
-    studies, lost = {plan.withdrawal.study, *(one.study for one in plan.removed if one.study)}, list[str]()
+    root, lost = plan.withdrawal.root, list[str]()
     with ExitStack() as held:
-        for study in sorted(studies):
+        for study in _concerned(plan):
             held.enter_context(writing_study(root, study, on_lost=lost.append))
         record = _record(plan, datetime.now(UTC))
         write_purge(root, record, key)
@@ -79,6 +73,13 @@ def _may_go(trace: Trace, everything: bool) -> bool:
     return not trace.delivered and not trace.by_hand and (everything or not trace.needed_by)
 
 
+def _concerned(plan: PurgePlan) -> list[str]:
+    """Name the studies that must not run meanwhile: of all on the same data, where something goes that others need."""
+    asked = plan.withdrawal
+    others = studies_on(asked.root, asked.data_hash) if any(one.needed_by for one in plan.removed) else {}
+    return sorted({asked.study, *others})
+
+
 def _remove(plan: PurgePlan) -> None:
     root = plan.withdrawal.root
     _remove_rows(plan.withdrawal, [one.study for one in plan.removed if one.study])
@@ -87,7 +88,7 @@ def _remove(plan: PurgePlan) -> None:
         if one.key is not None:
             artifacts.delete(one.key)
         elif one.file is not None:
-            one.file.unlink(missing_ok=True)
+            StorageRoot.at(one.file.parent).delete(one.file.name)
         elif one.study is None:
             root.delete(one.where)
 
