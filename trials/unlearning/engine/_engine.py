@@ -15,7 +15,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import pad
 
 from unlearning.data.augment import Augmentation
 from unlearning.engine._adam import Adam
@@ -23,6 +23,7 @@ from unlearning.engine._cuda_graphs import Replays, replays_wanted
 from unlearning.engine._optimizer import Optimizer
 from unlearning.engine._sgd import SGD
 from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule
+from unlearning.tasks import mean_loss
 
 Precision = Literal["float32", "bfloat16"]
 OptimizerName = Literal["sgd", "adam"]
@@ -44,12 +45,12 @@ class DataPass:
     Attributes:
         indices_M: int64, indices into the training split, in the order in which batches are cut.
         labels_M: int64, the labels to train on, which need not be the true ones.
-        loss: the batch's loss; mean cross-entropy unless a method says otherwise.
+        loss: the batch's loss; that of the labels' task, mean cross-entropy, unless a method says otherwise.
     """
 
     indices_M: Tensor
     labels_M: Tensor
-    loss: Loss = cross_entropy
+    loss: Loss = mean_loss
 
     @property
     def images(self) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from unlearning.engine import DataPass, Engine
 from unlearning.options import Options
 from unlearning.ranges import Ranges
+from unlearning.tasks import LabelTask, task_of
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ForgetTask:
     """What is to be forgotten, as a method sees it.
 
     Attributes:
-        labels_N: int64, true labels of the training split, on the CPU.
+        labels_N: int64, true labels of the training split, (N,) or (N, K) as `unlearning.tasks` has them, on the CPU.
         forget_N: bool, True where a training image belongs to D_f.
         classes: K.
         control_N: bool, True where a training image belongs to neither D_f nor D_r, and no model was trained on it;
@@ -32,6 +33,11 @@ class ForgetTask:
     forget_N: Tensor
     classes: int
     control_N: Tensor | None = None
+
+    @property
+    def labelling(self) -> LabelTask:
+        """What the labels mean."""
+        return task_of(self.labels_N)
 
     @cached_property
     def in_train(self) -> Tensor:
@@ -66,7 +72,7 @@ class HeldOut:
 
     Attributes:
         images_NCHW: uint8, on the model's device.
-        labels_N: int64, on the CPU.
+        labels_N: int64, as those of `ForgetTask`, on the CPU.
     """
 
     images_NCHW: Tensor
@@ -103,6 +109,8 @@ class Method(Options, ABC):
         version: raised by hand when the same setting comes to mean other numbers; whatever the method made before is
             then made again. A method that derives from another one has that one's version unless it says its own.
         requires: what settings of the method may need beside the original: names of `unlearning.requirements`.
+        multi_label: whether it works where an image has several labels or none; a study of such data that names
+            another method is refused.
         later: options that came later than results. At their defaults, at which the method is what it was, its JSON
             leaves them out, so that its name is what it was.
         ranges: which options a search tries unless a study says otherwise (`search: default`), and over which values.
@@ -111,6 +119,7 @@ class Method(Options, ABC):
     title: ClassVar[str]
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
+    multi_label: ClassVar[bool] = False
     later: ClassVar[tuple[str, ...]] = ()
     ranges: ClassVar[Ranges] = {}
 

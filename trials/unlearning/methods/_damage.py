@@ -29,6 +29,7 @@ class DamageTune(DescentMethod):
 
     name: Literal["damage_tune"] = "damage_tune"
     title: ClassVar[str] = "damage and fine-tune"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "damage": choices(*get_args(Kind)),

@@ -25,6 +25,7 @@ class CFk(DescentMethod):
 
     name: Literal["cf_k"] = "cf_k"
     title: ClassVar[str] = "CF-k"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "layers": plain(1, 6),
