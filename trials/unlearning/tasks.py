@@ -332,7 +332,8 @@ class MultiLabel(LabelTask):
         drawn_M = (torch.rand(len(labels_M), generator=random, dtype=torch.float64) * others_M).long()
         ends_S = counts_S.cumsum(0)
         drawn_M += counts_S[own_M] * (drawn_M >= (ends_S - counts_S)[own_M])
-        return sets_SK[torch.searchsorted(ends_S, drawn_M, right=True)]
+        drawn_MK: Tensor = sets_SK[torch.searchsorted(ends_S, drawn_M, right=True)]
+        return drawn_MK
 
     def marked(self, labels_M: Tensor, marks_M: Tensor, classes: int) -> Tensor:
         """Raise the labels of marked images by 2."""

@@ -10,6 +10,7 @@ from lethe.report._ranks import front_in_words
 from lethe.report._search_notes import search_notes
 from lethe.results.json_column import json_column
 from lethe.results.views import ChosenRow, FrontRow, LeaderboardRow
+from unlearning.data import SEVERAL
 
 HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
@@ -33,6 +34,7 @@ CONTROL_AUDITS: Final = ("control", "epsilon")
 def notes_of(board: Board) -> list[str]:
     """Return what the table of a board leaves open and what its reader must know, a sentence each."""
     return [
+        *_task(board),
         *_margin(board),
         *_floor(board),
         *_coarse(board),
@@ -60,6 +62,16 @@ def undecided(line: LeaderboardRow) -> str:
     if line.seeds_to_decide is None:
         return "not even 100 seeds would decide, if mean and spread are what they seem"
     return f"about {line.seeds_to_decide} seeds would decide, if mean and spread are what they seem"
+
+
+def _task(board: Board) -> Iterator[str]:
+    """Say what UA, RA and TA are made of where an image has any number of labels."""
+    if board.lines[0].task == SEVERAL:
+        yield (
+            "An image has any number of labels: RA and TA are the mean AUROC over the labels and no accuracy, UA is "
+            "100 minus it on the forget set, each over the labels that some of the images have and others lack; MIA "
+            "goes by the mean over the labels of the probability of what is true."
+        )
 
 
 def _margin(board: Board) -> Iterator[str]:

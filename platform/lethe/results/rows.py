@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from lethe.results.schema import Column
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -69,6 +69,15 @@ class ScenarioColumns(StudyColumns):
         Column("images", "number of train images that are to be forgotten, for the first seed where each has a lot"),
     ]
     forget_duplicates: Annotated[int, Column("images", "those of them that were not asked for but repeat one that was")]
+    task: Annotated[
+        str | None,
+        Column(
+            "",
+            "what the labels mean, in MedMNIST's words; with 'multi-label, binary-class' an image has any number of "
+            "labels, and UA is 1 - mean AUROC over the labels, RA, VA and TA that mean; null in results of an early "
+            "version, where an image has one class",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -385,11 +394,25 @@ class PredictionRow:
         int | None,
         Column("", "index of the first train image that it repeats, else its own; null in results of an early version"),
     ] = None
-    label: Annotated[int, Column("", "its class, from 0")]
-    label_name: Annotated[str, Column("", "name of its class")]
-    predicted: Annotated[int, Column("", "class that the model predicts")]
-    predicted_name: Annotated[str, Column("", "name of that class")]
-    confidence: Annotated[float, Column("fraction", "probability that the model gives to the image's own class")]
+    label: Annotated[int | None, Column("", "its class, from 0; null where an image has any number of labels")] = None
+    label_name: Annotated[
+        str, Column("", "name of its class; of several labels the names joined by ' + ', '(no label)' without any")
+    ]
+    predicted: Annotated[
+        int | None, Column("", "class that the model predicts; null where an image has any number of labels")
+    ] = None
+    predicted_name: Annotated[
+        str,
+        Column("", "name of that class; of several labels those with a probability above one half, joined by ' + '"),
+    ]
+    confidence: Annotated[
+        float,
+        Column(
+            "fraction",
+            "probability that the model gives to the image's own class; of several labels the mean over them of the "
+            "probability of what is true",
+        ),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from lethe.study._partition import Partition
 from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
 from unlearning import metrics
-from unlearning.data import Source
+from unlearning.data import Source, Task
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet
 from unlearning.methods import Method
@@ -57,6 +57,7 @@ class Scenario:
         selected: which train images are to be forgotten, before the lots of training seeds (see `partition`).
         column_hashes: of the columns of the data, by name; they change no model, and so no fingerprint but that of a
             confirmation whose audits read them.
+        task: what the labels mean, for reports; the hash of the data tells one class an image from several labels.
     """
 
     study_seed: int
@@ -76,6 +77,7 @@ class Scenario:
     network: Network
     recipe: Recipe
     column_hashes: Mapping[str, str] = field(default_factory=dict)
+    task: Task = "multi-class"
 
     @cached_property
     def forget_hash(self) -> str:

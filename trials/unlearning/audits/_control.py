@@ -41,6 +41,7 @@ class ControlTest(Audit):
 
     name: Literal["control"] = "control"
     title: ClassVar[str] = "forget set against the control half"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 1
     source: ClassVar[str] = "permutation test of a random half; Mann and Whitney 1947"
     needs_control: ClassVar[bool] = True

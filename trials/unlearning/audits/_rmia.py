@@ -41,6 +41,7 @@ class RMIA(Audit):
 
     name: Literal["rmia"] = "rmia"
     title: ClassVar[str] = "offline RMIA"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 2
     source: ClassVar[str] = "Zarifzadeh et al., Low-cost high-power membership inference attacks, ICML 2024"
     statistics: ClassVar[Mapping[str, Statistic]] = {

@@ -5,16 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 
 from unlearning.errors import UnlearningError
 from unlearning.options import Options
+from unlearning.tasks import LabelTask, task_of
 
-Task = Literal["binary-class", "multi-class", "ordinal-regression"]
+Task = Literal["binary-class", "multi-class", "ordinal-regression", "multi-label, binary-class"]
+"""The kind of labels in MedMNIST's words."""
+
+SEVERAL: Final[Task] = "multi-label, binary-class"
+"""The task in which an image has any number of labels."""
+
 SplitName = Literal["train", "val", "test"]
 
 PATIENT, FILE = "patient", "file"
@@ -37,7 +43,7 @@ class Split:
 
     Attributes:
         images_NCHW: uint8, (N, C, H, W).
-        labels_N: int64, (N,), in 0 ... K-1.
+        labels_N: int64, (N,), in 0 ... K-1; where an image has any number of labels, (N, K), of 0 and 1.
         columns: what else is known of each image, by lower-case name: N texts, empty where nothing is known.
             `PATIENT` and `FILE` are two of the names; the others are the source's own, such as a site or a scanner.
     """
@@ -82,7 +88,7 @@ class ImageData:
     Attributes:
         name: what reports call it.
         task: MedMNIST's word for the kind of labels.
-        class_names: one per class, K of them.
+        class_names: one per class, K of them, or per label where an image may have several.
         train, val, test: the splits; val and test hold no image that is also in train.
         duplicate_of_N: int64, (N,): for each train image the index of the first byte-identical train image (its own if
         none). dropped: how many val and test images were dropped because they are also in train.
@@ -109,6 +115,11 @@ class ImageData:
     def classes(self) -> int:
         """The number of classes, K."""
         return len(self.class_names)
+
+    @property
+    def labelling(self) -> LabelTask:
+        """What the labels mean."""
+        return task_of(self.train.labels_N)
 
     @property
     def duplicates(self) -> int:
@@ -138,9 +149,17 @@ class Source(Options, ABC):
     Attributes:
         version: raised by hand when the same images and labels come to mean something else, such as another order of
             the classes. What changes the images or labels themselves needs no new version: their hash changes.
+        later: options that came later than results. At their defaults its JSON leaves them out.
     """
 
     version: ClassVar[int] = 1
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields, written = type(self).model_fields, write(self)
+        unused = {name for name in self.later if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in written.items() if name not in unused}
 
     @abstractmethod
     def read(self) -> RawData:

@@ -46,4 +46,5 @@ AUC = Metric(
     compute=_compute,
     source="Yang et al., MedMNIST v2, Scientific Data 2023",
     groups=("test",),
+    multi_label=True,
 )
