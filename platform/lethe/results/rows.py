@@ -54,6 +54,15 @@ class StudyColumns:
         Column("", "package of the network, with its version; null if a program added it, and in early results"),
     ] = None
     source_package: Annotated[str | None, Column("", "the same of the data source")] = None
+    task: Annotated[
+        str | None,
+        Column(
+            "",
+            "what the labels mean, in MedMNIST's words; with 'multi-label, binary-class' an image has any number of "
+            "labels, and UA is 1 - mean AUROC over the labels, RA, VA and TA that mean; null in results of an early "
+            "version, where an image has one class",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +78,6 @@ class ScenarioColumns(StudyColumns):
         Column("images", "number of train images that are to be forgotten, for the first seed where each has a lot"),
     ]
     forget_duplicates: Annotated[int, Column("images", "those of them that were not asked for but repeat one that was")]
-    task: Annotated[
-        str | None,
-        Column(
-            "",
-            "what the labels mean, in MedMNIST's words; with 'multi-label, binary-class' an image has any number of "
-            "labels, and UA is 1 - mean AUROC over the labels, RA, VA and TA that mean; null in results of an early "
-            "version, where an image has one class",
-        ),
-    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
