@@ -10,7 +10,6 @@ from lethe.report._ranks import front_in_words
 from lethe.report._search_notes import search_notes
 from lethe.results.json_column import json_column
 from lethe.results.views import ChosenRow, FrontRow, LeaderboardRow
-from unlearning.data import SEVERAL
 
 HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
@@ -66,9 +65,9 @@ def undecided(line: LeaderboardRow) -> str:
 
 def _task(board: Board) -> Iterator[str]:
     """Say what UA, RA and TA are made of where an image has any number of labels."""
-    if board.lines[0].task == SEVERAL:
+    if board.has_several_labels:
         yield (
-            "An image has any number of labels: RA and TA are the mean AUROC over the labels and no accuracy, UA is "
+            "* An image has any number of labels: RA and TA are the mean AUROC over the labels and no accuracy, UA is "
             "100 minus it on the forget set, each over the labels that some of the images have and others lack; MIA "
             "goes by the mean over the labels of the probability of what is true."
         )

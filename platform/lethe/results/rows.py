@@ -22,6 +22,9 @@ RENAMED_COLUMNS: Final = {
 }
 """Names that columns had before version 6, by today's."""
 
+SEVERAL_LABELS: Final = "multi-label, binary-class"
+"""The task of images with any number of labels; `unlearning.data.SEVERAL`, which importing here would take torch."""
+
 ProposedBy = Literal["startup", "model", "random", "fixed", "prior", "race"]
 
 
