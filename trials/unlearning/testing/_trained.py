@@ -31,12 +31,13 @@ def forget(*, several: bool = False) -> ForgetSet:
 
 
 @cache
-def planted() -> Planted:
-    """Return what is said to have been planted: labels of the first two classes that were swapped, and noise."""
-    forget_F, random = forget().indices_F, torch.Generator().manual_seed(0)
-    images_FCHW, labels_F = data().train.images_NCHW[forget_F], data().train.labels_N[forget_F]
-    noise_FCHW = 0.1 * torch.randn(images_FCHW.shape, generator=random)
-    return Planted(torch.where(labels_F < 2, 1 - labels_F, labels_F), images_FCHW, noise_FCHW)
+def planted(*, several: bool = False) -> Planted:
+    """Return what is said to have been planted: noise, and, of one class an image, swapped labels of the first two."""
+    train, forget_F = data(several=several).train, forget(several=several).indices_F
+    images_FCHW, labels_F = train.images_NCHW[forget_F], train.labels_N[forget_F]
+    noise_FCHW = 0.1 * torch.randn(images_FCHW.shape, generator=torch.Generator().manual_seed(0))
+    swapped_F = labels_F if several else torch.where(labels_F < 2, 1 - labels_F, labels_F)
+    return Planted(swapped_F, images_FCHW, noise_FCHW)
 
 
 @cache
