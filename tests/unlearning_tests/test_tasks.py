@@ -9,6 +9,7 @@ from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 from torch import Tensor
 
+from unlearning.audits._output_distance import jensen_shannon
 from unlearning.metrics import FEATURES, Predictions, accuracy, auc, per_class_recall, unlearning_accuracy
 from unlearning.metrics.accuracy import per_class_unlearning_accuracy, share_per_class
 from unlearning.tasks import MULTI_CLASS, MULTI_LABEL, NO_LABEL, LabelTask, mean_loss, summed_loss, task_of
@@ -81,6 +82,15 @@ def test_divergence_is_zero_from_the_same_outputs_and_the_torch_one_from_others(
     wanted = torch.distributions.kl_divergence(torch.distributions.Categorical(p), torch.distributions.Categorical(q))
     got = task.divergence(task.probabilities(theirs / 2), ours, 2.0)
     assert float(got) == pytest.approx(float(wanted.mean()), rel=1e-9)
+
+
+def test_the_divergence_of_distributions_of_several_labels_is_the_mean_over_the_labels() -> None:
+    ours, theirs = logits(), logits(7)
+    pairs = [[torch.stack([p, 1 - p], 1) for p in MULTI_LABEL.probabilities(one_of).T] for one_of in (ours, theirs)]
+    wanted = torch.stack([jensen_shannon(mine, yours) for mine, yours in zip(*pairs, strict=True)]).mean(0)
+    both = [MULTI_LABEL.distribution(one_of) for one_of in (ours, theirs)]
+    torch.testing.assert_close(jensen_shannon(*both), wanted)
+    torch.testing.assert_close(both[0].sum(1), torch.ones(IMAGES).double())
 
 
 def test_what_is_predicted_and_right_of_several_labels() -> None:

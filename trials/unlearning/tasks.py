@@ -48,6 +48,10 @@ class LabelTask(ABC):
         """Return the probability of each class, (N, K)."""
 
     @abstractmethod
+    def distribution(self, logits_NK: Tensor) -> Tensor:
+        """Return the prediction for each image as one distribution, (N, M): shares that add up to 1."""
+
+    @abstractmethod
     def divergence(self, target_NK: Tensor, logits_NK: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
         """Return the mean over images of KL(target || probabilities of logits / temperature), a scalar.
 
@@ -162,6 +166,10 @@ class MultiClass(LabelTask):
         """Return the softmax."""
         return logits_NK.softmax(1)
 
+    def distribution(self, logits_NK: Tensor) -> Tensor:
+        """Return the softmax."""
+        return self.probabilities(logits_NK)
+
     def divergence(self, target_NK: Tensor, logits_NK: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
         """Return the mean KL divergence of the softmax."""
         surprise_NK = torch.special.xlogy(target_NK, target_NK) - target_NK * log_softmax(logits_NK / temperature, 1)
@@ -255,6 +263,11 @@ class MultiLabel(LabelTask):
     def probabilities(self, logits_NK: Tensor) -> Tensor:
         """Return the sigmoid."""
         return logits_NK.sigmoid()
+
+    def distribution(self, logits_NK: Tensor) -> Tensor:
+        """Return a label at random and whether the image has it: a divergence of such is the mean over the labels."""
+        p_NK = self.probabilities(logits_NK)
+        return torch.cat([p_NK, 1 - p_NK], dim=1) / p_NK.shape[1]
 
     def divergence(self, target_NK: Tensor, logits_NK: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
         """Return the mean over images and labels of the divergence of two Bernoulli distributions."""
