@@ -67,7 +67,8 @@ class ImageTable(ImageFiles):
         None, description="columns of 0 and 1, one for each label, where an image has any number of them"
     )
     label_separator: Annotated[str, Field(min_length=1)] | None = Field(
-        None, description="what separates several labels in `label_column`, such as a comma; by default an image has one"
+        None,
+        description="what separates several labels in `label_column`, such as a comma; by default an image has one",
     )
     no_label: str = Field(
         "No Finding", description="what `label_column` says of an image without any of several labels"
