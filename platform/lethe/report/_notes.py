@@ -101,9 +101,10 @@ def _coarse(board: Board) -> Iterator[str]:
     """Name a forget set so small that one image moves UA and MIA by more than the margin."""
     images, margin = board.lines[0].forget_images, board.lines[0].margin
     if margin is not None and 0 < images < 1 / margin:
+        moving = "MIA moves" if board.has_several_labels else "UA and MIA move"
         yield (
-            f"Only {images} images are to be forgotten: UA and MIA move in steps of {percent(1 / images)} points, more "
-            "than the margin, so that a verdict rests on single images."
+            f"Only {images} images are to be forgotten: {moving} in steps of {percent(1 / images)} points, more than "
+            "the margin, so that a verdict rests on single images."
         )
 
 

@@ -326,7 +326,11 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     ] = None
     ua_per_class: Annotated[
         list[float | None] | None,
-        Column("fraction", "unlearning accuracy of each class's forget images; null for a class without any"),
+        Column(
+            "fraction",
+            "unlearning accuracy of each class's forget images; null for a class without any; of several labels an "
+            "image 1 - AUROC of each label on the forget set",
+        ),
     ] = None
     auc: Annotated[float | None, Column("fraction", "area under the ROC curve on the test split, as MedMNIST")] = None
     recall_per_class: Annotated[
