@@ -106,7 +106,7 @@ def print_rows(board: Board, console: Console) -> None:
 def _table(board: Board) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("row", overflow="fold")
-    for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "over the floor"):
+    for name in (*board.heads, "gap [95 %]", "over the floor"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for line in board.lines:
