@@ -37,6 +37,7 @@ def data_section(delivered: Delivered, data: ImageData) -> DataSection:
     return DataSection(
         sha256=scenario.data_hash,
         images={"train": len(data.train), "val": len(data.val), "test": len(data.test)},
+        task=scenario.task,
         classes=scenario.classes,
         channels=scenario.channels,
     )

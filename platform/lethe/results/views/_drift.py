@@ -22,7 +22,11 @@ class _AfterRequest:
     request_images: Annotated[int, Column("images", "those of them that the last request withdrew")]
     ua: Annotated[float | None, Column("fraction", "mean error on all that were withdrawn; null before all seeds have")]
     request_ua: Annotated[
-        float | None, Column("fraction", "the same on the images of the last request alone; null for several labels")
+        float | None,
+        Column(
+            "fraction",
+            "the same on the images of the last request alone; null where an image has any number of labels",
+        ),
     ]
     oracle_request_ua: Annotated[float | None, Column("fraction", "that of the paired oracles")]
     ra: Annotated[float | None, Column("fraction", "mean accuracy on what is retained")]
