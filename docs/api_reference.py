@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Final
 
 PUBLIC: Final = {
-    "lethe": ("run", "FinishedStudy", "plan", "PlannedStudy", "load", "query"),
+    "lethe": ("run", "FinishedStudy", "plan", "PlannedStudy", "forget", "deliver", "Delivery", "load", "query"),
     "lethe.study": ("study_of", "read_study", "write_study", "json_schema", "template"),
     "lethe.results": ("Results", "save_query", "compact", "copy_tables"),
     "lethe.report": ("leaderboard", "Board", "print_leaderboard", "write_latex"),

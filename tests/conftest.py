@@ -386,7 +386,7 @@ def confirm(store: Store, make: Callable[..., Any]) -> Callable[..., None]:
             name = "-".join(map(str, (*row.split(), scenario, *setting, seed)))
             common["confirmation_id"] = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
             values = {"gap": gap, "setting": '{"name": ""}'} | measures | common | changes
-            store.append([make(ConfirmationRow, **_of(ConfirmationRow, values))])
+            store.append([make(ConfirmationRow, **_of(ConfirmationRow, _without(values, "role")))])
             board = make(BoardRow, **_of(BoardRow, common | changes))
             boards.setdefault((board.study, board.specification_id), []).append(board)
             store.append(boards[board.study, board.specification_id])

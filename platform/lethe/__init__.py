@@ -17,15 +17,33 @@ from lethe.execution import ray_settings
 from lethe.lazy import loading
 
 if TYPE_CHECKING:
+    from lethe.delivery import Delivery
+    from lethe.delivery.api import deliver, forget
     from lethe.pipeline.api import FinishedStudy, PlannedStudy, plan, run
     from lethe.results import load, query
 else:
     __getattr__, __dir__ = loading(
         __name__,
         globals(),
-        {"lethe.pipeline.api": ("FinishedStudy", "PlannedStudy", "plan", "run"), "lethe.results": ("load", "query")},
+        {
+            "lethe.delivery": ("Delivery",),
+            "lethe.delivery.api": ("deliver", "forget"),
+            "lethe.pipeline.api": ("FinishedStudy", "PlannedStudy", "plan", "run"),
+            "lethe.results": ("load", "query"),
+        },
     )
 
-__all__ = ["FinishedStudy", "LetheError", "PlannedStudy", "load", "plan", "query", "run"]
+__all__ = [
+    "Delivery",
+    "FinishedStudy",
+    "LetheError",
+    "PlannedStudy",
+    "deliver",
+    "forget",
+    "load",
+    "plan",
+    "query",
+    "run",
+]
 
 ray_settings.prepare()

@@ -16,6 +16,7 @@
     ├ PurgedError                   a run that would make again what was purged
     ├ StudyHeldError                another process runs the study
     ├ InterruptedStudyError         a study that was stopped before its end
+    ├ DeliveryError                 a model that cannot be delivered
     ├ TrainingDivergedError         a training whose loss stopped being finite
     ├ LostWorkError                 work that lost its worker too often
     ├ DeviceError                   a worker that finds no GPU
@@ -33,6 +34,8 @@
       ├ DataError                   data that cannot be found, fetched or used
       ├ ImportedError               (a ValueError) code that a study names and that cannot be imported
       ├ TrainingFunctionError       a training function of the user's that raised, or returned no weights
+      ├ CheckpointError             weights that cannot be read, or are those of another network
+      ├ ExportError                 a network that cannot be exported as a program
       ├ MetricError                 a metric that raised
       ├ AuditError                  an audit that raised
       ├ DivergedError               (a ValueError) logits that are not finite

@@ -11,6 +11,7 @@ import typer
 
 from lethe.cli._common import print_versions
 from lethe.cli._data import data
+from lethe.cli._deliver import deliver, forget
 from lethe.cli._delivery import key, purge, verify
 from lethe.cli._jobs import jobs, logs, stop, submit
 from lethe.cli._models import models
@@ -41,6 +42,8 @@ for command in (
     methods,
     plan,
     run,
+    forget,
+    deliver,
     leaderboard,
     report,
     query,

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import pyarrow.compute as pc
 
-from lethe.artifacts import ArtifactKey, ArtifactStore, CorruptArtifactError, Manifest
+from lethe.artifacts import ArtifactKey, ArtifactStore, CorruptArtifactError, GivenModel, Manifest
 from lethe.delivery._withdrawal import Withdrawal, images_of, personal, studies_on
 from lethe.results import Store
 from lethe.results.purges import read_purges
@@ -145,11 +145,17 @@ def _left_out(
 
 
 def _starts(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -> Iterator[ArtifactKey]:
-    """Name the models that others of the request were made from, such as one that the user gave."""
+    """Name the models that others of the request were made from, and the weights of one that the user gave."""
     started = {
         one.requires["start"]
         for one in manifests.values()
         if "start" in one.requires and one.inputs.get("forgotten") == withdrawal.forget_hash
+    }
+    started |= {
+        fingerprint
+        for key, one in manifests.items()
+        if key.kind == GivenModel.kind and key.fingerprint in started
+        for fingerprint in one.requires.values()
     }
     return (key for key in manifests if key.fingerprint in started)
 

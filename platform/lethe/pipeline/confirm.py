@@ -86,8 +86,8 @@ class Confirmation:
         metrics: those that are measured beside the built-in ones.
         audits: those that the model undergoes, with the training seeds of the models that they require.
         keep: whether an unlearned model is kept as an artifact; that changes nothing else.
-        of_stream: the model of a row of a stream of requests, which is an artifact since the next request begins with
-            it; None where the method unlearns in the confirmation.
+        made: the row's unlearned model where it is an artifact, such as one that the next request of a stream begins
+            with; None where the method unlearns in the confirmation.
     """
 
     study: str
@@ -103,7 +103,7 @@ class Confirmation:
     metrics: tuple[Metric, ...] = ()
     audits: tuple[AuditTask, ...] = ()
     keep: bool = False
-    of_stream: UnlearnedModel | None = None
+    made: UnlearnedModel | None = None
 
     @property
     def confirmation_id(self) -> str:
@@ -135,7 +135,7 @@ class Confirmation:
             yield Read("oracle", seed, seed)
         if self.dose is not None:
             yield Read(self.row, self.seed, self.seed)
-        for name in self.method.needs if self.method and self.of_stream is None else ():
+        for name in self.method.needs if self.method and self.made is None else ():
             yield Read(name, self.seed, self.seed)
         for task in self.audits:
             yield from task.reads
@@ -144,7 +144,7 @@ class Confirmation:
     def stored(self) -> Model | None:
         """The row's model where it is an artifact: an oracle, a dose or a model of a stream; None: yet to be made."""
         if self.method is not None:
-            return self.of_stream
+            return self.made
         if self.dose is None:
             return oracle(self.scenario, self.seed)
         return dosed(self.scenario, self.seed, self.dose)
@@ -152,7 +152,7 @@ class Confirmation:
     @property
     def unlearned(self) -> UnlearnedModel | None:
         """The model that the row's method makes here; None where nothing is unlearned, or a stream has made it."""
-        if self.method is None or self.row == "original" or self.of_stream is not None:
+        if self.method is None or self.row == "original" or self.made is not None:
             return None
         scenario, seed = self.scenario, self.seed
         start, parts = original(scenario, seed), scenario.partition(seed)
@@ -186,9 +186,9 @@ class Confirmation:
 
     @property
     def _start(self) -> dict[str, str]:
-        if self.of_stream is None or self.of_stream.start == original(self.scenario, self.seed):
+        if self.made is None or self.made.start == original(self.scenario, self.seed):
             return {}
-        return {"start": self.of_stream.start.fingerprint}
+        return {"start": self.made.start.fingerprint}
 
     @property
     def _kept(self) -> dict[str, Any]:
@@ -282,7 +282,7 @@ def needed_by(wanted: Sequence[Confirmation]) -> list[Needed]:
             label = recipe.kind if read.name in REQUIRED or recipe != asked_for else read.name
             found.setdefault(recipe, Needed(recipe, label, scenario, read.seed))
     for one in wanted:
-        for recipe in in_order([one.of_stream] if one.of_stream else []):
+        for recipe in in_order([one.made] if one.made else []):
             scenario = recipe.scenario if isinstance(recipe, UnlearnedModel) else one.scenario
             found.setdefault(recipe, Needed(recipe, recipe.kind, scenario, one.seed))
     return list(found.values())
@@ -338,7 +338,7 @@ def _in_stream(confirmation: Confirmation) -> Confirmation:
         stop_after=confirmation.stop_after,
         rewinds=confirmation.rewinds,
     )
-    return replace(confirmation, of_stream=model)
+    return replace(confirmation, made=model)
 
 
 def missing_from(wanted: Sequence[Confirmation], confirmed: Iterable[str]) -> list[Confirmation]:
@@ -372,7 +372,7 @@ class Confirmer:
         stopwatch = Stopwatch()
         reset_peak_memory(self._contexts.device)
         method, stored = confirmation.method, confirmation.stored
-        trial_context = self._contexts.trial_context(confirmation.scenario, confirmation.seed)
+        trial_context = self._trial_context(confirmation)
         epochs: list[EpochResult] = []
         if method is not None and stored is None:
             for result in trial_context.unlearn(
@@ -408,7 +408,7 @@ class Confirmer:
             confirmation_id=confirmation.confirmation_id,
             method_search=confirmation.method_search.fingerprint if confirmation.method_search else None,
             row=confirmation.row,
-            threshold=trial_context.threshold(method, confirmation.of_stream) if method else None,
+            threshold=trial_context.threshold(method, confirmation.made) if method else None,
             status="done" if logits else "diverged",
             training_seed=confirmation.seed,
             unlearning_seed=confirmation.scenario.unlearning_seed(confirmation.seed) if method else None,
@@ -430,6 +430,9 @@ class Confirmer:
             kept = self._contexts.keep(confirmation.unlearned, product, stopwatch)
         return Confirmed(row, predictions, measure_rows(row, measures, confirmation.metrics, audits), kept)
 
+    def _trial_context(self, confirmation: Confirmation) -> TrialContext:
+        return self._contexts.trial_context(confirmation.scenario, confirmation.seed)
+
     def _logits(self, stored: Model, trial_context: TrialContext) -> Logits:
         """Return those of a model that is an artifact; the oracle's are at hand."""
         if stored == oracle(trial_context.scenario, trial_context.seed):
@@ -438,9 +441,9 @@ class Confirmer:
 
     def _kept_epoch(self, confirmation: Confirmation) -> int | None:
         """Return the epoch that counts of a model of a stream; of a run that rewinds its artifact does not say."""
-        if confirmation.of_stream is None or confirmation.rewinds:
+        if confirmation.made is None or confirmation.rewinds:
             return None
-        return self._contexts.facts_of(confirmation.of_stream).epochs
+        return self._contexts.facts_of(confirmation.made).epochs
 
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
         """Make ready what is measured: against the paired oracle; an oracle's gap is to the oracles of other seeds."""

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, needed_for
+from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, given, needed_for
 from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.kept_models import kept_in_words
@@ -14,6 +14,7 @@ from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
 from lethe.study import MethodSearch, Study, StudyError, described, expand, planted_data, read_settings, scenarios_of
+from unlearning.checkpoints import CheckpointError
 from unlearning.data import (
     AnySource,
     DataError,
@@ -49,6 +50,7 @@ class Plan:
         wanted: the rows of all tables, as far as the chosen setting is known.
         confirmed: how many of them are confirmed already.
         unconfirmed: those still to be confirmed.
+        original: what to know of the model that is given, a sentence each; empty where none is.
         unrecorded: fingerprints of artifacts without a row: their maker died before writing it, or the row is broken.
     """
 
@@ -64,6 +66,7 @@ class Plan:
     wanted: tuple[Confirmation, ...]
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
+    original: tuple[str, ...]
     unrecorded: frozenset[str]
 
     @property
@@ -75,7 +78,8 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """Everything that a person should know before the study runs, a sentence each."""
-        said = (self.facts, self.requests, self.settings, self.audits, self.network, self.own_code, self.models)
+        code = (*self.network, *self.own_code)
+        said = (self.facts, self.requests, self.settings, self.original, self.audits, code, self.models)
         return tuple(line for lines in (*said, (self.precision.told,), self.broken) for line in lines if line)
 
     @property
@@ -170,6 +174,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         DataError: the data is not available, or a forget request does not fit it.
         StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; what
             searches begin with is not there; or the network or the options of audits do not fit the data.
+        CheckpointError: the model that is given cannot be read, or is not of the study's network.
     """
     if study.settings:
         read_settings(study.settings)
@@ -199,8 +204,34 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         tuple(wanted),
         len(wanted) - len(unconfirmed),
         tuple(unconfirmed),
+        _original(study, method_searches),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
     )
+
+
+def _original(study: Study, method_searches: Sequence[MethodSearch]) -> tuple[str, ...]:
+    """Read the model that is given, if any is, and describe it.
+
+    Raises:
+        CheckpointError: it cannot be read, or does not fit; all scenarios at once.
+    """
+    if study.original is None:
+        return ()
+    notes: dict[str, None] = {}
+    faults: dict[str, None] = {}
+    path = study.original.checkpoint
+    for scenario in scenarios_of(method_searches):
+        named = f"{scenario.network_title}, {scenario.channels} channels, {scenario.classes} classes"
+        try:
+            model, understood = given(scenario, study.production_seed, path)
+        except CheckpointError as error:
+            faults[f"  {named}: {error}"] = None
+            continue
+        fact = f"original: {path} is read as {named}; its tensors have the hash {model.weights.hash}"
+        notes |= dict.fromkeys((fact, *(f"original: {note}" for note in understood)))
+    if faults:
+        raise CheckpointError("\n".join([f"{study.name}: original.checkpoint", *faults]))
+    return tuple(notes)
 
 
 def _check_audits(study: Study, datasets: Iterable[ImageData]) -> None:

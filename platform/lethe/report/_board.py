@@ -89,6 +89,11 @@ class Board:
         return self.lines[0].task == SEVERAL_LABELS
 
     @property
+    def score(self) -> str:
+        """What RA and TA are."""
+        return "mean AUROC" if self.has_several_labels else "accuracy"
+
+    @property
     def heads(self) -> tuple[str, ...]:
         """The heads of the columns of UA, RA, TA and MIA; with a star, which a note explains, where they are AUROC."""
         star = "*" if self.has_several_labels else ""

@@ -74,7 +74,7 @@ order by run_at desc, specification_id
 _UNLISTED: Final = """
 select study, count(*) as unlisted
 from confirmations anti join (select study, confirmation_id from boards) using (study, confirmation_id)
-where study in (select study from boards)
+where role is null and study in (select study from boards)
 group by study
 """
 

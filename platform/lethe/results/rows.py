@@ -297,7 +297,9 @@ class EpochRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
+class ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
+    """What is measured of a model that is confirmed."""
+
     confirmation_id: Annotated[str, Column("", "name of the confirmation, unique in the results")]
     method_search: Annotated[
         str | None, Column("", "fingerprint of the method search; null for rows that belong to no search")
@@ -400,8 +402,17 @@ class _ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfirmationRow(ProvenanceColumns, _ConfirmationColumns):
+class ConfirmationRow(ProvenanceColumns, ConfirmationColumns):
     """One row of the comparison on one reporting seed, measured on data that the search never saw."""
+
+    role: Annotated[
+        Literal["production"] | None,
+        Column(
+            "",
+            "'production' for a model that is delivered: it is in no table, its original may be a given one, and its "
+            "gap is to the oracles of the reporting seeds, a paired one left out; null for all others",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -179,6 +179,7 @@ class LocalFolder(Folder):
         goal = self.path / target
         self._make(goal.parent)
         (self.path / path).rename(goal)
+        _sync_folder(goal.parent)
 
     def excludes(self, path: str) -> bool:
         """Return True: every file system creates exclusively."""

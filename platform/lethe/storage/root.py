@@ -214,6 +214,15 @@ class StorageRoot:
         with self.reporting(f"delete {name} from"):
             self.folder.delete(name)
 
+    def rename(self, name: str, target: str) -> None:
+        """Give a file or folder another name, in one step where the storage has folders.
+
+        Raises:
+            StorageError: it could not be renamed, or the other name is taken by a folder with files.
+        """
+        with self.reporting(f"rename {name} to {target} in"):
+            self.folder.move(name, target)
+
     def quarantine(self, name: str) -> str:
         """Move a broken file or folder into this folder's ``quarantine``, under a name of its own.
 

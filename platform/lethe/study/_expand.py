@@ -27,7 +27,8 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
             an earlier request left, or is to rewind where val lacks the classes that are to be forgotten from, or the
             attack is to have non-members of a class that val or the split of a report lacks, the loss has weights of
             another number of classes, an audit or method takes a recipe's options where models are trained by a
-            function of the user's, or an image has any number of labels and a method, metric or option needs one class.
+            function of the user's, a model is given that cannot have seen what a request plants, or has seen its
+            control half, or an image has any number of labels and a method, metric or option needs one class.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
@@ -39,6 +40,7 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     _refuse_audits_without_control(scenarios, study)
     _refuse_audits_without_planted(study)
     _refuse_doses_of_nothing(scenarios, study)
+    _refuse_requests_of_a_given_original(study)
     by_hash = {data.content_hash: data for data in (*datasets.values(), *planted_data(study, datasets))}
     _refuse_rewinding(scenarios, study, by_hash)
     _refuse_labels_that_rank_nothing(scenarios, study, by_hash)
@@ -137,6 +139,17 @@ def _refuse_audits_without_planted(study: Study) -> None:
             raise DataError(
                 f"audits: {audit.name}: looks for {wanted} that a forget request plants, and none does; wanted a "
                 f"request such as {examples[wanted]}, got {', '.join(request.label for request in study.forget)}"
+            )
+
+
+def _refuse_requests_of_a_given_original(study: Study) -> None:
+    """Refuse requests by which a model would have to be trained that a user has trained already."""
+    for request in study.forget if study.original else ():
+        if request.has_control or request.plants:
+            wants = "keeps a control half that no original has seen" if request.has_control else "changes train images"
+            raise DataError(
+                f"original: the given model has seen all train images as they are, and forget {request.label} {wants}; "
+                "wanted a request for images that it has seen, or no `original`"
             )
 
 

@@ -137,6 +137,24 @@ def _known_metric(name: str) -> str:
     return METRICS[name].name
 
 
+class GivenOriginal(Options):
+    """The classifier in use, trained elsewhere: what is delivered is made from it; searches and tables never see it."""
+
+    checkpoint: PathOption = Field(
+        description="state dict of the network: safetensors, or a file of `torch.save` that holds tensors alone"
+    )
+
+
+class DeliveryOptions(Options):
+    """The unlearned model that leaves (`lethe deliver`)."""
+
+    seed: int | None = Field(
+        None,
+        description="reporting seed whose original is unlearned, where none is given under `original`, and which the "
+        "draws of the method follow from; by default the first",
+    )
+
+
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 
 
@@ -207,6 +225,11 @@ class Study(Options):
     )
     search: Search = Field(Search(), description="how the settings of the methods are searched")
     seeds: Seeds = Field(Seeds(), description="training seeds to choose settings on, and others to report on")
+    original: GivenOriginal | None = Field(
+        None,
+        description="the classifier that is delivered from; by default the original of `deliver.seed`, trained here",
+    )
+    deliver: DeliveryOptions = Field(DeliveryOptions(), description="the unlearned model that leaves")
     margin: Annotated[float, Gt(0), Lt(1)] = Field(
         0.01,
         description="excess over the noise floor, as a fraction, below which a row counts as equivalent to retraining",
@@ -233,6 +256,11 @@ class Study(Options):
     def further_metrics(self) -> tuple[Metric, ...]:
         """The metrics that confirmations measure beside the built-in ones."""
         return tuple(METRICS[name] for name in self.metrics if name not in BUILT_IN)
+
+    @property
+    def production_seed(self) -> int:
+        """The reporting seed of the model that is delivered."""
+        return self.seeds.reporting[0] if self.deliver.seed is None else self.deliver.seed
 
     def takes(self, choice: MethodChoice) -> bool:
         """Return whether a method takes its settings from the settings file."""
@@ -293,6 +321,15 @@ class Study(Options):
         ]
         if problems:
             raise ValueError("\n".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _delivers_what_is_reported(self) -> Self:
+        if self.production_seed not in self.seeds.reporting:
+            raise ValueError(
+                f"deliver: seed: wanted one of the reporting seeds {list(self.seeds.reporting)}, "
+                f"got {self.production_seed}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -28,8 +28,8 @@ def write_study(study: Study, without: Set[str] = frozenset()) -> str:
     if "limits" in content["search"]:
         content["search"]["limits"] = dict(study.search.limits.given)
     content["methods"] = [_method(choice) for choice in study.methods]
-    unset = {name for name in ("metrics", "audits", "doses", "settings") if not getattr(study, name)}
-    later = ("controls", "attack_classes", "keep_models", "models_gib")
+    unset = {name for name in ("metrics", "audits", "doses", "settings", "original") if not getattr(study, name)}
+    later = ("controls", "attack_classes", "keep_models", "models_gib", "deliver")
     usual = {name for name in later if getattr(study, name) == Study.model_fields[name].default}
     left_out = {*without, *unset, *usual}
     ordered = {name: content[name] for name in Study.model_fields if name not in left_out}

@@ -123,6 +123,8 @@ def _items(study: Study) -> Iterator[_Item]:
                     yield _Item(key, path, {f"{key}/{path.name}": path}, key)
     if study.settings:
         yield _file("settings", study.settings)
+    if study.original:
+        yield _file("original.checkpoint", study.original.checkpoint)
     for number, path in study.search.start_files.items():
         yield _file(f"search.start_from.{number}", path)
     if isinstance(study.training, OwnRecipe) and study.training.package is None:

@@ -6,6 +6,7 @@ from lethe.artifacts._recipe import ArtifactRecipe
 from lethe.artifacts.kinds._adversarial import AdversarialImages
 from lethe.artifacts.kinds._earlier_weights import EarlierWeights
 from lethe.artifacts.kinds._fisher import FisherInformation
+from lethe.artifacts.kinds._given_model import GivenModel, GivenWeights, given
 from lethe.artifacts.kinds._model import Model
 from lethe.artifacts.kinds._requirements import REQUIRED, read_requirement
 from lethe.artifacts.kinds._saliency import SaliencyScores, saliency
@@ -19,6 +20,8 @@ KINDS: Final[dict[str, type[ArtifactRecipe]]] = {
     "adversarial_images": AdversarialImages,
     "earlier_weights": EarlierWeights,
     "unlearned_model": UnlearnedModel,
+    "given_weights": GivenWeights,
+    "given_model": GivenModel,
 }
 
 __all__ = [
@@ -27,6 +30,8 @@ __all__ = [
     "AdversarialImages",
     "EarlierWeights",
     "FisherInformation",
+    "GivenModel",
+    "GivenWeights",
     "Model",
     "SaliencyScores",
     "TrainedModel",
@@ -34,6 +39,7 @@ __all__ = [
     "after_requests",
     "at_once",
     "dosed",
+    "given",
     "oracle",
     "original",
     "read_requirement",

@@ -7,7 +7,7 @@ confirmation of each row and seed, for the longest search's choice.
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from lethe.results.rows import ConfirmationRow
+from lethe.results.rows import ConfirmationColumns, ProvenanceColumns
 from lethe.results.schema import Column
 from lethe.results.views._asked import CURRENT_SEARCHES
 from lethe.results.views._base import LABELS_OF_SCENARIO, View
@@ -60,12 +60,12 @@ class _Role:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparedRow(_Role, _OnBoard, ConfirmationRow):
+class ComparedRow(_Role, _OnBoard, ProvenanceColumns, ConfirmationColumns):
     """A model that a board compares."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfirmedRow(_OnBoard, ConfirmationRow):
+class ConfirmedRow(_OnBoard, ProvenanceColumns, ConfirmationColumns):
     """A confirmation in a row of a board."""
 
 
@@ -79,7 +79,7 @@ wanted as (
     from asked where role = 'reporting' group by all
 ),
 on_board as (
-    select c.* replace (
+    select c.* exclude (role) replace (
             b.method_search as method_search, b.trial_id as trial_id, b.tuning_trials as tuning_trials,
             b.tuning_raced as tuning_raced, b.tuning_seconds as tuning_seconds
         ),
@@ -97,11 +97,11 @@ before_boards as (
         'reporting' as role
     from (
         select * from (
-            select *,
+            select * exclude (role),
                 last_value(setting) over of_row as chosen_setting,
                 last_value(tuning_trials) over of_row as chosen_trials
             from confirmations
-            where getvariable('specification') = '' and study not in (select study from boards)
+            where role is null and getvariable('specification') = '' and study not in (select study from boards)
             window of_row as (
                 partition by study, scenario, row order by coalesce(tuning_trials, 0), ended_at
                 rows between unbounded preceding and unbounded following

@@ -1,0 +1,213 @@
+"""Delivers what a study chose: makes and confirms the model, and writes the folder that leaves."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from lethe.artifacts import ArtifactStore, GivenModel, UnlearnedModel
+from lethe.delivery._choose import Chosen, DeliveryError
+from lethe.delivery._delivered import Delivered
+from lethe.delivery._folder import LOAD, SETTING, delivered_before, setting_text, whole_folder, write_files
+from lethe.delivery._produce import Producer
+from lethe.delivery.certificate import CERTIFICATE, Certificate, write_certificate
+from lethe.pipeline.plan import Plan
+from lethe.pipeline.production import Production
+from lethe.report import percent
+from lethe.results import ConfirmationRow, Results, Store, to_rows
+from lethe.results.json_column import json_column
+from lethe.storage.documents import read_json
+from lethe.storage.root import StorageRoot
+from lethe.study import Study, StudyError, read_text
+from lethe.versions import code_version, installed
+from unlearning.checkpoints import written
+from unlearning.data import ImageData
+from unlearning.program import exported
+
+FORMAT: Final = 1
+"""Of `setting.yaml`; raised when its keys come to mean something else."""
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What a certificate says of people.
+
+    Attributes:
+        requester: who asked; only a commitment to it is written.
+        key: file of the private key that signs.
+    """
+
+    requester: str | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A model that left, and what is known of it.
+
+    Attributes:
+        folder: with the weights, the program and the setting.
+        new: whether it was written now, rather than found.
+        chosen: which row it is of, and why.
+        row: of the model itself, in the table `confirmations`.
+        certificate: what was tested and found, with the verdict.
+        model: the recipe of the model; its `start` is the model that it was made from.
+        notes: what to know, a sentence each.
+    """
+
+    folder: Path
+    new: bool
+    chosen: Chosen
+    row: ConfirmationRow
+    certificate: Certificate
+    model: UnlearnedModel
+    notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of the certificate: no violation detected, violation, or inconclusive."""
+        return self.certificate.verdict
+
+
+def last_study(root: StorageRoot, name: str) -> Study:
+    """Return a study as it was run last.
+
+    Raises:
+        DeliveryError: it was never run there.
+        StudyError: this Lethe cannot read its specification.
+    """
+    known = Store(root).studies()
+    if name not in known:
+        raise DeliveryError(f"no study {name} was run in {root}; studies there: {', '.join(known) or 'none'}")
+    found = Results(root, name).query(
+        "select specification from studies semi join asked using (study, specification_id)"
+    )["specification"]
+    if not len(found):
+        raise DeliveryError(f"{name}: it has no tables in {root} yet: `lethe run` it first")
+    try:
+        return read_text(found[0].as_py(), f"the study {name} as it was run last")
+    except StudyError as error:
+        raise StudyError(f"{error}\nDeliver it with its file: lethe forget STUDY.yaml") from error
+
+
+def deliver_study(
+    study: Study,
+    root: StorageRoot,
+    out: Path,
+    *,
+    method: str | None = None,
+    scenario: str | None = None,
+    address: str | None = None,
+    signed: Signed | None = None,
+    say: Callable[[str], None],
+) -> Delivery:
+    """Deliver what a study that was run chose, or find what it delivered before.
+
+    Args:
+        out: the folder, which is made; where it holds the same model already, nothing is written.
+        method: the row to deliver; None: the method with the smallest confirmed gap.
+        scenario: the beginning of the fingerprint of its scenario, where the study has several.
+        address: of a Ray cluster; None: this process.
+        signed: what the certificate says of people; None: nobody asked and nobody signs.
+
+    Raises:
+        DeliveryError: there is nothing to deliver, or the folder holds something else.
+        InterruptedStudyError: it was stopped; the same call goes on.
+        PurgedError: it would make again what was purged.
+        CheckpointError: the model that is given cannot be read, or is not of the study's network.
+        ExportError: the network cannot be exported as a program.
+        DataError, StorageError, ClusterError: what the study needs is not available.
+    """
+    root = root.prepared()
+    before = delivered_before(out)
+    chosen, wanted, plan = Producer(study, root, say).produce(method, scenario, address)
+    if before is not None and before.models.delivered.fingerprint != wanted.model.fingerprint:
+        raise DeliveryError(
+            f"{out} holds another model, {before.models.delivered.fingerprint} ({before.setting.row}), and this one is "
+            f"{wanted.model.fingerprint} ({wanted.row}): name another folder with --out"
+        )
+    row = _confirmed(root, wanted)
+    certificate = before
+    if certificate is None:
+        say(f"Writing {out}.")
+        certificate = _write(out, wanted, plan, row, root, signed or Signed())
+    notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen))
+    return Delivery(out, before is None, chosen, row, certificate, wanted.model, notes)
+
+
+def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) -> Iterator[str]:
+    """Say how a given model compares with those that are trained here: the audits cannot tell the two causes apart."""
+    manifest, here = ArtifactStore(root).manifest(wanted.model.start.key), chosen.board.original
+    if not isinstance(wanted.model.start, GivenModel) or manifest is None or here is None:
+        return
+    ours = "" if here.ta is None else f", that of originals trained here {percent(here.ta)} %"
+    yield (
+        f"The given model was trained elsewhere: its {chosen.board.score} on test is {percent(manifest.facts.ta)} %"
+        f"{ours}. Audits hold it against models of the study's own recipe, so that another recipe counts as a "
+        "difference, too."
+    )
+
+
+def _confirmed(root: StorageRoot, wanted: Production) -> ConfirmationRow:
+    """Read what was measured of the model."""
+    table = Store(root).read("confirmations", wanted.study)
+    [row] = to_rows(table.filter(pc.equal(table["confirmation_id"], wanted.confirmation_id)), ConfirmationRow)
+    return row
+
+
+def _write(
+    out: Path, wanted: Production, plan: Plan, row: ConfirmationRow, root: StorageRoot, signed: Signed
+) -> Certificate:
+    """Write the folder of a delivery in one step; return its certificate."""
+    artifact = ArtifactStore(root).load(wanted.model.key, frozenset({"weights"}))
+    if artifact is None:
+        raise DeliveryError(
+            f"the model {wanted.model.fingerprint} is gone from {root}; the same command makes it again"
+        )
+    scenario = wanted.scenario
+    network = scenario.network.build(scenario.channels, scenario.classes, seed=0)
+    network.load_state_dict(artifact.files["weights"])
+    [data] = [one for one in plan.shared if one.content_hash == scenario.data_hash]
+    program, difference = exported(network, data.test.images_NCHW)
+    files = {
+        "weights.safetensors": written(network),
+        "program.pt2": program,
+        "load.py": LOAD.encode(),
+        SETTING: setting_text(_said(wanted, row, data, difference)),
+    }
+    with whole_folder(out) as folder:
+        hashes = write_files(folder, files)
+        delivered = Delivered(root, plan.study, wanted.model, wanted.row, wanted.confirmation_id, folder, hashes)
+        write_certificate(delivered, requester=signed.requester, key=signed.key)
+        return read_json(Certificate, (folder / CERTIFICATE).read_bytes())
+
+
+def _said(wanted: Production, row: ConfirmationRow, data: ImageData, difference: float) -> dict[str, Any]:
+    """Return what `setting.yaml` says: which model this is, what was done to which original, and by what code."""
+    scenario, start = wanted.scenario, wanted.model.start
+    return {
+        "format": FORMAT,
+        "study": wanted.study,
+        "scenario": scenario.fingerprint,
+        "dataset": scenario.dataset,
+        "task": scenario.task,
+        "classes": list(data.class_names),
+        "image": list(data.test.images_NCHW.shape[1:]),
+        "network": scenario.network_title,
+        "forget": scenario.request.label,
+        "forget_images": row.forget_images,
+        "row": wanted.row,
+        "setting": json_column("setting", row.setting),
+        "unlearning_seed": row.unlearning_seed,
+        "model": wanted.model.fingerprint,
+        "made_from": {"kind": start.kind, "fingerprint": start.fingerprint},
+        "confirmation_id": wanted.confirmation_id,
+        "gap": row.gap,
+        "compared_with_seeds": list(wanted.others),
+        "program_difference": difference,
+        "lethe_version": installed("lethe"),
+        "code_version": code_version(),
+        "torch_version": installed("torch"),
+    }

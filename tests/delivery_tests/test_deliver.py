@@ -1,0 +1,283 @@
+"""From a study and a given classifier to a folder that leaves, and what stands in its way."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+import lethe
+from lethe.artifacts import ArtifactStore
+from lethe.artifacts._recipe import ArtifactKey
+from lethe.results import query
+from lethe.storage.root import StorageRoot
+from unlearning.checkpoints import fitted, read_checkpoint
+from unlearning.data import Synthetic, load
+from unlearning.models import CNN
+
+LetheHere = Callable[..., tuple[int, str]]
+
+DATA: dict[str, Any] = {"train": 120, "val": 60, "test": 60, "size": 12, "classes": 3}
+
+STUDY: dict[str, Any] = {
+    "name": "ward",
+    "data": [{"source": "synthetic", **DATA}],
+    "forget": [{"kind": "random", "fraction": 0.2}],
+    "network": {"name": "cnn", "width": 2},
+    "training": {"epochs": 2, "batch_size": 32, "lr": 0.1, "precision": "float32"},
+    "original": {"checkpoint": "model.pt"},
+    "methods": [{"name": "fine_tune", "epochs": 1, "lr": 0.05}, {"name": "salun", "epochs": 1, "batch_size": 32}],
+    "seeds": {"tuning": [0], "reporting": [1, 2]},
+    "audits": [{"name": "perturbed"}],
+}
+
+
+def classifier(seed: int = 7) -> torch.nn.Sequential:
+    return CNN(width=2).build(1, 3, seed)
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    """Writes a study and the classifier that it is given."""
+    folder.mkdir(exist_ok=True)
+    torch.save({"state_dict": classifier()[1].state_dict()}, folder / "model.pt")
+    options = {key: value for key, value in (STUDY | changes).items() if value is not None}
+    (folder / "study.yaml").write_text(yaml.safe_dump(options))
+    return folder / "study.yaml"
+
+
+@pytest.fixture(scope="module")
+def forgotten(tmp_path_factory: pytest.TempPathFactory, lethe_here: LetheHere) -> tuple[Path, int, str]:
+    """A folder with a study, its results and its delivery; the exit code and the output of making them."""
+    folder = tmp_path_factory.mktemp("ward")
+    study = write(folder)
+    code, output = lethe_here("forget", study, "--local", "--results", folder / "results", "--out", folder / "out")
+    return folder, code, output
+
+
+@pytest.fixture
+def ward(forgotten: tuple[Path, int, str], tmp_path: Path) -> Path:
+    """A copy of that folder, to change."""
+    shutil.copytree(forgotten[0], tmp_path / "ward")
+    return tmp_path / "ward"
+
+
+def deliver(lethe_here: LetheHere, ward: Path, *options: object, out: str = "out") -> tuple[int, str]:
+    return lethe_here("deliver", "--study", "ward", "--results", ward / "results", "--out", ward / out, *options)
+
+
+def test_forgetting_ends_with_a_folder_and_a_verdict(forgotten: tuple[Path, int, str]) -> None:
+    folder, code, output = forgotten
+    assert code in (0, 1)
+    assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "certificate.html",
+        "certificate.json",
+        "load.py",
+        "program.pt2",
+        "setting.yaml",
+        "weights.safetensors",
+    ]
+    assert "unlearned forget random 20 % (24 train images) from the given model" in output
+    verdict = json.loads((folder / "out" / "certificate.json").read_text())["verdict"]
+    assert f"Verdict: {verdict}." in output
+    assert (code == 1) == (verdict == "violation")
+    assert "The given model was trained elsewhere" in output
+    assert "forgotten" not in output.partition("Delivered:")[2]
+
+
+def test_the_weights_load_into_the_users_network_and_the_program_computes_their_logits(
+    forgotten: tuple[Path, int, str],
+) -> None:
+    folder, _, _ = forgotten
+    network = classifier(seed=1)
+    network[1].load_state_dict(load_file(folder / "out" / "weights.safetensors"))
+    whole = fitted(read_checkpoint(folder / "out" / "weights.safetensors"), network)
+    network.load_state_dict(dict(whole.weights))
+    images_NCHW = load(Synthetic(**DATA)).test.images_NCHW
+    with torch.no_grad():
+        expected_NK = network.eval()(images_NCHW.float() / 255)
+    np.save(folder / "images.npy", images_NCHW.numpy())
+    code = "import sys, numpy, torch; from load import classify; images = torch.from_numpy(numpy.load(sys.argv[1]))\n"
+    code += "numpy.save(sys.argv[2], classify(images).numpy()); print('lethe' in sys.modules)"
+    command = [sys.executable, "-B", "-c", code, str(folder / "images.npy"), str(folder / "logits.npy")]
+    alone = {"PYTHONPATH": str(folder / "out"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone, cwd=folder)
+    assert done.stdout == "False\n"
+    np.testing.assert_allclose(np.load(folder / "logits.npy"), expected_NK.numpy(), atol=1e-4)
+    model = yaml.safe_load((folder / "out" / "setting.yaml").read_text())["model"]
+    artifact = ArtifactStore(StorageRoot.at(folder / "results")).load(ArtifactKey("unlearned_model", model))
+    assert artifact is not None
+    torch.testing.assert_close(artifact.files["logits"]["test"], expected_NK, atol=1e-4, rtol=1e-4)
+
+
+def test_sql_finds_its_row_and_no_table_has_it(forgotten: tuple[Path, int, str]) -> None:
+    results = forgotten[0] / "results"
+    [row] = query("from confirmations where role = 'production'", results).to_pylist()
+    [(original,)] = [
+        (one["artifact_id"],) for one in query("from artifacts where kind = 'given_model'", results).to_pylist()
+    ]
+    assert row["original"] == original
+    assert row["confirmation_id"] not in query("from compared", results)["confirmation_id"].to_pylist()
+    seeds = query("select distinct reporting_seeds from leaderboard", results).to_pylist()
+    assert seeds == [{"reporting_seeds": [1, 2]}]
+    gaps = query(
+        "select avg(abs(m.ua - o.ua) + abs(m.ra - o.ra) + abs(m.ta - o.ta) + abs(m.mia - o.mia)) / 4 as gap "
+        "from confirmations m, confirmed o where m.role = 'production' and o.row = 'oracle'",
+        results,
+    ).to_pylist()
+    assert row["gap"] == pytest.approx(gaps[0]["gap"])
+    assert query("from predictions where confirmation_id like '%-production'", results).num_rows == 24
+
+
+def test_a_second_call_finds_the_delivery_and_changes_nothing(ward: Path, lethe_here: LetheHere) -> None:
+    before = {path.name: path.read_bytes() for path in (ward / "out").iterdir()}
+    rows = query("from confirmations", ward / "results").num_rows
+    code, output = deliver(lethe_here, ward)
+    assert code in (0, 1)
+    assert f"Delivered before, and unchanged: {ward / 'out'}" in output
+    assert {path.name: path.read_bytes() for path in (ward / "out").iterdir()} == before
+    assert query("from confirmations", ward / "results").num_rows == rows
+
+
+def test_another_model_needs_another_folder(ward: Path, lethe_here: LetheHere) -> None:
+    row = yaml.safe_load((ward / "out" / "setting.yaml").read_text())["row"]
+    other = {"fine_tune": "salun", "salun": "fine_tune"}[row]
+    code, output = deliver(lethe_here, ward, "--method", other)
+    assert code == 2
+    assert "holds another model" in output
+    assert "name another folder with --out" in output
+    code, output = deliver(lethe_here, ward, "--method", other, out="other")
+    assert code in (0, 1)
+    assert f"{other} was asked for." in output
+    assert yaml.safe_load((ward / "other" / "setting.yaml").read_text())["row"] == other
+
+
+def test_a_changed_delivery_and_a_folder_of_something_else_are_refused(ward: Path, lethe_here: LetheHere) -> None:
+    weights = ward / "out" / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert "is not what was delivered: weights.safetensors has changed." in deliver(lethe_here, ward)[1]
+    (ward / "mine").mkdir()
+    (ward / "mine" / "notes.txt").write_text("mine")
+    code, output = deliver(lethe_here, ward, out="mine")
+    assert (code, "holds files and no delivery" in output) == (2, True)
+    assert [path.name for path in (ward / "mine").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--method", "scrub"), "no method scrub; methods: "),
+        (("--method", "salun random mask"), "no method salun random mask, a control or reference that is never"),
+        (("--method", "oracle"), "a control or reference that is never delivered"),
+        (("--scenario", "ffff"), "wanted a scenario whose fingerprint begins with ffff, got 0 of 1"),
+    ],
+)
+def test_what_cannot_be_delivered_is_said(
+    forgotten: tuple[Path, int, str], lethe_here: LetheHere, options: tuple[str, ...], said: str
+) -> None:
+    code, output = deliver(lethe_here, forgotten[0], *options, out="none")
+    assert code == 2
+    assert said in output
+    assert not (forgotten[0] / "none").exists()
+
+
+def test_a_study_that_was_not_run(forgotten: tuple[Path, int, str], lethe_here: LetheHere) -> None:
+    results = forgotten[0] / "results"
+    code, output = lethe_here("deliver", "--study", "other", "--results", results)
+    assert (code, "no study other was run" in output, "studies there: ward" in output) == (2, True, True)
+
+
+def test_without_a_given_model_the_original_of_a_reporting_seed_is_delivered(ward: Path) -> None:
+    """It is the model that the table has on that seed; the gap is to the oracles of the other seeds."""
+    study = write(ward, original=None, deliver={"seed": 2})
+    found = lethe.forget(study, ward / "results", local=True, out=ward / "own", method="fine_tune")
+    assert found.model.start.kind == "trained_model"
+    [of_seed] = query("from confirmed where row = 'fine_tune' and training_seed = 2", ward / "results").to_pylist()
+    assert (found.row.ua, found.row.ta, found.row.mia) == (of_seed["ua"], of_seed["ta"], of_seed["mia"])
+    assert found.row.original == of_seed["original"]
+    [oracle] = query("from confirmed where row = 'oracle' and training_seed = 1", ward / "results").to_pylist()
+    expected = sum(abs(getattr(found.row, name) - oracle[name]) for name in ("ua", "ra", "ta", "mia")) / 4
+    assert found.row.gap == pytest.approx(expected)
+
+
+def test_the_delivered_weights_are_the_next_original(ward: Path, lethe_here: LetheHere) -> None:
+    study = write(ward, original={"checkpoint": "out/weights.safetensors"})
+    found = lethe.forget(study, ward / "results", local=True, out=ward / "next", method="fine_tune")
+    artifacts = ArtifactStore(StorageRoot.at(ward / "results"))
+    start = artifacts.load(found.model.start.key)
+    before = artifacts.load(
+        ArtifactKey("unlearned_model", yaml.safe_load((ward / "out/setting.yaml").read_text())["model"])
+    )
+    assert start is not None
+    assert before is not None
+    assert all(torch.equal(start.files["weights"][name], one) for name, one in before.files["weights"].items())
+
+
+def test_where_every_method_diverged_there_is_none_to_deliver(ward: Path, lethe_here: LetheHere) -> None:
+    study = write(ward, methods=[{"name": "fine_tune", "epochs": 1, "lr": 1.0e30}])
+    results = ("--results", ward / "results", "--out", ward / "none")
+    code, output = lethe_here("forget", study, "--local", *results)
+    assert code == 2
+    assert "no method has a gap on every reporting seed, so there is none to deliver" in output
+    assert not (ward / "none").exists()
+
+
+def test_after_a_purge_the_delivery_is_found_and_another_is_not_made(ward: Path, lethe_here: LetheHere) -> None:
+    row = yaml.safe_load((ward / "out" / "setting.yaml").read_text())["row"]
+    purge = ("purge", "--study", "ward", "--request", "random 20 %", "--results", ward / "results")
+    listed = lethe_here(*purge)[1]
+    assert "given model: artifacts/given_model/" in listed
+    assert "given weights: artifacts/given_weights/" in listed
+    assert lethe_here(*purge, "--yes")[0] == 0
+    assert f"Delivered before, and unchanged: {ward / 'out'}" in deliver(lethe_here, ward)[1]
+    other = {"fine_tune": "salun", "salun": "fine_tune"}[row]
+    code, output = deliver(lethe_here, ward, "--method", other, out="other")
+    assert code == 2
+    assert "this would make again" in output
+    assert not (ward / "other").exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "forget"])
+def test_a_checkpoint_of_another_network_is_refused_before_anything_is_trained(
+    tmp_path: Path, lethe_here: LetheHere, command: str
+) -> None:
+    study = write(tmp_path)
+    torch.save(CNN(width=3).build(1, 3, 0)[1].state_dict(), tmp_path / "model.pt")
+    local = ("--local",) if command == "forget" else ()
+    code, output = lethe_here(command, study, *local, "--results", tmp_path / "results")
+    assert code == 2
+    assert "ward: original.checkpoint" in output
+    assert "have another shape" in output
+    assert not (tmp_path / "results" / "artifacts").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of 64 KiB: too small for a delivery."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(ward: Path, small_disk: Path, lethe_here: LetheHere) -> None:
+    arguments = ("deliver", "--study", "ward", "--results", ward / "results", "--out", small_disk / "out")
+    code, output = lethe_here(*arguments)
+    assert code == 2
+    assert "The disk is full" in output
+    assert list(small_disk.iterdir()) == []
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    assert lethe_here(*arguments)[0] in (0, 1)
+    assert (small_disk / "out" / "setting.yaml").exists()
