@@ -56,6 +56,14 @@ def test_labels_of_an_archive_may_be_bool_and_their_names_given(tmp_path: Path) 
     assert data.train.labels_N.dtype == torch.int64
 
 
+def test_a_repeated_image_with_other_labels_is_named_once(tmp_path: Path) -> None:
+    train = arrays()
+    train["train_images"][5], train["train_images"][7] = train["train_images"][1], train["train_images"][2]
+    train["train_labels"][5], train["train_labels"][7] = 1 - train["train_labels"][1], train["train_labels"][2]
+    data = load(Npz(path=archive(tmp_path, **train)))
+    assert data.notes == ("1 train image repeats another byte for byte under another label: image 5 of image 1",)
+
+
 def test_one_hot_classes_are_no_several_labels_unless_the_task_says_so(tmp_path: Path) -> None:
     one_hot = {f"{split}_labels": np.eye(3, dtype=np.uint8)[np.arange(24) % 3] for split in ("train", "val", "test")}
     path = archive(tmp_path, **one_hot)
