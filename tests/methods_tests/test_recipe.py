@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Precision, autocast
+from unlearning.errors import InputError
 from unlearning.models import CNN
 from unlearning.schedules import Cosine, OneCycle
 from unlearning.seeds import generator
@@ -160,3 +161,12 @@ def test_a_recipe_in_words_says_what_is_unusual() -> None:
     assert unusual.title == (
         "3 epochs, batch 256, lr 0.001, cosine, adamw, betas [0.9, 0.99], clip_norm 1, class_weights balanced"
     )
+
+
+@pytest.mark.parametrize("name", ["smoothed", "weighted", "balanced"])
+def test_a_loss_of_one_class_an_image_is_refused_for_several_labels(name: str) -> None:
+    labels_NK = nn.functional.one_hot(DATA.train.labels_N)
+    options = ", ".join(option for option in ("label_smoothing", "class_weights") if option in RECIPES[name])
+    with pytest.raises(InputError, match=f"^{options}: wanted one class an image, got several labels"):
+        training(labels_N=labels_NK, **RECIPES[name])
+    training(labels_N=labels_NK).advance()
