@@ -91,8 +91,8 @@ def test_a_training_moves_the_weights_as_torchs_own_parts_do(recipe: dict[str, A
     theirs = by_torch(recipe, precision)
     moved = torch.cat([(one - old).flatten() for one, old in zip(theirs, start, strict=True)]).norm()
     apart = torch.cat([(one - mine).flatten() for one, mine in zip(theirs, weights(ours.model), strict=True)]).norm()
-    # A rounding to bfloat16 is 0.004 of a number, and which way it goes hangs on the order of a sum; Adam divides by the
-    # root of squares, which makes rounding of a gradient that is nearly zero a whole step.
+    # A rounding to bfloat16 is 0.004 of a number, and which way it goes hangs on the order of a sum. Adam divides by
+    # the root of squares, which makes rounding of a gradient that is nearly zero a whole step.
     near = {"float32": 5e-5, "bfloat16": 0.02 if "optimizer" in recipe else 1e-3}[precision]
     assert apart < near * moved
 
