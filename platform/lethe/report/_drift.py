@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.report._board import Board
-from lethe.report._numbers import difference, model_title, percent, row_title
+from lethe.report._numbers import difference, model_title, percent
 from lethe.results.views import DriftRow
 
 HEADS: Final = (
@@ -67,7 +67,7 @@ def followed(rows: Sequence[DriftRow]) -> list[DriftRow]:
 def drift_lines(rows: Sequence[DriftRow]) -> Iterator[DriftLine]:
     """Yield the lines of a stream, those of a row together."""
     for one in followed(rows):
-        yield DriftLine(row_title(one.row), _cells(one))
+        yield DriftLine(one.row, _cells(one))
 
 
 def drift_in_words(board: Board) -> str:
