@@ -20,7 +20,7 @@ from lethe.study._partition import Partition
 from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
 from unlearning import metrics
-from unlearning.data import Source
+from unlearning.data import Source, Task
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, StreamStep
 from unlearning.methods import Method
@@ -63,6 +63,7 @@ class Scenario:
             confirmation whose audits read them.
         earlier: the scenario of the request before the last one, where requests come one after another; what is to be
             forgotten here are the images of all of them.
+        task: what the labels mean, for reports; the hash of the data tells one class an image from several labels.
     """
 
     study_seed: int
@@ -83,6 +84,7 @@ class Scenario:
     recipe: AnyRecipe
     column_hashes: Mapping[str, str] = field(default_factory=dict)
     earlier: "Scenario | None" = None
+    task: Task = "multi-class"
 
     @cached_property
     def forget_hash(self) -> str:
