@@ -14,6 +14,7 @@ from unlearning import imported
 from unlearning.engine import Precision
 from unlearning.errors import UnlearningError
 from unlearning.families import Package
+from unlearning.no_recipe import NoRecipe
 from unlearning.options import Options
 from unlearning.training import Recipe
 
@@ -100,7 +101,8 @@ class OwnRecipe(Options):
         return str(self.package) if self.package else f"source {self._identity['source_sha256'][:8]}"
 
 
-AnyRecipe = Recipe | OwnRecipe
+AnyRecipe = Recipe | OwnRecipe | NoRecipe
+"""How the models of a study come to be; of `NoRecipe` there is only the one that is given."""
 
 
 def checked(result: object, network: nn.Module, name: str) -> dict[str, Tensor]:

@@ -132,7 +132,8 @@ class Confirmation:
         """Name what confirming the row reads: 'original', 'oracle' or a requirement, and of which training seed."""
         for seed in (self.seed, *self.others):
             yield Read("original", seed, seed)
-            yield Read("oracle", seed, seed)
+            if self.scenario.has_oracles:
+                yield Read("oracle", seed, seed)
         if self.dose is not None:
             yield Read(self.row, self.seed, self.seed)
         for name in self.method.needs if self.method and self.made is None else ():
@@ -312,10 +313,10 @@ def _rows_on(method_search: MethodSearch, scenario: Scenario, seed: int, choice:
     row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audits, keep=keep)
     rows = [
         row_of("original", seed, Nothing(), None, None, ()),
-        row_of("oracle", seed, None, None, None, others),
+        *([row_of("oracle", seed, None, None, None, others)] if scenario.has_oracles else []),
         *(row_of(f"dose {100 * dose:g} %", seed, None, None, None, (), role="dose", dose=dose) for dose in study.doses),
     ]
-    if choice is None and method_search.taken is None:
+    if choice is None and method_search.trials:
         return rows
     method = method_search.method_at(setting_of(choice.trial, method_search) if choice else {})
     controls = {f"{method.name} {name}": control for name, control in method.controls().items()}
@@ -417,7 +418,7 @@ class Confirmer:
             attack_classes=confirmation.scenario.attack_classes,
             model=confirmation.model.fingerprint,
             original=original(confirmation.scenario, confirmation.seed).fingerprint,
-            oracle=oracle(confirmation.scenario, confirmation.seed).fingerprint,
+            oracle=_oracle_of(trial_context),
             seconds_total=stopwatch.seconds,
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
@@ -435,8 +436,9 @@ class Confirmer:
 
     def _logits(self, stored: Model, trial_context: TrialContext) -> Logits:
         """Return those of a model that is an artifact; the oracle's are at hand."""
-        if stored == oracle(trial_context.scenario, trial_context.seed):
-            return trial_context.oracle_logits
+        known = trial_context.oracle_logits
+        if known is not None and stored == oracle(trial_context.scenario, trial_context.seed):
+            return known
         return self._contexts.logits_of(stored)
 
     def _kept_epoch(self, confirmation: Confirmation) -> int | None:
@@ -446,13 +448,19 @@ class Confirmer:
         return self._contexts.facts_of(confirmation.made).epochs
 
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
-        """Make ready what is measured: against the paired oracle; an oracle's gap is to the oracles of other seeds."""
+        """Make ready what is measured: against the paired oracle, if there are oracles; theirs is to the other seeds'."""
         oracle = trial_context.oracle_evaluation
+        if oracle is None:
+            return trial_context.evaluator.evaluation(logits)
         if confirmation.row != "oracle":
             own = trial_context.evaluator.evaluation(logits)
             return replace(own, oracle=oracle, references=(oracle,))
-        others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
-        return replace(oracle, oracle=oracle, references=tuple(other.oracle_evaluation for other in others))
+        return replace(oracle, oracle=oracle, references=self._other_oracles(confirmation))
+
+    def _other_oracles(self, confirmation: Confirmation) -> tuple[Evaluation, ...]:
+        """Return the oracles of the other seeds that a model is compared with."""
+        contexts = (self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others)
+        return tuple(found for one in contexts if (found := one.oracle_evaluation) is not None)
 
     def _networks(self, stored: Model | None, trial_context: TrialContext, weights: Mapping[str, Tensor]) -> Networks:
         """Return the networks of the model and of its oracle.
@@ -461,7 +469,8 @@ class Confirmer:
             stored: the model, where it is an artifact.
             weights: of the model, where an unlearning run has just made it.
         """
-        retrained = self._network_of(trial_context, oracle(trial_context.scenario, trial_context.seed))
+        scenario, seed = trial_context.scenario, trial_context.seed
+        retrained = self._network_of(trial_context, oracle(scenario, seed)) if scenario.has_oracles else None
         if stored is not None:
             return Networks(self._network_of(trial_context, stored), retrained)
         return Networks(trial_context.network(lambda: weights), retrained)
@@ -489,7 +498,14 @@ def _weights_on(trial_context: TrialContext) -> Mapping[str, Tensor]:
     return {name: value.clone() for name, value in trial_context.context.model.state_dict().items()}
 
 
-def _of_oracle(oracle: Evaluation) -> dict[str, Any]:
+def _oracle_of(trial_context: TrialContext) -> str | None:
+    scenario = trial_context.scenario
+    return oracle(scenario, trial_context.seed).fingerprint if scenario.has_oracles else None
+
+
+def _of_oracle(oracle: Evaluation | None) -> dict[str, Any]:
+    if oracle is None:
+        return {}
     return {f"oracle_{name}": BUILT_IN[name].overall(oracle) for name in ("ua", "ra", "va", "ta", "mia")}
 
 
@@ -506,11 +522,11 @@ def _costs(confirmation: Confirmation, trial_context: TrialContext, epochs: Sequ
 
 
 def _compared_with_retraining(trial_context: TrialContext, seconds: float, images: int | None) -> dict[str, Any]:
-    retrained = trial_context.images_retrain
+    retrained, retraining_s = trial_context.images_retrain, trial_context.seconds_retrain
     return {
         "seconds_unlearn": seconds,
-        "seconds_retrain": trial_context.seconds_retrain,
-        "retrain_share": seconds / trial_context.seconds_retrain,
+        "seconds_retrain": retraining_s,
+        "retrain_share": None if retraining_s is None else seconds / retraining_s,
         "images_unlearn": images,
         "images_retrain": retrained,
         "training_repeats": trial_context.training_repeats,

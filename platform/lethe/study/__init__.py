@@ -2,6 +2,7 @@
 
 from lethe.study._bundles import applies, left_out
 from lethe.study._expand import expand, planted_data
+from lethe.study._given import Given, hash_of, read_given
 from lethe.study._method_choice import Keep, MethodChoice
 from lethe.study._model import Resources, Seeds, Study
 from lethe.study._partition import Partition
@@ -21,6 +22,7 @@ __all__ = [
     "AT_ONCE",
     "Choices",
     "ChosenSetting",
+    "Given",
     "Keep",
     "MethodChoice",
     "MethodSearch",
@@ -38,11 +40,13 @@ __all__ = [
     "applies",
     "described",
     "expand",
+    "hash_of",
     "json_schema",
     "left_out",
     "method_versions",
     "parse_study",
     "planted_data",
+    "read_given",
     "read_options",
     "read_settings",
     "read_study",
