@@ -6,8 +6,8 @@ from pydantic import ConfigDict, RootModel
 
 from unlearning.engine import Precision
 
-NO_ORACLE: Final = "no oracle: the recipe is not known here, so nothing says how close to retraining a row is"
-"""What every table without oracles says."""
+NO_ORACLE: Final = "No oracle: the recipe is not known here, so nothing says how close to retraining a row is."
+"""What all that shows results without oracles says."""
 
 
 class NoRecipe(RootModel[Literal["none"]]):

@@ -88,7 +88,7 @@ class Plan:
         """Say what trains the models, where that is a function of the user's, or that nothing does."""
         training = self.study.training
         if isinstance(training, NoRecipe):
-            return (f"{NO_ORACLE[0].upper()}{NO_ORACLE[1:]}. Nothing is trained; methods begin with the given model.",)
+            return (f"{NO_ORACLE} Nothing is trained; methods begin with the given model.",)
         if not isinstance(training, OwnRecipe):
             return ()
         return (
