@@ -11,6 +11,7 @@ from markupsafe import Markup
 from lethe.delivery.certificate._document import Content
 from lethe.report._numbers import p_value, percent, signed
 from lethe.results import durations
+from unlearning.no_recipe import NO_ORACLE
 
 MINUS: Final = "\N{MINUS SIGN}"
 
@@ -53,6 +54,7 @@ def _template() -> Any:
         **environment.globals,
         "style": Markup(style + own.joinpath("certificate.css").read_text("utf-8")),
         "MEANINGS": MEANINGS,
+        "NO_ORACLE": NO_ORACLE,
         "STATISTICS": STATISTICS,
         "measured": durations.measured,
     }
