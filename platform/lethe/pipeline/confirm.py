@@ -31,6 +31,7 @@ from lethe.artifacts import (
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, Read, audit_tasks
+from lethe.pipeline.confirmed_columns import compared_with_retraining, costs, of_oracle, oracle_of
 from lethe.pipeline.prediction_rows import prediction_rows
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
@@ -403,9 +404,9 @@ class Confirmer:
             **confirmation.setting,
             **confirmation.tuning,
             **asdict(self._contexts.provenance),
-            **_of_oracle(trial_context.oracle_evaluation),
+            **of_oracle(trial_context),
             **measure_columns(measures),
-            **(self._costs(stored, trial_context) if stored else _costs(confirmation, trial_context, epochs)),
+            **(self._costs(stored, trial_context) if stored else costs(method, trial_context, epochs)),
             confirmation_id=confirmation.confirmation_id,
             method_search=confirmation.method_search.fingerprint if confirmation.method_search else None,
             row=confirmation.row,
@@ -418,7 +419,7 @@ class Confirmer:
             attack_classes=confirmation.scenario.attack_classes,
             model=confirmation.model.fingerprint,
             original=original(confirmation.scenario, confirmation.seed).fingerprint,
-            oracle=_oracle_of(trial_context),
+            oracle=oracle_of(trial_context),
             seconds_total=stopwatch.seconds,
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
@@ -448,7 +449,7 @@ class Confirmer:
         return self._contexts.facts_of(confirmation.made).epochs
 
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
-        """Make ready what is measured: against the paired oracle, if there are oracles; theirs is to the other seeds'."""
+        """Make ready what is measured: against the paired oracle, if any; an oracle's gap is to the other ones."""
         oracle = trial_context.oracle_evaluation
         if oracle is None:
             return trial_context.evaluator.evaluation(logits)
@@ -479,14 +480,14 @@ class Confirmer:
         """Return what making a model took, with what its method required beside the model that it began with."""
         made, facts_of = self._contexts.facts_of(stored), self._contexts.facts_of
         if not isinstance(stored, UnlearnedModel):
-            return _compared_with_retraining(trial_context, made.seconds_train, made.images_trained)
+            return compared_with_retraining(trial_context, made.seconds_train, made.images_trained)
         beside = {name: facts_of(recipe) for name, recipe in stored.beside.items()}
         seconds = {name: facts.seconds_train for name, facts in beside.items()}
         counts = [made.images_trained, *(facts.images_trained for facts in beside.values())]
         images = None if None in counts else sum(count or 0 for count in counts)
         return {
             "seconds_saliency": seconds.get("saliency", 0.0),
-            **_compared_with_retraining(trial_context, made.seconds_train + sum(seconds.values()), images),
+            **compared_with_retraining(trial_context, made.seconds_train + sum(seconds.values()), images),
         }
 
     def _network_of(self, trial_context: TrialContext, model: Model) -> AuditNetwork:
@@ -496,39 +497,3 @@ class Confirmer:
 def _weights_on(trial_context: TrialContext) -> Mapping[str, Tensor]:
     """Copy the weights that an unlearning run has just left on the engine."""
     return {name: value.clone() for name, value in trial_context.context.model.state_dict().items()}
-
-
-def _oracle_of(trial_context: TrialContext) -> str | None:
-    scenario = trial_context.scenario
-    return oracle(scenario, trial_context.seed).fingerprint if scenario.has_oracles else None
-
-
-def _of_oracle(oracle: Evaluation | None) -> dict[str, Any]:
-    if oracle is None:
-        return {}
-    return {f"oracle_{name}": BUILT_IN[name].overall(oracle) for name in ("ua", "ra", "va", "ta", "mia")}
-
-
-def _costs(confirmation: Confirmation, trial_context: TrialContext, epochs: Sequence[EpochResult]) -> dict[str, Any]:
-    method = confirmation.method
-    assert method is not None
-    required = trial_context.seconds_required(method)
-    seconds = sum(epoch.seconds_unlearn for epoch in epochs) + sum(required.values())
-    images = sum(epoch.images_unlearn for epoch in epochs) + trial_context.images_required(method)
-    return {
-        "seconds_saliency": required.get("saliency", 0.0),
-        **_compared_with_retraining(trial_context, seconds, images),
-    }
-
-
-def _compared_with_retraining(trial_context: TrialContext, seconds: float, images: int | None) -> dict[str, Any]:
-    retrained, retraining_s = trial_context.images_retrain, trial_context.seconds_retrain
-    return {
-        "seconds_unlearn": seconds,
-        "seconds_retrain": retraining_s,
-        "retrain_share": None if retraining_s is None else seconds / retraining_s,
-        "images_unlearn": images,
-        "images_retrain": retrained,
-        "training_repeats": trial_context.training_repeats,
-        "compute_share": None if images is None or retrained is None else images / retrained,
-    }

@@ -13,7 +13,17 @@ from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
-from lethe.study import MethodSearch, Study, StudyError, described, expand, planted_data, read_settings, scenarios_of
+from lethe.study import (
+    MethodSearch,
+    Study,
+    StudyError,
+    audits_without_oracle,
+    described,
+    expand,
+    planted_data,
+    read_settings,
+    scenarios_of,
+)
 from unlearning.checkpoints import CheckpointError
 from unlearning.data import (
     AnySource,
@@ -88,7 +98,10 @@ class Plan:
         """Say what trains the models, where that is a function of the user's, or that nothing does."""
         training = self.study.training
         if isinstance(training, NoRecipe):
-            return (f"{NO_ORACLE} Nothing is trained; methods begin with the given model.",)
+            return (
+                f"{NO_ORACLE} Nothing is trained, and methods begin with the given model. Audits that can run: "
+                f"{', '.join(audits_without_oracle())}.",
+            )
         if not isinstance(training, OwnRecipe):
             return ()
         return (

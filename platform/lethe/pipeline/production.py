@@ -99,9 +99,7 @@ class ProductionConfirmer(Confirmer):
 
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
         own = trial_context.evaluator.evaluation(logits)
-        return replace(
-            own, oracle=trial_context.oracle_evaluation, references=self._other_oracles(confirmation)
-        )
+        return replace(own, oracle=trial_context.oracle_evaluation, references=self._other_oracles(confirmation))
 
 
 def _of(confirmation: Confirmation) -> Production:

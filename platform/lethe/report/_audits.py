@@ -14,7 +14,14 @@ PLACES: Final = ("outputs", "representations", "recovery")
 NO_VERDICT: Final = "no oracle"
 """What stands for a verdict where there is nothing to hold a row against."""
 
-STRONGEST_FIRST: Final = ("violation", "no violation detected", "inconclusive", "too few seeds", "reference", NO_VERDICT)
+STRONGEST_FIRST: Final = (
+    "violation",
+    "no violation detected",
+    "inconclusive",
+    "too few seeds",
+    "reference",
+    NO_VERDICT,
+)
 """Verdicts of one statistic; several together say the first that one of them says."""
 
 AUDITS_TO_READ: Final = (

@@ -63,8 +63,8 @@ def _against_oracles(board: Board) -> Iterator[str]:
 
 def _without_oracles() -> Iterator[str]:
     yield (
-        f"{NO_ORACLE} Each row begins with the given model, and each seed is another draw of the method. UA and MIA of a "
-        "model that has forgotten are not known: a larger one is not a better one."
+        f"{NO_ORACLE} Each row begins with the given model, and each seed is another draw of the method. UA and MIA of "
+        "a model that has forgotten are not known: a larger one is not a better one."
     )
 
 

@@ -14,6 +14,7 @@ from lethe.study._settings import ChosenSetting, read_settings, write_settings
 from lethe.study._subset import Subset
 from lethe.study._taken import described
 from lethe.study._template import template, template_names
+from lethe.study._without_oracle import audits_without_oracle
 from lethe.study._write import write_study
 from lethe.study._yaml import write_yaml
 from unlearning.ranges import Choices, Range
@@ -38,6 +39,7 @@ __all__ = [
     "StudyError",
     "Subset",
     "applies",
+    "audits_without_oracle",
     "described",
     "expand",
     "hash_of",

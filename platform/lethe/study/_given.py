@@ -7,7 +7,7 @@ from pathlib import Path
 from lethe.storage.hashing import digest_of_tensor, fingerprint
 from lethe.study._model import Study
 from unlearning.checkpoints import CheckpointError, Fitted, fitted, read_checkpoint
-from unlearning.data import AnySource, ImageData
+from unlearning.data import ImageData
 from unlearning.models import Network
 
 

@@ -168,9 +168,7 @@ def _training_form(value: object) -> str:
 
 
 AnyTraining = Annotated[
-    Annotated[TrainingChoice, Tag("recipe")]
-    | Annotated[OwnRecipe, Tag("import")]
-    | Annotated[NoRecipe, Tag("none")],
+    Annotated[TrainingChoice, Tag("recipe")] | Annotated[OwnRecipe, Tag("import")] | Annotated[NoRecipe, Tag("none")],
     Discriminator(_training_form),
 ]
 
@@ -357,12 +355,16 @@ class Study(Options):
 
     @model_validator(mode="after")
     def _asks_for_no_oracle_where_there_is_none(self) -> Self:
-        problems = () if self.has_oracles else faults_without_oracle(
-            given=self.original is not None,
-            methods=self.methods,
-            forget=self.forget,
-            audits=self.audits,
-            doses=self.doses,
+        problems = (
+            ()
+            if self.has_oracles
+            else faults_without_oracle(
+                given=self.original is not None,
+                methods=self.methods,
+                forget=self.forget,
+                audits=self.audits,
+                doses=self.doses,
+            )
         )
         if told := "\n".join(problems):
             raise ValueError(told)

@@ -13,6 +13,15 @@ def runs_without_oracle(audit: Audit) -> bool:
     return not (audit.needs_oracle or audit.training_epochs)
 
 
+def audits_without_oracle() -> list[str]:
+    """Return the names of the built-in audits that find something of a given model whose recipe is not known."""
+    return [
+        audit.name
+        for audit in BUNDLES["full"]
+        if runs_without_oracle(audit) and not audit.needs_control and audit.needs_planted is None
+    ]
+
+
 def faults_without_oracle(
     *,
     given: bool,
@@ -31,8 +40,8 @@ def faults_without_oracle(
     for audit in audits:
         if not runs_without_oracle(audit):
             why = "compares with oracles" if audit.needs_oracle else "trains models further as the recipe says"
-            able = ", ".join(one.name for one in BUNDLES["full"] if _is_of_use(one))
-            yield f"audits: {audit.name}: {why}, and there are none; audits that can run: {able}"
+            able = ", ".join(audits_without_oracle())
+            yield f"audits: {audit.name}: {why}, which is not possible here; audits that can run: {able}"
     if doses:
         yield "doses: models on a share of the forget set would have to be trained; leave them out"
 
@@ -55,11 +64,7 @@ def _of_method(choice: MethodChoice) -> Iterator[str]:
 
 def _of_request(request: AnyForgetRequest) -> Iterator[str]:
     if isinstance(request, Stream):
-        yield f"forget: {request.label}: after each request models would have to be trained again; wanted requests alone"
+        yield f"forget: {request.label}: models would have to be trained after each request; wanted requests one by one"
     elif request.has_control or request.plants:
         wants = "has seen the control half, too" if request.has_control else "has not seen what it plants"
         yield f"forget: {request.label}: the given model {wants}; wanted a request for images that it has seen"
-
-
-def _is_of_use(audit: Audit) -> bool:
-    return runs_without_oracle(audit) and not audit.needs_control and audit.needs_planted is None
