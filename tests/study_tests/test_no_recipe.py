@@ -66,7 +66,7 @@ def test_everything_that_needs_an_oracle_is_refused_at_once_with_what_can_run() 
         "methods: r2d: requires weights",
         "the given model has seen the control half, too",
         "the given model has not seen what it plants",
-        "audits: cka: compares with oracles, which is not possible here; audits that can run: clinical, head_probe, per",
+        "audits: cka: compares with oracles, which is not possible here; audits that can run: clinical, head_p",
         "audits: durability: trains models further as the recipe says",
         "doses: models on a share of the forget set would have to be trained",
     ):
