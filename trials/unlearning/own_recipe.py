@@ -15,6 +15,7 @@ from unlearning.engine import Precision
 from unlearning.errors import InputError, UnlearningError
 from unlearning.families import Package
 from unlearning.imported import ImportName, Origin, load, locate, misfit
+from unlearning.no_recipe import NoRecipe
 from unlearning.options import Options
 from unlearning.training import Recipe
 
@@ -100,7 +101,8 @@ class OwnRecipe(Options):
         return self._origin.code
 
 
-AnyRecipe = Recipe | OwnRecipe
+AnyRecipe = Recipe | OwnRecipe | NoRecipe
+"""How the models of a study come to be; of `NoRecipe` there is only the one that is given."""
 
 
 def checked(result: object, network: nn.Module, name: str) -> dict[str, Tensor]:

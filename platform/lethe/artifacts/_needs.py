@@ -31,7 +31,9 @@ def needed_for(method_searches: Iterable[MethodSearch], seeds: Iterable[int]) ->
     for method_search in method_searches:
         scenario, requires = method_search.scenario, method_search.choice.method.requires
         for seed in seeds:
-            models: dict[ArtifactRecipe, str] = {original(scenario, seed): "original", oracle(scenario, seed): "oracle"}
+            models: dict[ArtifactRecipe, str] = {original(scenario, seed): "original"}
+            if scenario.has_oracles:
+                models[oracle(scenario, seed)] = "oracle"
             for recipe in in_order([*models, *(requirement(name, scenario, seed) for name in requires)]):
                 label = models.get(recipe, recipe.kind)
                 found.setdefault(recipe, Needed(recipe, label, scenario, seed))

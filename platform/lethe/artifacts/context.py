@@ -24,7 +24,6 @@ from lethe.artifacts import (
     Manifest,
     Model,
     Product,
-    TrainedModel,
     UnlearnedModel,
     facts_of,
     oracle,
@@ -68,7 +67,8 @@ class TrialContext:
     Attributes:
         context: without what methods require, which is loaded for the first setting that needs it.
         weights: of the original, on the device.
-        original_logits, oracle_logits: of all three splits.
+        original_logits, oracle_logits: of all three splits; the oracle's None where the recipe is not known, as are the
+            next two.
         seconds_retrain: what training the oracle took.
         images_retrain: passes of a training image through the network, forward and backward, that training the oracle
             took: its epochs x |D_r|; None: a training function of the user's did not say.
@@ -84,8 +84,8 @@ class TrialContext:
     context: UnlearningContext
     weights: Mapping[str, Tensor]
     original_logits: Logits
-    oracle_logits: Logits
-    seconds_retrain: float
+    oracle_logits: Logits | None
+    seconds_retrain: float | None
     images_retrain: int | None
     training_repeats: bool | None
     load: Callable[[ArtifactRecipe], Artifact]
@@ -103,7 +103,8 @@ class TrialContext:
 
     @cached_property
     def oracle(self) -> Measures:
-        """The oracle's measures that a search uses."""
+        """The oracle's measures that a search uses; there is no search without an oracle."""
+        assert self.oracle_logits is not None
         return self.evaluator.measure(self.oracle_logits)[0]
 
     @cached_property
@@ -112,9 +113,9 @@ class TrialContext:
         return self.evaluator.evaluation(self.original_logits)
 
     @cached_property
-    def oracle_evaluation(self) -> Evaluation:
-        """The oracle, ready for every metric; what was computed of it is kept."""
-        return self.evaluator.evaluation(self.oracle_logits)
+    def oracle_evaluation(self) -> Evaluation | None:
+        """The oracle, ready for every metric; what was computed of it is kept. None where there is none."""
+        return None if self.oracle_logits is None else self.evaluator.evaluation(self.oracle_logits)
 
     def unlearn(
         self,
@@ -217,8 +218,8 @@ class TrialContexts:
         self._contexts.move_to_end(name)
         return self._contexts[name]
 
-    def evaluation_of(self, model: TrainedModel, audited: int) -> Evaluation:
-        """Return a trained model, evaluated on the images of its scenario; only its logits are read.
+    def evaluation_of(self, model: Model, audited: int) -> Evaluation:
+        """Return an original or oracle, evaluated on the images of its scenario; only its logits are read.
 
         Args:
             audited: the training seed whose forget set counts; the model's own may be another.
@@ -275,7 +276,9 @@ class TrialContexts:
 
     def _set_up(self, scenario: Scenario, seed: int) -> TrialContext:
         data = self._shared_data[scenario.data_hash]
-        trained, retrained = self._load(original(scenario, seed)), self._load(oracle(scenario, seed))
+        trained = self._load(original(scenario, seed))
+        retrained = self._load(oracle(scenario, seed)) if scenario.has_oracles else None
+        facts = [one.manifest.facts for one in (trained, retrained) if one is not None]
         images = self._on_device(data)
         model = scenario.network.build(scenario.channels, scenario.classes, seed=0).to(self.device)
         return TrialContext(
@@ -295,10 +298,10 @@ class TrialContexts:
             ),
             weights={name: value.to(self.device) for name, value in trained.files["weights"].items()},
             original_logits=logits_of(trained),
-            oracle_logits=logits_of(retrained),
-            seconds_retrain=retrained.manifest.facts.seconds_train,
-            images_retrain=retrained.manifest.facts.images_trained,
-            training_repeats=_all_known(one.manifest.facts.repeats for one in (trained, retrained)),
+            oracle_logits=logits_of(retrained) if retrained else None,
+            seconds_retrain=retrained.manifest.facts.seconds_train if retrained else None,
+            images_retrain=retrained.manifest.facts.images_trained if retrained else None,
+            training_repeats=_all_known(one.repeats for one in facts),
             load=self._load,
         )
 

@@ -8,6 +8,7 @@ from lethe.errors import LetheError
 from lethe.report import Board, first_of, is_choice, tied_of
 from lethe.results.views import LeaderboardRow
 from lethe.study import MethodSearch
+from unlearning.no_recipe import NO_ORACLE
 
 TRAINED_HERE: Final = "earlier_weights"
 """What a method may need that a model has only if it was trained here."""
@@ -47,7 +48,8 @@ def choose_row(
         scenario: the beginning of the fingerprint of its scenario; None where the study has one.
 
     Raises:
-        DeliveryError: no scenario or several, no such method, or no method has a gap on every reporting seed.
+        DeliveryError: no scenario or several, no such method, no method has a gap on every reporting seed, or there are
+            no oracles and several methods of which none is named.
     """
     board = _board(boards, scenario)
     searches = {one.row: one for one in method_searches if one.scenario.fingerprint == board.key[1]}
@@ -58,7 +60,20 @@ def choose_row(
     if method is not None:
         _check_named(board, lines, left_out, method)
         return Chosen(lines[method], board, searches[method], f"{method} was asked for.")
+    if not board.has_oracles:
+        return _only(board, lines, searches)
     return _best(board, {row: line for row, line in lines.items() if row not in left_out}, searches, left_out)
+
+
+def _only(board: Board, lines: dict[str, LeaderboardRow], searches: dict[str, MethodSearch]) -> Chosen:
+    """Choose the one method of a study without oracles, where no gap says which of several is the best."""
+    if len(lines) != 1:
+        raise DeliveryError(
+            f"{board.title}: {NO_ORACLE} So no method is the best; name one with --method: {', '.join(lines) or 'none'}"
+        )
+    [row] = lines
+    _check_named(board, lines, (), row)
+    return Chosen(lines[row], board, searches[row], f"{row} is the only method of the study.")
 
 
 def _best(

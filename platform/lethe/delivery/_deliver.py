@@ -139,8 +139,10 @@ def deliver_study(
 
 def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) -> Iterator[str]:
     """Say how a given model compares with those that are trained here: the audits cannot tell the two causes apart."""
+    if not isinstance(wanted.model.start, GivenModel) or not chosen.board.has_oracles:
+        return
     manifest, here = ArtifactStore(root).manifest(wanted.model.start.key), chosen.board.original
-    if not isinstance(wanted.model.start, GivenModel) or manifest is None or here is None:
+    if manifest is None or here is None:
         return
     ours = "" if here.ta is None else f", that of originals trained here {percent(here.ta)} %"
     yield (

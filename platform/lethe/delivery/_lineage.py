@@ -139,9 +139,16 @@ def _left_out(
     manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal, model: Literal["original", "oracle"]
 ) -> set[object]:
     """Return the hashes of what the request's originals, or its oracles, left out."""
+    of_request = _of_request(withdrawal, model)
+    found = (one for one in manifests.values() if one.fingerprint in of_request)
+    return {one.inputs["left_out"] for one in found if "left_out" in one.inputs}
+
+
+def _of_request(withdrawal: Withdrawal, model: Literal["original", "oracle"]) -> set[str]:
+    """Return the fingerprints of the request's originals, or of its oracles."""
     rows = Store(withdrawal.root).read("confirmations").select(["study", "scenario", model]).to_pylist()
     of_request = {one[model] for one in rows if (one["study"], one["scenario"]) in withdrawal.scenarios}
-    return {one.inputs.get("left_out") for one in manifests.values() if one.fingerprint in of_request}
+    return of_request - {None}
 
 
 def _starts(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -> Iterator[ArtifactKey]:
@@ -150,6 +157,9 @@ def _starts(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -
         one.requires["start"]
         for one in manifests.values()
         if "start" in one.requires and one.inputs.get("forgotten") == withdrawal.forget_hash
+    }
+    started |= _of_request(withdrawal, "original") & {
+        key.fingerprint for key in manifests if key.kind == GivenModel.kind
     }
     started |= {
         fingerprint

@@ -6,6 +6,7 @@ from shlex import quote
 from lethe.delivery._deliver import Delivery
 from lethe.report import percent, seconds
 from lethe.results.visible import visible
+from unlearning.no_recipe import NO_ORACLE
 
 
 def in_words(found: Delivery, results: str) -> Iterator[str]:
@@ -36,6 +37,10 @@ def _verdict(found: Delivery) -> Iterator[str]:
 
 def _numbers(found: Delivery) -> Iterator[str]:
     row, line = found.row, found.chosen.line
+    if not line.has_oracles:
+        yield f"  {NO_ORACLE}"
+        yield f"  Unlearning took {seconds(row.seconds_unlearn)} s; test accuracy {percent(row.ta)} %."
+        return
     floor = "" if line.noise_floor is None else f"; the noise floor of retraining is {percent(line.noise_floor)}"
     untouched = found.chosen.board.original
     nothing = "" if untouched is None or untouched.gap is None else f", of doing nothing {percent(untouched.gap)}"

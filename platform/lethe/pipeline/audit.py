@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, count, islice
 from typing import Final
 
-from lethe.artifacts import ArtifactKey, Needed, TrainedModel, oracle, original
+from lethe.artifacts import ArtifactKey, Model, Needed, oracle, original
 from lethe.artifacts.context import TrialContext
 from lethe.study import Scenario, Seeds, Study, applies, left_out
 from unlearning.audits import Audit, AuditNetwork, ModelPool, Networks, PoolSubset, audit_measures
@@ -33,10 +33,9 @@ class Read:
     seed: int
     lot: int
 
-    def model(self, scenario: Scenario) -> TrainedModel:
+    def model(self, scenario: Scenario) -> Model:
         """Return the recipe of an original or an oracle."""
-        subset = scenario.retained if self.name == "oracle" else scenario.partition(self.lot).everything
-        return TrainedModel(scenario, subset, self.seed)
+        return oracle(scenario, self.seed) if self.name == "oracle" else original(scenario, self.seed, self.lot)
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class AuditTask:
 
     Attributes:
         audited: that seed.
-        seeds: the training seeds that each pool takes its models from, in order.
+        seeds: the training seeds that each pool takes its models from, in order; none where nothing is trained.
         columns: the hashes of the columns of the data that it reads, by name.
     """
 
@@ -72,8 +71,8 @@ class AuditTask:
         audited: Evaluation,
         trial_context: TrialContext,
         networks: Networks,
-        evaluation_of: Callable[[TrainedModel], Evaluation],
-        network_of: Callable[[TrainedModel], AuditNetwork],
+        evaluation_of: Callable[[Model], Evaluation],
+        network_of: Callable[[Model], AuditNetwork],
     ) -> list[Measure]:
         """Run the audit.
 
@@ -137,7 +136,10 @@ def additions(study: Study, needed: Iterable[Needed], missing: Iterable[Needed])
     needed, absent = list(needed), {one.recipe.key for one in missing}
     scenarios = {one.scenario.fingerprint: one.scenario for one in needed}.values()
     own = {
-        make(scenario, seed).key for scenario in scenarios for seed in study.seeds.known for make in (original, oracle)
+        make(scenario, seed).key
+        for scenario in scenarios
+        for seed in study.seeds.known
+        for make in ((original, oracle) if scenario.has_oracles else (original,))
     }
     further = {one.recipe.key: one for one in needed if one.recipe.key not in own}
     lines = [_addition(study, audit, scenarios, further, absent) for audit in study.audits]
@@ -159,7 +161,7 @@ def _addition(
     own = read & further.keys()
     of = "further seeds" if all(further[key].seed not in study.seeds.known for key in own) else "further seeds and lots"
     left = len(own & absent)
-    pools = [_counted(pool.models, _NAMES[pool.subset]) for pool in audit.pools.values()]
+    pools = [_counted(pool.models, _NAMES[pool.subset]) for pool in audit.pools.values() if study.has_oracles]
     reading = f"reads {' and '.join(pools)} of other training seeds" if pools else "reads no other model"
     adds = f"{_counted(len(own), 'trained model')} of {of} ({left} to make)" if own else "no training"
     trains = f"; trains each model {_counted(audit.training_epochs, 'epoch')} further" if audit.training_epochs else ""
@@ -180,5 +182,5 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _task(study: Study, audit: Audit, audited: int) -> AuditTask:
-    most = max((pool.models for pool in audit.pools.values()), default=0)
+    most = max((pool.models for pool in audit.pools.values()), default=0) if study.has_oracles else 0
     return AuditTask(audit, audited, pool_seeds(study.seeds, audited, most))

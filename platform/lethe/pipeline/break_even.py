@@ -11,6 +11,7 @@ from lethe.pipeline.plan import Plan
 from lethe.results import durations
 from lethe.study import MethodSearch, Scenario
 from unlearning.own_recipe import OwnRecipe
+from unlearning.training import Recipe
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class BreakEven:
 def break_evens(plan: Plan) -> Iterator[BreakEven]:
     """Estimate for each method of a plan from epochs and images alone, at the longest setting that may be chosen.
 
-    Nothing is estimated where a function of the user's trains the models, which does not say for how many epochs.
+    Nothing is estimated where a function of the user's trains the models, which does not say for how many epochs, or
+    nobody knows how they are trained.
     """
     training = plan.study.training
-    if isinstance(training, OwnRecipe):
+    if not isinstance(training, Recipe):
         return
     for method_search, standing in zip(plan.method_searches, plan.standings, strict=True):
         scenario, study = method_search.scenario, plan.study
@@ -62,7 +64,7 @@ def in_words(plan: Plan, estimate: Estimate) -> Iterator[str]:
     """Write the estimates of each scenario's methods, a sentence for all of them."""
     of_retraining = "" if estimate.training_s is None else f" (about {durations.estimated(estimate.training_s)} each)"
     found = list(break_evens(plan))
-    if not found:
+    if isinstance(plan.study.training, OwnRecipe):
         yield "Break-even: unknown before models are trained, by a function of your own."
     for scenario in dict.fromkeys(one.method_search.scenario.title for one in found):
         own = [one for one in found if one.method_search.scenario.title == scenario]

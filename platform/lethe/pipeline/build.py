@@ -5,7 +5,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from lethe.artifacts import ArtifactKey, ArtifactStore, BuildJob, Built, Facts, Manifest, Needed, build_jobs, needed_for
+from lethe.artifacts import (
+    ArtifactKey,
+    ArtifactStore,
+    BuildJob,
+    Built,
+    Facts,
+    GivenWeights,
+    Manifest,
+    Needed,
+    build_jobs,
+    needed_for,
+)
 from lethe.execution.stop import Stop
 from lethe.execution.worker_pool import WorkerPool
 from lethe.pipeline.artifact_rows import artifact_row
@@ -60,7 +71,15 @@ class ArtifactBuilder:
         """
         self._record_found()
         self._open_searches()
-        self._make(self._plan.missing, worker_pool)
+        self._make([one for one in self._plan.missing if one.recipe.key not in self._present], worker_pool)
+
+    def store_given(self, worker_pool: WorkerPool) -> None:
+        """Have this process, on whose machine the file is, store the weights that are given.
+
+        Raises:
+            StorageError: as `fill`.
+        """
+        self._make([one for one in self._plan.missing if isinstance(one.recipe, GivenWeights)], worker_pool)
 
     def make_further(self, needed: Iterable[Needed], worker_pool: WorkerPool) -> None:
         """Have the worker pool make what a plan did not know of, since it follows from a setting that was found since.

@@ -31,6 +31,7 @@ from lethe.artifacts import (
 from lethe.artifacts.context import TrialContext, TrialContexts
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import AuditTask, Read, audit_tasks
+from lethe.pipeline.confirmed_columns import compared_with_retraining, costs, of_oracle, oracle_of
 from lethe.pipeline.prediction_rows import prediction_rows
 from lethe.results import ConfirmationRow, MeasureRow, PredictionRow, TrialRow
 from lethe.results.columns import kept_options, scenario_columns, setting_columns, setting_of
@@ -132,7 +133,8 @@ class Confirmation:
         """Name what confirming the row reads: 'original', 'oracle' or a requirement, and of which training seed."""
         for seed in (self.seed, *self.others):
             yield Read("original", seed, seed)
-            yield Read("oracle", seed, seed)
+            if self.scenario.has_oracles:
+                yield Read("oracle", seed, seed)
         if self.dose is not None:
             yield Read(self.row, self.seed, self.seed)
         for name in self.method.needs if self.method and self.made is None else ():
@@ -312,10 +314,10 @@ def _rows_on(method_search: MethodSearch, scenario: Scenario, seed: int, choice:
     row_of = partial(Confirmation, study.name, scenario, metrics=study.further_metrics, audits=audits, keep=keep)
     rows = [
         row_of("original", seed, Nothing(), None, None, ()),
-        row_of("oracle", seed, None, None, None, others),
+        *([row_of("oracle", seed, None, None, None, others)] if scenario.has_oracles else []),
         *(row_of(f"dose {100 * dose:g} %", seed, None, None, None, (), role="dose", dose=dose) for dose in study.doses),
     ]
-    if choice is None and method_search.taken is None:
+    if choice is None and method_search.trials:
         return rows
     method = method_search.method_at(setting_of(choice.trial, method_search) if choice else {})
     controls = {f"{method.name} {name}": control for name, control in method.controls().items()}
@@ -402,9 +404,9 @@ class Confirmer:
             **confirmation.setting,
             **confirmation.tuning,
             **asdict(self._contexts.provenance),
-            **_of_oracle(trial_context.oracle_evaluation),
+            **of_oracle(trial_context),
             **measure_columns(measures),
-            **(self._costs(stored, trial_context) if stored else _costs(confirmation, trial_context, epochs)),
+            **(self._costs(stored, trial_context) if stored else costs(method, trial_context, epochs)),
             confirmation_id=confirmation.confirmation_id,
             method_search=confirmation.method_search.fingerprint if confirmation.method_search else None,
             row=confirmation.row,
@@ -417,7 +419,7 @@ class Confirmer:
             attack_classes=confirmation.scenario.attack_classes,
             model=confirmation.model.fingerprint,
             original=original(confirmation.scenario, confirmation.seed).fingerprint,
-            oracle=oracle(confirmation.scenario, confirmation.seed).fingerprint,
+            oracle=oracle_of(trial_context),
             seconds_total=stopwatch.seconds,
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
@@ -435,8 +437,9 @@ class Confirmer:
 
     def _logits(self, stored: Model, trial_context: TrialContext) -> Logits:
         """Return those of a model that is an artifact; the oracle's are at hand."""
-        if stored == oracle(trial_context.scenario, trial_context.seed):
-            return trial_context.oracle_logits
+        known = trial_context.oracle_logits
+        if known is not None and stored == oracle(trial_context.scenario, trial_context.seed):
+            return known
         return self._contexts.logits_of(stored)
 
     def _kept_epoch(self, confirmation: Confirmation) -> int | None:
@@ -446,13 +449,19 @@ class Confirmer:
         return self._contexts.facts_of(confirmation.made).epochs
 
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
-        """Make ready what is measured: against the paired oracle; an oracle's gap is to the oracles of other seeds."""
+        """Make ready what is measured: against the paired oracle, if any; an oracle's gap is to the other ones."""
         oracle = trial_context.oracle_evaluation
+        if oracle is None:
+            return trial_context.evaluator.evaluation(logits)
         if confirmation.row != "oracle":
             own = trial_context.evaluator.evaluation(logits)
             return replace(own, oracle=oracle, references=(oracle,))
-        others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
-        return replace(oracle, oracle=oracle, references=tuple(other.oracle_evaluation for other in others))
+        return replace(oracle, oracle=oracle, references=self._other_oracles(confirmation))
+
+    def _other_oracles(self, confirmation: Confirmation) -> tuple[Evaluation, ...]:
+        """Return the oracles of the other seeds that a model is compared with."""
+        contexts = (self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others)
+        return tuple(found for one in contexts if (found := one.oracle_evaluation) is not None)
 
     def _networks(self, stored: Model | None, trial_context: TrialContext, weights: Mapping[str, Tensor]) -> Networks:
         """Return the networks of the model and of its oracle.
@@ -461,7 +470,8 @@ class Confirmer:
             stored: the model, where it is an artifact.
             weights: of the model, where an unlearning run has just made it.
         """
-        retrained = self._network_of(trial_context, oracle(trial_context.scenario, trial_context.seed))
+        scenario, seed = trial_context.scenario, trial_context.seed
+        retrained = self._network_of(trial_context, oracle(scenario, seed)) if scenario.has_oracles else None
         if stored is not None:
             return Networks(self._network_of(trial_context, stored), retrained)
         return Networks(trial_context.network(lambda: weights), retrained)
@@ -470,14 +480,14 @@ class Confirmer:
         """Return what making a model took, with what its method required beside the model that it began with."""
         made, facts_of = self._contexts.facts_of(stored), self._contexts.facts_of
         if not isinstance(stored, UnlearnedModel):
-            return _compared_with_retraining(trial_context, made.seconds_train, made.images_trained)
+            return compared_with_retraining(trial_context, made.seconds_train, made.images_trained)
         beside = {name: facts_of(recipe) for name, recipe in stored.beside.items()}
         seconds = {name: facts.seconds_train for name, facts in beside.items()}
         counts = [made.images_trained, *(facts.images_trained for facts in beside.values())]
         images = None if None in counts else sum(count or 0 for count in counts)
         return {
             "seconds_saliency": seconds.get("saliency", 0.0),
-            **_compared_with_retraining(trial_context, made.seconds_train + sum(seconds.values()), images),
+            **compared_with_retraining(trial_context, made.seconds_train + sum(seconds.values()), images),
         }
 
     def _network_of(self, trial_context: TrialContext, model: Model) -> AuditNetwork:
@@ -487,32 +497,3 @@ class Confirmer:
 def _weights_on(trial_context: TrialContext) -> Mapping[str, Tensor]:
     """Copy the weights that an unlearning run has just left on the engine."""
     return {name: value.clone() for name, value in trial_context.context.model.state_dict().items()}
-
-
-def _of_oracle(oracle: Evaluation) -> dict[str, Any]:
-    return {f"oracle_{name}": BUILT_IN[name].overall(oracle) for name in ("ua", "ra", "va", "ta", "mia")}
-
-
-def _costs(confirmation: Confirmation, trial_context: TrialContext, epochs: Sequence[EpochResult]) -> dict[str, Any]:
-    method = confirmation.method
-    assert method is not None
-    required = trial_context.seconds_required(method)
-    seconds = sum(epoch.seconds_unlearn for epoch in epochs) + sum(required.values())
-    images = sum(epoch.images_unlearn for epoch in epochs) + trial_context.images_required(method)
-    return {
-        "seconds_saliency": required.get("saliency", 0.0),
-        **_compared_with_retraining(trial_context, seconds, images),
-    }
-
-
-def _compared_with_retraining(trial_context: TrialContext, seconds: float, images: int | None) -> dict[str, Any]:
-    retrained = trial_context.images_retrain
-    return {
-        "seconds_unlearn": seconds,
-        "seconds_retrain": trial_context.seconds_retrain,
-        "retrain_share": seconds / trial_context.seconds_retrain,
-        "images_unlearn": images,
-        "images_retrain": retrained,
-        "training_repeats": trial_context.training_repeats,
-        "compute_share": None if images is None or retrained is None else images / retrained,
-    }

@@ -93,12 +93,12 @@ def estimate(plan: Plan, store: Store, node_types: Sequence[NodeType]) -> Estima
 
 
 def _auditing_s(study: Study, training_s: float) -> float:
-    """Return how long audits that train a model further take with it; there are none beside a function of the user's.
+    """Return how long audits that train a model further take with it; there are none where no recipe trains models.
 
     Args:
         training_s: of a whole training.
     """
-    if isinstance(study.training, OwnRecipe):
+    if not isinstance(study.training, Recipe):
         return 0.0
     return training_s * sum(audit.training_epochs for audit in study.audits) / study.training.epochs
 

@@ -13,7 +13,17 @@ from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
-from lethe.study import MethodSearch, Study, StudyError, described, expand, planted_data, read_settings, scenarios_of
+from lethe.study import (
+    MethodSearch,
+    Study,
+    StudyError,
+    audits_without_oracle,
+    described,
+    expand,
+    planted_data,
+    read_settings,
+    scenarios_of,
+)
 from unlearning.checkpoints import CheckpointError
 from unlearning.data import (
     AnySource,
@@ -29,6 +39,7 @@ from unlearning.data import (
 from unlearning.data.forget import describe
 from unlearning.errors import InputError
 from unlearning.models import check_fit
+from unlearning.no_recipe import NO_ORACLE, NoRecipe
 from unlearning.own_recipe import OwnRecipe
 
 PROBED: Final = 2
@@ -84,8 +95,13 @@ class Plan:
 
     @property
     def own_code(self) -> tuple[str, ...]:
-        """Say what trains the models, where that is a function of the user's."""
+        """Say what trains the models, where that is a function of the user's, or that nothing does."""
         training = self.study.training
+        if isinstance(training, NoRecipe):
+            return (
+                f"{NO_ORACLE} Nothing is trained, and methods begin with the given model. Audits that can run: "
+                f"{', '.join(audits_without_oracle())}.",
+            )
         if not isinstance(training, OwnRecipe):
             return ()
         return (
@@ -146,7 +162,8 @@ class Plan:
         scenarios, seeds = len(scenarios_of(self.method_searches)), self.study.seeds
         tuned = len({one.scenario.fingerprint for one in self.method_searches if one.trials})
         methods = sum(len(one.rows_in(scenario)) for one in self.method_searches for scenario in one.scenarios)
-        rows = (2 + len(self.study.doses)) * scenarios + methods
+        references = 2 if self.study.has_oracles else 1
+        rows = (references + len(self.study.doses)) * scenarios + methods
         return rows * len(seeds.reporting) + tuned * len(seeds.tuning)
 
     @property

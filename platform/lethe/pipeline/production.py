@@ -4,6 +4,7 @@ The production original is the user's own classifier, or the original of a repor
 artifact, made once; its confirmation runs nothing again, and measures and audits the weights of that artifact. It is
 held against the oracles of the reporting seeds as any retraining is. A given model is paired with none of these. Of a
 model that was trained here the paired one is left out, or its gap would be smaller than any that the noise floor is of.
+Where the recipe of the given model is not known there are no oracles, and it is held against nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -61,7 +62,8 @@ def production(method_search: MethodSearch, choice: Choice | None) -> Production
     if study.original:
         start, _ = given(scenario, seed, study.original.checkpoint)
     method = method_search.method_at(setting_of(choice.trial, method_search) if choice else {})
-    others = tuple(one for one in study.seeds.reporting if study.original or one != seed)
+    compared = study.seeds.reporting if study.has_oracles else ()
+    others = tuple(one for one in compared if study.original or one != seed)
     common: dict[str, Any] = {
         "study": study.name,
         "scenario": scenario,
@@ -96,9 +98,8 @@ class ProductionConfirmer(Confirmer):
         )
 
     def _evaluation(self, confirmation: Confirmation, trial_context: TrialContext, logits: Logits) -> Evaluation:
-        others = [self._contexts.trial_context(confirmation.scenario, seed) for seed in confirmation.others]
-        own, oracle = trial_context.evaluator.evaluation(logits), trial_context.oracle_evaluation
-        return replace(own, oracle=oracle, references=tuple(other.oracle_evaluation for other in others))
+        own = trial_context.evaluator.evaluation(logits)
+        return replace(own, oracle=trial_context.oracle_evaluation, references=self._other_oracles(confirmation))
 
 
 def _of(confirmation: Confirmation) -> Production:

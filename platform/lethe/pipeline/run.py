@@ -13,7 +13,7 @@ from lethe.artifacts import ArtifactStore, ArtifactWorker
 from lethe.artifacts.context import TrialContexts, with_contexts
 from lethe.execution.claims import Claims, LocalClaims, RayClaims
 from lethe.execution.connect import connect
-from lethe.execution.connection import Connection, OnRay
+from lethe.execution.connection import Connection, Local, OnRay
 from lethe.execution.leftovers import remove_leftovers
 from lethe.execution.node_types import node_types_of
 from lethe.execution.plugin_code import send_by_value
@@ -148,6 +148,9 @@ class StudyRun:
         search = StudySearch(plan.method_searches, self._store, journal)
         self._begin(plan, search)
         builder = ArtifactBuilder(plan, self._artifacts, self._store, search, self._progress, self._problem)
+        if not self._study.has_oracles:
+            at_hand = partial(ArtifactWorker, self._artifacts, shared_data, LocalClaims(), Resources())
+            builder.store_given(Local().worker_pool(at_hand, Resources(), self._watch))
         training = self._study.resources.training
         claims: Claims = RayClaims() if isinstance(connection, OnRay) else LocalClaims()
         make = partial(ArtifactWorker, self._artifacts, shared_data, claims, training)

@@ -6,7 +6,6 @@ from typing import Final
 
 from lethe.pipeline.plan import Plan
 from lethe.study import Study
-from unlearning.own_recipe import OwnRecipe
 from unlearning.training import Recipe
 
 EVALUATED: Final = 1 / 3
@@ -50,5 +49,5 @@ def work_of(plan: Plan) -> Work:
 
 
 def _epochs(study: Study) -> int:
-    """Return the epochs of a training; of a function of the user's, which does not say, as many as usual."""
-    return Recipe().epochs if isinstance(study.training, OwnRecipe) else study.training.epochs
+    """Return the epochs of a training; where no recipe says it, as many as usual."""
+    return study.training.epochs if isinstance(study.training, Recipe) else Recipe().epochs

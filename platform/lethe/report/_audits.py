@@ -11,7 +11,17 @@ from lethe.results.views import POWER, AuditVerdictRow
 PLACES: Final = ("outputs", "representations", "recovery")
 """Where audits look (`LooksAt`), in the order of tables."""
 
-STRONGEST_FIRST: Final = ("violation", "no violation detected", "inconclusive", "too few seeds", "reference")
+NO_VERDICT: Final = "no oracle"
+"""What stands for a verdict where there is nothing to hold a row against."""
+
+STRONGEST_FIRST: Final = (
+    "violation",
+    "no violation detected",
+    "inconclusive",
+    "too few seeds",
+    "reference",
+    NO_VERDICT,
+)
 """Verdicts of one statistic; several together say the first that one of them says."""
 
 AUDITS_TO_READ: Final = (
@@ -162,7 +172,7 @@ def _judged(row: str, verdicts: Sequence[AuditVerdictRow], columns: Iterable[_Co
     by_column = {_column(one): one for one in verdicts}
     return Judged(
         row_title(row),
-        verdicts[0].overall,
+        verdicts[0].overall or NO_VERDICT,
         _doses(verdicts),
         tuple(_found(by_column[column]) if column in by_column else None for column in columns),
         tuple(_seen([one for one in verdicts if _place(one) == place]) for place in places),
@@ -170,7 +180,7 @@ def _judged(row: str, verdicts: Sequence[AuditVerdictRow], columns: Iterable[_Co
 
 
 def _seen(verdicts: Sequence[AuditVerdictRow]) -> Seen | None:
-    said = {one.verdict for one in verdicts}
+    said = {one.verdict or NO_VERDICT for one in verdicts}
     return next((Seen(verdict, _doses(verdicts)) for verdict in STRONGEST_FIRST if verdict in said), None)
 
 
@@ -183,6 +193,5 @@ def _doses(verdicts: Iterable[AuditVerdictRow]) -> str:
 
 def _found(one: AuditVerdictRow) -> Found:
     dose = "" if one.dose is None else f"{100 * one.dose:.0f}"
-    return Found(
-        f"{one.mean:.3g}", f"{one.mean:.2g}", dose, "" if one.p_holm is None else p_value(one.p_holm), one.verdict
-    )
+    p = "" if one.p_holm is None else p_value(one.p_holm)
+    return Found(f"{one.mean:.3g}", f"{one.mean:.2g}", dose, p, one.verdict or NO_VERDICT)

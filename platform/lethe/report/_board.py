@@ -107,6 +107,11 @@ class Board:
         return f"Means over {listed('training seed', of.reporting_seeds, counted=True)}{tuned}."
 
     @property
+    def has_oracles(self) -> bool:
+        """Whether there is anything to hold its rows against."""
+        return self.lines[0].has_oracles
+
+    @property
     def step(self) -> int | None:
         """How many requests of a stream have come; None for a request by itself."""
         return next((one.step for one in self.drift if one.scenario == self.key[1]), None)

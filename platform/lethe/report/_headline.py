@@ -11,6 +11,7 @@ from typing import Final
 from lethe.report._board import Board, is_choice
 from lethe.report._numbers import count, gap_interval, percent, row_title
 from lethe.results.views import LeaderboardRow, RankRow
+from unlearning.no_recipe import NO_ORACLE
 
 NAMED: Final = 4
 """Methods that a sentence names; of more it names one less, and how many are left."""
@@ -20,8 +21,10 @@ def headline(board: Board) -> str:
     """Return which method has the smallest gap, tied with what, and how it compares with doing nothing and retraining.
 
     Where it was audited, the sentence has the verdict: a small gap can hide a violation.
-    Where no method has a gap on every reporting seed, the sentence says so.
+    Where no method has a gap on every reporting seed, or there is no oracle, the sentence says so.
     """
+    if not board.has_oracles:
+        return NO_ORACLE
     first = first_of(board)
     if first is None:
         return "No method has a gap on every reporting seed yet."

@@ -78,7 +78,8 @@ def _leaderboard(board: Board) -> str:
     ]
     first = board.lines[0]
     notes = " ".join(escaped(note) for note in notes_of(board))
-    caption = f"{escaped(board.title)}. {escaped(board.seeds)} {_LEGEND} {notes}"
+    legend = _LEGEND if board.has_oracles else "Percent."
+    caption = f"{escaped(board.title)}. {escaped(board.seeds)} {legend} {notes}"
     label = f"tab:lethe-{first.study}-{first.scenario[:8]}"
     return _table(caption, label, "lrrrrrrlrrr", head, [_line(line) for line in board.lines])
 

@@ -53,7 +53,7 @@ def print_leaderboard(boards: Sequence[Board], console: Console) -> None:
             print_drift(board, console)
         if has_mean_ranks(board) and (following is None or following.key[0] != board.key[0]):
             _print_mean_ranks(board, console)
-    if boards:
+    if any(board.has_oracles for board in boards):
         console.print(Text(HOW_TO_READ, style="dim"))
 
 

@@ -10,6 +10,7 @@ from lethe.report._ranks import front_in_words
 from lethe.report._search_notes import search_notes
 from lethe.results.json_column import json_column
 from lethe.results.views import AT_ONCE, ChosenRow, FrontRow, LeaderboardRow
+from unlearning.no_recipe import NO_ORACLE
 
 HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "
@@ -34,10 +35,7 @@ def notes_of(board: Board) -> list[str]:
     """Return what the table of a board leaves open and what its reader must know, a sentence each."""
     return [
         *_task(board),
-        *_margin(board),
-        *_repeats(board),
-        *_floor(board),
-        *_coarse(board),
+        *(_against_oracles(board) if board.has_oracles else _without_oracles()),
         *_undecided(board),
         *_joint(board),
         *_controls(board),
@@ -55,6 +53,20 @@ def notes_of(board: Board) -> list[str]:
         *(other.sentence for other in board.others),
         *_unlisted(board),
     ]
+
+
+def _against_oracles(board: Board) -> Iterator[str]:
+    yield from _margin(board)
+    yield from _repeats(board)
+    yield from _floor(board)
+    yield from _coarse(board)
+
+
+def _without_oracles() -> Iterator[str]:
+    yield (
+        f"{NO_ORACLE} Each row begins with the given model, and each seed is another draw of the method. UA and MIA of "
+        "a model that has forgotten are not known: a larger one is not a better one."
+    )
 
 
 def undecided(line: LeaderboardRow) -> str:
@@ -154,7 +166,7 @@ def _joint(board: Board) -> Iterator[str]:
 
 def _without_control(board: Board) -> Iterator[str]:
     """Name the audits that were not possible, or not asked for; nothing where there were none at all."""
-    if board.audits and not any(one.audit in CONTROL_AUDITS for one in board.audits):
+    if board.has_oracles and board.audits and not any(one.audit in CONTROL_AUDITS for one in board.audits):
         yield (
             f"No audit held the forget set against a control half ({', '.join(CONTROL_AUDITS)}): that takes a forget "
             "request that keeps one (kind random, control: true)."

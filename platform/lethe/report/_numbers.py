@@ -106,8 +106,10 @@ def listed(thing: str, values: Sequence[int], *, counted: bool = False) -> str:
 
 def missing(line: LeaderboardRow) -> str:
     """Return why a row has no gap; nothing where it has one."""
-    if line.gap is not None or line.status == "done":
+    if line.gap is not None:
         return ""
+    if line.status == "done":
+        return "" if line.has_oracles else "no oracle"
     return f"{line.seeds} of {line.seeds_wanted} seeds" if line.status == "incomplete" else line.status
 
 

@@ -136,8 +136,9 @@ def _upgrade(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _holds(schema: pa.Schema, field: pa.Field) -> bool:
-    """Return whether a column is one of today's, or was one that may be null today and might not be then."""
+    """Return whether a column holds the values of a field of an older version, which may have allowed no null."""
     index = schema.get_field_index(field.name)
-    return index >= 0 and bool(
-        schema.field(index).equals(field) or schema.field(index).equals(field.with_nullable(True))
-    )
+    if index < 0:
+        return False
+    column = schema.field(index)
+    return bool(column.equals(field) or column.equals(field.with_nullable(True)))

@@ -390,7 +390,9 @@ class ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     tuning_seconds: Annotated[float | None, Column("s", "time of that search, its trials' seconds added")] = None
     trial_id: Annotated[str | None, Column("", "trial that chose the setting; null for rows without a search")] = None
     original: Annotated[str, Column("", "fingerprint of the original")]
-    oracle: Annotated[str, Column("", "fingerprint of the paired oracle")]
+    oracle: Annotated[
+        str | None, Column("", "fingerprint of the paired oracle; null where no recipe is known to train one by")
+    ] = None
     model: Annotated[
         str | None,
         Column(

@@ -2,6 +2,7 @@
 
 from lethe.study._bundles import applies, left_out
 from lethe.study._expand import expand, planted_data
+from lethe.study._given import Given, hash_of, read_given
 from lethe.study._method_choice import Keep, MethodChoice
 from lethe.study._model import Resources, Seeds, Study
 from lethe.study._partition import Partition
@@ -13,6 +14,7 @@ from lethe.study._settings import ChosenSetting, read_settings, write_settings
 from lethe.study._subset import Subset
 from lethe.study._taken import described
 from lethe.study._template import template, template_names
+from lethe.study._without_oracle import audits_without_oracle
 from lethe.study._write import write_study
 from lethe.study._yaml import write_yaml
 from unlearning.ranges import Choices, Range
@@ -21,6 +23,7 @@ __all__ = [
     "AT_ONCE",
     "Choices",
     "ChosenSetting",
+    "Given",
     "Keep",
     "MethodChoice",
     "MethodSearch",
@@ -36,13 +39,16 @@ __all__ = [
     "StudyError",
     "Subset",
     "applies",
+    "audits_without_oracle",
     "described",
     "expand",
+    "hash_of",
     "json_schema",
     "left_out",
     "method_versions",
     "parse_study",
     "planted_data",
+    "read_given",
     "read_options",
     "read_settings",
     "read_study",

@@ -5,14 +5,17 @@ from typing import Any
 
 from pydantic import ValidationInfo
 
+from lethe.study._without_oracle import runs_without_oracle
 from unlearning.audits import BUNDLES, Audit
 from unlearning.data.forget import ForgetRequest
+from unlearning.no_recipe import NoRecipe
 
 
 def unbundled(value: Any, info: ValidationInfo) -> Any:
     """Return the audits that a bundle's name stands for; whatever else it is, unchanged.
 
-    Audits that need a control half, or something planted, are left out where no forget request of the study has it.
+    Audits that need a control half, or something planted, are left out where no forget request of the study has it, and
+    those that cannot do without an oracle where nothing can be trained.
 
     Raises:
         ValueError: there is no such bundle.
@@ -21,8 +24,12 @@ def unbundled(value: Any, info: ValidationInfo) -> Any:
         return value
     if value not in BUNDLES:
         raise ValueError(f"wanted a list of audits, or one of {', '.join(BUNDLES)}, got {value!r}")
-    requests = info.data.get("forget", ())
-    return tuple(audit for audit in BUNDLES[value] if any(applies(audit, request) for request in requests))
+    requests, alone = info.data.get("forget", ()), isinstance(info.data.get("training"), NoRecipe)
+    return tuple(
+        audit
+        for audit in BUNDLES[value]
+        if any(applies(audit, request) for request in requests) and (runs_without_oracle(audit) or not alone)
+    )
 
 
 def applies(audit: Audit, request: ForgetRequest) -> bool:

@@ -5,6 +5,7 @@ from itertools import chain
 
 import torch
 
+from lethe.study._given import only_models
 from lethe.study._model import Study
 from lethe.study._partition import Partition
 from lethe.study._scenarios import MethodSearch, Scenario
@@ -15,6 +16,7 @@ from unlearning.data.forget import AnyForgetRequest, ForgetSet, Stream, StreamSt
 from unlearning.own_recipe import OwnRecipe
 from unlearning.requirements import REQUIREMENTS
 from unlearning.seeds import derive
+from unlearning.training import Recipe
 
 
 def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[MethodSearch]:
@@ -29,6 +31,7 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
             another number of classes, an audit or method takes a recipe's options where models are trained by a
             function of the user's, a model is given that cannot have seen what a request plants, or has seen its
             control half, or an image has any number of labels and a method, metric or option needs one class.
+        CheckpointError: the only model that there is cannot be read, or does not fit the network.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
@@ -94,7 +97,7 @@ def _refuse_what_needs_a_recipe(study: Study) -> None:
 
 
 def _refuse_weights_of_other_classes(study: Study, datasets: Mapping[AnySource, ImageData]) -> None:
-    weights = "none" if isinstance(study.training, OwnRecipe) else study.training.class_weights
+    weights = study.training.class_weights if isinstance(study.training, Recipe) else "none"
     faults = [
         f"training.class_weights: {data.name}: wanted {data.classes} weights, for {', '.join(data.class_names)}, got "
         f"{len(weights)}"
@@ -259,6 +262,7 @@ def _partitions(partition: Callable[[int], Partition], seeds: Iterable[int]) -> 
 
 
 def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterable[Scenario]:
+    given = only_models(study, datasets.values())
     for source in study.data:
         data = datasets[source]
         hashes = column_hashes(data)
@@ -287,6 +291,7 @@ def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     column_hashes=hashes,
                     earlier=scenario if continues else None,
                     task=data.task,
+                    given=given.get(data.content_hash),
                 )
                 yield scenario
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Tag
+from pydantic import BaseModel, RootModel, Tag
 from pydantic.fields import FieldInfo
 
 from lethe.study._model import Study
@@ -55,8 +55,8 @@ def chosen(annotation: Any, value: dict[Any, Any]) -> type[BaseModel] | None:
 
 
 def is_model(kind: Any) -> bool:
-    """Return whether a type is a model of options."""
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    """Return whether a type is a model of options; one that is written as a word has none."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel) and not issubclass(kind, RootModel)
 
 
 def is_path(annotation: Any) -> bool:

@@ -17,6 +17,7 @@ from lethe.study._bundles import unbundled
 from lethe.study._listed import Listed
 from lethe.study._method_choice import MethodChoice
 from lethe.study._search_options import Search
+from lethe.study._without_oracle import faults_without_oracle
 from unlearning.audits import AnyAudit, fault_of
 from unlearning.data import AnySource
 from unlearning.data._base import PathOption
@@ -25,6 +26,7 @@ from unlearning.data.forget import AnyForgetRequest
 from unlearning.engine import Precision
 from unlearning.metrics import BUILT_IN, METRICS, AttackClasses, Metric
 from unlearning.models import AnyNetwork, ResNet18
+from unlearning.no_recipe import NoRecipe
 from unlearning.options import Options
 from unlearning.own_recipe import OwnRecipe
 from unlearning.training import Recipe
@@ -159,12 +161,15 @@ MetricName = Annotated[str, AfterValidator(_known_metric)]
 
 
 def _training_form(value: object) -> str:
+    if isinstance(value, NoRecipe | str):
+        return "none"
     own = isinstance(value, OwnRecipe) or (isinstance(value, dict) and "import" in value)
     return "import" if own else "recipe"
 
 
 AnyTraining = Annotated[
-    Annotated[TrainingChoice, Tag("recipe")] | Annotated[OwnRecipe, Tag("import")], Discriminator(_training_form)
+    Annotated[TrainingChoice, Tag("recipe")] | Annotated[OwnRecipe, Tag("import")] | Annotated[NoRecipe, Tag("none")],
+    Discriminator(_training_form),
 ]
 
 LONGEST_NAME = 160
@@ -187,7 +192,10 @@ class Study(Options):
     )
     network: AnyNetwork = Field(ResNet18(), description="the classifier")
     training: AnyTraining = Field(
-        TrainingChoice(), description="how originals and oracles are trained: by a recipe, or a function of your own"
+        TrainingChoice(),
+        description="how originals and oracles are trained: by a recipe, or a function of your own. `none`: how the "
+        "model under `original` was trained is not known. Then nothing is trained: methods run on it at fixed "
+        "settings, and nothing says how close to retraining they come",
     )
     methods: Annotated[tuple[MethodChoice, ...], MinLen(1), Listed] = Field(description="unlearning methods to compare")
     controls: Literal["shown", "tuned"] = Field(
@@ -253,6 +261,11 @@ class Study(Options):
     )
 
     @property
+    def has_oracles(self) -> bool:
+        """Whether models are trained here, with which unlearned ones are compared."""
+        return not isinstance(self.training, NoRecipe)
+
+    @property
     def further_metrics(self) -> tuple[Metric, ...]:
         """The metrics that confirmations measure beside the built-in ones."""
         return tuple(METRICS[name] for name in self.metrics if name not in BUILT_IN)
@@ -272,6 +285,8 @@ class Study(Options):
 
     def in_precision(self, precision: Precision) -> "Study":
         """Return the study with its models trained in this precision."""
+        if self.training.precision == precision:
+            return self
         return self.model_copy(update={"training": self.training.model_copy(update={"precision": precision})})
 
     def trains_as(self, other: "Study") -> bool:
@@ -336,6 +351,23 @@ class Study(Options):
     def _doses_differ(self) -> Self:
         if len(set(self.doses)) < len(self.doses):
             raise ValueError(f"doses: wanted each share once, got {', '.join(f'{dose:g}' for dose in self.doses)}")
+        return self
+
+    @model_validator(mode="after")
+    def _asks_for_no_oracle_where_there_is_none(self) -> Self:
+        problems = (
+            ()
+            if self.has_oracles
+            else faults_without_oracle(
+                given=self.original is not None,
+                methods=self.methods,
+                forget=self.forget,
+                audits=self.audits,
+                doses=self.doses,
+            )
+        )
+        if told := "\n".join(problems):
+            raise ValueError(told)
         return self
 
     @model_validator(mode="after")

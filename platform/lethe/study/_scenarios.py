@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from lethe.storage.hashing import fingerprint
+from lethe.study._given import Given
 from lethe.study._method_choice import MethodChoice
 from lethe.study._model import Study
 from lethe.study._partition import Partition
@@ -64,6 +65,7 @@ class Scenario:
         earlier: the scenario of the request before the last one, where requests come one after another; what is to be
             forgotten here are the images of all of them.
         task: what the labels mean, for reports; the hash of the data tells one class an image from several labels.
+        given: the only model that there is, where nothing is trained since its recipe is not known.
     """
 
     study_seed: int
@@ -85,6 +87,12 @@ class Scenario:
     column_hashes: Mapping[str, str] = field(default_factory=dict)
     earlier: "Scenario | None" = None
     task: Task = "multi-class"
+    given: Given | None = None
+
+    @property
+    def has_oracles(self) -> bool:
+        """Whether models are trained here, with which unlearned ones are compared."""
+        return self.given is None
 
     @cached_property
     def forget_hash(self) -> str:
@@ -194,6 +202,7 @@ class Scenario:
             **self._options,
             **({"network_code": network} if network else {}),
             **({"recipe_code": recipe.code} if isinstance(recipe, OwnRecipe) else {}),
+            **({"given": self.given.hash} if self.given else {}),
             "network_version": self.network.version,
             "source_version": self.source.version,
             "augmentation_version": AUGMENTATIONS[self.augmentation].version,
@@ -326,8 +335,11 @@ class MethodSearch:
 
     @property
     def trials(self) -> int:
-        """How many settings are tried at most: one where nothing is searched, and none where the setting is taken."""
-        if self.taken:
+        """How many settings are tried at most: one where nothing is searched, and none where the setting is taken.
+
+        Nor is any tried where there is no oracle to hold it against.
+        """
+        if self.taken or not self.scenario.has_oracles:
             return 0
         return self.study.search.trials if self.choice.search else 1
 

@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt, MaxLen, MinLen
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
 from lethe.study._fields import alternatives, discriminator_of, is_model, literals
@@ -172,6 +172,8 @@ def _described(annotation: Any, *, many: bool = False) -> str:
         return ", ".join(f"`{value}`" for value in literals(annotation))
     if origin is tuple:
         return f"list of {_described(args[0], many=True)}"
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _described(annotation.model_fields["root"].annotation)
     word = _WORDS.get(annotation, "mapping")
     return f"{word}s" if many else word
 

@@ -62,7 +62,8 @@ class Evidence:
     """What an audit looks at.
 
     Attributes:
-        audited: the model in question, on the train, val and test splits, with its paired oracle.
+        audited: the model in question, on the train, val and test splits, with its paired oracle; without one where the
+            models cannot be trained again.
         original: the model that the audited one was made from, of the same training seed; it has seen D_f.
         class_names: one per class, K of them.
         pools: the models that the audit requires, evaluated on the same images, by the names of `Audit.pools`. All
@@ -132,6 +133,8 @@ class Audit(Options, ABC):
         multi_label: whether it works where an image has several labels or none; a study of such data that names
             another audit is refused.
         needs_network: whether it looks into networks, which `Evidence.networks` then has.
+        needs_oracle: whether it finds nothing without oracles. One that says False is also run where there are none:
+            each of its pools is empty then, and `Evidence.audited` has no oracle.
     """
 
     title: ClassVar[str]
@@ -143,6 +146,7 @@ class Audit(Options, ABC):
     needs_planted: ClassVar[Planting | None] = None
     needs_network: ClassVar[bool] = False
     multi_label: ClassVar[bool] = False
+    needs_oracle: ClassVar[bool] = True
 
     name: str
 

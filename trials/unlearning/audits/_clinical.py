@@ -106,6 +106,7 @@ class Clinical(Audit):
         ),
         **_COSTS,
     }
+    needs_oracle: ClassVar[bool] = False
 
     critical: Annotated[tuple[Annotated[int, Ge(0)] | str, ...], Field(strict=False)] = Field(
         (), description="the classes that must not be missed, by name or by position, counted from 0; none by default"

@@ -39,6 +39,7 @@ class InterclassConfusion(Audit):
         for group, where in _WHERE.items()
     }
     needs_planted: ClassVar[Planting | None] = "labels"
+    needs_oracle: ClassVar[bool] = False
 
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Count both cells of the confusion matrix; nothing where the request swapped no labels."""

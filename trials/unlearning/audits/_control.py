@@ -50,6 +50,7 @@ class ControlTest(Audit):
         for score, title in _SCORES.items()
         for name, statistic in ((f"{score}_auc", _area_by(title)), (f"{score}_p", _p_value_by(title)))
     }
+    needs_oracle: ClassVar[bool] = False
 
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Compare the halves by each score; nothing where the request has no control half."""

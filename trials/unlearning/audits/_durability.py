@@ -47,6 +47,7 @@ class Durability(Audit):
     }
     looks_at: ClassVar[LooksAt] = "recovery"
     needs_network: ClassVar[bool] = True
+    needs_oracle: ClassVar[bool] = False
     lr: Annotated[float, Gt(0), Field(description="learning rate of the further epoch, which falls to zero")] = 0.01
 
     @property

@@ -35,6 +35,7 @@ class GaussianScore(Audit):
     looks_at: ClassVar[LooksAt] = "representations"
     needs_network: ClassVar[bool] = True
     needs_planted: ClassVar[Planting | None] = "noise"
+    needs_oracle: ClassVar[bool] = False
 
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Score the canaries; nothing where the request planted no noise."""

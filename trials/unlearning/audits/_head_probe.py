@@ -46,6 +46,7 @@ class HeadProbe(Audit):
     }
     looks_at: ClassVar[LooksAt] = "representations"
     needs_network: ClassVar[bool] = True
+    needs_oracle: ClassVar[bool] = False
     share: Annotated[
         float, Gt(0), Le(0.5), Field(description="share of each class that the head is fitted on, one image at least")
     ] = 0.02

@@ -165,13 +165,24 @@ class Networks:
 
     Attributes:
         audited: the model in question.
-        oracle: the paired oracle; for an oracle itself.
+        paired: the paired oracle; for an oracle itself; None where the models cannot be trained again.
         pools: the models that the audit requires, by the names of `Audit.pools`.
     """
 
     audited: AuditNetwork
-    oracle: AuditNetwork
+    paired: AuditNetwork | None
     pools: Mapping[str, tuple[AuditNetwork, ...]] = field(default_factory=dict)
+
+    @property
+    def oracle(self) -> AuditNetwork:
+        """The paired oracle.
+
+        Raises:
+            InputError: (a ``ValueError``) there is none.
+        """
+        if self.paired is None:
+            raise InputError("there is no oracle here; an audit that looks into one has needs_oracle = True")
+        return self.paired
 
 
 def _parts(engine: Engine) -> list[nn.Module]:

@@ -39,6 +39,7 @@ class Perturbed(Audit):
     }
     looks_at: ClassVar[LooksAt] = "representations"
     needs_network: ClassVar[bool] = True
+    needs_oracle: ClassVar[bool] = False
     sigma: Annotated[float, Gt(0), Field(description="standard deviation of the noise, in ranges of a pixel")] = 0.03
     draws: Annotated[int, Ge(1), Field(description="draws of noise over which accuracies are averaged")] = 4
 

@@ -40,6 +40,7 @@ class Relearning(Audit):
     }
     looks_at: ClassVar[LooksAt] = "recovery"
     needs_network: ClassVar[bool] = True
+    needs_oracle: ClassVar[bool] = False
     share: Annotated[float, Gt(0), Lt(1), Field(description="share of the forget set that is trained on again")] = 0.1
     epochs: Annotated[int, Ge(1), Field(description="epochs of further training, on each of the two sets")] = 3
     lr: Annotated[float, Gt(0), Field(description="learning rate of the further training, which falls to zero")] = 0.01

@@ -29,7 +29,7 @@ def audit_measures(
     """Run an audit on a model; a model and its oracle, which have one seed, meet the same draws.
 
     Args:
-        pools: the models that the audit requires, by the names of `Audit.pools`.
+        pools: the models that the audit requires, by the names of `Audit.pools`; all empty where there is no oracle.
         original: the audited model's, of the same training seed.
         class_names: one per class.
         networks: those of all these models; an audit that does not say that it needs them does not see them.
@@ -44,7 +44,9 @@ def audit_measures(
         raise ValueError(f"audit '{audit.name}': {fault}")
     if misfit := audit.misfit(class_names, audited.columns.get("test", {})):
         raise ValueError(f"audit '{audit.name}': {misfit}")
-    wanted, got = {name: pool.models for name, pool in audit.pools.items()}, {name: len(pools[name]) for name in pools}
+    has_none = audited.oracle is None and not audit.needs_oracle and not any(pools.values())
+    wanted = {name: 0 if has_none else pool.models for name, pool in audit.pools.items()}
+    got = {name: len(pools[name]) for name in pools}
     if wanted != got:
         raise ValueError(f"audit '{audit.name}': wanted pools of {wanted} models, got {got}")
     if audit.needs_network and networks is None:

@@ -50,6 +50,12 @@ def accepts_the_oracle_itself(audit: Audit) -> None:
     assert _measures(oracle_case(audit)), "it gives no value of an oracle"
 
 
+def finds_something_without_an_oracle_if_it_says_that_it_needs_none(audit: Audit) -> None:
+    """Check that it gives values of a model that nothing can be compared with, where it says that it can."""
+    if not audit.needs_oracle:
+        assert _measures(unlearned_case(audit).without_oracle), "it gives no value without an oracle"
+
+
 def reads_the_pools_that_it_declares_and_no_others(audit: Audit) -> None:
     """Check that each pool is used, as large as it is declared, and that nothing else is asked for."""
     case = unlearned_case(audit)
@@ -94,6 +100,7 @@ AUDIT_CHECKS: Final[Sequence[AuditCheck]] = (
     survives_being_written_down_and_sent,
     gives_finite_values_of_what_it_announces,
     accepts_the_oracle_itself,
+    finds_something_without_an_oracle_if_it_says_that_it_needs_none,
     reads_the_pools_that_it_declares_and_no_others,
     computes_the_same_twice_and_changes_nothing,
     does_not_depend_on_where_the_images_lie,

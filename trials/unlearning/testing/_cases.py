@@ -42,6 +42,7 @@ class Case:
     """What an audit is asked about.
 
     Attributes:
+        oracle: the paired one; None where the models cannot be trained again.
         pools: those that the audit declares.
         read: names of the pools that were read.
         several: whether an image has any number of labels.
@@ -50,7 +51,7 @@ class Case:
     audit: Audit
     audited: Model
     original: Model
-    oracle: Model
+    oracle: Model | None
     pools: Mapping[str, tuple[Model, ...]]
     read: set[str]
     several: bool = False
@@ -63,7 +64,8 @@ class Case:
     @property
     def models(self) -> list[Model]:
         """All of them."""
-        return [self.audited, self.original, self.oracle, *(model for pool in self.pools.values() for model in pool)]
+        alone = [self.audited, self.original, *([self.oracle] if self.oracle else [])]
+        return [*alone, *(model for pool in self.pools.values() for model in pool)]
 
     @property
     def streamed(self) -> "Case":
@@ -73,8 +75,17 @@ class Case:
             return model.streamed(several=self.several)
 
         pools = {name: tuple(map(streamed, pool)) for name, pool in self.pools.items()}
-        audited, original, oracle = map(streamed, (self.audited, self.original, self.oracle))
+        audited, original = map(streamed, (self.audited, self.original))
+        oracle = streamed(self.oracle) if self.oracle else None
         return replace(self, audited=audited, original=original, oracle=oracle, pools=pools)
+
+    @property
+    def without_oracle(self) -> "Case":
+        """The same where the models cannot be trained again: no oracle, and no model in any pool."""
+        alone = replace(self.audited.evaluation, oracle=None, references=())
+        return replace(
+            self, audited=replace(self.audited, evaluation=alone), oracle=None, pools=dict.fromkeys(self.pools, ())
+        )
 
     @property
     def evidence(self) -> Evidence:
@@ -92,7 +103,8 @@ class Case:
     def networks(self) -> Networks:
         """The networks of all models."""
         pools = {name: tuple(one.network for one in pool) for name, pool in self.pools.items()}
-        return Networks(self.audited.network, self.oracle.network, _Pools(pools, self.read))
+        oracle = self.oracle.network if self.oracle else None
+        return Networks(self.audited.network, oracle, _Pools(pools, self.read))
 
 
 def unlearned_case(audit: Audit, nonmembers: Split = "test", *, several: bool = False) -> Case:

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from lethe.artifacts._recipe import ArtifactRecipe, Product, Workshop
 from lethe.artifacts.kinds._model import Model, accuracies, weights_of
-from lethe.storage.hashing import digest_of_tensor, fingerprint
-from lethe.study import Scenario
-from unlearning.checkpoints import CheckpointError, Fitted, fitted, read_checkpoint
+from lethe.study import Scenario, hash_of, read_given
+from unlearning.checkpoints import CheckpointError
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
@@ -51,7 +50,8 @@ class GivenWeights(ArtifactRecipe):
             DataError: it is not on this machine.
         """
         yield
-        found = read_given(self.scenario, self.checkpoint)
+        scenario = self.scenario
+        found = read_given(scenario.network, scenario.channels, scenario.classes, self.checkpoint)
         if hash_of(found) != self.hash:
             raise CheckpointError(
                 f"{self.checkpoint}: has changed since the study was planned; the same command goes on"
@@ -143,21 +143,12 @@ def given(scenario: Scenario, seed: int, checkpoint: Path) -> tuple[GivenModel, 
     Raises:
         CheckpointError, DataError: as `read_given`.
     """
-    found = read_given(scenario, checkpoint)
+    found = read_given(scenario.network, scenario.channels, scenario.classes, checkpoint)
     return GivenModel(scenario, seed, GivenWeights(scenario, hash_of(found), checkpoint)), found.notes
 
 
-def read_given(scenario: Scenario, checkpoint: Path) -> Fitted:
-    """Read a user's weights and fit them to a scenario's network.
-
-    Raises:
-        CheckpointError: the file cannot be read, or its weights do not fit the network.
-        DataError: there is no such file.
-    """
-    network = scenario.network.build(scenario.channels, scenario.classes, seed=0)
-    return fitted(read_checkpoint(checkpoint), network)
-
-
-def hash_of(weights: Fitted) -> str:
-    """Hash weights by their names, types, shapes and bytes."""
-    return fingerprint({name: digest_of_tensor(value) for name, value in weights.weights.items()})
+def only_model(scenario: Scenario, seed: int) -> GivenModel | None:
+    """Return the model that stands for the original of every training seed; None where models are trained here."""
+    if scenario.given is None:
+        return None
+    return GivenModel(scenario, seed, GivenWeights(scenario, scenario.given.hash, scenario.given.checkpoint))

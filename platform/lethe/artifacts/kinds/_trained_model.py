@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from lethe.artifacts._recipe import Product, TrainingDivergedError, Workshop
+from lethe.artifacts.kinds._given_model import only_model
 from lethe.artifacts.kinds._model import Model, accuracies, weights_of
 from lethe.study import Scenario, Subset
 from unlearning.data import SplitName
@@ -156,13 +157,20 @@ class TrainedModel(Model):
                 raise
 
 
-def original(scenario: Scenario, seed: int) -> TrainedModel:
-    """Return the recipe of the original of a training seed; forget requests without a control half share it."""
-    return TrainedModel(scenario, scenario.partition(seed).everything, seed)
+def original(scenario: Scenario, seed: int, lot: int | None = None) -> Model:
+    """Return the recipe of the original of a training seed; forget requests without a control half share it.
+
+    Where the recipe is not known it is the model that is given, on every seed.
+
+    Args:
+        lot: the training seed whose lot says what it is trained on; None: its own.
+    """
+    everything = scenario.partition(seed if lot is None else lot).everything
+    return only_model(scenario, seed) or TrainedModel(scenario, everything, seed)
 
 
 def oracle(scenario: Scenario, seed: int) -> TrainedModel:
-    """Return the recipe of the oracle of a training seed, paired with its original."""
+    """Return the recipe of the oracle of a training seed, paired with its original, where the scenario has oracles."""
     return TrainedModel(scenario, scenario.retained, seed)
 
 

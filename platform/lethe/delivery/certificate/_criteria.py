@@ -47,7 +47,7 @@ def criteria_section(delivered: Delivered, recorded: StudyRow, measured_at: date
         margin=study.margin,
         level=LEVEL,
         power=POWER,
-        tuning_seeds=list(study.seeds.tuning),
+        tuning_seeds=list(study.seeds.tuning) if study.has_oracles else [],
         reporting_seeds=list(study.seeds.reporting),
         audits=[
             AuditChoice(name=one.name, version=one.version, options=one.model_dump(mode="json", exclude={"name"}))

@@ -91,7 +91,7 @@ def _finding(
         low=None if one.test == "p-value" else one.low,
         high=None if one.test == "p-value" else one.high,
         p_holm=one.p_holm,
-        verdict=one.verdict,
+        verdict=one.verdict or "inconclusive",
         originals=means.get(("original", _statistic(one))),
         oracles=means.get(("oracle", _statistic(one))),
         power=one.power,

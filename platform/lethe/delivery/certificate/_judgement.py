@@ -5,12 +5,13 @@ criterion was able to find something, and found nothing, no violation is detecte
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, get_args
 
 from lethe.delivery.certificate._asked import Asked
 from lethe.delivery.certificate._document import CriteriaSection, Judgement, RequestSection, Verdict
 from lethe.results.views import LEVEL, POWER, AuditVerdictRow
 from unlearning.audits import AUDITS
+from unlearning.no_recipe import NO_ORACLE
 
 _STRICTEST_FIRST: Final[tuple[Verdict, ...]] = ("violation", "inconclusive", "no violation detected")
 
@@ -22,6 +23,11 @@ _OF_GAP: Final[dict[str | None, Verdict]] = {
 
 def judgements(asked: Asked) -> list[Judgement]:
     """Return what each criterion says, and why."""
+    if not asked.line.has_oracles:
+        return [
+            Judgement(criterion=one, verdict="inconclusive", because=NO_ORACLE)
+            for one in get_args(Judgement.model_fields["criterion"].annotation)
+        ]
     return [_of_audits(asked), _of_gap(asked), _of_delivered(asked)]
 
 
@@ -33,7 +39,7 @@ def overall(found: Sequence[Judgement]) -> Verdict:
 
 def limits(criteria: CriteriaSection, request: RequestSection, asked: Asked) -> list[str]:
     """Say what the verdict does not say, and what was not tested, a sentence each."""
-    return [*_always(asked), *_of_criteria(criteria), *_not_tested(criteria, request)]
+    return [*_always(asked), *_of_criteria(criteria), *_of_level(asked), *_not_tested(criteria, request)]
 
 
 def _of_audits(asked: Asked) -> Judgement:
@@ -109,10 +115,16 @@ def _always(asked: Asked) -> Iterable[str]:
         "This is evidence about one model, not a proof of erasure: an audit finds what it looks for, and each result "
         "is a lower bound."
     )
-    yield (
-        f"The setting was judged on {asked.line.seeds} training seeds of models that were trained here; the delivered "
-        "model is one model, judged alone only by the last criterion."
-    )
+    if asked.line.has_oracles:
+        yield (
+            f"The setting was judged on {asked.line.seeds} training seeds of models that were trained here; the "
+            "delivered model is one model, judged alone only by the last criterion."
+        )
+    else:
+        yield (
+            f"{NO_ORACLE} No model was trained again without the images, so no test can tell whether this one has "
+            "forgotten them."
+        )
     yield (
         "Nothing is said of other models that were made from the original, of copies of the images, or of backups, "
         "unless the lineage lists them."
@@ -127,6 +139,11 @@ def _of_criteria(criteria: CriteriaSection) -> Iterable[str]:
             "specification was recorded."
         )
     yield "When criteria were recorded is what the clocks of the machines said; no third party confirms it."
+
+
+def _of_level(asked: Asked) -> Iterable[str]:
+    if not asked.line.has_oracles:
+        return
     yield (
         f"With a level of {LEVEL:g} for all statistics together, about one setting in {1 / LEVEL:.0f} that is as good "
         "as retraining is called a violation."

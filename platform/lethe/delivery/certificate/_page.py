@@ -12,6 +12,7 @@ from lethe.delivery.certificate._document import Content
 from lethe.report._numbers import p_value, percent, signed
 from lethe.results import durations
 from lethe.results.rows import SEVERAL_LABELS
+from unlearning.no_recipe import NO_ORACLE
 
 MINUS: Final = "\N{MINUS SIGN}"
 
@@ -68,6 +69,7 @@ def _template() -> Any:
         **environment.globals,
         "style": Markup(style + own.joinpath("certificate.css").read_text("utf-8")),
         "MEANINGS": MEANINGS,
+        "NO_ORACLE": NO_ORACLE,
         "measured": durations.measured,
     }
     environment.filters |= {

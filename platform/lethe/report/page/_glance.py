@@ -98,8 +98,9 @@ class Glance:
 
 
 def glance_of(part: StudyPart) -> Glance | None:
-    """Return the matrix of a study; None where no scenario has a table."""
-    known = [(number, one, one.board) for number, one in enumerate(part.scenarios, 1) if one.board is not None]
+    """Return the matrix of a study; None where no scenario has a table, or no oracles that rows are held against."""
+    numbered = enumerate(part.scenarios, 1)
+    known = [(number, one, one.board) for number, one in numbered if one.board is not None and one.board.has_oracles]
     if not known:
         return None
     shown, boards = known[:COLUMNS], [board for _, _, board in known]

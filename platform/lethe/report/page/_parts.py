@@ -56,8 +56,8 @@ class Parts:
 
 
 def parts_of(scenario: ScenarioPart) -> Parts | None:
-    """Return the strips of a scenario; None where it has no table, or is not one of those that are drawn."""
-    if scenario.board is None or not scenario.models:
+    """Return the strips of a scenario; None where it has no table or no oracles, or is not one of those drawn."""
+    if scenario.board is None or not scenario.board.has_oracles or not scenario.models:
         return None
     models: defaultdict[str, list[Model]] = defaultdict(list)
     for model in scenario.models:

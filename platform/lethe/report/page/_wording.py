@@ -12,6 +12,7 @@ from lethe.report import _numbers
 from lethe.report._notes import undecided
 from lethe.report._numbers import count, gap_interval, missing, p_value
 from lethe.results.views import ContrastRow, LeaderboardRow
+from unlearning.no_recipe import NO_ORACLE
 
 Mood = Literal["closer", "unclear", "farther", "nothing"]
 """What a sentence concludes: closer to retraining than doing nothing, inconclusive, farther, or no result."""
@@ -70,7 +71,7 @@ def confirmed_answer(line: LeaderboardRow, original: LeaderboardRow | None, cont
     """Describe what the reporting seeds show of a method's chosen setting."""
     name = _context(line.method)
     if line.gap is None:
-        return Answer(line.method, "nothing", missing(line) or "no result", f"{name} has no gap: {_why(line)}.")
+        return Answer(line.method, "nothing", missing(line) or "no result", f"{name} has no gap: {_why(line)}")
     if line.gap_low is None:
         over = f"over {count(line.seeds, 'seed')}, too few for an interval"
     else:
@@ -129,12 +130,14 @@ def _verdict(contrast: ContrastRow | None) -> tuple[Mood, str]:
 
 
 def _why(line: LeaderboardRow) -> str:
-    """Return why a row has no gap."""
+    """Return why a row has no gap, with a full stop."""
     if line.status == "incomplete":
-        return f"{line.seeds} of {count(line.seeds_wanted, 'reporting seed')} are confirmed"
+        return f"{line.seeds} of {count(line.seeds_wanted, 'reporting seed')} are confirmed."
+    if not line.has_oracles:
+        return f"{NO_ORACLE[:1].lower()}{NO_ORACLE[1:]}"
     if line.status == "done":
-        return "no gap was measured"
-    return f"a run of the chosen setting {line.status} on at least one of {count(line.seeds, 'reporting seed')}"
+        return "no gap was measured."
+    return f"a run of the chosen setting {line.status} on at least one of {count(line.seeds, 'reporting seed')}."
 
 
 def _against(original: LeaderboardRow | None, contrast: ContrastRow | None) -> str:

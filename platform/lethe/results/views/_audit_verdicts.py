@@ -91,18 +91,20 @@ class _AuditVerdict:
     ]
     oracles: Annotated[int, Column("", "oracles that this rate is taken over")]
     verdict: Annotated[
-        str,
+        str | None,
         Column(
             "",
             f"'violation' (p_holm below {LEVEL}), 'inconclusive' (power below {POWER}, or the originals' own row is no "
             "violation by it), 'no violation detected', 'too few seeds', or 'reference' (the oracles, to which "
-            "differences are taken)",
+            "differences are taken); null where there are no oracles",
         ),
     ]
     overall: Annotated[
-        str,
+        str | None,
         Column(
-            "", "of all statistics of the row: 'violation' if any has one, else 'no violation detected' if any could"
+            "",
+            "of all statistics of the row: 'violation' if any has one, else 'no violation detected' if any could; null "
+            "likewise",
         ),
     ]
 
@@ -118,7 +120,7 @@ AUDIT_VERDICTS: Final = View(
     f"""
 with measured as (
     select {scenario_of("c")}, c.row, c.role, c.training_seed, m.audit, m.looks_at, m.metric, m.version, m.split,
-        m.class_index, m.test, m.value, m.n
+        m.class_index, m.test, m.value, m.n, c.oracle is not null as has_oracles
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and m.test is not null and m.value is not null
 ),
@@ -170,7 +172,7 @@ summed as (
             when count(gained) < {FEWEST} then null
             when abs(avg(gained)) <= {ALIKE} then 1.0
             else t_pvalue(avg(gained), {spread("gained", "n")}, count(gained)) end as p,
-        if(test = 'p-value', count(value), count(gained)) as judged_on
+        if(test = 'p-value', count(value), count(gained)) as judged_on, bool_and(has_oracles) as has_oracles
     from rated where role <> 'tuning'
     group by {SCENARIO}, row, audit, looks_at, metric, version, split, class_index, test, power, false_positive_rate,
         oracles
@@ -184,7 +186,8 @@ anchored as (
 ),
 judged as (
     select *,
-        case when row = 'oracle' and test <> 'p-value' then 'reference'
+        case when not has_oracles then null
+            when row = 'oracle' and test <> 'p-value' then 'reference'
             when judged_on < {FEWEST} then 'too few seeds'
             when p_holm < {LEVEL} then 'violation'
             when power >= {POWER} and finds_originals then 'no violation detected'
@@ -201,7 +204,8 @@ dosed as (
 select {SCENARIO}, row, audit, looks_at, metric, version, split, class_index, test, seeds, mean, difference,
     difference - reach as low, difference + reach as high, dose, p, p_holm, detected, power, false_positive_rate,
     oracles, verdict,
-    case when bool_or(verdict = 'violation') over of_row then 'violation'
+    case when not bool_and(has_oracles) over of_row then null
+        when bool_or(verdict = 'violation') over of_row then 'violation'
         when bool_or(verdict = 'no violation detected') over of_row then 'no violation detected'
         when bool_or(verdict = 'inconclusive') over of_row then 'inconclusive'
         when bool_and(verdict = 'reference') over of_row then 'reference'

@@ -107,6 +107,10 @@ class _Line:
     ]
     task: Annotated[str | None, Column("", "what the labels mean, as in confirmations")]
     forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
+    has_oracles: Annotated[
+        bool,
+        Column("", "whether there are oracles; if not, no recipe is known to train them by, and nothing has a gap"),
+    ]
     training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")]
     training_repeats: Annotated[
         bool | None, Column("", "whether a training function of the user's repeats by its seed, as in confirmations")
@@ -196,7 +200,8 @@ lines as (
         ) as status,
         avg(ua) as ua, avg(ra) as ra, avg(ta) as ta, avg(mia) as mia,
         avg(mia_balanced_accuracy) as mia_balanced_accuracy, avg(auc) as auc, avg(tow) as tow,
-        count(gap) = max(seeds_wanted) as whole,
+        bool_or(oracle is not null) as has_oracles,
+        count(if(oracle is null, ra, gap)) = max(seeds_wanted) as whole,
         avg(gap) as gap, {half_width("gap")} as reach,
         any_value(margin) as margin,
         avg(seconds_unlearn) as seconds_unlearn,
@@ -251,8 +256,8 @@ select {SCENARIO}, specification_id, row, method, untuned, seeds, seeds_wanted, 
         ) end as seeds_to_decide,
     seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_raced, tuning_seconds,
     method_search, trial_id, setting, kept_epochs,
-    mia_nonmembers, attack_classes, task, forget_images, training, training_repeats, reporting_seeds, tuning_seeds,
-    tuned_in, tuned_on_other_data
+    mia_nonmembers, attack_classes, task, forget_images, has_oracles, training, training_repeats, reporting_seeds,
+    tuning_seeds, tuned_in, tuned_on_other_data
 from judged left join floors using (study, scenario)
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row
 """,
