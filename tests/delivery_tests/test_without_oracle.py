@@ -10,9 +10,9 @@ import torch
 import yaml
 
 from lethe.results import load, query
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import VIEWS
 from unlearning.models import CNN
-from unlearning.no_recipe import NO_ORACLE
 
 LetheHere = Callable[..., tuple[int, str]]
 

@@ -1,13 +1,10 @@
 """Models that nobody here can train again: one is given, and how it was trained is not known."""
 
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, RootModel
 
 from unlearning.engine import Precision
-
-NO_ORACLE: Final = "No oracle: the recipe is not known here, so nothing says how close to retraining a row is."
-"""What all that shows results without oracles says."""
 
 
 class NoRecipe(RootModel[Literal["none"]]):

@@ -6,9 +6,9 @@ from typing import Final
 
 from lethe.errors import LetheError
 from lethe.report import Board, first_of, is_choice, tied_of
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import LeaderboardRow
 from lethe.study import MethodSearch
-from unlearning.no_recipe import NO_ORACLE
 
 TRAINED_HERE: Final = "earlier_weights"
 """What a method may need that a model has only if it was trained here."""

@@ -5,8 +5,8 @@ from shlex import quote
 
 from lethe.delivery._deliver import Delivery
 from lethe.report import percent, seconds
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.visible import visible
-from unlearning.no_recipe import NO_ORACLE
 
 
 def in_words(found: Delivery, results: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, ne
 from lethe.pipeline.kept_models import kept_in_words
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
 from lethe.results import Store, TrialRow, to_rows
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.race import Standing, standing_of
 from lethe.search import with_priors
 from lethe.study import (
@@ -39,7 +40,7 @@ from unlearning.data import (
 from unlearning.data.forget import describe
 from unlearning.errors import InputError
 from unlearning.models import check_fit
-from unlearning.no_recipe import NO_ORACLE, NoRecipe
+from unlearning.no_recipe import NoRecipe
 from unlearning.own_recipe import OwnRecipe
 
 PROBED: Final = 2

@@ -10,8 +10,8 @@ from typing import Final
 
 from lethe.report._board import Board, is_choice
 from lethe.report._numbers import count, gap_interval, percent, row_title
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import LeaderboardRow, RankRow
-from unlearning.no_recipe import NO_ORACLE
 
 NAMED: Final = 4
 """Methods that a sentence names; of more it names one less, and how many are left."""

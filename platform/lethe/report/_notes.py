@@ -9,8 +9,8 @@ from lethe.report._numbers import count, listed, p_value, percent, row_title
 from lethe.report._ranks import front_in_words
 from lethe.report._search_notes import search_notes
 from lethe.results.json_column import json_column
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import AT_ONCE, ChosenRow, FrontRow, LeaderboardRow
-from unlearning.no_recipe import NO_ORACLE
 
 HOW_TO_READ = (
     "Percent and points. Gap: mean |difference| to the oracle of the same seed over UA, RA, TA and MIA, with its 95 % "

@@ -9,9 +9,9 @@ from typing import Final, get_args
 
 from lethe.delivery.certificate._asked import Asked
 from lethe.delivery.certificate._document import CriteriaSection, Judgement, RequestSection, Verdict
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import LEVEL, POWER, AuditVerdictRow
 from unlearning.audits import AUDITS
-from unlearning.no_recipe import NO_ORACLE
 
 _STRICTEST_FIRST: Final[tuple[Verdict, ...]] = ("violation", "inconclusive", "no violation detected")
 

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from lethe.delivery.certificate._document import Content
 from lethe.report._numbers import p_value, percent, signed
 from lethe.results import durations
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.rows import SEVERAL_LABELS
-from unlearning.no_recipe import NO_ORACLE
 
 MINUS: Final = "\N{MINUS SIGN}"
 

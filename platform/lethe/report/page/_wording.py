@@ -11,8 +11,8 @@ from lethe.plugins import known_method
 from lethe.report import _numbers
 from lethe.report._notes import undecided
 from lethe.report._numbers import count, gap_interval, missing, p_value
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import ContrastRow, LeaderboardRow
-from unlearning.no_recipe import NO_ORACLE
 
 Mood = Literal["closer", "unclear", "farther", "nothing"]
 """What a sentence concludes: closer to retraining than doing nothing, inconclusive, farther, or no result."""
