@@ -231,7 +231,7 @@ def test_another_file_option_or_order_is_another_entry(tmp_path: Path) -> None:
     assert len(list(cache.iterdir())) == 3
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "archive", "floats", "longer"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "archive", "floats", "longer", "head"])
 def test_damaged_kept_images_are_decoded_anew(tmp_path: Path, damage: str) -> None:
     source, cache = grey(tmp_path), tmp_path / "kept"
     first = with_options(source, cache=cache)
@@ -242,7 +242,8 @@ def test_damaged_kept_images_are_decoded_anew(tmp_path: Path, damage: str) -> No
     archive, floats = BytesIO(), BytesIO()
     np.savez(archive, images=np.load(kept))
     np.save(floats, np.load(kept).astype(np.float32))
-    others = {"archive": archive.getvalue(), "floats": floats.getvalue(), "longer": whole + b"0"}
+    head = whole.replace(b"), }", b" , }", 1)
+    others = {"archive": archive.getvalue(), "floats": floats.getvalue(), "longer": whole + b"0", "head": head}
     kept.write_bytes({"flipped": content, "cut": content[:300], "empty": b"", **others}[damage])
     assert with_options(source, cache=cache).content_hash == first.content_hash
     assert kept.read_bytes() == whole

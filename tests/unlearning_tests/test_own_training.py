@@ -4,6 +4,7 @@ import random
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,41 @@ def test_a_function_that_does_not_repeat_is_found_out(folder: Path) -> None:
     one = training(recipe(folder, GOOD.replace("lr=0.01", by_chance)))
     finished(one)
     assert one.repeats is False
+
+
+SETTINGS = """
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = not torch.backends.cudnn.benchmark
+    torch.set_float32_matmul_precision("medium")
+"""
+
+
+@pytest.mark.parametrize("then", ["return data.network.state_dict()", "raise ValueError", "data.epoch(1)"])
+def test_what_a_function_sets_for_all_of_torch_ends_with_it(folder: Path, then: str) -> None:
+    own = recipe(folder, f"import torch\n\n\ndef train(data, seed):{SETTINGS}    {then}\n")
+    before, initial = settings(), CNN(width=4).build(1, DATA.classes, seed=0)
+    try:
+        steps = training(own).run(None)
+        with suppress(StopIteration, LetheError):
+            next(steps)
+        steps.close()
+        assert settings() == before
+        assert identical(CNN(width=4).build(1, DATA.classes, seed=0), initial)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def settings() -> tuple[object, ...]:
+    return (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.backends.cudnn.benchmark,
+        torch.get_float32_matmul_precision(),
+    )
 
 
 RETURNS: dict[str, tuple[str, str]] = {

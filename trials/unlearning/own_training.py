@@ -261,7 +261,7 @@ class OwnTraining:
         data = self._training_data(run)
         run.begin(data.network)
         try:
-            with _seeded(self._seed, self._device):
+            with _seeded(self._seed, self._device), _settings_kept():
                 return self._recipe.train(data, self._seed)
         except LetheError:
             raise
@@ -324,3 +324,21 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
+
+
+@contextmanager
+def _settings_kept() -> Iterator[None]:
+    """Leave the settings of torch that hold for the whole process as they were: a worker goes on to other work."""
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn = torch.backends.cudnn
+    convolutions, matmul = (cudnn.deterministic, cudnn.benchmark), torch.get_float32_matmul_precision()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        cudnn.deterministic, cudnn.benchmark = convolutions
+        torch.set_float32_matmul_precision(matmul)

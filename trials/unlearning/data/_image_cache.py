@@ -68,7 +68,7 @@ def kept(folder: Path, key: str) -> Kept | None:
         return None
     try:
         images_NCHW = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError):
+    except Exception:  # numpy evaluates the head as a Python literal, which may fail in any way
         return None
     if images_NCHW.dtype != np.uint8 or images_NCHW.ndim != 4 or not images_NCHW.flags.c_contiguous:
         return None
