@@ -104,8 +104,8 @@ class LabelTask(ABC):
         """Return what UA (one minus it), RA, VA and TA are made of, in [0, 1]; nan where it has no value."""
 
     @abstractmethod
-    def score_per_class(self, logits_NK: Tensor, labels_N: Tensor) -> tuple[float, ...]:
-        """Return the score of each class, K fractions; nan where it has no value."""
+    def error_per_class(self, logits_NK: Tensor, labels_N: Tensor) -> tuple[float, ...]:
+        """Return one minus the score of each class, K fractions; nan where it has no value."""
 
     @abstractmethod
     def draw_labels(
@@ -221,9 +221,9 @@ class MultiClass(LabelTask):
         """Return the accuracy."""
         return float((self.predicted(logits_NK) == labels_N).double().mean())
 
-    def score_per_class(self, logits_NK: Tensor, labels_N: Tensor) -> tuple[float, ...]:
-        """Return the accuracy on the images of each class."""
-        return self.recall_per_class(logits_NK, labels_N)
+    def error_per_class(self, logits_NK: Tensor, labels_N: Tensor) -> tuple[float, ...]:
+        """Return the share of the images of each class that are taken for another."""
+        return self.share_per_class(self.predicted(logits_NK) != labels_N, labels_N, logits_NK.shape[1])
 
     def draw_labels(
         self, labels_M: Tensor, known_L: Tensor, classes: int, relabel: Relabel, random: torch.Generator
@@ -318,10 +318,14 @@ class MultiLabel(LabelTask):
 
     def score(self, logits_NK: Tensor, labels_N: Tensor) -> float:
         """Return the mean AUROC over the labels that some images have and others lack; nan where there is none."""
-        defined = [area for area in self.score_per_class(logits_NK, labels_N) if area == area]
+        defined = [area for area in self._areas(logits_NK, labels_N) if area == area]
         return sum(defined) / len(defined) if defined else float("nan")
 
-    def score_per_class(self, logits_NK: Tensor, labels_N: Tensor) -> tuple[float, ...]:
+    def error_per_class(self, logits_NK: Tensor, labels_N: Tensor) -> tuple[float, ...]:
+        """Return one minus the AUROC of each label; nan where all images have it or none does."""
+        return tuple(1 - area for area in self._areas(logits_NK, labels_N))
+
+    def _areas(self, logits_NK: Tensor, labels_N: Tensor) -> tuple[float, ...]:
         """Return the AUROC of each label; nan where all images have it or none does."""
         scores_NK, true_NK = logits_NK.detach().cpu().double(), labels_N.cpu().bool()
         return tuple(_area(scores_N, true_N) for scores_N, true_N in zip(scores_NK.T, true_NK.T, strict=True))

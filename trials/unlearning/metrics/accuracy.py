@@ -40,7 +40,7 @@ def per_class_unlearning_accuracy(forget: Predictions) -> tuple[float, ...]:
     Returns:
         K fractions; nan for a class without samples, and for a label that all samples have.
     """
-    return tuple(1 - score for score in forget.task.score_per_class(forget.logits_NK, forget.labels_N))
+    return forget.task.error_per_class(forget.logits_NK, forget.labels_N)
 
 
 def share_per_class(chosen_N: Tensor, predictions: Predictions) -> tuple[float, ...]:
