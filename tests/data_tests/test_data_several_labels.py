@@ -203,6 +203,13 @@ def test_a_cell_without_a_label_is_refused_and_another_word_for_none_taken(tmp_p
     assert data.class_names == ("Effusion", "Mass")
 
 
+def test_the_word_for_no_label_is_read_in_any_case_and_never_beside_a_label(tmp_path: Path) -> None:
+    data = load(nih(tmp_path, tuple(text.replace("No Finding", "no finding") for text in JOINED * 6)))
+    assert data.class_names == ("Effusion", "Mass")
+    with pytest.raises(DataError, match="1 row says No Finding beside a label; decide which holds\n    line 2: No F"):
+        load(nih(tmp_path, ("No Finding|Mass", *JOINED[1:], *JOINED * 5)))
+
+
 def test_a_table_has_a_column_for_each_label(tmp_path: Path) -> None:
     rows = [f"{n % 2},{int(n % 3 == 0)}.0,{SPLITS[n // 4 % 3]}" for n in range(24)]
     data = load(table(tmp_path, rows, "file,Effusion,mass,split", label_columns=("Effusion", "Mass")))

@@ -178,12 +178,27 @@ class ImageTable(ImageFiles):
             ]
         if self.label_separator is None:
             return [(text,) for text in rows.columns[LABEL]]
-        none = unicodedata.normalize("NFC", self.no_label.strip())
-        parts = ([part.strip() for part in text.split(self.label_separator)] for text in rows.columns[LABEL])
-        return [tuple(dict.fromkeys(part for part in row if part and part != none)) for row in parts]
+        return [tuple(part for part in row if not self._is_no_label(part)) for row in self._parts(rows)]
+
+    def _parts(self, rows: Table) -> list[tuple[str, ...]]:
+        """Return what stands between the separators in the label column of each row, each once."""
+        cells = ([part.strip() for part in text.split(self.label_separator)] for text in rows.columns[LABEL])
+        return [tuple(dict.fromkeys(filter(None, row))) for row in cells]
+
+    def _is_no_label(self, part: str) -> bool:
+        return part.casefold() == unicodedata.normalize("NFC", self.no_label.strip()).casefold()
 
     def _problems_of_labels(self, rows: Table) -> Iterator[str]:
-        """Yield cells of `label_columns` that say neither yes nor no."""
+        """Yield cells that say neither yes nor no, or both that there is no label and one."""
+        if self.label_separator is not None:
+            both = [
+                f"{place}: {listed(row)}"
+                for place, row in zip(rows.places, self._parts(rows), strict=True)
+                if len(row) > 1 and any(map(self._is_no_label, row))
+            ]
+            if both:
+                says = f"says {self.no_label} beside a label; decide which holds"
+                yield _kind(f"row {says}", f"rows {says.replace('says', 'say')}", both)
         for name in self.label_columns or ():
             texts = zip(rows.places, rows.columns[_key(name)], strict=True)
             if unfit := [f"{place}: {text or 'nothing'}" for place, text in texts if text.casefold() not in _YES_OR_NO]:
