@@ -1,6 +1,7 @@
 """A study so small that its whole run takes seconds, the command as users run it, and rows of every table."""
 
 import gc
+import json
 import os
 import re
 import shutil
@@ -65,6 +66,44 @@ TINY: dict[str, Any] = {
     "seeds": {"tuning": [0], "reporting": [1, 2]},
 }
 
+OWN_PACKAGE = {
+    "__init__": "",
+    "nets": """
+from torch import nn
+
+
+def build(channels, classes, width):
+    convolution = nn.Conv2d(channels, width, kernel_size=3)
+    return nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, classes))
+""",
+    "training": """
+def train(data, seed, epochs):
+    from wardcode.steps import step
+
+    for epoch in range(1, epochs + 1):
+        data.epoch(epoch, step(data, epoch))
+    return data.network.state_dict()
+""",
+    "steps": """
+import torch
+from torch.nn.functional import cross_entropy
+
+from . import nets
+
+
+def step(data, epoch):
+    assert isinstance(data.network, torch.nn.Module) and nets.build
+    for batch in data.order(epoch).split(32):
+        loss = cross_entropy(data.network(data.images[batch].float() / 255), data.labels[batch])
+        gradients = torch.autograd.grad(loss, list(data.network.parameters()))
+        with torch.no_grad():
+            for parameter, gradient in zip(data.network.parameters(), gradients):
+                parameter -= 0.1 * gradient
+    return loss.item()
+""",
+}
+"""A package with a network and a training function, which imports a part of it when it is called."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Starts the files that have slow tests first: where files run side by side, none of them is left to the end."""
@@ -89,6 +128,21 @@ def write_study(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Options of a study beside which a package has its network and its training function; Python forgets it after."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "wardcode").mkdir()
+    for name, text in OWN_PACKAGE.items():
+        (tmp_path / "wardcode" / f"{name}.py").write_text(text)
+    yield {
+        "network": {"import": "wardcode.nets:build", "args": {"width": 4}},
+        "training": {"import": "wardcode.training:train", "args": {"epochs": 2}},
+    }
+    for name in [one for one in sys.modules if one.partition(".")[0] == "wardcode"]:
+        del sys.modules[name]
 
 
 @pytest.fixture
@@ -158,6 +212,22 @@ def lethe_here() -> Callable[..., tuple[int, str]]:
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return done.exit_code, done.output
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def document() -> Callable[..., dict[str, Any]]:
+    """Runs the command with `--json` in this process, and gives what it prints on stdout: one document and no more."""
+
+    def run(*arguments: object, exit_code: int = 0) -> dict[str, Any]:
+        done = CliRunner().invoke(app, [*map(str, arguments), "--json"])
+        assert done.exit_code == exit_code, done.output
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert found.keys() == {"lethe_json", "command", "exit_code", "problems", "error", "answer"}
+        assert (found["lethe_json"], found["exit_code"]) == (1, exit_code)
+        assert (found["answer"] is None) == (found["error"] is not None)
+        return found
 
     return run
 

@@ -32,7 +32,6 @@
     │ └ MissingArtifactError        an artifact that is gone since the run was planned
     └ UnlearningError               from the package `unlearning`
       ├ DataError                   data that cannot be found, fetched or used
-      ├ ImportedError               (a ValueError) code that a study names and that cannot be imported
       ├ TrainingFunctionError       a training function of the user's that raised, or returned no weights
       ├ CheckpointError             weights that cannot be read, or are those of another network
       ├ ExportError                 a network that cannot be exported as a program

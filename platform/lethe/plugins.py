@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lethe.study import Study
-from unlearning import imported
 from unlearning.audits import AUDITS
 from unlearning.data import SOURCES
 from unlearning.families import DISTRIBUTION, Family, Package, PluginError
 from unlearning.methods import METHODS, Method
 from unlearning.metrics import METRICS, Metric
-from unlearning.models import NETWORKS, package_of
+from unlearning.models import NETWORKS, ExternalNetwork, package_of
 from unlearning.own_recipe import OwnRecipe
 
 FAMILIES: Final[dict[str, Family[Any]]] = {
@@ -39,12 +38,15 @@ def packages_of(study: Study) -> tuple[Package, ...]:
 
 
 def added_code_of(study: Study) -> list[object]:
-    """Return the classes, functions and modules of a study that no distribution provides."""
+    """Return the classes and functions of plug-ins of a study that no distribution provides."""
     added = [part for family, part in _parts(study) if family.package_of(part) is None]
-    classes = [part.compute if isinstance(part, Metric) else part for part in added]
-    if isinstance(study.training, OwnRecipe) and study.training.package is None:
-        return [*classes, *imported.modules(study.training.import_)]
-    return classes
+    return [part.compute if isinstance(part, Metric) else part for part in added]
+
+
+def sources_of(study: Study) -> dict[str, bytes]:
+    """Return the files of code that a study imports and no distribution brings, by their path from its folder."""
+    named = (part for part in (study.network, study.training) if isinstance(part, ExternalNetwork | OwnRecipe))
+    return {path: content for part in named for path, content in part.origin.files.items()}
 
 
 def known_method(name: str) -> type[Method] | None:

@@ -94,12 +94,15 @@ def test_a_training_that_is_left_between_two_epochs_goes_on_to_identical_weights
         assert (facts.epochs, facts.images_trained, facts.repeats) == (3, 3 * len(DATA.train), True)
 
 
-def test_models_are_known_by_the_functions_name_arguments_and_source(folder: Path) -> None:
+def test_models_are_known_by_the_functions_name_arguments_and_source(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = an_original()
     assert an_original(args={}).recipe == first.recipe
     assert an_original(args={"lr": 0.2}).recipe != first.recipe
     (folder / "own_code.py").write_text(FUNCTION.replace("lr=0.1", "lr=0.3"))
     sys.modules.pop("own_code")
+    monkeypatch.setattr("unlearning.imported._READ", {})  # as in another process
     changed = an_original()
     assert changed.recipe != first.recipe
     assert changed.scenario.fingerprint != first.scenario.fingerprint

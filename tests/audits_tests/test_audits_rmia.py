@@ -11,7 +11,7 @@ from torch import Tensor
 from unlearning.audits import RMIA, audit_measures
 from unlearning.audits._rmia import DEFAULT_A, GRID, Attack, Confidences, relative_scores, tuned_a
 from unlearning.metrics import Evaluation, Group, Measure, Predictions, Split, Value
-from unlearning.metrics.roc import area_under_curve
+from unlearning.roc import area_under_curve
 
 REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "audits.npz")
 CLASS_NAMES = ("a", "b", "c")

@@ -16,22 +16,11 @@ from lethe.cli import app
 from lethe.cli._json import answering
 from lethe.results import Store, load
 
-KEYS = {"lethe_json", "command", "exit_code", "problems", "error", "answer"}
-
-
-def document(*arguments: object, exit_code: int = 0) -> dict[str, Any]:
-    """Run the command in this process; return what it prints on stdout, which is one document and nothing else."""
-    done = CliRunner().invoke(app, [*map(str, arguments), "--json"])
-    assert done.exit_code == exit_code, done.output
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert found.keys() == KEYS
-    assert (found["lethe_json"], found["exit_code"]) == (1, exit_code)
-    assert (found["answer"] is None) == (found["error"] is not None)
-    return found
+Document = Callable[..., dict[str, Any]]
 
 
 def test_a_run_on_ray_prints_one_document_and_its_progress_elsewhere(
-    write_study: Callable[..., Path], ray_environment: dict[str, str], tmp_path: Path
+    write_study: Callable[..., Path], ray_environment: dict[str, str], tmp_path: Path, document: Document
 ) -> None:
     study, results = write_study(search={"trials": 1}), tmp_path / "results"
     command = [sys.executable, "-m", "lethe", "run", study, "--results", results, "--json"]
@@ -51,7 +40,9 @@ def test_a_run_on_ray_prints_one_document_and_its_progress_elsewhere(
     assert planned["units"]["confirmations"] == {"planned": 11, "to_do": 0}
 
 
-def test_a_leaderboard_holds_the_numbers_of_the_view_unrounded(store: Store, confirm: Callable[..., None]) -> None:
+def test_a_leaderboard_holds_the_numbers_of_the_view_unrounded(
+    store: Store, confirm: Callable[..., None], document: Document
+) -> None:
     confirm("oracle", [0.0, 1 / 3, 0.0])
     confirm("salun", [0.1, 0.2, 0.4 / 3])
     (table,) = document("leaderboard", "--results", store.root.address)["answer"]["tables"]
@@ -67,10 +58,19 @@ def test_a_leaderboard_holds_the_numbers_of_the_view_unrounded(store: Store, con
         (("plan", "missing.yaml"), "StudyError", "no such study"),
         (("run", "missing.yaml", "--local", "--address", "auto"), "InputError", "exclude each other"),
         (("leaderboard", "--results", "missing"), "QueryError", "missing"),
+        (("forget", "missing.yaml", "--local", "--address", "auto"), "InputError", "exclude each other"),
+        (("deliver", "--study", "other", "--results", "missing"), "DeliveryError", "no study other was run in"),
+        (("verify", "missing"), "InputError", "there is neither a folder of a delivery nor a record"),
+        (("purge", "--study", "other", "--request", "x", "--results", "missing"), "InputError", "of study other"),
     ],
 )
 def test_an_error_is_a_document_with_the_exit_code_and_a_line_on_stderr(
-    arguments: tuple[str, ...], kind: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...],
+    kind: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    document: Document,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     error = document(*arguments, exit_code=2)["error"]

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from unlearning.clinical import class_placements, log_odds, macro_area
-from unlearning.metrics.roc import Area, area_under_curve
+from unlearning.roc import Area, area_under_curve
 
 
 def drawn(classes: int, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:

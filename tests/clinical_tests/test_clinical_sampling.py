@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from unlearning.clinical import FEWEST_PATIENTS, ImageSampling, PatientSampling, Proportion, class_placements
-from unlearning.metrics.roc import Area
+from unlearning.roc import Area
 
 
 def of(patients: list[str], seed: int = 0) -> PatientSampling:

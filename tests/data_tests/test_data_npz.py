@@ -95,7 +95,7 @@ def test_missing_arrays_are_listed_with_the_wanted_ones(tmp_path: Path) -> None:
     [
         ({"val_images": np.zeros((4, 6, 5), np.float32)}, r"val_images: wanted uint8 .*got float32 \(4, 6, 5\)"),
         ({"val_images": np.zeros((4, 30), np.uint8)}, r"val_images: wanted uint8 .*got uint8 \(4, 30\)"),
-        ({"train_labels": np.zeros((8, 14), np.uint8)}, r"train_labels: wanted integers .*got uint8 \(8, 14\)"),
+        ({"train_labels": np.zeros((8, 14, 2), np.uint8)}, r"train_labels: wanted integers .*got uint8 \(8, 14, 2\)"),
         ({"train_labels": np.zeros(8)}, r"train_labels: wanted integers .*got float64 \(8,\)"),
         ({"test_labels": np.array([0, 1, 2, 3])}, r"test: wanted labels in 0 \.\.\. 2, got 0 \.\.\. 3"),
         ({"test_labels": np.array([0, 1])}, "test: wanted a label for each image, got 4 images, 2 labels"),

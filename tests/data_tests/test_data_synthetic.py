@@ -72,7 +72,7 @@ def test_a_share_makes_a_small_form_of_the_same_shape() -> None:
         ({"like": "pathmnist", "classes": 9, "train": 50}, "`like: pathmnist` sets classes, train as well"),
         ({"share": 0.5}, "`share` scales the counts of a set named by `like`"),
         ({"like": "mnist"}, "unknown MedMNIST set 'mnist' .*valid names"),
-        ({"like": "chestmnist"}, "multi-label"),
+        ({"like": "chestmnist", "multi_label": True}, "`like: chestmnist` sets multi_label as well"),
         ({"classes": 1}, "greater than or equal to 2"),
         ({"label_noise": 1.0}, "less than 1"),
     ],

@@ -24,6 +24,7 @@ from unlearning.data import Synthetic, load
 from unlearning.models import CNN
 
 LetheHere = Callable[..., tuple[int, str]]
+Document = Callable[..., dict[str, Any]]
 
 DATA: dict[str, Any] = {"train": 120, "val": 60, "test": 60, "size": 12, "classes": 3}
 
@@ -144,6 +145,25 @@ def test_a_second_call_finds_the_delivery_and_changes_nothing(ward: Path, lethe_
     assert f"Delivered before, and unchanged: {ward / 'out'}" in output
     assert {path.name: path.read_bytes() for path in (ward / "out").iterdir()} == before
     assert query("from confirmations", ward / "results").num_rows == rows
+
+
+def test_both_commands_print_the_delivery_as_a_document(ward: Path, document: Document) -> None:
+    where = ("--results", ward / "results", "--out", ward / "out")
+    verdict = json.loads((ward / "out" / "certificate.json").read_text())["verdict"]
+    code = int(verdict == "violation")
+    found = document("deliver", "--study", "ward", *where, exit_code=code)
+    assert len(found["problems"]) == code
+    answer = found["answer"]
+    assert (answer["study"], answer["results"]) == ("ward", str(ward / "results"))
+    made = answer["delivery"]
+    [row] = query("select * from confirmations where role = 'production'", ward / "results").to_pylist()
+    assert (made["folder"], made["new"], made["verdict"]) == (str(ward / "out"), False, verdict)
+    assert (made["model"], made["gap"], made["row"]) == (row["model"], row["gap"], row["row"])
+    assert made["made_from"] == {"kind": "given_model", "fingerprint": row["original"]}
+    assert made["judgements"][0]["criterion"] == "audits of the setting"
+    again = document("forget", ward / "study.yaml", "--local", *where, exit_code=code)["answer"]
+    assert again["delivery"] == {**made, "notes": again["delivery"]["notes"]}  # which name the study's files
+    assert {line["row"] for line in again["tables"][0]["rows"]} >= {"original", "oracle", made["row"]}
 
 
 def test_another_model_needs_another_folder(ward: Path, lethe_here: LetheHere) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,18 @@ def test_it_removes_models_that_saw_the_images_and_their_rows_and_leaves_every_t
     assert lethe_here("verify", record)[0] == 1
 
 
+def test_what_goes_and_what_stays_is_printed_as_a_document(
+    delivered: Delivered, key: Path, document: Callable[..., dict[str, Any]]
+) -> None:
+    asked = ("purge", "--study", "hospital", "--request", REQUEST, "--results", results_of(delivered), "--key", key)
+    listed = document(*asked)["answer"]
+    assert (listed["request"], listed["removed"], listed["record"]) == (REQUEST, False, None)
+    assert {one["fingerprint"] for one in listed["going"]} >= of_kind(delivered.root, "original")
+    gone = document(*asked, "--yes")["answer"]
+    assert (gone["removed"], gone["signed"], gone["going"]) == (True, True, listed["going"])
+    assert (results_of(delivered) / gone["record"]).is_file()
+
+
 def test_a_run_of_the_study_does_not_make_it_again_in_silence(
     delivered: Delivered, lethe_here: Command, hospital: Read, run: Run
 ) -> None:
@@ -109,7 +122,7 @@ def test_the_next_certificate_reads_the_record(delivered: Delivered) -> None:
 
 
 def test_what_other_studies_need_stays_unless_everything_is_to_go(
-    delivered: Delivered, lethe_here: Command, hospital: Read, run: Run
+    delivered: Delivered, lethe_here: Command, document: Callable[..., dict[str, Any]], hospital: Read, run: Run
 ) -> None:
     """Another study of the same data, which shares the models and has rows about the same images, all of it merged."""
     root, results = delivered.root, results_of(delivered)
@@ -123,6 +136,9 @@ def test_what_other_studies_need_stays_unless_everything_is_to_go(
     code, said = lethe_here(*asked)
     assert code == 1
     assert "needed by study ward" in said
+    found = document(*asked, exit_code=1)
+    assert any("needed by study ward" in problem for problem in found["problems"])
+    assert all(one["stays_because"] for one in found["answer"]["staying"])
     assert split_counts(root).keys() == {"hospital control", "ward control", "ward forget"}
     assert of_kind(root, "original") <= {path.name for path in (results / "artifacts" / "trained_model").iterdir()}
     assert not list((results / "copies").glob("predictions-*"))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,20 @@ def test_exit_codes_say_sound_changed_and_not_checked(folder: Path, key: Path, l
     assert code == 2
     assert "wanted an Ed25519 public key" in said
     assert lethe_here("verify", folder, "--requester", "Mrs Miller")[0] == 2
+
+
+def test_the_checks_are_printed_as_a_document(folder: Path, key: Path, document: Callable[..., dict[str, Any]]) -> None:
+    asked = ("verify", folder, "--public-key", public_path(key))
+    answer = document(*asked)["answer"]
+    assert (answer["path"], answer["sound"]) == (str(folder), True)
+    assert {one["name"]: one["passed"] for one in answer["checks"]} == dict.fromkeys(
+        ("schema", "seal", "signature", "files"), True
+    )
+    assert answer["certificate"]["verdict"] in ("violation", "inconclusive", "no violation detected")
+    (folder / "load.py").unlink()
+    found = document(*asked, exit_code=1)
+    assert found["problems"] == ["files: load.py is missing."]
+    assert not found["answer"]["sound"]
 
 
 def test_a_certificate_of_a_newer_lethe_is_not_judged(folder: Path, lethe_here: Command) -> None:

@@ -3,7 +3,7 @@
 import importlib.util
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ SMALLER = ("training.epochs=2", "methods.0.epochs=1", "methods.1.epochs=1", "sea
 
 
 @pytest.fixture
-def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with all that the study names, of 40 patients."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     spec = importlib.util.spec_from_file_location("make_hospital", EXAMPLE / "make.py")
@@ -24,9 +24,9 @@ def ward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
     program.make(tmp_path / "ward", patients=40, epochs=3)
-    monkeypatch.delitem(sys.modules, "wardnets.nets", raising=False)
-    monkeypatch.delitem(sys.modules, "wardnets", raising=False)
-    return tmp_path / "ward"
+    yield tmp_path / "ward"
+    for name in [one for one in sys.modules if one.partition(".")[0] == "wardnets"]:
+        del sys.modules[name]
 
 
 def test_readmes_commands_forget_the_patients(

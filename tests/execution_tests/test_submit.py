@@ -98,9 +98,16 @@ def numbers(results: Path) -> list[dict[str, Any]]:
 
 
 def test_a_submitted_study_takes_its_files_along_and_gives_the_numbers_of_a_local_run(
-    lethe_here: LetheHere, user: dict[str, str], write_study: WriteStudy, npz: Path, indices: Path, tmp_path: Path
+    lethe_here: LetheHere,
+    user: dict[str, str],
+    write_study: WriteStudy,
+    own_package: dict[str, Any],
+    npz: Path,
+    indices: Path,
+    tmp_path: Path,
 ) -> None:
     study = write_study(
+        **own_package,
         data=[{"source": "npz", "path": str(npz)}],
         forget=[{"kind": "indices", "file": str(indices)}],
         search={"trials": 3, "window": 2},
@@ -114,6 +121,7 @@ def test_a_submitted_study_takes_its_files_along_and_gives_the_numbers_of_a_loca
     code, output = lethe_here("submit", study, "--results", results, "--python", python)
     assert code == 0, output
     assert f"Travels with the study: {npz}, {indices}" in output
+    assert "Travels with the study, as code that it imports: wardcode/__init__.py, wardcode/nets.py, " in output
     assert f"Results go to the folder {results} of the head." in output
     [code_there] = [line for line in output.splitlines() if line.endswith("unlearning/__init__.py")]
     assert code_there.count("/runtime_resources/py_modules_files/") == 2

@@ -97,7 +97,7 @@ def test_ctrl_c_twice_waits_for_no_epoch(
     results.make_here(study)
     run = start(study, *where)
     if where:
-        run.wait_until(lambda: "search" in run.said, "the search begins")
+        run.wait_until(lambda: "· confirmed 0/" in run.said, "the search begins")
     else:
         worker = min(run.wait_until(run.machine.trial_workers, "a trial worker comes"))
         begun = run.machine.computed_s(worker)

@@ -32,10 +32,11 @@ from unlearning.methods import (
     UnlearningContext,
 )
 from unlearning.methods._damage import Kind
-from unlearning.methods._random_label import WeightedCrossEntropy
+from unlearning.methods._random_label import WeightedLoss
 from unlearning.models import CNN
 from unlearning.saliency import Saliency, saliency_scores
 from unlearning.seeds import generator
+from unlearning.tasks import MULTI_CLASS
 from unlearning.testing import METHOD_CHECKS, name_of
 from unlearning.training import Recipe, Training, epoch_order
 from unlearning.trial import EpochResult, unlearn
@@ -541,4 +542,4 @@ def test_a_forget_weight_scales_the_loss_of_forget_images_alone() -> None:
     raised_B = labels_B + torch.tensor([3, 3, 0, 0, 0, 0])
     losses_B = nn.functional.cross_entropy(logits_BK, labels_B, reduction="none")
     wanted = (0.5 * losses_B[:2].sum() + losses_B[2:].sum()) / 6
-    torch.testing.assert_close(WeightedCrossEntropy(0.5)(logits_BK, raised_B), wanted)
+    torch.testing.assert_close(WeightedLoss(0.5, MULTI_CLASS)(logits_BK, raised_B), wanted)

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Precision, autocast
+from unlearning.errors import InputError
 from unlearning.models import CNN
 from unlearning.schedules import Cosine, OneCycle
 from unlearning.seeds import generator
@@ -90,8 +91,10 @@ def test_a_training_moves_the_weights_as_torchs_own_parts_do(recipe: dict[str, A
     theirs = by_torch(recipe, precision)
     moved = torch.cat([(one - old).flatten() for one, old in zip(theirs, start, strict=True)]).norm()
     apart = torch.cat([(one - mine).flatten() for one, mine in zip(theirs, weights(ours.model), strict=True)]).norm()
-    # Adam divides by the root of squares, which makes rounding of a gradient that is nearly zero a whole step
-    assert apart < (0.02 if precision == "bfloat16" and "optimizer" in recipe else 5e-5) * moved
+    # A rounding to bfloat16 is 0.004 of a number, and which way it goes hangs on the order of a sum. Adam divides by
+    # the root of squares, which makes rounding of a gradient that is nearly zero a whole step.
+    near = {"float32": 5e-5, "bfloat16": 0.02 if "optimizer" in recipe else 1e-3}[precision]
+    assert apart < near * moved
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
@@ -160,3 +163,12 @@ def test_a_recipe_in_words_says_what_is_unusual() -> None:
     assert unusual.title == (
         "3 epochs, batch 256, lr 0.001, cosine, adamw, betas [0.9, 0.99], clip_norm 1, class_weights balanced"
     )
+
+
+@pytest.mark.parametrize("name", ["smoothed", "weighted", "balanced"])
+def test_a_loss_of_one_class_an_image_is_refused_for_several_labels(name: str) -> None:
+    labels_NK = nn.functional.one_hot(DATA.train.labels_N)
+    options = ", ".join(option for option in ("label_smoothing", "class_weights") if option in RECIPES[name])
+    with pytest.raises(InputError, match=f"^{options}: wanted one class an image, got several labels"):
+        training(labels_N=labels_NK, **RECIPES[name])
+    training(labels_N=labels_NK).advance()

@@ -50,6 +50,15 @@ def test_a_built_in_metric_keeps_the_contract(name: str, check: Callable[[Metric
     check(METRICS[name])
 
 
+def test_the_share_of_right_labels_is_measured_of_several_labels_alone() -> None:
+    labels = torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0]])
+    values = torch.tensor([[1.0, -1.0], [-1.0, -1.0], [1.0, 1.0], [1.0, 1.0]])
+    several = replace(evaluation(), predictions={"test": Predictions(values, labels)})
+    [found] = measures_of(several, {"label_accuracy": METRICS["label_accuracy"]})
+    assert (found.value.value, found.value.n) == (5 / 8, 4)
+    assert measures_of(evaluation(), {"label_accuracy": METRICS["label_accuracy"]}) == []
+
+
 def one_of_forget(evaluation: Evaluation) -> list[Value]:
     return [Value("forget", 1.0)]
 

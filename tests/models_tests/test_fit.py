@@ -79,6 +79,16 @@ def test_a_network_that_cannot_be_used_is_refused_with_the_reason(
         check_fit(network, IMAGES_NCHW, 2)
 
 
+def test_labels_that_may_come_together_need_a_logit_each(write_module: Callable[[str], tuple[str, Path]]) -> None:
+    code = "from torch import nn\n\n\ndef build():\n    return nn.Sequential(nn.Flatten(), nn.Linear(144, 1))\n"
+    module, folder = write_module(code)
+    network = NETWORKS.validate({"import": f"{module}:build", "folder": str(folder)})
+    check_fit(network, IMAGES_NCHW, 2)
+    with pytest.raises(InputError, match="wanted a logit for each of 2 labels, which may come together, got one"):
+        check_fit(network, IMAGES_NCHW, 2, several=True)
+    check_fit(CNN(width=2), IMAGES_NCHW, 2, several=True)
+
+
 def test_a_network_that_fits_leaves_torchs_generator_alone() -> None:
     before = torch.random.get_rng_state()
     check_fit(CNN(width=2), IMAGES_NCHW, 2)

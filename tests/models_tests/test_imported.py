@@ -79,7 +79,9 @@ def test_a_changed_file_is_another_network_and_needs_another_process(write_modul
     assert imported(f"{module}:build", folder).code == before.code
     assert package_of(before) is None
     (folder / f"{module}.py").write_text(SIMPLE.replace("nn.ReLU()", "nn.GELU()"))
-    assert "have changed since this process imported it: start it anew" in refusal(f"{module}:build", folder)
+    assert f"import: {folder / module}.py has changed since this process imported it: start it anew" in refusal(
+        f"{module}:build", folder
+    )
     assert imported(f"{other}:build", folder).code != before.code
 
 
@@ -90,7 +92,7 @@ def test_what_lies_beside_a_module_and_is_imported_there_counts(write_module: Wr
     (folder / "own_networks_parts" / "blocks.py").write_text("import own_networks_more\nblock = 1\n")
     (folder / "own_networks_more.py").write_text("")
     (folder / "own_networks_unused.py").write_text("")
-    files = imported(f"{module}:build", folder).sources
+    files = imported(f"{module}:build", folder).origin.files
     assert sorted(files) == [
         f"{module}.py",
         "own_networks_more.py",
@@ -144,7 +146,7 @@ def test_a_distribution_is_named_with_its_version(tmp_path: Path, monkeypatch: p
     code = (
         "from unlearning.models import NETWORKS, package_of\n"
         "network = NETWORKS.validate({'import': 'own_networks_installed:build'})\n"
-        "print(network.code, '|', package_of(network), '|', network.sources)"
+        "print(network.code, '|', package_of(network), '|', network.origin.files)"
     )
     monkeypatch.syspath_prepend(tmp_path)
     done = subprocess.run(

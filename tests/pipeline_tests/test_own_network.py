@@ -80,7 +80,7 @@ def test_a_changed_file_and_another_size_are_other_networks(
     first = plan(study(methods=methods), tmp_path / "results").method_searches[0].scenario
     resized = study(methods=methods, network={**STUDY["network"], "resize": 12})
     other = plan(resized, tmp_path / "results").method_searches[0].scenario
-    monkeypatch.setattr("unlearning.models._located._READ", {})  # as in another process
+    monkeypatch.setattr("unlearning.imported._READ", {})  # as in another process
     sys.modules.pop("beside_the_study")
     written = study(methods=methods)
     (tmp_path / "beside_the_study.py").write_text(MODULE.read_text() + ONE + "# changed\n")
@@ -125,7 +125,7 @@ def test_a_job_takes_the_files_of_the_network_along_and_means_the_same(study: Wr
     written = study(methods=METHODS[1:2])
     (tmp_path / "there").mkdir()
     bundle = pack(written, [], None, tmp_path)
-    assert any("as the code of its network: beside_the_study.py." in note for note in bundle.notes)
+    assert any("as code that it imports: beside_the_study.py." in note for note in bundle.notes)
     with ZipFile(bundle.archive) as archive:
         assert set(archive.namelist()) == {"study.yaml", "beside_the_study.py"}
         archive.extractall(tmp_path / "there")

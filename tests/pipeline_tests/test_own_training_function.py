@@ -1,24 +1,17 @@
 """A study whose models a function of the user's trains: read, planned, run, stopped, continued, and refused."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
 import yaml
-from ray import cloudpickle
 
-from lethe.execution.plugin_code import send_by_value
-from lethe.plugins import added_code_of, packages_of
 from lethe.results import query
 from lethe.study import StudyError, expand, read_study, write_study
-from lethe.submit import pack
 from unlearning.data import DataError, load
-from unlearning.own_recipe import OwnRecipe
 
 LetheHere = Callable[..., tuple[int, str]]
 
@@ -83,7 +76,7 @@ def test_a_run_trains_by_the_function_and_its_rows_say_what_it_cost_and_that_it_
     study, results = own_study(), tmp_path / "results"
     code, said = lethe_here("plan", study, "--results", results)
     assert code == 0
-    assert "Models are trained by own_training_code:train() of source " in said
+    assert "Models are trained by own_training_code:train() of sources " in said
     assert "No estimate of the time before a first model is trained; " in said
     code, said = lethe_here("run", study, "--results", results, "--local")
     assert code == 0, said
@@ -101,7 +94,7 @@ def test_a_run_trains_by_the_function_and_its_rows_say_what_it_cost_and_that_it_
     code, said = lethe_here("plan", study, "--results", results)
     assert re.search(r"trainings +6 +6 +0", said)
     (tmp_path / "own_parts.py").write_text(PARTS + "\n")
-    with pytest.raises(StudyError, match="has changed since it was imported; begin a new process"):
+    with pytest.raises(StudyError, match="has changed since this process imported it: start it anew"):
         read_study(study)
 
 
@@ -147,6 +140,7 @@ def test_a_study_with_a_function_is_written_and_read_as_it_was(own_study: Callab
     study = read_study(own_study(args={"epochs": 3}))
     assert yaml.safe_load(write_study(study))["training"] == {
         "import": "own_training_code:train",
+        "folder": str(study.training.folder),
         "args": {"epochs": 3},
         "precision": "float32",
     }
@@ -155,8 +149,8 @@ def test_a_study_with_a_function_is_written_and_read_as_it_was(own_study: Callab
 @pytest.mark.parametrize(
     ("training", "said"),
     [
-        ({"import": "nowhere_at_all:train"}, "training: nowhere_at_all:train: nowhere_at_all cannot be imported"),
-        ({"import": "own_training_code:fit"}, "training: own_training_code:fit: the module own_training_code has no"),
+        ({"import": "nowhere_at_all:train"}, "training.import: there is no module nowhere_at_all; it is neither"),
+        ({"import": "own_training_code:fit"}, "training.import: own_training_code has no fit; it has "),
         ({"import": "own_training_code:train", "args": {"lr": 1}}, "cannot be called as train(data, seed, **args)"),
         ({"import": "own_training_code:train", "epochs": 3}, "training.epochs: no such option here; valid are import"),
         ({"import": "own_training_code:train", "args": 3}, "training.args: wanted a mapping of options, got 3"),
@@ -172,7 +166,9 @@ def test_a_wrong_function_is_an_error_of_the_study(
 
 def test_a_module_of_another_modules_name_is_refused(own_study: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "yaml.py").write_text(FUNCTION)
-    with pytest.raises(StudyError, match=r"yaml\.py is hidden by .*, which Python finds first; rename"):
+    with pytest.raises(
+        StudyError, match=r"training\.import: there are two modules yaml: .*yaml\.py, and .*, which is imported; rename"
+    ):
         read_study(own_study(training={"import": "yaml:train"}))
 
 
@@ -184,30 +180,3 @@ def test_audits_and_methods_that_need_a_recipe_are_refused_by_name(own_study: Ca
     assert first.startswith("audits: relearning: trains models further with the momentum, weight_decay and batch_size")
     assert second.startswith("methods: r2d: requires weights of the original before the last parts of its training")
     assert last.startswith("training.import: own_training_code:train says nothing of that")
-
-
-def test_the_code_travels_to_workers_by_value_and_with_a_submitted_job(
-    own_study: Callable[..., Path], tmp_path: Path
-) -> None:
-    path = own_study()
-    study = read_study(path)
-    assert isinstance(study.training, OwnRecipe)
-    assert packages_of(study) == ()
-    names = {one.__name__ for one in added_code_of(study)}  # type: ignore[attr-defined]
-    assert names == {"own_training_code", "own_parts"}
-    modules = [sys.modules[name] for name in names]
-    send_by_value(modules)
-    try:
-        sent = cloudpickle.dumps(study.training)
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
-    (tmp_path / "sent").write_bytes(sent)
-    code = "import pickle, sys; one = pickle.load(open(sys.argv[1], 'rb')); print(one.title, one.function.__name__)"
-    done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "sent"], capture_output=True, text=True, check=False, cwd="/"
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{study.training.title} train\n"
-    bundle = pack(path, [], None, tmp_path)
-    assert {"own_training_code.py", "own_parts.py"} <= set(ZipFile(bundle.archive).namelist())

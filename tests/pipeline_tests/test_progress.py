@@ -54,6 +54,11 @@ def test_before_the_first_unit_and_after_the_last_no_time_is_left(done: int) -> 
     assert State(trials=Stage(done, 10, already=done), began=time.monotonic() - 9).seconds_left is None
 
 
+def test_the_first_of_many_units_does_not_say_how_long_the_rest_takes() -> None:
+    assert State(trials=Stage(2, 100), began=time.monotonic() - 60).seconds_left is None
+    assert State(trials=Stage(3, 100), began=time.monotonic() - 60).seconds_left == pytest.approx(20 * 97, rel=0.01)
+
+
 def test_the_time_left_does_not_jump_from_one_stage_to_the_next() -> None:
     before = State(Stage(4, 4, each=10.0), Stage(0, 20, each=2.0), began=time.monotonic() - 40)
     after = State(Stage(4, 4, each=10.0), Stage(1, 20, each=2.0), began=time.monotonic() - 42)

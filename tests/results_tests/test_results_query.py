@@ -53,7 +53,7 @@ def test_a_place_can_be_given_by_its_path_or_uri(filled: Store) -> None:
         ("from trials", 3),
         ("TABLE trials", 3),
         ("values (1), (2)", 2),
-        ("show tables", 37),
+        ("show tables", 40),
         ("describe trials", None),
         ("summarize trials", None),
         ("explain select * from epochs", None),

@@ -48,7 +48,7 @@ def train(data, seed, epochs=3):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
     sys.modules.pop("own_train", None)
 
@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def recipe(folder: Path, source: str, **args: Any) -> OwnRecipe:
     (folder / "own_train.py").write_text(source)
     sys.modules.pop("own_train", None)
-    return OwnRecipe.model_validate({"import": "own_train:train", "args": args})
+    return OwnRecipe.model_validate({"import": "own_train:train", "args": args, "folder": folder})
 
 
 def training(own: OwnRecipe, kept: list[dict[str, Tensor]] | None = None, seed: int = 5) -> OwnTraining:
@@ -229,9 +229,10 @@ def test_what_a_function_does_wrong_is_named(folder: Path, line: str, said: str)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"import": "nowhere_at_all:train"}, "nowhere_at_all cannot be imported"),
-        ({"import": "own_train:fit"}, "the module own_train has no fit; it has train, rate"),
-        ({"import": "own_train:rate"}, "own_train:rate: wanted a function, got 0.1"),
+        ({"import": "nowhere_at_all:train"}, "import: there is no module nowhere_at_all"),
+        ({"import": "own_train:fit"}, "import: own_train has no fit; it has train"),
+        ({"import": "own_train:rate"}, "import: wanted a class or a function, got own_train:rate, a float"),
+        ({"import": "own_train"}, "wanted a module and a name, as in mypkg.nets:build, got 'own_train'"),
         (
             {"import": "own_train:train", "args": {"lr": 1}},
             "cannot be called as train(data, seed, **args): got an",
@@ -243,10 +244,11 @@ def test_what_a_function_does_wrong_is_named(folder: Path, line: str, said: str)
 def test_a_function_that_cannot_be_called_is_refused(folder: Path, options: dict[str, Any], said: str) -> None:
     (folder / "own_train.py").write_text("def train(data, seed, epochs=3): ...\n\n\nrate = 0.1\n")
     with pytest.raises(ValueError, match=re.escape(said)):
-        OwnRecipe.model_validate(options)
+        OwnRecipe.model_validate({**options, "folder": folder})
 
 
 def test_the_recipe_in_words_names_function_arguments_and_source(folder: Path) -> None:
     own = recipe(folder, GOOD, epochs=2)
-    assert own.title == f"trained by own_train:train(epochs=2) of source {own.identity['source_sha256'][:8]}"
+    assert own.title == f"trained by own_train:train(epochs=2) of {own.code}"
+    assert re.fullmatch("sources [0-9a-f]{20}", own.code)
     assert own.package is None

@@ -28,7 +28,7 @@ def broken(checks: Any, member: Any) -> set[str]:
 
 
 class Unseeded(FineTune):
-    """Draws from torch's own generator."""
+    """Draws from a generator that the operating system seeds."""
 
     name: Literal["unseeded"] = "unseeded"  # type: ignore[assignment]
 
@@ -36,7 +36,9 @@ class Unseeded(FineTune):
         for loss in super().unlearn(context, seed):
             with torch.no_grad():
                 for parameter in context.model.parameters():
-                    parameter += 0.1 * torch.randn_like(parameter)
+                    random = torch.Generator()
+                    random.seed()
+                    parameter += 0.1 * torch.randn(parameter.shape, generator=random)
             yield loss
 
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import cross_entropy
 
 from unlearning.engine import unit_interval
+from unlearning.tasks import mean_loss
 
 FISHER_VERSION = 1
 """Raised when the meaning of the values changes."""
@@ -24,7 +24,7 @@ def squared_gradients(
     images_NCHW: Tensor,
     labels_N: Tensor,
     *,
-    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+    loss: Callable[[Tensor, Tensor], Tensor] = mean_loss,
     batch_size: int = 16,
 ) -> dict[str, Tensor]:
     """Sum the squared gradient of each image's loss over the images; their mean is the Fisher information.

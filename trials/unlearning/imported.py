@@ -1,147 +1,225 @@
-"""Code of a user's own that a study names as ``package.module:attribute``: loading it, and what identifies it."""
+"""Code of a user's own that a study names as ``package.module:attribute``: finding, importing and identifying it.
+
+It comes with a distribution, or from files that no distribution brings, such as those beside the study's file. These
+files travel as text inside the options that name them (`unlearning.source_files`), so that workers import what was read
+here and look nothing up.
+"""
 
 import importlib
 import inspect
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
-from importlib.metadata import Distribution, distribution, packages_distributions
+from importlib.machinery import PathFinder
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Annotated, Any, Final
 
-from unlearning.errors import UnlearningError
+from pydantic import AfterValidator
 
-_READ: Final = "__lethe_source_sha256__"
-"""Where a module keeps the hash of its source as it was when it was first asked for."""
+from unlearning.errors import InputError
+from unlearning.families import Package
+from unlearning.source_files import Sources, folder_of, module_of, provided
+
+_READ: Final[dict[Path, str]] = {}
+"""The digests of the files by which this process imported code of a user's, as they were when they were first read."""
 
 
-class ImportedError(UnlearningError, ValueError):
-    """Code that a study names and that cannot be imported; the message says what, and where it failed."""
+def _is_importable(name: str) -> str:
+    module, colon, attribute = name.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+        raise ValueError(f"wanted a module and a name, as in mypkg.nets:build, got {name!r}")
+    if module.partition(".")[0] == "__main__":
+        raise ValueError("wanted a module that other processes can import, got __main__, the program that runs")
+    return name
 
 
-def load(spec: str) -> object:
-    """Return the attribute of a module.
+ImportName = Annotated[str, AfterValidator(_is_importable)]
+"""An option that names a class or function as ``package.module:attribute``; the attribute may be dotted."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What brings a module.
+
+    Attributes:
+        package: its distribution; None: none does.
+        sources: its files, where no distribution brings it.
+    """
+
+    package: Package | None
+    sources: Sources | None
+
+    @property
+    def code(self) -> str:
+        """What identifies the code: the distribution with its version, or the digest of the files."""
+        return str(self.package) if self.package else f"sources {self.sources.digest if self.sources else ''}"
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The Python files that no distribution brings, by their path from the folder in which they lie."""
+        return {path: self.sources.read(path) for path in self.sources.files} if self.sources else {}
+
+
+def locate(name: str, folder: Path | None) -> tuple[Callable[..., Any], Origin]:
+    """Import what a name stands for.
 
     Args:
-        spec: ``package.module:attribute``; the attribute may be dotted.
+        name: an `ImportName`.
+        folder: where the module may lie beside what is installed; it is put at the end of ``sys.path`` then.
 
     Raises:
-        ImportedError: the text is no such name, the module is not found or raises, or it has no such attribute.
+        InputError: there is no such module or attribute, importing it fails, it cannot be called, it or a module beside
+            it is another one of the same name, or its files have changed since this process read them.
     """
-    found: object = _module(spec)
-    for name in spec.partition(":")[2].split("."):
-        if not hasattr(found, name):
-            there = ", ".join(one for one in vars(_module(spec)) if not one.startswith("_")) or "nothing"
-            raise ImportedError(f"{spec}: the module {spec.partition(':')[0]} has no {name}; it has {there}")
-        found = getattr(found, name)
-    return found
+    module_name, _, attribute = name.partition(":")
+    module = _module(module_name, folder)
+    found = _attribute(module, attribute)
+    package = _package(module)
+    if package is not None:
+        return found, Origin(package, None)
+    sources = Sources.of(module, _elsewhere())
+    for path in sources.files:
+        _check_file(folder_of(module), path, sources.read(path))
+    return found, Origin(None, sources)
 
 
-def identity(spec: str) -> dict[str, str]:
-    """Return what the code is beside its name.
-
-    Returns:
-        ``distribution`` and ``version`` where pip installed the module's file, else ``source_sha256``: the hash of the
-        module's package, or of its file and of the files beside it that it imports. So code that is edited in place is
-        other code; what lies elsewhere and is no distribution is not seen.
+def load(name: str, origin: Origin) -> Callable[..., Any]:
+    """Import what a name stands for, in whichever process; files that no distribution brings are those of the origin.
 
     Raises:
-        ImportedError: as in `load`, or the module has no source file, or the source has changed since this process
-            imported it.
+        InputError: this process has imported another module of that name.
     """
-    installed = package(spec)
-    if installed is not None:
-        return {"distribution": installed.name, "version": installed.version}
-    digest = sha256()
-    for name, path in sorted(sources(spec).items()):
-        content = path.read_bytes()
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    found = digest.hexdigest()
-    if vars(_module(spec)).setdefault(_READ, found) != found:
-        raise ImportedError(f"{spec}: its source has changed since it was imported; begin a new process")
-    return {"source_sha256": found}
+    module_name, _, attribute = name.partition(":")
+    if origin.sources is None:
+        return _attribute(importlib.import_module(module_name), attribute)
+    if module_name.partition(".")[0] not in sys.modules:
+        origin.sources.provide()
+    module = importlib.import_module(module_name)
+    if _digest(module) != _sha256(origin.sources.read(origin.sources.path_of(module_name))):
+        raise InputError(
+            f"there are two modules {module_name}: the study's, and {_place_of(module)}, which is imported"
+        )
+    return _attribute(module, attribute)
 
 
-def package(spec: str) -> Distribution | None:
-    """Return the distribution that installed the module's file; None for code that lies anywhere else.
+def asked_for(call: Callable[..., Any], args: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the arguments on offer that a signature has and nobody else passes."""
+    try:
+        parameters = inspect.signature(call).parameters
+    except ValueError:
+        return {}  # written in C, without a signature
+    return {name: value for name, value in offered.items() if name in parameters and name not in args}
 
-    Raises:
-        ImportedError: as in `identity`.
-    """
-    module = _module(spec)
-    path, top = _source(module, spec), module.__name__.partition(".")[0]
-    for name in packages_distributions().get(top, ()):
-        found = distribution(name)
-        if any(Path(str(file.locate())).resolve() == path for file in found.files or ()):
-            return found
+
+def misfit(call: Callable[..., Any], /, *args: Any, **named: Any) -> str | None:
+    """Return why a callable does not take these arguments; None where it does, or has no signature to ask."""
+    try:
+        signature = inspect.signature(call)
+    except ValueError:
+        return None
+    try:
+        signature.bind(*args, **named)
+    except TypeError as error:
+        return f"{error}; it takes {signature}"
     return None
 
 
-def sources(spec: str) -> dict[str, Path]:
-    """Return the source files of code that no distribution installed, by their names below the top module's folder.
+def _attribute(module: ModuleType, path: str) -> Callable[..., Any]:
+    """Return a callable of a module by its name, dotted where it is an attribute of a class.
 
     Raises:
-        ImportedError: as in `identity`.
+        InputError: there is none.
     """
-    module = _module(spec)
-    _source(module, spec)
-    top = importlib.import_module(module.__name__.partition(".")[0])
-    if hasattr(top, "__path__"):
-        folders = [Path(one).resolve() for one in top.__path__]
-        paths = [path for folder in folders for path in folder.rglob("*.py")]
-        return {path.relative_to(folders[0].parent).as_posix(): path for path in sorted(paths)}
-    return {path.name: path for path in (_source(one, spec) for one in modules(spec))}
+    found: Any = module
+    for part in path.split("."):
+        if not hasattr(found, part):
+            public = [one for one, value in vars(module).items() if callable(value) and not one.startswith("_")]
+            raise InputError(f"{module.__name__} has no {path}; it has {', '.join(public) or 'nothing to call'}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise InputError(f"wanted a class or a function, got {module.__name__}:{path}, a {type(found).__name__}")
+    return found  # type: ignore[no-any-return]
 
 
-def modules(spec: str) -> list[ModuleType]:
-    """Return the top module of code that no distribution installed, and the modules beside it that it imports.
-
-    Raises:
-        ImportedError: as in `identity`.
-    """
-    module = _module(spec)
-    folder = _source(importlib.import_module(module.__name__.partition(".")[0]), spec).parent
-    found: list[ModuleType] = []
-    waiting = [module]
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.append(one)
-            waiting += [other for other in _imported_by(one) if _lies_in(other, folder)]
-    return found
-
-
-def _module(spec: str) -> ModuleType:
-    name, colon, attribute = spec.partition(":")
-    if not (colon and all(part.isidentifier() for part in (*name.split("."), *attribute.split(".")))):
-        raise ImportedError(f"wanted package.module:attribute, got {spec!r}")
+def _module(name: str, folder: Path | None) -> ModuleType:
+    top = name.partition(".")[0]
+    importlib.invalidate_caches()
+    beside = _place(folder.absolute(), top) if folder is not None else None
+    if folder is not None and beside is not None and str(folder.absolute()) not in sys.path:
+        sys.path.append(str(folder.absolute()))
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            where = f"; it is neither installed nor in {folder.absolute()}" if folder is not None else ""
+            raise InputError(f"there is no module {error.name}{where}") from error
+        raise InputError(f"{name} cannot be imported: {error}") from error
     except (Exception, SystemExit) as error:  # a script may leave as it would from a command line
-        raise ImportedError(f"{spec}: {name} cannot be imported: {type(error).__name__}: {_line(error)}") from error
+        raise InputError(f"{name} cannot be imported: {type(error).__name__}: {_line(error)}") from error
+    if beside is not None and beside != (found := _place_of(sys.modules[top])):
+        raise InputError(f"there are two modules {top}: {beside}, and {found}, which is imported; rename the first")
+    return module
 
 
-def _source(module: ModuleType, spec: str) -> Path:
-    try:
-        path = inspect.getsourcefile(module)
-    except TypeError:
-        path = None
-    if path is None:
-        raise ImportedError(f"{spec}: wanted a module with a source file, got {module!r}")
-    return Path(path).resolve()
+def _place(folder: Path, top: str) -> Path | None:
+    """Return the file or folder of a top-level module that lies in a folder."""
+    spec = PathFinder.find_spec(top, [str(folder)])
+    if spec is None:
+        return None
+    found = spec.origin or next(iter(spec.submodule_search_locations or ()), None)
+    return Path(found).resolve() if found else None
 
 
-def _imported_by(module: ModuleType) -> Iterator[ModuleType]:
-    """Yield the modules that a module's names are, or come from."""
-    for value in list(vars(module).values()):
-        other = value if isinstance(value, ModuleType) else inspect.getmodule(value) if callable(value) else None
-        if other is not None:
-            yield other
+def _place_of(module: ModuleType) -> Path | None:
+    found = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+    return Path(found).resolve() if found else None
 
 
-def _lies_in(module: ModuleType, folder: Path) -> bool:
-    path = getattr(module, "__file__", None)
-    return path is not None and Path(path).resolve().parent == folder
+def _package(module: ModuleType) -> Package | None:
+    """Return the distribution that brings a module's file."""
+    file = _place_of(module)
+    for name in _distributions().get(module.__name__.partition(".")[0], ()):
+        installed = distribution(name)
+        files = (Path(str(one.locate())) for one in installed.files or () if file and one.name == file.name)
+        if any(one.resolve() == file for one in files):
+            return Package(installed.name, installed.version)
+    return None
+
+
+def _check_file(folder: Path, path: str, content: bytes) -> None:
+    """Check that a file of this content is what this process imported under its name, or will import."""
+    file, name = (folder / path).resolve(), module_of(path)
+    if _READ.setdefault(file, _sha256(content)) != _sha256(content):
+        raise InputError(f"{file} has changed since this process imported it: start it anew")
+    found = _place_of(sys.modules[name]) if name in sys.modules else None
+    if found not in (file, None):
+        raise InputError(f"there are two modules {name}: {file}, and {found}, which is imported; rename the first")
+
+
+def _digest(module: ModuleType) -> str | None:
+    """Return the digest of the file that a module was made from; None where no study of this process named it."""
+    content, place = provided(module), _place_of(module)
+    if content is not None:
+        return _sha256(content)
+    return _READ.get(place) if place else None
+
+
+def _sha256(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
+def _elsewhere() -> frozenset[str]:
+    """Return the top-level names that Python finds before what lies beside a study: its own, and distributions'."""
+    return frozenset({*sys.stdlib_module_names, *_distributions()})
 
 
 def _line(error: BaseException) -> str:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, JsonValue, PrivateAttr, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import Tensor, nn
 
-from unlearning import imported
+from unlearning.data._base import PathOption
 from unlearning.engine import Precision
-from unlearning.errors import UnlearningError
+from unlearning.errors import InputError, UnlearningError
 from unlearning.families import Package
+from unlearning.imported import ImportName, Origin, load, locate, misfit
 from unlearning.no_recipe import NoRecipe
 from unlearning.options import Options
 from unlearning.training import Recipe
@@ -32,18 +33,22 @@ class TrainingFunctionError(UnlearningError):
 class OwnRecipe(Options):
     """Originals, oracles and all other models are trained by a function of your own, in a worker.
 
-    It is called as `train(data, seed, **args)` and returns the network's state dict ([extending.md](extending.md)). A
-    module that is not installed lies in the folder of the study's file. Models are known by the function's name and
-    arguments and by the version of its distribution, or else by a hash of its source.
+    It is called as `train(data, seed, **args)` and returns the network's state dict ([extending.md](extending.md)).
+    Models are known by the function's name and arguments and by the version of its distribution, or else by a hash of
+    its source files.
     """
 
-    import_: Annotated[str, Field(alias="import", description="the function, as `package.module:function`")]
+    import_: Annotated[ImportName, Field(alias="import", description="the function, as `package.module:function`")]
+    folder: PathOption | None = Field(
+        None,
+        description="where the module may lie; it is put at the end of `sys.path`. By default the folder of the study "
+        "file",
+    )
     args: dict[str, JsonValue] = Field({}, description="keyword arguments of the function")
     precision: Annotated[
         Precision, Field(description="floating-point format of what follows a training: logits, methods, audits")
     ] = "float32"
-    _function: Any = PrivateAttr(None)
-    _identity: dict[str, str] = PrivateAttr({})
+    _origin: Origin = PrivateAttr()
 
     @model_serializer(mode="wrap")
     def _as_written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -51,14 +56,12 @@ class OwnRecipe(Options):
 
     @model_validator(mode="after")
     def _can_be_called(self) -> Self:
-        function = imported.load(self.import_)
-        if not callable(function):
-            raise ValueError(f"{self.import_}: wanted a function, got {function!r}")
         try:
-            inspect.signature(function).bind(None, 0, **self.args)
-        except TypeError as error:
-            raise ValueError(f"{self.import_}: cannot be called as train(data, seed, **args): {error}") from error
-        self._function, self._identity = function, imported.identity(self.import_)
+            function, self._origin = locate(self.import_, self.folder)
+        except InputError as error:
+            raise ValueError(f"import: {error}") from error
+        if fault := misfit(function, None, 0, **self.args):
+            raise ValueError(f"import: {self.import_} cannot be called as train(data, seed, **args): {fault}")
         return self
 
     @property
@@ -68,9 +71,8 @@ class OwnRecipe(Options):
 
     @property
     def function(self) -> Callable[..., object]:
-        """The function."""
-        found: Callable[..., object] = self._function
-        return found
+        """The function, imported in this process."""
+        return load(self.import_, self._origin)
 
     @property
     def train(self) -> Callable[[Any, int], object]:
@@ -78,16 +80,14 @@ class OwnRecipe(Options):
         return partial(self.function, **self.args)
 
     @property
-    def identity(self) -> Mapping[str, str]:
-        """What identifies the function's code, as it was when the study was read."""
-        return self._identity
+    def package(self) -> Package | None:
+        """The distribution that brings the function; None where it comes from files beside a study."""
+        return self._origin.package
 
     @property
-    def package(self) -> Package | None:
-        """The distribution that installed the function; None: its source lies elsewhere."""
-        if "version" not in self._identity:
-            return None
-        return Package(self._identity["distribution"], self._identity["version"])
+    def origin(self) -> Origin:
+        """What brings the function."""
+        return self._origin
 
     @property
     def title(self) -> str:
@@ -97,8 +97,8 @@ class OwnRecipe(Options):
 
     @property
     def code(self) -> str:
-        """The function's code in words."""
-        return str(self.package) if self.package else f"source {self._identity['source_sha256'][:8]}"
+        """What identifies the code: the distribution with its version, or the digest of the files."""
+        return self._origin.code
 
 
 AnyRecipe = Recipe | OwnRecipe | NoRecipe

@@ -50,10 +50,10 @@ class TrainingData:
 
     Attributes:
         images: uint8, (M, C, H, W), on the device: those to train on, and no others. An oracle's lack the forget set.
-        labels: int64, (M,), on the device.
+        labels: int64, (M,), on the device; (M, K), of 0 and 1, where an image has any number of labels.
         indices: int64, (M,), on the CPU: their positions in the train split.
         val_images, val_labels: the same of the validation split.
-        class_names: one a class, K of them.
+        class_names: one a class, or a label where an image may have several, K of them.
         augmentation: what the study says, `none` or `standard`; the function augments by itself.
         device: where to compute.
         network: on the device, in train mode, with weights drawn from the seed and its normalisation fitted to the

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from unlearning.engine import unit_interval
 from unlearning.images import Images
+from unlearning.tasks import mean_loss
 
 SALIENCY_VERSION = 1
 """Raised when the meaning of the scores changes."""
@@ -20,7 +20,7 @@ SALIENCY_VERSION = 1
 def saliency_scores(
     model: nn.Module, images_NCHW: Images, labels_N: Tensor, *, batch_size: int = 256
 ) -> dict[str, Tensor]:
-    """Score every trainable weight: |sum over batches of the gradient of the batch's mean cross-entropy|.
+    """Score every trainable weight: |sum over batches of the gradient of the batch's mean loss|.
 
     The network is in eval mode and computes in float32.
 
@@ -34,7 +34,7 @@ def saliency_scores(
     model.eval()
     model.zero_grad()
     for images_BCHW, labels_B in zip(images_NCHW.split(batch_size), labels_N.split(batch_size), strict=True):
-        cross_entropy(model(unit_interval(images_BCHW)), labels_B).backward()
+        mean_loss(model(unit_interval(images_BCHW)), labels_B).backward()
     scores = {
         name: torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.abs()
         for name, parameter in model.named_parameters()

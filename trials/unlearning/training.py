@@ -9,15 +9,16 @@ import torch
 from annotated_types import Ge, Gt, Interval, MinLen
 from pydantic import Discriminator, Field, Tag, model_validator
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from unlearning.data.augment import Augmentation
 from unlearning.engine import DataPass, Engine, Loss, OptimizerKind, Precision, part_of
+from unlearning.errors import InputError
 from unlearning.images import Images
 from unlearning.models import Normalise
 from unlearning.options import LaterOptions
 from unlearning.schedules import AnySchedule, Cosine, OneCycle
 from unlearning.seeds import generator
+from unlearning.tasks import mean_loss, task_of
 from unlearning.training_loss import TrainingLoss, balanced
 
 RECIPE_VERSION = 1
@@ -134,6 +135,14 @@ class Recipe(LaterOptions):
             return OptimizerKind(nesterov=self.nesterov)
         return OptimizerKind("adam", second_decay=self.betas[1], epsilon=self.eps, decoupled=self.optimizer == "adamw")
 
+    @property
+    def needing_one_class(self) -> tuple[str, ...]:
+        """The options of the loss that are set and have a meaning only where an image has one class."""
+        fields = type(self).model_fields
+        return tuple(
+            name for name in ("label_smoothing", "class_weights") if getattr(self, name) != fields[name].default
+        )
+
     def factor(self, progress: float) -> float:
         """Return the factor on the learning rate at ``progress``, the share of steps done, in [0, 1)."""
         if progress < self.warmup:
@@ -146,9 +155,14 @@ class Recipe(LaterOptions):
         Args:
             labels_N: of all train images.
             device: where the network computes.
+
+        Raises:
+            InputError: (a ``ValueError``) an image has any number of labels, and an option of the loss needs one class.
         """
-        if self.class_weights == "none" and not self.label_smoothing:
-            return cross_entropy
+        if self.needing_one_class and task_of(labels_N).several:
+            raise InputError(f"{', '.join(self.needing_one_class)}: wanted one class an image, got several labels")
+        if not self.needing_one_class:
+            return mean_loss
         weights_K = None
         if self.class_weights == "balanced":
             weights_K = balanced(labels_N).to(device)

@@ -1,4 +1,4 @@
-"""The loss of a recipe's trainings, where it is more than mean cross-entropy."""
+"""The loss of a recipe's trainings, where it is more than mean cross-entropy; of one class an image alone."""
 
 from dataclasses import dataclass
 

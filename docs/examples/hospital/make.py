@@ -98,7 +98,7 @@ def _write_list(path: Path, withdrawn: Sequence[str]) -> None:
 
 def _train(folder: Path, images_NHW: torch.Tensor, labels_N: torch.Tensor, epochs: int) -> None:
     """Train the classifier, and save its weights as scripts do."""
-    sys.path.insert(0, str(HERE))
+    sys.path.insert(0, str(folder.absolute()))
     torch.manual_seed(0)
     network, batch = import_module("wardnets.nets").build(channels=1, classes=2), 32
     inputs_NCHW = (images_NHW[:, None].float() / 255 - 0.4) / 0.2

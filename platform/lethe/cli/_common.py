@@ -133,6 +133,18 @@ def write_output(path: Path, data: bytes) -> None:
 
 
 @contextmanager
+def saying_what_is_kept() -> Iterator[None]:
+    """Let the error of a study that was interrupted say how to continue."""
+    from lethe.execution.stop import InterruptedStudyError
+
+    try:
+        yield
+    except InterruptedStudyError as interruption:
+        why = str(interruption) or "Interrupted."
+        raise InterruptedStudyError(f"{why} What had finished is kept; the same command goes on from here.") from None
+
+
+@contextmanager
 def reporting_errors() -> Iterator[None]:
     """Turn errors that a user should read into a message and an exit code, and warnings about results into lines."""
     from lethe.results import ResultsWarning

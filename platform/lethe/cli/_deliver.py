@@ -1,14 +1,17 @@
 """Commands that end with a model that leaves."""
 
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from lethe.cli._common import Overrides, Results, StudyFile, Where, console, fail, reporting_errors, stderr
+from lethe.cli._common import Overrides, Results, StudyFile, Where, console, saying_what_is_kept, stderr
+from lethe.cli._json import Answer, Json, answering
+from lethe.errors import InputError
 
 if TYPE_CHECKING:
     from lethe.delivery import Delivery
@@ -45,6 +48,7 @@ def deliver(
     ] = None,
     requester: Requester = None,
     key: KeyFile = None,
+    as_json: Json = False,
 ) -> None:
     """Write the unlearned model of a study into a folder.
 
@@ -57,11 +61,11 @@ def deliver(
     continues.
     """
     from lethe.delivery.api import deliver as deliver_model
-    from lethe.execution.stop import InterruptedStudyError
+    from lethe.storage.root import StorageRoot
 
-    with reporting_errors():
+    with answering("deliver", as_json=as_json) as answer:
         out_console = console()
-        try:
+        with saying_what_is_kept():
             found = deliver_model(
                 study,
                 results,
@@ -73,10 +77,9 @@ def deliver(
                 key=key,
                 console=out_console,
             )
-        except InterruptedStudyError as interruption:
-            _end_interrupted(interruption, out_console)
-        _print(found, out_console, results)
-    _end(found, ())
+        if not as_json:
+            _print(found, out_console, results)
+        _end(found, (), answer if as_json else None, {"study": study, "results": StorageRoot.at(results).address})
 
 
 def forget(
@@ -97,6 +100,7 @@ def forget(
     force: Annotated[
         bool, typer.Option("--force", help="Use the results folder even if it holds files of another tool.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a study, or continue it, and deliver the unlearned model.
 
@@ -107,15 +111,14 @@ def forget(
     command continues.
     """
     from lethe.delivery.api import deliver_finished
-    from lethe.execution.stop import InterruptedStudyError
     from lethe.pipeline.api import run
-    from lethe.report import leaderboard, print_leaderboard
+    from lethe.report import boards_document, leaderboard, print_leaderboard
 
-    if local and address:
-        fail("--local and --address exclude each other: choose where the study runs")
-    with reporting_errors():
+    with answering("forget", as_json=as_json) as answer:
+        if local and address:
+            raise InputError("--local and --address exclude each other: choose where the study runs")
         out_console = console()
-        try:
+        with saying_what_is_kept():
             finished = run(
                 study_file,
                 results,
@@ -125,7 +128,9 @@ def forget(
                 force=force,
                 console=out_console,
             )
-            print_leaderboard(leaderboard(finished.root, finished.study.name), out_console)
+            boards = leaderboard(finished.root, finished.study.name)
+            if not as_json:
+                print_leaderboard(boards, out_console)
             found = deliver_finished(
                 finished,
                 method=method,
@@ -136,16 +141,10 @@ def forget(
                 key=key,
                 console=out_console,
             )
-        except InterruptedStudyError as interruption:
-            _end_interrupted(interruption, out_console)
-        _print(found, out_console, finished.root.address)
-    _end(found, finished.problems)
-
-
-def _end_interrupted(interruption: Exception, out: Console) -> None:
-    why = str(interruption) or "Interrupted."
-    out.print(Text(f"{why} What had finished is kept; the same command goes on from here."), soft_wrap=True)
-    raise typer.Exit(130) from None
+        if not as_json:
+            _print(found, out_console, finished.root.address)
+        about = {"study": finished.study.name, "results": finished.root.address, **boards_document(boards)}
+        _end(found, finished.problems, answer if as_json else None, about)
 
 
 def _print(found: "Delivery", out: Console, results: str) -> None:
@@ -156,12 +155,44 @@ def _print(found: "Delivery", out: Console, results: str) -> None:
         out.print(Text(line), soft_wrap=True)
 
 
-def _end(found: "Delivery", problems: tuple[str, ...]) -> None:
-    """End with exit code 1 where something must be looked at."""
-    told = [
-        *problems,
-        *(["the verdict on the delivered model is a violation"] if found.verdict == "violation" else []),
-    ]
-    if told:
-        stderr(f"Delivered, with {len(told)} problem(s):", *told)
+def _end(found: "Delivery", problems: Sequence[str], answer: Answer | None, about: Mapping[str, Any]) -> None:
+    """Print the document where one is wanted, and end with exit code 1 where something must be looked at.
+
+    Args:
+        answer: prints the document; None: none is wanted.
+        about: what the document says beside the delivery.
+    """
+    violation = ["the verdict on the delivered model is a violation"] if found.verdict == "violation" else []
+    said = [*problems, *violation]
+    if said:
+        stderr(f"Delivered, with {len(said)} problem(s):", *said)
+    if answer is not None:
+        answer({**about, "delivery": _document(found)}, exit_code=1 if said else 0, problems=said)
+    elif said:
         raise typer.Exit(1)
+
+
+def _document(found: "Delivery") -> dict[str, Any]:
+    row, line, start = found.row, found.chosen.line, found.model.start
+    return {
+        "folder": str(found.folder),
+        "new": found.new,
+        "row": row.row,
+        "why": found.chosen.why,
+        "forget": row.forget,
+        "forget_images": row.forget_images,
+        "made_from": {"kind": start.kind, "fingerprint": start.fingerprint},
+        "model": found.model.fingerprint,
+        "verdict": found.verdict,
+        "judgements": [
+            {"criterion": one.criterion, "verdict": one.verdict, "because": one.because}
+            for one in found.certificate.judgements
+        ],
+        "gap": row.gap,
+        "ta": row.ta,
+        "oracle_ta": row.oracle_ta,
+        "seconds_unlearn": row.seconds_unlearn,
+        "seconds_retrain": row.seconds_retrain,
+        "of_the_setting": {"seeds": line.seeds, "gap": line.gap, "noise_floor": line.noise_floor},
+        "notes": found.notes,
+    }

@@ -1,14 +1,16 @@
 """Commands around what leaves the platform: keys, verification, and removing what a request leaves behind."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from lethe.cli._common import Where, echo, reporting_errors, stderr
+from lethe.cli._json import Json, answering
 
 if TYPE_CHECKING:
     from lethe.delivery import PurgePlan, Trace
+    from lethe.delivery.certificate import Verified
 
 key = typer.Typer(help="Make keys that sign certificates.", no_args_is_help=True)
 
@@ -46,6 +48,7 @@ def verify(
         str | None,
         typer.Option("--list", metavar="HASH", help="Check that the list of this hash was asked for. Needs --opening."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Verify a delivery by its certificate, offline.
 
@@ -58,9 +61,14 @@ def verify(
     from lethe.delivery.certificate import verify as verify_path
     from lethe.storage.signing import read_public_key
 
-    with reporting_errors():
+    with answering("verify", as_json=as_json) as answer:
         expected = read_public_key(public_key) if public_key else None
         found = verify_path(path, Claims(expected, opening, requester, positions))
+        if as_json:
+            failed = [f"{check.name}: {check.told}" for check in found.checks if check.passed is False]
+            stderr(*failed)
+            answer(_verified(path, found), exit_code=0 if found.sound else 1, problems=failed)
+            return
         for check in found.checks:
             echo(f"{_MARKS[check.passed]:6} {check.name}: {check.told}")
         if found.certificate:
@@ -87,6 +95,7 @@ def purge(
         Path | None, typer.Option("--key", metavar="FILE", help="Private key that signs the record.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove it. Default: only list it.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Remove what is derived from the images of a request.
 
@@ -102,23 +111,64 @@ def purge(
     from lethe.storage.root import StorageRoot
     from lethe.storage.signing import read_signing_key
 
-    with reporting_errors():
+    with answering("purge", as_json=as_json) as answer:
         signing_key = read_signing_key(key_file) if key_file else None
         root = StorageRoot.at(results)
         plan = plan_purge(find_withdrawal(root, study, request, data), everything=everything)
-        _print_plan(plan)
-        if not yes:
-            echo("Nothing was removed; --yes removes it.")
+        if not as_json:
+            _print_plan(plan)
+        record = carry_out(plan, signing_key) if yes else None
+        left = [_left(trace) for trace in plan.kept if not trace.delivered] if yes else []
+        if as_json:
+            stderr(*left)
+            answer(_purged(plan, record, signed=bool(signing_key)), exit_code=1 if left else 0, problems=left)
             return
-        record = carry_out(plan, signing_key)
-        echo(f"Removed. Record: {record}{'' if signing_key else ' (UNSIGNED; --key FILE signs it)'}")
-        if any(not trace.delivered for trace in plan.kept):
-            raise typer.Exit(1)
+        if record is None:
+            echo("Nothing was removed; --yes removes it.")
+        else:
+            echo(f"Removed. Record: {record}{'' if signing_key else ' (UNSIGNED; --key FILE signs it)'}")
+        raise typer.Exit(1 if left else 0)
+
+
+def _verified(path: Path, found: "Verified") -> dict[str, Any]:
+    said = found.certificate
+    return {
+        "path": str(path),
+        "sound": found.sound,
+        "checks": [{"name": one.name, "passed": one.passed, "finding": one.told} for one in found.checks],
+        "certificate": said and {"verdict": said.verdict, "made_at": said.made_at},
+    }
+
+
+def _purged(plan: "PurgePlan", record: str | None, *, signed: bool) -> dict[str, Any]:
+    from lethe.delivery import why_kept
+
+    asked = plan.withdrawal
+    return {
+        "study": asked.study,
+        "request": asked.label,
+        "forget_hash": asked.forget_hash,
+        "data_hash": asked.data_hash,
+        "removed": record is not None,
+        "record": record,
+        "signed": signed and record is not None,
+        "going": [_trace(one) for one in plan.removed],
+        "staying": [{**_trace(one), "stays_because": why_kept(one)} for one in plan.kept],
+    }
+
+
+def _trace(trace: "Trace") -> dict[str, Any]:
+    return {
+        "what": trace.what,
+        "where": str(trace.file) if trace.file else trace.where,
+        "why": trace.why,
+        "bytes": trace.size_bytes,
+        "fingerprint": trace.key.fingerprint if trace.key else None,
+        "delivered": trace.delivered,
+    }
 
 
 def _print_plan(plan: "PurgePlan") -> None:
-    from lethe.delivery import why_kept
-
     asked = plan.withdrawal
     echo(f"{asked.study}, forget {asked.label} ({asked.forget_hash}), data {asked.data_hash}")
     echo(f"To be removed: {len(plan.removed) or 'nothing'}")
@@ -127,7 +177,13 @@ def _print_plan(plan: "PurgePlan") -> None:
     if plan.kept:
         echo(f"Stays: {len(plan.kept)}")
     for trace in plan.kept:
-        echo(f"  {_described(trace)}; {why_kept(trace)}")
+        echo(f"  {_left(trace)}")
+
+
+def _left(trace: "Trace") -> str:
+    from lethe.delivery import why_kept
+
+    return f"{_described(trace)}; {why_kept(trace)}"
 
 
 def _described(trace: "Trace") -> str:

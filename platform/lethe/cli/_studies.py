@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from lethe.cli._common import Overrides, Results, StudyFile, console, reporting_errors, stderr
+from lethe.cli._common import Overrides, Results, StudyFile, console, reporting_errors, saying_what_is_kept, stderr
 from lethe.cli._json import Json, answering
 from lethe.errors import InputError
 
@@ -71,7 +71,6 @@ def run(
     cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same command
     continues the study.
     """
-    from lethe.execution.stop import InterruptedStudyError
     from lethe.pipeline.api import run as run_study
     from lethe.report import boards_document, leaderboard, print_leaderboard
 
@@ -79,15 +78,10 @@ def run(
         if local and address:
             raise InputError("--local and --address exclude each other: choose where the study runs")
         out = console()
-        try:
+        with saying_what_is_kept():
             finished = run_study(
                 study_file, results, overrides=overrides or (), address=address, local=local, force=force, console=out
             )
-        except InterruptedStudyError as interruption:
-            why = str(interruption) or "Interrupted."
-            raise InterruptedStudyError(
-                f"{why} What had finished is kept; the same command goes on from here."
-            ) from None
         boards = leaderboard(finished.root, finished.study.name)
         if not as_json:
             print_leaderboard(boards, out)

@@ -144,9 +144,9 @@ def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) ->
     manifest, here = ArtifactStore(root).manifest(wanted.model.start.key), chosen.board.original
     if manifest is None or here is None:
         return
-    ours = "" if here.ta is None else f", originals trained here {percent(here.ta)} %"
+    ours = "" if here.ta is None else f", that of originals trained here {percent(here.ta)} %"
     yield (
-        f"The given model was trained elsewhere: it is right on {percent(manifest.facts.ta)} % of the test images"
+        f"The given model was trained elsewhere: its {chosen.board.score} on test is {percent(manifest.facts.ta)} %"
         f"{ours}. Audits hold it against models of the study's own recipe, so that another recipe counts as a "
         "difference, too."
     )
@@ -194,6 +194,7 @@ def _said(wanted: Production, row: ConfirmationRow, data: ImageData, difference:
         "study": wanted.study,
         "scenario": scenario.fingerprint,
         "dataset": scenario.dataset,
+        "task": scenario.task,
         "classes": list(data.class_names),
         "image": list(data.test.images_NCHW.shape[1:]),
         "network": scenario.network_title,

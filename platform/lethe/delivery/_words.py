@@ -50,7 +50,7 @@ def _numbers(found: Delivery) -> Iterator[str]:
     )
     yield (
         f"  Unlearning took {seconds(row.seconds_unlearn)} s, one retraining {seconds(row.seconds_retrain)} s; "
-        f"test accuracy {percent(row.ta)} %, of the oracle {percent(row.oracle_ta)} %."
+        f"test {found.chosen.board.score} {percent(row.ta)} %, of the oracle {percent(row.oracle_ta)} %."
     )
 
 

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 from ray import cloudpickle
@@ -39,12 +38,11 @@ def with_plugins(runtime_env: dict[str, Any], packages: Iterable[Package]) -> di
 
 
 def send_by_value(parts: Iterable[object]) -> None:
-    """Send classes, functions and modules that no distribution provides, such as a script's own, by value.
+    """Send classes and functions that no distribution provides, such as those of a script's own module, by value.
 
     Those of ``__main__`` always are.
     """
-    names = {one.__name__ if isinstance(one, ModuleType) else one.__module__ for one in parts}
-    for name in {name.partition(".")[0] for name in names} - {"__main__"}:
+    for name in {one.__module__.partition(".")[0] for one in parts} - {"__main__"}:
         cloudpickle.register_pickle_by_value(sys.modules[name])
 
 

@@ -29,7 +29,7 @@ LISTED: Final = 12
 
 _ROWS: Final = """
 select study, scenario, dataset, augmentation, forget, row, training_seed as seed, gap, ua, ra, va, ta, mia, setting,
-    model, original, oracle, confirmation_id, specification_id, device, cpus, gpus, lethe_version, torch_version
+    model, original, oracle, task, confirmation_id, specification_id, device, cpus, gpus, lethe_version, torch_version
 from confirmed where method not in ('original', 'oracle') and status = 'done'
 order by study, scenario, row, seed
 """
@@ -186,6 +186,7 @@ def _export(model: ConfirmedModel, fingerprint: str, study: Study, files: Mappin
         "network": study.network.model_dump(mode="json"),
         "channels": files["weights"]["0.mean_1C11"].shape[1],
         "classes": files["logits"]["test"].shape[1],
+        "task": columns["task"],
         **{name: columns[name] for name in ("ua", "ra", "va", "ta", "mia", "gap", "original", "oracle")},
         **{name: columns[name] for name in ("device", "lethe_version", "torch_version")},
         "made": note or "with the row, and kept",

@@ -269,7 +269,8 @@ def _check_network(study: Study, datasets: Iterable[ImageData]) -> tuple[str, ..
     for data in datasets:
         images_NCHW = data.train.images_NCHW
         try:
-            model = check_fit(study.network, images_NCHW[:PROBED], data.classes)
+            several = data.labelling.several
+            model = check_fit(study.network, images_NCHW[:PROBED], data.classes, several=several)
             notes |= dict.fromkeys(study.network.notes(images_NCHW.shape[1], data.classes))
         except InputError as error:
             problems[f"  network: {data.name}: {error}"] = None

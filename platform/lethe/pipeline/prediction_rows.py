@@ -26,12 +26,20 @@ def _predictions_of(
     trial_context: TrialContext,
     logits: Logits,
 ) -> Iterator[PredictionRow]:
-    data = trial_context.data
-    names, labels_M = data.class_names, data.train.labels_N[indices_M]
-    probabilities_MK = logits["train"][indices_M].softmax(1)
-    confidence_M = probabilities_MK.gather(1, labels_M[:, None]).squeeze(1)
-    columns = [indices_M, data.duplicate_of_N[indices_M], labels_M, probabilities_MK.argmax(1), confidence_M]
-    for image, unit, label, predicted, confidence in zip(*(column.tolist() for column in columns), strict=True):
+    data, task = trial_context.data, trial_context.data.labelling
+    labels_M, logits_MK = data.train.labels_N[indices_M], logits["train"][indices_M]
+    predicted_M, nothing = task.predicted(logits_MK), [None] * len(indices_M)
+    columns = zip(
+        indices_M.tolist(),
+        data.duplicate_of_N[indices_M].tolist(),
+        nothing if task.several else labels_M.tolist(),
+        task.names(labels_M, data.class_names),
+        nothing if task.several else predicted_M.tolist(),
+        task.names(predicted_M, data.class_names),
+        task.confidence(logits_MK, labels_M).tolist(),
+        strict=True,
+    )
+    for image, unit, label, label_name, predicted, predicted_name, confidence in columns:
         yield PredictionRow(
             study=row.study,
             scenario=row.scenario,
@@ -42,8 +50,8 @@ def _predictions_of(
             image=image,
             unit=unit,
             label=label,
-            label_name=names[label],
+            label_name=label_name,
             predicted=predicted,
-            predicted_name=names[predicted],
+            predicted_name=predicted_name,
             confidence=confidence,
         )

@@ -21,6 +21,9 @@ QUIET_S: Final = 10.0
 RECORD_S: Final = 2.0
 """Seconds between two recordings."""
 
+TELLING: Final = 0.03
+"""Share of a run's work that must be done before its speed says how long the rest takes."""
+
 BAR: Final = 50
 """Characters."""
 
@@ -76,11 +79,11 @@ class State:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest of all stages takes at this run's speed so far; None before a unit has ended, or at the
+        """How long the rest of all stages takes at this run's speed so far; None before that can be told, and at the
         end."""
         fresh = sum(stage.each * (stage.done - stage.already) for stage in self._stages)
         left = sum(stage.each * (stage.total - stage.done) for stage in self._stages)
-        if fresh <= 0 or left <= 0:
+        if left <= 0 or fresh < TELLING * (fresh + left):
             return None
         return (time.monotonic() - self.began) / fresh * left
 

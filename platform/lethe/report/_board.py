@@ -12,6 +12,7 @@ from lethe.report._measured import is_measured
 from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of, unlisted_of
 from lethe.results import Results, to_rows
+from lethe.results.rows import SEVERAL_LABELS
 from lethe.results.views import (
     AuditVerdictRow,
     BreakEvenRow,
@@ -81,6 +82,22 @@ class Board:
     def title(self) -> str:
         """How reports name the scenario and its study; with the scenario's fingerprint where names do not suffice."""
         return f"{self._named} · scenario {self.lines[0].scenario[:8]}" if self.duplicate else self._named
+
+    @property
+    def has_several_labels(self) -> bool:
+        """Whether an image has any number of labels, so that UA, RA and TA are made of AUROC."""
+        return self.lines[0].task == SEVERAL_LABELS
+
+    @property
+    def score(self) -> str:
+        """What RA and TA are."""
+        return "mean AUROC" if self.has_several_labels else "accuracy"
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The heads of the columns of UA, RA, TA and MIA; with a star, which a note explains, where they are AUROC."""
+        star = "*" if self.has_several_labels else ""
+        return f"UA{star}", f"RA{star}", f"TA{star}", "MIA"
 
     @property
     def seeds(self) -> str:

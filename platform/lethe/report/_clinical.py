@@ -322,7 +322,7 @@ def _class_names(results: Results) -> dict[Key, dict[int, str]]:
 
 
 _NAMES: Final = """
-select distinct study, scenario, label, label_name as name from predictions
+select distinct study, scenario, label, label_name as name from predictions where label is not null
 union
-select distinct study, scenario, predicted, predicted_name from predictions
+select distinct study, scenario, predicted, predicted_name from predictions where predicted is not null
 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.report._board import Board
-from lethe.report._numbers import difference, model_title, percent, row_title
+from lethe.report._numbers import difference, model_title, percent
 from lethe.results.views import DriftRow
 
 HEADS: Final = (
@@ -25,9 +25,15 @@ DRIFT_TO_READ: Final = (
     "After so many requests, against oracles retrained without the images of all of them. Each method began with what "
     "it had left at the request before; 'at once': with the original, for all images together. Since the first: gap "
     "minus that after the first request, paired by seed, each with its own 95 % interval. UA, last: error on the "
-    "images of the last request alone, and in brackets the oracles'. Images: passes of all unlearnings so far, as a "
-    "share of a retraining at each request."
+    "images of the last request alone, and in brackets the oracles'; empty where an image has any number of labels. "
+    "Images: passes of all unlearnings so far, as a share of a retraining at each request."
 )
+
+
+def drift_heads(board: Board) -> tuple[str, ...]:
+    """Return the heads of the columns: `HEADS`, with the stars of the board's."""
+    starred = {head.rstrip("*"): head for head in board.heads}
+    return tuple(starred.get(head, head) for head in HEADS)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def followed(rows: Sequence[DriftRow]) -> list[DriftRow]:
 def drift_lines(rows: Sequence[DriftRow]) -> Iterator[DriftLine]:
     """Yield the lines of a stream, those of a row together."""
     for one in followed(rows):
-        yield DriftLine(row_title(one.row), _cells(one))
+        yield DriftLine(one.row, _cells(one))
 
 
 def drift_in_words(board: Board) -> str:

@@ -73,7 +73,7 @@ def _file_name(board: Board) -> str:
 
 def _leaderboard(board: Board) -> str:
     head = [
-        *("", "UA", "RA", "TA", "MIA", "Gap [95\\,\\%]", "Over the floor [95\\,\\%]", "Verdict"),
+        *("", *board.heads, "Gap [95\\,\\%]", "Over the floor [95\\,\\%]", "Verdict"),
         *("Time (s)", "Images of retraining", "Trials"),
     ]
     first = board.lines[0]

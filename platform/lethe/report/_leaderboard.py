@@ -13,7 +13,7 @@ from lethe.report._audits import AUDITS_TO_READ, AuditTable, audits_of, violatio
 from lethe.report._board import Board
 from lethe.report._break_even import BREAK_EVEN_TO_READ, break_even_cells, break_even_in_words
 from lethe.report._break_even import HEADS as BREAK_EVEN_HEADS
-from lethe.report._drift import DRIFT_TO_READ, HEADS, drift_in_words, drift_lines, drift_title
+from lethe.report._drift import DRIFT_TO_READ, drift_heads, drift_in_words, drift_lines, drift_title
 from lethe.report._headline import headline
 from lethe.report._notes import HOW_TO_READ, notes_of, settings_of
 from lethe.report._numbers import (
@@ -71,7 +71,7 @@ def print_drift(board: Board, console: Console) -> None:
     """Print what each request of a stream left, and what all of them cost so far."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("row", overflow="fold")
-    for name in HEADS:
+    for name in drift_heads(board):
         table.add_column(name, justify="right", no_wrap=True)
     previous = ""
     for line in drift_lines(board.drift):
@@ -106,7 +106,7 @@ def print_rows(board: Board, console: Console) -> None:
 def _table(board: Board) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("row", overflow="fold")
-    for name in ("UA", "RA", "TA", "MIA", "gap [95 %]", "over the floor"):
+    for name in (*board.heads, "gap [95 %]", "over the floor"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for line in board.lines:

@@ -34,6 +34,7 @@ CONTROL_AUDITS: Final = ("control", "epsilon")
 def notes_of(board: Board) -> list[str]:
     """Return what the table of a board leaves open and what its reader must know, a sentence each."""
     return [
+        *_task(board),
         *(_against_oracles(board) if board.has_oracles else _without_oracles()),
         *_undecided(board),
         *_joint(board),
@@ -75,6 +76,16 @@ def undecided(line: LeaderboardRow) -> str:
     return f"about {line.seeds_to_decide} seeds would decide, if mean and spread are what they seem"
 
 
+def _task(board: Board) -> Iterator[str]:
+    """Say what UA, RA and TA are made of where an image has any number of labels."""
+    if board.has_several_labels:
+        yield (
+            "* An image has any number of labels: RA and TA are the mean AUROC over the labels and no accuracy, UA is "
+            "100 minus it on the forget set, each over the labels that some of the images have and others lack; MIA "
+            "goes by the mean over the labels of the probability of what is true."
+        )
+
+
 def _margin(board: Board) -> Iterator[str]:
     margin = board.lines[0].margin
     if margin is None:
@@ -112,9 +123,10 @@ def _coarse(board: Board) -> Iterator[str]:
     """Name a forget set so small that one image moves UA and MIA by more than the margin."""
     images, margin = board.lines[0].forget_images, board.lines[0].margin
     if margin is not None and 0 < images < 1 / margin:
+        moving = "MIA moves" if board.has_several_labels else "UA and MIA move"
         yield (
-            f"Only {images} images are to be forgotten: UA and MIA move in steps of {percent(1 / images)} points, more "
-            "than the margin, so that a verdict rests on single images."
+            f"Only {images} images are to be forgotten: {moving} in steps of {percent(1 / images)} points, more than "
+            "the margin, so that a verdict rests on single images."
         )
 
 

@@ -68,6 +68,7 @@ def scenario_columns(study: str, scenario: Scenario, seed: int) -> dict[str, Any
         "forget_fraction": len(forget.indices_F) / scenario.train_count,
         "forget_images": len(forget.indices_F),
         "forget_duplicates": forget.duplicates_added,
+        "task": scenario.task,
         "network_package": _named(package_of(scenario.network)),
         "source_package": _package(SOURCES, scenario.source),
     }

@@ -119,6 +119,8 @@ def _replaced(data: bytes, old: bytes, new: bytes) -> bytes:
 def _upgrade(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Bring the columns of an older version to today's: renamed ones get their new name, a missing one is null.
 
+    A column that was never null may be so today.
+
     This is the place for any other change between versions.
     """
     if table.schema.equals(schema):
@@ -134,9 +136,8 @@ def _upgrade(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _holds(schema: pa.Schema, field: pa.Field) -> bool:
-    """Return whether a column holds the values of a field of an older version, which may have allowed no null."""
+    """Return whether a column is one of today's, or was one that may be null today and might not be then."""
     index = schema.get_field_index(field.name)
-    if index < 0:
-        return False
-    column = schema.field(index)
-    return bool(column.equals(field) or column.equals(field.with_nullable(True)))
+    return index >= 0 and bool(
+        schema.field(index).equals(field) or schema.field(index).equals(field.with_nullable(True))
+    )

@@ -22,6 +22,9 @@ RENAMED_COLUMNS: Final = {
 }
 """Names that columns had before version 6, by today's."""
 
+SEVERAL_LABELS: Final = "multi-label, binary-class"
+"""The task of images with any number of labels; `unlearning.data.SEVERAL`, which importing here would take torch."""
+
 ProposedBy = Literal["startup", "model", "random", "fixed", "prior", "race"]
 
 
@@ -58,6 +61,15 @@ class StudyColumns:
         ),
     ] = None
     source_package: Annotated[str | None, Column("", "the same of the data source")] = None
+    task: Annotated[
+        str | None,
+        Column(
+            "",
+            "what the labels mean, in MedMNIST's words; with 'multi-label, binary-class' an image has any number of "
+            "labels, and UA is 1 - mean AUROC over the labels, RA, VA and TA that mean; null in results of an early "
+            "version, where an image has one class",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,7 +332,11 @@ class ConfirmationColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     ] = None
     ua_per_class: Annotated[
         list[float | None] | None,
-        Column("fraction", "unlearning accuracy of each class's forget images; null for a class without any"),
+        Column(
+            "fraction",
+            "unlearning accuracy of each class's forget images; null for a class without any; of several labels an "
+            "image 1 - AUROC of each label on the forget set",
+        ),
     ] = None
     auc: Annotated[float | None, Column("fraction", "area under the ROC curve on the test split, as MedMNIST")] = None
     recall_per_class: Annotated[
@@ -422,11 +438,25 @@ class PredictionRow:
         int | None,
         Column("", "index of the first train image that it repeats, else its own; null in results of an early version"),
     ] = None
-    label: Annotated[int, Column("", "its class, from 0")]
-    label_name: Annotated[str, Column("", "name of its class")]
-    predicted: Annotated[int, Column("", "class that the model predicts")]
-    predicted_name: Annotated[str, Column("", "name of that class")]
-    confidence: Annotated[float, Column("fraction", "probability that the model gives to the image's own class")]
+    label: Annotated[int | None, Column("", "its class, from 0; null where an image has any number of labels")] = None
+    label_name: Annotated[
+        str, Column("", "name of its class; of several labels the names joined by ' + ', '(no label)' without any")
+    ]
+    predicted: Annotated[
+        int | None, Column("", "class that the model predicts; null where an image has any number of labels")
+    ] = None
+    predicted_name: Annotated[
+        str,
+        Column("", "name of that class; of several labels those with a probability above one half, joined by ' + '"),
+    ]
+    confidence: Annotated[
+        float,
+        Column(
+            "fraction",
+            "probability that the model gives to the image's own class; of several labels the mean over them of the "
+            "probability of what is true",
+        ),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

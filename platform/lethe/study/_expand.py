@@ -9,6 +9,7 @@ from lethe.study._given import only_models
 from lethe.study._model import Study
 from lethe.study._partition import Partition
 from lethe.study._scenarios import MethodSearch, Scenario
+from lethe.study._several_labels import refuse_what_needs_one_class
 from lethe.study._taken import take_settings
 from unlearning.data import AnySource, DataError, ImageData, Planting, column_hashes
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, Stream, StreamStep, plant, select
@@ -25,16 +26,17 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
         DataError: a forget request does not fit its data, two scenarios are the same under different names, an audit
             needs a control half or something planted and no request has it, a dose is none or all of a forget set, a
             method can do nothing for a request (all methods and requests at once), or goes back in the training of what
-            an earlier request left, or is to rewind where val lacks the
-            classes that are to be forgotten from, or the attack is to have non-members of a class that val or the split
-            of a report lacks, the loss has weights of another number of classes, an audit or method takes a recipe's
-            options where models are trained by a function of the user's, or a model is given that cannot have seen what
-            a request plants, or has seen its control half.
+            an earlier request left, or is to rewind where val lacks the classes that are to be forgotten from, or the
+            attack is to have non-members of a class that val or the split of a report lacks, the loss has weights of
+            another number of classes, an audit or method takes a recipe's options where models are trained by a
+            function of the user's, a model is given that cannot have seen what a request plants, or has seen its
+            control half, or an image has any number of labels and a method, metric or option needs one class.
         CheckpointError: the only model that there is cannot be read, or does not fit the network.
         StudyError: the settings file cannot be read, or lacks a setting that is to be taken from it.
         ValueError: the study's precision is still ``auto``.
     """
     _refuse_what_needs_a_recipe(study)
+    refuse_what_needs_one_class(study, datasets.values())
     _refuse_weights_of_other_classes(study, datasets)
     scenarios = list(_scenarios(study, datasets))
     _refuse_twice(scenarios)
@@ -44,6 +46,7 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     _refuse_requests_of_a_given_original(study)
     by_hash = {data.content_hash: data for data in (*datasets.values(), *planted_data(study, datasets))}
     _refuse_rewinding(scenarios, study, by_hash)
+    _refuse_labels_that_rank_nothing(scenarios, study, by_hash)
     _refuse_classes_without_nonmembers(scenarios, study, by_hash)
     first = [scenario for scenario in scenarios if scenario.earlier is None]
     settings = take_settings(study, {scenario.fingerprint: scenario.names for scenario in first})
@@ -208,6 +211,26 @@ def _refuse_rewinding(scenarios: Iterable[Scenario], study: Study, by_hash: Mapp
                 )
 
 
+def _refuse_labels_that_rank_nothing(
+    scenarios: Iterable[Scenario], study: Study, by_hash: Mapping[str, ImageData]
+) -> None:
+    """Refuse several labels of which every one is had by all or none of the images to be forgotten, or kept."""
+    faults = []
+    for scenario in scenarios if any(data.labelling.several for data in by_hash.values()) else ():
+        data = by_hash[scenario.data_hash]
+        for parts in _partitions(scenario.partition, study.seeds.known).values():
+            for group, indices_M in (("forget", parts.forget.indices_F), ("retain", parts.forget.retain_R)):
+                labels_N = data.train.labels_N[indices_M]
+                if data.labelling.several and not (labels_N != labels_N[0]).any():
+                    faults.append(
+                        f"{scenario.title}: all {len(labels_N)} {group} images have the labels "
+                        f"{data.labelling.names(labels_N[:1], data.class_names)[0]}, so there is no AUROC, which UA "
+                        "and RA are made of; wanted a request of images with different labels"
+                    )
+    if faults:
+        raise DataError("\n".join(dict.fromkeys(faults)))
+
+
 def _refuse_classes_without_nonmembers(
     scenarios: Iterable[Scenario], study: Study, by_hash: Mapping[str, ImageData]
 ) -> None:
@@ -268,6 +291,7 @@ def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     column_hashes=hashes,
                     earlier=scenario if continues else None,
                     given=given.get(data.content_hash),
+                    task=data.task,
                 )
                 yield scenario
 

@@ -18,11 +18,14 @@ def beside(content: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def in_folder(content: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a study's options in which a network by import may lie in this folder, unless they name another."""
+    """Return a study's options in which code that they import may lie in this folder, unless they name another."""
     network = content.get("network")
-    if not isinstance(network, dict) or NETWORKS.named_by(network) != "import" or "folder" in network:
-        return content
-    return {**content, "network": {**network, "folder": str(folder)}}
+    imports = {
+        "network": isinstance(network, dict) and NETWORKS.named_by(network) == "import",
+        "training": isinstance(content.get("training"), dict) and "import" in content["training"],
+    }
+    further = {key: {"folder": str(folder), **content[key]} for key, is_import in imports.items() if is_import}
+    return {**content, **further}
 
 
 def _joined(value: Any, annotation: Any, folder: Path) -> Any:

@@ -1,9 +1,7 @@
 """Reads a study's YAML at the one boundary where text becomes a checked Study; nothing else reads YAML."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,15 +54,14 @@ def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
 def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Read a study's options as they are written, unchecked, but with the paths that `read_study` explains.
 
-    Python then finds modules in the folder of the file, behind all others, where the study imports code of its own.
+    Code that the study imports may lie in the folder of the file.
 
     Args:
         path: the YAML file.
         overrides: as in `read_study`.
 
     Raises:
-        StudyError: the file cannot be read, an override names no option, or a module in the file's folder has the name
-            of another one that Python has imported already.
+        StudyError: the file cannot be read, or an override names no option.
     """
     try:
         text = read_regular(path, STUDY_LIMIT_BYTES, "study").decode()
@@ -73,25 +70,7 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: is not UTF-8 text: {error}") from error
     options = _changed(beside(_options(text, str(path)), path.parent), overrides)
-    training = options.get("training")
-    if isinstance(training, dict) and isinstance(training.get("import"), str):
-        _find_beside(training["import"], path)
     return in_folder(options, path.parent)
-
-
-def _find_beside(spec: str, path: Path) -> None:
-    """Have Python find a module that lies beside a study; another one of its name would be taken in silence."""
-    folder = path.parent.resolve()
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-    top = spec.partition(":")[0].partition(".")[0]
-    here = next((one for one in (folder / f"{top}.py", folder / top / "__init__.py") if one.is_file()), None)
-    found = find_spec(top) if here is not None and top.isidentifier() else None
-    if found is not None and found.origin is not None and here != Path(found.origin).resolve():
-        raise StudyError(
-            f"{path}: training.import: {spec}: {here} is hidden by {found.origin}, which Python finds first; rename "
-            "the one beside the study"
-        )
 
 
 def study_of(study: Study | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> Study:

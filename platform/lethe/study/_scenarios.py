@@ -21,7 +21,7 @@ from lethe.study._partition import Partition
 from lethe.study._settings import ChosenSetting, TunedOn
 from lethe.study._subset import Subset
 from unlearning import metrics
-from unlearning.data import Source
+from unlearning.data import Source, Task
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.data.forget import AnyForgetRequest, ForgetSet, StreamStep
 from unlearning.methods import Method
@@ -65,6 +65,7 @@ class Scenario:
         earlier: the scenario of the request before the last one, where requests come one after another; what is to be
             forgotten here are the images of all of them.
         given: the only model that there is, where nothing is trained since its recipe is not known.
+        task: what the labels mean, for reports; the hash of the data tells one class an image from several labels.
     """
 
     study_seed: int
@@ -86,6 +87,7 @@ class Scenario:
     column_hashes: Mapping[str, str] = field(default_factory=dict)
     earlier: "Scenario | None" = None
     given: Given | None = None
+    task: Task = "multi-class"
 
     @property
     def has_oracles(self) -> bool:
@@ -199,7 +201,7 @@ class Scenario:
         return {
             **self._options,
             **({"network_code": network} if network else {}),
-            **({"recipe_code": dict(recipe.identity)} if isinstance(recipe, OwnRecipe) else {}),
+            **({"recipe_code": recipe.code} if isinstance(recipe, OwnRecipe) else {}),
             **({"given": self.given.hash} if self.given else {}),
             "network_version": self.network.version,
             "source_version": self.source.version,
@@ -234,7 +236,7 @@ class Scenario:
         return {
             "data": self.data_hash,
             "network": self.network.identity,
-            "recipe": self.recipe.model_dump(mode="json"),
+            "recipe": self.recipe.model_dump(mode="json", exclude={"folder"}),  # where its code lies changes nothing
             "augmentation": self.augmentation,
             "version": OWN_RECIPE_VERSION if isinstance(self.recipe, OwnRecipe) else RECIPE_VERSION,
         }

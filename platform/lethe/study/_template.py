@@ -96,7 +96,8 @@ def _lines(data: str) -> Iterator[str]:
     yield from _headed("seeds")
     yield from _keys(Seeds, {"tuning": "[0, 4, 5]", "reporting": "[1, 2, 3]"}, 2)
     yield ""
-    yield from _keys(Study, {"margin": 0.01})
+    yield from _keys(Study, {"margin": 0.01, "original": "null", "deliver": "{}"})
+    yield "# original: {checkpoint: model.pt}"
     yield from _headed("resources")
     for key in ("trial", "training"):
         yield from _keys(ResourceOptions, {key: "{cpu: 1, gpu: 0}"}, 2)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, get_args
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from lethe.plugins import sources_of
 from lethe.storage.credentials import without_credentials
 from lethe.study import Study, StudyError, parse_study, read_options, write_yaml
-from unlearning import imported
 from unlearning.data import DataError, Folder, ImageTable, MedMNIST, Npz, SplitName, catalogue
 from unlearning.data._listed import listed
 from unlearning.data.forget import ForgetRequest, Indices, Stream, Where
@@ -81,8 +81,9 @@ def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder
     """
     options = read_options(study_file, overrides)
     study = parse_study(options, str(study_file))
-    if isinstance(study.network, Imported):
-        options["network"]["folder"] = "."
+    for key, part in (("network", study.network), ("training", study.training)):
+        if isinstance(part, Imported | OwnRecipe):
+            options[key]["folder"] = "."
     if study.search.start_from:
         options["search"]["start_from"] = list(study.search.start_from)
     items = [*_items(study), *_of_network(study)]
@@ -91,9 +92,10 @@ def pack(study_file: Path, overrides: Sequence[str], results: str | None, folder
         _set(options, item.key, item.there)
     options["results"] = _on_head(study.results)
     archive = folder / "study.zip"
-    _write(archive, options, items, _sources(study))
+    sources = sources_of(study)
+    _write(archive, options, items, sources)
     results = results and _on_head(results)
-    notes = (*_notes(items), *_notes_on_sources(study), _note_on_results(results, options["results"]))
+    notes = (*_notes(items), *_notes_on_sources(sources), _note_on_results(results, options["results"]))
     return JobBundle(study, archive, results, notes)
 
 
@@ -127,10 +129,6 @@ def _items(study: Study) -> Iterator[_Item]:
         yield _file("original.checkpoint", study.original.checkpoint)
     for number, path in study.search.start_files.items():
         yield _file(f"search.start_from.{number}", path)
-    if isinstance(study.training, OwnRecipe) and study.training.package is None:
-        spec = study.training.import_
-        files = imported.sources(spec)
-        yield _Item("training.import", next(iter(files.values())), files, spec)
     for number, request in enumerate(study.forget):
         yield from _lists(f"forget.{number}", request)
 
@@ -153,11 +151,6 @@ def _of_network(study: Study) -> Iterator[_Item]:
     network = study.network
     if isinstance(network, ExternalNetwork) and network.pretrained:
         yield _file("network.pretrained", network.pretrained)
-
-
-def _sources(study: Study) -> Mapping[str, bytes]:
-    """Return the Python files of a network of the user's own, which lie beside the study on the head."""
-    return study.network.sources if isinstance(study.network, ExternalNetwork) else {}
 
 
 def _file(key: str, path: Path) -> _Item:
@@ -219,9 +212,9 @@ def _notes(items: Sequence[_Item]) -> Iterator[str]:
             yield f"{item.key}: {item.here} is not here, so it must be on the head."
 
 
-def _notes_on_sources(study: Study) -> Iterator[str]:
-    if sources := _sources(study):
-        yield f"Travels with the study, as the code of its network: {listed(list(sources))}."
+def _notes_on_sources(sources: Mapping[str, bytes]) -> Iterator[str]:
+    if sources:
+        yield f"Travels with the study, as code that it imports: {listed(list(sources))}."
 
 
 def _note_on_results(results: str | None, of_study: str) -> str:

@@ -130,6 +130,8 @@ class Audit(Options, ABC):
         looks_at: where it looks, by which reports group audits.
         needs_control: whether it finds nothing where the forget request has no control half.
         needs_planted: what a forget request must have planted in D_f, where it finds nothing without that.
+        multi_label: whether it works where an image has several labels or none; a study of such data that names
+            another audit is refused.
         needs_network: whether it looks into networks, which `Evidence.networks` then has.
         needs_oracle: whether it finds nothing without oracles. One that says False is also run where there are none:
             each of its pools is empty then, and `Evidence.audited` has no oracle.
@@ -144,6 +146,7 @@ class Audit(Options, ABC):
     needs_planted: ClassVar[Planting | None] = None
     needs_network: ClassVar[bool] = False
     needs_oracle: ClassVar[bool] = True
+    multi_label: ClassVar[bool] = False
 
     name: str
 

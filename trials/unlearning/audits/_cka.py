@@ -23,6 +23,7 @@ class CKA(Audit):
 
     name: Literal["cka"] = "cka"
     title: ClassVar[str] = "linear CKA of the forget set's features"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Kornblith et al., Similarity of neural network representations revisited, ICML 2019"
     statistics: ClassVar[Mapping[str, Statistic]] = {

@@ -27,7 +27,7 @@ from unlearning.clinical import (
     thirds,
 )
 from unlearning.metrics import Predictions, Value
-from unlearning.metrics.roc import Placements
+from unlearning.roc import Placements
 
 COST_RATIOS: Final = (1, 5, 10, 20, 50)
 """What missing a critical image costs, in false alarms."""

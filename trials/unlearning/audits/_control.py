@@ -9,7 +9,7 @@ from unlearning.audits._base import Audit, Evidence, Finding, Statistic
 from unlearning.audits._mann_whitney import mann_whitney
 from unlearning.audits._scores import by_unit, learned_score, simple_scores
 from unlearning.metrics import Evaluation, Value
-from unlearning.metrics.roc import area_under_curve
+from unlearning.roc import area_under_curve
 
 _SCORES = {
     "loss": "loss",
@@ -41,6 +41,7 @@ class ControlTest(Audit):
 
     name: Literal["control"] = "control"
     title: ClassVar[str] = "forget set against the control half"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 1
     source: ClassVar[str] = "permutation test of a random half; Mann and Whitney 1947"
     needs_control: ClassVar[bool] = True

@@ -27,6 +27,7 @@ class EpsilonBound(Audit):
 
     name: Literal["epsilon"] = "epsilon"
     title: ClassVar[str] = "epsilon lower bound by guessing the half"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Auditing of unlearning algorithms, 2026; halved, with an exactly balanced half"
     needs_control: ClassVar[bool] = True

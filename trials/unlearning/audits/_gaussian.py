@@ -24,6 +24,7 @@ class GaussianScore(Audit):
 
     name: Literal["gaussian"] = "gaussian"
     title: ClassVar[str] = "Gaussian unlearning score"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Machine unlearning fails to remove data poisoning attacks, ICLR 2025 (arXiv 2406.17216)"
     statistics: ClassVar[Mapping[str, Statistic]] = {

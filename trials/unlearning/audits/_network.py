@@ -9,7 +9,6 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass, Engine, any_parameter, layers
 from unlearning.errors import InputError
@@ -18,6 +17,7 @@ from unlearning.metrics import Split
 from unlearning.own_recipe import AnyRecipe
 from unlearning.schedules import Cosine
 from unlearning.seeds import generator
+from unlearning.tasks import summed_loss
 from unlearning.training import Recipe, epoch_order
 
 AT_ONCE: Final = 128
@@ -118,7 +118,7 @@ class AuditNetwork:
         gradients = list[Tensor]()
         for images_BCHW, labels_B in zip(images_NCHW.split(AT_ONCE), labels_N.split(AT_ONCE), strict=True):
             pixels_BCHW = (images_BCHW.to(engine.device).double() / 255).requires_grad_()
-            loss = cross_entropy(model(pixels_BCHW), labels_B.to(engine.device), reduction="sum")
+            loss = summed_loss(model(pixels_BCHW), labels_B.to(engine.device))
             [gradient_BCHW] = torch.autograd.grad(loss, [pixels_BCHW])
             gradients.append(gradient_BCHW.cpu())
         return torch.cat(gradients)

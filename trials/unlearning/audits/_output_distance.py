@@ -14,10 +14,11 @@ from unlearning.metrics import Evaluation, Value
 
 
 class OutputDistance(Audit):
-    """Jensen-Shannon divergence and activation distance of softmax outputs on D_f, per image, averaged.
+    """Jensen-Shannon divergence and activation distance of probabilities on D_f, per image, averaged.
 
     To the paired oracle, and to oracles of other seeds: how far two oracles are from each other, in the row of the
-    oracle, is the floor that no method needs to fall below.
+    oracle, is the floor that no method needs to fall below. Of several labels an image, the divergence is the mean over
+    the labels.
 
     Source: Chundawat et al., "Can bad teaching induce forgetting?" (AAAI 2023, arXiv 2205.08096), for both. Public code
     of the divergence also averages over classes, which makes it small for any model; here each image has a whole one.
@@ -25,6 +26,7 @@ class OutputDistance(Audit):
 
     name: Literal["output_distance"] = "output_distance"
     title: ClassVar[str] = "distance of outputs on the forget set"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 1
     source: ClassVar[str] = "Chundawat et al., Can bad teaching induce forgetting?, AAAI 2023"
     statistics: ClassVar[Mapping[str, Statistic]] = {
@@ -43,12 +45,15 @@ class OutputDistance(Audit):
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Compare probabilities, image by image; an oracle's distance to itself is 0."""
         audited, oracles = evidence.audited, evidence.pools["oracles"]
-        own_FK = forget_probabilities(audited)
-        for name, distance_F in (("js", jensen_shannon), ("l2", activation_distance)):
+        for name, distance_F, outputs in (
+            ("js", jensen_shannon, forget_distribution),
+            ("l2", activation_distance, forget_probabilities),
+        ):
+            own_FK = outputs(audited)
             if audited.oracle is not None:
-                paired = float(distance_F(own_FK, forget_probabilities(audited.oracle)).mean())
+                paired = float(distance_F(own_FK, outputs(audited.oracle)).mean())
                 yield f"{name}_paired", Value("forget", paired, len(own_FK))
-            others = [float(distance_F(own_FK, forget_probabilities(oracle)).mean()) for oracle in oracles]
+            others = [float(distance_F(own_FK, outputs(oracle)).mean()) for oracle in oracles]
             yield f"{name}_other", Value("forget", sum(others) / len(others), len(own_FK))
 
 
@@ -63,11 +68,18 @@ def jensen_shannon(first_NK: Tensor, second_NK: Tensor) -> Tensor:
 
 
 def activation_distance(first_NK: Tensor, second_NK: Tensor) -> Tensor:
-    """Return the Euclidean distance of each pair of distributions: (N,), in [0, sqrt(2)]."""
+    """Return the Euclidean distance of each pair of probabilities: (N,), in [0, sqrt(2)] of one class an image."""
     distance_N: Tensor = (first_NK - second_NK).norm(dim=1)
     return distance_N
 
 
 def forget_probabilities(model: Evaluation) -> Tensor:
-    """Return the softmax of a model's logits on D_f: float64, (F, K), on the CPU."""
-    return model.of("forget").logits_NK.detach().cpu().double().softmax(1)
+    """Return a model's probabilities on D_f: float64, (F, K), on the CPU."""
+    forget = model.of("forget")
+    return forget.task.probabilities(forget.logits_NK.detach().cpu().double())
+
+
+def forget_distribution(model: Evaluation) -> Tensor:
+    """Return a model's predictions on D_f, each as one distribution (`LabelTask.distribution`): float64, (F, M)."""
+    forget = model.of("forget")
+    return forget.task.distribution(forget.logits_NK.detach().cpu().double())

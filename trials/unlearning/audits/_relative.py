@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
-from unlearning.audits._output_distance import forget_probabilities, jensen_shannon
+from unlearning.audits._output_distance import forget_distribution, jensen_shannon
 from unlearning.metrics import Value
 
 
@@ -28,6 +28,7 @@ class RelativeTest(Audit):
 
     name: Literal["relative"] = "relative"
     title: ClassVar[str] = "nearer to the originals than to the oracles"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 1
     source: ClassVar[str] = "the relative three-sample test of arXiv 2601.19755; exact permutation over models"
     statistics: ClassVar[Mapping[str, Statistic]] = {
@@ -48,10 +49,10 @@ class RelativeTest(Audit):
 
     def run(self, evidence: Evidence) -> Iterator[Finding]:
         """Compare the distances."""
-        own_FK = forget_probabilities(evidence.audited)
+        own_FK = forget_distribution(evidence.audited)
         distance_M = torch.tensor(
             [
-                float(jensen_shannon(own_FK, forget_probabilities(model)).mean())
+                float(jensen_shannon(own_FK, forget_distribution(model)).mean())
                 for name in ("originals", "oracles")
                 for model in evidence.pools[name]
             ],

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unlearning.audits._base import Audit, Evidence, Finding, ModelPool, Statistic
 from unlearning.metrics import Evaluation, Group, Predictions, Split, Value
-from unlearning.metrics.roc import area_under_curve, true_positive_rate
+from unlearning.roc import area_under_curve, true_positive_rate
 
 FEW_FALSE_ALARMS: Final = 0.01
 FEWEST_IMAGES: Final = 1000
@@ -41,6 +41,7 @@ class RMIA(Audit):
 
     name: Literal["rmia"] = "rmia"
     title: ClassVar[str] = "offline RMIA"
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 2
     source: ClassVar[str] = "Zarifzadeh et al., Low-cost high-power membership inference attacks, ICML 2024"
     statistics: ClassVar[Mapping[str, Statistic]] = {
@@ -169,4 +170,4 @@ def _seen_by(group: Group, model: Evaluation, references: Sequence[Evaluation]) 
 
 def _confidence(predictions: Predictions) -> Tensor:
     logits_NK, labels_N = predictions.logits_NK.detach().cpu().double(), predictions.labels_N.cpu()
-    return logits_NK.softmax(1).gather(1, labels_N[:, None]).squeeze(1)
+    return predictions.task.confidence(logits_NK, labels_N)

@@ -17,9 +17,7 @@ def scaled_confidence(predictions: Predictions) -> Tensor:
 
     Source: Carlini et al., "Membership inference attacks from first principles", 2022 (the logit-scaled confidence).
     """
-    logits_NK, labels_N = _on_cpu(predictions)
-    true_N = logits_NK.gather(1, labels_N[:, None]).squeeze(1)
-    return true_N - logits_NK.scatter(1, labels_N[:, None], -torch.inf).logsumexp(1)
+    return predictions.task.scaled_confidence(*_on_cpu(predictions))
 
 
 def simple_scores(predictions: Predictions) -> Mapping[str, Tensor]:
@@ -28,14 +26,11 @@ def simple_scores(predictions: Predictions) -> Mapping[str, Tensor]:
     Returns:
         By the names loss, margin and entropy: float64, (N,).
     """
-    logits_NK, labels_N = _on_cpu(predictions)
-    logs_NK = logits_NK.log_softmax(1)
-    true_N1 = labels_N[:, None]
-    margin_N = logits_NK.gather(1, true_N1).squeeze(1) - logits_NK.scatter(1, true_N1, -torch.inf).amax(1)
+    task, (logits_NK, labels_N) = predictions.task, _on_cpu(predictions)
     return {
-        "loss": logs_NK.gather(1, true_N1).squeeze(1),
-        "margin": margin_N,
-        "entropy": (logs_NK.exp() * logs_NK).sum(1),
+        "loss": task.log_likelihood(logits_NK, labels_N),
+        "margin": task.margin(logits_NK, labels_N),
+        "entropy": -task.entropy(logits_NK),
     }
 
 

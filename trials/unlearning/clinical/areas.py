@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unlearning.metrics.roc import Area, Placements
+from unlearning.roc import Area, Placements
 
 
 def class_placements(scores_NK: Tensor, labels_N: Tensor) -> list[Placements | None]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from unlearning.metrics.roc import NORMAL
+from unlearning.roc import NORMAL
 
 
 @dataclass(frozen=True)

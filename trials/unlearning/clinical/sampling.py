@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unlearning.clinical.differences import PairedCounts
 from unlearning.clinical.intervals import Proportion
-from unlearning.metrics.roc import Area, Placements
+from unlearning.roc import Area, Placements
 
 DRAWS: Final = 1000
 """Draws of patients."""

@@ -8,6 +8,7 @@ from typing import Annotated
 from unlearning.data._base import (
     FILE,
     PATIENT,
+    SEVERAL,
     DataError,
     ImageData,
     Planted,
@@ -42,6 +43,7 @@ AnySource = Annotated[Source, SOURCES]
 __all__ = [
     "FILE",
     "PATIENT",
+    "SEVERAL",
     "SOURCES",
     "AnySource",
     "DataError",

@@ -41,6 +41,9 @@ UNREADABLE = (
 PER_IMAGE_BYTES = 256
 """Approximate bytes of an image beside its pixels: its label, and the digest by which repeats are found."""
 
+LABEL_BYTES = 8
+"""Bytes of a label, where an image has several."""
+
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """What numpy writes. `zipfile` unpacks the others by more than is asked of it, so a small member may take gigabytes."""
 
@@ -76,7 +79,8 @@ class _Header:
 def read_npz(path: Path, limit_gib: float | None = None) -> Archive:
     """Read the three splits of an archive in MedMNIST's layout.
 
-    Images are (N, H, W) for one channel or (N, H, W, C) with 1 or 3 channels; labels are integers, (N,) or (N, 1).
+    Images are (N, H, W) for one channel or (N, H, W, C) with 1 or 3 channels; labels are integers, (N,) or (N, 1), or,
+    where an image has any number of labels, (N, L) of 0 and 1.
 
     Args:
         path: the archive.
@@ -154,15 +158,23 @@ def _check_headers(path: Path, headers: Mapping[str, _Header]) -> None:
                 f"{path}, {split}_images: wanted 1 or 3 channels in the last place (NHWC), got {images}"
                 f"{_advice_on_channels(images.shape)}"
             )
-        if labels.dtype.kind not in "iu" or (len(labels.shape) != 1 and labels.shape[1:] != (1,)):
-            raise DataError(f"{path}, {split}_labels: wanted integers (N,) or (N, 1), got {labels}")
+        if labels.dtype.kind not in ("iub" if _has_several(labels.shape) else "iu") or len(labels.shape) not in (1, 2):
+            raise DataError(
+                f"{path}, {split}_labels: wanted integers (N,) or (N, 1), or (N, L) of 0 and 1 for several labels an "
+                f"image, got {labels}"
+            )
 
 
 def _memory_bytes(headers: Mapping[str, _Header]) -> int:
     """Measure what is kept: the images' pixels, and for each label what goes with an image."""
     pixels = sum(headers[f"{split}_images"].size_bytes for split in get_args(SplitName))
-    labels = sum(math.prod(headers[f"{split}_labels"].shape) for split in get_args(SplitName))
-    return pixels + PER_IMAGE_BYTES * labels
+    shapes = [headers[f"{split}_labels"].shape for split in get_args(SplitName)]
+    several = sum(LABEL_BYTES * math.prod(shape) for shape in shapes if _has_several(shape))
+    return pixels + several + sum(PER_IMAGE_BYTES * shape[0] for shape in shapes)
+
+
+def _has_several(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and shape[1] != 1
 
 
 def _advice_on_channels(shape: tuple[int, ...]) -> str:
@@ -176,7 +188,8 @@ def _read(split: SplitName, archive: zipfile.ZipFile, members: Mapping[str, zipf
     for part in ("images", "labels"):
         with archive.open(members[f"{split}_{part}"]) as stream:
             arrays[part] = np.lib.format.read_array(stream, allow_pickle=False)
-    labels_N = torch.from_numpy(arrays["labels"].reshape(-1).astype(np.int64))
+    labels = arrays["labels"] if _has_several(arrays["labels"].shape) else arrays["labels"].reshape(-1)
+    labels_N = torch.from_numpy(labels.astype(np.int64))
     return Split(_channels_first(arrays["images"]), labels_N)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import torch
 from pydantic import AfterValidator, Field
@@ -13,9 +13,15 @@ from torch import Tensor
 
 from unlearning.data.mapped import MappedImages
 from unlearning.errors import UnlearningError
-from unlearning.options import Options
+from unlearning.options import LaterOptions
+from unlearning.tasks import LabelTask, task_of
 
-Task = Literal["binary-class", "multi-class", "ordinal-regression"]
+Task = Literal["binary-class", "multi-class", "ordinal-regression", "multi-label, binary-class"]
+"""The kind of labels in MedMNIST's words."""
+
+SEVERAL: Final[Task] = "multi-label, binary-class"
+"""The task in which an image has any number of labels."""
+
 SplitName = Literal["train", "val", "test"]
 
 PATIENT, FILE = "patient", "file"
@@ -38,7 +44,7 @@ class Split:
 
     Attributes:
         images_NCHW: uint8, (N, C, H, W).
-        labels_N: int64, (N,), in 0 ... K-1.
+        labels_N: int64, (N,), in 0 ... K-1; where an image has any number of labels, (N, K), of 0 and 1.
         columns: what else is known of each image, by lower-case name: N texts, empty where nothing is known.
             `PATIENT` and `FILE` are two of the names; the others are the source's own, such as a site or a scanner.
         mapped: the file that the images are mapped from, so that other processes need no copy; None where they are in
@@ -92,7 +98,7 @@ class ImageData:
     Attributes:
         name: what reports call it.
         task: MedMNIST's word for the kind of labels.
-        class_names: one per class, K of them.
+        class_names: one per class, K of them, or per label where an image may have several.
         train, val, test: the splits; val and test hold no image that is also in train.
         duplicate_of_N: int64, (N,): for each train image the index of the first byte-identical train image (its own if
         none). dropped: how many val and test images were dropped because they are also in train.
@@ -121,6 +127,11 @@ class ImageData:
         return len(self.class_names)
 
     @property
+    def labelling(self) -> LabelTask:
+        """What the labels mean."""
+        return task_of(self.train.labels_N)
+
+    @property
     def duplicates(self) -> int:
         """How many train images repeat an earlier train image byte for byte."""
         return int((self.duplicate_of_N != torch.arange(len(self.duplicate_of_N))).sum())
@@ -144,7 +155,7 @@ class RawData:
     digests: Mapping[SplitName, Sequence[bytes]] = field(default_factory=dict)
 
 
-class Source(Options, ABC):
+class Source(LaterOptions, ABC):
     """A place where images come from; each member of the family adds its own options.
 
     Attributes:

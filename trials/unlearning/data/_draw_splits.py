@@ -1,7 +1,7 @@
 """Drawing train, val and test: whole patients, and of each class the wanted shares as far as patients allow."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 
@@ -10,7 +10,7 @@ from unlearning.data._names import natural_key
 
 
 def draw_splits(
-    labels: Sequence[str], patients: Sequence[str], shares: Mapping[SplitName, float], seed: int
+    labels: Sequence[Collection[str]], patients: Sequence[str], shares: Mapping[SplitName, float], seed: int
 ) -> list[SplitName]:
     """Draw the split of each image.
 
@@ -18,15 +18,15 @@ def draw_splits(
     farthest below their shares. The draw depends on patients, labels and seed, and not on the order of the images.
 
     Args:
-        labels: the class of each image.
+        labels: the classes of each image: one, or of several labels those that it has.
         patients: whom each image is of; a name of its own for each image where this is not known.
         shares: of all images, of each split; they add up to 1.
         seed: of the draw.
     """
     classes_of: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for label, patient in zip(labels, patients, strict=True):
-        classes_of[patient][label] += 1
-    totals = Counter(labels)
+    for image_labels, patient in zip(labels, patients, strict=True):
+        classes_of[patient].update(image_labels)
+    totals = Counter(label for image_labels in labels for label in image_labels)
     missing = {split: {label: share * count for label, count in totals.items()} for split, share in shares.items()}
     chosen: dict[str, SplitName] = {}
     for patient in _in_order(classes_of, seed):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from unlearning.data._base import ImageData
+from unlearning.data._base import ImageData, Split
 
 
 def with_distinct_names(datasets: Sequence[ImageData]) -> list[ImageData]:
@@ -24,8 +24,21 @@ def facts(data: ImageData) -> tuple[str, ...]:
     counts = (
         f"{data.name}: {len(data.train)} train, {len(data.val)} val, {len(data.test)} test images of height {height}, "
         f"width {width} and {channels} channel{'' if channels == 1 else 's'}, values {low} ... {high}, "
-        f"{data.classes} classes; {data.duplicates or 'no'} duplicate training "
+        f"{_classes(data)}; {data.duplicates or 'no'} duplicate training "
         f"image{'' if data.duplicates == 1 else 's'}"
         + (f"; left out because train has them too: {dropped}" if dropped else "")
     )
     return (counts, *(f"{data.name}: {note}" for note in data.notes))
+
+
+def _classes(data: ImageData) -> str:
+    return _labels(data.train) if data.labelling.several else f"{data.classes} classes"
+
+
+def _labels(train: Split) -> str:
+    """Describe labels of which an image has any number."""
+    counts_N = train.labels_N.sum(1)
+    return (
+        f"{train.labels_N.shape[1]} labels, of which a train image has {counts_N.double().mean():.1f} on average; "
+        f"{int((counts_N == 0).sum())} have none"
+    )

@@ -1,6 +1,7 @@
 """Whether labels fit the classes: every class has train images, and no label is outside of 0 ... K-1.
 
-Images are counted per label that occurs, never by a table as long as the largest label, which may be any number.
+Images are counted per label that occurs, never by a table as long as the largest label, which may be any number. Where
+an image may have several labels, each is 0 or 1, and in train some images have it and others lack it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,14 +10,19 @@ from torch import Tensor
 
 from unlearning.data._base import DataError, Split, SplitName
 from unlearning.data._listed import listed
+from unlearning.tasks import task_of
 
 
 def check_labels(name: str, class_names: Sequence[str], splits: Mapping[SplitName, Split]) -> None:
     """Check the labels of every split against the classes.
 
     Raises:
-        DataError: a label names no class, or a class has no train image; the message shows the images per label.
+        DataError: a label names no class, a class has no train image, or of several labels an image one is had by all
+            train images; the message shows the images per label.
     """
+    if task_of(splits["train"].labels_N).several:
+        _check_several(name, class_names, splits)
+        return
     for split_name, split in splits.items():
         counts, classes = count_labels(split.labels_N), len(class_names)
         if min(counts) < 0 or max(counts) >= classes:
@@ -26,10 +32,32 @@ def check_labels(name: str, class_names: Sequence[str], splits: Mapping[SplitNam
             )
     counts = count_labels(splits["train"].labels_N)
     if empty := [k for k in range(len(class_names)) if k not in counts]:
-        per_class = [f"{k} ({class_name}): {counts.get(k, 0)}" for k, class_name in enumerate(class_names)]
         raise DataError(
             f"{name}, train: wanted images of every class, got none of {_named(empty, class_names)}; images per class: "
-            f"{listed(per_class)}; remove such a class or add images"
+            f"{_per_class(counts, class_names)}; remove such a class or add images"
+        )
+
+
+def _check_several(name: str, class_names: Sequence[str], splits: Mapping[SplitName, Split]) -> None:
+    for split_name, split in splits.items():
+        values = count_labels(split.labels_N.flatten())
+        if not values.keys() <= {0, 1}:
+            raise DataError(
+                f"{name}, {split_name}: wanted 0 or 1 for each label of an image, got {min(values)} ... {max(values)}; "
+                "decide what other values, such as -1 for uncertain, are to mean"
+            )
+        counts = _counts(split, class_names)
+        if all(count in (0, len(split)) for count in counts.values()):
+            raise DataError(
+                f"{name}, {split_name}: wanted a label that some images have and others lack, without which nothing "
+                f"can be ranked, got none; images per label: {_per_class(counts, class_names)}"
+            )
+    counts, size = _counts(splits["train"], class_names), len(splits["train"])
+    if constant := [k for k, count in counts.items() if count in (0, size)]:
+        raise DataError(
+            f"{name}, train: wanted images with and without every label, got all or none of {size} with "
+            f"{_named(constant, class_names)}; images per label: {_per_class(counts, class_names)}; leave such a label "
+            "out or add images"
         )
 
 
@@ -50,9 +78,12 @@ def count_labels(labels_N: Tensor) -> dict[int, int]:
     return dict(zip(labels_K.tolist(), counts_K.tolist(), strict=True))
 
 
+def _counts(split: Split, class_names: Sequence[str]) -> dict[int, int]:
+    return dict(enumerate(task_of(split.labels_N).count_per_class(split.labels_N, len(class_names))))
+
+
 def _absent(class_names: Sequence[str], split: Split) -> list[int]:
-    counts = count_labels(split.labels_N)
-    return [k for k in range(len(class_names)) if k not in counts]
+    return [k for k, count in _counts(split, class_names).items() if not count]
 
 
 def _named(labels: Sequence[int], class_names: Sequence[str]) -> str:
@@ -61,6 +92,10 @@ def _named(labels: Sequence[int], class_names: Sequence[str]) -> str:
 
 def _shown(counts: Mapping[int, int]) -> str:
     return listed([f"{label}: {count}" for label, count in counts.items()])
+
+
+def _per_class(counts: Mapping[int, int], class_names: Sequence[str]) -> str:
+    return listed([f"{k} ({class_name}): {counts.get(k, 0)}" for k, class_name in enumerate(class_names)])
 
 
 def _advice(counts: Mapping[int, int]) -> str:

@@ -14,7 +14,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from unlearning.data._base import FILE, DataError, ImageData, RawData, Source, Split, SplitName
+from unlearning.data._base import FILE, SEVERAL, DataError, ImageData, RawData, Source, Split, SplitName
 from unlearning.data._image_cache import part_kept
 from unlearning.data._labels import check_labels, notes_on_absent_classes
 from unlearning.data._listed import listed
@@ -79,7 +79,8 @@ def _with_composed_names(raw: RawData) -> RawData:
 
 def _notes_on_two_labels(train: Split, duplicate_of_N: Tensor) -> tuple[str, ...]:
     """Return a sentence on the train images that repeat another under another label; nothing where there are none."""
-    differing = (train.labels_N != train.labels_N[duplicate_of_N]).nonzero().flatten().tolist()
+    differs_N = (train.labels_N != train.labels_N[duplicate_of_N]).reshape(len(train), -1).any(1)
+    differing = differs_N.nonzero().flatten().tolist()
     if not differing:
         return ()
     places = train.columns.get(FILE, [f"image {n}" for n in range(len(train))])
@@ -98,7 +99,7 @@ def _without(name: str, split_name: SplitName, split: Split, in_train: Tensor) -
 
 def _check(raw: RawData) -> None:
     for split_name, split in raw.splits.items():
-        for wanted, got, holds in _demands(split):
+        for wanted, got, holds in _demands(split, len(raw.class_names) if raw.task == SEVERAL else None):
             if not holds:
                 raise DataError(f"{raw.name}, {split_name}: wanted {wanted}, got {got}")
     if len({frozenset(split.columns) for split in raw.splits.values()}) > 1:
@@ -114,11 +115,17 @@ def _check(raw: RawData) -> None:
         raise DataError(f"{raw.name}: wanted a name of its own for each class, got {listed(raw.class_names)}")
 
 
-def _demands(split: Split) -> Iterable[tuple[str, str, bool]]:
-    """Yield what a split must fulfil, as (wanted, got, holds); a later demand presumes the earlier ones."""
+def _demands(split: Split, several: int | None) -> Iterable[tuple[str, str, bool]]:
+    """Yield what a split must fulfil, as (wanted, got, holds); a later demand presumes the earlier ones.
+
+    Args:
+        several: how many labels there are where an image may have several; None where it has one class.
+    """
     images, labels = split.images_NCHW, split.labels_N
     yield "uint8 images (N, C, H, W)", _form(images), images.dtype == torch.uint8 and images.ndim == 4
-    yield "int64 labels (N,)", _form(labels), labels.dtype == torch.int64 and labels.ndim == 1
+    form = "(N,)" if several is None else f"(N, {several}), one column for each label (task: {SEVERAL})"
+    fits = labels.ndim == 1 if several is None else labels.shape[1:] == (several,)
+    yield f"int64 labels {form}", _form(labels), labels.dtype == torch.int64 and fits
     yield "a label for each image", f"{len(images)} images, {len(labels)} labels", len(images) == len(labels)
     for name, texts_N in split.columns.items():
         yield (

@@ -12,7 +12,7 @@ release of torch.
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 
 import torch
 from annotated_types import Interval
@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from unlearning.data import catalogue
-from unlearning.data._base import RawData, Source, Split, SplitName, Task
+from unlearning.data._base import SEVERAL, RawData, Source, Split, SplitName, Task
 from unlearning.data._medmnist import SetName
 from unlearning.seeds import derive, generator
 
@@ -51,7 +51,10 @@ PERIODS = 3
 CHUNK = 4096
 """Images generated at a time, which bounds memory."""
 
-SHAPE_OPTIONS = ("classes", "channels", "train", "val", "test")
+MOST_COMMON: Final = 512
+"""Share of the images that show the first of several labels, of 1024; the others come ever more seldom."""
+
+SHAPE_OPTIONS = ("classes", "channels", "train", "val", "test", "multi_label")
 Count = Annotated[int, Interval(ge=1, le=1_000_000)]
 
 
@@ -71,6 +74,7 @@ DEFAULT = Shape("multi-class", classes=6, channels=1, counts={"train": 2000, "va
 class Synthetic(Source):
     """Generated images, the same for the same options; the default is a small set of six classes."""
 
+    later: ClassVar[tuple[str, ...]] = ("multi_label",)
     source: Literal["synthetic"] = "synthetic"
     name: str | None = Field(None, description="what reports call it; by default synthetic, or synthetic-LIKE")
     like: SetName | None = Field(None, description="MedMNIST set whose task, classes, channels and counts are taken")
@@ -78,6 +82,11 @@ class Synthetic(Source):
         None, description="share of the counts of `like` to generate; by default all"
     )
     classes: Annotated[int, Interval(ge=2, le=1000)] | None = Field(None, description="number of classes; by default 6")
+    multi_label: bool | None = Field(
+        None,
+        description="whether an image shows any number of the patterns, each a label of its own: the first in half of "
+        "the images, the k-th in 1 of k + 1",
+    )
     channels: Literal[1, 3] | None = Field(None, description="1 for greyscale, 3 for colour; by default 1")
     size: Annotated[int, Interval(ge=8, le=512)] = Field(28, description="side length of the images in pixels")
     train: Count | None = Field(None, description="number of train images; by default 2000")
@@ -108,6 +117,9 @@ class Synthetic(Source):
         backgrounds_BCHW = _fields(BACKGROUNDS, *area, BACKGROUND_CONTRAST, generator(self.seed, "backgrounds"))
         splits: dict[SplitName, Split] = {}
         for split, count in shape.counts.items():
+            if shape.task == SEVERAL:
+                splits[split] = self._several(split, count, patterns_KCHW, backgrounds_BCHW)
+                continue
             shown_N = _balanced(count, shape.classes, generator(self.seed, split, "classes"))
             images_NCHW = torch.cat(
                 [
@@ -122,7 +134,7 @@ class Synthetic(Source):
 
     def _shape(self) -> Shape:
         if not self.like:
-            task: Task = "binary-class" if self.classes == 2 else "multi-class"
+            task: Task = SEVERAL if self.multi_label else "binary-class" if self.classes == 2 else "multi-class"
             counts: dict[SplitName, int] = {
                 "train": self.train or DEFAULT.counts["train"],
                 "val": self.val or DEFAULT.counts["val"],
@@ -133,6 +145,38 @@ class Synthetic(Source):
         share = self.share or 1.0
         counts = {split: max(1, round(share * med_set.samples[split])) for split in get_args(SplitName)}
         return Shape(med_set.task, len(med_set.class_names), med_set.channels, counts)
+
+    def _several(self, split: SplitName, count: int, patterns_KCHW: Tensor, backgrounds_BCHW: Tensor) -> Split:
+        """Generate a split whose images show any number of the patterns."""
+        classes = len(patterns_KCHW)
+        shown_NK = _drawn_labels(count, classes, generator(self.seed, split, "classes"))
+        images_NCHW = torch.cat(
+            [
+                self._draw_several(shown, patterns_KCHW, backgrounds_BCHW, derive(self.seed, split, "images", chunk))
+                for chunk, shown in enumerate(shown_NK.split(CHUNK))
+            ]
+        )
+        wrong_NK = torch.rand(shown_NK.shape, generator=generator(self.seed, split, "labels")) < self.label_noise
+        return Split(images_NCHW, torch.where(wrong_NK, 1 - shown_NK, shown_NK))
+
+    def _draw_several(self, shown_NK: Tensor, patterns_KCHW: Tensor, backgrounds_BCHW: Tensor, seed: int) -> Tensor:
+        """Draw one image for each set of labels, uint8, (N, C, H, W): patterns that are not shown are there faintly."""
+        random = torch.Generator().manual_seed(seed)
+        (count, classes), channels = shown_NK.shape, patterns_KCHW.shape[1]
+        faint = round(ONE * self.difficulty)
+        strength_NK = torch.randint(0, faint + 1, (count, classes), generator=random, dtype=torch.int32)
+        weight_NK = torch.where(shown_NK == 1, ONE - strength_NK, strength_NK)
+        shift_N2 = torch.randint(-JITTER, JITTER + 1, (count, 2), generator=random)
+        place_N2 = torch.randint(self.size, (count, 2), generator=random)
+        background_N = torch.randint(BACKGROUNDS, (count,), generator=random)
+        noise_NCHW = torch.randint(
+            -NOISE, NOISE + 1, (count, channels, self.size, self.size), generator=random, dtype=torch.int32
+        )
+        grey_NCHW = _rolled(backgrounds_BCHW, background_N, place_N2) + noise_NCHW + 128
+        for k in range(classes):
+            pattern_NCHW = _rolled(patterns_KCHW, torch.full((count,), k), shift_N2)
+            grey_NCHW += weight_NK[:, k, None, None, None] * pattern_NCHW // ONE
+        return grey_NCHW.clamp_(0, 255).to(torch.uint8)
 
     def _draw(self, shown_N: Tensor, patterns_KCHW: Tensor, backgrounds_BCHW: Tensor, seed: int) -> Tensor:
         """Draw one image of each class in ``shown_N``, uint8, (N, C, H, W)."""
@@ -175,6 +219,12 @@ def _rolled(fields_KCHW: Tensor, which_N: Tensor, shift_N2: Tensor) -> Tensor:
 def _balanced(count: int, classes: int, random: torch.Generator) -> Tensor:
     """Draw ``count`` classes in random order, each as often as any other (give or take one)."""
     return (torch.arange(count) % classes)[torch.randperm(count, generator=random)]
+
+
+def _drawn_labels(count: int, classes: int, random: torch.Generator) -> Tensor:
+    """Draw which of several labels each image has, int64, (N, K) of 0 and 1."""
+    rarity_K = torch.tensor([2 * MOST_COMMON // (k + 2) for k in range(classes)])
+    return (torch.randint(1024, (count, classes), generator=random) < rarity_K).long()
 
 
 def _mislabel(shown_N: Tensor, classes: int, share: float, random: torch.Generator) -> Tensor:

@@ -36,7 +36,7 @@ class Download:
 
 @dataclass(frozen=True)
 class MedSet:
-    """What is known about a 2D single-label set of MedMNIST before any file is read.
+    """What is known about a 2D set of MedMNIST before any file is read.
 
     Attributes:
         name: MedMNIST's name of the set, as in its file names.
@@ -107,28 +107,22 @@ def find(name: str) -> MedSet:
     """Find a set by MedMNIST's name.
 
     Raises:
-        InputError: there is no such set, or it is not a 2D single-label one; the message lists the valid names.
+        InputError: there is no such set, or it is not a 2D one; the message lists the valid names.
     """
     if name in sets():
         return sets()[name]
     if name not in _info():
         near = get_close_matches(name, sets(), n=1)
         problem = f"unknown MedMNIST set {name!r}" + (f" (did you mean {near[0]}?)" if near else "")
-    elif _is_3d(_info()[name]):
-        problem = f"{name} holds volumes, and Lethe works on 2D images"
     else:
-        problem = f"{name} is multi-label, and Lethe needs exactly one class an image"
+        problem = f"{name} holds volumes, and Lethe works on 2D images"
     raise InputError(f"{problem}; valid names: {', '.join(sets())}")
 
 
 @cache
 def sets() -> dict[str, MedSet]:
-    """List the 2D single-label sets of the installed `medmnist`, by name."""
-    return {
-        name: _med_set(name, info)
-        for name, info in _info().items()
-        if not _is_3d(info) and not info["task"].startswith("multi-label")
-    }
+    """List the 2D sets of the installed `medmnist`, by name."""
+    return {name: _med_set(name, info) for name, info in _info().items() if not _is_3d(info)}
 
 
 def check(name: str, size: int = 28, root: Path | None = None) -> FileCheck:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import pad
 
 from unlearning.data.augment import Augmentation
 from unlearning.engine._cuda_graphs import Replays, replays_wanted
@@ -27,6 +27,7 @@ from unlearning.engine._sgd import SGD
 from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule, clipped
 from unlearning.images import Images
 from unlearning.seeds import derive, seeded
+from unlearning.tasks import mean_loss
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -47,14 +48,15 @@ class DataPass:
     Attributes:
         indices_M: int64, indices into the training split, in the order in which batches are cut.
         labels_M: int64, the labels to train on, which need not be the true ones.
-        loss: the batch's loss; mean cross-entropy unless a method or recipe says otherwise. A recorded step is known by
-            it, so a loss that computes with more than its arguments is one object for a whole run.
+        loss: the batch's loss; that of the labels' task, mean cross-entropy for one class an image, unless a method or
+            recipe says otherwise. A recorded step is known by it, so a loss that computes with more than its arguments
+            is one object for a whole run.
         clip_norm: what the gradient of a batch is scaled down to, over all parameters; None: nothing is.
     """
 
     indices_M: Tensor
     labels_M: Tensor
-    loss: Loss = cross_entropy
+    loss: Loss = mean_loss
     clip_norm: float | None = None
 
     @property

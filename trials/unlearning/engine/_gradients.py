@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import cross_entropy
 
 from unlearning.engine._engine import Engine, unit_interval
 from unlearning.engine._steps import Stream
+from unlearning.tasks import mean_loss, task_of
 
 
 def sum_gradients(
-    engine: Engine, stream: Stream, loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy, *, squared: bool = False
+    engine: Engine, stream: Stream, loss: Callable[[Tensor, Tensor], Tensor] = mean_loss, *, squared: bool = False
 ) -> list[Tensor]:
     """Add up the gradients of the batches' losses, in the mode that the network is in.
 
@@ -35,7 +35,7 @@ def sum_gradients(
 
 
 def gradients_along(engine: Engine, stream: Stream, vector: Sequence[Tensor]) -> list[Tensor]:
-    """Return the sum over images of g (g . vector), g being the gradient of the image's cross-entropy.
+    """Return the sum over images of g (g . vector), g being the gradient of the image's loss.
 
     As `sum_gradients`; the network must be in eval mode, in which images do not depend on one another.
     """
@@ -43,7 +43,7 @@ def gradients_along(engine: Engine, stream: Stream, vector: Sequence[Tensor]) ->
     sums = [torch.zeros_like(parameter) for parameter in parameters]
     for indices_B, labels_B in stream.batches(engine.device):
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels of attention have no second derivative
-            losses_B = cross_entropy(_logits(engine, indices_B), labels_B, reduction="none")
+            losses_B = task_of(labels_B).losses(_logits(engine, indices_B), labels_B)
         ones_B = torch.ones_like(losses_B, requires_grad=True)
         weighted = torch.autograd.grad(losses_B, parameters, ones_B, create_graph=True, materialize_grads=True)
         along = torch.stack([(mine * one).sum() for mine, one in zip(weighted, vector, strict=True)]).sum()

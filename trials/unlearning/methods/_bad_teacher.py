@@ -5,30 +5,37 @@ public code (vikram2000b/bad-teaching-unlearning, ``unlearn.py``).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import softmax
 
 from unlearning.engine import Batch, OptimizerName, Step, StepPass, Stream
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._losses import divergence
 from unlearning.methods._sgd import DescentMethod, Epoch
 from unlearning.methods._weights import fresh_weights
 from unlearning.ranges import Ranges, choices, logarithmic, plain
 from unlearning.seeds import derive, generator
+from unlearning.tasks import LabelTask
 
 
-def _two_teachers(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    [batch] = batches
-    forget_B1 = batch.labels_B[:, None] == 1
-    teacher_BK = torch.where(forget_B1, batch.taught["random"], batch.taught["original"])
-    target_BK = softmax(teacher_BK / step.numbers[0], 1)
-    loss = step.numbers[1] * divergence(target_BK, batch.logits_BK, step.numbers[0])
-    return loss, step.gradients(loss)
+@dataclass(frozen=True)
+class _TwoTeachers:
+    """The divergence from the teacher that a batch's labels choose for each image, by the task of the true labels."""
+
+    task: LabelTask
+
+    def __call__(self, batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
+        """Return the loss and its gradient."""
+        [batch] = batches
+        forget_B1 = batch.labels_B[:, None] == 1
+        teacher_BK = torch.where(forget_B1, batch.taught["random"], batch.taught["original"])
+        target_BK = self.task.probabilities(teacher_BK / step.numbers[0])
+        loss = step.numbers[1] * self.task.divergence(target_BK, batch.logits_BK, step.numbers[0])
+        return loss, step.gradients(loss)
 
 
 class BadTeacher(DescentMethod):
@@ -36,6 +43,7 @@ class BadTeacher(DescentMethod):
 
     name: Literal["bad_teacher"] = "bad_teacher"
     title: ClassVar[str] = "Bad Teacher"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-5, 1e-2),
         "epochs": plain(1, 5),
@@ -79,4 +87,4 @@ class BadTeacher(DescentMethod):
         forget_M = context.task.forget_N[indices_M].long()
         stream = Stream.cut(indices_M, forget_M, self.batch_size, ("original", "random"))
         scale = 1 / context.task.classes if self.reduction == "elements" else 1.0
-        return [StepPass((stream,), _two_teachers, (self.temperature, scale))]
+        return [StepPass((stream,), _TwoTeachers(context.task.labelling), (self.temperature, scale))]

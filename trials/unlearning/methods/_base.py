@@ -15,6 +15,7 @@ from unlearning.engine import DataPass, Engine, any_parameter
 from unlearning.images import Images
 from unlearning.options import LaterOptions
 from unlearning.ranges import Ranges
+from unlearning.tasks import LabelTask, task_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ForgetTask:
     """What is to be forgotten, as a method sees it.
 
     Attributes:
-        labels_N: int64, true labels of the training split, on the CPU.
+        labels_N: int64, true labels of the training split, (N,) or (N, K) as `unlearning.tasks` has them, on the CPU.
         forget_N: bool, True where a training image belongs to D_f.
         classes: K.
         control_N: bool, True where a training image belongs to neither D_f nor D_r, and no model was trained on it;
@@ -33,6 +34,11 @@ class ForgetTask:
     forget_N: Tensor
     classes: int
     control_N: Tensor | None = None
+
+    @property
+    def labelling(self) -> LabelTask:
+        """What the labels mean."""
+        return task_of(self.labels_N)
 
     @cached_property
     def in_train(self) -> Tensor:
@@ -67,7 +73,7 @@ class HeldOut:
 
     Attributes:
         images_NCHW: uint8, on the model's device, or streamed to it.
-        labels_N: int64, on the CPU.
+        labels_N: int64, as those of `ForgetTask`, on the CPU.
     """
 
     images_NCHW: Images
@@ -105,6 +111,8 @@ class Method(LaterOptions, ABC):
             then made again. A method that derives from another one has that one's version unless it says its own.
         requires: what settings of the method may need beside the original: names of `unlearning.requirements`.
         works_on: the modules that the method looks for in a network; empty where any network will do.
+        multi_label: whether it works where an image has several labels or none; a study of such data that names
+            another method is refused.
         ranges: which options a search tries unless a study says otherwise (`search: default`), and over which values.
     """
 
@@ -112,6 +120,7 @@ class Method(LaterOptions, ABC):
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
     works_on: ClassVar[tuple[type[nn.Module], ...]] = ()
+    multi_label: ClassVar[bool] = False
     ranges: ClassVar[Ranges] = {}
 
     name: str

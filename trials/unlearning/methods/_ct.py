@@ -33,6 +33,7 @@ class ConvolutionTranspose(DescentMethod):
     name: Literal["ct"] = "ct"
     title: ClassVar[str] = "CT"
     works_on: ClassVar[tuple[type[nn.Module], ...]] = (nn.Conv2d,)
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "weight_decay": logarithmic(1e-5, 1e-2),

@@ -30,6 +30,7 @@ class DamageTune(DescentMethod):
     name: Literal["damage_tune"] = "damage_tune"
     title: ClassVar[str] = "damage and fine-tune"
     works_on: ClassVar[tuple[type[nn.Module], ...]] = LAYERS
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "damage": choices(*get_args(Kind)),

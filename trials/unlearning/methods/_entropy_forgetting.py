@@ -9,18 +9,18 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Gt
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import log_softmax
 
 from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import descend
 from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
 from unlearning.ranges import Ranges, logarithmic
+from unlearning.tasks import task_of
 
 
 def _undecide(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    log_BK = log_softmax(batches[0].logits_BK, 1)
-    loss = step.numbers[0] * (log_BK.exp() * log_BK).sum(1).mean()
+    [forget] = batches
+    loss = step.numbers[0] * -task_of(forget.labels_B).entropy(forget.logits_BK).mean()
     return loss, step.gradients(loss)
 
 
@@ -29,6 +29,7 @@ class EntropyForgetting(DescentMethod):
 
     name: Literal["entropy_forgetting"] = "entropy_forgetting"
     title: ClassVar[str] = "entropy forgetting"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.2),
         "forget_weight": logarithmic(1e-2, 2.0),

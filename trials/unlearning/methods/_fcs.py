@@ -16,9 +16,10 @@ from torch.nn.functional import log_softmax
 
 from unlearning.engine import Batch, Step, StepPass
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._losses import descend, divergence
+from unlearning.methods._losses import descend
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
 from unlearning.ranges import Ranges, logarithmic
+from unlearning.tasks import MULTI_CLASS
 
 _LAST_RATE = 1e-6
 _FLATTEN, _CONTRAST = 1, 2
@@ -27,7 +28,7 @@ _FLATTEN, _CONTRAST = 1, 2
 
 def _flatten(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
     logits_BK = batches[0].logits_BK
-    loss = divergence(torch.full_like(logits_BK, 1 / logits_BK.shape[1]), logits_BK)
+    loss = MULTI_CLASS.divergence(torch.full_like(logits_BK, 1 / logits_BK.shape[1]), logits_BK)
     return loss, step.gradients(loss)
 
 

@@ -18,6 +18,7 @@ class FineTune(SGDMethod):
 
     name: Literal["fine_tune"] = "fine_tune"
     title: ClassVar[str] = "fine-tuning"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "schedule": SCHEDULES,

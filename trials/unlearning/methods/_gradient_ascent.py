@@ -7,17 +7,17 @@ import torch
 from annotated_types import Ge, Gt
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
 from unlearning.methods._sgd import SGDMethod
 from unlearning.ranges import Ranges, logarithmic, plain
+from unlearning.tasks import mean_loss
 
 
 def negative_cross_entropy(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
-    """Return minus the mean cross-entropy, so that descending on it ascends on the loss."""
-    return -cross_entropy(logits_BK, labels_B)
+    """Return minus the mean loss, so that descending on it ascends on the loss."""
+    return -mean_loss(logits_BK, labels_B)
 
 
 class GradientAscent(SGDMethod):
@@ -25,6 +25,7 @@ class GradientAscent(SGDMethod):
 
     name: Literal["gradient_ascent"] = "gradient_ascent"
     title: ClassVar[str] = "gradient ascent"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-6, 1e-2),
         "epochs": plain(1, 10),

@@ -16,9 +16,10 @@ from torch.nn.functional import softmax
 
 from unlearning.engine import LAYERS, Batch, Step, StepPass, layers
 from unlearning.methods._base import UnlearningContext
-from unlearning.methods._losses import divergence, without_true_class
+from unlearning.methods._losses import without_true_class
 from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
 from unlearning.ranges import Ranges, logarithmic
+from unlearning.tasks import MULTI_CLASS
 
 _TEACHERS = ("original",)
 
@@ -29,7 +30,7 @@ def _forget(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tens
 
 
 def _keep(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = divergence(softmax(batches[0].taught["original"], 1), batches[0].logits_BK)
+    loss = MULTI_CLASS.divergence(softmax(batches[0].taught["original"], 1), batches[0].logits_BK)
     return loss, step.gradients(loss)
 
 

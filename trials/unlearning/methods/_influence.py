@@ -6,21 +6,19 @@ recursion is that of OPTML-Group/Unlearn-Saliency, ``Wfisher.py``.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from unlearning.engine import Stream, gradients_along, sum_gradients
 from unlearning.methods._base import Method, UnlearningContext
 from unlearning.ranges import Ranges, logarithmic
 from unlearning.seeds import generator
+from unlearning.tasks import summed_loss
 
-_SUMMED = partial(cross_entropy, reduction="sum")
 _PRECISION = 1e-6
 _ROUNDS = 50
 
@@ -32,6 +30,7 @@ class Influence(Method):
 
     name: Literal["influence"] = "influence"
     title: ClassVar[str] = "influence unlearning"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "alpha": logarithmic(0.1, 100.0),
         "scale": logarithmic(100.0, 10000.0),
@@ -67,7 +66,7 @@ class Influence(Method):
         for part_N in (task.forget_N, task.in_retain):
             indices_M = part_N.nonzero().flatten()
             stream = Stream.cut(indices_M, task.labels_N[indices_M], self.batch_size)
-            sums.append(sum_gradients(context.engine, stream, _SUMMED))
+            sums.append(sum_gradients(context.engine, stream, summed_loss))
         share = forgotten / (count * (count - forgotten))
         return [mine / count - theirs * share for mine, theirs in zip(*sums, strict=True)]
 

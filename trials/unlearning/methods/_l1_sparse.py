@@ -30,6 +30,7 @@ class L1Sparse(DescentMethod):
 
     name: Literal["l1_sparse"] = "l1_sparse"
     title: ClassVar[str] = "l1-sparse"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "alpha": logarithmic(1e-6, 1e-3),

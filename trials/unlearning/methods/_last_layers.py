@@ -26,6 +26,7 @@ class CFk(DescentMethod):
     name: Literal["cf_k"] = "cf_k"
     title: ClassVar[str] = "CF-k"
     works_on: ClassVar[tuple[type[nn.Module], ...]] = LAYERS
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "layers": plain(1, 6),

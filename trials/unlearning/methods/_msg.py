@@ -31,6 +31,7 @@ class MSG(DescentMethod):
     name: Literal["msg"] = "msg"
     title: ClassVar[str] = "MSG"
     works_on: ClassVar[tuple[type[nn.Module], ...]] = (nn.Conv2d,)
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "redrawn_share": plain(0.05, 0.6),

@@ -42,6 +42,7 @@ class MUNBa(DescentMethod):
 
     name: Literal["munba"] = "munba"
     title: ClassVar[str] = "MUNBa"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.2),
         "clip": logarithmic(0.1, 2.0),
@@ -61,4 +62,5 @@ class MUNBa(DescentMethod):
 
     def draw_labels(self, task: ForgetTask, forget: Stream, epoch: Epoch) -> Tensor:
         """Draw a label from any class for each forget image."""
-        return torch.randint(0, task.classes, forget.labels_M.shape, generator=epoch.random)
+        known_L = task.labels_N[task.in_train]
+        return task.labelling.draw_labels(forget.labels_M, known_L, task.classes, "any", epoch.random)

@@ -41,6 +41,7 @@ class NegGradPlus(DescentMethod):
 
     name: Literal["neggrad_plus"] = "neggrad_plus"
     title: ClassVar[str] = "NegGrad+"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-4, 0.2),
         "alpha": choices(0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999),

@@ -13,6 +13,7 @@ class Nothing(Method):
 
     name: Literal["nothing"] = "nothing"
     title: ClassVar[str] = "do nothing"
+    multi_label: ClassVar[bool] = True
     epochs: Annotated[Literal[0], Field(description="epochs of unlearning")] = 0
 
     def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:

@@ -24,6 +24,7 @@ class RewindDescend(DescentMethod):
 
     name: Literal["r2d"] = "r2d"
     title: ClassVar[str] = "rewind and descend"
+    multi_label: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("earlier_weights",)
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),

@@ -11,25 +11,26 @@ import torch
 from annotated_types import Gt
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from unlearning.engine import DataPass
 from unlearning.methods._base import ForgetTask
 from unlearning.methods._sgd import SCHEDULES, SGDMethod
 from unlearning.ranges import Ranges, logarithmic
+from unlearning.tasks import LabelTask, Relabel
 
 
 @dataclass(frozen=True)
-class WeightedCrossEntropy:
-    """Mean cross-entropy in which the forget images, whose labels are raised by K, have a weight."""
+class WeightedLoss:
+    """Mean loss in which the forget images, whose labels are marked (`LabelTask.marked`), have a weight."""
 
     weight: float | Tensor
+    task: LabelTask
 
     def __call__(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor:
         """Return the batch's loss."""
-        classes = logits_BK.shape[1]
-        weights_B = torch.where(labels_B >= classes, self.weight, 1.0)
-        return (weights_B * cross_entropy(logits_BK, labels_B % classes, reduction="none")).mean()
+        labels_B, forget_B = self.task.unmarked(labels_B, logits_BK.shape[1])
+        weights_B = torch.where(forget_B, self.weight, 1.0)
+        return (weights_B * self.task.losses(logits_BK, labels_B)).mean()
 
 
 class RandomLabel(SGDMethod):
@@ -43,6 +44,7 @@ class RandomLabel(SGDMethod):
     later: ClassVar[tuple[str, ...]] = (*SGDMethod.later, "forget_weight")
     name: Literal["random_label"] = "random_label"
     title: ClassVar[str] = "random label"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.2),
         "schedule": SCHEDULES,
@@ -51,9 +53,7 @@ class RandomLabel(SGDMethod):
     loop: Annotated[
         Literal["sequential", "mixed"], Field(description="forget before retain, or both shuffled together")
     ] = "sequential"
-    relabel: Annotated[
-        Literal["any", "other"], Field(description="draw labels from any class or from the other ones")
-    ] = "any"
+    relabel: Annotated[Relabel, Field(description="draw labels from any class or from the other ones")] = "any"
 
     forget_weight: Annotated[float, Gt(0), Field(description="factor on the loss of forget images")] = 1.0
 
@@ -64,11 +64,8 @@ class RandomLabel(SGDMethod):
         passes = self._unweighted(task, labels_N, order_N)
         if self.forget_weight == 1:
             return passes
-        loss = WeightedCrossEntropy(self.forget_weight)
-        return [
-            replace(one, labels_M=one.labels_M + task.classes * task.forget_N[one.indices_M], loss=loss)
-            for one in passes
-        ]
+        loss = WeightedLoss(self.forget_weight, task.labelling)
+        return [replace(one, labels_M=self._marked(one, task), loss=loss) for one in passes]
 
     def _unweighted(self, task: ForgetTask, labels_N: Tensor, order_N: Tensor) -> list[DataPass]:
         if self.loop == "mixed":
@@ -78,7 +75,8 @@ class RandomLabel(SGDMethod):
         return [replace(forget, labels_M=labels_N[forget.indices_M]), task.retain_pass(order_N)]
 
     def _draw(self, task: ForgetTask, random: torch.Generator) -> Tensor:
-        true_F = task.labels_N[task.forget_N]
-        if self.relabel == "any":
-            return torch.randint(0, task.classes, true_F.shape, generator=random)
-        return (true_F + torch.randint(1, task.classes, true_F.shape, generator=random)) % task.classes
+        true_F, known_L = task.labels_N[task.forget_N], task.labels_N[task.in_train]
+        return task.labelling.draw_labels(true_F, known_L, task.classes, self.relabel, random)
+
+    def _marked(self, one: DataPass, task: ForgetTask) -> Tensor:
+        return task.labelling.marked(one.labels_M, task.forget_N[one.indices_M], task.classes)

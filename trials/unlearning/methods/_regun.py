@@ -16,15 +16,16 @@ from torch.nn.functional import normalize, softmax
 from unlearning.engine import Batch, Engine, Step, StepPass, Stream, layers
 from unlearning.images import Images
 from unlearning.methods._base import HeldOut, UnlearningContext
-from unlearning.methods._losses import divergence, true_loss
+from unlearning.methods._losses import true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
 from unlearning.ranges import Ranges, choices, logarithmic
+from unlearning.tasks import MULTI_CLASS
 
 
 def _as_unseen(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
     forget, retain = batches
     target_BK = step.kept["targets"][0][forget.labels_B]
-    loss = step.numbers[0] * divergence(target_BK, forget.logits_BK) + step.numbers[1] * true_loss(retain)
+    loss = step.numbers[0] * MULTI_CLASS.divergence(target_BK, forget.logits_BK) + step.numbers[1] * true_loss(retain)
     return loss, step.gradients(loss)
 
 

@@ -15,13 +15,14 @@ from torch import Tensor
 from unlearning.engine import Batch, DataPass, Step, StepPass, Stream
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import descend
-from unlearning.methods._random_label import RandomLabel, WeightedCrossEntropy
+from unlearning.methods._random_label import RandomLabel, WeightedLoss
 from unlearning.methods._sgd import SCHEDULES, Epoch
 from unlearning.ranges import Ranges, logarithmic, plain
+from unlearning.tasks import task_of
 
 
 def _weighted(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
-    loss = WeightedCrossEntropy(step.numbers[1])(batches[0].logits_BK, batches[0].labels_B)
+    loss = WeightedLoss(step.numbers[1], task_of(batches[0].labels_B))(batches[0].logits_BK, batches[0].labels_B)
     return loss, step.gradients(loss)
 
 

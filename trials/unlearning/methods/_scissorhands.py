@@ -53,6 +53,7 @@ class Scissorhands(DescentMethod):
     name: Literal["scissorhands"] = "scissorhands"
     title: ClassVar[str] = "Scissorhands"
     works_on: ClassVar[tuple[type[nn.Module], ...]] = LAYERS
+    multi_label: ClassVar[bool] = True
     version: ClassVar[int] = 2
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.2),

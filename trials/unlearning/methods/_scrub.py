@@ -18,19 +18,20 @@ from unlearning.methods._losses import distillation, true_loss
 from unlearning.methods._rewinding import Rewinding
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
 from unlearning.ranges import Ranges, choices, logarithmic, plain
+from unlearning.tasks import task_of
 
 _TEACHERS = ("original",)
 
 
 def _away(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
     [forget] = batches
-    loss = -distillation(forget.taught["original"], forget.logits_BK, step.numbers[0])
+    loss = -distillation(task_of(forget.labels_B), forget.taught["original"], forget.logits_BK, step.numbers[0])
     return loss, step.gradients(loss)
 
 
 def _back(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
     [retain] = batches
-    kept = distillation(retain.taught["original"], retain.logits_BK, step.numbers[0])
+    kept = distillation(task_of(retain.labels_B), retain.taught["original"], retain.logits_BK, step.numbers[0])
     loss = step.numbers[1] * true_loss(retain) + step.numbers[2] * kept
     return loss, step.gradients(loss)
 
@@ -40,6 +41,7 @@ class Scrub(DescentMethod):
 
     name: Literal["scrub"] = "scrub"
     title: ClassVar[str] = "SCRUB"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(5e-5, 5e-2),
         "alpha": logarithmic(1e-3, 1.0),

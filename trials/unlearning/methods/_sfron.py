@@ -12,7 +12,6 @@ import torch
 from annotated_types import Ge, Gt
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from unlearning.engine import Batch, Step, StepPass, clipped
 from unlearning.methods._base import UnlearningContext
@@ -20,6 +19,7 @@ from unlearning.methods._fisher_pairs import FISHERS, Importance, of_forget_and_
 from unlearning.methods._losses import descend
 from unlearning.methods._sgd import DescentMethod, Epoch, Pass
 from unlearning.ranges import Ranges, choices, logarithmic
+from unlearning.tasks import task_of
 
 _TINY = 1e-15
 _LEAST_LOSS = 1e-8
@@ -28,7 +28,7 @@ _LEAST_LOSS = 1e-8
 def _climb(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
     [forget] = batches
     scale, power, norm = step.numbers[:3]
-    losses_B = cross_entropy(forget.logits_BK, forget.labels_B, reduction="none")
+    losses_B = task_of(forget.labels_B).losses(forget.logits_BK, forget.labels_B)
     weights_B = losses_B.detach().clamp(min=_LEAST_LOSS) ** -power
     loss = -scale * (weights_B / weights_B.sum() * losses_B).sum()
     return loss, clipped(torch._foreach_mul(step.gradients(loss), list(step.kept["mask"])), norm)
@@ -39,6 +39,7 @@ class SFRon(DescentMethod):
 
     name: Literal["sfron"] = "sfron"
     title: ClassVar[str] = "SFRon"
+    multi_label: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = FISHERS
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.2),

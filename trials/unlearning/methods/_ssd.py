@@ -25,6 +25,7 @@ class SSD(Method):
 
     name: Literal["ssd"] = "ssd"
     title: ClassVar[str] = "SSD"
+    multi_label: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = FISHERS
     ranges: ClassVar[Ranges] = {
         "alpha": logarithmic(1.0, 4.0),

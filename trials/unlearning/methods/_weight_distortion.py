@@ -39,6 +39,7 @@ class WeightDistortion(DescentMethod):
 
     name: Literal["weight_distortion"] = "weight_distortion"
     title: ClassVar[str] = "weight distortion"
+    multi_label: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {
         "lr": logarithmic(1e-3, 0.5),
         "strength": logarithmic(3e-3, 0.3),

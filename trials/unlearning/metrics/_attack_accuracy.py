@@ -21,4 +21,5 @@ ATTACK_ACCURACY = Metric(
     compute=_compute,
     source="docs/methods.md",
     groups=("retain",),
+    multi_label=True,
 )

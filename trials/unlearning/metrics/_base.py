@@ -45,6 +45,8 @@ class Metric:
         source: the paper, or where its definition is kept.
         groups: the groups of images that it has values of; empty where a value belongs to none.
         per_class: whether it has a value for each class.
+        multi_label: whether it is meant for images with several labels too; a study of such data that names another
+            metric is refused.
         in_objective: whether it is one of the measures whose distance to the oracle's a search makes small.
         in_gap: whether it is one of those whose distance is reported as the gap.
     """
@@ -58,6 +60,7 @@ class Metric:
     source: str = ""
     groups: tuple[Group, ...] = ()
     per_class: bool = False
+    multi_label: bool = False
     in_objective: bool = False
     in_gap: bool = False
 

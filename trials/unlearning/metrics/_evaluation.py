@@ -10,7 +10,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from unlearning.metrics._predictions import Predictions
 from unlearning.metrics.membership import AttackClasses, Feature, called_nonmember, draw_matched, draw_members
@@ -75,14 +74,14 @@ class Evaluation:
         return self._groups[group]
 
     def losses(self, group: Group) -> Tensor:
-        """Return the cross-entropy of each image of a group, float64, (N,).
+        """Return the loss of each image of a group, float64, (N,): its cross-entropy (`unlearning.tasks`).
 
         Raises:
             ValueError: as `of`.
         """
         if group not in self._losses:
             predictions = self.of(group)
-            self._losses[group] = cross_entropy(predictions.logits_NK.double(), predictions.labels_N, reduction="none")
+            self._losses[group] = predictions.task.losses(predictions.logits_NK.double(), predictions.labels_N)
         return self._losses[group]
 
     def attack_sides(self) -> tuple[Predictions, Predictions]:

@@ -8,6 +8,7 @@ from unlearning.metrics._attack_accuracy import ATTACK_ACCURACY
 from unlearning.metrics._auc import AUC
 from unlearning.metrics._base import Metric
 from unlearning.metrics._gap import GAP
+from unlearning.metrics._label_accuracy import LABEL_ACCURACY
 from unlearning.metrics._measure import fault_of
 from unlearning.metrics._mia import MIA, MIA_BY_FEATURE
 from unlearning.metrics._recall import RECALL
@@ -33,5 +34,6 @@ BUILT_IN: Final[Mapping[str, Metric]] = {
 }
 """The metrics that ship with Lethe and are measured of every confirmed model, by name."""
 
-METRICS: Final = MetricFamily("metric", "lethe.metrics", BUILT_IN)
-"""Every metric that a study can name: the built-in ones, and those of plug-ins and programs."""
+METRICS: Final = MetricFamily("metric", "lethe.metrics", {**BUILT_IN, LABEL_ACCURACY.name: LABEL_ACCURACY})
+"""Every metric that a study can name: the built-in ones, one that is measured only where a study names it, and those of
+plug-ins and programs."""

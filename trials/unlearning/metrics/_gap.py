@@ -37,5 +37,6 @@ GAP = Metric(
     title="mean absolute difference to the paired oracle over UA, RA, TA and MIA",
     compute=_compute,
     direction="lower",
+    multi_label=True,
     source="Fan et al., SalUn, ICLR 2024",
 )

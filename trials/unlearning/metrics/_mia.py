@@ -39,6 +39,7 @@ def _efficacy(feature: Feature) -> Metric:
         source="Jia et al., Model sparsity can simplify machine unlearning, NeurIPS 2023",
         groups=("forget",),
         per_class=is_main,
+        multi_label=True,
         in_objective=is_main,
         in_gap=is_main,
     )

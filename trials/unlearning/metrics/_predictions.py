@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from unlearning.errors import UnlearningError
+from unlearning.tasks import LabelTask, task_of
 
 
 class DivergedError(UnlearningError, ValueError):
@@ -18,10 +18,10 @@ class Predictions:
 
     Attributes:
         logits_NK: floating, (N, K), in eval mode.
-        labels_N: int64, (N,), in 0 ... K-1, on the same device.
+        labels_N: int64, on the same device: (N,), in 0 ... K-1, or (N, K), of 0 and 1 (`unlearning.tasks`).
 
     Raises:
-        ValueError: the labels are not one per row of logits.
+        ValueError: the labels are neither one per row of logits nor one per logit.
         DivergedError: (a ``ValueError``) a logit is infinite or not a number.
     """
 
@@ -29,10 +29,10 @@ class Predictions:
     labels_N: Tensor
 
     def __post_init__(self) -> None:
-        if self.labels_N.shape != self.logits_NK.shape[:1]:
+        if self.labels_N.shape not in (self.logits_NK.shape[:1], self.logits_NK.shape):
             raise ValueError(
-                f"predictions: wanted labels of shape {tuple(self.logits_NK.shape[:1])}, one per row of the logits, "
-                f"got {tuple(self.labels_N.shape)}"
+                f"predictions: wanted labels of shape {tuple(self.logits_NK.shape[:1])}, one per row of the logits, or "
+                f"{tuple(self.logits_NK.shape)}, one per logit, got {tuple(self.labels_N.shape)}"
             )
         broken = int((~self.logits_NK.isfinite()).any(1).sum())
         if broken:
@@ -43,10 +43,14 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.labels_N)
 
+    @property
+    def task(self) -> LabelTask:
+        """What the labels mean."""
+        return task_of(self.labels_N)
+
     def count_per_class(self) -> list[int]:
         """Count the samples of each class, K numbers."""
-        counts: list[int] = torch.bincount(self.labels_N, minlength=self.logits_NK.shape[1]).tolist()
-        return counts
+        return self.task.count_per_class(self.labels_N, self.logits_NK.shape[1])
 
     def at(self, samples: Tensor) -> "Predictions":
         """Select samples by their indices (int64) or by a mask (bool, (N,)), on the CPU or the same device."""

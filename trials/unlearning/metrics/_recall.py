@@ -20,4 +20,5 @@ RECALL = Metric(
     source="docs/methods.md",
     groups=("test",),
     per_class=True,
+    multi_label=True,
 )

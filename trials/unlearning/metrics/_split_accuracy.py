@@ -27,6 +27,7 @@ def _accuracy_on(group: Group, name: str, title: str, *, in_objective: bool, in_
         compute=_Accuracy(group),
         source="Fan et al., SalUn, ICLR 2024",
         groups=(group,),
+        multi_label=True,
         in_objective=in_objective,
         in_gap=in_gap,
     )

@@ -33,5 +33,6 @@ TOW = Metric(
     title="tug of war: (1 - |dFA|) (1 - |dRA|) (1 - |dTA|) to the paired oracle",
     compute=_compute,
     direction="higher",
+    multi_label=True,
     source="Zhao et al., What makes unlearning hard and what to do about it, NeurIPS 2024",
 )

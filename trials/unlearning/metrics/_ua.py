@@ -21,6 +21,7 @@ UA = Metric(
     source="Fan et al., SalUn, ICLR 2024",
     groups=("forget",),
     per_class=True,
+    multi_label=True,
     in_objective=True,
     in_gap=True,
 )

@@ -1,44 +1,46 @@
-"""How often a model is right: the share of samples that it recognises, of all of them and class by class.
+"""How good a model's answers are: the score of its task, of all samples and class by class.
 
-Every function is pure and computes on the predictions' device.
+The score is the accuracy where each sample has one class, and the mean AUROC over the labels where it may have several
+(`unlearning.tasks`): UA, RA, VA and TA. Every function is pure.
 """
 
-import torch
 from torch import Tensor
 
 from unlearning.metrics._predictions import Predictions
 
 
 def accuracy(predictions: Predictions) -> float:
-    """Return the share of samples whose largest logit is the true class's: RA on D_r, VA on val, TA on test.
+    """Return the score of the samples: RA on D_r, VA on val, TA on test.
 
     Returns:
-        A fraction in [0, 1]; nan without samples.
+        A fraction in [0, 1]; nan without samples, or where each label is had by all samples or by none.
     """
-    return float(_is_right(predictions).double().mean())
+    return predictions.task.score(predictions.logits_NK, predictions.labels_N)
 
 
 def unlearning_accuracy(forget: Predictions) -> float:
-    """Return UA, the share of D_f that the model gets wrong: 1 - accuracy (Fan et al., "SalUn", ICLR 2024)."""
+    """Return UA, one minus the score on D_f: the share that the model gets wrong (Fan et al., "SalUn", ICLR 2024)."""
     return 1 - accuracy(forget)
 
 
 def per_class_recall(predictions: Predictions) -> tuple[float, ...]:
     """Return for each class the share of its samples that are recognised; 1 - recall is its false-negative rate.
 
+    Of several labels, each is predicted where its probability is above one half.
+
     Returns:
         K fractions; nan for a class without samples.
     """
-    return share_per_class(_is_right(predictions), predictions)
+    return predictions.task.recall_per_class(predictions.logits_NK, predictions.labels_N)
 
 
 def per_class_unlearning_accuracy(forget: Predictions) -> tuple[float, ...]:
-    """Return for each class the share of its samples in D_f that the model gets wrong.
+    """Return one minus the score of each class on D_f: the share of its samples that the model gets wrong.
 
     Returns:
-        K fractions; nan for a class without samples.
+        K fractions; nan for a class without samples, and for a label that all samples have.
     """
-    return share_per_class(~_is_right(forget), forget)
+    return tuple(1 - score for score in forget.task.score_per_class(forget.logits_NK, forget.labels_N))
 
 
 def share_per_class(chosen_N: Tensor, predictions: Predictions) -> tuple[float, ...]:
@@ -50,11 +52,4 @@ def share_per_class(chosen_N: Tensor, predictions: Predictions) -> tuple[float, 
     Returns:
         K fractions; nan for a class without samples.
     """
-    classes = predictions.logits_NK.shape[1]
-    chosen_K = torch.bincount(predictions.labels_N[chosen_N], minlength=classes)
-    samples_K = torch.bincount(predictions.labels_N, minlength=classes)
-    return tuple((chosen_K.double() / samples_K).tolist())
-
-
-def _is_right(predictions: Predictions) -> Tensor:
-    return predictions.logits_NK.argmax(1) == predictions.labels_N
+    return predictions.task.share_per_class(chosen_N, predictions.labels_N, predictions.logits_NK.shape[1])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unlearning.metrics._predictions import Predictions
+from unlearning.tasks import task_of
 
 Feature = Literal["correctness", "confidence", "entropy", "modified_entropy", "prob"]
 
@@ -30,42 +31,30 @@ _COST = 3.0
 _TIE = 1e-9
 """Decisions this close to zero are ties, which go to the members, as LIBSVM's do where it computes an exact zero."""
 
-_LOG_FLOOR = -69.07755278982137
-"""log(1e-30), below which logarithms in the modified entropy are cut, as in the code of Song and Mittal."""
-
 
 def correctness(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
-    """1 where the largest logit is the true class's, else 0, (N, 1)."""
-    return (logits_NK.argmax(1) == labels_N).to(logits_NK.dtype)[:, None]
+    """1 where the answer is right, else 0, (N, 1); of several labels the share that is right."""
+    return task_of(labels_N).correctness(logits_NK, labels_N)[:, None]
 
 
 def confidence(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
     """The probability of the true class, (N, 1). The feature that tables call MIA."""
-    return logits_NK.softmax(1).gather(1, labels_N[:, None])
+    return task_of(labels_N).confidence(logits_NK, labels_N)[:, None]
 
 
 def entropy(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
-    """``-sum_i p_i log p_i`` in nats, (N, 1)."""
-    log_p_NK = logits_NK.log_softmax(1)
-    return -(log_p_NK.exp() * log_p_NK).sum(1, keepdim=True)
+    """The entropy of the prediction in nats, (N, 1)."""
+    return task_of(labels_N).entropy(logits_NK)[:, None]
 
 
 def modified_entropy(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
-    """``-(1 - p_y) log p_y - sum_{i != y} p_i log(1 - p_i)`` in nats, (N, 1), between 0 and 138.2.
-
-    Source: Song and Mittal, "Systematic evaluation of privacy risks of machine learning models", USENIX Security 2021.
-    (SalUn's public code computes another quantity under this name.)
-    """
-    log_p_NK, log_rest_NK = logits_NK.log_softmax(1), _log_of_the_rest(logits_NK)
-    true_N1 = labels_N[:, None]
-    of_true_N1 = log_rest_NK.gather(1, true_N1).exp() * log_p_NK.gather(1, true_N1).clamp_min(_LOG_FLOOR)
-    of_others_NK = (log_p_NK.exp() * log_rest_NK.clamp_min(_LOG_FLOOR)).scatter(1, true_N1, 0.0)
-    return -of_true_N1 - of_others_NK.sum(1, keepdim=True)
+    """The modified entropy in nats, (N, 1), between 0 and 138.2 (`LabelTask.modified_entropy`)."""
+    return task_of(labels_N).modified_entropy(logits_NK, labels_N)[:, None]
 
 
 def prob(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
     """The probabilities of all classes, (N, K)."""
-    return logits_NK.softmax(1)
+    return task_of(labels_N).probabilities(logits_NK)
 
 
 FEATURES: dict[Feature, Callable[[Tensor, Tensor], Tensor]] = {
@@ -224,11 +213,3 @@ def _draw_mix(sample: Predictions, mix_K: Tensor, random: torch.Generator) -> Pr
     scale = (available_K[chosen] / mix_K[chosen].double()).min()
     counts_K = (scale * mix_K).round().long()
     return sample.at(torch.cat([order_N[labels_N == index][:count] for index, count in enumerate(counts_K.tolist())]))
-
-
-def _log_of_the_rest(logits_NK: Tensor) -> Tensor:
-    """``log(1 - p_i)``, finite also where ``p_i`` rounds to 1: the most probable class's is summed from the others'."""
-    top_N1 = logits_NK.argmax(1, keepdim=True)
-    others_N1 = logits_NK.scatter(1, top_N1, -torch.inf).logsumexp(1, keepdim=True)
-    log_top_N1 = others_N1 - logits_NK.logsumexp(1, keepdim=True)
-    return torch.log1p(-logits_NK.softmax(1)).scatter(1, top_N1, log_top_N1)

@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any, Self
@@ -14,8 +14,8 @@ from torch import nn
 from unlearning.data._base import PathOption
 from unlearning.errors import InputError
 from unlearning.families import Package
+from unlearning.imported import Origin
 from unlearning.models._base import Network
-from unlearning.models._located import Origin
 from unlearning.models._pretrained import digest_of, load_into
 
 
@@ -58,10 +58,9 @@ class ExternalNetwork(Network):
         return self._origin.package
 
     @property
-    def sources(self) -> Mapping[str, bytes]:
-        """The Python files that no distribution brings, by their path from the folder in which they lie."""
-        found = self._origin.sources
-        return {path: found.read(path) for path in found.files} if found else {}
+    def origin(self) -> Origin:
+        """What brings the code."""
+        return self._origin
 
     @property
     def code(self) -> str:

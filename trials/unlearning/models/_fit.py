@@ -11,11 +11,12 @@ from unlearning.errors import InputError
 from unlearning.models._base import Network
 
 
-def check_fit(network: Network, images_NCHW: Tensor, classes: int) -> nn.Sequential:
+def check_fit(network: Network, images_NCHW: Tensor, classes: int, *, several: bool = False) -> nn.Sequential:
     """Check that a network can be built, repeats by its seed, gives finite logits and can be trained and stored.
 
     Args:
         images_NCHW: some uint8 images of the data, on the CPU.
+        several: whether an image may have several labels, of which each needs a logit of its own.
 
     Returns:
         The network, built from some seed.
@@ -24,10 +25,10 @@ def check_fit(network: Network, images_NCHW: Tensor, classes: int) -> nn.Sequent
         InputError: one of these fails; the message says which.
     """
     with torch.random.fork_rng(devices=[]):
-        return _checked(network, images_NCHW, classes)
+        return _checked(network, images_NCHW, classes, several)
 
 
-def _checked(network: Network, images_NCHW: Tensor, classes: int) -> nn.Sequential:
+def _checked(network: Network, images_NCHW: Tensor, classes: int, several: bool) -> nn.Sequential:
     channels = images_NCHW.shape[1]
     pixels_NCHW = (images_NCHW.float() / 255).contiguous(memory_format=torch.channels_last)
     shape = " x ".join(map(str, images_NCHW.shape[1:]))
@@ -39,7 +40,12 @@ def _checked(network: Network, images_NCHW: Tensor, classes: int) -> nn.Sequenti
             "torch's global generator, which is seeded"
         )
     with _named(f"{network.title} cannot evaluate images of {shape}"), torch.no_grad():
-        logits_NK = model.eval()(pixels_NCHW)
+        output = model.eval()[:-1](pixels_NCHW)
+        logits_NK = model[-1](output)
+    if several and output.shape != logits_NK.shape:
+        raise InputError(
+            f"{network.title}: wanted a logit for each of {classes} labels, which may come together, got one for both"
+        )
     if logits_NK.shape != (len(images_NCHW), classes):
         wanted, got = (len(images_NCHW), classes), tuple(logits_NK.shape)
         raise InputError(f"{network.title}: wanted logits {wanted} for {wanted[0]} images, got {got}")

@@ -1,17 +1,15 @@
 """A network of the user's own, by the module and the name of what builds it."""
 
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field
 from torch import nn
 
 from unlearning.data._base import PathOption
 from unlearning.errors import InputError
+from unlearning.imported import ImportName, Origin, asked_for, load, locate, misfit
 from unlearning.models._external import ExternalNetwork
-from unlearning.models._located import Origin, asked_for, attribute_of, locate, misfit
 
 
 class Imported(ExternalNetwork):
@@ -24,7 +22,7 @@ class Imported(ExternalNetwork):
 
     name: Literal["import"] = "import"
     import_: Annotated[
-        str,
+        ImportName,
         Field(
             alias="import",
             description="module and name, as in `mypkg.nets:build`, of a function that returns a `torch.nn.Module`, "
@@ -53,27 +51,14 @@ class Imported(ExternalNetwork):
             build, origin = locate(self.import_, self.folder)
         except InputError as error:
             raise InputError(f"import: {error}") from error
-        if fault := misfit(build, self._arguments(build, 1, 2)):
+        if fault := misfit(build, **self._arguments(build, 1, 2)):
             raise InputError(f"args: {fault}")
         return origin
 
     def made(self, channels: int, classes: int) -> nn.Module:
-        """Import and call it; in another process the sources that were read with the study are what is imported."""
-        module, _, attribute = self.import_.partition(":")
-        if self._origin.sources and module.partition(".")[0] not in sys.modules:
-            self._origin.sources.provide()
-        build = attribute_of(import_module(module), attribute)
+        """Import and call it."""
+        build = load(self.import_, self._origin)
         return build(**self._arguments(build, channels, classes))  # type: ignore[no-any-return]
 
     def _arguments(self, build: Callable[..., Any], channels: int, classes: int) -> dict[str, Any]:
         return self.args | asked_for(build, self.args, {"channels": channels, "classes": classes})
-
-    @field_validator("import_", mode="after")
-    @classmethod
-    def _is_a_module_and_a_name(cls, value: str) -> str:
-        module, colon, name = value.partition(":")
-        if not colon or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
-            raise ValueError(f"wanted a module and a name, as in mypkg.nets:build, got {value!r}")
-        if module.partition(".")[0] == "__main__":
-            raise ValueError("wanted a module that other processes can import, got __main__, the program that runs")
-        return value

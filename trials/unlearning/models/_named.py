@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from unlearning.errors import InputError
 from unlearning.families import Package
+from unlearning.imported import Origin
 from unlearning.models._external import ExternalNetwork
-from unlearning.models._located import Origin
 
 ModelName = Annotated[str, Field(description="the network's name in the library")]
 

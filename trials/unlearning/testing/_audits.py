@@ -10,7 +10,7 @@ import torch
 
 from unlearning.audits import Audit, AuditError, audit_measures, fault_of
 from unlearning.metrics import BUILT_IN, Measure, measures_of
-from unlearning.testing._cases import CLASS_NAMES, PLANTED, Case, oracle_case, unlearned_case
+from unlearning.testing._cases import CLASS_NAMES, Case, oracle_case, unlearned_case
 
 AuditCheck = Callable[[Audit], None]
 
@@ -85,6 +85,16 @@ def does_not_depend_on_where_the_images_lie(audit: Audit) -> None:
         assert repr(_measures(case.streamed)) == repr(_measures(case)), "streamed images give other values"
 
 
+def looks_at_several_labels_where_it_says_so(audit: Audit) -> None:
+    """Check an audit that sets `multi_label`: finite values, the same ones twice."""
+    if not type(audit).multi_label:
+        return
+    measures = _measures(unlearned_case(audit, several=True))
+    assert measures, "it gives no value"
+    assert all(math.isfinite(measure.value.value) for measure in measures), f"it gives {measures}"
+    assert repr(_measures(unlearned_case(audit, several=True))) == repr(measures), "a second run differs"
+
+
 AUDIT_CHECKS: Final[Sequence[AuditCheck]] = (
     says_what_it_is,
     survives_being_written_down_and_sent,
@@ -94,6 +104,7 @@ AUDIT_CHECKS: Final[Sequence[AuditCheck]] = (
     reads_the_pools_that_it_declares_and_no_others,
     computes_the_same_twice_and_changes_nothing,
     does_not_depend_on_where_the_images_lie,
+    looks_at_several_labels_where_it_says_so,
 )
 """The contract of an audit, a check each, asked of one choice of options."""
 
@@ -107,7 +118,7 @@ def _measures(case: Case) -> list[Measure]:
             original=case.original.evaluation,
             class_names=CLASS_NAMES,
             networks=case.networks,
-            planted=PLANTED,
+            planted=case.planted,
         )
     except (AuditError, ValueError) as error:
         raise AssertionError(str(error)) from error

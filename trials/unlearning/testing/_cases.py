@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from torch import Tensor
 
 from unlearning.audits import Audit, AuditNetwork, Evidence, Networks
-from unlearning.data import SplitName
+from unlearning.data import Planted, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine, Streamed
 from unlearning.evaluation import Evaluator
@@ -23,11 +23,6 @@ UNLEARNED: Final = 1000
 """The seed of the model that stands in for an unlearned one."""
 
 
-PLANTED: Final = _trained.planted()
-"""What a forget request says that it changed in D_f; the models that audits are checked on were trained on it as well
-as on any other images."""
-
-
 @dataclass(frozen=True, eq=False)
 class Model:
     """A trained model, evaluated on all three splits, and its network."""
@@ -35,12 +30,11 @@ class Model:
     evaluation: Evaluation
     network: AuditNetwork
 
-    @property
-    def streamed(self) -> "Model":
-        """The same, with a network whose images are streamed to the device."""
-        device = self.network.engine.device
-        images = {split: Streamed(images_NCHW, device) for split, images_NCHW in _trained.images().items()}
-        return replace(self, network=_network(self.network.weights, images))
+    def streamed(self, *, several: bool) -> "Model":
+        """Return the same, with a network whose images are streamed to the device."""
+        device, images = self.network.engine.device, _trained.images(several=several)
+        streams = {split: Streamed(images_NCHW, device) for split, images_NCHW in images.items()}
+        return replace(self, network=_network(self.network.weights, several, streams))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +45,7 @@ class Case:
         oracle: the paired one; None where the models cannot be trained again.
         pools: those that the audit declares.
         read: names of the pools that were read.
+        several: whether an image has any number of labels.
     """
 
     audit: Audit
@@ -59,6 +54,12 @@ class Case:
     oracle: Model | None
     pools: Mapping[str, tuple[Model, ...]]
     read: set[str]
+    several: bool = False
+
+    @property
+    def planted(self) -> Planted:
+        """What a forget request says that it changed in D_f; the models were trained on it as on any other images."""
+        return _trained.planted(several=self.several)
 
     @property
     def models(self) -> list[Model]:
@@ -69,9 +70,13 @@ class Case:
     @property
     def streamed(self) -> "Case":
         """The same, with networks whose images are streamed to the device."""
-        pools = {name: tuple(one.streamed for one in pool) for name, pool in self.pools.items()}
-        audited, original = self.audited.streamed, self.original.streamed
-        oracle = self.oracle.streamed if self.oracle else None
+
+        def streamed(model: Model) -> Model:
+            return model.streamed(several=self.several)
+
+        pools = {name: tuple(map(streamed, pool)) for name, pool in self.pools.items()}
+        audited, original = streamed(self.audited), streamed(self.original)
+        oracle = streamed(self.oracle) if self.oracle else None
         return replace(self, audited=audited, original=original, oracle=oracle, pools=pools)
 
     @property
@@ -87,7 +92,7 @@ class Case:
         """What the audit gets."""
         inside = self.networks if self.audit.needs_network else None
         audited, original = self.audited.evaluation, self.original.evaluation
-        return Evidence(audited, original, CLASS_NAMES, self.evaluations, 0, inside, PLANTED)
+        return Evidence(audited, original, CLASS_NAMES, self.evaluations, 0, inside, self.planted)
 
     @property
     def evaluations(self) -> Mapping[str, tuple[Evaluation, ...]]:
@@ -102,49 +107,53 @@ class Case:
         return Networks(self.audited.network, oracle, _Pools(pools, self.read))
 
 
-def unlearned_case(audit: Audit, nonmembers: Split = "test") -> Case:
+def unlearned_case(audit: Audit, nonmembers: Split = "test", *, several: bool = False) -> Case:
     """Ask an audit about a model that is neither its original nor its oracle; any other one stands in for it."""
-    oracle, model = _model(0, True, nonmembers), _model(UNLEARNED, False, nonmembers)
+    oracle, model = _model(0, True, nonmembers, several), _model(UNLEARNED, False, nonmembers, several)
     compared = replace(model.evaluation, oracle=oracle.evaluation, references=(oracle.evaluation,))
-    return _case(audit, replace(model, evaluation=compared), oracle, nonmembers)
+    return _case(audit, replace(model, evaluation=compared), oracle, nonmembers, several)
 
 
 def oracle_case(audit: Audit) -> Case:
     """Ask an audit about an oracle, which is compared with itself."""
-    oracle = _model(0, True, "test")
+    oracle = _model(0, True, "test", several=False)
     compared = replace(oracle.evaluation, oracle=oracle.evaluation)
-    return _case(audit, replace(oracle, evaluation=compared), oracle, "test")
+    return _case(audit, replace(oracle, evaluation=compared), oracle, "test", several=False)
 
 
-def _case(audit: Audit, audited: Model, oracle: Model, nonmembers: Split) -> Case:
-    return Case(audit, audited, _model(0, False, nonmembers), oracle, _pools(audit, nonmembers), set())
+def _case(audit: Audit, audited: Model, oracle: Model, nonmembers: Split, several: bool) -> Case:
+    original, pools = _model(0, False, nonmembers, several), _pools(audit, nonmembers, several)
+    return Case(audit, audited, original, oracle, pools, set(), several)
 
 
-def _pools(audit: Audit, nonmembers: Split) -> dict[str, tuple[Model, ...]]:
+def _pools(audit: Audit, nonmembers: Split, several: bool) -> dict[str, tuple[Model, ...]]:
     return {
-        name: tuple(_model(1 + seed, pool.subset == "retain", nonmembers) for seed in range(pool.models))
+        name: tuple(_model(1 + seed, pool.subset == "retain", nonmembers, several) for seed in range(pool.models))
         for name, pool in audit.pools.items()
     }
 
 
-def _model(seed: int, retain: bool, nonmembers: Split) -> Model:
-    state = {name: value.clone() for name, value in _trained.weights(seed, retain=retain).items()}
-    logits = {split: values_NK.clone() for split, values_NK in _logits(seed, retain).items()}
-    evaluation = Evaluator(_trained.data(), _trained.forget(), seed=0).evaluation(logits)
-    return Model(replace(evaluation, nonmembers=nonmembers), _network(state))
+def _model(seed: int, retain: bool, nonmembers: Split, several: bool) -> Model:
+    state = {name: value.clone() for name, value in _trained.weights(seed, retain=retain, several=several).items()}
+    logits = {split: values_NK.clone() for split, values_NK in _logits(seed, retain, several).items()}
+    data, forget = _trained.data(several=several), _trained.forget(several=several)
+    evaluation = Evaluator(data, forget, seed=0).evaluation(logits)
+    return Model(replace(evaluation, nonmembers=nonmembers), _network(state, several))
 
 
-def _network(state: Mapping[str, Tensor], images: Mapping[SplitName, Images] | None = None) -> AuditNetwork:
-    images, recipe = images or _trained.images(), _trained.RECIPE
-    network = _trained.NETWORK.build(1, _trained.data().classes, seed=5)
+def _network(
+    state: Mapping[str, Tensor], several: bool, images: Mapping[SplitName, Images] | None = None
+) -> AuditNetwork:
+    images, recipe = images or _trained.images(several=several), _trained.RECIPE
+    network = _trained.NETWORK.build(1, _trained.CLASSES, seed=5)
     engine = Engine(network, images["train"], augmentation=AUGMENTATIONS["none"], precision=recipe.precision)
     return AuditNetwork(engine, images, recipe, lambda: state)
 
 
 @cache
-def _logits(seed: int, retain: bool) -> dict[SplitName, Tensor]:
-    engine = _network(_trained.weights(seed, retain=retain)).restored()
-    return {split: engine.predict(images_NCHW) for split, images_NCHW in _trained.images().items()}
+def _logits(seed: int, retain: bool, several: bool) -> dict[SplitName, Tensor]:
+    engine = _network(_trained.weights(seed, retain=retain, several=several), several).restored()
+    return {split: engine.predict(images_NCHW) for split, images_NCHW in _trained.images(several=several).items()}
 
 
 class _Pools(Mapping[str, tuple[PartT, ...]]):

@@ -152,6 +152,18 @@ def does_not_depend_on_where_the_images_lie(method: Method) -> None:
     assert _same(_run(streamed, method), _run(resident, method)), "streamed images give other weights"
 
 
+def unlearns_several_labels_where_it_says_so(method: Method) -> None:
+    """Check a method that sets `multi_label`: finite losses and logits, and the same ones twice."""
+    if not type(method).multi_label or method.rewinds:
+        return
+    context = _context(method, several=True)
+    first = _run(context, method)
+    assert len(first) == max(1, method.epochs), f"wanted {method.epochs} epochs, got {len(first)}"
+    assert not any(result.diverged for result in first), "it diverged"
+    assert all(result.loss is None or math.isfinite(result.loss) for result in first), "its loss is not finite"
+    assert _same(_run(context, method), first), "a second run from the same seed differs"
+
+
 METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     has_a_title_a_name_and_a_version,
     survives_being_written_down_and_sent,
@@ -165,48 +177,55 @@ METHOD_CHECKS: Final[Sequence[MethodCheck]] = (
     declares_ranges_of_its_own_options_whose_ends_it_takes,
     leaves_a_control_half_alone,
     does_not_depend_on_where_the_images_lie,
+    unlearns_several_labels_where_it_says_so,
 )
 """What every method must do, each asked of one setting; two epochs are enough."""
 
 
 @cache
-def _tensors(name: str) -> dict[str, Tensor]:
+def _tensors(name: str, several: bool) -> dict[str, Tensor]:
     """Compute what a method may require of the original."""
-    model = CNN(width=4).build(1, _trained.data().classes, seed=0)
-    model.load_state_dict(_trained.weights())
-    train, forget_F = _trained.data().train, _trained.forget().indices_F
+    model = CNN(width=4).build(1, _trained.CLASSES, seed=0)
+    weights = _trained.weights(several=several)
+    model.load_state_dict(weights)
+    train, forget_F = _trained.data(several=several).train, _trained.forget(several=several).indices_F
     if name == "adversarial":
         return adversarial_images(model, train.images_NCHW[forget_F], train.labels_N[forget_F], STANDARD).tensors
     if name == "earlier_weights":
-        earlier = {**_trained.weights(), **CNN(width=4).build(1, _trained.data().classes, seed=1).state_dict()}
+        earlier = {**weights, **CNN(width=4).build(1, _trained.CLASSES, seed=1).state_dict()}
         return {f"{percent}/{part}": value for percent in UNDONE for part, value in earlier.items()}
     if name == "saliency":
         return saliency_scores(model, train.images_NCHW[forget_F], train.labels_N[forget_F])
-    chosen_N = _trained.task().in_train if name == "fisher_train" else _trained.task().forget_N
+    task = _trained.task(several=several)
+    chosen_N = task.in_train if name == "fisher_train" else task.forget_N
     images_MCHW, labels_M = train.images_NCHW[chosen_N], train.labels_N[chosen_N]
     sums = squared_gradients(model, images_MCHW, labels_M)
     return {parameter: value / len(labels_M) for parameter, value in sums.items()}
 
 
-def _required(method: Method) -> dict[str, Any]:
-    return {name: REQUIREMENTS[name].read(_tensors(name)) for name in method.needs}
+def _required(method: Method, several: bool = False) -> dict[str, Any]:
+    return {name: REQUIREMENTS[name].read(_tensors(name, several)) for name in method.needs}
 
 
-def _context(method: Method, augmentation: AugmentationName = "none", *, streamed: bool = False) -> UnlearningContext:
+def _context(
+    method: Method, augmentation: AugmentationName = "none", *, streamed: bool = False, several: bool = False
+) -> UnlearningContext:
     """Make a context with what a method needs, whose model has weights of its own until a run loads the original's."""
-    data = _trained.data()
+    data = _trained.data(several=several)
     model = CNN(width=4).build(1, data.classes, seed=5)
     images_NCHW = data.train.images_NCHW
     images: Images = Streamed(images_NCHW, images_NCHW.device) if streamed else images_NCHW
     engine = Engine(model, images, augmentation=AUGMENTATIONS[augmentation], precision="float32")
     held_out = HeldOut(data.val.images_NCHW, data.val.labels_N)
-    return UnlearningContext(engine, _trained.task(), _required(method), held_out)
+    return UnlearningContext(engine, _trained.task(several=several), _required(method, several), held_out)
 
 
 def _run(
     context: UnlearningContext, method: Method, seed: int = _SEED, *, every_epoch: bool = True
 ) -> list[EpochResult]:
-    return list(unlearn(context, _trained.weights(), method, seed, _trained.images(), every_epoch=every_epoch))
+    several = context.task.labelling.several
+    weights, images = _trained.weights(several=several), _trained.images(several=several)
+    return list(unlearn(context, weights, method, seed, images, every_epoch=every_epoch))
 
 
 def _same(ours: list[EpochResult], theirs: list[EpochResult]) -> bool:

@@ -61,12 +61,21 @@ def computes_the_same_twice_and_changes_nothing(metric: Metric) -> None:
     assert torch.equal(torch.random.get_rng_state(), before), "it moves torch's global generator"
 
 
+def measures_several_labels_where_it_says_so(metric: Metric) -> None:
+    """Check a metric that sets `multi_label`: it gives values, all of them finite."""
+    if metric.multi_label:
+        values = _values(metric, compared(several=True))
+        assert values, "it gives no value"
+        assert all(math.isfinite(value.value) for value in values), f"it gives {values}"
+
+
 METRIC_CHECKS: Final[Sequence[MetricCheck]] = (
     says_what_it_is,
     survives_being_sent,
     gives_finite_values_of_what_it_announces,
     accepts_a_model_without_an_oracle,
     computes_the_same_twice_and_changes_nothing,
+    measures_several_labels_where_it_says_so,
 )
 """The contract of a metric, a check each."""
 

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from pydantic import ValidationError
 
-from unlearning.data import Source, load
+from unlearning.data import SEVERAL, Source, load
 
 SourceCheck = Callable[[Source], None]
 
@@ -37,6 +37,10 @@ def loads_uint8_images_with_labels_in_range(source: Source) -> None:
         assert images_NCHW.is_contiguous(), "wanted contiguous images"
         assert images_NCHW.shape[1:] == data.train.images_NCHW.shape[1:], "wanted one image shape in all splits"
         assert labels_N.dtype == torch.int64, f"wanted int64 labels, got {labels_N.dtype}"
+        if data.task == SEVERAL:
+            assert labels_N.shape == (len(images_NCHW), data.classes), "wanted a 0 or 1 for each label of an image"
+            assert labels_N.unique().tolist() == [0, 1], "wanted 0 and 1 for the labels of an image"
+            continue
         assert labels_N.shape == (len(images_NCHW),), "wanted one label an image"
         assert 0 <= int(labels_N.min()) <= int(labels_N.max()) < data.classes, f"labels beyond 0 ... {data.classes - 1}"
 

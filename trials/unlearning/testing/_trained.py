@@ -19,52 +19,53 @@ RECIPE: Final = Recipe(epochs=2, batch_size=32)
 
 
 @cache
-def data() -> ImageData:
-    """Return three classes of small images."""
-    return load(Synthetic(train=120, val=30, test=30, size=12, classes=CLASSES))
+def data(*, several: bool = False) -> ImageData:
+    """Return three classes of small images, or images with any number of three labels."""
+    return load(Synthetic(train=120, val=30, test=30, size=12, classes=CLASSES, multi_label=several or None))
 
 
 @cache
-def forget() -> ForgetSet:
+def forget(*, several: bool = False) -> ForgetSet:
     """Return a fifth of them, and another fifth as control half."""
-    return select(RandomShare(fraction=0.2, control=True), data(), seed=0)
+    return select(RandomShare(fraction=0.2, control=True), data(several=several), seed=0)
 
 
 @cache
-def planted() -> Planted:
-    """Return what is said to have been planted: labels of the first two classes that were swapped, and noise."""
-    forget_F, random = forget().indices_F, torch.Generator().manual_seed(0)
-    images_FCHW, labels_F = data().train.images_NCHW[forget_F], data().train.labels_N[forget_F]
-    noise_FCHW = 0.1 * torch.randn(images_FCHW.shape, generator=random)
-    return Planted(torch.where(labels_F < 2, 1 - labels_F, labels_F), images_FCHW, noise_FCHW)
+def planted(*, several: bool = False) -> Planted:
+    """Return what is said to have been planted: noise, and, of one class an image, swapped labels of the first two."""
+    train, forget_F = data(several=several).train, forget(several=several).indices_F
+    images_FCHW, labels_F = train.images_NCHW[forget_F], train.labels_N[forget_F]
+    noise_FCHW = 0.1 * torch.randn(images_FCHW.shape, generator=torch.Generator().manual_seed(0))
+    swapped_F = labels_F if several else torch.where(labels_F < 2, 1 - labels_F, labels_F)
+    return Planted(swapped_F, images_FCHW, noise_FCHW)
 
 
 @cache
-def task() -> ForgetTask:
+def task(*, several: bool = False) -> ForgetTask:
     """Return what is to be forgotten, as a method sees it."""
-    train = data().train
+    train, chosen = data(several=several).train, forget(several=several)
     forget_N, control_N = (
         torch.zeros(len(train), dtype=torch.bool).index_fill_(0, indices_M, True)
-        for indices_M in (forget().indices_F, forget().control_C)
+        for indices_M in (chosen.indices_F, chosen.control_C)
     )
-    return ForgetTask(train.labels_N, forget_N, data().classes, control_N)
+    return ForgetTask(train.labels_N, forget_N, CLASSES, control_N)
 
 
 @cache
-def images() -> dict[SplitName, Tensor]:
+def images(*, several: bool = False) -> dict[SplitName, Tensor]:
     """Return the images of each split."""
-    return {split: getattr(data(), split).images_NCHW for split in get_args(SplitName)}
+    return {split: getattr(data(several=several), split).images_NCHW for split in get_args(SplitName)}
 
 
 @cache
-def weights(seed: int = 0, *, retain: bool = False) -> dict[str, Tensor]:
+def weights(seed: int = 0, *, retain: bool = False, several: bool = False) -> dict[str, Tensor]:
     """Train an original, or an oracle, and return its state dict."""
-    train = data().train
+    train, trained_on = data(several=several).train, task(several=several)
     training = Training(
-        NETWORK.build(1, data().classes, seed=seed),
+        NETWORK.build(1, CLASSES, seed=seed),
         train.images_NCHW,
         train.labels_N,
-        (task().in_retain if retain else task().in_train).nonzero().flatten(),
+        (trained_on.in_retain if retain else trained_on.in_train).nonzero().flatten(),
         recipe=RECIPE,
         augmentation=AUGMENTATIONS["none"],
         seed=seed,

@@ -59,7 +59,11 @@ class DataSection(Document):
 
     sha256: Sha256 = Field(description="hash of images and labels of all splits")
     images: dict[Literal["train", "val", "test"], NonNegativeInt] = Field(description="images of each split")
-    classes: NonNegativeInt = Field(description="number of classes")
+    task: str = Field(
+        description="what the labels mean, in MedMNIST's words; with 'multi-label, binary-class' an image has any "
+        "number of labels, and counts for each of them"
+    )
+    classes: NonNegativeInt = Field(description="number of classes, or of labels where an image may have several")
     channels: NonNegativeInt = Field(description="channels of an image")
 
 
@@ -178,7 +182,10 @@ class AuditFinding(Document):
 
 
 class RowMeasures(Document):
-    """The four measures of one row, mean over the reporting seeds, or of one model."""
+    """The four measures of one row, mean over the reporting seeds, or of one model.
+
+    Where an image has any number of labels, the mean AUROC over the labels takes the place of accuracy.
+    """
 
     row: str = Field(description="original, oracle, the setting's row, or delivered")
     ua: float | None = Field(description="error on the images that were asked for")

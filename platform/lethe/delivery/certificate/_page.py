@@ -11,6 +11,7 @@ from markupsafe import Markup
 from lethe.delivery.certificate._document import Content
 from lethe.report._numbers import p_value, percent, signed
 from lethe.results import durations
+from lethe.results.rows import SEVERAL_LABELS
 from unlearning.no_recipe import NO_ORACLE
 
 MINUS: Final = "\N{MINUS SIGN}"
@@ -33,6 +34,13 @@ STATISTICS: Final = {
     "mia": "called non-members by an attack",
 }
 
+OF_SEVERAL_LABELS: Final = {
+    "ua": "100 % minus mean AUROC over the labels, on the images asked for",
+    "ra": "mean AUROC on the images kept",
+    "ta": "mean AUROC on the test split",
+}
+"""What the first three are where an image has any number of labels."""
+
 
 def render_certificate(content: Content, other_files: Mapping[str, str], public_key: str | None) -> str:
     """Render the page.
@@ -41,7 +49,14 @@ def render_certificate(content: Content, other_files: Mapping[str, str], public_
         other_files: SHA-256 of each file of the delivery but the certificate and this page, by its name.
         public_key: in hex, of whoever signs the certificate; None: nobody does.
     """
-    text: str = _template().render(said=content, files=dict(sorted(other_files.items())), public_key=public_key)
+    several = content.data.task == SEVERAL_LABELS
+    text: str = _template().render(
+        said=content,
+        files=dict(sorted(other_files.items())),
+        public_key=public_key,
+        several=several,
+        STATISTICS=STATISTICS | OF_SEVERAL_LABELS if several else STATISTICS,
+    )
     return text.lstrip()
 
 
@@ -55,7 +70,6 @@ def _template() -> Any:
         "style": Markup(style + own.joinpath("certificate.css").read_text("utf-8")),
         "MEANINGS": MEANINGS,
         "NO_ORACLE": NO_ORACLE,
-        "STATISTICS": STATISTICS,
         "measured": durations.measured,
     }
     environment.filters |= {

@@ -37,14 +37,16 @@ def data_section(delivered: Delivered, data: ImageData) -> DataSection:
     return DataSection(
         sha256=scenario.data_hash,
         images={"train": len(data.train), "val": len(data.val), "test": len(data.test)},
+        task=scenario.task,
         classes=scenario.classes,
         channels=scenario.channels,
     )
 
 
 def _by_class(parts: Partition, data: ImageData) -> list[ByClass]:
-    asked_K = data.train.labels_N[parts.forgotten.indices_M].bincount(minlength=data.classes).tolist()
-    images_K = data.train.labels_N.bincount(minlength=data.classes).tolist()
+    labels_N, task = data.train.labels_N, data.labelling
+    asked_K = task.count_per_class(labels_N[parts.forgotten.indices_M], data.classes)
+    images_K = task.count_per_class(labels_N, data.classes)
     return [
         ByClass(class_index=index, name=name, requested=asked, images=images)
         for index, (name, asked, images) in enumerate(zip(data.class_names, asked_K, images_K, strict=True))

@@ -76,10 +76,7 @@ def _json(
             "setting": "" if line.row in ("original", "oracle") else setting_in_words(line.setting),
             "measures": {
                 "gap": line.gap,
-                "UA": line.ua,
-                "RA": line.ra,
-                "TA": line.ta,
-                "MIA": line.mia,
+                **dict(zip(board.heads, (line.ua, line.ra, line.ta, line.mia), strict=True)),
                 "AUC": line.auc,
             },
             "recall": recalls.get((*key, line.row), []),

@@ -37,9 +37,9 @@ from lethe.results.json_column import json_column
 Measure = Literal["ua", "ra", "va", "mia"]
 
 MEASURES: Final[dict[Measure, str]] = {
-    "ua": "UA, error on the forget set",
-    "ra": "RA, accuracy on retain",
-    "va": "VA, accuracy on validation",
+    "ua": "UA, on the forget set",
+    "ra": "RA, on retain",
+    "va": "VA, on validation",
     "mia": "MIA-efficacy",
 }
 

@@ -123,14 +123,14 @@ def _samples(results: Results, drawn: Iterable[Key]) -> dict[tuple[str, str, str
 
 _SAMPLES: Final = f"""
 with said as (
-    select study, scenario, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted, p.predicted_name
+    select study, scenario, p.row, c.method, p.training_seed, p.image, p.label_name, p.predicted_name
     from predictions p join confirmed c using (study, scenario, confirmation_id)
     where {{drawn}} and coalesce(p.split, 'forget') = 'forget'
 ),
 paired as (
     select u.study, u.scenario, u.method, u.image, any_value(u.label_name) as label_name,
         count(*) as seeds,
-        count(*) filter (u.predicted <> o.predicted) as differing,
+        count(*) filter (u.predicted_name <> o.predicted_name) as differing,
         list(r.predicted_name order by u.training_seed) as original,
         list(o.predicted_name order by u.training_seed) as oracle,
         list(u.predicted_name order by u.training_seed) as unlearned

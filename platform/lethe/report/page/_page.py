@@ -289,7 +289,8 @@ def _ends_of_streams(part: StudyPart) -> list[Board]:
 
 def _drift(board: Board) -> Iterable[Figure]:
     yield Figure("Gap after each request", Markup(drift_figures.gaps(board.drift)))
-    yield Figure("Accuracy on test after each request", Markup(drift_figures.accuracies(board.drift)))
+    score = board.score[0].upper() + board.score[1:]
+    yield Figure(f"{score} on test after each request", Markup(drift_figures.accuracies(board.drift)))
 
 
 def _cost_figure(part: StudyPart) -> Figure | None:

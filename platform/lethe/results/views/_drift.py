@@ -21,7 +21,13 @@ class _AfterRequest:
     forget_images: Annotated[int, Column("images", "withdrawn so far")]
     request_images: Annotated[int, Column("images", "those of them that the last request withdrew")]
     ua: Annotated[float | None, Column("fraction", "mean error on all that were withdrawn; null before all seeds have")]
-    request_ua: Annotated[float | None, Column("fraction", "the same on the images of the last request alone")]
+    request_ua: Annotated[
+        float | None,
+        Column(
+            "fraction",
+            "the same on the images of the last request alone; null where an image has any number of labels",
+        ),
+    ]
     oracle_request_ua: Annotated[float | None, Column("fraction", "that of the paired oracles")]
     ra: Annotated[float | None, Column("fraction", "mean accuracy on what is retained")]
     ta: Annotated[float | None, Column("fraction", "mean accuracy on test")]
@@ -77,7 +83,7 @@ withdrawn as (
 ),
 requested as (
     select o.study, o.scenario, o.row, o.training_seed, count(*) as images,
-        avg(if(p.predicted <> p.label, 1.0, 0.0)) as error
+        avg((p.predicted <> p.label)::double) as error
     from own o join predictions p on p.study = o.study and p.confirmation_id = o.confirmation_id
         join withdrawn w on w.study = o.study and w.stream = o.stream and w.step = o.step and w.image = p.image
     group by all

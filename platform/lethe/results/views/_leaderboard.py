@@ -105,6 +105,7 @@ class _Line:
     attack_classes: Annotated[
         str | None, Column("", "classes of the attack's members and non-members, as in confirmations")
     ]
+    task: Annotated[str | None, Column("", "what the labels mean, as in confirmations")]
     forget_images: Annotated[int, Column("images", "number of train images that are to be forgotten")]
     has_oracles: Annotated[
         bool,
@@ -215,6 +216,7 @@ lines as (
         list(kept_epoch order by training_seed) filter (kept_epoch is not null) as kept_epochs,
         any_value(mia_nonmembers) as mia_nonmembers,
         any_value(attack_classes) as attack_classes,
+        any_value(task) as task,
         max(forget_images) as forget_images,
         any_value(training) as training,
         bool_and(training_repeats) as training_repeats,
@@ -254,7 +256,7 @@ select {SCENARIO}, specification_id, row, method, untuned, seeds, seeds_wanted, 
         ) end as seeds_to_decide,
     seconds_unlearn, retrain_share, compute_share, tuning_trials, tuning_raced, tuning_seconds,
     method_search, trial_id, setting, kept_epochs,
-    mia_nonmembers, attack_classes, forget_images, has_oracles, training, training_repeats, reporting_seeds,
+    mia_nonmembers, attack_classes, task, forget_images, has_oracles, training, training_repeats, reporting_seeds,
     tuning_seeds, tuned_in, tuned_on_other_data
 from judged left join floors using (study, scenario)
 order by study, dataset, augmentation, forget, scenario, row <> 'original', row <> 'oracle', row

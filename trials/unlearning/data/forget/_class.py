@@ -72,7 +72,7 @@ class WholeClass(ForgetRequest):
             DataError: there is no such class, or several have the name.
         """
         position = class_position(self._named, data, self.label, self._wanted)
-        members_M = (data.train.labels_N == position).nonzero().flatten()
+        members_M = data.labelling.indicators(data.train.labels_N, data.classes)[:, position].nonzero().flatten()
         notes = self._notes(position, data.class_names)
         return Asked(draw(members_M, self.fraction, data.duplicate_of_N, random), tuple(notes))
 

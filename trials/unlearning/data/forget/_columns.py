@@ -1,4 +1,5 @@
-"""The columns that requests can name: those of the data, and the class of each image as ``label``."""
+"""The columns that requests can name: those of the data, and the class of each image as ``label``;
+of several labels the names joined by " + "."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ HELD_OUT: tuple[SplitName, ...] = ("val", "test")
 
 def columns_of(split: Split, data: ImageData) -> Mapping[str, tuple[str, ...]]:
     """Return the columns of a split by name, N texts each, in Unicode's composed form (NFC)."""
-    names = tuple(data.class_names[label] for label in split.labels_N.tolist())
+    names = tuple(data.labelling.names(split.labels_N, data.class_names))
     columns = {LABEL: names, **split.columns}
     return {name: tuple(unicodedata.normalize("NFC", text) for text in texts) for name, texts in columns.items()}
 

@@ -52,8 +52,14 @@ class Confusion(ForgetRequest):
         """Draw the share of each class.
 
         Raises:
-            DataError: there is no such class, several have the name, or both are the same.
+            DataError: there is no such class, several have the name, both are the same, or an image may have
+                several labels.
         """
+        if data.labelling.several:
+            raise DataError(
+                f"{self.label}: swaps the one class of an image, and images of {data.name} have any number of labels; "
+                "requests that work there: random, class, indices, where, query, gaussian"
+            )
         pair = self._positions(data)
         members = [(data.train.labels_N == index).nonzero().flatten() for index in pair]
         drawn = [draw(members_M, self.fraction, data.duplicate_of_N, random) for members_M in members]

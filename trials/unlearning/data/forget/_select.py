@@ -108,8 +108,8 @@ def select(request: ForgetRequest, data: ImageData, seed: int) -> ForgetSet:
 
 def _check_classes(request: ForgetRequest, data: ImageData, retain_R: Tensor) -> None:
     """Refuse to take all train images of a class, where nobody asked for the class."""
-    counts_K = data.train.labels_N[retain_R].bincount(minlength=data.classes)
-    if emptied := [data.class_names[k] for k in (counts_K == 0).nonzero().flatten().tolist()]:
+    counts = data.labelling.count_per_class(data.train.labels_N[retain_R], data.classes)
+    if emptied := [data.class_names[k] for k, count in enumerate(counts) if not count]:
         raise DataError(
             f"forget {request.label}: it leaves no train image of {data.name} to retain in {listed(emptied)}, so "
             "retraining would not know the class; to forget a class as a whole, write "
@@ -157,9 +157,8 @@ def _of_patients(chosen: ForgetSet, data: ImageData) -> str:
 
 
 def _by_class(indices_M: Tensor, data: ImageData) -> str:
-    counts = zip(
-        data.train.labels_N[indices_M].bincount().tolist(), data.train.labels_N.bincount().tolist(), strict=False
-    )
+    labels_N, count = data.train.labels_N, data.labelling.count_per_class
+    counts = zip(count(labels_N[indices_M], data.classes), count(labels_N, data.classes), strict=True)
     return ", ".join(
         f"{_class_title(index, data.class_names[index])} {hit:,} of {of:,}"
         for index, (hit, of) in enumerate(counts)

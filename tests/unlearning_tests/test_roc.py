@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unlearning.metrics.roc import Area, Placements, area_under_curve, true_positive_rate
+from unlearning.roc import Area, Placements, area_under_curve, true_positive_rate
 
 REFERENCE = np.load(Path(__file__).parents[1] / "fidelity" / "audits.npz")
 

@@ -1,7 +1,7 @@
 """The source files of modules that no distribution brings: what identifies them, and how they reach other processes.
 
-They travel as text inside what is sent, so that a worker builds a network from what was read here, even where it has no
-such files or other ones.
+They travel as text inside what is sent, so that a worker imports what was read here, even where it has no such files or
+other ones.
 """
 
 import ast
@@ -20,7 +20,7 @@ from typing import Final
 from unlearning.errors import InputError
 
 LIMIT_BYTES: Final = 8 << 20
-"""Most bytes of sources that a network may have; larger ones are for a package that is installed."""
+"""Most bytes of sources that travel with a study; larger ones are for a package that is installed."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Sources:
         Raises:
             InputError: it has no source file, or there are too many bytes of them.
         """
-        top = sys.modules[module.__name__.partition(".")[0]]
         if getattr(module, "__file__", None) is None or Path(str(module.__file__)).suffix != ".py":
             raise InputError(f"wanted a module with a source file, got {module.__name__} without one")
-        place = Path(next(iter(top.__path__))) if hasattr(top, "__path__") else Path(str(top.__file__))
-        read = dict(sorted(_closure(place.name.removesuffix(".py"), place.parent, installed)))
+        top, folder = module.__name__.partition(".")[0], folder_of(module)
+        read = dict(sorted(_closure(top, folder, installed)))
         size = sum(map(len, read.values()))
         if size > LIMIT_BYTES:
             raise InputError(
-                f"wanted at most {LIMIT_BYTES:,} bytes of Python beside {place}, got {size:,}: install it as a package"
+                f"wanted at most {LIMIT_BYTES:,} bytes of Python with {top} in {folder}, got {size:,}: install it as a "
+                "package"
             )
         hashed = hashlib.sha256()
         for path, content in read.items():
@@ -64,10 +64,32 @@ class Sources:
         """Return the bytes of a file."""
         return zlib.decompress(self.files[path])
 
+    def path_of(self, module: str) -> str:
+        """Return the path of a module's file."""
+        return next(path for path in self.files if module_of(path) == module)
+
     def provide(self) -> None:
         """Let this process import the modules from these sources, unless it has imported them already."""
         if not any(isinstance(finder, _Finder) and finder.sources == self for finder in sys.meta_path):
             sys.meta_path.insert(0, _Finder(self))
+
+
+def folder_of(module: ModuleType) -> Path:
+    """Return the folder in which a module's top-level package, or its file, lies."""
+    top = sys.modules[module.__name__.partition(".")[0]]
+    place = next(iter(top.__path__)) if hasattr(top, "__path__") else str(top.__file__)
+    return Path(place).resolve().parent
+
+
+def module_of(path: str) -> str:
+    """Return the name of the module that a file is, by its path from the folder."""
+    return ".".join(PurePosixPath(path).with_suffix("").parts).removesuffix(".__init__")
+
+
+def provided(module: ModuleType) -> bytes | None:
+    """Return the file that an imported module was made from, where some sources provided it; else None."""
+    loader = getattr(module, "__loader__", None)
+    return loader.content if isinstance(loader, _Loader) else None
 
 
 class _Finder(MetaPathFinder):
@@ -75,7 +97,7 @@ class _Finder(MetaPathFinder):
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
-        self._paths = {_module_of(path): path for path in sources.files}
+        self._paths = {module_of(path): path for path in sources.files}
         self._namespaces = {
             ".".join(PurePosixPath(path).parts[:depth])
             for path in sources.files
@@ -98,9 +120,14 @@ class _Loader(ExecutionLoader):
     def __init__(self, sources: Sources, file: str | None) -> None:
         self._sources, self._file = sources, file
 
+    @property
+    def content(self) -> bytes:
+        """The file."""
+        return self._sources.read(self._file) if self._file else b""
+
     def get_source(self, fullname: str) -> str:
         """Return the text."""
-        return importlib.util.decode_source(self._sources.read(self._file)) if self._file else ""
+        return importlib.util.decode_source(self.content)
 
     def get_filename(self, fullname: str) -> str:
         """Return the file's path from the folder, for tracebacks."""
@@ -109,10 +136,6 @@ class _Loader(ExecutionLoader):
     def is_package(self, fullname: str) -> bool:
         """Return whether the module has modules of its own."""
         return self._file is None or self._file.endswith("__init__.py")
-
-
-def _module_of(path: str) -> str:
-    return ".".join(PurePosixPath(path).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _closure(name: str, folder: Path, installed: Container[str]) -> Iterator[tuple[str, bytes]]:
