@@ -106,7 +106,7 @@ def forget(
     wrong; 3: the cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same
     command continues.
     """
-    from lethe.delivery.api import deliver_finished
+    from lethe.delivery.api import deliver_finished, signed_as
     from lethe.execution.stop import InterruptedStudyError
     from lethe.pipeline.api import run
     from lethe.report import leaderboard, print_leaderboard
@@ -116,6 +116,7 @@ def forget(
     with reporting_errors():
         out_console = console()
         try:
+            signed_as(requester, key)
             finished = run(
                 study_file,
                 results,
