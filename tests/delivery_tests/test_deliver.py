@@ -19,6 +19,7 @@ from lethe.artifacts import ArtifactStore
 from lethe.artifacts._recipe import ArtifactKey
 from lethe.results import query
 from lethe.storage.root import StorageRoot
+from lethe.storage.signing import new_key
 from unlearning.checkpoints import fitted, read_checkpoint
 from unlearning.data import Synthetic, load
 from unlearning.models import CNN
@@ -164,6 +165,39 @@ def test_both_commands_print_the_delivery_as_a_document(ward: Path, document: Do
     again = document("forget", ward / "study.yaml", "--local", *where, exit_code=code)["answer"]
     assert again["delivery"] == {**made, "notes": again["delivery"]["notes"]}  # which name the study's files
     assert {line["row"] for line in again["tables"][0]["rows"]} >= {"original", "oracle", made["row"]}
+
+
+def test_a_delivery_that_is_there_is_not_taken_for_a_signed_one(
+    ward: Path, tmp_path: Path, lethe_here: LetheHere
+) -> None:
+    for name in ("ours.pem", "other.pem"):
+        new_key(tmp_path / name)
+    code, output = deliver(lethe_here, ward, "--key", tmp_path / "ours.pem")
+    assert (code, "its certificate is UNSIGNED" in output) == (2, True)
+    code, output = deliver(lethe_here, ward, "--requester", "letter 12")
+    assert (code, "its certificate names no requester" in output) == (2, True)
+    signed = ("--key", tmp_path / "ours.pem", "--requester", "letter 12")
+    assert deliver(lethe_here, ward, *signed, out="signed")[0] in (0, 1)
+    assert "Delivered before, and unchanged" in deliver(lethe_here, ward, *signed, out="signed")[1]
+    assert "Delivered before, and unchanged" in deliver(lethe_here, ward, out="signed")[1]
+    code, output = deliver(lethe_here, ward, "--key", tmp_path / "other.pem", out="signed")
+    assert (code, "is signed by another key" in output) == (2, True)
+    code, output = deliver(lethe_here, ward, "--requester", "letter 13", out="signed")
+    assert (code, "names another requester" in output) == (2, True)
+
+
+def test_a_key_that_cannot_be_read_is_an_error_before_anything_runs(tmp_path: Path, lethe_here: LetheHere) -> None:
+    results = ("--results", tmp_path / "results")
+    code, output = lethe_here("forget", write(tmp_path), "--local", *results, "--key", tmp_path / "none.pem")
+    assert (code, "none.pem: cannot read the key" in output) == (2, True)
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_leaves_names_the_kind_of_request_and_no_label(forgotten: tuple[Path, int, str]) -> None:
+    """A label holds the condition of a query, which may name people, or the file name of a list."""
+    said = (forgotten[0] / "out" / "setting.yaml").read_text()
+    assert yaml.safe_load(said)["request"] == "random"
+    assert "random 20 %" not in said
 
 
 def test_another_model_needs_another_folder(ward: Path, lethe_here: LetheHere) -> None:

@@ -82,6 +82,13 @@ def test_files_that_are_added_missing_or_links_are_found(folder: Path, expected:
     ]
 
 
+def test_a_certificate_that_is_a_link_is_no_part_of_the_folder(folder: Path, expected: Claims, tmp_path: Path) -> None:
+    (folder / "certificate.json").rename(tmp_path / "elsewhere.json")
+    (folder / "certificate.json").symlink_to(tmp_path / "elsewhere.json")
+    told = [check.told for check in verify(folder, expected).checks if check.name == "files"]
+    assert told == ["certificate.json is no plain file."]
+
+
 def test_without_a_public_key_a_signature_proves_integrity_alone(
     folder: Path, expected: Claims, tmp_path: Path
 ) -> None:

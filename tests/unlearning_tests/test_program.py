@@ -1,6 +1,7 @@
 """A network as a program that needs no code of ours."""
 
 from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 import torch
@@ -41,3 +42,13 @@ class Deciding(nn.Module):
 def test_a_network_that_cannot_be_followed_is_an_error() -> None:
     with pytest.raises(ExportError, match=r"torch\.export cannot follow the network"):
         exported(Deciding(), torch.ones(3, 1, 4, 4, dtype=torch.uint8))
+
+
+def test_the_program_says_nothing_of_the_files_that_it_was_made_from() -> None:
+    """Paths hold the names of people and machines, and the lines of a network may be nobody else's business."""
+    network = CNN(width=2).build(1, 3, 0)
+    content, _ = exported(network, torch.zeros(2, 1, 12, 12, dtype=torch.uint8))
+    with ZipFile(BytesIO(content)) as archive:
+        files = [archive.read(name) for name in archive.namelist()]
+    assert files
+    assert not any(b"program.py" in file or b"self.network(" in file for file in files)

@@ -41,7 +41,8 @@ def exported(network: nn.Module, images_NCHW: Tensor) -> tuple[bytes, float]:
         images_NCHW: uint8, at least one: the program must compute the network's logits of them.
 
     Returns:
-        The program's file, and the greatest difference of a logit, program against network.
+        The program's file, which holds no path and no line of the code that it was made from, and the greatest
+        difference of a logit, program against network.
 
     Raises:
         ExportError: the network cannot be exported, or a logit differs by more than `TOLERANCE`.
@@ -49,6 +50,7 @@ def exported(network: nn.Module, images_NCHW: Tensor) -> tuple[bytes, float]:
     own = _Classifier(deepcopy(network).cpu().eval().requires_grad_(False))
     own.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's file keeps no other whole
     program = _program(own, images_NCHW)
+    _forget_sources(program.graph_module)
     file = BytesIO()
     torch.export.save(program, file)
     again = torch.export.load(BytesIO(file.getvalue())).module()
@@ -73,3 +75,11 @@ def _program(classifier: _Classifier, images_NCHW: Tensor) -> torch.export.Expor
     except Exception as error:  # torch.export raises errors of many kinds for code that it cannot follow
         reason = str(error).strip().partition("\n")[0]
         raise ExportError(f"torch.export cannot follow the network: {type(error).__name__}: {reason}") from error
+
+
+def _forget_sources(module: torch.fx.GraphModule) -> None:
+    """Remove where in whose files each operation was written: paths of this machine and lines of private code."""
+    for part in module.modules():
+        if isinstance(part, torch.fx.GraphModule):
+            for node in part.graph.nodes:
+                node.meta.pop("stack_trace", None)

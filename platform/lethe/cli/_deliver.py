@@ -110,7 +110,7 @@ def forget(
     wrong; 3: the cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same
     command continues.
     """
-    from lethe.delivery.api import deliver_finished
+    from lethe.delivery.api import deliver_finished, signed_as
     from lethe.pipeline.api import run
     from lethe.report import boards_document, leaderboard, print_leaderboard
 
@@ -118,6 +118,7 @@ def forget(
         if local and address:
             raise InputError("--local and --address exclude each other: choose where the study runs")
         out_console = console()
+        signed_as(requester, key)
         with saying_what_is_kept():
             finished = run(
                 study_file,

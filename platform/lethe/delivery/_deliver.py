@@ -12,7 +12,7 @@ from lethe.delivery._choose import Chosen, DeliveryError
 from lethe.delivery._delivered import Delivered
 from lethe.delivery._folder import LOAD, SETTING, delivered_before, setting_text, whole_folder, write_files
 from lethe.delivery._produce import Producer
-from lethe.delivery.certificate import CERTIFICATE, Certificate, write_certificate
+from lethe.delivery.certificate import CERTIFICATE, Certificate, names_requester, write_certificate
 from lethe.pipeline.plan import Plan
 from lethe.pipeline.production import Production
 from lethe.report import percent
@@ -20,6 +20,7 @@ from lethe.results import ConfirmationRow, Results, Store, to_rows
 from lethe.results.json_column import json_column
 from lethe.storage.documents import read_json
 from lethe.storage.root import StorageRoot
+from lethe.storage.signing import read_signing_key
 from lethe.study import Study, StudyError, read_text
 from lethe.versions import code_version, installed
 from unlearning.checkpoints import written
@@ -113,14 +114,17 @@ def deliver_study(
         signed: what the certificate says of people; None: nobody asked and nobody signs.
 
     Raises:
-        DeliveryError: there is nothing to deliver, or the folder holds something else.
+        DeliveryError: there is nothing to deliver, or the folder holds something else, or the same model with a
+            certificate for somebody else or of another signer.
+        InputError: the key cannot be read.
         InterruptedStudyError: it was stopped; the same call goes on.
         PurgedError: it would make again what was purged.
         CheckpointError: the model that is given cannot be read, or is not of the study's network.
         ExportError: the network cannot be exported as a program.
         DataError, StorageError, ClusterError: what the study needs is not available.
     """
-    root = root.prepared()
+    root, signed = root.prepared(), signed or Signed()
+    signer = read_signing_key(signed.key).public if signed.key else None
     before = delivered_before(out)
     chosen, wanted, plan = Producer(study, root, say).produce(method, scenario, address)
     if before is not None and before.models.delivered.fingerprint != wanted.model.fingerprint:
@@ -132,9 +136,30 @@ def deliver_study(
     certificate = before
     if certificate is None:
         say(f"Writing {out}.")
-        certificate = _write(out, wanted, plan, row, root, signed or Signed())
+        certificate = _write(out, wanted, plan, row, root, signed)
+    else:
+        _check_people(out, certificate, root, signed.requester, signer)
     notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen))
     return Delivery(out, before is None, chosen, row, certificate, wanted.model, notes)
+
+
+def _check_people(
+    out: Path, certificate: Certificate, root: StorageRoot, requester: str | None, signer: str | None
+) -> None:
+    """Check that a delivery that is there is signed, and for whom, as was asked now."""
+    by = certificate.seal.public_key
+    if signer is not None and signer != by:
+        found = "is UNSIGNED" if by is None else f"is signed by another key, {by}"
+    elif requester is not None and (same := names_requester(root, certificate, requester)) is not True:
+        nobody = certificate.request.requester is None
+        found = "names no requester" if nobody else "names another requester"
+        found = f"names a requester that only other results can open (no opening in {root})" if same is None else found
+    else:
+        return
+    raise DeliveryError(
+        f"{out} holds this model already, and its certificate {found}; a certificate that was given out is not "
+        "rewritten: name another folder with --out"
+    )
 
 
 def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) -> Iterator[str]:
@@ -187,7 +212,10 @@ def _write(
 
 
 def _said(wanted: Production, row: ConfirmationRow, data: ImageData, difference: float) -> dict[str, Any]:
-    """Return what `setting.yaml` says: which model this is, what was done to which original, and by what code."""
+    """Return what `setting.yaml` says: which model this is, what was done to which original, and by what code.
+
+    The request is its kind alone: its label may name people, or the file of a list.
+    """
     scenario, start = wanted.scenario, wanted.model.start
     return {
         "format": FORMAT,
@@ -198,7 +226,7 @@ def _said(wanted: Production, row: ConfirmationRow, data: ImageData, difference:
         "classes": list(data.class_names),
         "image": list(data.test.images_NCHW.shape[1:]),
         "network": scenario.network_title,
-        "forget": scenario.request.label,
+        "request": scenario.request.kind,
         "forget_images": row.forget_images,
         "row": wanted.row,
         "setting": json_column("setting", row.setting),

@@ -10,6 +10,7 @@ from lethe.delivery._deliver import Delivery, Signed, deliver_study, last_study
 from lethe.pipeline.api import FinishedStudy, run
 from lethe.pipeline.progress import Progress
 from lethe.storage.root import StorageRoot
+from lethe.storage.signing import read_signing_key
 from lethe.study import Study
 
 DELIVERIES: Final = Path("delivery")
@@ -50,7 +51,7 @@ def deliver(
         DataError, StorageError, ClusterError: what the study needs is not available.
     """
     root = StorageRoot.at(results)
-    return _deliver(last_study(root, study), root, method, scenario, out, address, _signed(requester, key), console)
+    return _deliver(last_study(root, study), root, method, scenario, out, address, signed_as(requester, key), console)
 
 
 def forget(
@@ -77,6 +78,7 @@ def forget(
     Raises:
         As `lethe.run` and `lethe.deliver`.
     """
+    signed_as(requester, key)
     finished = run(study, results, overrides=overrides, address=address, local=local, force=force, console=console)
     return deliver_finished(
         finished,
@@ -102,7 +104,7 @@ def deliver_finished(
     console: Console | None = None,
 ) -> Delivery:
     """Deliver what a study chose that has just been run; see `deliver`."""
-    return _deliver(finished.study, finished.root, method, scenario, out, address, _signed(requester, key), console)
+    return _deliver(finished.study, finished.root, method, scenario, out, address, signed_as(requester, key), console)
 
 
 def _deliver(
@@ -122,5 +124,13 @@ def _deliver(
         )
 
 
-def _signed(requester: str | None, key: str | Path | None) -> Signed:
-    return Signed(requester, None if key is None else Path(key).expanduser())
+def signed_as(requester: str | None, key: str | Path | None) -> Signed:
+    """Return what a certificate will say of people.
+
+    Raises:
+        InputError: the key cannot be read; said before a study runs for hours.
+    """
+    path = None if key is None else Path(key).expanduser()
+    if path is not None:
+        read_signing_key(path)
+    return Signed(requester, path)

@@ -6,7 +6,9 @@ delivered and the next certificate knows of it.
 
 from typing import Final
 
-from lethe.delivery.certificate._commitment import Opening
+from lethe.delivery.certificate._commitment import OPENING_LIMIT_BYTES, Opening
+from lethe.delivery.certificate._document import Certificate
+from lethe.storage.documents import read_json
 from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot
 
@@ -22,6 +24,22 @@ def register(root: StorageRoot, fingerprint: str, certificate: bytes, list_commi
     folder = Layout(root).certificates
     folder.write(opening_name(list_commitment), opening.model_dump_json(indent=1).encode())
     folder.write(f"{fingerprint}.json", certificate)
+
+
+def names_requester(root: StorageRoot, certificate: Certificate, requester: str) -> bool | None:
+    """Return whether a certificate is for somebody; None where these results have nothing that opens it.
+
+    Raises:
+        MalformedError: what opens it was changed.
+        StorageError: it cannot be read.
+    """
+    if certificate.request.requester is None:
+        return False
+    try:
+        text = Layout(root).certificates.read(opening_name(certificate.request.list_commitment), OPENING_LIMIT_BYTES)
+    except FileNotFoundError:
+        return None
+    return read_json(Opening, text).of_requester(requester) == certificate.request.requester
 
 
 def opening_name(list_commitment: str) -> str:

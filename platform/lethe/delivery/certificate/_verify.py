@@ -138,8 +138,9 @@ def _file_checks(folder: Path, certificate: Certificate) -> Iterator[Check]:
         found = digests_in(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot read a file of it: {error}") from None
-    found.pop(CERTIFICATE, None)
-    problems = list(_file_problems(certificate.files, found))
+    own = found.pop(CERTIFICATE, None)
+    problems = [f"{CERTIFICATE} is no plain file."] if own == NO_FILE else []
+    problems += _file_problems(certificate.files, found)
     for problem in problems:
         yield Check("files", False, problem)
     if not problems:
