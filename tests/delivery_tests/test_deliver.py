@@ -227,7 +227,7 @@ def test_a_given_model_that_is_not_run_as_it_was_trained_is_said(ward: Path, let
     """One answer to all images is what a network gives to images that are normalised in another way."""
     study, constant = write(ward, methods=STUDY["methods"][:1]), classifier()
     with torch.no_grad():
-        constant[1][-1].bias += torch.tensor([1000.0, 0.0, 0.0])
+        list(constant.parameters())[-1].add_(torch.tensor([1000.0, 0.0, 0.0]))
     torch.save(constant[1].state_dict(), ward / "model.pt")
     output = lethe_here("forget", study, "--local", "--results", ward / "results", "--out", ward / "constant")[1]
     assert "The given model is right no more often than one answer for every test image (33.3 %)" in output
