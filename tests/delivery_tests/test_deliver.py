@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 import lethe
 from lethe.artifacts import ArtifactStore
 from lethe.artifacts._recipe import ArtifactKey
+from lethe.delivery._deliver import _no_better_than_one_answer
 from lethe.results import query
 from lethe.storage.root import StorageRoot
 from lethe.storage.signing import new_key
@@ -274,6 +275,35 @@ def test_the_delivered_weights_are_the_next_original(ward: Path, lethe_here: Let
     assert start is not None
     assert before is not None
     assert all(torch.equal(start.files["weights"][name], one) for name, one in before.files["weights"].items())
+
+
+def test_a_given_model_that_is_not_run_as_it_was_trained_is_said(ward: Path, lethe_here: LetheHere) -> None:
+    """One answer to all images is what a network gives to images that are normalised in another way."""
+    study, constant = write(ward, methods=STUDY["methods"][:1]), classifier()
+    with torch.no_grad():
+        list(constant.parameters())[-1].add_(torch.tensor([1000.0, 0.0, 0.0]))
+    torch.save(constant[1].state_dict(), ward / "model.pt")
+    output = lethe_here("forget", study, "--local", "--results", ward / "results", "--out", ward / "constant")[1]
+    assert "The given model is right no more often than one answer for every test image (33.3 %)" in output
+    images = load(Synthetic(**DATA))
+    assert list(_no_better_than_one_answer(20 / 60, images))
+    assert not list(_no_better_than_one_answer(21 / 60, images))
+
+
+def test_how_images_are_normalised_is_said_before_and_written_down(
+    forgotten: tuple[Path, int, str], ward: Path, lethe_here: LetheHere
+) -> None:
+    folder, _, output = forgotten
+    assert "original: images reach it normalised by mean and standard deviation of the study's train images" in output
+    said = yaml.safe_load((folder / "out" / "setting.yaml").read_text())["normalise"]
+    pixels = load(Synthetic(**DATA)).train.images_NCHW.double() / 255
+    assert said == {
+        "mean": [pytest.approx(pixels.mean().item())],
+        "std": [pytest.approx(pixels.std().item(), rel=1e-3)],
+    }
+    named = write(ward, network=STUDY["network"] | {"normalise": "none"})
+    for study in (named, write(ward, original={"checkpoint": "out/weights.safetensors"})):
+        assert "images reach it" not in lethe_here("plan", study, "--results", ward / "results")[1]
 
 
 def test_where_every_method_diverged_there_is_none_to_deliver(ward: Path, lethe_here: LetheHere) -> None:

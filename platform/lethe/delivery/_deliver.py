@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.compute as pc
+from torch import nn
 
 from lethe.artifacts import ArtifactStore, GivenModel, UnlearnedModel
 from lethe.delivery._choose import Chosen, DeliveryError
@@ -139,7 +140,7 @@ def deliver_study(
         certificate = _write(out, wanted, plan, row, root, signed)
     else:
         _check_people(out, certificate, root, signed.requester, signer)
-    notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen))
+    notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen, _data_of(plan, wanted)))
     return Delivery(out, before is None, chosen, row, certificate, wanted.model, notes)
 
 
@@ -162,7 +163,13 @@ def _check_people(
     )
 
 
-def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) -> Iterator[str]:
+def _data_of(plan: Plan, wanted: Production) -> ImageData:
+    """Return the images of what is delivered."""
+    [data] = [one for one in plan.shared if one.content_hash == wanted.scenario.data_hash]
+    return data
+
+
+def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen, data: ImageData) -> Iterator[str]:
     """Say how a given model compares with those that are trained here: the audits cannot tell the two causes apart."""
     if not isinstance(wanted.model.start, GivenModel) or not chosen.board.has_oracles:
         return
@@ -175,6 +182,20 @@ def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen) ->
         f"{ours}. Audits hold it against models of the study's own recipe, so that another recipe counts as a "
         "difference, too."
     )
+    yield from _no_better_than_one_answer(manifest.facts.ta, data)
+
+
+def _no_better_than_one_answer(accuracy: float | None, data: ImageData) -> Iterator[str]:
+    """Say so where a given model is no better on test than its commonest class: it is hardly run as it was trained."""
+    if accuracy is None or data.labelling.several:
+        return
+    commonest = float(data.test.labels_N.bincount().max()) / len(data.test)
+    if accuracy <= commonest:
+        yield (
+            f"The given model is right no more often than one answer for every test image ({percent(commonest)} %): "
+            "it is hardly run as it was trained. Check network.normalise, channels, network and labels; until then the "
+            "verdict says nothing about the model in use."
+        )
 
 
 def _confirmed(root: StorageRoot, wanted: Production) -> ConfirmationRow:
@@ -196,13 +217,13 @@ def _write(
     scenario = wanted.scenario
     network = scenario.network.build(scenario.channels, scenario.classes, seed=0)
     network.load_state_dict(artifact.files["weights"])
-    [data] = [one for one in plan.shared if one.content_hash == scenario.data_hash]
+    data = _data_of(plan, wanted)
     program, difference = exported(network, data.test.images_NCHW)
     files = {
         "weights.safetensors": written(network),
         "program.pt2": program,
         "load.py": LOAD.encode(),
-        SETTING: setting_text(_said(wanted, row, data, difference)),
+        SETTING: setting_text(_said(wanted, row, data, network, difference)),
     }
     with whole_folder(out) as folder:
         hashes = write_files(folder, files)
@@ -211,7 +232,9 @@ def _write(
         return read_json(Certificate, (folder / CERTIFICATE).read_bytes())
 
 
-def _said(wanted: Production, row: ConfirmationRow, data: ImageData, difference: float) -> dict[str, Any]:
+def _said(
+    wanted: Production, row: ConfirmationRow, data: ImageData, network: nn.Sequential, difference: float
+) -> dict[str, Any]:
     """Return what `setting.yaml` says: which model this is, what was done to which original, and by what code.
 
     The request is its kind alone: its label may name people, or the file of a list.
@@ -226,6 +249,7 @@ def _said(wanted: Production, row: ConfirmationRow, data: ImageData, difference:
         "classes": list(data.class_names),
         "image": list(data.test.images_NCHW.shape[1:]),
         "network": scenario.network_title,
+        "normalise": _normalisation(network),
         "request": scenario.request.kind,
         "forget_images": row.forget_images,
         "row": wanted.row,
@@ -241,3 +265,9 @@ def _said(wanted: Production, row: ConfirmationRow, data: ImageData, difference:
         "code_version": code_version(),
         "torch_version": installed("torch"),
     }
+
+
+def _normalisation(network: nn.Sequential) -> dict[str, list[float]]:
+    """Return mean and standard deviation of each channel, of images in [0, 1], that come before the user's network."""
+    state = network.state_dict()
+    return {name: state[f"0.{name}_1C11"].flatten().tolist() for name in ("mean", "std")}

@@ -1,6 +1,6 @@
 """A model that was trained elsewhere: its weights as they were given, and the model that they make of a network."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -10,7 +10,7 @@ from torch import Tensor
 from lethe.artifacts._recipe import ArtifactRecipe, Product, Workshop
 from lethe.artifacts.kinds._model import Model, accuracies, weights_of
 from lethe.study import Scenario, hash_of, read_given
-from unlearning.checkpoints import CheckpointError
+from unlearning.checkpoints import CheckpointError, Fitted
 from unlearning.data import ImageData, SplitName
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine
@@ -144,7 +144,18 @@ def given(scenario: Scenario, seed: int, checkpoint: Path) -> tuple[GivenModel, 
         CheckpointError, DataError: as `read_given`.
     """
     found = read_given(scenario.network, scenario.channels, scenario.classes, checkpoint)
-    return GivenModel(scenario, seed, GivenWeights(scenario, hash_of(found), checkpoint)), found.notes
+    model = GivenModel(scenario, seed, GivenWeights(scenario, hash_of(found), checkpoint))
+    return model, (*found.notes, *_normalised(scenario, found))
+
+
+def _normalised(scenario: Scenario, found: Fitted) -> Iterator[str]:
+    """Say by what images are normalised, where neither the study nor the weights do: nothing else would show it."""
+    if scenario.network.normalise == "data" and not any(name.startswith("0.") for name in found.weights):
+        yield (
+            "images reach it normalised by mean and standard deviation of the study's train images, since neither the "
+            "weights nor network.normalise name others; where its own training did otherwise, name that: "
+            "normalise: none for images in [0, 1], or {mean: [...], std: [...]}"
+        )
 
 
 def only_model(scenario: Scenario, seed: int) -> GivenModel | None:
