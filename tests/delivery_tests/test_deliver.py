@@ -365,3 +365,29 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(ward: Path, small_disk:
     subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
     assert lethe_here(*arguments)[0] in (0, 1)
     assert (small_disk / "out" / "setting.yaml").exists()
+
+
+def test_of_a_stream_the_last_request_is_met_and_all_of_them_are_measured(
+    tmp_path: Path, lethe_here: LetheHere
+) -> None:
+    stream = {"kind": "stream", "of": {"kind": "random", "fraction": 0.2}, "steps": 2}
+    changes = {"forget": [stream], "methods": STUDY["methods"][:1], "audits": None}
+    where = ("--local", "--results", tmp_path / "results")
+    given = write(tmp_path, **changes)
+    code, output = lethe_here("forget", given, *where, "--out", tmp_path / "given")
+    assert code == 0, output
+    assert "unlearned forget random 20 %, requests 1-2 of 2 (24 train images) from the given model" in output
+    certificate = json.loads((tmp_path / "given" / "certificate.json").read_text())
+    assert certificate["request"]["images"] == 12
+    given.write_text(yaml.safe_dump({**yaml.safe_load(given.read_text()), "original": None}))
+    code, output = lethe_here("forget", given, *where, "--out", tmp_path / "ours")
+    assert code == 0, output
+    assert "from the unlearned model" in output
+    chain = query(
+        "select model from confirmations where row = 'fine_tune' and forget like '%1-2%' and training_seed = 1"
+        " and role is distinct from 'production'",
+        tmp_path / "results",
+    )["model"].to_pylist()
+    assert (
+        json.loads((tmp_path / "ours" / "certificate.json").read_text())["models"]["delivered"]["fingerprint"] in chain
+    )

@@ -8,7 +8,7 @@ from lethe.errors import LetheError
 from lethe.report import Board, first_of, is_choice, tied_of
 from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import LeaderboardRow
-from lethe.study import MethodSearch
+from lethe.study import MethodSearch, Scenario
 
 TRAINED_HERE: Final = "earlier_weights"
 """What a method may need that a model has only if it was trained here."""
@@ -34,6 +34,11 @@ class Chosen:
     method_search: MethodSearch
     why: str
 
+    @property
+    def scenario(self) -> Scenario:
+        """What is to be forgotten: of a stream of requests, all so far."""
+        return next(one for one in self.method_search.scenarios if one.fingerprint == self.board.key[1])
+
 
 def choose_row(
     boards: Sequence[Board], method_searches: Sequence[MethodSearch], method: str | None, scenario: str | None
@@ -45,14 +50,17 @@ def choose_row(
     Args:
         boards: of the study.
         method: the row to deliver, such as `salun`; None: the one with the smallest gap.
-        scenario: the beginning of the fingerprint of its scenario; None where the study has one.
+        scenario: the beginning of the fingerprint of its scenario; None where the study has one, or one stream of
+            requests, of which the last counts.
 
     Raises:
         DeliveryError: no scenario or several, no such method, no method has a gap on every reporting seed, or there are
             no oracles and several methods of which none is named.
     """
-    board = _board(boards, scenario)
-    searches = {one.row: one for one in method_searches if one.scenario.fingerprint == board.key[1]}
+    board = _board(boards, _last_request(method_searches) if scenario is None else scenario)
+    searches = {
+        one.row: one for one in method_searches if board.key[1] in (asked.fingerprint for asked in one.scenarios)
+    }
     lines = {
         line.row: line for line in board.lines if is_choice(line) and line.row in searches and not _is_control(line)
     }
@@ -97,6 +105,12 @@ def _best(
     if left_out and first is not None and first.row in left_out:
         why += f" ({first.row} has the smallest gap of all)"
     return Chosen(line, board, searches[line.row], f"{why}.")
+
+
+def _last_request(method_searches: Sequence[MethodSearch]) -> str | None:
+    """Return the fingerprint of the scenario that a study ends with, where it has one, or one stream of requests."""
+    ends = {one.scenarios[-1].fingerprint for one in method_searches}
+    return ends.pop() if len(ends) == 1 else None
 
 
 def _board(boards: Sequence[Board], scenario: str | None) -> Board:

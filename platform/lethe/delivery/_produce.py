@@ -74,7 +74,7 @@ class Producer:
         with writing_study(self._root, self._study.name, say=self._say, on_lost=self._stop.request):
             plan = make_plan(self._study, self._artifacts, self._store)
             chosen = choose_row(leaderboard(self._root, self._study.name), plan.method_searches, method, scenario)
-            wanted = production(chosen.method_search, choose(chosen.method_search, plan.trials))
+            wanted = production(chosen.method_search, choose(chosen.method_search, plan.trials), chosen.scenario)
             if not self._is_there(wanted):
                 self._make(plan, wanted, address)
         return chosen, wanted, plan

@@ -5,24 +5,23 @@ artifact, made once; its confirmation runs nothing again, and measures and audit
 held against the oracles of the reporting seeds as any retraining is. A given model is paired with none of these. Of a
 model that was trained here the paired one is left out, or its gap would be smaller than any that the noise floor is of.
 Where the recipe of the given model is not known there are no oracles, and it is held against nothing.
+
+Of a stream of requests the last one is met: by a given model, which is in use and has met those before, or by the chain
+that the stream's rows are of.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lethe.artifacts import (
-    Model,
-    UnlearnedModel,
-    given,
-    original,
-)
+from lethe.artifacts import Model, UnlearnedModel, after_requests, given, original
 from lethe.artifacts.context import TrialContext
 from lethe.execution.worker_pool import Steps
 from lethe.pipeline.audit import audit_tasks
 from lethe.pipeline.confirm import Choice, Confirmation, Confirmed, Confirmer
 from lethe.results.columns import setting_of
 from lethe.storage.hashing import fingerprint
-from lethe.study import MethodSearch
+from lethe.study import MethodSearch, Scenario
+from unlearning.methods import Method
 from unlearning.metrics import Evaluation
 from unlearning.trial import Logits
 
@@ -46,21 +45,18 @@ class Production(Confirmation):
         return f"{self.study}-{self.scenario.fingerprint[:8]}-{own[:8]}-production"
 
 
-def production(method_search: MethodSearch, choice: Choice | None) -> Production:
+def production(method_search: MethodSearch, choice: Choice | None, scenario: Scenario) -> Production:
     """Return the confirmation of the model that a study delivers, by the setting that a search chose.
 
     Args:
         choice: None where the setting was taken from a file.
+        scenario: one of the method search; of a stream of requests, that after the last one to be met.
 
     Raises:
         CheckpointError, DataError: the model that is given cannot be read, or does not fit.
         InputError: the method needs what only a model that was trained here has.
     """
-    study, scenario = method_search.study, method_search.scenario
-    seed, parts = study.production_seed, scenario.partition(study.production_seed)
-    start: Model = original(scenario, seed)
-    if study.original:
-        start, _ = given(scenario, seed, study.original.checkpoint)
+    study, seed = method_search.study, method_search.study.production_seed
     method = method_search.method_at(setting_of(choice.trial, method_search) if choice else {})
     compared = study.seeds.reporting if study.has_oracles else ()
     others = tuple(one for one in compared if study.original or one != seed)
@@ -77,8 +73,20 @@ def production(method_search: MethodSearch, choice: Choice | None) -> Production
         "audits": audit_tasks(study, scenario, seed),
     }
     row = Confirmation(**common)
-    model = UnlearnedModel(start, scenario, parts, seed, method, row.stop_after, row.rewinds)
+    start = _start(row, method)
+    model = UnlearnedModel(start, scenario, scenario.step(seed), seed, method, row.stop_after, row.rewinds)
     return Production(**common, made=model)
+
+
+def _start(row: Confirmation, method: Method) -> Model:
+    """Return the model in use: what is given, which has met all requests but the last, or what was trained here."""
+    assert row.method_search is not None
+    scenario, seed, study = row.scenario, row.seed, row.method_search.study
+    if study.original:
+        return given(scenario, seed, study.original.checkpoint)[0]
+    if scenario.earlier is None:
+        return original(scenario, seed)
+    return after_requests(scenario.earlier, seed, method, stop_after=row.stop_after, rewinds=row.rewinds)
 
 
 class ProductionConfirmer(Confirmer):

@@ -140,7 +140,10 @@ def _known_metric(name: str) -> str:
 
 
 class GivenOriginal(Options):
-    """The classifier in use, trained elsewhere: what is delivered is made from it; searches and tables never see it."""
+    """The classifier in use, trained elsewhere: what is delivered is made from it; searches and tables never see it.
+
+    Of a stream of requests it has met all but the last.
+    """
 
     checkpoint: PathOption = Field(
         description="state dict of the network: safetensors, or a file of `torch.save` that holds tensors alone"
