@@ -10,7 +10,7 @@ and looks again if a file is gone that it has listed; so none is missed either. 
 Rows belong to the study that they name. What lies in the folder of another one, such as a copy of a study's folder made
 beside it, is named and left out, and no compaction touches it.
 
-Each study has one writer, who alone compacts it (``compaction.py``). ``rows.py`` says what the rows mean.
+Each study has one writer, who alone compacts it (``compaction.py``). ``rows`` says what the rows mean.
 """
 
 import re
