@@ -465,3 +465,35 @@ def test_what_a_search_was_allowed_and_where_its_gap_was_tuned_are_on_the_page(r
     text = text_of(render_page(ran("tiny"), None))
     assert "Gap where a setting was chosen, and where it was not" in text
     assert "What each search was allowed" in text
+
+
+def ward(folder: Path) -> Path:
+    """A table of images of two classes, told apart by brightness, of three patients a split."""
+    generator, lines = np.random.default_rng(0), ["file,label,split,patient"]
+    for split, count in (("train", 60), ("val", 20), ("test", 20)):
+        for number in range(count):
+            pixels = (generator.integers(0, 128, (8, 8)) + 120 * (number % 2)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{split}{number}.png")
+            lines.append(f"{split}{number}.png,{'ab'[number % 2]},{split},{split}-p{number % 3}")
+    (folder / "images.csv").write_text("\n".join(lines))
+    return folder / "images.csv"
+
+
+def test_files_and_patients_are_named_only_where_that_is_asked_for(
+    ran: Callable[..., StorageRoot], tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    data = [{"source": "table", "path": str(ward(tmp_path_factory.mktemp("ward"))), "channels": 1}]
+    withdrawn = tmp_path_factory.mktemp("list") / "withdrawn.txt"
+    withdrawn.write_text("train-p0\n")
+    root = ran("named", data=data, forget=[{"kind": "where", "column": "patient", "values_file": str(withdrawn)}])
+    assert "train-p0" not in text_of(render_page(root, None))
+    named = render_page(root, None, names=True)
+    assert "file train0.png" in text_of(named)
+    assert "patient train-p0" in text_of(named)
+    assert named.images > 0
+    alone = render_page(root, None, images=False, names=True)
+    assert alone.images == 0
+    assert "train0.png, patient train-p0" in text_of(alone).replace("file ", "")
+    output = tmp_path / "report.html"
+    done = CliRunner().invoke(app, ["report", "--results", root.address, "-o", str(output), "--names"])
+    assert "It names their files and patients" in done.output

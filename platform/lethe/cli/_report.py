@@ -32,6 +32,10 @@ def report(
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Whether the page shows the images that were to be forgotten.")
     ] = True,
+    names: Annotated[
+        bool,
+        typer.Option("--names", help="Name the files and patients of these images, where the data has them."),
+    ] = False,
 ) -> None:
     """Write the report.
 
@@ -52,12 +56,14 @@ def report(
         if page_file is not None:
             from lethe.report.page import render_page
 
-            page = render_page(root, study, specification=specification, images=images)
+            page = render_page(root, study, specification=specification, images=images, names=names)
             write_output(page_file, page.html.encode())
             echo(f"{page_file}: {len(page.html) / 1e6:.1f} MB, self-contained")
             if page.images:
                 held = "1 image that was" if page.images == 1 else f"{page.images} images that were"
                 typer.echo(f"It holds {held} asked to be forgotten: share it with care, or use --no-images.")
+            if names:
+                typer.echo("It names their files and patients: it is for those alone who may see these.")
 
 
 def _check_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ from lethe.report._board import Key
 from lethe.report.page._gather import Report, StudyPart, among
 from lethe.results import Results, to_rows
 from lethe.study import Study, expand, planted_data, scenarios_of
-from unlearning.data import AnySource, DataError, ImageData, MedMNIST, load
+from unlearning.data import FILE, PATIENT, AnySource, DataError, ImageData, MedMNIST, Split, load
 
 SHOWN: Final = 24
 """Forget samples of a scenario and method that are shown."""
@@ -51,9 +51,11 @@ class Sample:
         original, oracle, unlearned: the predicted classes, each with the number of seeds where there are several.
         differing: seeds on which the unlearned model and the oracle predict different classes.
         picture: a data URI; None where there is none.
+        named: the image's file and patient, where these are known and asked for.
     """
 
     image: int
+    named: Mapping[str, str]
     label: str
     original: str
     oracle: str
@@ -87,11 +89,12 @@ class Galleries:
     images: int
 
 
-def galleries(results: Results, report: Report, *, images: bool) -> Galleries:
+def galleries(results: Results, report: Report, *, images: bool, names: bool = False) -> Galleries:
     """Gather the galleries of every scenario that is drawn in detail.
 
     Args:
         images: whether pictures are wanted.
+        names: whether the files and patients of the images are, as far as the data has them.
     """
     drawn = {
         (part.name, scenario.asked.scenario): part
@@ -100,15 +103,15 @@ def galleries(results: Results, report: Report, *, images: bool) -> Galleries:
         if scenario.detailed
     }
     found = _samples(results, drawn)
-    pictures = _Pictures(images)
+    pictures = _Pictures(images, names)
     by_scenario: dict[Key, list[Gallery]] = {}
     missing: dict[Key, str] = {}
     for (*key, method), samples in found.items():
         where = (key[0], key[1])
-        train_NCHW, why = pictures.of(drawn[where], where[1])
-        if train_NCHW is None:
-            missing[where] = why
-        shown = tuple(_shown(sample, train_NCHW, pictures) for sample in samples)
+        train, why = pictures.of(drawn[where], where[1])
+        if train is None or not images:
+            missing[where] = why if images else "Pictures were left out with --no-images."
+        shown = tuple(_shown(sample, train, pictures) for sample in samples)
         gallery = Gallery(method, shown, samples[0].samples, samples[0].differing_samples)
         by_scenario.setdefault(where, []).append(gallery)
     return Galleries({key: tuple(listed) for key, listed in by_scenario.items()}, missing, pictures.count)
@@ -153,10 +156,11 @@ order by study, scenario, method, differing desc, image
 class _Pictures:
     """The training images of the studies' scenarios, each source read once, and the data URIs made of them."""
 
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
+    def __init__(self, images: bool, names: bool) -> None:
+        self._images = images
+        self._names = names
         self._data: dict[AnySource, ImageData] = {}
-        self._read: dict[str, tuple[dict[str, Tensor], str]] = {}
+        self._read: dict[str, tuple[dict[str, Split], str]] = {}
         self._made: dict[tuple[int, int], str] = {}
 
     @property
@@ -164,10 +168,10 @@ class _Pictures:
         """How many different images were made."""
         return len(self._made)
 
-    def of(self, part: StudyPart, scenario: str) -> tuple[Tensor | None, str]:
+    def of(self, part: StudyPart, scenario: str) -> tuple[Split | None, str]:
         """Return the training images of a scenario, or why there are none."""
-        if not self._wanted:
-            return None, "Pictures were left out with --no-images."
+        if not (self._images or self._names):
+            return None, ""
         if part.study is None:
             return None, "No pictures: this version cannot read the study's specification, which names the data."
         if part.name not in self._read:
@@ -176,16 +180,26 @@ class _Pictures:
         changed = "the newest specification does not ask this scenario of the data that is found here"
         return images.get(scenario), f"No pictures: {problems or changed}."
 
-    def uri(self, train_NCHW: Tensor, image: int) -> str:
-        """Make a PNG of an image, as a data URI."""
+    def named(self, train: Split | None, image: int) -> dict[str, str]:
+        """Return the file and the patient of an image, where they are asked for and known."""
+        if train is None or not self._names:
+            return {}
+        known = {name: train.columns[name][image] for name in (FILE, PATIENT) if name in train.columns}
+        return {name: text for name, text in known.items() if text}
+
+    def uri(self, train: Split | None, image: int) -> str | None:
+        """Make a PNG of an image, as a data URI; None where no pictures are wanted or the images are not here."""
+        if train is None or not self._images:
+            return None
+        train_NCHW = train.images_NCHW
         name = (train_NCHW.data_ptr(), image)
         if name not in self._made:
             self._made[name] = _png(train_NCHW[image])
         return self._made[name]
 
-    def _train_images(self, study: Study) -> tuple[dict[str, Tensor], str]:
+    def _train_images(self, study: Study) -> tuple[dict[str, Split], str]:
         """Return the training images of each scenario that need no download, and what went wrong."""
-        images: dict[str, Tensor] = {}
+        images: dict[str, Split] = {}
         problems = []
         for source in study.data:
             try:
@@ -196,7 +210,7 @@ class _Pictures:
             except (DataError, OSError) as error:
                 problems.append(str(error).rstrip("."))
             else:
-                by_hash = {one.content_hash: one.train.images_NCHW for one in trained_on}
+                by_hash = {one.content_hash: one.train for one in trained_on}
                 images |= {scenario.fingerprint: by_hash[scenario.data_hash] for scenario in scenarios}
         return images, "; ".join(problems)
 
@@ -216,16 +230,17 @@ def _png(image_CHW: Tensor) -> str:
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _shown(sample: _Sample, train_NCHW: Tensor | None, pictures: _Pictures) -> Sample:
+def _shown(sample: _Sample, train: Split | None, pictures: _Pictures) -> Sample:
     return Sample(
         image=sample.image,
+        named=pictures.named(train, sample.image),
         label=sample.label_name,
         original=_tally(sample.original),
         oracle=_tally(sample.oracle),
         unlearned=_tally(sample.unlearned),
         seeds=sample.seeds,
         differing=sample.differing,
-        picture=None if train_NCHW is None else pictures.uri(train_NCHW, sample.image),
+        picture=pictures.uri(train, sample.image),
     )
 
 

@@ -88,13 +88,20 @@ class Search:
 
 
 def render_page(
-    root: StorageRoot, study: str | None, *, specification: str | None = None, images: bool = True, live: bool = False
+    root: StorageRoot,
+    study: str | None,
+    *,
+    specification: str | None = None,
+    images: bool = True,
+    names: bool = False,
+    live: bool = False,
 ) -> Page:
     """Render the report of one study or of all.
 
     Args:
         specification: whose tables; if not given, of each study the specification that was run last.
         images: whether the forget samples are shown with their pictures.
+        names: whether they are shown with their files and patients.
         live: whether the page listens to the server that it came from, at ``/events``, for what is new.
 
     Raises:
@@ -105,7 +112,7 @@ def render_page(
     report = gather(results)
     glances = {part.name: glance_of(part) for part in report.studies}
     drawn = [one.board for part in report.studies for one in part.scenarios if one.board and one.detailed]
-    found = galleries(results, report, images=images)
+    found = galleries(results, report, images=images, names=names)
     text = _template().render(
         report=report,
         root=root,
