@@ -26,6 +26,7 @@ from lethe.results.views import AugmentationRow, ChosenRow, CostRow, DeviationRo
 from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot
 from lethe.study import Study, StudyError, read_text
+from unlearning.data._names import natural_key
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -260,7 +261,7 @@ class _Gathering:
 
     def __init__(self, results: Results) -> None:
         self._results = results
-        self._asked = self._ask(_ASKED, Asked)
+        self._asked = sorted(self._ask(_ASKED, Asked), key=_place)
         self._drawn = {(one.study, one.scenario) for one in self._asked[:DETAILED]}
         self._clinics = clinics_of(results)
         self._boards = {board.key: board for board in boards_of(results)}
@@ -378,7 +379,6 @@ from (
 )
 where {_ASKED_SCENARIOS}
 group by study, scenario
-order by study, dataset, forget, augmentation, network, scenario
 """
 
 _PROGRESS: Final = f"""
@@ -420,6 +420,11 @@ order by study, first
 
 ScenarioRowT = TypeVar("ScenarioRowT", Progress, Tried, Retrained, Model, DeviationRow)
 StudyRowT = TypeVar("StudyRowT", StudyRow, AugmentationRow, CostRow, FailureRow, Made, Asked)
+
+
+def _place(asked: Asked) -> tuple[object, ...]:
+    """Return what scenarios are ordered by: the second of several requests stands before the tenth."""
+    return asked.study, asked.dataset, natural_key(asked.forget), asked.augmentation, asked.network, asked.scenario
 
 
 def among(keys: Iterable[Key]) -> str:
