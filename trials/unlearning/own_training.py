@@ -19,6 +19,7 @@ from unlearning.data.augment import AugmentationName
 from unlearning.errors import LetheError
 from unlearning.models import Normalise
 from unlearning.own_recipe import OwnRecipe, TrainingFunctionError, checked, raised
+from unlearning.seeds import seeded
 from unlearning.stepping import Stepped
 from unlearning.training import epoch_order
 
@@ -315,8 +316,7 @@ def _digest(network: nn.Module) -> str:
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators of torch, NumPy and Python, and leave them as they were."""
     states = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with seeded(seed, device):
         np.random.seed(seed % 2**32)
         random.seed(seed)
         try:
