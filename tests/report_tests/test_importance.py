@@ -45,6 +45,21 @@ def test_names_of_choices_are_no_numbers() -> None:
     assert next(iter(found)) in ("loop", "density")
 
 
+def test_yes_and_no_nothing_and_nested_options_are_choices() -> None:
+    settings = [
+        {
+            "lr": setting["lr"],
+            "flag": number % 2 == 0,
+            "limit": None if number % 3 else 5,
+            "schedule": {"kind": str(number % 4)},
+        }
+        for number, setting in enumerate(drawn(40))
+    ]
+    found = importance_of(search_of(settings, [float(setting["flag"]) for setting in settings]))
+    assert next(iter(found)) == "flag"
+    assert found.keys() == {"lr", "flag", "limit", "schedule"}
+
+
 def test_few_trials_or_one_option_say_nothing() -> None:
     few, flat = drawn(FEWEST_TRIALS - 1), [{"lr": setting["lr"], "epochs": 1} for setting in drawn(30)]
     assert importance_of(search_of(few, [0.1] * len(few))) == {}

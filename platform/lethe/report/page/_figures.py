@@ -138,7 +138,7 @@ def parallel(search: Searched) -> str | None:
     """Draw each trial as a line through its options to its gap; None where nothing was searched or finished."""
     done = sorted(search.finished, key=lambda trial: trial.measured or 0.0)
     settings = {trial.trial_id: json_column("setting", trial.setting) for trial in done[:LINES]}
-    options = _varied(list(settings.values()))
+    options = varied(list(settings.values()))
     if not options:
         return None
     axes = [_Axis(name, [setting.get(name) for setting in settings.values()]) for name in options]
@@ -324,7 +324,7 @@ class _Axis:
         return math.log10(value) if self._log else float(value)
 
 
-def _varied(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+def varied(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Name the options that differ between settings."""
     names = dict.fromkeys(name for setting in settings for name in setting)
     return [name for name in names if len({json.dumps(setting.get(name)) for setting in settings}) > 1]
