@@ -245,8 +245,9 @@ class StudyRun:
         )
 
     def _show_search(self, search: StudySearch) -> None:
+        titles = {one.scenario.fingerprint: one.scenario.title for one in search.method_searches}
         best = [
-            Best(scenario=_title(row), method=row.method, gap=row.gap, original_gap=row.original_gap)
+            Best(scenario=titles[row.scenario], method=row.method, gap=row.gap, original_gap=row.original_gap)
             for row in search.best
             if row.gap is not None
         ]
@@ -299,7 +300,3 @@ class StudyRun:
         """Print a problem now, and keep it for the end."""
         self.problems.append(text)
         self._progress.say(text)
-
-
-def _title(row: TrialRow) -> str:
-    return f"{row.dataset}, augmentation {row.augmentation}, forget {row.forget}"
