@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
+from lethe.cli._certificates import key, purge, verify
 from lethe.cli._common import print_versions
 from lethe.cli._data import data
 from lethe.cli._deliver import deliver, forget
-from lethe.cli._delivery import key, purge, verify
 from lethe.cli._jobs import jobs, logs, stop, submit
 from lethe.cli._models import models
 from lethe.cli._parts import methods
