@@ -47,7 +47,7 @@ def make_cell(write_study: Callable[..., Path]) -> Callable[[int], MethodSearch]
 
 
 def making(fault: Fault) -> Callable[[], Any]:
-    """Gives what makes a worker whose gaps follow from the settings, and which suffers a fault before each epoch."""
+    """Returns what makes a worker whose gaps follow from the settings, and which suffers a fault before each epoch."""
 
     class Worker:
         def run(self, task: TrialTask) -> Iterator[Report]:

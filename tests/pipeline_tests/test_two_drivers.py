@@ -303,7 +303,7 @@ def ended(process: ForkedLethe) -> tuple[int, str]:
 
 
 def wait_until_said(process: ForkedLethe, text: str) -> str:
-    """Gives what the process printed up to the line that holds the text."""
+    """Returns what the process printed up to the line that holds the text."""
     assert process.stdout is not None
     said = ""
     for line in process.stdout:

@@ -34,7 +34,7 @@ DELETED = (200, "<DeleteResult><Deleted><Key>r/a</Key></Deleted></DeleteResult>"
 
 
 class Store(ThreadingHTTPServer):
-    """Gives its answers one after the other, and the last one again and again."""
+    """Returns its answers one after the other, and the last one again and again."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -96,7 +96,7 @@ def test_a_network_that_mixes_images_wastes_weights_and_ignores_the_seed_is_foun
 
 
 class Restless(Source):
-    """Gives other images at each reading."""
+    """Returns other images at each reading."""
 
     source: Literal["restless"] = "restless"
     version: ClassVar[int] = 1

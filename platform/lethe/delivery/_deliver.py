@@ -170,7 +170,7 @@ def _data_of(plan: Plan, wanted: Production) -> ImageData:
 
 
 def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen, data: ImageData) -> Iterator[str]:
-    """Say how a given model compares with those that are trained here: the audits cannot tell the two causes apart."""
+    """Yield how a given model compares with those trained here: audits cannot tell the two causes apart."""
     if not isinstance(wanted.model.start, GivenModel) or not chosen.board.has_oracles:
         return
     manifest, here = ArtifactStore(root).manifest(wanted.model.start.key), chosen.board.original
@@ -186,7 +186,7 @@ def _trained_elsewhere(root: StorageRoot, wanted: Production, chosen: Chosen, da
 
 
 def _no_better_than_one_answer(accuracy: float | None, data: ImageData) -> Iterator[str]:
-    """Say so where a given model is no better on test than its commonest class: it is hardly run as it was trained."""
+    """Yield a caution where a given model is no better on test than its commonest class."""
     if accuracy is None or data.labelling.several:
         return
     commonest = float(data.test.labels_N.bincount().max()) / len(data.test)

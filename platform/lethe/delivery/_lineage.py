@@ -122,7 +122,7 @@ def _manifests(store: ArtifactStore) -> tuple[dict[ArtifactKey, Manifest], list[
 
 
 def _derived(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -> dict[ArtifactKey, str]:
-    """Say of each artifact that is derived from the images why it counts."""
+    """Return why each artifact that is derived from the images counts."""
     clean, known = _left_out(manifests, withdrawal, "oracle"), _left_out(manifests, withdrawal, "original")
     seen: dict[ArtifactKey, str] = {}
     for key, manifest in manifests.items():

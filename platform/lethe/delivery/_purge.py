@@ -61,7 +61,7 @@ def purge(plan: PurgePlan, key: SigningKey | None) -> str:
 
 
 def why_kept(trace: Trace) -> str:
-    """Say why something stays."""
+    """Return why something stays."""
     if trace.delivered:
         return "it was delivered"
     if trace.by_hand:

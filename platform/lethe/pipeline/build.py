@@ -187,7 +187,7 @@ class ArtifactBuilder:
         self._present.add(key)
 
     def _say_repeats(self, needed: Needed, facts: Facts) -> None:
-        """Say once what the first models show of whether a training function of the user's repeats by its seed."""
+        """Report once what the first models show of whether a training function of the user's repeats by its seed."""
         recipe = needed.scenario.recipe
         if not isinstance(recipe, OwnRecipe) or facts.epochs == 0 or (said := _repeats(facts)) in self._said:
             return

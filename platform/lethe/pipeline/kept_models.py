@@ -101,7 +101,7 @@ class KeptModels:
 def kept_in_words(
     study: Study, method_searches: Sequence[MethodSearch], shared: Iterable[ImageData]
 ) -> tuple[str, ...]:
-    """Say how much disk the models take that a study keeps, a sentence; nothing where it keeps none.
+    """Return how much disk the models take that a study keeps, a sentence; nothing where it keeps none.
 
     Args:
         shared: the data sets, and those that differ by what a forget request plants.

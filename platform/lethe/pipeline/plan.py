@@ -96,7 +96,7 @@ class Plan:
 
     @property
     def own_code(self) -> tuple[str, ...]:
-        """Say what trains the models, where that is a function of the user's, or that nothing does."""
+        """What trains the models, where that is a function of the user's, or that nothing does."""
         training = self.study.training
         if isinstance(training, NoRecipe):
             return (
@@ -134,7 +134,7 @@ class Plan:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Say how much the models take that the study keeps, a sentence; nothing where it keeps none."""
+        """How much the models take that the study keeps, a sentence; nothing where it keeps none."""
         return kept_in_words(self.study, self.method_searches, self.shared)
 
     @property

@@ -77,7 +77,7 @@ def undecided(line: LeaderboardRow) -> str:
 
 
 def _task(board: Board) -> Iterator[str]:
-    """Say what UA, RA and TA are made of where an image has any number of labels."""
+    """Yield what UA, RA and TA are made of where an image has any number of labels."""
     if board.has_several_labels:
         yield (
             "* An image has any number of labels: RA and TA are the mean AUROC over the labels and no accuracy, UA is "

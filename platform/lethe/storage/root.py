@@ -215,7 +215,7 @@ class StorageRoot:
             self.folder.delete(name)
 
     def rename(self, name: str, target: str) -> None:
-        """Give a file or folder another name, in one step where the storage has folders.
+        """Rename a file or folder, in one step where the storage has folders.
 
         Raises:
             StorageError: it could not be renamed, or the other name is taken by a folder with files.

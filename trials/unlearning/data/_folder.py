@@ -116,7 +116,7 @@ def _in_one(path: Path, problems: Sequence[str]) -> str:
 
 
 def _advice_on_folders(files: Sequence[Path]) -> str:
-    """Say how images in a folder for each patient are named; empty where a class has no folders."""
+    """Return how images in a folder for each patient are named; empty where a class has no folders."""
     if not any(file.is_dir() for file in files):
         return ""
     return (

@@ -88,7 +88,7 @@ class ExternalNetwork(Network):
         return body
 
     def notes(self, channels: int, classes: int) -> tuple[str, ...]:
-        """Say which weights of a file are not used."""
+        """Return which weights of a file are not used."""
         if self.pretrained is None:
             return ()
         with torch.random.fork_rng(devices=[]):

@@ -149,7 +149,7 @@ def given(scenario: Scenario, seed: int, checkpoint: Path) -> tuple[GivenModel, 
 
 
 def _normalised(scenario: Scenario, found: Fitted) -> Iterator[str]:
-    """Say by what images are normalised, where neither the study nor the weights do: nothing else would show it."""
+    """Yield by what images are normalised, where neither the study nor the weights do: nothing else would show it."""
     if scenario.network.normalise == "data" and not any(name.startswith("0.") for name in found.weights):
         yield (
             "images reach it normalised by mean and standard deviation of the study's train images, since neither the "

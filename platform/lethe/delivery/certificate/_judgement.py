@@ -38,7 +38,7 @@ def overall(found: Sequence[Judgement]) -> Verdict:
 
 
 def limits(criteria: CriteriaSection, request: RequestSection, asked: Asked) -> list[str]:
-    """Say what the verdict does not say, and what was not tested, a sentence each."""
+    """Yield what the verdict does not say, and what was not tested, a sentence each."""
     return [*_always(asked), *_of_criteria(criteria), *_of_level(asked), *_not_tested(criteria, request)]
 
 

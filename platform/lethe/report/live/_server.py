@@ -196,7 +196,7 @@ class ReportServer:
         return answer
 
     async def _lines(self) -> list[str]:
-        """Say how far runs are, before there is a page; nothing where that cannot be read either."""
+        """Return how far runs are, a line each, before there is a page; nothing where that cannot be read either."""
         with suppress(ClosedError, StorageError):
             return [f"{run['study']}: {run['line']}" for run in await asyncio.to_thread(self.report.progress)]
         return []
