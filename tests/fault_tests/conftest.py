@@ -241,6 +241,10 @@ class Run:
         return "".join(self._said)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def is_over(self) -> bool:
         return self._process.poll() is not None
 
@@ -256,7 +260,7 @@ class Run:
 
     def interrupt(self) -> None:
         """Press Ctrl-C: a terminal sends it to every process in the foreground."""
-        os.killpg(self._process.pid, signal.SIGINT)
+        os.killpg(self.pid, signal.SIGINT)
 
     def terminate(self) -> None:
         self._process.terminate()
@@ -412,12 +416,20 @@ class Nodes:
                 yield
 
     def freeze(self, raylet: int) -> set[int]:
-        """Stop the trial workers of a node where they are, and name them."""
-        workers = self.machine.workers("Trainable", raylet)
-        assert workers
-        for worker in workers:
-            assert self.machine.send(worker, signal.SIGSTOP)
-        return workers
+        """Stop the trial workers of a node where they are, one of them within a trial, and name them."""
+
+        def frozen() -> set[int]:
+            workers = self.machine.workers("Trainable", raylet)
+            for worker in workers:
+                self.machine.send(worker, signal.SIGSTOP)
+            if self.machine.workers("Trainable.train", raylet):
+                return workers
+            for worker in workers:
+                self.machine.send(worker, signal.SIGCONT)
+            return set()
+
+        found: set[int] = eventually(frozen, "a worker of the node is within a trial", look_s=0.02)
+        return found
 
     def lose(self, raylet: int, frozen: Iterable[int] = ()) -> None:
         """Kill a node, and those of its workers that are frozen: the others end with it."""

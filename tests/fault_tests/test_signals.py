@@ -98,10 +98,11 @@ def test_ctrl_c_twice_waits_for_no_epoch(
     run = start(study, *where)
     if where:
         run.wait_until(lambda: "· confirmed 0/" in run.said, "the search begins")
+        worker = run.pid
     else:
         worker = min(run.wait_until(run.machine.trial_workers, "a trial worker comes"))
-        begun = run.machine.computed_s(worker)
-        run.wait_until(lambda: run.machine.computed_s(worker) > begun + 2, "its trial is on the way")
+    begun = run.machine.computed_s(worker)
+    run.wait_until(lambda: run.machine.computed_s(worker) > begun + 2, "its trial is on the way")
     run.interrupt()
     run.wait_until(lambda: STOPPING in run.said, "it says that it stops")
     run.interrupt()
