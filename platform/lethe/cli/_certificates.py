@@ -1,5 +1,6 @@
 """Commands around what leaves the platform: keys, verification, and removing what a request leaves behind."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -127,7 +128,9 @@ def purge(
             echo("Nothing was removed; --yes removes it.")
         else:
             echo(f"Removed. Record: {record}{'' if signing_key else ' (UNSIGNED; --key FILE signs it)'}")
-        raise typer.Exit(1 if left else 0)
+        if left:
+            stderr(*_why_not_all(plan))
+            raise typer.Exit(1)
 
 
 def _verified(path: Path, found: "Verified") -> dict[str, Any]:
@@ -178,6 +181,17 @@ def _print_plan(plan: "PurgePlan") -> None:
         echo(f"Stays: {len(plan.kept)}")
     for trace in plan.kept:
         echo(f"  {_left(trace)}")
+
+
+def _why_not_all(plan: "PurgePlan") -> Iterator[str]:
+    """Yield why the purge ends with exit code 1: what stays, and whose doing that is."""
+    needed = [one for one in plan.kept if one.needed_by and not one.delivered]
+    if needed:
+        others = ", ".join(sorted({other for one in needed for other in one.needed_by}))
+        yield f"Not all was removed: {len(needed)} of what is listed above stay for {others}; --all removes them, too."
+    by_hand = [one for one in plan.kept if one.by_hand]
+    if by_hand:
+        yield f"Not all was removed: {len(by_hand)} of what is listed above stay, which nothing of Lethe's removes."
 
 
 def _left(trace: "Trace") -> str:

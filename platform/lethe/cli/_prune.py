@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def prune(
     results: Where = "results",
     budget: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Delete artifacts until all together take this, such as 20GB.")
+        str | None,
+        typer.Option(metavar="SIZE", help="Delete artifacts until all together take this, such as 20GB or 0."),
     ] = None,
     older_than: Annotated[
         str | None, typer.Option(metavar="AGE", help="Delete artifacts that are older, such as 30d, 12h or 2w.")
@@ -49,14 +50,14 @@ def prune(
     from lethe.pipeline.prune import Wanted, prunable
     from lethe.pipeline.prune import prune as delete
     from lethe.results.durations import parse_age
-    from lethe.results.limits import parse_memory
+    from lethe.results.limits import parse_size
     from lethe.storage.root import StorageRoot
 
     with answering("prune", as_json=as_json) as answer:
         wanted = Wanted(
             tuple(filter(None, (kinds or "").replace(" ", "").split(","))),
-            parse_memory(budget) if budget else None,
-            parse_age(older_than) if older_than else None,
+            None if budget is None else parse_size(budget),
+            None if older_than is None else parse_age(older_than),
         )
         root = StorageRoot.at(results)
         if not root.entries():

@@ -10,7 +10,7 @@ locks/<study>.json                                 who writes a study
 progress/<study>.json                              how far the run of a study is
 queries/<name>.sql                                 queries that users keep
 quarantine/                                        what was found broken, under its path and a name of its own
-certificates/<model>.json                          the certificates of models that were delivered
+certificates/<model>-<commitment>.json             the certificates of models that were delivered
 certificates/<commitment>.opening.json             what opens the commitments of a certificate
 purges/<time>-<request>.json                       what was removed for a request, and when
 """
