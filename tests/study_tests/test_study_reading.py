@@ -468,6 +468,8 @@ def test_a_name_that_leaves_no_room_for_those_of_its_files_is_refused(tmp_path: 
         ({"network": {"name": "resnet19"}}, "network.name: unknown network 'resnet19'; did you mean resnet18?"),
         ({"network": "cnn"}, "network: wanted a mapping of options, got 'cnn'"),
         ({"data": [{"size": 64}]}, "data.0.source: is needed"),
+        ({"data": [{"source": "table", "path": None}]}, "data.0.path: wanted a path, got nothing"),
+        ({"data": [{"source": "npz", "path": 3}]}, "data.0.path: wanted a path, got 3"),
         (
             {"forget": [{"kind": "randm"}]},
             "forget.0.kind: wanted one of 'random', 'class', 'indices', 'where', 'query', 'confusion', 'gaussian', "

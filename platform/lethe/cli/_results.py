@@ -28,6 +28,7 @@ from lethe.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lethe.results import Results
     from lethe.results.render import TextFormat
     from lethe.storage.root import StorageRoot
 
@@ -46,7 +47,16 @@ def query(
     save: Annotated[
         str | None, typer.Option(metavar="NAME", help="Keep the query with the results, as a view of this name.")
     ] = None,
+    study: OneStudy = None,
     specification: OneSpecification = None,
+    names: Annotated[
+        bool,
+        typer.Option(
+            "--names",
+            help="Let the query read `images` too, from the studies' own data: file, patient and class of each train "
+            "image, by study, scenario and image as `predictions` has them. For those who may see them.",
+        ),
+    ] = False,
     memory: Annotated[
         str | None,
         typer.Option(help="Memory that the query may use, such as 4GB. Default: half of the machine's."),
@@ -72,12 +82,16 @@ def query(
     with reporting_errors():
         root = StorageRoot.at(results)
         if sql is None:
-            if save or output or form != "table":
-                fail('--save, --output and --format go with a query: give one, such as "from leaderboard"')
+            if save or output or names or form != "table":
+                fail('--save, --output, --names and --format go with a query: give one, such as "from leaderboard"')
             _print_guide(root)
             return
         check_output(output, "answer.txt" if form == "table" else f"answer.{form}")
-        asked = Results(root, specification=specification, memory=memory, timeout_s=timeout)
+        asked = Results(root, study, specification, memory=memory, timeout_s=timeout)
+        if names:
+            if save:
+                fail("--save keeps a query for all who read the results, and --names is for those who may see names")
+            _add_names(asked)
         try:
             with address_space(parse_memory(memory) if memory else half_of_memory()):
                 answer = asked.query(sql)
@@ -93,6 +107,14 @@ def query(
             write_output(output, data)
         else:
             typer.echo(data, nl=False)
+
+
+def _add_names(asked: "Results") -> None:
+    """Let queries read the files and patients of images, and say so beside the answer."""
+    from lethe.results.images import images_of
+
+    asked.add_images(images_of(asked))
+    stderr("The answer can name files and patients: it is for those alone who may see these.")
 
 
 def leaderboard(
