@@ -24,7 +24,7 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from unlearning.data.augment import AUGMENTATIONS
-from unlearning.engine import DataPass, Engine, Epoch, FusedEngine, Precision, autocast, unit_interval
+from unlearning.engine import DataPass, Engine, FusedEngine, PlannedEpoch, Precision, autocast, unit_interval
 from unlearning.engine.allocator import keep_freed_memory
 from unlearning.models import Network
 
@@ -39,20 +39,18 @@ def engines(network: Network, count: int, batch_size: int, precision: Precision,
     made = []
     for seed in range(count):
         model = network.build(CHANNELS, CLASSES, seed=seed).to(device).train()
-        engine = Engine(
-            model, images_NCHW.to(device), augmentation=AUGMENTATIONS["standard"], precision=precision
-        )
+        engine = Engine(model, images_NCHW.to(device), augmentation=AUGMENTATIONS["standard"], precision=precision)
         engine.begin(momentum=0.9, weight_decay=5e-4)
         made.append(engine)
     return made
 
 
-def epoch(batch_size: int, device: torch.device) -> Epoch:
+def epoch(batch_size: int, device: torch.device) -> PlannedEpoch:
     """Plan an epoch of as many batches as are timed together on the device."""
     steps = STEPS[device.type]
     labels_M = torch.arange(batch_size).remainder(CLASSES).repeat(steps)
     data_pass = DataPass(torch.arange(batch_size).repeat(steps), labels_M)
-    return Epoch([data_pass], batch_size, repeat(1e-4), torch.Generator())
+    return PlannedEpoch([data_pass], batch_size, repeat(1e-4), torch.Generator())
 
 
 def alone(made: Sequence[Engine], batch_size: int) -> None:
@@ -116,7 +114,9 @@ def on_streams(made: Sequence[Engine], batch_size: int) -> Callable[[], None]:
     return replay
 
 
-def median_seconds(works: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float]) -> dict[str, float]:
+def median_seconds(
+    works: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float]
+) -> dict[str, float]:
     """Return the median seconds of each work by a clock: all once to warm up, then by turns."""
     spent: dict[str, list[float]] = {name: [] for name in works}
     for number in range(1 + repeats):

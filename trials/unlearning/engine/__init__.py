@@ -7,7 +7,18 @@ from unlearning.engine._grouped import NotGroupedError
 from unlearning.engine._images import Streamed, part_of, placed
 from unlearning.engine._kinds import OptimizerKind, OptimizerName
 from unlearning.engine._layers import LAYERS, NORMS, any_parameter, in_order, layers
-from unlearning.engine._steps import Batch, DataPass, Epoch, Loss, Step, StepPass, StepRule, Stream, clipped, flat_norm
+from unlearning.engine._steps import (
+    Batch,
+    DataPass,
+    Loss,
+    PlannedEpoch,
+    Step,
+    StepPass,
+    StepRule,
+    Stream,
+    clipped,
+    flat_norm,
+)
 
 __all__ = [
     "LAYERS",
@@ -15,12 +26,12 @@ __all__ = [
     "Batch",
     "DataPass",
     "Engine",
-    "Epoch",
     "FusedEngine",
     "Loss",
     "NotGroupedError",
     "OptimizerKind",
     "OptimizerName",
+    "PlannedEpoch",
     "Precision",
     "Step",
     "StepPass",

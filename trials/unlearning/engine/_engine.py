@@ -28,7 +28,7 @@ from unlearning.engine._steps import (
     Batch,
     DataPass,
     Descent,
-    Epoch,
+    PlannedEpoch,
     PlannedStep,
     Step,
     StepEnd,
@@ -198,13 +198,16 @@ class Engine:
             The mean loss over the samples of the epoch, that of a step with several batches counted for each of their
             samples; not finite when training diverged.
         """
-        epoch = Epoch(data_passes, batch_size, learning_rates, random)
-        with seeded(derive(random.initial_seed(), "network"), self.device):
+        return self.train(PlannedEpoch(data_passes, batch_size, learning_rates, random))
+
+    def train(self, epoch: PlannedEpoch) -> float:
+        """Run an epoch that was planned, as `train_epoch` does."""
+        with seeded(derive(epoch.random.initial_seed(), "network"), self.device):
             for step in self.steps(epoch):
                 self.take(step)
         return self.mean_loss(epoch)
 
-    def steps(self, epoch: Epoch) -> Iterator[PlannedStep]:
+    def steps(self, epoch: PlannedEpoch) -> Iterator[PlannedStep]:
         """Draw the augmentation of an epoch, and yield its steps, each to be taken before the next one is asked for."""
         self._drawn_ND.copy_(self.augmentation.draw(len(self.images_NCHW), epoch.random), non_blocking=True)
         self._loss_sum.zero_()
@@ -221,7 +224,7 @@ class Engine:
         self._do(step.name, work, *(tensor for inputs in step.inputs for tensor in inputs))
         self.images_trained += step.images
 
-    def mean_loss(self, epoch: Epoch) -> float:
+    def mean_loss(self, epoch: PlannedEpoch) -> float:
         """Return the mean loss of an epoch whose steps were taken, as `train_epoch` does."""
         return float(self._loss_sum) / epoch.images
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from unlearning.engine._cuda_graphs import Replays, replays_wanted
 from unlearning.engine._engine import Engine, logits_by, unit_interval
 from unlearning.engine._grouped import grouped
-from unlearning.engine._steps import Batch, Epoch, PlannedStep, Step
+from unlearning.engine._steps import Batch, PlannedEpoch, PlannedStep, Step
 
 _PROBED: Final = 4
 
@@ -78,7 +78,7 @@ class FusedEngine:
         if first.device.type == "cuda" and replays_wanted():
             self._replays = Replays([])
 
-    def train_epochs(self, epochs: Mapping[int, Epoch]) -> dict[int, float]:
+    def train_epochs(self, epochs: Mapping[int, PlannedEpoch]) -> dict[int, float]:
         """Run an epoch of some engines, by their numbers; the networks of the others are nobody's meanwhile.
 
         Returns:
@@ -123,9 +123,7 @@ class FusedEngine:
     def _take(self, steps: Mapping[int, PlannedStep], *inputs: Tensor) -> Tensor:
         """Take a step of each; ``inputs`` are those of all steps, stream by stream."""
         given = iter(inputs)
-        parts = {
-            number: [tuple(next(given) for _ in batch) for batch in step.inputs] for number, step in steps.items()
-        }
+        parts = {number: [tuple(next(given) for _ in batch) for batch in step.inputs] for number, step in steps.items()}
         batches: dict[int, list[Batch]] = {number: [] for number in steps}
         for stream in range(len(next(iter(parts.values())))):
             kinds = {number: step.kinds[stream] for number, step in steps.items()}

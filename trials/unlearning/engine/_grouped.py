@@ -47,7 +47,8 @@ class _GroupedLinear(nn.Module):
         out_KBO = torch.bmm(x_KBI, weight_KIO)
         if self.bias is not None:
             out_KBO = out_KBO + self.bias.view(self._count, 1, -1)
-        return out_KBO.transpose(0, 1).flatten(1)
+        out: Tensor = out_KBO.transpose(0, 1).flatten(1)
+        return out
 
 
 class _GroupedLogits(nn.Module):
@@ -62,8 +63,8 @@ class _GroupedLogits(nn.Module):
         if output.dim() != 2 or output.shape[1] % self._count:
             raise NotGroupedError(f"its output is {tuple(output.shape)}; wanted columns for each of {self._count}")
         rows = output.unflatten(1, (self._count, -1))
-        logits: Tensor = self._end(rows.flatten(0, 1))
-        return logits.unflatten(0, (-1, self._count))
+        logits: Tensor = self._end(rows.flatten(0, 1)).unflatten(0, (-1, self._count))
+        return logits
 
 
 def grouped(models: Sequence[nn.Module], images_NCHW: Tensor) -> nn.Module:
@@ -118,7 +119,7 @@ def _conv(layers: Sequence[nn.Conv2d]) -> nn.Module:
         first.dilation,  # type: ignore[arg-type]
         count * first.groups,
         bias=first.bias is not None,
-        padding_mode=first.padding_mode,  # type: ignore[arg-type]
+        padding_mode=first.padding_mode,
         device="meta",
     )
     return _with_tensors(made, layers)

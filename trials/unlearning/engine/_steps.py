@@ -168,7 +168,7 @@ class StepPass:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class PlannedEpoch:
     """The steps of an epoch, before they are taken.
 
     Attributes:
