@@ -215,13 +215,13 @@ def test_work_of_one_shape_is_recorded_once() -> None:
     engine = engine_of("standard", replays=True)
     engine.begin(momentum=0.9, weight_decay=0.0)
     asked: list[int] = []
-    step = engine._step
+    take = engine._take
 
     def counting(*inputs: Any) -> Tensor:
         asked.append(len(inputs[-1]))
-        return step(*inputs)
+        return take(*inputs)
 
-    engine._step = counting  # type: ignore[method-assign]
+    engine._take = counting  # type: ignore[method-assign]
     data_pass = DataPass(torch.arange(70), DATA.train.labels_N)
     for _ in range(3):
         engine.train_epoch([data_pass], batch_size=16, learning_rates=repeat(0.01), random=torch.Generator())
