@@ -115,10 +115,13 @@ def purge(
     with answering("purge", as_json=as_json) as answer:
         signing_key = read_signing_key(key_file) if key_file else None
         root = StorageRoot.at(results)
-        plan = plan_purge(find_withdrawal(root, study, request, data), everything=everything)
+        asked, record = find_withdrawal(root, study, request, data), None
+        if yes:
+            plan, record = carry_out(asked, signing_key, everything=everything)
+        else:
+            plan = plan_purge(asked, everything=everything)
         if not as_json:
-            _print_plan(plan)
-        record = carry_out(plan, signing_key) if yes else None
+            _print_plan(plan, done=yes)
         left = [_left(trace) for trace in plan.kept if not trace.delivered] if yes else []
         if as_json:
             stderr(*left)
@@ -127,7 +130,7 @@ def purge(
         if record is None:
             echo("Nothing was removed; --yes removes it.")
         else:
-            echo(f"Removed. Record: {record}{'' if signing_key else ' (UNSIGNED; --key FILE signs it)'}")
+            echo(f"Record: {record}{'' if signing_key else ' (UNSIGNED; --key FILE signs it)'}")
         if left:
             stderr(*_why_not_all(plan))
             raise typer.Exit(1)
@@ -171,10 +174,10 @@ def _trace(trace: "Trace") -> dict[str, Any]:
     }
 
 
-def _print_plan(plan: "PurgePlan") -> None:
+def _print_plan(plan: "PurgePlan", *, done: bool) -> None:
     asked = plan.withdrawal
     echo(f"{asked.study}, forget {asked.label} ({asked.forget_hash}), data {asked.data_hash}")
-    echo(f"To be removed: {len(plan.removed) or 'nothing'}")
+    echo(f"{'Removed' if done else 'To be removed'}: {len(plan.removed) or 'nothing'}")
     for trace in plan.removed:
         echo(f"  {_described(trace)}")
     if plan.kept:

@@ -30,8 +30,8 @@ def prune(
         str | None,
         typer.Option(
             metavar="KIND,...",
-            help="Delete these alone: checkpoints, unusable, quarantine, cache, or kinds of artifacts such as "
-            "unlearned_model, saliency, trained_model.",
+            help="Delete these alone: checkpoints, unusable, half_written, quarantine, cache, or kinds of artifacts "
+            "such as unlearned_model, saliency, trained_model.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete it. Without this nothing is deleted.")] = False,
@@ -39,10 +39,11 @@ def prune(
 ) -> None:
     """Delete what can be made again, or show what would go.
 
-    What is left over always goes: checkpoints of finished artifacts, folders without a usable artifact, what was found
-    broken, and this machine's copies of files in an object store. Artifacts go as far as --budget, --older-than and
-    --kinds say, those that are quick to make again first, originals and oracles last. No row is deleted, and what a
-    running study needs stays. The next run of a study makes again what it needs.
+    What is left over always goes: checkpoints of finished artifacts, folders without a usable artifact, files that a
+    process which died left half written, what was found broken, and this machine's copies of files in an object store.
+    Artifacts go as far as --budget, --older-than and --kinds say, those that are quick to make again first, originals
+    and oracles last. No row is deleted, and what a study needs that is being run or delivered stays. The next run of a
+    study makes again what it needs.
 
     Exit codes: 0: done; 1: done, and more stays than --budget allows, or a study began meanwhile; 2: something in the
     input is wrong.

@@ -89,11 +89,12 @@ def refuse_other_request(out: Path, plan: Plan, method: str | None) -> None:
     earlier = earlier_in(out)
     if earlier is None:
         return
+    _check_same_study(earlier, plan.study)
     if earlier.said.scenario not in {one.fingerprint for one in scenarios_of(plan.method_searches)}:
-        asked, study = earlier.certificate.request, earlier.certificate.setting.study
+        asked = earlier.certificate.request
         raise DeliveryError(
-            f"{out} holds what was delivered for another request, or of other data, another network or recipe: study "
-            f"{study}, request of kind {asked.kind}, {asked.images:,} of {asked.train_images:,} train images, "
+            f"{out} holds what was delivered for another request, or of other data, another network or recipe: a "
+            f"request of kind {asked.kind}, {asked.images:,} of {asked.train_images:,} train images, "
             f"{earlier.certificate.made_at:%Y-%m-%d %H:%M} UTC. Nothing was run: name another folder with --out, or "
             "give the study another name"
         )
@@ -117,12 +118,23 @@ def stays(
         DeliveryError: it is another model, its certificate is for somebody else or of another signer, or the one that
             takes its place would say less of them.
     """
+    _check_same_study(earlier, study)
     _check_same_model(earlier, wanted)
     if earlier.judges_as(study, wanted):
         _check_people(earlier, root, requester, signer)
         return True
     _check_no_less_said(earlier, requester, signer)
     return False
+
+
+def _check_same_study(earlier: Earlier, study: Study) -> None:
+    """Raise DeliveryError where a folder holds what another study delivered, of the same model perhaps."""
+    name = earlier.certificate.setting.study
+    if name != study.name:
+        raise DeliveryError(
+            f"{earlier.folder} holds what the study {name} delivered, and this is the study {study.name}: name another "
+            "folder with --out"
+        )
 
 
 def _check_same_model(earlier: Earlier, wanted: Production) -> None:

@@ -95,6 +95,15 @@ class Layout:
         """The folder of the records of what was removed."""
         return self.root.child("purges")
 
+    def half_written(self) -> dict[str, int]:
+        """Return the paths of half-written files of artifacts and tables, with their sizes in bytes.
+
+        Nobody writes these but a study's writer and its workers.
+        """
+        folders = {"artifacts": self.artifacts, "tables": self.tables}
+        found = {above: folder.half_written() for above, folder in folders.items()}
+        return {f"{above}/{name}": size for above, files in found.items() for name, size in files.items()}
+
     def table(self, table: str) -> StorageRoot:
         """Return the folder of a table."""
         return self.tables.child(_table_folder(table))
