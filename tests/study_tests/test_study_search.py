@@ -73,3 +73,10 @@ def test_objectives_that_do_not_go_together_are_refused(search: dict[str, Any], 
 def test_the_best_epoch_and_several_objectives_are_refused() -> None:
     [line] = complaints(methods=[{"name": "salun", "keep": "best"}], search={"objectives": ["gap", "compute"]})
     assert "keep: best is the epoch of the smallest gap, and search.objectives are gap, compute" in line
+
+
+@pytest.mark.parametrize("seed", [2**53, -(2**53)])
+def test_a_training_seed_that_no_row_holds_exactly_is_refused(seed: int) -> None:
+    [line] = complaints(seeds={"tuning": [0], "reporting": [1, seed]})
+    assert line.startswith("seeds.reporting.1: wanted a number ")
+    assert parse_study(content(seeds={"tuning": [0], "reporting": [1, seed // 2]}), "study.yaml").seeds.reporting[1]
