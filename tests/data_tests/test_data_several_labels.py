@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from unlearning.data import SEVERAL, DataError, ImageData, ImageTable, Npz, Split, Synthetic, facts, load
+from unlearning.data import SEVERAL, DataError, Folder, ImageData, ImageTable, Npz, Split, Synthetic, facts, load
 from unlearning.data._medmnist import keep_share
 from unlearning.data.forget import Confusion, Gaussian, Query, RandomShare, WholeClass, describe, plant, select
 
@@ -245,6 +245,10 @@ def test_options_of_labels_that_do_not_go_together_are_refused() -> None:
         ImageTable(path=path, label_columns=("a", "b"), label_separator="|")
     with pytest.raises(ValidationError, match="several labels an image are the task 'multi-label, binary-class', got"):
         ImageTable(path=path, label_separator="|", task="multi-class")
+    with pytest.raises(ValidationError, match="takes label_columns or label_separator, got neither"):
+        ImageTable(path=path, task=SEVERAL)
+    with pytest.raises(ValidationError, match=r"folders name one class an image; .* list the images in a table"):
+        Folder(path=path, task=SEVERAL)
 
 
 def test_splits_are_drawn_with_the_share_of_every_label(tmp_path: Path) -> None:

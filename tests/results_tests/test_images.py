@@ -96,6 +96,7 @@ def test_without_names_no_query_reads_images(results: Path) -> None:
         (["from images", "--names", "--save", "mine"], "--names is for those who may see names"),
         (["--names"], "go with a query"),
         (["from trials", "--save", "images"], "'images' is the name of a table or view"),
+        (["from trials", "--study", "tinny"], "no results of study tinny in"),
     ):
         done = lethe("query", *wrong, "--results", results)
         assert (done.exit_code, told in done.output) == (2, True), done.output

@@ -73,7 +73,7 @@ def query(
 
     Exit codes: 0: answered; 2: not answered (the message says why); 130: interrupted.
     """
-    from lethe.results import Results
+    from lethe.results import Results, Store
     from lethe.results.limits import address_space, half_of_memory, parse_memory
     from lethe.storage.root import StorageRoot
 
@@ -87,17 +87,21 @@ def query(
             _print_guide(root)
             return
         check_output(output, "answer.txt" if form == "table" else f"answer.{form}")
+        if names and save:
+            fail("--save keeps a query for all who read the results, and --names is for those who may see names")
+        if study is not None and study not in (studies := Store(root).studies()):
+            fail(_nothing_of(study, root, studies))
         asked = Results(root, study, specification, memory=memory, timeout_s=timeout)
         if names:
-            if save:
-                fail("--save keeps a query for all who read the results, and --names is for those who may see names")
-            _add_names(asked)
+            _add_images(asked)
         try:
             with address_space(parse_memory(memory) if memory else half_of_memory()):
                 answer = asked.query(sql)
                 if save:
                     stderr(f'Kept as {asked.save(sql, save)}; ask it again with: lethe query "from {save}"')
                 data = _written(answer, form)
+                if names:
+                    stderr("The answer can name files and patients: it is for those alone who may see these.")
         except MemoryError:
             fail("the answer takes more memory than it may: ask for less, or allow more with --memory")
         except KeyboardInterrupt:
@@ -109,12 +113,10 @@ def query(
             typer.echo(data, nl=False)
 
 
-def _add_names(asked: "Results") -> None:
-    """Let queries read the files and patients of images, and say so beside the answer."""
+def _add_images(asked: "Results") -> None:
     from lethe.results.images import images_of
 
     asked.add_images(images_of(asked))
-    stderr("The answer can name files and patients: it is for those alone who may see these.")
 
 
 def leaderboard(
