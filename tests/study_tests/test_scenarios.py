@@ -194,6 +194,7 @@ def test_weights_of_another_number_of_classes_are_refused_before_anything_is_tra
         {"search": {"seconds": 99.0}},
         {"search": {"choose": "mean_plus_sd"}},
         {"search": {"racing": {"first": 2, "reduction": 4}}},
+        {"search": {"curves": True}},
         {"results": "elsewhere"},
         {"resources": {"trial": {"cpu": 2.0}}},
         {"seeds": {"tuning": [0, 1], "reporting": [7, 8, 9]}},
@@ -205,6 +206,7 @@ def test_weights_of_another_number_of_classes_are_refused_before_anything_is_tra
         "seconds",
         "choice",
         "racing on all seeds",
+        "curves",
         "results",
         "resources",
         "reporting seeds",
@@ -520,3 +522,26 @@ def test_a_search_that_races_is_named_by_the_seeds_that_every_setting_is_tried_o
     assert [one.stream for one in raced] == [one.stream for one in alone]
     assert raced[0].rounds == ((0,), (1,), (7,))
     assert alone[0].rounds == ((0,),)
+
+
+@pytest.mark.parametrize(
+    ("search", "keep", "round", "epochs"),
+    [
+        ({}, "last", 0, ()),
+        ({}, "rewind", 0, ()),
+        ({}, "best", 0, tuple(range(1, 9))),
+        ({}, "best", 1, tuple(range(1, 9))),
+        ({"curves": True}, "last", 0, tuple(range(1, 9))),
+        ({"early_stopping": {}}, "last", 0, (1, 3)),
+        ({"early_stopping": {"grace_epochs": 2, "reduction": 2}}, "last", 0, (2, 4, 8)),
+        ({"early_stopping": {"grace_epochs": 9}}, "last", 0, ()),
+        ({"early_stopping": {}}, "last", 1, ()),
+        ({"early_stopping": {}, "curves": True}, "last", 1, tuple(range(1, 9))),
+    ],
+)
+def test_a_trial_of_nine_epochs_is_measured_where_something_is_decided(
+    search: dict[str, Any], keep: str, round: int, epochs: tuple[int, ...]
+) -> None:
+    method = {"name": "fine_tune", "epochs": 9, "keep": keep}
+    [method_search, *_] = cells_of(search=search, methods=[method])
+    assert method_search.measured_after(9, round) == epochs

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -53,6 +53,7 @@ def unlearn(
     images: Mapping[SplitName, Images],
     *,
     every_epoch: bool = True,
+    also_after: Collection[int] = (),
     stop_after: int | None = None,
     rewind: bool = False,
 ) -> Iterator[EpochResult]:
@@ -63,7 +64,7 @@ def unlearn(
         weights: state dict of the original.
         seed: of everything that the method draws.
         images: the splits to evaluate, uint8, on the model's device, or streamed to it.
-        every_epoch: evaluate after each epoch; else after the last alone.
+        every_epoch: evaluate after each epoch; else after the last, and after those of ``also_after``.
         stop_after: the epoch to end with, of the schedule of all; None: the method's last.
         rewind: return to an earlier epoch at the end (`Rewinding`); looking for it counts as time of unlearning.
 
@@ -85,7 +86,7 @@ def unlearn(
             rewinding.note()
             kept = rewinding.rewind() if epoch == last else epoch
         spent, passes = time.perf_counter() - started, context.engine.images_trained - trained
-        if finite and not every_epoch and epoch < last:
+        if finite and not (every_epoch or epoch in also_after) and epoch < last:
             yield EpochResult(epoch, loss, {}, spent, 0.0, passes, kept, evaluated=False)
         else:
             begun = time.perf_counter()
