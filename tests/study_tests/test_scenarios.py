@@ -108,3 +108,26 @@ def test_rewinding_is_refused_where_val_has_no_image_of_the_classes_to_forget() 
     others = replace(data, val=replace(data.val, labels_N=torch.zeros_like(data.val.labels_N)))
     with pytest.raises(DataError, match="class 2: fine_tune with keep: rewind looks at validation images"):
         expand(study, {source: others})
+
+
+@pytest.mark.parametrize(
+    ("search", "keep", "round", "epochs"),
+    [
+        ({}, "last", 0, ()),
+        ({}, "rewind", 0, ()),
+        ({}, "best", 0, tuple(range(1, 9))),
+        ({}, "best", 1, tuple(range(1, 9))),
+        ({"curves": True}, "last", 0, tuple(range(1, 9))),
+        ({"early_stopping": {}}, "last", 0, (1, 3)),
+        ({"early_stopping": {"grace_epochs": 2, "reduction": 2}}, "last", 0, (2, 4, 8)),
+        ({"early_stopping": {"grace_epochs": 9}}, "last", 0, ()),
+        ({"early_stopping": {}}, "last", 1, ()),
+        ({"early_stopping": {}, "curves": True}, "last", 1, tuple(range(1, 9))),
+    ],
+)
+def test_a_trial_of_nine_epochs_is_measured_where_something_is_decided(
+    search: dict[str, Any], keep: str, round: int, epochs: tuple[int, ...]
+) -> None:
+    method = {"name": "fine_tune", "epochs": 9, "keep": keep}
+    [method_search, *_] = cells_of(search=search, methods=[method])
+    assert method_search.measured_after(9, round) == epochs

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -53,6 +53,7 @@ def unlearn(
     images: Mapping[SplitName, Images],
     *,
     every_epoch: bool = True,
+    also_after: Collection[int] = (),
     stop_after: int | None = None,
     rewind: bool = False,
     losses: Callable[[UnlearningContext, Method, int], Iterator[float]] | None = None,
@@ -64,7 +65,7 @@ def unlearn(
         weights: state dict of the original.
         seed: of everything that the method draws.
         images: the splits to evaluate, uint8, on the model's device, or streamed to it.
-        every_epoch: evaluate after each epoch; else after the last alone.
+        every_epoch: evaluate after each epoch; else after the last, and after those of ``also_after``.
         stop_after: the epoch to end with, of the schedule of all; None: the method's last.
         rewind: return to an earlier epoch at the end (`Rewinding`); looking for it counts as time of unlearning.
         losses: runs the method's epochs beside those of other runs (`RunsInStep`); the time of an epoch of all is that
@@ -82,7 +83,7 @@ def unlearn(
     last = method.epochs if stop_after is None else stop_after
     ends = range(min(1, method.epochs), last + 1)
     begun = _Begun(context, seed, images, run, ends, rewinding, trained, time.perf_counter() - started)
-    return begun.epochs(every_epoch=every_epoch)
+    return begun.epochs(every_epoch=every_epoch, also_after=also_after)
 
 
 @dataclass
@@ -105,7 +106,7 @@ class _Begun:
     trained: int
     seconds: float
 
-    def epochs(self, *, every_epoch: bool) -> Iterator[EpochResult]:
+    def epochs(self, *, every_epoch: bool, also_after: Collection[int]) -> Iterator[EpochResult]:
         """Yield the result of each epoch, and end the method's run with this one."""
         started = time.perf_counter() - self.seconds
         try:
@@ -115,7 +116,7 @@ class _Begun:
                 kept = self._kept(epoch) if finite else epoch
                 spent, passes = time.perf_counter() - started, self.context.engine.images_trained - self.trained
                 self.trained += passes
-                if finite and not every_epoch and epoch < self.ends[-1]:
+                if finite and not (every_epoch or epoch in also_after) and epoch < self.ends[-1]:
                     yield EpochResult(epoch, loss, {}, spent, 0.0, passes, kept, evaluated=False)
                 else:
                     begun = time.perf_counter()

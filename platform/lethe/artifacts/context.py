@@ -6,7 +6,7 @@ evaluations of other trained models, which audits ask for.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -123,6 +123,7 @@ class TrialContext:
         splits: tuple[SplitName, ...],
         *,
         every_epoch: bool,
+        also_after: Collection[int] = (),
         stop_after: int | None = None,
         rewind: bool = False,
     ) -> Iterator[EpochResult]:
@@ -137,6 +138,7 @@ class TrialContext:
             seed,
             images,
             every_epoch=every_epoch,
+            also_after=also_after,
             stop_after=stop_after,
             rewind=rewind,
         )

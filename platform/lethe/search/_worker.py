@@ -31,21 +31,32 @@ SPLITS: tuple[SplitName, ...] = ("train", "val")
 
 @dataclass(frozen=True)
 class TrialTask:
-    """A trial as a worker gets it."""
+    """A trial as a worker gets it.
+
+    Attributes:
+        measured_after: epochs after which it is measured, beside the last.
+    """
 
     scenario: Scenario
     method: Method
     seeds: tuple[int, ...]
     rewind: bool = False
     objectives: tuple[Objective, ...] = ("gap",)
+    measured_after: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, proposal: "Proposal") -> "TrialTask":
         """Make the task of a proposal."""
         method_search = proposal.method_search
         method = method_search.method_at(proposal.setting)
-        rewind = method_search.choice.keep == "rewind"
-        return cls(method_search.scenario, method, proposal.seeds, rewind, method_search.study.search.objectives)
+        return cls(
+            method_search.scenario,
+            method,
+            proposal.seeds,
+            method_search.choice.keep == "rewind",
+            method_search.study.search.objectives,
+            method_search.measured_after(method.epochs, proposal.round),
+        )
 
 
 class TrialWorker:
@@ -55,7 +66,7 @@ class TrialWorker:
         self._contexts = contexts
 
     def run(self, task: TrialTask) -> Iterator[Report]:
-        """Run a trial; report after each epoch, the last time with another status than ``running``.
+        """Run a trial; report after each epoch, measured or not, the last time with another status than ``running``.
 
         Raises:
             StorageError: what the trial starts from cannot be read.
@@ -84,7 +95,9 @@ class TrialWorker:
         reference = _reference(trial_contexts, task.method)
         seconds_load = time.perf_counter() - begun
         runs = [
-            trial_context.unlearn(task.method, SPLITS, every_epoch=True, rewind=task.rewind)
+            trial_context.unlearn(
+                task.method, SPLITS, every_epoch=False, also_after=task.measured_after, rewind=task.rewind
+            )
             for trial_context in trial_contexts
         ]
         images = [trial_context.images_required(task.method) for trial_context in trial_contexts]
@@ -113,6 +126,8 @@ class TrialWorker:
         loss = fmean(losses) if len(losses) == len(results) else None
         if any(result.diverged for result in results):
             return self._report(epoch, "diverged", stopwatch, loss=loss, reference=reference, costs=costs)
+        if not all(result.evaluated for result in results):
+            return self._report(epoch, "running", stopwatch, loss=loss, reference=reference, costs=costs)
         measured = [
             trial_context.evaluator.measure(result.logits)
             for trial_context, result in zip(trial_contexts, results, strict=True)

@@ -17,6 +17,15 @@ class EarlyStopping(Options):
     grace_epochs: Annotated[int, Ge(1)] = Field(1, description="epochs before which no trial is stopped")
     reduction: Annotated[int, Ge(2)] = Field(3, description="one of so many trials goes on past each rung")
 
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """Return the epochs, of so many, after which a trial may be stopped."""
+        found: list[int] = []
+        rung = self.grace_epochs
+        while rung <= epochs:
+            found.append(rung)
+            rung *= self.reduction
+        return tuple(found)
+
 
 @dataclass(frozen=True)
 class NamesFile:
@@ -87,6 +96,12 @@ class Search(Options):
     early_stopping: EarlyStopping | None = Field(
         None,
         description="stop trials that are behind (ASHA); needs Ray, and the search no longer repeats exactly",
+    )
+    curves: bool = Field(
+        False,
+        description="measure trials after every epoch, for curves. Else after those alone that something is decided "
+        "by: the last one, the rungs of `early_stopping`, and all where the `best` epoch is kept. What is chosen does "
+        "not depend on it; trials that have ended are not run again for it",
     )
     racing: Racing | None = Field(
         Racing(),

@@ -162,6 +162,11 @@ class Searched:
         return self.choice.row if self.choice else self.method
 
     @property
+    def measured(self) -> tuple[Epoch, ...]:
+        """The epochs after which the chosen trial was measured."""
+        return tuple(epoch for epoch in self.epochs if epoch.ra is not None)
+
+    @property
     def finished(self) -> list[Tried]:
         """The trials that can be chosen."""
         return [trial for trial in self.trials if trial.measured is not None]

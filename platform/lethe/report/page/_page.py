@@ -240,17 +240,28 @@ def _tuning(search: Searched) -> Iterable[Figure]:
 
 
 def _curves(search: Searched, scenario: ScenarioPart) -> Iterable[Figure]:
-    if search.epochs:
+    if _has_curve(search):
         for measure, title in draw.MEASURES.items():
             yield Figure(title, Markup(draw.curve(search, measure, scenario.oracles)))
 
 
+def _has_curve(search: Searched) -> bool:
+    """Return whether there is more to draw than the end of several epochs."""
+    return len(search.measured) > 1 or 0 < len(search.measured) == len(search.epochs)
+
+
 def _curves_caption(search: Searched, scenario: ScenarioPart) -> str:
-    """Explain the lines and the band of the curves."""
+    """Explain the lines and the band of the curves, or why there are none."""
     if search.chosen is None:
-        return ""
+        return "No trial was chosen, so there is no curve."
+    if not _has_curve(search):
+        return (
+            "The chosen trial was measured after its last epoch alone. With search.curves: true trials are measured "
+            "after every epoch; those that have ended are not run again for it."
+        )
+    every = "each epoch" if len(search.measured) == len(search.epochs) else "each epoch that was measured"
     parts = [
-        f"Percent after each epoch of the chosen trial, on the tuning {_seeds(search.chosen.training_seeds)}. Dashed: "
+        f"Percent after {every} of the chosen trial, on the tuning {_seeds(search.chosen.training_seeds)}. Dashed: "
         "the oracle there."
     ]
     if scenario.oracles:

@@ -103,7 +103,10 @@ class TrialRow(ProvenanceColumns, _TrialColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRow:
-    """One epoch of a trial, its measures averaged over the tuning seeds."""
+    """One epoch of a trial, its measures averaged over the tuning seeds; null after an epoch that is not measured.
+
+    A trial is always measured after its last epoch; `search.curves` of the study says when else.
+    """
 
     study: Annotated[str, Column("", "name of the study")]
     trial_id: Annotated[str, Column("", "the trial")]
