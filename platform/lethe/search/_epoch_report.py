@@ -40,6 +40,7 @@ class Report:
         kept: the epoch whose weights were measured, on each seed: another than ``epoch`` where the run rewound.
         measures: None where the run diverged or failed.
         seconds_load: of fetching what the trial starts from; with the first epoch's report.
+        fused: how many seeds took their steps together; 1: each by itself.
         cause: why it failed; None unless it did.
     """
 
@@ -61,5 +62,6 @@ class Report:
     ua_gap: float | None = None
     va_drop: float | None = None
     compute: float | None = None
+    fused: int = 1
     error: str | None = None
     cause: Failure | None = None
