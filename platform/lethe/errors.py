@@ -9,6 +9,7 @@
     ├ SchemaError                   a file that a newer Lethe wrote
     ├ MalformedError                a small file that is not the JSON that was wanted
     ├ QueryError                    SQL that has no answer
+    ├ UnnamedImagesError            images without names, since the data that rows were made from is not found
     ├ CorruptPartError              a Parquet file that is torn or changed
     ├ ForeignFileError              a Parquet file in the folder of another study
     ├ BrokenJournalError            an Optuna journal that cannot be replayed

@@ -21,6 +21,7 @@ from lethe.delivery._deliver import _no_better_than_one_answer
 from lethe.results import query
 from lethe.storage.root import StorageRoot
 from lethe.storage.signing import new_key
+from lethe.storage.writer_lock import writing_study
 from unlearning.checkpoints import fitted, read_checkpoint
 from unlearning.data import Synthetic, load
 from unlearning.models import CNN
@@ -74,6 +75,12 @@ def ward(forgotten: tuple[Path, int, str], tmp_path: Path) -> Path:
 
 def deliver(lethe_here: LetheHere, ward: Path, *options: object, out: str = "out") -> tuple[int, str]:
     return lethe_here("deliver", "--study", "ward", "--results", ward / "results", "--out", ward / out, *options)
+
+
+def other_row(ward: Path) -> str:
+    """Returns the method that was not delivered."""
+    row = yaml.safe_load((ward / "out" / "setting.yaml").read_text())["row"]
+    return {"fine_tune": "salun", "salun": "fine_tune"}[row]
 
 
 def test_forgetting_ends_with_a_folder_and_a_verdict(forgotten: tuple[Path, int, str]) -> None:
@@ -202,8 +209,7 @@ def test_what_leaves_names_the_kind_of_request_and_no_label(forgotten: tuple[Pat
 
 
 def test_another_model_needs_another_folder(ward: Path, lethe_here: LetheHere) -> None:
-    row = yaml.safe_load((ward / "out" / "setting.yaml").read_text())["row"]
-    other = {"fine_tune": "salun", "salun": "fine_tune"}[row]
+    other = other_row(ward)
     code, output = deliver(lethe_here, ward, "--method", other)
     assert code == 2
     assert "holds another model" in output
@@ -391,3 +397,78 @@ def test_of_a_stream_the_last_request_is_met_and_all_of_them_are_measured(
     assert (
         json.loads((tmp_path / "ours" / "certificate.json").read_text())["models"]["delivered"]["fingerprint"] in chain
     )
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_certificate_by_other_criteria_is_made_anew_and_the_earlier_delivery_is_kept(
+    ward: Path, lethe_here: LetheHere, document: Document
+) -> None:
+    new_key(ward / "key.pem")
+    before = files_in(ward / "out")
+    row = yaml.safe_load(before["setting.yaml"])["row"]
+    changed = ("forget", write(ward, margin=0.02), "--local", "--results", ward / "results", "--method", row)
+    answer = document(*changed, "--out", ward / "out", "--key", ward / "key.pem", exit_code=code_of(ward))["answer"]
+    aside = Path(answer["delivery"]["replaced"])
+    assert files_in(aside) == before
+    assert json.loads((ward / "out" / "certificate.json").read_text())["criteria"]["margin"] == 0.02
+    assert lethe_here("verify", aside)[0] == lethe_here("verify", ward / "out")[0] == 0
+    audited = ("forget", write(ward, audits=[{"name": "perturbed"}, {"name": "head_probe"}]), *changed[2:])
+    code, output = lethe_here(*audited, "--out", ward / "out")
+    assert (code, "the one there was made with --key, so give that again" in output) == (2, True)
+    output = lethe_here(*audited, "--out", ward / "out", "--key", ward / "key.pem")[1]
+    assert (
+        f"judged by other audits, seeds or margin than the study has now. It is kept, with its files: {ward}" in output
+    )
+    audits = json.loads((ward / "out" / "certificate.json").read_text())["criteria"]["audits"]
+    assert [one["name"] for one in audits] == ["perturbed", "head_probe"]
+    assert "Delivered before, and unchanged" in lethe_here(*audited, "--out", ward / "out")[1]
+    assert len(list(ward.glob("out*"))) == 3
+
+
+def code_of(ward: Path) -> int:
+    """Returns the exit code of delivering what was delivered."""
+    return int(json.loads((ward / "out" / "certificate.json").read_text())["verdict"] == "violation")
+
+
+def test_another_request_under_the_same_name_is_refused_before_anything_runs(ward: Path, lethe_here: LetheHere) -> None:
+    before, rows = files_in(ward / "results" / "artifacts"), query("from studies", ward / "results").num_rows
+    where = ("--local", "--results", ward / "results", "--out", ward / "out")
+    code, output = lethe_here("forget", write(ward, forget=[{"kind": "random", "fraction": 0.3}]), *where)
+    assert (code, "holds what was delivered for another request" in output) == (2, True)
+    assert "request of kind random, 24 of 120 train images" in output
+    code, output = lethe_here("forget", write(ward, search={"trials": 3}), *where, "--method", other_row(ward))
+    assert (code, "holds another model, that of" in output) == (2, True)
+    (ward / "mine").mkdir()
+    (ward / "mine" / "notes.txt").write_text("mine")
+    code, output = lethe_here("forget", write(ward, name="new"), *where[:-1], ward / "mine")
+    assert (code, "holds files and no delivery" in output) == (2, True)
+    assert files_in(ward / "results" / "artifacts") == before
+    assert query("from studies", ward / "results").num_rows == rows
+
+
+def test_files_that_were_swapped_are_named(ward: Path, lethe_here: LetheHere) -> None:
+    assert deliver(lethe_here, ward, "--method", other_row(ward), out="other")[0] in (0, 1)
+    for name in ("weights.safetensors", "program.pt2"):
+        (ward / "out" / name).rename(ward / "swapped")
+        (ward / "other" / name).rename(ward / "out" / name)
+        (ward / "swapped").rename(ward / "other" / name)
+    for out in ("out", "other"):
+        code, output = lethe_here("verify", ward / out)
+        named = [line for line in output.splitlines() if line.startswith("FAILED")]
+        assert code == 1
+        assert named == [f"FAILED files: {name} has changed." for name in ("program.pt2", "weights.safetensors")]
+    (ward / "out" / "certificate.json").write_bytes((ward / "other" / "certificate.json").read_bytes())
+    output = lethe_here("verify", ward / "out")[1]
+    assert "FAILED files: certificate.html has changed." in output
+    assert "FAILED files: setting.yaml has changed." in output
+
+
+def test_a_pruning_leaves_what_a_delivery_is_being_made_of(ward: Path, lethe_here: LetheHere) -> None:
+    before = files_in(ward / "results" / "artifacts")
+    assert {name.partition("/")[0] for name in before} >= {"given_model", "given_weights", "unlearned_model"}
+    with writing_study(StorageRoot.at(ward / "results"), "ward", on_lost=pytest.fail):
+        assert lethe_here("prune", "--results", ward / "results", "--budget", "0", "--yes")[0] == 1
+    assert files_in(ward / "results" / "artifacts") == before

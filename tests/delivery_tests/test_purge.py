@@ -1,6 +1,7 @@
 """Removing what a request leaves behind: what goes, what stays, the record, and what a run says afterwards."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from lethe.artifacts import ArtifactStore
-from lethe.delivery import Delivered, find_withdrawal, plan_purge, purge
+from lethe.delivery import Delivered, find_withdrawal, purge
 from lethe.delivery.certificate import write_certificate
 from lethe.errors import InputError
 from lethe.pipeline.plan import make_plan
@@ -95,7 +96,7 @@ def test_a_run_of_the_study_does_not_make_it_again_in_silence(
 ) -> None:
     root, results = delivered.root, results_of(delivered)
     assert make_plan(hospital(), ArtifactStore(root), Store(root)).complete
-    purge(plan_purge(find_withdrawal(root, "hospital", REQUEST)), None)
+    purge(find_withdrawal(root, "hospital", REQUEST), None)
     with pytest.raises(PurgedError, match=r"would make again the original of seed 0, .* purged on 20"):
         run(hospital(), root)
     path = results.parent / "study.yaml"
@@ -111,7 +112,7 @@ def test_a_run_of_the_study_does_not_make_it_again_in_silence(
 def test_the_next_certificate_reads_the_record(delivered: Delivered) -> None:
     write_certificate(delivered, requester=None, key=None)
     before = json.loads((delivered.folder / "certificate.json").read_text())
-    purge(plan_purge(find_withdrawal(delivered.root, "hospital", REQUEST)), None)
+    purge(find_withdrawal(delivered.root, "hospital", REQUEST), None)
     write_certificate(delivered, requester=None, key=None)
     said = json.loads((delivered.folder / "certificate.json").read_text())
     assert [one["what"] for one in said["lineage"]["exists"]] == ["unlearned model"]
@@ -136,6 +137,7 @@ def test_what_other_studies_need_stays_unless_everything_is_to_go(
     code, said = lethe_here(*asked)
     assert code == 1
     assert "needed by study ward" in said
+    assert re.search(r"Not all was removed: \d+ of what is listed above stay for study ward; --all removes them", said)
     found = document(*asked, exit_code=1)
     assert any("needed by study ward" in problem for problem in found["problems"])
     assert all(one["stays_because"] for one in found["answer"]["staying"])
@@ -150,10 +152,10 @@ def test_what_other_studies_need_stays_unless_everything_is_to_go(
 def test_a_study_that_is_running_is_left_alone(delivered: Delivered) -> None:
     root = delivered.root
     before = files_in(results_of(delivered) / "artifacts")
-    with writing_study(root, "hospital", on_lost=pytest.fail):
-        plan = plan_purge(find_withdrawal(root, "hospital", REQUEST))
-        with pytest.raises(StudyHeldError, match="hospital"):
-            purge(plan, None)
+    found = find_withdrawal(root, "hospital", REQUEST)
+    for running in ("hospital", "begun just now"):
+        with writing_study(root, running, on_lost=pytest.fail), pytest.raises(StudyHeldError, match=running):
+            purge(found, None)
     assert files_in(results_of(delivered) / "artifacts") == before
 
 

@@ -123,6 +123,8 @@ def test_a_delivery_names_its_method_and_its_certificate_is_inconclusive(
     assert code == 0, output
     assert "Verdict: inconclusive." in output
     assert f"  {NO_ORACLE}\n" in output
+    setting = yaml.safe_load((out / "setting.yaml").read_text())
+    assert (setting["gap"], setting["why_no_gap"]) == (None, NO_ORACLE)
     said = json.loads((out / "certificate.json").read_text())
     assert {(one["verdict"], one["because"]) for one in said["judgements"]} == {("inconclusive", NO_ORACLE)}
     assert said["gap"]["noise_floor"] is None

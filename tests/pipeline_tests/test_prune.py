@@ -73,19 +73,26 @@ def test_what_is_left_over_goes_and_the_checkpoint_of_an_unfinished_training_sta
     store.save_checkpoint(ArtifactKey("trained_model", TORN), {"a": torch.zeros(9)})
     (results / "artifacts" / "trained_model" / torn.fingerprint / "manifest.json").unlink()
     store.quarantine(broken)
+    half = results / "tables" / "trials" / "small" / ".t0.parquet.ab12.tmp"
+    half.write_bytes(b"half")
 
     shown = lethe("prune", "--results", results)
     assert "Nothing was deleted: add --yes." in shown.output
     going = held(results)
-    assert {kind: going[kind] for kind in ("checkpoints", "unusable", "quarantine")} == {
+    assert {kind: going[kind] for kind in ("checkpoints", "unusable", "half_written", "quarantine")} == {
         "checkpoints": 1,
         "unusable": 1,
+        "half_written": 1,
         "quarantine": 1,
     }
     done = lethe("prune", "--results", results, "--kinds", "checkpoints, quarantine", "--yes", "--json")
     assert {one["kind"] for one in json.loads(done.stdout)["answer"]["going"]} == {"checkpoints", "quarantine"}
     assert held(results)["unusable"] == 1
+    with writing_study(store.root, "another", on_lost=pytest.fail):
+        lethe("prune", "--results", results, "--yes")
+    assert half.exists()
     lethe("prune", "--results", results, "--yes")
+    assert not half.exists()
     assert held(results) == {"trained_model": 4, "saliency": 3, "unlearned_model": 6}
     assert store.checkpoint(ArtifactKey("trained_model", TORN)) is not None
 
@@ -104,7 +111,7 @@ def test_a_budget_takes_what_is_cheap_first_and_trained_models_last(results: Pat
     assert rates == sorted(rates)
     assert held(results) == Counter(one.kind for one in everything)
 
-    done = lethe("prune", "--results", results, "--budget", "1B", "--yes")
+    done = lethe("prune", "--results", results, "--budget", "0", "--yes")
     assert (done.exit_code, held(results)) == (0, {}), done.output
 
 
@@ -196,9 +203,10 @@ def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
     [
         (
             ("--kinds", "salience"),
-            "unknown kinds salience; there are checkpoints, unusable, quarantine, cache, ",
+            "unknown kinds salience; there are checkpoints, unusable, half_written, quarantine, cache, ",
         ),
         (("--older-than", "soon"), "wanted an age such as 12h, 30d or 2w, got 'soon'"),
+        (("--budget", ""), "wanted a size such as 500MB or 4GB, got ''"),
         (("--budget", "20"), "wanted a size such as 500MB or 4GB, got '20'"),
     ],
 )

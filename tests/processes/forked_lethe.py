@@ -7,14 +7,16 @@ driver. A forked process has its own environment, session, signals and exit as o
 import atexit
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 IMPORTED = (
     "lethe.cli",
@@ -41,6 +43,8 @@ class ForkedLethe:
         environment: all of the process's.
         new_session: whether it leads a session of its own, as in a terminal of its own.
         folder: its working directory; None: that of the tests.
+        dies_before: an audit event of Python's, such as `os.rename`, and a part of the path that it is about: the
+            process kills itself before the first of these; None: it lives.
     """
 
     def __init__(
@@ -50,9 +54,10 @@ class ForkedLethe:
         *,
         new_session: bool = False,
         folder: str | None = None,
+        dies_before: tuple[str, str] | None = None,
     ) -> None:
         reader, writer = _CONTEXT.Pipe(duplex=False)
-        told = (writer, list(arguments), dict(environment), new_session, folder)
+        told = (writer, list(arguments), dict(environment), new_session, folder, dies_before)
         self._process = _CONTEXT.Process(target=_run, args=told, daemon=True)
         self._process.start()
         writer.close()
@@ -114,6 +119,7 @@ def _run(
     environment: dict[str, str],
     new_session: bool,
     folder: str | None = None,
+    dies_before: tuple[str, str] | None = None,
 ) -> None:
     """Be a process of the command from its beginning to its end."""
     if new_session:
@@ -133,7 +139,14 @@ def _run(
     ray_settings.prepare()
     _ray_private.reload_authentication()
     sys.argv = ["-c", *arguments]
+    if dies_before is not None:
+        sys.addaudithook(partial(_die_before, *dies_before))
     try:
         main()
     finally:
         atexit._run_exitfuncs()
+
+
+def _die_before(event: str, part: str, happening: str, about: tuple[Any, ...]) -> None:
+    if happening == event and part in str(about[0]):
+        os.kill(os.getpid(), signal.SIGKILL)

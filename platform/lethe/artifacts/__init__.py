@@ -16,7 +16,7 @@ from lethe.artifacts._recipe import (
     in_order,
 )
 from lethe.artifacts._store import Artifact, ArtifactStore, CorruptArtifactError
-from lethe.artifacts._stored import LEFTOVERS, Stored, delete_stored, stored
+from lethe.artifacts._stored import LEFTOVERS, Stored, StoredFolder, delete_stored, stored, stored_folders
 from lethe.artifacts.kinds import (
     KINDS,
     REQUIRED,
@@ -65,6 +65,7 @@ __all__ = [
     "ReadingWorkshop",
     "SaliencyScores",
     "Stored",
+    "StoredFolder",
     "Tensors",
     "TrainedModel",
     "TrainingDivergedError",
@@ -86,5 +87,6 @@ __all__ = [
     "requirement",
     "saliency",
     "stored",
+    "stored_folders",
     "task_of",
 ]

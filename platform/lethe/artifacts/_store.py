@@ -83,11 +83,6 @@ class ArtifactStore:
             raise CorruptArtifactError(f"{folder}: {MANIFEST} lists no {' and no '.join(sorted(lacking))}")
         return manifest
 
-    def stored(self) -> list[ArtifactKey]:
-        """Name every artifact that has a manifest, of kinds that this Lethe does not know too."""
-        found = Layout(self.root).artifacts.names(f"/{MANIFEST}", recursive=True)
-        return [ArtifactKey(*name.split("/")[:2]) for name in found if name.count("/") == 2]
-
     def unfinished(self) -> list[str]:
         """Name the fingerprints of unfinished attempts that left a checkpoint."""
         return Layout(self.root).checkpointed()

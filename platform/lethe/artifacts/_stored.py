@@ -8,17 +8,34 @@ from datetime import datetime
 from typing import Final, Literal, get_args
 
 from lethe.artifacts._cache import NodeCache
+from lethe.artifacts._manifest import Manifest
 from lethe.artifacts._recipe import ArtifactKey
 from lethe.artifacts._store import ArtifactStore, CorruptArtifactError
 from lethe.artifacts.kinds import KINDS
 from lethe.storage.layout import CHECKPOINTS, Layout
 from lethe.storage.root import StorageRoot
 
-Leftover = Literal["checkpoints", "unusable", "quarantine", "cache"]
+Leftover = Literal["checkpoints", "unusable", "half_written", "quarantine", "cache"]
 
 LEFTOVERS: Final[tuple[Leftover, ...]] = get_args(Leftover)
-"""Checkpoints of artifacts that are finished; folders without an artifact that can be used; what was found broken; and
-this machine's copies of files in an object store."""
+"""Checkpoints of artifacts that are finished; folders without an artifact that can be used; files that a process which
+died left half written; what was found broken; and this machine's copies of files in an object store."""
+
+
+@dataclass(frozen=True)
+class StoredFolder:
+    """A folder of the artifact store.
+
+    Attributes:
+        size_bytes: of all its files.
+        manifest: what it holds; None where that was never finished, cannot be read, or is of a format not used now.
+        whole: whether every file of the manifest is there with its size.
+    """
+
+    key: ArtifactKey
+    size_bytes: int
+    manifest: Manifest | None
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,19 @@ class Stored:
         return ArtifactKey(self.kind, self.name)
 
 
+def stored_folders(root: StorageRoot) -> list[StoredFolder]:
+    """List the folders of the artifact store with a file in them, of kinds that this Lethe does not know too.
+
+    Raises:
+        SchemaError: a newer Lethe wrote an artifact.
+        StorageError: the results cannot be read.
+    """
+    store, found = ArtifactStore(root, keep=False), _folders(Layout(root).artifacts)
+    keys = [ArtifactKey(kind, name) for kind, name in found if kind != CHECKPOINTS]
+    with ThreadPoolExecutor(root.parallel_reads) as threads:
+        return list(threads.map(lambda key: _stored_folder(store, key, found[key.kind, key.fingerprint]), keys))
+
+
 def stored(root: StorageRoot) -> list[Stored]:
     """List the artifacts of a storage root, and what is left over; of a kind that is not known, nothing.
 
@@ -58,17 +88,16 @@ def stored(root: StorageRoot) -> list[Stored]:
         SchemaError: a newer Lethe wrote an artifact.
         StorageError: the results cannot be read.
     """
-    store = ArtifactStore(root, keep=False)
-    sizes = _folder_sizes(Layout(root).artifacts)
-    keys = [ArtifactKey(kind, name) for kind, name in sizes if kind in KINDS]
-    with ThreadPoolExecutor(root.parallel_reads) as threads:
-        found = list(threads.map(lambda key: _stored(store, key, sizes[key.kind, key.fingerprint]), keys))
+    found = [_of_folder(one) for one in stored_folders(root) if one.key.kind in KINDS]
     usable = {one.name for one in found if not one.is_leftover}
-    checkpoints = {name: size for (kind, name), size in sizes.items() if kind == CHECKPOINTS and name in usable}
+    layout = Layout(root)
+    states = layout.artifacts.child(CHECKPOINTS)
+    checkpoints = {name: sum(states.child(name).sizes().values()) for name in layout.checkpointed() if name in usable}
     return [
         *found,
         *(Stored("checkpoints", name, size) for name, size in checkpoints.items()),
-        *_whole("quarantine", sum(Layout(root).quarantine.sizes(recursive=True).values())),
+        *(Stored("half_written", path, size) for path, size in layout.half_written().items()),
+        *_whole("quarantine", sum(layout.quarantine.sizes(recursive=True).values())),
         *_whole("cache", NodeCache().size_bytes if root.worth_caching else 0),
     ]
 
@@ -84,6 +113,8 @@ def delete_stored(root: StorageRoot, one: Stored) -> None:
             Layout(root).artifacts.delete(f"{CHECKPOINTS}/{one.name}")
         case "unusable":
             Layout(root).artifacts.delete(one.name)
+        case "half_written":
+            root.delete(one.name)
         case "quarantine":
             for name in Layout(root).quarantine.entries():
                 Layout(root).quarantine.delete(name)
@@ -93,26 +124,33 @@ def delete_stored(root: StorageRoot, one: Stored) -> None:
             ArtifactStore(root, keep=False).delete(one.key)
 
 
-def _folder_sizes(artifacts: StorageRoot) -> Mapping[tuple[str, str], int]:
-    """Sum the sizes of files by kind and fingerprint."""
-    sizes: defaultdict[tuple[str, str], int] = defaultdict(int)
+def _folders(artifacts: StorageRoot) -> Mapping[tuple[str, str], Mapping[str, int]]:
+    """Return the sizes of the files of each folder, by kind and fingerprint."""
+    found: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for path, size in artifacts.sizes(recursive=True).items():
         kind, _, rest = path.partition("/")
-        name, in_folder, _ = rest.partition("/")
+        name, in_folder, file = rest.partition("/")
         if in_folder:
-            sizes[kind, name] += size
-    return sizes
+            found[kind, name][file] = size
+    return found
 
 
-def _stored(store: ArtifactStore, key: ArtifactKey, size_bytes: int) -> Stored:
+def _stored_folder(store: ArtifactStore, key: ArtifactKey, sizes: Mapping[str, int]) -> StoredFolder:
     try:
-        manifest = store.check(key)
+        manifest = store.manifest(key)
     except CorruptArtifactError:
         manifest = None
-    if manifest is None:
-        return Stored("unusable", f"{key.kind}/{key.fingerprint}", size_bytes)
+    entries = manifest.files.values() if manifest else ()
+    whole = manifest is not None and all(sizes.get(entry.file) == entry.size_bytes for entry in entries)
+    return StoredFolder(key, sum(sizes.values()), manifest, whole)
+
+
+def _of_folder(folder: StoredFolder) -> Stored:
+    key, manifest = folder.key, folder.manifest
+    if manifest is None or not folder.whole:
+        return Stored("unusable", f"{key.kind}/{key.fingerprint}", folder.size_bytes)
     facts = manifest.facts
-    return Stored(key.kind, key.fingerprint, size_bytes, facts.seconds_train, facts.ended_at)
+    return Stored(key.kind, key.fingerprint, folder.size_bytes, facts.seconds_train, facts.ended_at)
 
 
 def _whole(kind: Leftover, size_bytes: int) -> list[Stored]:

@@ -1,5 +1,6 @@
 """Commands around what leaves the platform: keys, verification, and removing what a request leaves behind."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -114,10 +115,13 @@ def purge(
     with answering("purge", as_json=as_json) as answer:
         signing_key = read_signing_key(key_file) if key_file else None
         root = StorageRoot.at(results)
-        plan = plan_purge(find_withdrawal(root, study, request, data), everything=everything)
+        asked, record = find_withdrawal(root, study, request, data), None
+        if yes:
+            plan, record = carry_out(asked, signing_key, everything=everything)
+        else:
+            plan = plan_purge(asked, everything=everything)
         if not as_json:
-            _print_plan(plan)
-        record = carry_out(plan, signing_key) if yes else None
+            _print_plan(plan, done=yes)
         left = [_left(trace) for trace in plan.kept if not trace.delivered] if yes else []
         if as_json:
             stderr(*left)
@@ -126,8 +130,10 @@ def purge(
         if record is None:
             echo("Nothing was removed; --yes removes it.")
         else:
-            echo(f"Removed. Record: {record}{'' if signing_key else ' (UNSIGNED; --key FILE signs it)'}")
-        raise typer.Exit(1 if left else 0)
+            echo(f"Record: {record}{'' if signing_key else ' (UNSIGNED; --key FILE signs it)'}")
+        if left:
+            stderr(*_why_not_all(plan))
+            raise typer.Exit(1)
 
 
 def _verified(path: Path, found: "Verified") -> dict[str, Any]:
@@ -168,16 +174,27 @@ def _trace(trace: "Trace") -> dict[str, Any]:
     }
 
 
-def _print_plan(plan: "PurgePlan") -> None:
+def _print_plan(plan: "PurgePlan", *, done: bool) -> None:
     asked = plan.withdrawal
     echo(f"{asked.study}, forget {asked.label} ({asked.forget_hash}), data {asked.data_hash}")
-    echo(f"To be removed: {len(plan.removed) or 'nothing'}")
+    echo(f"{'Removed' if done else 'To be removed'}: {len(plan.removed) or 'nothing'}")
     for trace in plan.removed:
         echo(f"  {_described(trace)}")
     if plan.kept:
         echo(f"Stays: {len(plan.kept)}")
     for trace in plan.kept:
         echo(f"  {_left(trace)}")
+
+
+def _why_not_all(plan: "PurgePlan") -> Iterator[str]:
+    """Yield why the purge ends with exit code 1: what stays, and whose doing that is."""
+    needed = [one for one in plan.kept if one.needed_by and not one.delivered]
+    if needed:
+        others = ", ".join(sorted({other for one in needed for other in one.needed_by}))
+        yield f"Not all was removed: {len(needed)} of what is listed above stay for {others}; --all removes them, too."
+    by_hand = [one for one in plan.kept if one.by_hand]
+    if by_hand:
+        yield f"Not all was removed: {len(by_hand)} of what is listed above stay, which nothing of Lethe's removes."
 
 
 def _left(trace: "Trace") -> str:

@@ -110,7 +110,7 @@ def forget(
     wrong; 3: the cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same
     command continues.
     """
-    from lethe.delivery.api import deliver_finished, signed_as
+    from lethe.delivery.api import deliver_finished, signed_as, unless_taken
     from lethe.pipeline.api import run
     from lethe.report import boards_document, leaderboard, print_leaderboard
 
@@ -127,6 +127,7 @@ def forget(
                 address=address,
                 local=local,
                 force=force,
+                check=unless_taken(out, method),
                 console=out_console,
             )
             boards = leaderboard(finished.root, finished.study.name)
@@ -178,6 +179,7 @@ def _document(found: "Delivery") -> dict[str, Any]:
     return {
         "folder": str(found.folder),
         "new": found.new,
+        "replaced": found.replaced and str(found.replaced.kept_in),
         "row": row.row,
         "why": found.chosen.why,
         "forget": row.forget,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def prune(
     results: Where = "results",
     budget: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Delete artifacts until all together take this, such as 20GB.")
+        str | None,
+        typer.Option(metavar="SIZE", help="Delete artifacts until all together take this, such as 20GB or 0."),
     ] = None,
     older_than: Annotated[
         str | None, typer.Option(metavar="AGE", help="Delete artifacts that are older, such as 30d, 12h or 2w.")
@@ -29,8 +30,8 @@ def prune(
         str | None,
         typer.Option(
             metavar="KIND,...",
-            help="Delete these alone: checkpoints, unusable, quarantine, cache, or kinds of artifacts such as "
-            "unlearned_model, saliency, trained_model.",
+            help="Delete these alone: checkpoints, unusable, half_written, quarantine, cache, or kinds of artifacts "
+            "such as unlearned_model, saliency, trained_model.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete it. Without this nothing is deleted.")] = False,
@@ -38,10 +39,11 @@ def prune(
 ) -> None:
     """Delete what can be made again, or show what would go.
 
-    What is left over always goes: checkpoints of finished artifacts, folders without a usable artifact, what was found
-    broken, and this machine's copies of files in an object store. Artifacts go as far as --budget, --older-than and
-    --kinds say, those that are quick to make again first, originals and oracles last. No row is deleted, and what a
-    running study needs stays. The next run of a study makes again what it needs.
+    What is left over always goes: checkpoints of finished artifacts, folders without a usable artifact, files that a
+    process which died left half written, what was found broken, and this machine's copies of files in an object store.
+    Artifacts go as far as --budget, --older-than and --kinds say, those that are quick to make again first, originals
+    and oracles last. No row is deleted, and what a study needs that is being run or delivered stays. The next run of a
+    study makes again what it needs.
 
     Exit codes: 0: done; 1: done, and more stays than --budget allows, or a study began meanwhile; 2: something in the
     input is wrong.
@@ -49,14 +51,14 @@ def prune(
     from lethe.pipeline.prune import Wanted, prunable
     from lethe.pipeline.prune import prune as delete
     from lethe.results.durations import parse_age
-    from lethe.results.limits import parse_memory
+    from lethe.results.limits import parse_size
     from lethe.storage.root import StorageRoot
 
     with answering("prune", as_json=as_json) as answer:
         wanted = Wanted(
             tuple(filter(None, (kinds or "").replace(" ", "").split(","))),
-            parse_memory(budget) if budget else None,
-            parse_age(older_than) if older_than else None,
+            None if budget is None else parse_size(budget),
+            None if older_than is None else parse_age(older_than),
         )
         root = StorageRoot.at(results)
         if not root.entries():

@@ -11,14 +11,16 @@ from torch import nn
 from lethe.artifacts import ArtifactStore, GivenModel, UnlearnedModel
 from lethe.delivery._choose import Chosen, DeliveryError
 from lethe.delivery._delivered import Delivered
-from lethe.delivery._folder import LOAD, SETTING, delivered_before, setting_text, whole_folder, write_files
+from lethe.delivery._earlier import Earlier, earlier_in, stays
+from lethe.delivery._folder import LOAD, SETTING, setting_text, whole_folder, write_files
 from lethe.delivery._produce import Producer
-from lethe.delivery.certificate import CERTIFICATE, Certificate, names_requester, write_certificate
+from lethe.delivery.certificate import CERTIFICATE, Certificate, write_certificate
 from lethe.pipeline.plan import Plan
 from lethe.pipeline.production import Production
 from lethe.report import percent
 from lethe.results import ConfirmationRow, Results, Store, to_rows
 from lethe.results.json_column import json_column
+from lethe.results.no_oracle import NO_ORACLE
 from lethe.storage.documents import read_json
 from lethe.storage.root import StorageRoot
 from lethe.storage.signing import read_signing_key
@@ -52,6 +54,8 @@ class Delivery:
     Attributes:
         folder: with the weights, the program and the setting.
         new: whether it was written now, rather than found.
+        replaced: an earlier delivery of this model that had the folder's name, whose certificate judges by other
+            criteria than the study has now; it is beside the folder, under the name `Earlier.aside`.
         chosen: which row it is of, and why.
         row: of the model itself, in the table `confirmations`.
         certificate: what was tested and found, with the verdict.
@@ -61,6 +65,7 @@ class Delivery:
 
     folder: Path
     new: bool
+    replaced: Earlier | None
     chosen: Chosen
     row: ConfirmationRow
     certificate: Certificate
@@ -108,7 +113,9 @@ def deliver_study(
     """Deliver what a study that was run chose, or find what it delivered before.
 
     Args:
-        out: the folder, which is made; where it holds the same model already, nothing is written.
+        out: the folder, which is made; where it holds the same model already, nothing is written. Where the
+            certificate there judges by other criteria than the study has now, that delivery is set aside and another
+            one written.
         method: the row to deliver; None: the method with the smallest confirmed gap.
         scenario: the beginning of the fingerprint of its scenario, where the study has several.
         address: of a Ray cluster; None: this process.
@@ -116,7 +123,7 @@ def deliver_study(
 
     Raises:
         DeliveryError: there is nothing to deliver, or the folder holds something else, or the same model with a
-            certificate for somebody else or of another signer.
+            certificate for somebody else or of another signer, or another delivery took the folder's name meanwhile.
         InputError: the key cannot be read.
         InterruptedStudyError: it was stopped; the same call goes on.
         PurgedError: it would make again what was purged.
@@ -126,41 +133,23 @@ def deliver_study(
     """
     root, signed = root.prepared(), signed or Signed()
     signer = read_signing_key(signed.key).public if signed.key else None
-    before = delivered_before(out)
-    chosen, wanted, plan = Producer(study, root, say).produce(method, scenario, address)
-    if before is not None and before.models.delivered.fingerprint != wanted.model.fingerprint:
-        raise DeliveryError(
-            f"{out} holds another model, {before.models.delivered.fingerprint} ({before.setting.row}), and this one is "
-            f"{wanted.model.fingerprint} ({wanted.row}): name another folder with --out"
-        )
-    row = _confirmed(root, wanted)
-    certificate = before
-    if certificate is None:
-        say(f"Writing {out}.")
-        certificate = _write(out, wanted, plan, row, root, signed)
-    else:
-        _check_people(out, certificate, root, signed.requester, signer)
+    earlier_in(out)
+    producer = Producer(study, root, say)
+    with producer.writing():
+        chosen, wanted, plan = producer.choose(method, scenario)
+        earlier = earlier_in(out)
+        found = earlier if earlier and stays(earlier, study, wanted, root, signed.requester, signer) else None
+        if found is None or not producer.is_confirmed(wanted):
+            producer.produce(plan, wanted, address)
+        row = _confirmed(root, wanted)
+        if found is None:
+            say(f"Writing {out}.")
+            certificate = _write(out, wanted, plan, row, root, signed, earlier)
+        else:
+            certificate = found.certificate
     notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen, _data_of(plan, wanted)))
-    return Delivery(out, before is None, chosen, row, certificate, wanted.model, notes)
-
-
-def _check_people(
-    out: Path, certificate: Certificate, root: StorageRoot, requester: str | None, signer: str | None
-) -> None:
-    """Check that a delivery that is there is signed, and for whom, as was asked now."""
-    by = certificate.seal.public_key
-    if signer is not None and signer != by:
-        found = "is UNSIGNED" if by is None else f"is signed by another key, {by}"
-    elif requester is not None and (same := names_requester(root, certificate, requester)) is not True:
-        nobody = certificate.request.requester is None
-        found = "names no requester" if nobody else "names another requester"
-        found = f"names a requester that only other results can open (no opening in {root})" if same is None else found
-    else:
-        return
-    raise DeliveryError(
-        f"{out} holds this model already, and its certificate {found}; a certificate that was given out is not "
-        "rewritten: name another folder with --out"
-    )
+    replaced = earlier if found is None else None
+    return Delivery(out, found is None, replaced, chosen, row, certificate, wanted.model, notes)
 
 
 def _data_of(plan: Plan, wanted: Production) -> ImageData:
@@ -206,9 +195,15 @@ def _confirmed(root: StorageRoot, wanted: Production) -> ConfirmationRow:
 
 
 def _write(
-    out: Path, wanted: Production, plan: Plan, row: ConfirmationRow, root: StorageRoot, signed: Signed
+    out: Path,
+    wanted: Production,
+    plan: Plan,
+    row: ConfirmationRow,
+    root: StorageRoot,
+    signed: Signed,
+    earlier: Earlier | None,
 ) -> Certificate:
-    """Write the folder of a delivery in one step; return its certificate."""
+    """Write the folder of a delivery in one step, and set an earlier one aside; return its certificate."""
     artifact = ArtifactStore(root).load(wanted.model.key, frozenset({"weights"}))
     if artifact is None:
         raise DeliveryError(
@@ -223,9 +218,9 @@ def _write(
         "weights.safetensors": written(network),
         "program.pt2": program,
         "load.py": LOAD.encode(),
-        SETTING: setting_text(_said(wanted, row, data, network, difference)),
+        SETTING: setting_text(_said(plan.study, wanted, row, data, network, difference)),
     }
-    with whole_folder(out) as folder:
+    with whole_folder(out, earlier.aside if earlier else None) as folder:
         hashes = write_files(folder, files)
         delivered = Delivered(root, plan.study, wanted.model, wanted.row, wanted.confirmation_id, folder, hashes)
         write_certificate(delivered, requester=signed.requester, key=signed.key)
@@ -233,7 +228,12 @@ def _write(
 
 
 def _said(
-    wanted: Production, row: ConfirmationRow, data: ImageData, network: nn.Sequential, difference: float
+    study: Study,
+    wanted: Production,
+    row: ConfirmationRow,
+    data: ImageData,
+    network: nn.Sequential,
+    difference: float,
 ) -> dict[str, Any]:
     """Return what `setting.yaml` says: which model this is, what was done to which original, and by what code.
 
@@ -259,12 +259,19 @@ def _said(
         "made_from": {"kind": start.kind, "fingerprint": start.fingerprint},
         "confirmation_id": wanted.confirmation_id,
         "gap": row.gap,
+        **({} if row.gap is not None else {"why_no_gap": _why_no_gap(study)}),
         "compared_with_seeds": list(wanted.others),
         "program_difference": difference,
         "lethe_version": installed("lethe"),
         "code_version": code_version(),
         "torch_version": installed("torch"),
     }
+
+
+def _why_no_gap(study: Study) -> str:
+    if not study.has_oracles:
+        return NO_ORACLE
+    return "The study has no oracle of another reporting seed to hold this model against."
 
 
 def _normalisation(network: nn.Sequential) -> dict[str, list[float]]:

@@ -1,5 +1,7 @@
 """The folder of a delivery: written under a temporary name beside it, and renamed once it is complete."""
 
+import fcntl
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -7,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from lethe.delivery._choose import DeliveryError
-from lethe.delivery.certificate import CERTIFICATE, Certificate, Claims, verify
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.study import write_yaml
@@ -23,20 +24,74 @@ classify = torch.export.load(__file__.replace("load.py", "program.pt2")).module(
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """Yield a new folder beside a name that is free, and give it that name at the end; a failure leaves nothing.
+def whole_folder(target: Path, aside: str | None = None) -> Iterator[Path]:
+    """Yield a new folder beside a name, and give it that name at the end; a failure leaves nothing.
+
+    What a process that was killed left beside the name is deleted first. Of several that give the same name at once,
+    one does.
+
+    Args:
+        aside: what a folder that has the name is called at the end, beside it; None: the name is free.
 
     Raises:
-        StorageError: the folder cannot be written, or the name is taken meanwhile.
+        DeliveryError: the name, or the one aside, was taken meanwhile.
+        StorageError: the folder cannot be written.
     """
     beside, temporary = StorageRoot.at(target.parent), f".{target.name}.{uuid.uuid4().hex}.tmp"
     beside.child(temporary).make()
+    with _held(beside, temporary, target.parent / temporary):
+        _delete_leftovers(beside, target)
+        try:
+            yield target.parent / temporary
+            if aside is not None:
+                _rename(beside, target.name, aside)
+            _rename(beside, temporary, target.name)
+        finally:
+            with suppress(StorageError):
+                beside.delete(temporary)
+
+
+@contextmanager
+def _held(beside: StorageRoot, name: str, folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which ends with this process, where the file system has locks."""
+    with beside.reporting(f"open {name} in"):
+        descriptor = os.open(folder, os.O_RDONLY)
     try:
-        yield target.parent / temporary
-        beside.rename(temporary, target.name)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
-        with suppress(StorageError):
-            beside.delete(temporary)
+        os.close(descriptor)
+
+
+def _delete_leftovers(beside: StorageRoot, target: Path) -> None:
+    """Delete the unfinished folders of this name that no living process holds."""
+    for name in beside.entries():
+        if name.startswith(f".{target.name}.") and name.endswith(".tmp") and _is_abandoned(target.parent / name):
+            beside.delete(name)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether nobody holds a folder's lock; False where the file system has none."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _rename(beside: StorageRoot, name: str, to: str) -> None:
+    if beside.child(to).entries():
+        raise DeliveryError(
+            f"{beside}/{to} was written meanwhile by another delivery; the same command goes on from it"
+        )
+    beside.rename(name, to)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
@@ -54,23 +109,3 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
 def setting_text(said: Mapping[str, Any]) -> bytes:
     """Write what a delivery is as YAML."""
     return write_yaml(dict(said)).encode()
-
-
-def delivered_before(target: Path) -> Certificate | None:
-    """Return the certificate of an earlier delivery in a folder; None where there is no such folder, or an empty one.
-
-    Raises:
-        DeliveryError: the folder holds something else, or its files are not those that were delivered.
-        SchemaError: a newer Lethe wrote the certificate.
-        StorageError: the folder cannot be read.
-    """
-    files = StorageRoot.at(target).entries()
-    if not files:
-        return None
-    if CERTIFICATE not in files:
-        raise DeliveryError(f"{target} holds files and no delivery (no {CERTIFICATE}): name another folder with --out")
-    verified = verify(target, Claims())
-    if verified.certificate is None or not verified.sound:
-        failed = " ".join(check.told for check in verified.checks if check.passed is False)
-        raise DeliveryError(f"{target} is not what was delivered: {failed} Name another folder with --out")
-    return verified.certificate

@@ -13,11 +13,12 @@ from typing import Final, Literal
 
 import pyarrow.compute as pc
 
-from lethe.artifacts import ArtifactKey, ArtifactStore, CorruptArtifactError, GivenModel, Manifest
+from lethe.artifacts import ArtifactKey, ArtifactStore, GivenModel, Manifest, stored_folders
 from lethe.delivery._withdrawal import Withdrawal, images_of, personal, studies_on
 from lethe.results import Store
 from lethe.results.purges import read_purges
 from lethe.storage.layout import Layout
+from lethe.storage.writer_lock import studies_held
 from lethe.study import StudyError, read_text
 from unlearning.data import Folder, ImageTable
 
@@ -64,15 +65,17 @@ class Trace:
     by_hand: bool = False
 
 
-def lineage(withdrawal: Withdrawal, delivered: Set[str]) -> list[Trace]:
+def lineage(withdrawal: Withdrawal, delivered: Set[str], held: Set[str] = frozenset()) -> list[Trace]:
     """List what is derived from the images of a request.
 
     Args:
         delivered: fingerprints of the models that were delivered.
+        held: the studies that this process has, so that nobody else writes for them.
     """
     return [
         *_artifacts(withdrawal, delivered),
         *_unfinished(withdrawal),
+        *_half_written(withdrawal, held),
         *_predictions(withdrawal),
         *_quarantined(withdrawal),
         *_caches(withdrawal),
@@ -81,8 +84,8 @@ def lineage(withdrawal: Withdrawal, delivered: Set[str]) -> list[Trace]:
 
 
 def _artifacts(withdrawal: Withdrawal, delivered: Set[str]) -> Iterator[Trace]:
-    store = ArtifactStore(withdrawal.root, keep=False)
-    manifests, broken = _manifests(store)
+    folders = stored_folders(withdrawal.root)
+    manifests = {one.key: one.manifest for one in folders if one.manifest is not None}
     reasons = _derived(manifests, withdrawal)
     users = _users(withdrawal, manifests)
     for key, why in reasons.items():
@@ -97,28 +100,16 @@ def _artifacts(withdrawal: Withdrawal, delivered: Set[str]) -> Iterator[Trace]:
             needed_by=tuple(sorted(users[key.fingerprint])),
             delivered=key.fingerprint in delivered,
         )
-    for key in broken:
-        yield Trace(
-            what=key.kind.replace("_", " "),
-            where=Layout(withdrawal.root).artifact_path(key.kind, key.fingerprint),
-            why="its manifest is broken, so that nobody knows what it was made from",
-            key=key,
-            needed_by=("perhaps another study",),
-        )
-
-
-def _manifests(store: ArtifactStore) -> tuple[dict[ArtifactKey, Manifest], list[ArtifactKey]]:
-    found, broken = dict[ArtifactKey, Manifest](), list[ArtifactKey]()
-    for key in store.stored():
-        try:
-            manifest = store.manifest(key)
-        except CorruptArtifactError:
-            manifest = None
-        if manifest is None:
-            broken.append(key)
-        else:
-            found[key] = manifest
-    return found, broken
+    for one in folders:
+        if one.manifest is None:
+            yield Trace(
+                what=one.key.kind.replace("_", " "),
+                where=Layout(withdrawal.root).artifact_path(one.key.kind, one.key.fingerprint),
+                why="it was never finished, or its manifest is broken, so that nobody knows what it was made from",
+                size_bytes=one.size_bytes,
+                key=one.key,
+                needed_by=("perhaps another study",),
+            )
 
 
 def _derived(manifests: Mapping[ArtifactKey, Manifest], withdrawal: Withdrawal) -> dict[ArtifactKey, str]:
@@ -241,18 +232,47 @@ def _unfinished(withdrawal: Withdrawal) -> Iterator[Trace]:
         )
 
 
+def _half_written(withdrawal: Withdrawal, held: Set[str]) -> Iterator[Trace]:
+    written = bool(studies_held(withdrawal.root).keys() - held)
+    for path, size_bytes in Layout(withdrawal.root).half_written().items():
+        yield Trace(
+            what="a file that a process which died left half written",
+            where=path,
+            why="nobody knows what it holds",
+            size_bytes=size_bytes,
+            needed_by=("a run that may be writing it",) if written else (),
+        )
+
+
 def _predictions(withdrawal: Withdrawal) -> Iterator[Trace]:
+    counts = _counts(withdrawal)
+    lost = _found_by_own_rows_alone(withdrawal, counts)
+    for study, count in counts.items():
+        own = study == withdrawal.study
+        yield Trace(
+            what=f"{count:,} rows of predictions for single images",
+            where=Layout(withdrawal.root).table_path("predictions", study),
+            why="each says what a model answers for one of the images",
+            study=study,
+            needed_by=tuple(f"finding those of study {other}" for other in lost) if own else (f"study {study}",),
+        )
+
+
+def _counts(withdrawal: Withdrawal) -> dict[str, int]:
+    """Count the rows of each study that are about the images; studies without any are left out."""
     store, images = Store(withdrawal.root), images_of(withdrawal)
-    for study, scenarios in studies_on(withdrawal.root, withdrawal.data_hash).items():
-        count = pc.sum(personal(store.read("predictions", study), scenarios, images)).as_py() or 0
-        if count:
-            yield Trace(
-                what=f"{count:,} rows of predictions for single images",
-                where=Layout(withdrawal.root).table_path("predictions", study),
-                why="each says what a model answers for one of the images",
-                study=study,
-                needed_by=() if study == withdrawal.study else (f"study {study}",),
-            )
+    counts = {
+        study: pc.sum(personal(store.read("predictions", study), scenarios, images)).as_py() or 0
+        for study, scenarios in studies_on(withdrawal.root, withdrawal.data_hash).items()
+    }
+    return {study: count for study, count in counts.items() if count}
+
+
+def _found_by_own_rows_alone(withdrawal: Withdrawal, counts: Mapping[str, int]) -> list[str]:
+    """Name the other studies whose rows nobody would find any more without the study's own, which name the images."""
+    others = counts.keys() - {withdrawal.study}
+    same_request = {study for study, _ in withdrawal.scenarios}
+    return [] if others & same_request else sorted(others)
 
 
 def _quarantined(withdrawal: Withdrawal) -> Iterator[Trace]:

@@ -1,7 +1,7 @@
 """Makes the model that is delivered, and confirms it: on what the study runs on, each part of it once."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from lethe.artifacts import (
@@ -51,38 +51,60 @@ class Producer:
         self._watch = Watch(self._stop, study.resources.hung_after_s, say)
         self._artifacts, self._store = ArtifactStore(root), Store(root)
 
-    def produce(self, method: str | None, scenario: str | None, address: str | None) -> tuple[Chosen, Production, Plan]:
-        """Choose the row, and have its model made from the production original and confirmed.
-
-        Args:
-            method, scenario: as `choose_row`.
-            address: of a Ray cluster; None: this process.
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the study while inside, after waiting for whoever has it.
 
         Raises:
-            DeliveryError: there is nothing to deliver, or the model could not be made or confirmed.
             InterruptedStudyError: it was stopped; the same call goes on.
-            PurgedError: it would make again what was purged.
         """
         try:
-            return self._produce(method, scenario, address)
+            with writing_study(self._root, self._study.name, say=self._say, on_lost=self._stop.request):
+                yield
         except KeyboardInterrupt:
             raise InterruptedStudyError from None
 
-    def _produce(
-        self, method: str | None, scenario: str | None, address: str | None
-    ) -> tuple[Chosen, Production, Plan]:
-        with writing_study(self._root, self._study.name, say=self._say, on_lost=self._stop.request):
-            plan = make_plan(self._study, self._artifacts, self._store)
-            chosen = choose_row(leaderboard(self._root, self._study.name), plan.method_searches, method, scenario)
-            wanted = production(chosen.method_search, choose(chosen.method_search, plan.trials), chosen.scenario)
-            if not self._is_there(wanted):
-                self._make(plan, wanted, address)
-        return chosen, wanted, plan
+    def choose(self, method: str | None, scenario: str | None) -> tuple[Chosen, Production, Plan]:
+        """Choose the row whose setting unlearns the production original.
 
-    def _is_there(self, wanted: Production) -> bool:
-        confirmed = self._store.read("confirmations", self._study.name)["confirmation_id"].to_pylist()
+        Args:
+            method, scenario: as `choose_row`.
+
+        Raises:
+            DeliveryError: there is nothing to deliver.
+            CheckpointError, DataError: what the study needs is not available.
+        """
+        plan = make_plan(self._study, self._artifacts, self._store)
+        chosen = choose_row(leaderboard(self._root, self._study.name), plan.method_searches, method, scenario)
+        return (
+            chosen,
+            production(chosen.method_search, choose(chosen.method_search, plan.trials), chosen.scenario),
+            plan,
+        )
+
+    def is_confirmed(self, wanted: Production) -> bool:
+        """Return whether a model was made and measured; it may be gone since."""
+        return (
+            wanted.confirmation_id in self._store.read("confirmations", self._study.name)["confirmation_id"].to_pylist()
+        )
+
+    def produce(self, plan: Plan, wanted: Production, address: str | None) -> None:
+        """Have a model made from the production original and confirmed, as far as that was not done before.
+
+        Args:
+            address: of a Ray cluster; None: this process.
+
+        Raises:
+            DeliveryError: the model could not be made or confirmed.
+            InterruptedStudyError: it was stopped; the same call goes on.
+            PurgedError: it would make again what was purged.
+        """
+        if not (self.is_confirmed(wanted) and self._is_stored(wanted)):
+            self._make(plan, wanted, address)
+
+    def _is_stored(self, wanted: Production) -> bool:
         with suppress(CorruptArtifactError):
-            return wanted.confirmation_id in confirmed and self._artifacts.verify(wanted.model.key) is not None
+            return self._artifacts.verify(wanted.model.key) is not None
         return False
 
     def _make(self, plan: Plan, wanted: Production, address: str | None) -> None:

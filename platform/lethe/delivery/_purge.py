@@ -1,6 +1,6 @@
 """Removing what is derived from the images of a request: what is listed, what stays and why, and the record of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from lethe.results.purges import Kept, Purge, Removed, write_purge
 from lethe.results.redaction import redact
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.signing import SigningKey
-from lethe.storage.writer_lock import writing_study
+from lethe.storage.writer_lock import studies_held, writing_study
 from lethe.versions import installed
 
 
@@ -29,35 +29,47 @@ class PurgePlan:
 
 
 def plan_purge(withdrawal: Withdrawal, *, everything: bool = False) -> PurgePlan:
-    """List what is derived from the images of a request, and what of it may be removed.
+    """List what is derived from the images of a request, and what of it may be removed; nothing is.
 
     Args:
         everything: whether what other studies and requests need is removed, too.
     """
-    found = lineage(withdrawal, certified(withdrawal.root))
-    removed = tuple(one for one in found if _may_go(one, everything))
-    return PurgePlan(withdrawal, removed, tuple(one for one in found if one not in removed))
+    return _plan(withdrawal, everything, frozenset())
 
 
-def purge(plan: PurgePlan, key: SigningKey | None) -> str:
-    """Remove what a plan lists; return the path of the record, relative to the results.
+def purge(withdrawal: Withdrawal, key: SigningKey | None, *, everything: bool = False) -> tuple[PurgePlan, str]:
+    """Remove what is derived from the images of a request, as `plan_purge` lists it while nobody adds to it.
 
-    A plan that was interrupted is made and carried out again.
+    One that was interrupted is carried out by the same call.
+
+    Args:
+        key: signs the record.
+
+    Returns:
+        What was removed and what stays, and the path of the record, relative to the results.
 
     Raises:
-        StudyHeldError: the study is being run, or one that needs something that is removed.
+        StudyHeldError: a study of the same data is being run, or one that has not recorded yet what its data is.
         StorageError: something could not be removed, or the record not be written; what was removed stays so.
     """
-    root, lost = plan.withdrawal.root, list[str]()
+    root, lost = withdrawal.root, list[str]()
+    concerned = _concerned(withdrawal)
     with ExitStack() as held:
-        for study in _concerned(plan):
+        for study in sorted(concerned):
             held.enter_context(writing_study(root, study, on_lost=lost.append))
+        plan = _plan(withdrawal, everything, concerned)
         record = _record(plan, datetime.now(UTC))
         write_purge(root, record, key)
         _remove(plan)
         if lost:
             raise StorageError(f"{lost[0]}; the purge may not have removed everything: repeat it")
-        return write_purge(root, record.model_copy(update={"finished": True}), key)
+        return plan, write_purge(root, record.model_copy(update={"finished": True}), key)
+
+
+def _plan(withdrawal: Withdrawal, everything: bool, held: Set[str]) -> PurgePlan:
+    found = lineage(withdrawal, certified(withdrawal.root), held)
+    removed = tuple(one for one in found if _may_go(one, everything))
+    return PurgePlan(withdrawal, removed, tuple(one for one in found if one not in removed))
 
 
 def why_kept(trace: Trace) -> str:
@@ -73,11 +85,14 @@ def _may_go(trace: Trace, everything: bool) -> bool:
     return not trace.delivered and not trace.by_hand and (everything or not trace.needed_by)
 
 
-def _concerned(plan: PurgePlan) -> list[str]:
-    """Name the studies that must not run meanwhile: of all on the same data, where something goes that others need."""
-    asked = plan.withdrawal
-    others = studies_on(asked.root, asked.data_hash) if any(one.needed_by for one in plan.removed) else {}
-    return sorted({asked.study, *others})
+def _concerned(withdrawal: Withdrawal) -> frozenset[str]:
+    """Name the studies that must not run meanwhile: those on the same data, and those of which that is not known.
+
+    A run needs models that it has no rows about yet.
+    """
+    known = set(Store(withdrawal.root).read("boards")["study"].to_pylist())
+    unknown = studies_held(withdrawal.root).keys() - known
+    return frozenset({withdrawal.study, *studies_on(withdrawal.root, withdrawal.data_hash), *unknown})
 
 
 def _remove(plan: PurgePlan) -> None:

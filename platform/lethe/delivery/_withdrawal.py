@@ -1,6 +1,7 @@
 """A request as the results know it, without the data: which scenarios it is, and which of its images rows name."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ class Withdrawal:
     """One request of a study.
 
     Attributes:
-        label: as reports call the request.
+        label: as reports call the request; where they call it several things, all of them with `or` between.
         data_hash, forget_hash: of the images and labels, and of the positions, as in the table `boards`.
         scenarios: that have these, of all studies, as pairs of study and fingerprint.
     """
@@ -52,21 +53,21 @@ def find_withdrawal(root: StorageRoot, study: str, request: str, data_hash: str 
         known = ", ".join(store.studies()) or "none"
         raise InputError(f"no results of study {study} in {root}; studies there: {known}")
     boards = store.read("boards").select(["study", "scenario", "data_hash", "forget_hash"]).to_pylist()
-    labels = _labels(store, study)
-    own = {(one["data_hash"], one["forget_hash"]): one["scenario"] for one in boards if one["study"] == study}
+    own = _labels(store, study, boards)
     found = [
-        (hashes, labels.get(scenario, ""))
-        for hashes, scenario in own.items()
+        hashes
+        for hashes, labels in own.items()
         if hashes[0].startswith(data_hash)
-        and (labels.get(scenario) == request or (len(request) >= SHORTEST_HASH and hashes[1].startswith(request)))
+        and (request in labels or (len(request) >= SHORTEST_HASH and hashes[1].startswith(request)))
     ]
     if len(found) != 1:
-        known = "\n  ".join(f"'{labels.get(one, '')}', hash {asked}, data {data}" for (data, asked), one in own.items())
+        known = "\n  ".join(f"{_named(labels)}, hash {asked}, data {data}" for (data, asked), labels in own.items())
         raise InputError(
             f"{'several requests' if found else 'no request'} of study {study} called '{request}' or of such a hash; "
             f"it has\n  {known or 'none'}"
         )
-    [((data_hash, forget_hash), label)] = found
+    [(data_hash, forget_hash)] = found
+    label = " or ".join(own[data_hash, forget_hash])
     same = {
         (one["study"], one["scenario"])
         for one in boards
@@ -102,7 +103,20 @@ def _split(rows: pa.Table) -> pa.ChunkedArray:
     return pc.fill_null(rows["split"], "forget")
 
 
-def _labels(store: Store, study: str) -> dict[str, str]:
-    """Return what reports call the request of each scenario."""
+def _labels(store: Store, study: str, boards: Iterable[Mapping[str, str]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return what reports call each request of a study, by the hashes of data and positions.
+
+    Two requests that select the same images have one hash: a list of patients, and one of positions.
+    """
     rows = store.read("confirmations", study).select(["scenario", "forget"]).to_pylist()
-    return {one["scenario"]: one["forget"] for one in rows}
+    of_scenario = {one["scenario"]: one["forget"] for one in rows}
+    found: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for one in boards:
+        if one["study"] == study:
+            label = of_scenario.get(one["scenario"])
+            found[one["data_hash"], one["forget_hash"]] |= {} if label is None else {label: None}
+    return {hashes: tuple(sorted(labels)) for hashes, labels in found.items()}
+
+
+def _named(labels: Sequence[str]) -> str:
+    return " or ".join(f"'{label}'" for label in labels) or "not confirmed yet"

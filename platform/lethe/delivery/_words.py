@@ -22,6 +22,12 @@ def in_words(found: Delivery, results: str) -> Iterator[str]:
 def _what(found: Delivery) -> Iterator[str]:
     row, kind = found.row, found.model.start.kind.replace("_", " ")
     yield f"{'Delivered' if found.new else 'Delivered before, and unchanged'}: {found.folder}"
+    if found.replaced is not None:
+        before = found.replaced.certificate
+        yield (
+            f"  The certificate of {before.made_at:%Y-%m-%d %H:%M} UTC (verdict: {before.verdict}) judged by other "
+            f"audits, seeds or margin than the study has now. It is kept, with its files: {found.replaced.kept_in}"
+        )
     yield f"  {found.chosen.why}"
     yield (
         f"  {row.row} unlearned forget {row.forget} ({row.forget_images:,} train images) from the {kind} "
@@ -61,7 +67,7 @@ def _notes(found: Delivery) -> Iterator[str]:
 
 def _next(found: Delivery, results: str) -> Iterator[str]:
     yield ""
-    yield f"Next: lethe verify {found.folder}"
+    yield f"Next: lethe verify {quote(str(found.folder))}"
     yield '      python -B -c "from load import classify"   in that folder: torch is all that it needs'
     yield f"      lethe purge --study {found.row.study} --request {quote(found.row.forget)} --results {results}"
     yield "      The original and the withdrawn images still exist: this delivery deletes nothing, purge lists them."

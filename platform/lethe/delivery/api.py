@@ -1,13 +1,15 @@
 """Delivery from Python: `lethe.forget` and `lethe.deliver`, which the commands of those names call too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
 from lethe.delivery._deliver import Delivery, Signed, deliver_study, last_study
+from lethe.delivery._earlier import refuse_other_request
 from lethe.pipeline.api import FinishedStudy, run
+from lethe.pipeline.plan import Plan
 from lethe.pipeline.progress import Progress
 from lethe.storage.root import StorageRoot
 from lethe.storage.signing import read_signing_key
@@ -76,10 +78,20 @@ def forget(
         method, scenario, out, requester, key: as for `lethe.deliver`.
 
     Raises:
-        As `lethe.run` and `lethe.deliver`.
+        As `lethe.run` and `lethe.deliver`; DeliveryError before anything runs where the folder holds a delivery for
+        another request.
     """
     signed_as(requester, key)
-    finished = run(study, results, overrides=overrides, address=address, local=local, force=force, console=console)
+    finished = run(
+        study,
+        results,
+        overrides=overrides,
+        address=address,
+        local=local,
+        force=force,
+        check=unless_taken(out, method),
+        console=console,
+    )
     return deliver_finished(
         finished,
         method=method,
@@ -117,7 +129,7 @@ def _deliver(
     signed: Signed,
     console: Console | None,
 ) -> Delivery:
-    folder = DELIVERIES / study.name if out is None else Path(out).expanduser()
+    folder = _folder_of(study, out)
     with Progress(console or Console()) as progress:
         return deliver_study(
             study, root, folder, method=method, scenario=scenario, address=address, signed=signed, say=progress.say
@@ -134,3 +146,20 @@ def signed_as(requester: str | None, key: str | Path | None) -> Signed:
     if path is not None:
         read_signing_key(path)
     return Signed(requester, path)
+
+
+def unless_taken(out: str | Path | None, method: str | None) -> Callable[[Plan], None]:
+    """Return a check of a run's plan: that its delivery is not bound to be refused for what is in the folder.
+
+    Args:
+        out, method: as for `deliver`.
+    """
+
+    def check(plan: Plan) -> None:
+        refuse_other_request(_folder_of(plan.study, out), plan, method)
+
+    return check
+
+
+def _folder_of(study: Study, out: str | Path | None) -> Path:
+    return DELIVERIES / study.name if out is None else Path(out).expanduser()

@@ -1,6 +1,6 @@
 """A study from Python: `lethe.run` and `lethe.plan`, which the commands of those names call too."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ def run(
     address: str | None = None,
     local: bool = False,
     force: bool = False,
+    check: Callable[[Plan], None] | None = None,
     console: Console | None = None,
 ) -> FinishedStudy:
     """Run a study, or continue it: what was finished before is found in the results and not done again.
@@ -92,6 +93,7 @@ def run(
         address: of a running Ray cluster, or ``auto`` for the one on this machine; None starts Ray on this machine.
         local: run in this process, one thing at a time, without Ray.
         force: use a results folder that holds files of another tool, too.
+        check: called with the plan before anything is recorded or made; what it raises ends the run.
         console: where progress is printed; the standard output if not given. ``Console(quiet=True)`` prints nothing.
 
     Raises:
@@ -111,7 +113,7 @@ def run(
     root = StorageRoot.at(results or read.results)
     with Progress(console or Console()) as progress:
         study_run = StudyRun(read, root, progress)
-        study_run.run(address, local=local, force=force)
+        study_run.run(address, local=local, force=force, check=check)
     return FinishedStudy(read, root, tuple(study_run.problems))
 
 

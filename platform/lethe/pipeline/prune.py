@@ -5,13 +5,16 @@ they are asked for: those that are quick to make again for their size first, tra
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from lethe.artifacts import KINDS, LEFTOVERS, ArtifactStore, Stored, delete_stored, stored
 from lethe.errors import InputError, LetheError
-from lethe.pipeline.plan import make_plan
+from lethe.pipeline.confirm import choose, needed_by
+from lethe.pipeline.plan import Plan, make_plan
+from lethe.pipeline.production import Production, production
 from lethe.results import Store
 from lethe.results.limits import in_words
 from lethe.storage.root import StorageRoot
@@ -130,7 +133,7 @@ def _may_go(one: Stored, wanted: Wanted, needed: Collection[str] | None, *, runn
     if wanted.kinds and one.kind not in wanted.kinds:
         return False
     if one.is_leftover:
-        return not (running and one.kind == "unusable")  # a worker may be writing it
+        return not (running and one.kind in ("unusable", "half_written"))  # a worker may be writing it
     if not wanted.artifacts or needed is None or one.name in needed:
         return False
     young = one.made_at is not None and wanted.older_than and datetime.now(UTC) - one.made_at < wanted.older_than
@@ -157,7 +160,7 @@ def _needed(root: StorageRoot, held: Mapping[str, str]) -> tuple[set[str] | None
 
 
 def _needed_by(root: StorageRoot, study: str) -> set[str]:
-    """Return the fingerprints of what the specification of a study that was run last needs, and keeps.
+    """Return the fingerprints of what the specification of a study that was run last needs, keeps and may deliver.
 
     Raises:
         LetheError: its rows or its data cannot be read here.
@@ -173,4 +176,16 @@ def _needed_by(root: StorageRoot, study: str) -> set[str]:
         raise InputError("its specification is not recorded")
     plan = make_plan(study_of(text), ArtifactStore(root, keep=False), store, download=False)
     kept = {one.unlearned.fingerprint for one in plan.wanted if one.unlearned}
-    return {one.recipe.fingerprint for one in plan.needed} | kept
+    return {one.recipe.fingerprint for one in (*plan.needed, *needed_by(_deliverable(plan)))} | kept
+
+
+def _deliverable(plan: Plan) -> list[Production]:
+    """List what a delivery of the study may be making: of every row whose setting is known."""
+    found = []
+    for method_search in plan.method_searches:
+        choice = choose(method_search, plan.trials)
+        if choice is not None or not method_search.trials:
+            for scenario in method_search.scenarios:
+                with suppress(InputError):  # of a given model that method delivers nothing
+                    found.append(production(method_search, choice, scenario))
+    return found

@@ -61,13 +61,21 @@ class StudyRun:
         self._progress = progress
         self._root = root
 
-    def run(self, address: str | None = None, *, local: bool = False, force: bool = False) -> None:
+    def run(
+        self,
+        address: str | None = None,
+        *,
+        local: bool = False,
+        force: bool = False,
+        check: Callable[[Plan], None] | None = None,
+    ) -> None:
         """Do what is left of the study.
 
         Args:
             address: of a Ray cluster; None starts Ray on this machine.
             local: run in this process instead, without Ray.
             force: write into a folder that holds files of another tool, too.
+            check: called with the plan before anything is recorded or made; what it raises ends the run.
 
         Raises:
             InterruptedStudyError: the run was stopped: by a signal once the running epochs had ended, by the second
@@ -83,14 +91,16 @@ class StudyRun:
         self._artifacts, self._store = ArtifactStore(self._root), Store(self._root)
         try:
             with writing_study(self._root, self._study.name, say=self._progress.say, on_lost=self._stop.request):
-                self._run(address, local=local)
+                self._run(address, local=local, check=check)
         except KeyboardInterrupt:
             raise InterruptedStudyError from None
 
-    def _run(self, address: str | None, *, local: bool) -> None:
+    def _run(self, address: str | None, *, local: bool, check: Callable[[Plan], None] | None) -> None:
         self._compact()
         plan = make_plan(self._study, self._artifacts, self._store)
         self._study = plan.study
+        if check is not None:
+            check(plan)
         refuse_purged(self._root, plan.missing)
         self._specify(plan)
         self._tell(plan)

@@ -65,21 +65,34 @@ def half_of_memory() -> int:
     return min(held) // 2
 
 
+def parse_size(text: str) -> int:
+    """Read a size such as ``4GB``, ``500 MiB`` or ``0`` as bytes.
+
+    Raises:
+        InputError: it is no size.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", text)
+    if match and match[2] in _UNITS:
+        return int(float(match[1]) * _UNITS[match[2]])
+    if text.strip() == "0":
+        return 0
+    raise InputError(f"wanted a size such as 500MB or 4GB, got '{text}'")
+
+
 def parse_memory(text: str) -> int:
-    """Read a size such as ``4GB`` or ``500 MiB`` as bytes.
+    """Read an amount of memory as `parse_size` reads a size.
 
     Raises:
         InputError: it is no size, or none above zero.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B)\s*", text)
-    size = int(float(match[1]) * _UNITS[match[2]]) if match and match[2] in _UNITS else 0
+    size = parse_size(text)
     if size <= 0:
         raise InputError(f"wanted a size such as 500MB or 4GB, got '{text}'")
     return size
 
 
 def in_words(size_bytes: int) -> str:
-    """Write a size as `parse_memory` reads it."""
+    """Write a size as `parse_size` reads it."""
     if size_bytes < 1e6:
         return f"{size_bytes / 1e3:.1f}KB"
     return f"{size_bytes / 1e9:.1f}GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f}MB"

@@ -13,6 +13,9 @@ from lethe.storage.root import StorageRoot, UnfitFileError
 
 QUERY_LIMIT_BYTES: Final = 1 << 20
 
+IMAGES: Final = "images"
+"""A table that is there for a query that asks for names, and is never stored."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _SUFFIX: Final = ".sql"
 
@@ -25,7 +28,7 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"a query's name is made of a-z, 0-9 and _, and begins with a letter; got '{name}'")
-    if name in TABLES or name in VIEWS or name == "columns":
+    if name in TABLES or name in VIEWS or name in ("columns", IMAGES):
         raise InputError(f"'{name}' is the name of a table or view: choose another")
 
 

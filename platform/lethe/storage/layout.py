@@ -10,7 +10,7 @@ locks/<study>.json                                 who writes a study
 progress/<study>.json                              how far the run of a study is
 queries/<name>.sql                                 queries that users keep
 quarantine/                                        what was found broken, under its path and a name of its own
-certificates/<model>.json                          the certificates of models that were delivered
+certificates/<model>-<commitment>.json             the certificates of models that were delivered
 certificates/<commitment>.opening.json             what opens the commitments of a certificate
 purges/<time>-<request>.json                       what was removed for a request, and when
 """
@@ -94,6 +94,15 @@ class Layout:
     def purges(self) -> StorageRoot:
         """The folder of the records of what was removed."""
         return self.root.child("purges")
+
+    def half_written(self) -> dict[str, int]:
+        """Return the paths of half-written files of artifacts and tables, with their sizes in bytes.
+
+        Nobody writes these but a study's writer and its workers.
+        """
+        folders = {"artifacts": self.artifacts, "tables": self.tables}
+        found = {above: folder.half_written() for above, folder in folders.items()}
+        return {f"{above}/{name}": size for above, files in found.items() for name, size in files.items()}
 
     def table(self, table: str) -> StorageRoot:
         """Return the folder of a table."""

@@ -205,6 +205,15 @@ class StorageRoot:
         """Return files as `names` does, each with its size in bytes."""
         return {name: state.size_bytes for name, state in self._listed(suffix, recursive).items()}
 
+    def half_written(self) -> dict[str, int]:
+        """Return the temporary files in the folder and those in it, with their sizes in bytes, sorted by name.
+
+        Somebody is writing them, or died in it.
+        """
+        with self.reporting("list the files of"):
+            found = self.folder.files(recursive=True)
+        return {name: found[name].size_bytes for name in sorted(found) if _is_temporary(name)}
+
     def delete(self, name: str) -> None:
         """Delete a file, or a folder with all it holds; nothing happens where there is none.
 
@@ -300,8 +309,12 @@ def _quarantined(name: str) -> str:
 
 
 def _is_hidden(name: str) -> bool:
+    return _is_temporary(name) or name.startswith(f"{QUARANTINE}/")
+
+
+def _is_temporary(name: str) -> bool:
     base = name.rsplit("/", 1)[-1]
-    return (base.startswith(".") and base.endswith(".tmp")) or name.startswith(f"{QUARANTINE}/")
+    return base.startswith(".") and base.endswith(".tmp")
 
 
 def _not_opened(where: str, error: Exception) -> StorageError:

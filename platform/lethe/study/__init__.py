@@ -16,7 +16,7 @@ from lethe.study._taken import described
 from lethe.study._template import template, template_names
 from lethe.study._without_oracle import audits_without_oracle
 from lethe.study._write import write_study
-from lethe.study._yaml import write_yaml
+from lethe.study._yaml import YamlError, read_yaml, write_yaml
 from unlearning.ranges import Choices, Range
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Study",
     "StudyError",
     "Subset",
+    "YamlError",
     "applies",
     "audits_without_oracle",
     "described",
@@ -53,6 +54,7 @@ __all__ = [
     "read_settings",
     "read_study",
     "read_text",
+    "read_yaml",
     "scenarios_of",
     "study_of",
     "template",

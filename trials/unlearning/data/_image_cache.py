@@ -62,10 +62,15 @@ def key_of(files: Sequence[Path], how: object, threads: ThreadPoolExecutor) -> s
 
 
 def kept(folder: Path, key: str) -> Kept | None:
-    """Look up images and read all of them once; None where there are none, or some are damaged."""
+    """Look up images and read all of them once; None where there are none, or some are damaged.
+
+    Raises:
+        DataError: the folder cannot be looked into.
+    """
     path = _path(folder, key)
-    if not path.is_file():
-        return None
+    with _reaching(folder):
+        if not path.is_file():
+            return None
     try:
         images_NCHW = np.lib.format.open_memmap(path, mode="r")
     except Exception:  # numpy evaluates the head as a Python literal, which may fail in any way
@@ -134,7 +139,7 @@ def keeping(folder: Path, key: str, count: int) -> Iterator[Writer]:
     """
     path = _path(folder, key)
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
+    with _reaching(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with part.open("wb") as file:
@@ -147,6 +152,13 @@ def keeping(folder: Path, key: str, count: int) -> Iterator[Writer]:
                 part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _reaching(folder: Path) -> Iterator[None]:
+    """Let the system's errors name the folder and what to do."""
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"{folder}: decoded images cannot be kept there ({error.strerror}); name another `cache`"

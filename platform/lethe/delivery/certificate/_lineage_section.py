@@ -16,7 +16,7 @@ def lineage_section(delivered: Delivered) -> LineageSection:
     """
     scenario, name = delivered.model.scenario, delivered.study.name
     withdrawal = find_withdrawal(delivered.root, name, scenario.forget_hash, scenario.data_hash)
-    traces = lineage(withdrawal, certified(delivered.root) | {delivered.model.fingerprint})
+    traces = lineage(withdrawal, certified(delivered.root) | {delivered.model.fingerprint}, {name})
     asked = (withdrawal.data_hash, withdrawal.forget_hash)
     found = read_purges(delivered.root)
     purges = [one for one in found if (one.record.data_sha256, one.record.request) == asked]

@@ -1,7 +1,7 @@
 """The certificates that results keep: of which models there are some, and what opens their commitments.
 
-A copy of each certificate stays with the results, under the model's fingerprint, so that a purge leaves what was
-delivered and the next certificate knows of it.
+A copy of each certificate stays with the results, under the model's fingerprint and the beginning of its commitment to
+the list, which no other certificate has. So a purge leaves what was delivered, and the next certificate knows of it.
 """
 
 from typing import Final
@@ -16,14 +16,14 @@ _OPENING: Final = ".opening.json"
 
 
 def register(root: StorageRoot, fingerprint: str, certificate: bytes, list_commitment: str, opening: Opening) -> None:
-    """Keep a certificate, over an earlier one of the same model, and what opens it.
+    """Keep a certificate beside earlier ones of the same model, and what opens it.
 
     Raises:
         StorageError: it could not be written.
     """
     folder = Layout(root).certificates
     folder.write(opening_name(list_commitment), opening.model_dump_json(indent=1).encode())
-    folder.write(f"{fingerprint}.json", certificate)
+    folder.write(f"{fingerprint}-{list_commitment[:16]}.json", certificate)
 
 
 def names_requester(root: StorageRoot, certificate: Certificate, requester: str) -> bool | None:
@@ -50,4 +50,5 @@ def opening_name(list_commitment: str) -> str:
 def certified(root: StorageRoot) -> frozenset[str]:
     """Return the fingerprints of the models that have a certificate."""
     names = Layout(root).certificates.names(".json")
-    return frozenset(name.removesuffix(".json") for name in names if not name.endswith(_OPENING))
+    found = (name.removesuffix(".json") for name in names if not name.endswith(_OPENING))
+    return frozenset(name.partition("-")[0] for name in found)

@@ -17,8 +17,9 @@ from torch import Tensor
 from lethe.report._board import Key
 from lethe.report.page._gather import Report, StudyPart, among
 from lethe.results import Results, to_rows
+from lethe.results.images import load_here
 from lethe.study import Study, expand, planted_data, scenarios_of
-from unlearning.data import FILE, PATIENT, AnySource, DataError, ImageData, MedMNIST, Split, load
+from unlearning.data import FILE, PATIENT, AnySource, DataError, ImageData, Split
 
 SHOWN: Final = 24
 """Forget samples of a scenario and method that are shown."""
@@ -216,8 +217,7 @@ class _Pictures:
 
     def _load(self, source: AnySource) -> ImageData:
         if source not in self._data:
-            here = source.model_copy(update={"download": False}) if isinstance(source, MedMNIST) else source
-            self._data[source] = load(here)
+            self._data[source] = load_here(source)
         return self._data[source]
 
 

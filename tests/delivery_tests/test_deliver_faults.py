@@ -1,0 +1,113 @@
+"""Deliveries that are killed, that run beside each other, and whose artifacts were pruned."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from forked_lethe import ForkedLethe
+from safetensors.torch import load_file
+
+from lethe.storage.root import StorageRoot
+from lethe.study import Study
+
+LetheHere = Callable[..., tuple[int, str]]
+Read = Callable[..., Study]
+Run = Callable[[Study, StorageRoot], None]
+Words = Callable[..., list[str]]
+
+
+@pytest.fixture
+def results(made: Any, tmp_path: Path) -> Path:
+    """The results of a study that was run and has delivered nothing yet."""
+    shutil.copytree(made.results, tmp_path / "results")
+    shutil.rmtree(tmp_path / "results" / "artifacts" / "unlearned_model")
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def words(results: Path) -> Words:
+    """Writes the command that delivers a study into a folder."""
+    return lambda out, study="hospital": ["deliver", "--study", study, "--results", str(results), "--out", str(out)]
+
+
+def said_by(*processes: ForkedLethe) -> list[str]:
+    return [process.communicate(120)[0] for process in processes]
+
+
+def test_killed_at_any_moment_a_delivery_is_whole_or_not_there_and_the_same_command_goes_on(
+    words: Words, tmp_path: Path, lethe_here: LetheHere, fork: type[ForkedLethe]
+) -> None:
+    given = tmp_path / "given"
+    moments = (
+        ("os.link", "unlearned_model"),
+        ("os.rename", "-production.parquet"),
+        ("os.rename", "program.pt2"),
+        ("os.rename", "opening.json"),
+        ("os.rename", ".certificate.json."),
+        ("os.rename", str(given / ".out.")),
+    )
+    for moment in moments:
+        with fork(words(given / "out"), os.environ, dies_before=moment) as process:
+            assert process.wait(120) < 0, f"it ended before {moment}: {process.stdout.read()}"
+        assert not (given / "out").exists()
+    assert len(list(given.iterdir())) == 1, "what the last but one left is gone"
+    assert lethe_here(*words(given / "out"))[0] in (0, 1)
+    assert [path.name for path in given.iterdir()] == ["out"]
+    assert lethe_here("verify", given / "out")[0] == 0
+
+
+def test_of_two_deliveries_at_once_one_writes_and_the_other_finds_what_it_wrote(
+    words: Words, tmp_path: Path, lethe_here: LetheHere, fork: type[ForkedLethe]
+) -> None:
+    out = tmp_path / "out"
+    with fork(words(out), os.environ) as first, fork(words(out), os.environ) as second:
+        said = said_by(first, second)
+    assert sum(f"Delivered: {out}\n" in one for one in said) == 1, said
+    assert sum(f"Delivered before, and unchanged: {out}\n" in one for one in said) == 1, said
+    assert lethe_here("verify", out)[0] == 0
+
+
+def test_studies_that_share_a_model_deliver_it_at_once_each_into_a_folder_of_its_own(
+    words: Words,
+    results: Path,
+    tmp_path: Path,
+    lethe_here: LetheHere,
+    fork: type[ForkedLethe],
+    hospital: Read,
+    run: Run,
+) -> None:
+    run(hospital(name="twin"), StorageRoot.at(results))
+    outs = {name: tmp_path / f"of-{name}" for name in ("hospital", "twin")}
+    with (
+        fork(words(outs["hospital"]), os.environ) as first,
+        fork(words(outs["twin"], "twin"), os.environ) as second,
+    ):
+        said = said_by(first, second)
+    assert all("Delivered: " in one for one in said), said
+    given = [(out / "certificate.json").read_bytes() for out in outs.values()]
+    assert len({json.loads(one)["models"]["delivered"]["fingerprint"] for one in given}) == 1
+    kept = [path for path in (results / "certificates").iterdir() if "opening" not in path.name]
+    assert {path.read_bytes() for path in kept} == set(given)
+    code, output = lethe_here(*words(outs["hospital"], "twin"))
+    assert (code, "holds what the study hospital delivered" in output) == (2, True)
+
+
+def test_after_a_pruning_a_delivery_is_found_and_nothing_is_made_again(
+    words: Words, results: Path, tmp_path: Path, lethe_here: LetheHere
+) -> None:
+    out = tmp_path / "out"
+    assert lethe_here(*words(out))[0] in (0, 1)
+    weights = load_file(out / "weights.safetensors")
+    assert lethe_here("prune", "--results", results, "--budget", "0", "--yes")[0] == 0
+    assert "Delivered before, and unchanged" in lethe_here(*words(out))[1]
+    assert not list((results / "artifacts").rglob("*.safetensors"))
+    shutil.rmtree(out)
+    assert lethe_here(*words(out))[0] in (0, 1)
+    again = load_file(out / "weights.safetensors")
+    assert again.keys() == weights.keys()
+    assert all(torch.equal(again[name], one) for name, one in weights.items())
