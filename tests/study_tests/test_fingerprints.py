@@ -163,6 +163,14 @@ def test_what_determines_the_search_changes_cells_but_no_model(
         assert original(before.scenario, 0) == original(after.scenario, 0)
 
 
+def test_seeds_in_one_step_are_another_search_of_the_same_settings() -> None:
+    alone, together = (cells_of(search={"racing": None, "fused": fused}) for fused in (False, True))
+    assert fingerprints(alone) == fingerprints(cells_of(search={"racing": None}))
+    for before, after in zip(alone, together, strict=True):
+        assert before.fingerprint != after.fingerprint
+        assert before.stream == after.stream
+
+
 def test_the_options_of_a_method_change_its_own_cells_alone(method_searches: list[MethodSearch]) -> None:
     salun, fine_tune = content()["methods"]
     changed = cells_of(methods=[salun, {**fine_tune, "epochs": 3}])

@@ -59,11 +59,15 @@ def test_a_seed_that_comes_twice_is_refused(name: str, seeds: list[int]) -> None
             "early_stopping ranks trials by the gap alone; leave it or the other objectives out",
         ),
         (
+            {"fused": True},
+            "fused: wanted trials on several tuning seeds, and racing tries each setting on one at a time: set racing",
+        ),
+        (
             {"objectives": ["gap", "compte"]},
             "objectives.1: wanted 'gap', 'ua_gap', 'va_drop' or 'compute', got 'compte'",
         ),
     ],
-    ids=["twice", "limit of none", "knee of one", "spread of another", "early stopping", "misspelt"],
+    ids=["twice", "limit of none", "knee of one", "spread of another", "early stopping", "fused", "misspelt"],
 )
 def test_objectives_that_do_not_go_together_are_refused(search: dict[str, Any], said: str) -> None:
     [line] = complaints(search=search)

@@ -16,6 +16,10 @@ Logits = Mapping[SplitName, Tensor]
 """Float32 logits (N, K) on the CPU of all images of a split, by split."""
 
 
+Losses = Callable[[UnlearningContext, Method, int], Iterator[float]]
+"""Runs a method on a context from a seed, an epoch for each loss that is asked for, as `Method.unlearn` does."""
+
+
 @dataclass(frozen=True)
 class EpochResult:
     """A model's logits after an epoch of unlearning, and what the epoch cost.
@@ -56,7 +60,7 @@ def unlearn(
     also_after: Collection[int] = (),
     stop_after: int | None = None,
     rewind: bool = False,
-    losses: Callable[[UnlearningContext, Method, int], Iterator[float]] | None = None,
+    losses: Losses | None = None,
 ) -> Iterator[EpochResult]:
     """Restore the original's weights, and return a run that unlearns and yields the logits after each epoch.
 

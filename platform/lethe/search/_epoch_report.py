@@ -41,6 +41,7 @@ class Report:
         kept: the epoch whose weights were measured, on each seed: another than ``epoch`` where the run rewound.
         measures: None where the run diverged or failed, and after an epoch that is not measured.
         seconds_load: of fetching what the trial starts from; with the first epoch's report.
+        fused: how many seeds took their steps together; 1: each by itself.
         cause: why it failed; None unless it did.
     """
 
@@ -62,5 +63,6 @@ class Report:
     ua_gap: float | None = None
     va_drop: float | None = None
     compute: float | None = None
+    fused: int = 1
     error: str | None = None
     cause: Failure | None = None

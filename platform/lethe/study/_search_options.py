@@ -108,6 +108,12 @@ class Search(Options):
         description="try every setting on the first tuning seeds, and only the promising ones on the others; `null` "
         "tries each on all of them. One tuning seed leaves nothing to race on",
     )
+    fused: bool = Field(
+        False,
+        description="train the tuning seeds of a trial in one step, which saves time where networks or batches are "
+        "small; the weights are those of each seed by itself but for rounding, so such a search is another one. "
+        "Methods that are no gradient descent run by themselves",
+    )
     objectives: Annotated[tuple[Objective, ...], MinLen(1), Listed] = Field(
         ("gap",),
         description="what is minimised, each a mean over tuning seeds: the `gap`; `ua_gap`, the difference of UA to "
@@ -140,7 +146,7 @@ class Search(Options):
         return {number: Path(name).expanduser() for number, name in names if name.endswith(NamesFile().suffixes)}
 
     @model_validator(mode="after")
-    def _objectives_agree(self) -> Self:
+    def _options_agree(self) -> Self:
         problems = [
             f"limits: {name} is no objective of the search; objectives are {', '.join(self.objectives)}"
             for name in self.limits.given
@@ -152,6 +158,11 @@ class Search(Options):
             problems.append("choose: knee is a point of the front of several objectives, got one")
         if self.choose == "mean_plus_sd" and self.objectives[0] != "gap":
             problems.append(f"choose: mean_plus_sd wants gap as the first of objectives, got {self.objectives[0]}")
+        if self.fused and self.racing and self.racing.first == 1:
+            problems.append(
+                "fused: wanted trials on several tuning seeds, and racing tries each setting on one at a time: set "
+                "racing to null, or racing.first to 2 or more"
+            )
         if self.early_stopping and self.objectives != ("gap",):
             problems.append("early_stopping ranks trials by the gap alone; leave it or the other objectives out")
         if problems:

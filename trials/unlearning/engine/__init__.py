@@ -3,7 +3,7 @@
 from unlearning.engine._engine import Engine, Precision, autocast, unit_interval
 from unlearning.engine._fused import FusedEngine
 from unlearning.engine._gradients import gradients_along, sum_gradients
-from unlearning.engine._grouped import NotGroupedError
+from unlearning.engine._grouped import NotGroupedError, grouped
 from unlearning.engine._images import Streamed, part_of, placed
 from unlearning.engine._kinds import OptimizerKind, OptimizerName
 from unlearning.engine._layers import LAYERS, NORMS, any_parameter, in_order, layers
@@ -43,6 +43,7 @@ __all__ = [
     "clipped",
     "flat_norm",
     "gradients_along",
+    "grouped",
     "in_order",
     "layers",
     "part_of",

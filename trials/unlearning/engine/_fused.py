@@ -70,7 +70,8 @@ class FusedEngine:
         first = self.engines[0]
         for engine in self.engines:
             engine.weights_moved()
-        probe_BCHW = unit_interval(first.images_NCHW[torch.arange(_PROBED, device=first.device)])
+        probed = torch.arange(min(_PROBED, len(first.images_NCHW)), device=first.device)
+        probe_BCHW = unit_interval(first.images_NCHW[probed])
         self._network = grouped([engine.model for engine in self.engines], probe_BCHW)
         self._parameters = list(self._network.parameters())
         self._replays: Replays | None = None

@@ -15,6 +15,7 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from unlearning.errors import InputError
 from unlearning.models import Logits, Normalise
@@ -104,7 +105,7 @@ def _refuse_unknown(model: nn.Module) -> None:
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         if own and type(module) not in _GROUPED:
             raise NotGroupedError(f"{name}: {type(module).__name__} has weights, and only {_KNOWN} can be grouped")
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (module.momentum is None or not own):
+        if isinstance(module, _BatchNorm) and (module.momentum is None or not module.track_running_stats):
             raise NotGroupedError(f"{name}: wanted running statistics with a momentum, got another batch norm")
 
 

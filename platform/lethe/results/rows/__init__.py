@@ -12,7 +12,7 @@ from lethe.results.rows._confirmations import ConfirmationColumns, ConfirmationR
 from lethe.results.rows._studies import BoardRow, PriorsRow, StudyRow
 from lethe.results.rows._trials import EpochRow, ProposedBy, TrialRow
 
-SCHEMA_VERSION: Final = 10
+SCHEMA_VERSION: Final = 11
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {

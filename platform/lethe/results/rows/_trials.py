@@ -85,6 +85,14 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     ] = None
     originals: Annotated[list[str], Column("", "fingerprints of the originals")]
     oracles: Annotated[list[str], Column("", "fingerprints of the oracles")]
+    fused: Annotated[
+        int | None,
+        Column(
+            "",
+            "training seeds whose steps were taken together, where their batches were of one size; 1: each by itself; "
+            "null, for 1, in results of an early version",
+        ),
+    ] = None
     seconds_load: Annotated[float, Column("s", "time to fetch and place what the trial starts from")]
     seconds_unlearn: Annotated[float, Column("s", "time to unlearn, all seeds together")]
     seconds_evaluate: Annotated[float, Column("s", "time to evaluate, the attack left out")]
