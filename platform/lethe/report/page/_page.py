@@ -31,7 +31,7 @@ from lethe.report.page._canvas import shared_json
 from lethe.report.page._explore import explored
 from lethe.report.page._gallery import galleries
 from lethe.report.page._gather import DETAILED, ScenarioPart, Searched, StudyPart, gather
-from lethe.report.page._glance import HEATS, SYMBOLS, glance_of
+from lethe.report.page._glance import AUDIT_SYMBOLS, HEATS, NOT_AUDITED, SYMBOLS, glance_of
 from lethe.report.page._glossary import GLOSSARY, meaning
 from lethe.report.page._importance import importance_of
 from lethe.report.page._parts import parts_of
@@ -156,6 +156,8 @@ def _template() -> Any:
         "AUDITS_TO_READ": AUDITS_TO_READ,
         "HEATS": HEATS,
         "SYMBOLS": SYMBOLS,
+        "AUDIT_SYMBOLS": AUDIT_SYMBOLS,
+        "NOT_AUDITED": NOT_AUDITED,
         "audits_of": audits_of,
         "families_in_words": families_in_words,
         "headline": headline,
