@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -348,29 +348,6 @@ def test_a_checkpoint_of_another_network_is_refused_before_anything_is_trained(
     assert "ward: original.checkpoint" in output
     assert "have another shape" in output
     assert not (tmp_path / "results" / "artifacts").exists()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own, of 64 KiB: too small for a delivery."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("this user may not mount a file system")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=False)
-
-
-def test_a_disk_that_is_full_leaves_nothing_half_written(ward: Path, small_disk: Path, lethe_here: LetheHere) -> None:
-    arguments = ("deliver", "--study", "ward", "--results", ward / "results", "--out", small_disk / "out")
-    code, output = lethe_here(*arguments)
-    assert code == 2
-    assert "The disk is full" in output
-    assert list(small_disk.iterdir()) == []
-    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
-    assert lethe_here(*arguments)[0] in (0, 1)
-    assert (small_disk / "out" / "setting.yaml").exists()
 
 
 def test_of_a_stream_the_last_request_is_met_and_all_of_them_are_measured(

@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from forked_lethe import ForkedLethe
+from forked_lethe import Fault, ForkedLethe, fill
 from safetensors.torch import load_file
 
 from lethe.storage.root import StorageRoot
@@ -43,17 +44,17 @@ def test_killed_at_any_moment_a_delivery_is_whole_or_not_there_and_the_same_comm
     words: Words, tmp_path: Path, lethe_here: LetheHere, fork: type[ForkedLethe]
 ) -> None:
     given = tmp_path / "given"
-    moments = (
-        ("os.link", "unlearned_model"),
-        ("os.rename", "-production.parquet"),
-        ("os.rename", "program.pt2"),
-        ("os.rename", "opening.json"),
-        ("os.rename", ".certificate.json."),
-        ("os.rename", str(given / ".out.")),
+    kills = (
+        Fault("os.link", "unlearned_model"),
+        Fault("os.rename", "-production.parquet"),
+        Fault("os.rename", "program.pt2"),
+        Fault("os.rename", "opening.json"),
+        Fault("os.rename", ".certificate.json."),
+        Fault("os.rename", str(given / ".out.")),
     )
-    for moment in moments:
-        with fork(words(given / "out"), os.environ, dies_before=moment) as process:
-            assert process.wait(120) < 0, f"it ended before {moment}: {process.stdout.read()}"
+    for kill in kills:
+        with fork(words(given / "out"), os.environ, fault=kill) as process:
+            assert process.wait(120) < 0, f"it ended before {kill}: {process.stdout.read()}"
         assert not (given / "out").exists()
     assert len(list(given.iterdir())) == 1, "what the last but one left is gone"
     assert lethe_here(*words(given / "out"))[0] in (0, 1)
@@ -111,3 +112,55 @@ def test_after_a_pruning_a_delivery_is_found_and_nothing_is_made_again(
     again = load_file(out / "weights.safetensors")
     assert again.keys() == weights.keys()
     assert all(torch.equal(again[name], one) for name, one in weights.items())
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of 16 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+def test_a_disk_that_fills_up_in_any_stage_of_a_delivery_is_one_error_and_the_same_command_goes_on(
+    words: Words, results: Path, disk: Path, lethe_here: LetheHere, fork: type[ForkedLethe]
+) -> None:
+    shutil.move(results, disk / "results")
+    results.symlink_to(disk / "results")
+    out = disk / "given" / "out"
+    stages = (
+        Fault("os.rename", "unlearned_model", disk),
+        Fault("os.rename", "tables/recorded_measures", disk),
+        Fault("os.mkdir", ".out.", disk),
+        Fault("os.mkdir", "results/certificates", disk),
+        Fault("os.rename", "certificate.html", disk),
+    )
+    for stage in stages:
+        with fork(words(out), os.environ, fault=stage) as process:
+            [said] = said_by(process)
+        assert process.returncode == 2, f"{stage}: {said}"
+        assert said.count("The disk is full: free some space") == 1, f"{stage}: {said}"
+        (disk / "fill").unlink()
+        assert not list(disk.rglob("*.tmp"))
+        assert not out.exists()
+    assert lethe_here(*words(out))[0] in (0, 1)
+    assert lethe_here("verify", out)[0] == 0
+
+
+def test_on_a_full_disk_a_purge_removes_nothing_and_a_pruning_makes_room_for_it(
+    results: Path, disk: Path, lethe_here: LetheHere
+) -> None:
+    shutil.move(results, disk / "results")
+    where = ("--results", disk / "results", "--yes")
+    asked = ("purge", "--study", "hospital", "--request", "random 20 % with control", *where)
+    before = sorted(path for path in (disk / "results").rglob("*") if path.is_file())
+    fill(disk)
+    code, output = lethe_here(*asked)
+    assert (code, "The disk is full: free some space" in output) == (2, True)
+    assert sorted(path for path in (disk / "results").rglob("*") if path.is_file()) == before
+    assert lethe_here("prune", *where, "--kinds", "saliency")[0] == 0
+    assert lethe_here(*asked)[0] == 0

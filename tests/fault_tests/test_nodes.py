@@ -3,6 +3,7 @@
 Worker processes that are killed, too: what they did is done again, once, and no number changes.
 """
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import ray
+from forked_lethe import ForkedLethe
 
 from lethe.execution.claims import LocalClaims
 from lethe.execution.failures import failure_of
@@ -121,3 +123,23 @@ def test_a_search_follows_the_nodes_that_come_and_go_and_is_continued_after_the_
     assert all(row in again for row in ended), "a trial that had ended was run again"
     assert results.numbers == expected.numbers
     assert results.confirmed == expected.confirmed
+
+
+@pytest.mark.slow
+def test_a_delivery_is_made_on_the_cluster_and_goes_on_when_its_worker_is_killed(
+    nodes: Any, write_study: WriteStudy, results: Any, fork: type[ForkedLethe], tmp_path: Path
+) -> None:
+    method = {"name": "fine_tune", "epochs": 30, "batch_size": 2, "lr": 1.0e-3}
+    results.run_here(write_study(methods=[method], training={"epochs": 1, "batch_size": 32, "lr": 0.1}))
+    nodes.add()
+    words = ["deliver", "--study", "tiny", "--results", str(results.folder), "--out", str(tmp_path / "out")]
+    with fork([*words, "--address", nodes.address], os.environ | nodes.environment) as process:
+        while not (killed := nodes.machine.hosts()):
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.2)
+        assert nodes.machine.kill_all(killed)
+        said, _ = process.communicate(480)
+    assert f"Delivered: {tmp_path / 'out'}" in said
+    [row] = results.ask("select worker from confirmations where role = 'production'")
+    pid = int(row["worker"].rpartition(":")[2])
+    assert pid not in {process.pid, *killed}

@@ -12,9 +12,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from functools import partial
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,6 +37,36 @@ def prepare() -> None:
     forkserver.ensure_running()
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Happens before the first event of a kind that is about a path.
+
+    Attributes:
+        event: an audit event of Python's, such as `os.rename`.
+        about: a part of its path.
+        fills: a folder whose disk is filled; None: the process is killed.
+    """
+
+    event: str
+    about: str
+    fills: Path | None = None
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event != self.event or self.about not in str(arguments[0]):
+            return
+        if self.fills is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        else:
+            fill(self.fills)
+
+
+def fill(folder: Path) -> None:
+    """Fill the disk that a folder is on, but for less than a page."""
+    with suppress(OSError), (folder / "fill").open("ab", buffering=0) as stream:
+        while True:
+            stream.write(bytes(1 << 12))
+
+
 class ForkedLethe:
     """A process of the command, used as `subprocess.Popen` is: its errors go to its output.
 
@@ -43,8 +75,7 @@ class ForkedLethe:
         environment: all of the process's.
         new_session: whether it leads a session of its own, as in a terminal of its own.
         folder: its working directory; None: that of the tests.
-        dies_before: an audit event of Python's, such as `os.rename`, and a part of the path that it is about: the
-            process kills itself before the first of these; None: it lives.
+        fault: what happens to the process at some moment; None: nothing does.
     """
 
     def __init__(
@@ -54,10 +85,10 @@ class ForkedLethe:
         *,
         new_session: bool = False,
         folder: str | None = None,
-        dies_before: tuple[str, str] | None = None,
+        fault: Fault | None = None,
     ) -> None:
         reader, writer = _CONTEXT.Pipe(duplex=False)
-        told = (writer, list(arguments), dict(environment), new_session, folder, dies_before)
+        told = (writer, list(arguments), dict(environment), new_session, folder, fault)
         self._process = _CONTEXT.Process(target=_run, args=told, daemon=True)
         self._process.start()
         writer.close()
@@ -119,7 +150,7 @@ def _run(
     environment: dict[str, str],
     new_session: bool,
     folder: str | None = None,
-    dies_before: tuple[str, str] | None = None,
+    fault: Fault | None = None,
 ) -> None:
     """Be a process of the command from its beginning to its end."""
     if new_session:
@@ -139,14 +170,9 @@ def _run(
     ray_settings.prepare()
     _ray_private.reload_authentication()
     sys.argv = ["-c", *arguments]
-    if dies_before is not None:
-        sys.addaudithook(partial(_die_before, *dies_before))
+    if fault is not None:
+        sys.addaudithook(fault)
     try:
         main()
     finally:
         atexit._run_exitfuncs()
-
-
-def _die_before(event: str, part: str, happening: str, about: tuple[Any, ...]) -> None:
-    if happening == event and part in str(about[0]):
-        os.kill(os.getpid(), signal.SIGKILL)

@@ -120,6 +120,7 @@ class Producer:
             on_failure=self._stop.request,
         )
         with joined as connection, stopping_on_signals(self._stop):
+            self._say(f"Making and confirming the model of {wanted.row} on {connection.title}.")
             if isinstance(connection, OnRay):
                 send_by_value(added_code_of(self._study))
                 for resources in (self._study.resources.training, self._confirming):
