@@ -1,4 +1,5 @@
 import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -273,6 +274,19 @@ def test_two_that_keep_the_same_images_at_once_do_not_disturb_each_other(tmp_pat
     assert (read_meanwhile == pixels).all()
     assert (found.mapped.opened() == pixels).all()
     assert len([*tmp_path.iterdir()]) == 1
+
+
+def test_what_a_killed_process_began_to_keep_is_removed_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    cache.mkdir()
+    abandoned, written, other = (cache / name for name in ("images-a.npy.0", "images-a.npy.1", "mine.npy"))
+    for path in (abandoned, written, other):
+        path.write_bytes(b"images")
+    for path in (abandoned, other):
+        os.utime(path, (0, 0))
+    with_options(source, cache=cache)
+    assert not abandoned.exists()
+    assert written.exists() and other.exists()
 
 
 def test_nothing_is_kept_where_an_image_cannot_be_used(tmp_path: Path) -> None:

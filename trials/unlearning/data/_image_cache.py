@@ -8,9 +8,10 @@ that do not match are decoded anew.
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import BufferedWriter
 from itertools import chain
@@ -31,6 +32,9 @@ FORMAT = 2
 
 AT_ONCE = 256
 """Image files that a thread reads before it takes others; one by one, threads would mostly wait for each other."""
+
+ABANDONED_S = 3600
+"""Age since the last image was written to an unfinished file after which nobody writes it any more."""
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -141,6 +145,7 @@ def keeping(folder: Path, key: str, count: int) -> Iterator[Writer]:
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     with _reaching(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
         try:
             with part.open("wb") as file:
                 writer = Writer(file, path, count)
@@ -152,6 +157,14 @@ def keeping(folder: Path, key: str, count: int) -> Iterator[Writer]:
                 part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes began to write: images that nobody would look for there."""
+    for part in folder.glob("images-*.npy.*"):
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > ABANDONED_S:
+                part.unlink()
 
 
 @contextmanager
