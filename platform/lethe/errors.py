@@ -2,6 +2,7 @@
 
     LetheError
     ├ InputError                    (a ValueError) a value that cannot be used
+    │ ├ NotGroupedError             networks that cannot be trained in one step
     │ ├ PluginError                 a plug-in that cannot be used
     │ └ UnknownNameError            (a KeyError) a name that no method, network, metric ... has
     ├ StudyError                    a study file that cannot be read or used
