@@ -8,13 +8,13 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
 import pyarrow as pa
 
 from lethe.errors import LetheError
-from lethe.results.rows import StudyRow
-from lethe.results.schema import Column, schema_of, to_rows
+from lethe.results.rows import ImageRow, StudyRow
+from lethe.results.schema import schema_of, to_rows
 from lethe.results.sql import Results
 from lethe.results.store import ResultsWarning
 from lethe.study import StudyError, planted_data, read_text
@@ -27,20 +27,6 @@ class UnnamedImagesError(LetheError):
 
 class UnnamedImagesWarning(ResultsWarning):
     """Predictions of scenarios that only earlier specifications ask for, whose images have no names."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageRow:
-    """One train image of a scenario."""
-
-    study: Annotated[str, Column("", "name of the study")]
-    scenario: Annotated[str, Column("", "fingerprint of the scenario")]
-    data_hash: Annotated[str, Column("", "hash of the images and labels")]
-    image: Annotated[int, Column("", "index of the image in the train split")]
-    file: Annotated[str | None, Column("", "its file, as the data names it; null where the data does not")]
-    patient: Annotated[str | None, Column("", "whom it is of; null where the data does not say")]
-    class_index: Annotated[int | None, Column("", "its class, from 0; null where an image has any number of labels")]
-    class_name: Annotated[str, Column("", "name of its class; of several labels the names joined by ' + '")]
 
 
 @dataclass(frozen=True)

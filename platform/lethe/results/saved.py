@@ -5,16 +5,13 @@ import warnings
 from typing import Final
 
 from lethe.errors import InputError
-from lethe.results.rows import TABLES
+from lethe.results.rows import IMAGES, TABLES
 from lethe.results.store import CorruptPartWarning
 from lethe.results.views import VIEWS
 from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot, UnfitFileError
 
 QUERY_LIMIT_BYTES: Final = 1 << 20
-
-IMAGES: Final = "images"
-"""A table that is there for a query that asks for names, and is never stored."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _SUFFIX: Final = ".sql"

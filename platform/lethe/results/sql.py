@@ -17,8 +17,8 @@ import pyarrow as pa
 from lethe.errors import InputError, LetheError
 from lethe.results import functions
 from lethe.results.limits import TIMEOUT_S, half_of_memory, in_words, parse_memory, within
-from lethe.results.rows import RENAMED_COLUMNS, TABLES, TableName
-from lethe.results.saved import IMAGES, check_name, read_saved, write_saved
+from lethe.results.rows import IMAGES, RENAMED_COLUMNS, TABLES, TableName
+from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
 from lethe.results.store import ResultsWarning, Store
 from lethe.results.views import VIEWS
