@@ -172,7 +172,7 @@ def test_without_audits_nothing_is_said_of_them(store: Store, confirm: Record) -
     confirm("oracle", [0.0] * 4)
     assert audits_in_words(leaderboard(store.root)) == ""
     html = render_page(store.root, None).html
-    assert 'glance-key audits-key' not in html
+    assert "glance-key audits-key" not in html
     assert 'class="audited' not in html
 
 

@@ -147,7 +147,7 @@ def _template() -> Any:
         **environment.globals,
         "style": Markup(_file("style.css")),
         "shared_layout": Markup(shared_json()),
-        "script": Markup(_file("explore.js") + _file("page.js")),
+        "script": Markup("".join(map(_file, ("explore.js", "gallery.js", "page.js")))),
         "plotly": Markup(get_plotlyjs()),
         "GLOSSARY": GLOSSARY,
         "anchor": anchor,
