@@ -1,7 +1,8 @@
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ from lethe.artifacts import (
     TrainedModel,
     TrainingDivergedError,
     build_jobs,
-    in_order,
     needed_for,
     oracle,
     original,
@@ -51,6 +51,7 @@ from unlearning.saliency import saliency_scores
 SOURCE = Synthetic(train=120, val=30, test=30, size=12, classes=3)
 DATA = load(SOURCE)
 
+Make = Callable[..., dict[ArtifactRecipe, Built]]
 Artifacts = dict[str, dict[str, Tensor]]
 
 
@@ -109,10 +110,10 @@ def build(artifacts: ArtifactStore, *wanted: Needed, data: ImageData = DATA) -> 
     return [built for job in build_jobs(wanted) for built in result_of(work(job))]
 
 
-def make(artifacts: ArtifactStore, *recipes: ArtifactRecipe) -> dict[ArtifactRecipe, Built]:
-    """What one worker gets or makes of these recipes and all that they require."""
-    wanted = [Needed(recipe, recipe.kind, a_scenario(), 0) for recipe in in_order(recipes)]
-    return {built.recipe: built for built in build(artifacts, *wanted)}
+@pytest.fixture
+def make(make_artifacts: Make) -> Make:
+    """Has one worker get or make recipes and all that they require."""
+    return partial(make_artifacts, DATA, a_scenario())
 
 
 def result_of(steps: Steps[list[Built]]) -> list[Built]:
@@ -242,7 +243,7 @@ def test_saliency_scores_are_those_of_the_stores_original(built: tuple[ArtifactS
         assert one.manifest.facts.images_trained == len(images_M)
 
 
-def test_a_pool_of_models_is_trained_on_its_subset_alone(tmp_path: Path) -> None:
+def test_a_pool_of_models_is_trained_on_its_subset_alone(tmp_path: Path, make: Make) -> None:
     artifacts, scenario = store_at(tmp_path), a_scenario()
     half = Subset(torch.arange(0, 120, 2), 120)
     pool = [TrainedModel(scenario, half, seed) for seed in (0, 1, 2)]
@@ -257,7 +258,7 @@ def test_a_pool_of_models_is_trained_on_its_subset_alone(tmp_path: Path) -> None
     assert identical(weights(elsewhere, pool[0]), weights(artifacts, pool[0]))
 
 
-def test_fisher_information_is_made_of_a_model_that_it_requires(tmp_path: Path) -> None:
+def test_fisher_information_is_made_of_a_model_that_it_requires(tmp_path: Path, make: Make) -> None:
     artifacts, scenario = store_at(tmp_path), a_scenario()
     few = Subset(torch.tensor([3, 5, 70]), 120)
     recipe = FisherInformation(oracle(scenario, 1), few)
@@ -295,7 +296,7 @@ def stop_after_two_steps(
 
 
 def test_fisher_information_that_was_stopped_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     monkeypatch.setattr("lethe.artifacts.kinds._fisher.STEP_IMAGES", 32)
     scenario = a_scenario()
@@ -311,7 +312,7 @@ def test_fisher_information_that_was_stopped_goes_on_where_it_was(
 
 
 def test_adversarial_images_are_those_of_the_original_and_one_step_or_several_find_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     scenario = a_scenario()
     recipe = AdversarialImages(original(scenario, 0), scenario.partition(0).forgotten)
@@ -337,7 +338,7 @@ def test_adversarial_images_are_those_of_the_original_and_one_step_or_several_fi
     assert again[recipe].manifest.facts.images_trained == built[recipe].manifest.facts.images_trained
 
 
-def test_earlier_weights_are_those_of_the_originals_own_training(tmp_path: Path) -> None:
+def test_earlier_weights_are_those_of_the_originals_own_training(tmp_path: Path, make: Make) -> None:
     scenario, shorter = (
         a_scenario(epochs=5, schedule={"kind": "constant"}),
         a_scenario(epochs=3, schedule={"kind": "constant"}),
@@ -352,7 +353,7 @@ def test_earlier_weights_are_those_of_the_originals_own_training(tmp_path: Path)
     assert facts.seconds_total > 0
 
 
-def test_earlier_weights_that_were_stopped_go_on_where_they_were(tmp_path: Path) -> None:
+def test_earlier_weights_that_were_stopped_go_on_where_they_were(tmp_path: Path, make: Make) -> None:
     scenario = a_scenario(epochs=5)
     recipe = EarlierWeights(original(scenario, 0))
     whole, stopped = store_at(tmp_path / "whole"), store_at(tmp_path / "stopped")
@@ -492,7 +493,7 @@ def test_an_oracle_never_sees_the_forget_images_and_an_original_does(
     assert not identical(weights(spoilt, trained.recipe), weights(artifacts, trained.recipe))
 
 
-def test_an_original_and_its_oracle_begin_with_the_same_weights(tmp_path: Path) -> None:
+def test_an_original_and_its_oracle_begin_with_the_same_weights(tmp_path: Path, make: Make) -> None:
     """Seen through a training that hardly moves them."""
     artifacts, still = store_at(tmp_path), {"epochs": 1, "lr": 1e-30}
     scenario = a_scenario(**still)

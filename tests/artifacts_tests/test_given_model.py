@@ -1,20 +1,23 @@
 """A model that was trained elsewhere, as an artifact: what identifies it, and what is made of it."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from lethe.artifacts import ArtifactStore, ArtifactWorker, GivenModel, Needed, build_jobs, given, in_order
-from lethe.execution.claims import LocalClaims
-from lethe.execution.shared_data import SharedData
+from lethe.artifacts import ArtifactRecipe, ArtifactStore, Built, given, in_order
 from lethe.storage.root import StorageRoot
-from lethe.study import Resources, Scenario, expand, parse_study
+from lethe.study import Scenario, expand, parse_study
 from unlearning.checkpoints import CheckpointError, written
 from unlearning.data import Synthetic, load
 
 SOURCE = Synthetic(train=60, val=20, test=20, size=12, classes=3)
 DATA = load(SOURCE)
+
+
+Make = Callable[..., dict[ArtifactRecipe, Built]]
 
 
 def scenario() -> Scenario:
@@ -37,20 +40,10 @@ def user_network(seed: int = 5) -> torch.nn.Sequential:
     return own.network.build(own.channels, own.classes, seed)
 
 
-def make(artifacts: ArtifactStore, recipe: GivenModel) -> list[str]:
-    """Makes a model and what it requires, and returns the kinds that were made."""
-    wanted = [Needed(one, one.kind, recipe.scenario, recipe.seed) for one in in_order([recipe])]
-    worker = ArtifactWorker(artifacts, SharedData([DATA]), LocalClaims(), Resources())
-    made: list[str] = []
-    for job in build_jobs(wanted):
-        steps = worker(job)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                made += [one.recipe.kind for one in end.value if one.new]
-                break
-    return made
+@pytest.fixture
+def make(make_artifacts: Make) -> Make:
+    """Has one worker get or make recipes and all that they require."""
+    return partial(make_artifacts, DATA, scenario())
 
 
 def test_its_tensors_identify_it_and_not_its_file(tmp_path: Path) -> None:
@@ -64,11 +57,11 @@ def test_its_tensors_identify_it_and_not_its_file(tmp_path: Path) -> None:
     assert str(tmp_path) not in str(models[0].inputs) + str(models[0].weights.inputs)
 
 
-def test_its_logits_are_those_of_the_network_with_statistics_of_the_train_images(tmp_path: Path) -> None:
+def test_its_logits_are_those_of_the_network_with_statistics_of_the_train_images(tmp_path: Path, make: Make) -> None:
     torch.save(user_network()[1].state_dict(), tmp_path / "model.pt")
     artifacts = ArtifactStore(StorageRoot.at(tmp_path / "results"))
     recipe, _ = given(scenario(), 1, tmp_path / "model.pt")
-    assert make(artifacts, recipe) == ["given_weights", "given_model"]
+    assert [one.recipe.kind for one in make(artifacts, recipe).values() if one.new] == ["given_weights", "given_model"]
     artifact = artifacts.load(recipe.key)
     assert artifact is not None
     network = user_network()
@@ -81,7 +74,7 @@ def test_its_logits_are_those_of_the_network_with_statistics_of_the_train_images
     assert artifact.manifest.facts.ua is None
 
 
-def test_a_file_with_statistics_keeps_them(tmp_path: Path) -> None:
+def test_a_file_with_statistics_keeps_them(tmp_path: Path, make: Make) -> None:
     network = user_network()
     network[0].fit(DATA.val.images_NCHW[:5])
     (tmp_path / "weights.safetensors").write_bytes(written(network))
@@ -93,20 +86,18 @@ def test_a_file_with_statistics_keeps_them(tmp_path: Path) -> None:
     assert all(torch.equal(artifact.files["weights"][name], value) for name, value in network.state_dict().items())
 
 
-def test_once_stored_the_file_is_not_needed(tmp_path: Path) -> None:
+def test_once_stored_the_file_is_not_needed(tmp_path: Path, make: Make) -> None:
     path = tmp_path / "model.pt"
     torch.save(user_network()[1].state_dict(), path)
     artifacts = ArtifactStore(StorageRoot.at(tmp_path / "results"))
     recipe, _ = given(scenario(), 1, path)
     [weights, _model] = in_order([recipe])
-    worker = ArtifactWorker(artifacts, SharedData([DATA]), LocalClaims(), Resources())
-    [job] = build_jobs([Needed(weights, weights.kind, recipe.scenario, 1)])
-    list(worker(job))
+    make(artifacts, weights)
     path.unlink()
-    assert make(artifacts, recipe) == ["given_model"]
+    assert [one.recipe.kind for one in make(artifacts, recipe).values() if one.new] == ["given_model"]
 
 
-def test_a_file_that_changes_after_the_plan_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_changes_after_the_plan_is_refused(tmp_path: Path, make: Make) -> None:
     path = tmp_path / "model.pt"
     torch.save(user_network()[1].state_dict(), path)
     recipe, _ = given(scenario(), 1, path)
@@ -115,7 +106,7 @@ def test_a_file_that_changes_after_the_plan_is_refused(tmp_path: Path) -> None:
         make(ArtifactStore(StorageRoot.at(tmp_path / "results")), recipe)
 
 
-def test_classes_in_another_order_are_refused_with_what_each_output_stands_for(tmp_path: Path) -> None:
+def test_classes_in_another_order_are_refused_with_what_each_output_stands_for(tmp_path: Path, make: Make) -> None:
     """A network that reads the class from the label's own pattern would be long to train: its head is fitted here."""
     network = user_network()
     network[0].fit(DATA.train.images_NCHW)
@@ -133,7 +124,7 @@ def test_classes_in_another_order_are_refused_with_what_each_output_stands_for(t
         make(ArtifactStore(StorageRoot.at(tmp_path / "results")), recipe)
 
 
-def test_weights_that_answer_with_infinity_are_refused(tmp_path: Path) -> None:
+def test_weights_that_answer_with_infinity_are_refused(tmp_path: Path, make: Make) -> None:
     body = user_network()[1].state_dict()
     body["0.weight"] = torch.full_like(body["0.weight"], 3e38)
     torch.save(body, tmp_path / "model.pt")

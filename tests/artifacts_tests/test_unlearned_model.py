@@ -1,5 +1,6 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,21 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lethe.artifacts import (
-    ArtifactStore,
-    ArtifactWorker,
-    Built,
-    Model,
-    Needed,
-    UnlearnedModel,
-    build_jobs,
-    in_order,
-    oracle,
-    original,
-)
+from lethe.artifacts import ArtifactRecipe, ArtifactStore, Built, Model, UnlearnedModel, oracle, original
 from lethe.artifacts.context import TrialContexts
 from lethe.errors import InputError
-from lethe.execution.claims import LocalClaims
 from lethe.execution.shared_data import SharedData
 from lethe.storage.root import StorageRoot
 from lethe.study import Partition, Resources, Scenario, expand, parse_study
@@ -31,6 +20,9 @@ from unlearning.methods import METHODS, Method
 
 SOURCE = Synthetic(train=120, val=30, test=30, size=12, classes=3)
 DATA = load(SOURCE)
+
+
+Make = Callable[..., dict[ArtifactRecipe, Built]]
 
 
 def scenario(fraction: float = 0.2) -> Scenario:
@@ -58,19 +50,10 @@ def unlearned(start: Model, name: str, parts: Partition | None = None, **options
     return UnlearnedModel(start, start.scenario, own, start.seed, method(name, **options))
 
 
-def make(artifacts: ArtifactStore, recipe: Model) -> list[Built]:
-    wanted = [Needed(one, one.kind, recipe.scenario, recipe.seed) for one in in_order([recipe])]
-    worker = ArtifactWorker(artifacts, SharedData([DATA]), LocalClaims(), Resources())
-    built: list[Built] = []
-    for job in build_jobs(wanted):
-        steps = worker(job)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                built += end.value
-                break
-    return built
+@pytest.fixture
+def make(make_artifacts: Make) -> Make:
+    """Has one worker get or make recipes and all that they require."""
+    return partial(make_artifacts, DATA, scenario())
 
 
 def weights(artifacts: ArtifactStore, recipe: Model) -> Mapping[str, Tensor]:
@@ -100,10 +83,10 @@ def second_half(parts: Partition) -> Partition:
     return Partition(later, parts.train_count)
 
 
-def test_it_is_what_the_same_run_in_a_trial_context_leaves(tmp_path: Path) -> None:
+def test_it_is_what_the_same_run_in_a_trial_context_leaves(tmp_path: Path, make: Make) -> None:
     artifacts = ArtifactStore(StorageRoot.at(tmp_path))
     recipe = unlearned(original(scenario(), 1), "salun", density=0.5, epochs=2)
-    kinds = [one.recipe.kind for one in make(artifacts, recipe)]
+    kinds = [one.recipe.kind for one in make(artifacts, recipe).values()]
     assert kinds == ["trained_model", "saliency", "unlearned_model"]
     make(artifacts, oracle(recipe.scenario, 1))
     context = TrialContexts(artifacts, SharedData([DATA]), Resources()).trial_context(recipe.scenario, 1)
@@ -116,14 +99,14 @@ def test_it_is_what_the_same_run_in_a_trial_context_leaves(tmp_path: Path) -> No
     assert artifact.manifest.facts.ua is not None
 
 
-def test_a_second_request_begins_with_what_the_first_left(tmp_path: Path) -> None:
+def test_a_second_request_begins_with_what_the_first_left(tmp_path: Path, make: Make) -> None:
     artifacts = ArtifactStore(StorageRoot.at(tmp_path))
     start = original(scenario(), 0)
     later = second_half(start.scenario.partition(0))
     first = unlearned(start, "fine_tune", epochs=1)
     second = unlearned(first, "salun", later, density=0.5, epochs=1)
     built = make(artifacts, second)
-    assert [one.recipe.kind for one in built] == [
+    assert [one.recipe.kind for one in built.values()] == [
         "trained_model",
         "unlearned_model",
         "saliency",
