@@ -28,8 +28,10 @@ HERE = Path(__file__).parents[1]
 def run(checkout: Path, results: Path) -> None:
     """Run the study by the code of a checkout."""
     code = os.pathsep.join(str(checkout / root) for root in ("platform", "trials"))
-    words = [sys.executable, "-m", "lethe", "run", QUICKSTART, *overrides(2, "float32", 0.0), "--results", results]
-    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": code})
+    words = ["lethe", "run", QUICKSTART, *overrides(2, "float32", 0.0), "--results", results]
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, words)], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": code}
+    )
     if done.returncode:
         raise SystemExit(f"{checkout}\n{done.stdout}\n{done.stderr}")
 
