@@ -65,15 +65,17 @@ def violations(browser: webdriver.Chrome) -> Callable[..., list[str]]:
     """Returns what axe-core finds wrong with the page as it is: each rule with the elements that break it.
 
     Labels inside figures are tried for all but contrast, which would take minutes: their colours are those of the page.
+    Nor is contrast tried where the caller has had it tried already: it is most of the time.
     """
+    with_all = "{resultTypes: ['violations']}"
     without_contrast = "{resultTypes: ['violations'], rules: {'color-contrast': {enabled: false}}}"
 
-    def found(within: str = "html") -> list[str]:
+    def found(within: str = "html", *, contrast: bool = True) -> list[str]:
         browser.set_script_timeout(300)
         axe = Axe(browser)
         axe.inject()
         context = f"{{include: [['{within}']], exclude: [['.svg-container']]}}"
-        results = axe.run(context, "{resultTypes: ['violations']}")["violations"]
+        results = axe.run(context, with_all if contrast else without_contrast)["violations"]
         if browser.execute_script(f"return document.querySelector('{within} .svg-container')"):
             results += axe.run(f"{{include: [['{within} .svg-container']]}}", without_contrast)["violations"]
         return [f"{one['id']}: {node['html']}" for one in results for node in one["nodes"]]

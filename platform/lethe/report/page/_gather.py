@@ -225,6 +225,11 @@ class StudyPart:
     earlier: tuple[Other, ...]
 
     @property
+    def has_oracles(self) -> bool:
+        """Whether its rows are held against oracles, as far as its specification is known."""
+        return self.study is None or self.study.has_oracles
+
+    @property
     def models(self) -> int:
         """Models and saliency scores that the study has made."""
         return sum(line.units for line in self.cost if line.stage in ("originals", "oracles", "saliency"))

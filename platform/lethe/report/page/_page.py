@@ -32,7 +32,7 @@ from lethe.report.page._explore import explored
 from lethe.report.page._gallery import galleries
 from lethe.report.page._gather import DETAILED, ScenarioPart, Searched, StudyPart, gather
 from lethe.report.page._glance import AUDIT_SYMBOLS, HEATS, NOT_AUDITED, SYMBOLS, glance_of
-from lethe.report.page._glossary import GLOSSARY, meaning
+from lethe.report.page._glossary import glossary, meaning
 from lethe.report.page._importance import importance_of
 from lethe.report.page._parts import parts_of
 from lethe.report.page._saliency import Layers, layers_of
@@ -128,6 +128,7 @@ def render_page(
             for scenario in part.scenarios
         },
         glances=glances,
+        has_oracles=any(part.has_oracles for part in report.studies),
         compared={board.key: tuple(_compared(board)) for board in drawn},
         drifts={board.key: tuple(_drift(board)) for part in report.studies for board in _ends_of_streams(part)},
         costs={part.name: _cost_figure(part) for part in report.studies},
@@ -149,7 +150,7 @@ def _template() -> Any:
         "shared_layout": Markup(shared_json()),
         "script": Markup("".join(map(_file, ("explore.js", "gallery.js", "page.js")))),
         "plotly": Markup(get_plotlyjs()),
-        "GLOSSARY": GLOSSARY,
+        "glossary": glossary,
         "anchor": anchor,
         "meaning": meaning,
         "MEAN_RANKS_TO_READ": MEAN_RANKS_TO_READ,
