@@ -2,14 +2,15 @@
 
     python benchmarks/bench_search.py
     python benchmarks/bench_search.py --trials 12 --repeats 1 --precision bfloat16
+    python benchmarks/bench_search.py --curves      # Lethe measures after every epoch, too
     python benchmarks/bench_search.py --gpu 0.125 --precision bfloat16      # 8 at a time on a GPU
 
 The study is the quickstart's with SalUn alone. Originals, oracles and saliency scores exist before anything is timed;
 for the plain ones the same original, the same images and the oracle's measurements lie in files. All three try the
 settings that Lethe proposed, as many at a time as there are cores or shares of the GPU, one torch thread each, for the
-same epochs. Time is
-from the start of the command to its last trial. The plain loop is `plain_salun.py`; its random numbers are others than
-Lethe's, so the gaps agree as those of two seeds do, and the table tells how well.
+same epochs. The plain ones measure after every epoch, as the usual loop does, Lethe after the last. Time is from the
+start of the command to its last trial. The plain loop is `plain_salun.py`; its random numbers are others than Lethe's,
+so the gaps agree as those of two seeds do, and the table tells how well.
 """
 
 import json
@@ -52,13 +53,14 @@ def run(*command: object) -> str:
     return done.stdout
 
 
-def overrides(trials: int, precision: str, gpu: float) -> list[str]:
+def overrides(trials: int, precision: str, gpu: float, *, curves: bool = False) -> list[str]:
     """Make the quickstart a search of SalUn alone, of the size that README's figures are of."""
     space = {"lr": {"low": 1.0e-3, "high": 1.0e-1, "log": True}, "density": {"low": 0.1, "high": 0.9}}
     method = {"name": "salun", "epochs": EPOCHS, "batch_size": BATCH, "search": space}
     shares = [f"resources.{work}.gpu={gpu}" for work in ("trial", "training")]
     size = ["data=[{source: synthetic}]", "network.width=16", "seeds.tuning=[0]"]
     changes = [f"methods={json.dumps([method])}", f"search.trials={trials}", f"training.precision={precision}"]
+    changes += ["search.curves=true"] * curves
     return [*size, *changes, *shares]
 
 
@@ -66,8 +68,9 @@ def at_a_time(gpu: float) -> int:
     return min(CORES, int(1 / gpu)) if gpu else CORES
 
 
-def lethe(trials: int, precision: str, gpu: float, results: Path) -> None:
-    run(sys.executable, "-m", "lethe", "run", QUICKSTART, *overrides(trials, precision, gpu), "--results", results)
+def lethe(trials: int, precision: str, gpu: float, results: Path, *, curves: bool = False) -> None:
+    changes = overrides(trials, precision, gpu, curves=curves)
+    run(sys.executable, "-m", "lethe", "run", QUICKSTART, *changes, "--results", results)
 
 
 def prepare(folder: Path, trials: int, precision: str, gpu: float) -> Path:
@@ -101,12 +104,12 @@ def write_files(folder: Path, results: Path, file: Path, changes: list[str]) -> 
     (folder / "oracle.json").write_text(json.dumps(oracle))
 
 
-def by_lethe(folder: Path, first: Path, trials: int, precision: str, gpu: float) -> Found:
+def by_lethe(folder: Path, first: Path, trials: int, precision: str, gpu: float, *, curves: bool) -> Found:
     """Search in a place that has the models and no trial."""
     results = Path(tempfile.mkdtemp(dir=folder))
     (results / "artifacts").symlink_to(first / "artifacts")
     began = datetime.now(UTC)
-    lethe(trials, precision, gpu, results)
+    lethe(trials, precision, gpu, results, curves=curves)
     rows = query("select number, gap, ended_at from trials", results).to_pylist()
     return (max(row["ended_at"] for row in rows) - began).total_seconds(), {row["number"]: row["gap"] for row in rows}
 
@@ -148,6 +151,7 @@ def main() -> None:
     options.add_argument("--trials", type=int, default=50)
     options.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     options.add_argument("--gpu", type=float, default=0.0, help="share of a GPU that a trial has; by default none")
+    options.add_argument("--curves", action="store_true", help="Lethe measures after every epoch, as the others do")
     chosen = options.parse_args()
     trials, precision, gpu = chosen.trials, chosen.precision, chosen.gpu
     with tempfile.TemporaryDirectory(prefix="lethe-bench-search-") as name:
@@ -155,7 +159,7 @@ def main() -> None:
         first = prepare(folder, trials, precision, gpu)
         settings = query("select number, lr, density from trials order by number", first).to_pylist()
         contestants = {
-            "Lethe": partial(by_lethe, folder, first, trials, precision, gpu),
+            "Lethe": partial(by_lethe, folder, first, trials, precision, gpu, curves=chosen.curves),
             "plain Ray Tune trainable": partial(by_tune, folder, settings, precision, gpu),
             "a process a setting": partial(by_processes, folder, settings, precision, gpu),
         }

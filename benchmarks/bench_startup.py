@@ -67,7 +67,7 @@ def search(seed: int, options: dict[str, object], outcome: Objective) -> tuple[l
 def summary(name: str, chosen: argparse.Namespace, options: dict[str, object], outcome: Objective) -> Row:
     """Run the search with every seed."""
     found = [search(seed, {"trials": chosen.trials, **options}, outcome) for seed in range(chosen.searches)]
-    best = [min(one.gaps[-1] for one in outcomes if one.gaps) for _, outcomes in found]
+    best = [min(one.point[0] for one in outcomes if one.point) for _, outcomes in found]
     return {
         "start-up": name,
         "by model": fmean(sum(one.proposed_by == "model" for one in proposals) for proposals, _ in found),

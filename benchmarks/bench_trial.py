@@ -57,8 +57,10 @@ class Phases(dict[str, float]):
         self[name] = self.get(name, 0.0) + time.perf_counter() - started
 
 
-def trial(context: UnlearningContext, weights: dict[str, torch.Tensor], evaluator: Evaluator, method: SalUn) -> Phases:
-    """Run one trial as a search does: measured on train and val after each epoch."""
+def trial(
+    context: UnlearningContext, weights: dict[str, torch.Tensor], evaluator: Evaluator, method: SalUn, curves: bool
+) -> Phases:
+    """Run one trial as a search does: measured on train and val after the last epoch, or with curves after each."""
     phases = Phases()
     with phases.timing("reset"):
         context.model.load_state_dict(weights)
@@ -68,9 +70,11 @@ def trial(context: UnlearningContext, weights: dict[str, torch.Tensor], evaluato
         context.engine.begin(momentum=method.momentum, weight_decay=method.weight_decay, masks=masks)
     val_NCHW = evaluator.data.val.images_NCHW.to(context.engine.device)
     images: dict[SplitName, Images] = {"train": context.engine.images_NCHW, "val": val_NCHW}
-    for result in unlearn(context, weights, method, seed=0, images=images):
+    for result in unlearn(context, weights, method, seed=0, images=images, every_epoch=curves):
         phases["epochs"] = phases.get("epochs", 0.0) + result.seconds_unlearn
         phases["evaluation"] = phases.get("evaluation", 0.0) + result.seconds_evaluate
+        if not result.evaluated:
+            continue
         started = time.perf_counter()
         _, attack = evaluator.measure(result.logits)
         phases["attack"] = phases.get("attack", 0.0) + attack
@@ -110,7 +114,7 @@ def worker(options: argparse.Namespace) -> list[Phases]:
     evaluator = Evaluator(data, forget, seed=0)
     settings = [0.1 + 0.8 * number / (1 + options.repeats) for number in range(1 + options.repeats)]
     methods = [SalUn(epochs=options.epochs, batch_size=options.batch, lr=0.005, density=one) for one in settings]
-    first, *later = [trial(context, weights, evaluator, method) for method in methods]
+    first, *later = [trial(context, weights, evaluator, method, options.curves) for method in methods]
     return [Phases(phases | first), *later]
 
 
@@ -142,6 +146,7 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=64)
     options.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     options.add_argument("--threads", type=int, default=1, help="of torch, on a CPU")
+    options.add_argument("--curves", action="store_true", help="measure after every epoch, as `search.curves` does")
     options.add_argument("--results", help="a results place with a trial, whose rows are written again")
     options.add_argument("--since", type=float, help=argparse.SUPPRESS)
     options.add_argument("--original", type=Path, help=argparse.SUPPRESS)

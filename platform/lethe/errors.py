@@ -2,6 +2,7 @@
 
     LetheError
     ├ InputError                    (a ValueError) a value that cannot be used
+    │ ├ NotGroupedError             networks that cannot be trained in one step
     │ ├ PluginError                 a plug-in that cannot be used
     │ └ UnknownNameError            (a KeyError) a name that no method, network, metric ... has
     ├ StudyError                    a study file that cannot be read or used
@@ -9,6 +10,7 @@
     ├ SchemaError                   a file that a newer Lethe wrote
     ├ MalformedError                a small file that is not the JSON that was wanted
     ├ QueryError                    SQL that has no answer
+    ├ UnnamedImagesError            images without names, since the data that rows were made from is not found
     ├ CorruptPartError              a Parquet file that is torn or changed
     ├ ForeignFileError              a Parquet file in the folder of another study
     ├ BrokenJournalError            an Optuna journal that cannot be replayed

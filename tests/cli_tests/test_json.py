@@ -1,9 +1,6 @@
 """`--json`: exactly one document on stdout, errors included, and everything else on stderr."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,27 +14,6 @@ from lethe.cli._json import answering
 from lethe.results import Store, load
 
 Document = Callable[..., dict[str, Any]]
-
-
-def test_a_run_on_ray_prints_one_document_and_its_progress_elsewhere(
-    write_study: Callable[..., Path], ray_environment: dict[str, str], tmp_path: Path, document: Document
-) -> None:
-    study, results = write_study(search={"trials": 1}), tmp_path / "results"
-    command = [sys.executable, "-m", "lethe", "run", study, "--results", results, "--json"]
-    done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, env=os.environ | ray_environment, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["command"] == "run"
-    assert found["answer"]["study"] == "tiny"
-    (table,) = found["answer"]["tables"]
-    assert {row["row"] for row in table["rows"]} >= {"original", "oracle", "salun"}
-    assert "confirmed 11/11" in done.stderr
-
-    planned = document("plan", study, "--results", results)["answer"]
-    assert planned["complete"]
-    assert planned["units"]["confirmations"] == {"planned": 11, "to_do": 0}
 
 
 def test_a_leaderboard_holds_the_numbers_of_the_view_unrounded(

@@ -1,4 +1,5 @@
 import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import torch
 from PIL import Image
 
 from unlearning.data import DataError, Folder, ImageData, ImageTable, load
-from unlearning.data.duplicates import image_digests
+from unlearning.data._image_cache import keeping, kept
+from unlearning.data.duplicates import digest_of, image_digests
 
 
 def picture(path: Path, pixels: np.ndarray, **options: object) -> None:
@@ -249,10 +251,42 @@ def test_damaged_kept_images_are_decoded_anew(tmp_path: Path, damage: str) -> No
     assert kept.read_bytes() == whole
 
 
-def test_a_folder_for_kept_images_that_is_none_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["t.csv", "t.csv/kept", "k" * 256, "/proc/kept"])
+def test_a_folder_in_which_no_images_can_be_kept_is_named(folder: str, tmp_path: Path) -> None:
     source = grey(tmp_path)
-    with pytest.raises(DataError, match=r"t\.csv: decoded images cannot be kept there .*; name another `cache`"):
-        with_options(source, cache=tmp_path / "t.csv")
+    with pytest.raises(DataError, match=rf"{folder}: decoded images cannot be kept there \(.*\); name another `cache`"):
+        with_options(source, cache=tmp_path / folder)
+
+
+def test_two_that_keep_the_same_images_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    pixels = np.stack([noise(n)[None] for n in range(3)])
+    with keeping(tmp_path, "key", 3) as first:
+        first.write(pixels[0], digest_of(pixels[0]))
+        with keeping(tmp_path, "key", 3) as second:
+            for image_CHW in pixels:
+                second.write(image_CHW, digest_of(image_CHW))
+        read_meanwhile = second.kept.mapped.opened()
+        for image_CHW in pixels[1:]:
+            first.write(image_CHW, digest_of(image_CHW))
+    found = kept(tmp_path, "key")
+    assert found is not None
+    assert found == second.kept == first.kept
+    assert (read_meanwhile == pixels).all()
+    assert (found.mapped.opened() == pixels).all()
+    assert len([*tmp_path.iterdir()]) == 1
+
+
+def test_what_a_killed_process_began_to_keep_is_removed_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    source, cache = grey(tmp_path), tmp_path / "kept"
+    cache.mkdir()
+    abandoned, written, other = (cache / name for name in ("images-a.npy.0", "images-a.npy.1", "mine.npy"))
+    for path in (abandoned, written, other):
+        path.write_bytes(b"images")
+    for path in (abandoned, other):
+        os.utime(path, (0, 0))
+    with_options(source, cache=cache)
+    assert not abandoned.exists()
+    assert written.exists() and other.exists()
 
 
 def test_nothing_is_kept_where_an_image_cannot_be_used(tmp_path: Path) -> None:

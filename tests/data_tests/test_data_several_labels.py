@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from unlearning.data import SEVERAL, DataError, ImageData, ImageTable, Npz, Split, Synthetic, facts, load
+from unlearning.data import SEVERAL, DataError, Folder, ImageData, ImageTable, Npz, Split, Synthetic, facts, load
 from unlearning.data._medmnist import keep_share
 from unlearning.data.forget import Confusion, Gaussian, Query, RandomShare, WholeClass, describe, plant, select
 
@@ -69,11 +69,13 @@ def test_one_hot_classes_are_no_several_labels_unless_the_task_says_so(tmp_path:
     path = archive(tmp_path, **one_hot)
     with pytest.raises(DataError, match=r"every image has exactly one: save `labels.argmax\(1\)`.*name `task: "):
         load(Npz(path=path))
+    with pytest.raises(DataError, match=r"exactly one, and multi-class wants one class an image, \(N,\): save `labels"):
+        load(Npz(path=path, task="multi-class"))
     assert load(Npz(path=path, task=SEVERAL)).classes == 3
 
 
 def test_a_task_that_the_labels_are_not_of_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train: wanted int64 labels \(N,\), got int64 \(24, 14\)"):
+    with pytest.raises(DataError, match=r"of which an image has any number, and multi-class wants .*: name `task: "):
         chest(tmp_path, task="multi-class")
     single = {f"{split}_labels": np.arange(24) % 2 for split in ("train", "val", "test")}
     with pytest.raises(DataError, match=r"wanted int64 labels \(N, 2\), one column for each label .*got int64 \(24,\)"):
@@ -243,6 +245,10 @@ def test_options_of_labels_that_do_not_go_together_are_refused() -> None:
         ImageTable(path=path, label_columns=("a", "b"), label_separator="|")
     with pytest.raises(ValidationError, match="several labels an image are the task 'multi-label, binary-class', got"):
         ImageTable(path=path, label_separator="|", task="multi-class")
+    with pytest.raises(ValidationError, match="takes label_columns or label_separator, got neither"):
+        ImageTable(path=path, task=SEVERAL)
+    with pytest.raises(ValidationError, match=r"folders name one class an image; .* list the images in a table"):
+        Folder(path=path, task=SEVERAL)
 
 
 def test_splits_are_drawn_with_the_share_of_every_label(tmp_path: Path) -> None:

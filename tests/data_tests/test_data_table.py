@@ -332,6 +332,11 @@ def test_too_few_patients_for_three_splits_are_refused(tmp_path: Path) -> None:
     assert "2 patients are too few to draw three splits: no image would be in" in message
 
 
+def test_a_seed_that_the_generator_does_not_take_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="split_seed"):
+        ImageTable(path=tmp_path, split_seed=2**63)
+
+
 def test_shares_that_leave_nothing_for_train_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=r"wanted val_share \+ test_share below 1, got 0.5 \+ 0.5"):
         ImageTable(path=tmp_path, val_share=0.5, test_share=0.5)

@@ -17,6 +17,7 @@ from unlearning.metrics import DivergedError
 
 PRIVATE = {
     "UnfitError",  # of one picture; `_images.py` turns it into a DataError
+    "_GradientWanted",  # ends a rule of a step; `FusedEngine` calls it again
     "_NoBucketError",  # an OSError of an object store; `StorageRoot` turns it into a StorageError
 }
 """Control flow inside a room, which no user sees."""

@@ -1,5 +1,6 @@
-"""Methods on networks with attention, dropout, shared and frozen weights, without batch norm: they work or say no."""
+"""Methods on networks with attention, dropout, shared and frozen weights, one logit: they work or say no."""
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, get_args
 
@@ -9,7 +10,7 @@ from own_networks import Odd, ViT
 from torch import Tensor, nn
 
 from unlearning.adversarial import STANDARD, adversarial_images
-from unlearning.data import SplitName, Synthetic, load
+from unlearning.data import ImageData, SplitName, Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS
 from unlearning.data.forget import RandomShare, select
 from unlearning.earlier_weights import UNDONE
@@ -23,11 +24,6 @@ from unlearning.saliency import saliency_scores
 from unlearning.training import Recipe, Training
 from unlearning.trial import EpochResult, unlearn
 
-DATA = load(Synthetic(train=60, val=20, test=20, size=12, classes=3))
-FORGET = select(RandomShare(fraction=0.2), DATA, seed=0)
-FORGET_N = torch.zeros(len(DATA.train), dtype=torch.bool).index_fill_(0, FORGET.indices_F, True)
-TASK = ForgetTask(DATA.train.labels_N, FORGET_N, DATA.classes)
-IMAGES: dict[SplitName, Tensor] = {name: getattr(DATA, name).images_NCHW for name in get_args(SplitName)}
 SETTINGS: dict[str, dict[str, Any]] = {"ssd": {"alpha": 2.0}, "influence": {"samples": 20}}
 
 
@@ -47,6 +43,15 @@ class OddOne(Network):
         return Odd(channels, classes)
 
 
+class OneLogit(Network):
+    name: Literal["one_logit"] = "one_logit"
+    version: ClassVar[int] = 1
+
+    def body(self, channels: int, classes: int) -> nn.Module:
+        convolution = nn.Sequential(nn.Conv2d(channels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(2))
+        return nn.Sequential(convolution, nn.Flatten(), nn.Linear(16, 1))
+
+
 class Perceptron(Network):
     name: Literal["perceptron"] = "perceptron"
     version: ClassVar[int] = 1
@@ -55,16 +60,37 @@ class Perceptron(Network):
         return nn.Sequential(nn.Flatten(), nn.Linear(144 * channels, classes))
 
 
-OTHERS = {"transformer": Transformer(), "odd": OddOne()}
+OTHERS = {"transformer": Transformer(), "odd": OddOne(), "one_logit": OneLogit()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Images of as many classes as a network can tell apart, and some of them to be forgotten."""
+
+    data: ImageData
+    task: ForgetTask
+
+    @property
+    def images(self) -> dict[SplitName, Tensor]:
+        return {name: getattr(self.data, name).images_NCHW for name in get_args(SplitName)}
+
+
+@cache
+def case(network: str) -> Case:
+    data = load(Synthetic(train=60, val=20, test=20, size=12, classes=2 if network == "one_logit" else 3))
+    forget = select(RandomShare(fraction=0.2), data, seed=0)
+    forget_N = torch.zeros(len(data.train), dtype=torch.bool).index_fill_(0, forget.indices_F, True)
+    return Case(data, ForgetTask(data.train.labels_N, forget_N, data.classes))
 
 
 @cache
 def weights(name: str, seed: int = 0) -> dict[str, Tensor]:
+    data = case(name).data
     training = Training(
-        OTHERS[name].build(1, DATA.classes, seed),
-        DATA.train.images_NCHW,
-        DATA.train.labels_N,
-        torch.arange(len(DATA.train)),
+        OTHERS[name].build(1, data.classes, seed),
+        data.train.images_NCHW,
+        data.train.labels_N,
+        torch.arange(len(data.train)),
         recipe=Recipe(epochs=1, batch_size=20, lr=0.02),
         augmentation=AUGMENTATIONS["none"],
         seed=seed,
@@ -75,32 +101,36 @@ def weights(name: str, seed: int = 0) -> dict[str, Tensor]:
 
 @cache
 def required(network: str, name: str) -> Any:
-    model = OTHERS[network].build(1, DATA.classes, seed=5)
+    data, forget_N = case(network).data, case(network).task.forget_N
+    model = OTHERS[network].build(1, data.classes, seed=5)
     model.load_state_dict(weights(network))
-    images_NCHW, labels_N = DATA.train.images_NCHW, DATA.train.labels_N
+    images_NCHW, labels_N = data.train.images_NCHW, data.train.labels_N
     tensors: dict[str, Tensor]
     if name == "adversarial":
-        tensors = adversarial_images(model, images_NCHW[FORGET_N], labels_N[FORGET_N], STANDARD).tensors
+        tensors = adversarial_images(model, images_NCHW[forget_N], labels_N[forget_N], STANDARD).tensors
     elif name == "earlier_weights":
-        earlier = OTHERS[network].build(1, DATA.classes, seed=0).state_dict()
+        earlier = OTHERS[network].build(1, data.classes, seed=0).state_dict()
         tensors = {f"{percent}/{part}": one for percent in UNDONE for part, one in earlier.items()}
     elif name == "saliency":
-        tensors = saliency_scores(model, images_NCHW[FORGET_N], labels_N[FORGET_N])
+        tensors = saliency_scores(model, images_NCHW[forget_N], labels_N[forget_N])
     else:
-        chosen_N = FORGET_N if name == "fisher_forget" else torch.ones_like(FORGET_N)
+        chosen_N = forget_N if name == "fisher_forget" else torch.ones_like(forget_N)
         tensors = squared_gradients(model, images_NCHW[chosen_N], labels_N[chosen_N])
     return REQUIREMENTS[name].read(tensors)
 
 
 def context_of(network: str, method: Method) -> UnlearningContext:
-    model = OTHERS[network].build(1, DATA.classes, seed=5)
-    engine = Engine(model, DATA.train.images_NCHW, augmentation=AUGMENTATIONS["none"], precision="float32")
-    held_out = HeldOut(DATA.val.images_NCHW, DATA.val.labels_N)
-    return UnlearningContext(engine, TASK, {name: required(network, name) for name in method.needs}, held_out)
+    data = case(network).data
+    model = OTHERS[network].build(1, data.classes, seed=5)
+    engine = Engine(model, data.train.images_NCHW, augmentation=AUGMENTATIONS["none"], precision="float32")
+    held_out = HeldOut(data.val.images_NCHW, data.val.labels_N)
+    return UnlearningContext(
+        engine, case(network).task, {name: required(network, name) for name in method.needs}, held_out
+    )
 
 
 def run(context: UnlearningContext, network: str, method: Method) -> list[EpochResult]:
-    return list(unlearn(context, weights(network), method, 3, IMAGES, every_epoch=False))
+    return list(unlearn(context, weights(network), method, 3, case(network).images, every_epoch=False))
 
 
 def method_of(name: str, **options: Any) -> Method:
@@ -122,14 +152,14 @@ def test_a_method_works_and_repeats_or_says_what_it_lacks(name: str, network: st
     first, again = (run(context, network, method)[-1] for _ in range(2))
     assert not first.diverged
     assert first.logits["test"].isfinite().all()
-    assert all(torch.equal(first.logits[split], again.logits[split]) for split in IMAGES)
+    assert all(torch.equal(first.logits[split], again.logits[split]) for split in get_args(SplitName))
     frozen = [part for part in weights(network) if "frozen" in part]
     assert len(frozen) == (2 if network == "odd" else 0)
     assert all(torch.equal(context.model.state_dict()[part], weights(network)[part]) for part in frozen)
 
 
 def test_what_a_method_lacks_is_named_before_anything_is_trained() -> None:
-    model = Perceptron().build(1, DATA.classes, seed=0)
+    model = Perceptron().build(1, 3, seed=0)
     for name in ("ct", "msg"):
         assert METHODS[name].misfit(model) == "wanted a network with a Conv2d to train, got one without"
     assert [name for name in METHODS if METHODS[name].misfit(model)] == ["msg", "ct"]
@@ -174,7 +204,7 @@ def test_a_method_of_the_last_layers_moves_these_alone(method: Method, moved: se
 
 
 def test_fresh_weights_hold_nothing_of_what_was_trained() -> None:
-    model = OTHERS["transformer"].build(1, DATA.classes, seed=0)
+    model = OTHERS["transformer"].build(1, 3, seed=0)
     model.load_state_dict(weights("transformer"))
     with torch.no_grad():
         model.get_submodule("1").get_parameter("token").copy_(torch.arange(4).view(1, 1, 4))

@@ -109,6 +109,14 @@ def test_a_network_that_does_not_fit_ends_the_plan_before_anything_is_trained(
         plan(study(methods=[{"name": "ct", "epochs": 1}], network=odd), tmp_path / "results")
 
 
+def test_a_network_that_cannot_be_trained_in_one_step_with_others_is_refused_where_that_is_asked_for(
+    study: WriteStudy, tmp_path: Path
+) -> None:
+    asked = study(methods=METHODS[1:2], search={"trials": 1, "racing": None, "fused": True})
+    with pytest.raises(StudyError, match=r"search\.fused: synthetic: .* has weights, and only Conv2d, .* wanted false"):
+        plan(asked, tmp_path / "results")
+
+
 def test_a_study_lists_what_is_wrong_with_its_network_beside_its_other_errors(study: WriteStudy) -> None:
     wrong = study(network={"import": "beside_the_study:vitt", "args": {}}, margin=2.0, methods=METHODS[1:2])
     with pytest.raises(StudyError) as caught:

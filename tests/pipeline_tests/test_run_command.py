@@ -1,6 +1,10 @@
 """The command as users run it, in processes of its own: on Ray, killed, and with wrong input."""
 
+import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,15 +61,29 @@ def begun(lethe: Lethe, study: Path, results: Path) -> ForkedLethe:
 
 
 def test_two_ray_workers_give_the_same_numbers_as_one_process_and_stay_warm(
-    lethe: Lethe, write_study: WriteStudy, tmp_path: Path
+    ray_environment: dict[str, str], write_study: WriteStudy, lethe_here: LetheHere, tmp_path: Path
 ) -> None:
+    """In a process of its own, whose two outputs are two: one document, and the progress."""
     study = write_study(search={"trials": 8, "window": 3})
-    code, output = ended(lethe("run", study, "--results", tmp_path / "ray"))
-    assert code == 0, output
-    assert "oracle (noise floor)" in output
+    command = [sys.executable, "-m", "lethe", "run", study, "--results", tmp_path / "ray", "--json"]
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, env=os.environ | ray_environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
     assert numbers(tmp_path / "ray") == undisturbed(study, tmp_path / "local")
     [workers] = query("select count(distinct worker) n from trials", tmp_path / "ray").to_pylist()
     assert workers["n"] <= 2
+
+    found = json.loads(done.stdout)
+    assert (found["command"], found["answer"]["study"]) == ("run", "tiny")
+    (table,) = found["answer"]["tables"]
+    assert {row["row"] for row in table["rows"]} >= {"original", "oracle", "salun"}
+    assert "confirmed 11/11" in done.stderr
+    code, output = lethe_here("plan", study, "--results", tmp_path / "ray", "--json")
+    assert code == 0, output
+    planned = json.loads(output)["answer"]
+    assert planned["complete"]
+    assert planned["units"]["confirmations"] == {"planned": 11, "to_do": 0}
 
 
 def test_a_driver_killed_in_the_search_on_ray_is_continued_without_it_to_the_same_numbers(

@@ -104,6 +104,21 @@ def test_reporting_seeds_never_meet_a_tuning_trial(write_study: WriteStudy, tmp_
     assert not {row["oracle"] for row in reported} & {row["r"] for row in tuned}
 
 
+def test_measuring_every_epoch_changes_no_number_and_runs_nothing_again(
+    write_study: WriteStudy, tmp_path: Path
+) -> None:
+    usual, every = {"trials": 3, "window": 2}, {"trials": 3, "window": 2, "curves": True}
+    run(write_study(search=usual), tmp_path / "usual")
+    run(write_study(search=every), tmp_path / "every")
+    assert rows(NUMBERS, tmp_path / "usual") == rows(NUMBERS, tmp_path / "every")
+    measured = "select distinct epoch from epochs where gap is not null and ra is not null order by epoch"
+    assert rows(measured, tmp_path / "usual") == [{"epoch": 2}]
+    assert rows(measured, tmp_path / "every") == [{"epoch": 1}, {"epoch": 2}]
+    [empty] = rows("select count(*) n, sum(seconds_evaluate) s from epochs where epoch = 1", tmp_path / "usual")
+    assert empty == {"n": 3, "s": 0.0}
+    assert "nothing to train, try or confirm" in run(write_study(search=every), tmp_path / "usual")[1]
+
+
 def test_a_second_run_does_nothing_and_shows_the_same_table(write_study: WriteStudy, tmp_path: Path) -> None:
     results = tmp_path / "results"
     run(write_study(), results)

@@ -1,7 +1,7 @@
 """A real browser for pages: Chromium without a screen, driven through selenium."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +9,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium_axe_python import Axe
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
 CHROMEDRIVER: Final = Path("/usr/bin/chromedriver")
@@ -57,3 +58,26 @@ def browser(chromium: webdriver.Chrome) -> webdriver.Chrome:
     for kind in ("browser", "performance"):
         chromium.get_log(kind)
     return chromium
+
+
+@pytest.fixture
+def violations(browser: webdriver.Chrome) -> Callable[..., list[str]]:
+    """Returns what axe-core finds wrong with the page as it is: each rule with the elements that break it.
+
+    Labels inside figures are tried for all but contrast, which would take minutes: their colours are those of the page.
+    Nor is contrast tried where the caller has had it tried already: it is most of the time.
+    """
+    with_all = "{resultTypes: ['violations']}"
+    without_contrast = "{resultTypes: ['violations'], rules: {'color-contrast': {enabled: false}}}"
+
+    def found(within: str = "html", *, contrast: bool = True) -> list[str]:
+        browser.set_script_timeout(300)
+        axe = Axe(browser)
+        axe.inject()
+        context = f"{{include: [['{within}']], exclude: [['.svg-container']]}}"
+        results = axe.run(context, with_all if contrast else without_contrast)["violations"]
+        if browser.execute_script(f"return document.querySelector('{within} .svg-container')"):
+            results += axe.run(f"{{include: [['{within} .svg-container']]}}", without_contrast)["violations"]
+        return [f"{one['id']}: {node['html']}" for one in results for node in one["nodes"]]
+
+    return found

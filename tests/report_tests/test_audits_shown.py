@@ -11,10 +11,13 @@ from rich.console import Console
 
 from lethe.report import leaderboard, print_leaderboard
 from lethe.report._audits import PLACES, audits_of
+from lethe.report._headline import audits_in_words
 from lethe.report._latex import write_latex
 from lethe.report._notes import CONTROL_AUDITS, notes_of
 from lethe.report.page import render_page
-from lethe.results import Store
+from lethe.report.page._gather import gather
+from lethe.report.page._glance import AUDIT_SYMBOLS, glance_of
+from lethe.results import Results, Store
 from unlearning.audits import AUDITS, LooksAt
 
 Record = Callable[..., None]
@@ -144,3 +147,61 @@ def test_one_dose_is_no_range(store: Store, audited: Record) -> None:
     table = audits_of(board)
     assert table is not None
     assert [line.doses for line in table.rows] == ["", "", "50 %"]
+
+
+def test_a_sentence_says_which_methods_are_a_violation_and_what_the_others_are(boards: Callable[[], Any]) -> None:
+    assert audits_in_words(boards()) == (
+        "Audits: violation: salun; no violation detected: fine_tune; not audited: msg."
+    )
+
+
+def test_of_several_tables_the_sentence_counts_those_that_were_audited(
+    boards: Callable[[], Any], audited: Record, confirm: Record
+) -> None:
+    (board,) = boards()
+    confirm("salun", [0.0] * 4, scenario="never-audited")
+    both = [board, board, *(one for one in boards() if one.key != board.key)]
+    assert len(both) == 3
+    assert audits_in_words(both) == (
+        "Audits over 2 tables: violation: salun on 2; no violation detected: fine_tune on 2; not audited: msg on 2."
+    )
+
+
+def test_without_audits_nothing_is_said_of_them(store: Store, confirm: Record) -> None:
+    confirm("salun", [0.0] * 4)
+    confirm("oracle", [0.0] * 4)
+    assert audits_in_words(leaderboard(store.root)) == ""
+    html = render_page(store.root, None).html
+    assert "glance-key audits-key" not in html
+    assert 'class="audited' not in html
+
+
+def test_each_square_of_the_matrix_says_what_the_audits_found(boards: Callable[[], Any], store: Store) -> None:
+    assert len(boards()) == 1
+    [part] = gather(Results(store.root)).studies
+    glance = glance_of(part)
+    assert glance is not None
+    found = {row.name: row.squares[0].audits for row in glance.rows}
+    assert found == {
+        "original (do nothing)": "violation",
+        "oracle (noise floor)": "",
+        "fine_tune": "no violation detected",
+        "msg": "not audited",
+        "salun": "violation",
+    }
+    assert glance.audit_verdicts == ("violation", "no violation detected", "not audited")
+    [salun] = [row.squares[0] for row in glance.rows if row.name == "salun"]
+    assert salun.told.endswith("; audits: violation")
+
+
+def test_the_page_shows_the_verdicts_of_audits_by_sign_and_word(boards: Callable[[], Any], store: Store) -> None:
+    assert boards()
+    html = render_page(store.root, None).html
+    [table] = re.findall(r'<table class="glance">.*?</table>', html, re.DOTALL)
+    [salun] = re.findall(r'<th scope="row">salun</th>(.*?)</tr>', table, re.DOTALL)
+    sign = AUDIT_SYMBOLS["violation"]
+    assert f'<span class="audited violation" aria-hidden="true">{sign}</span>' in salun
+    assert '<span class="hidden">, audits: violation</span>' in salun
+    assert '<p class="said violation">Audits: violation: salun; ' in html
+    assert html.index('<p class="said violation">') < html.index('<table class="glance">')
+    assert len(set(AUDIT_SYMBOLS.values())) == len(AUDIT_SYMBOLS)

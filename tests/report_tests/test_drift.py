@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,7 @@ from lethe.report import leaderboard, print_leaderboard
 from lethe.report._drift import drift_in_words, drift_lines
 from lethe.report._notes import notes_of
 from lethe.report.page import render_page
-from lethe.report.page._drift_figures import accuracies, gaps
+from lethe.report.page._drift_figures import LINE, accuracies, apart, gaps
 from lethe.results import Store, views
 
 Confirm = Callable[..., None]
@@ -117,3 +118,17 @@ def test_the_page_has_its_table_and_figures(store: Store, stream: Confirm) -> No
         assert traces[3]["marker"]["symbol"] == "circle"
         assert traces[4]["marker"]["symbol"] == "circle-open"
         assert traces[5]["marker"]["symbol"] == "square"
+
+
+def test_names_at_the_ends_of_lines_keep_apart_and_their_order(store: Store, stream: Confirm) -> None:
+    stream(3)
+    [*_, board] = leaderboard(store.root)
+    names = [one["text"] for one in json.loads(gaps(board.drift))["layout"]["annotations"]]
+    assert sorted(names) == ["fine_tune", "fine_tune at once", "salun"]
+    assert apart([10.0, 200.0]) == [10.0, 200.0]
+    assert apart([100.0, 100.0]) == [100.0 - LINE / 2, 100.0 + LINE / 2]
+    heights = [50.0, 51.0, 52.0, 70.0, 71.0, 300.0]
+    moved = apart(heights)
+    assert moved[-1] == 300.0
+    assert all(second - first >= LINE - 1e-9 for first, second in pairwise(moved))
+    assert sum(moved) == pytest.approx(sum(heights))

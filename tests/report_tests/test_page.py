@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+import yaml
 from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
@@ -20,14 +22,27 @@ from lethe.cli import app
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
 from lethe.report.page import Page, render_page
-from lethe.results import EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow
+from lethe.results import EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow, query
 from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 from unlearning.data import Synthetic
+from unlearning.models import CNN
 
 ARMS_AND_REQUESTS = {
     "augmentations": ["none", "standard"],
     "forget": [{"kind": "random", "fraction": 0.2}, {"kind": "class", "class_index": 1}],
+    "search": {"trials": 5, "window": 2, "curves": True},
+}
+
+GIVEN = {
+    "name": "given",
+    "data": [{"source": "synthetic", "train": 60, "val": 30, "test": 30, "size": 12, "classes": 3}],
+    "forget": [{"kind": "random", "fraction": 0.2}],
+    "network": {"name": "cnn", "width": 4},
+    "training": "none",
+    "original": {"checkpoint": "model.pt"},
+    "methods": [{"name": "fine_tune", "epochs": 1, "lr": 0.01}],
+    "seeds": {"reporting": [1, 2]},
 }
 
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
@@ -107,10 +122,6 @@ def test_a_study_has_all_its_sections_and_every_figure_has_traces(tiny_page: Pag
         "Best gap against trials",
         "Best gap against time",
         "Searched options",
-        "UA, on the forget set",
-        "RA, on retain",
-        "VA, on validation",
-        "MIA-efficacy",
         "Trainable weights by layer",
         "Seconds by stage",
     ]
@@ -134,6 +145,25 @@ def test_each_scenario_has_a_table_and_each_method_a_sentence(ran: Callable[...,
     assert "standard against none" in text_of(page)
 
 
+def test_curves_have_each_epoch_that_was_measured(ran: Callable[..., StorageRoot]) -> None:
+    root = ran("both", **ARMS_AND_REQUESTS)
+    page = render_page(root, None)
+    found = query("select list(100 * ra order by epoch) ra from epochs group by trial_id", root).to_pydict()["ra"]
+    places = [index for index, title in enumerate(titles(page)) if title == "RA, on retain"]
+    assert len(places) == 4
+    for place in places:
+        line = figures(page)[place]["data"][-1]
+        assert line["x"] == [1, 2]
+        assert any(line["y"] == pytest.approx(one, abs=0.01) for one in found)
+    assert "Percent after each epoch of the chosen trial" in text_of(page)
+
+
+def test_a_trial_that_was_measured_at_its_end_has_no_curve_but_a_sentence(tiny_page: Page) -> None:
+    assert "RA, on retain" not in titles(tiny_page)
+    assert "The chosen trial was measured after its last epoch alone. With search.curves: true" in text_of(tiny_page)
+    assert "No trial was chosen" not in text_of(tiny_page)
+
+
 def test_the_saliency_of_each_layer_adds_up_to_the_chosen_density(tiny_page: Page) -> None:
     figure = figures(tiny_page)[titles(tiny_page).index("Trainable weights by layer")]
     counts = [re.findall(r"[\d,]+", told) for told in figure["data"][0]["customdata"]]
@@ -150,11 +180,13 @@ def test_a_pool_without_the_scores_is_told(ran: Callable[..., StorageRoot], tmp_
 
 
 def test_the_forget_samples_are_the_ones_that_the_data_holds(tiny_page: Page) -> None:
-    pictures = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="train image (\d+)', tiny_page.html)
-    assert len(pictures) == 24 == tiny_page.images
+    [held] = re.findall(r'<script type="application/json" id="pictures">(.*?)</script>', tiny_page.html)
+    uris = json.loads(held)
+    shown = re.findall(r'<img data-picture="(\d+)" alt="train image (\d+)', tiny_page.html)
+    assert len(shown) == len(uris) == 24 == tiny_page.images
     images_NCHW = Synthetic(train=160, val=80, test=80, size=12, classes=3).read().splits["train"].images_NCHW
-    for picture, image in pictures:
-        pixels_HW = np.array(Image.open(io.BytesIO(base64.b64decode(picture))))
+    for picture, image in shown:
+        pixels_HW = np.array(Image.open(io.BytesIO(base64.b64decode(uris[int(picture)].partition("base64,")[2]))))
         assert np.array_equal(pixels_HW, images_NCHW[int(image), 0].numpy())
     assert "24 of 32 forget samples" in text_of(tiny_page)
     assert "holds 24 images that were asked to be forgotten" in text_of(tiny_page)
@@ -497,3 +529,19 @@ def test_files_and_patients_are_named_only_where_that_is_asked_for(
     output = tmp_path / "report.html"
     done = CliRunner().invoke(app, ["report", "--results", root.address, "-o", str(output), "--names"])
     assert "It names their files and patients" in done.output
+
+
+def test_a_page_without_oracles_explains_none(tmp_path: Path) -> None:
+    torch.save(CNN(width=4).build(1, 3, 0)[1].state_dict(), tmp_path / "model.pt")
+    path = tmp_path / "given.yaml"
+    path.write_text(yaml.safe_dump(GIVEN))
+    root = StorageRoot.at(tmp_path / "results")
+    with Progress(Console(quiet=True)) as progress:
+        StudyRun(read_study(path), root, progress).run(local=True)
+    page = render_page(root, None)
+    text = text_of(page)
+    assert "the given model, whose training is not known" in text
+    assert "is held against the oracle" not in text
+    assert "oracle's value" not in page.html
+    assert "noise floor" not in text.lower()
+    assert "No forget samples: there is no oracle that they could be held against." in text

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,10 +14,13 @@ from rich.console import Console
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
+from lethe.report.live import LiveReport, ReportServer
 from lethe.report.page import render_page
+from lethe.results.progress import Best, Part, RunProgress, write_progress
 from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 
@@ -370,3 +374,103 @@ def test_a_heading_says_what_it_means(browser: webdriver.Chrome, path: Path) -> 
     show(browser, path, width=1280)
     button = browser.find_element(By.CSS_SELECTOR, "table.leaderboard th:nth-child(5) button")
     assert button.get_attribute("title").startswith("error on the forget set")
+
+
+def pick_two(browser: webdriver.Chrome) -> None:
+    for box in boxes(browser)[:2]:
+        box.click()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_axe_finds_nothing_wrong_with_the_page_two_rows_compared_in_it_and_a_sample_opened(
+    browser: webdriver.Chrome, path: Path, violations: Callable[..., list[str]], width: int, scheme: str
+) -> None:
+    show(browser, path, width, scheme)
+    pick_two(browser)
+    browser.execute_script(UNFOLD)
+    assert violations(contrast=width > 390) == []
+    browser.find_element(By.CSS_SELECTOR, ".sample button").click()
+    assert violations("#viewer") == []
+
+
+def test_axe_finds_what_is_wrong(browser: webdriver.Chrome, path: Path, violations: Callable[..., list[str]]) -> None:
+    show(browser, path, width=1280)
+    browser.execute_script("document.querySelector('.scroll').removeAttribute('aria-label')")
+    browser.execute_script("document.querySelector('.sample img').removeAttribute('alt')")
+    browser.execute_script("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    assert {one.split(":")[0] for one in violations()} == {"image-alt", "button-name"}
+
+
+def test_axe_finds_nothing_wrong_with_the_live_page(
+    browser: webdriver.Chrome, path: Path, violations: Callable[..., list[str]]
+) -> None:
+    root = StorageRoot.at(path.parent / "results")
+    half = Part(done=1, total=2)
+    best = Best(scenario="synthetic, augmentation none, forget random 20 %", method="salun", gap=0.1, original_gap=0.2)
+    run = RunProgress(
+        study="other",
+        artifacts=half,
+        trials=half,
+        confirmations=half,
+        share=0.5,
+        running=1,
+        failed=0,
+        seconds_left=9.0,
+        best=(best,),
+        ended=None,
+    )
+    write_progress(root, run)
+    server = ReportServer(LiveReport(root), "127.0.0.1", 0, None)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        browser.get(f"http://127.0.0.1:{server.port}/")
+        WebDriverWait(browser, PATIENCE_S).until(lambda _: browser.find_element(By.ID, "runs").is_displayed())
+        assert violations() == []
+        browser.get("about:blank")
+    finally:
+        server.stop()
+        thread.join()
+        server.close()
+
+
+def opened(browser: webdriver.Chrome) -> str:
+    viewer = browser.find_element(By.ID, "viewer")
+    return viewer.find_element(By.CLASS_NAME, "of").text if viewer.is_displayed() else ""
+
+
+def test_a_forget_sample_opens_and_the_others_by_arrow_keys_and_escape_goes_back_to_it(
+    browser: webdriver.Chrome, path: Path
+) -> None:
+    show(browser, path, width=1280)
+    browser.execute_script(UNFOLD)
+    samples = browser.find_elements(By.CSS_SELECTOR, ".gallery:first-of-type .sample")[:24]
+    samples[0].find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+    assert opened(browser) == "1 of 24"
+    keys = webdriver.ActionChains(browser)
+    keys.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT).perform()
+    assert opened(browser) == "2 of 24"
+    viewer = browser.find_element(By.ID, "viewer")
+    pictures = [one.find_element(By.TAG_NAME, "img").get_attribute("src") for one in (samples[1], viewer)]
+    assert pictures[0] == pictures[1]
+    assert pictures[0].startswith("data:image/png;base64,")
+    both = [one.find_element(By.TAG_NAME, "dl").get_attribute("textContent") for one in (samples[1], viewer)]
+    own, shown = ("".join(text.split()) for text in both)
+    assert shown == own != ""
+    webdriver.ActionChains(browser).send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT).perform()
+    assert opened(browser) == "1 of 24"
+    webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    assert opened(browser) == ""
+    assert browser.switch_to.active_element == samples[0].find_element(By.TAG_NAME, "button")
+    assert browser.get_log("browser") == []
+
+
+def test_the_samples_of_a_method_take_no_more_than_a_screen_and_paper_has_their_pictures(
+    browser: webdriver.Chrome, path: Path
+) -> None:
+    show(browser, path, width=1280)
+    browser.execute_script(UNFOLD)
+    assert all(one.rect["height"] < 900 for one in browser.find_elements(By.CLASS_NAME, "gallery"))
+    browser.execute_cdp_cmd("Page.printToPDF", {})
+    unloaded = "return [...document.querySelectorAll('.sample img')].filter(one => !one.src).length"
+    assert browser.execute_script(unloaded) == 0

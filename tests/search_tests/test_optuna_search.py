@@ -90,7 +90,12 @@ def test_optuna_is_told_in_order_and_told_the_truth(make_cell: Callable[..., Met
     told: list[FrozenTrial] = []
     search = OptunaSearch(make_cell(trials=4, window=4), {}, told.append)
     proposals = list(iter(search.propose, None))
-    outcomes = [Outcome("done", (0.3, 0.1)), Outcome("diverged", ()), Outcome("stopped", (0.4,)), Outcome("failed", ())]
+    outcomes = [
+        Outcome("done", (0.3, 0.1)),
+        Outcome("diverged", (None,)),
+        Outcome("stopped", (0.5, None, 0.4)),
+        Outcome("failed", ()),
+    ]
     for proposal, how in reversed(list(zip(proposals, outcomes, strict=True))):
         search.settle(proposal.number, how)
     assert [trial.number for trial in told] == [0, 1, 2, 3]
@@ -100,7 +105,7 @@ def test_optuna_is_told_in_order_and_told_the_truth(make_cell: Callable[..., Met
         (TrialState.PRUNED, 0.4),
         (TrialState.FAIL, None),
     ]
-    assert told[0].intermediate_values == {1: 0.3, 2: 0.1}
+    assert [trial.intermediate_values for trial in told] == [{1: 0.3, 2: 0.1}, {}, {1: 0.5, 3: 0.4}, {}]
     assert [trial.user_attrs["status"] for trial in told] == ["done", "diverged", "stopped", "failed"]
 
 

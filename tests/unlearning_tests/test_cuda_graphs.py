@@ -22,6 +22,7 @@ from unlearning.data import Synthetic, load
 from unlearning.data.augment import AUGMENTATIONS, AugmentationName
 from unlearning.engine import DataPass, Engine, OptimizerKind
 from unlearning.engine._cuda_graphs import SWITCH, WARM_UPS, ReplayError, Replays, replays_wanted
+from unlearning.in_step import RunsInStep
 from unlearning.methods import (
     AMUN,
     FCS,
@@ -215,13 +216,13 @@ def test_work_of_one_shape_is_recorded_once() -> None:
     engine = engine_of("standard", replays=True)
     engine.begin(momentum=0.9, weight_decay=0.0)
     asked: list[int] = []
-    step = engine._step
+    take = engine._take
 
     def counting(*inputs: Any) -> Tensor:
         asked.append(len(inputs[-1]))
-        return step(*inputs)
+        return take(*inputs)
 
-    engine._step = counting  # type: ignore[method-assign]
+    engine._take = counting  # type: ignore[method-assign]
     data_pass = DataPass(torch.arange(70), DATA.train.labels_N)
     for _ in range(3):
         engine.train_epoch([data_pass], batch_size=16, learning_rates=repeat(0.01), random=torch.Generator())
@@ -252,6 +253,35 @@ def test_a_training_by_any_recipe_on_recorded_steps_is_that_on_steps(kind: Optim
         )
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert losses[0][0] > losses[0][2]
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [
+        [SalUn(lr=0.02, density=0.3, mask="random", **OPTIONS), SalUn(lr=0.05, density=0.7, mask="random", **OPTIONS)],
+        [MUNBa(lr=lr, **OPTIONS) for lr in (0.01, 0.02)],
+        [BadTeacher(lr=1e-3, **OPTIONS), BadTeacher(lr=2e-3, **OPTIONS)],
+    ],
+    ids=["salun", "munba", "bad teacher"],
+)
+def test_recorded_steps_of_several_networks_are_those_of_each(methods: list[Method]) -> None:
+    recorded, alone = ([engine_of("standard", replays=False) for _ in methods] for _ in range(2))
+    task = ForgetTask(DATA.train.labels_N, torch.arange(len(DATA.train)) % 5 == 0, DATA.classes)
+    contexts = [UnlearningContext(engine, task) for engine in recorded]
+    together = RunsInStep(contexts)
+    together.fused._replays = Replays([])
+    for _ in range(2):  # the second time on what the first recorded
+        weights = recorded[0].model.state_dict()
+        for engine in (*recorded, *alone):
+            engine.model.load_state_dict({name: value.clone() for name, value in weights.items()})
+        runs = [together.losses(slot, one, methods[slot], slot) for slot, one in enumerate(contexts)]
+        expected = [methods[slot].unlearn(UnlearningContext(one, task), slot) for slot, one in enumerate(alone)]
+        for mine, theirs in zip(zip(*runs, strict=True), zip(*expected, strict=True), strict=True):
+            assert mine == pytest.approx(theirs, rel=1e-3)
+        for one, other in zip(recorded, alone, strict=True):
+            for mine_NK, theirs_NK in zip(one.model.parameters(), other.model.parameters(), strict=True):
+                torch.testing.assert_close(mine_NK, theirs_NK, rtol=1e-3, atol=1e-4)
+    assert together.fused.taken_together > 0
 
 
 def test_an_engine_records_after_all_others_are_gone() -> None:

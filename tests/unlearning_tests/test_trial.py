@@ -81,6 +81,23 @@ def test_a_run_that_stops_early_ends_with_that_epoch_of_the_whole_schedule() -> 
     assert last.images_unlearn == whole[1].images_unlearn
 
 
+def test_only_asked_epochs_and_the_last_are_evaluated_and_with_the_same_logits() -> None:
+    method = FineTune(**SMALL, lr=0.05)
+    some, every = run(method, every_epoch=False, also_after=(2,)), run(method)
+    assert [result.evaluated for result in some] == [False, True, False, True]
+    assert [bool(result.logits) for result in some] == [False, True, False, True]
+    for index in (1, 3):
+        assert torch.equal(some[index].logits["train"], every[index].logits["train"])
+        assert torch.equal(some[index].logits["val"], every[index].logits["val"])
+    assert [result.images_unlearn for result in some] == [result.images_unlearn for result in every]
+
+
+def test_a_loss_that_is_not_finite_ends_a_run_in_an_epoch_that_is_not_evaluated() -> None:
+    results = run(FineTune(**SMALL, lr=1e30), every_epoch=False)
+    assert [result.diverged for result in results] == [*[False] * (len(results) - 1), True]
+    assert len(results) < 4
+
+
 def test_rewinding_ends_with_the_epoch_whose_forget_error_is_nearest_to_that_of_unseen_images() -> None:
     plain, rewound = run(ASCENT), run(ASCENT, rewind=True)
     errors = [error(result, FORGET_N) for result in (*run(Nothing()), *plain)]

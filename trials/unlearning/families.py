@@ -11,17 +11,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points, version
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticKnownError, core_schema
+from pydantic_core import (
+    CoreSchema,
+    ErrorDetails,
+    InitErrorDetails,
+    PydanticCustomError,
+    PydanticKnownError,
+    core_schema,
+)
 
 from unlearning.errors import InputError
 from unlearning.options import Options
 
 Part = TypeVar("Part")
 OptionsT = TypeVar("OptionsT", bound=Options)
+
+_PYDANTIC_KINDS: Final = frozenset(get_args(core_schema.ErrorType))
+"""The kinds of errors that pydantic makes anew by their name."""
 
 DISTRIBUTION: Final = "lethe"
 """The distribution that brings the built-in members."""
@@ -282,7 +292,10 @@ class OptionsFamily(Family[type[OptionsT]]):
 
 def _below(name: str, error: ErrorDetails) -> InitErrorDetails:
     """Put a member's name before the location of an error in its options."""
-    details = InitErrorDetails(type=error["type"], loc=(name, *error["loc"]), input=error["input"])
+    kind: str | PydanticCustomError = error["type"]
+    if kind not in _PYDANTIC_KINDS:  # such as path_type, which pydantic's Python code raises
+        kind = PydanticCustomError(error["type"], error["msg"])
+    details = InitErrorDetails(type=kind, loc=(name, *error["loc"]), input=error["input"])
     if "ctx" in error:
         details["ctx"] = error["ctx"]
     return details

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,6 +14,10 @@ from unlearning.seeds import derive, seeded
 
 Logits = Mapping[SplitName, Tensor]
 """Float32 logits (N, K) on the CPU of all images of a split, by split."""
+
+
+Losses = Callable[[UnlearningContext, Method, int], Iterator[float]]
+"""Runs a method on a context from a seed, an epoch for each loss that is asked for, as `Method.unlearn` does."""
 
 
 @dataclass(frozen=True)
@@ -53,48 +57,93 @@ def unlearn(
     images: Mapping[SplitName, Images],
     *,
     every_epoch: bool = True,
+    also_after: Collection[int] = (),
     stop_after: int | None = None,
     rewind: bool = False,
+    losses: Losses | None = None,
 ) -> Iterator[EpochResult]:
-    """Restore the original's weights, unlearn, and yield the logits after each epoch.
+    """Restore the original's weights, and return a run that unlearns and yields the logits after each epoch.
 
     Args:
         context: its model is overwritten.
         weights: state dict of the original.
         seed: of everything that the method draws.
         images: the splits to evaluate, uint8, on the model's device, or streamed to it.
-        every_epoch: evaluate after each epoch; else after the last alone.
+        every_epoch: evaluate after each epoch; else after the last, and after those of ``also_after``.
         stop_after: the epoch to end with, of the schedule of all; None: the method's last.
         rewind: return to an earlier epoch at the end (`Rewinding`); looking for it counts as time of unlearning.
+        losses: runs the method's epochs beside those of other runs (`RunsInStep`); the time of an epoch of all is that
+            of the run that is asked first. None: `Method.unlearn`.
 
     Raises:
         ValueError: a method without epochs, or a run that stops early, is to rewind.
     """
     if rewind and not (method.epochs and stop_after is None):
         raise ValueError(f"rewinding needs all epochs of a method, got {method.epochs}, stopping after {stop_after}")
+    started, trained = time.perf_counter(), context.engine.images_trained
     context.model.load_state_dict(dict(weights))
-    started = time.perf_counter()
     rewinding = Rewinding(context) if rewind else None
-    losses, last = method.unlearn(context, seed), method.epochs if stop_after is None else stop_after
-    for epoch in range(min(1, method.epochs), last + 1):
-        trained, kept = context.engine.images_trained, epoch
-        with seeded(derive(seed, "network", epoch), context.engine.device):
-            loss = next(losses, None)
-        finite = loss is None or math.isfinite(loss)
-        if rewinding and finite:
-            rewinding.note()
-            kept = rewinding.rewind() if epoch == last else epoch
-        spent, passes = time.perf_counter() - started, context.engine.images_trained - trained
-        if finite and not every_epoch and epoch < last:
-            yield EpochResult(epoch, loss, {}, spent, 0.0, passes, kept, evaluated=False)
-        else:
-            begun = time.perf_counter()
-            logits = _evaluate(context, images) if finite else {}
-            result = EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun, passes, kept)
-            yield result
-            if result.diverged:
-                return
-        started = time.perf_counter()
+    run = method.unlearn(context, seed) if losses is None else losses(context, method, seed)
+    last = method.epochs if stop_after is None else stop_after
+    ends = range(min(1, method.epochs), last + 1)
+    begun = _Begun(context, seed, images, run, ends, rewinding, trained, time.perf_counter() - started)
+    return begun.epochs(every_epoch=every_epoch, also_after=also_after)
+
+
+@dataclass
+class _Begun:
+    """A run that has begun.
+
+    Attributes:
+        losses: of its epochs, which are trained as these are asked for.
+        ends: the numbers of its epochs.
+        trained: images that the engine had trained on before.
+        seconds: that beginning took.
+    """
+
+    context: UnlearningContext
+    seed: int
+    images: Mapping[SplitName, Images]
+    losses: Iterator[float]
+    ends: range
+    rewinding: Rewinding | None
+    trained: int
+    seconds: float
+
+    def epochs(self, *, every_epoch: bool, also_after: Collection[int]) -> Iterator[EpochResult]:
+        """Yield the result of each epoch, and end the method's run with this one."""
+        started = time.perf_counter() - self.seconds
+        try:
+            for epoch in self.ends:
+                loss = self._loss(epoch)
+                finite = loss is None or math.isfinite(loss)
+                kept = self._kept(epoch) if finite else epoch
+                spent, passes = time.perf_counter() - started, self.context.engine.images_trained - self.trained
+                self.trained += passes
+                if finite and not (every_epoch or epoch in also_after) and epoch < self.ends[-1]:
+                    yield EpochResult(epoch, loss, {}, spent, 0.0, passes, kept, evaluated=False)
+                else:
+                    begun = time.perf_counter()
+                    logits = _evaluate(self.context, self.images) if finite else {}
+                    result = EpochResult(epoch, loss, logits, spent, time.perf_counter() - begun, passes, kept)
+                    yield result
+                    if result.diverged:
+                        return
+                started = time.perf_counter()
+        finally:
+            if isinstance(self.losses, Generator):
+                self.losses.close()
+
+    def _loss(self, epoch: int) -> float | None:
+        with seeded(derive(self.seed, "network", epoch), self.context.engine.device):
+            return next(self.losses, None)
+
+    def _kept(self, epoch: int) -> int:
+        """Return the epoch whose weights the network has now: another one where the run has just rewound."""
+        if self.rewinding is None:
+            return epoch
+        self.rewinding.note()
+        return self.rewinding.rewind() if epoch == self.ends[-1] else epoch
 
 
 def _evaluate(context: UnlearningContext, images: Mapping[SplitName, Images]) -> Logits:

@@ -6,7 +6,7 @@ evaluations of other trained models, which audits ask for.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -43,9 +43,10 @@ from unlearning.data.augment import AUGMENTATIONS
 from unlearning.engine import Engine, placed
 from unlearning.evaluation import Evaluator, Measures
 from unlearning.images import Images
+from unlearning.in_step import RunsInStep
 from unlearning.methods import HeldOut, Method, UnlearningContext
 from unlearning.metrics import Evaluation
-from unlearning.trial import EpochResult, Logits, unlearn
+from unlearning.trial import EpochResult, Logits, Losses, unlearn
 
 Worker = TypeVar("Worker")
 
@@ -123,8 +124,10 @@ class TrialContext:
         splits: tuple[SplitName, ...],
         *,
         every_epoch: bool,
+        also_after: Collection[int] = (),
         stop_after: int | None = None,
         rewind: bool = False,
+        losses: Losses | None = None,
     ) -> Iterator[EpochResult]:
         """Run a method from the original; evaluate it on these splits (see `unlearning.trial.unlearn`)."""
         images = {split: self.images[split] for split in splits}
@@ -137,8 +140,10 @@ class TrialContext:
             seed,
             images,
             every_epoch=every_epoch,
+            also_after=also_after,
             stop_after=stop_after,
             rewind=rewind,
+            losses=losses,
         )
 
     def network(self, read: Callable[[], Mapping[str, Tensor]]) -> AuditNetwork:
@@ -197,6 +202,7 @@ class TrialContexts:
         self._contexts: OrderedDict[tuple[str, int], TrialContext] = OrderedDict()
         self._images: OrderedDict[str, dict[SplitName, Images]] = OrderedDict()
         self._models: OrderedDict[tuple[str, str, ArtifactKey], Evaluation] = OrderedDict()
+        self._in_step: RunsInStep | None = None
 
     @property
     def provenance(self) -> Provenance:
@@ -217,6 +223,18 @@ class TrialContexts:
             self._contexts[name] = self._set_up(scenario, seed)
         self._contexts.move_to_end(name)
         return self._contexts[name]
+
+    def in_step(self, trial_contexts: Sequence[TrialContext]) -> RunsInStep:
+        """Return slots for runs of these trial contexts in step; those of the last call, where it was for the same.
+
+        Raises:
+            NotGroupedError: the networks cannot be computed side by side.
+        """
+        contexts = [one.context for one in trial_contexts]
+        last = self._in_step
+        if last is None or [id(one) for one in last.fused.engines] != [id(one.engine) for one in contexts]:
+            self._in_step = last = RunsInStep(contexts)
+        return last
 
     def evaluation_of(self, model: Model, audited: int) -> Evaluation:
         """Return an original or oracle, evaluated on the images of its scenario; only its logits are read.

@@ -28,6 +28,7 @@ from lethe.errors import InputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lethe.results import Results
     from lethe.results.render import TextFormat
     from lethe.storage.root import StorageRoot
 
@@ -46,7 +47,16 @@ def query(
     save: Annotated[
         str | None, typer.Option(metavar="NAME", help="Keep the query with the results, as a view of this name.")
     ] = None,
+    study: OneStudy = None,
     specification: OneSpecification = None,
+    names: Annotated[
+        bool,
+        typer.Option(
+            "--names",
+            help="Let the query read `images` too, from the studies' own data: file, patient and class of each train "
+            "image, by study, scenario and image as `predictions` has them. For those who may see them.",
+        ),
+    ] = False,
     memory: Annotated[
         str | None,
         typer.Option(help="Memory that the query may use, such as 4GB. Default: half of the machine's."),
@@ -63,7 +73,7 @@ def query(
 
     Exit codes: 0: answered; 2: not answered (the message says why); 130: interrupted.
     """
-    from lethe.results import Results
+    from lethe.results import Results, Store
     from lethe.results.limits import address_space, half_of_memory, parse_memory
     from lethe.storage.root import StorageRoot
 
@@ -72,18 +82,26 @@ def query(
     with reporting_errors():
         root = StorageRoot.at(results)
         if sql is None:
-            if save or output or form != "table":
-                fail('--save, --output and --format go with a query: give one, such as "from leaderboard"')
+            if save or output or names or form != "table":
+                fail('--save, --output, --names and --format go with a query: give one, such as "from leaderboard"')
             _print_guide(root)
             return
         check_output(output, "answer.txt" if form == "table" else f"answer.{form}")
-        asked = Results(root, specification=specification, memory=memory, timeout_s=timeout)
+        if names and save:
+            fail("--save keeps a query for all who read the results, and --names is for those who may see names")
+        if study is not None and study not in (studies := Store(root).studies()):
+            fail(_nothing_of(study, root, studies))
+        asked = Results(root, study, specification, memory=memory, timeout_s=timeout)
+        if names:
+            _add_images(asked)
         try:
             with address_space(parse_memory(memory) if memory else half_of_memory()):
                 answer = asked.query(sql)
                 if save:
                     stderr(f'Kept as {asked.save(sql, save)}; ask it again with: lethe query "from {save}"')
                 data = _written(answer, form)
+                if names:
+                    stderr("The answer can name files and patients: it is for those alone who may see these.")
         except MemoryError:
             fail("the answer takes more memory than it may: ask for less, or allow more with --memory")
         except KeyboardInterrupt:
@@ -93,6 +111,12 @@ def query(
             write_output(output, data)
         else:
             typer.echo(data, nl=False)
+
+
+def _add_images(asked: "Results") -> None:
+    from lethe.results.images import images_of
+
+    asked.add_images(images_of(asked))
 
 
 def leaderboard(

@@ -5,6 +5,8 @@ of Lethe's is imported and Ray only where it is used, so that `_keeper`, a progr
 """
 
 import os
+import sys
+from pathlib import Path
 from typing import Any, Final
 
 _CHECK: Final = "/ray.rpc.NodeInfoGcsService/CheckAlive"
@@ -24,6 +26,9 @@ def start_node() -> Any:
     The node has no dashboard, does not scale and prints no worker's log: it runs without the processes for these.
     ``include_dashboard=False`` alone starts the dashboard's server without its pages, for usage statistics, which
     takes a second to be up. Relies on `Node.start_api_server` being what starts it.
+
+    Each worker is started by `_setup_worker`. Relies on ``setup_worker_path`` naming the program that gets the worker's
+    own, with its arguments.
     """
     from ray._private.node import Node
     from ray._private.parameter import RayParams
@@ -34,7 +39,12 @@ def start_node() -> Any:
             self._webui_url = ""
 
     return Head(
-        RayParams(include_dashboard=False, include_log_monitor=False, no_monitor=True),
+        RayParams(
+            include_dashboard=False,
+            include_log_monitor=False,
+            no_monitor=True,
+            setup_worker_path=str(Path(__file__).with_name("_setup_worker.py")),
+        ),
         head=True,
         shutdown_at_exit=False,
         spawn_reaper=True,
@@ -85,7 +95,9 @@ def ask_version(head: str, timeout_s: float) -> str:
 
 
 def reload_authentication() -> None:
-    """Have Ray read RAY_AUTH_MODE and the token again: it keeps what it read when it was first imported."""
+    """Have Ray read RAY_AUTH_MODE and the token again: it keeps what it read when it was first imported, if it was."""
+    if "ray._raylet" not in sys.modules:
+        return
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
     Config.initialize("")

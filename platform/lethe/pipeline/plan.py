@@ -1,9 +1,11 @@
 """The plan of a study: what exists already, and what is left to run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
+
+from torch import nn
 
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, CorruptArtifactError, Needed, given, needed_for
 from lethe.pipeline.audit import additions
@@ -38,6 +40,7 @@ from unlearning.data import (
     with_distinct_names,
 )
 from unlearning.data.forget import describe
+from unlearning.engine import NotGroupedError, grouped, unit_interval
 from unlearning.errors import InputError
 from unlearning.models import check_fit
 from unlearning.no_recipe import NoRecipe
@@ -278,9 +281,21 @@ def _check_network(study: Study, datasets: Iterable[ImageData]) -> tuple[str, ..
             continue
         misfits = {choice.name: choice.method.misfit(model) for choice in study.methods}
         problems |= {f"  methods: {name}: {misfit}": None for name, misfit in misfits.items() if misfit}
+        if study.search.fused:
+            problems |= dict.fromkeys(_not_fused(study, data, model))
     if problems:
         raise StudyError("\n".join([f"{study.name}: the network does not fit the data", *problems]))
     return tuple(notes)
+
+
+def _not_fused(study: Study, data: ImageData, model: nn.Module) -> Iterator[str]:
+    """Yield why networks of the study cannot be trained in one step, if they cannot."""
+    images_NCHW = data.train.images_NCHW[:PROBED]
+    another = study.network.build(images_NCHW.shape[1], data.classes, seed=1)
+    try:
+        grouped([model, another], unit_interval(images_NCHW))
+    except NotGroupedError as error:
+        yield f"  search.fused: {data.name}: {error}; wanted false with this network"
 
 
 def _origin(method_search: MethodSearch) -> str:

@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Final
 
 from lethe.pipeline.plan import Plan
-from lethe.study import Study
+from lethe.study import MethodSearch, Study
 from unlearning.training import Recipe
 
 EVALUATED: Final = 1 / 3
@@ -37,7 +37,7 @@ def work_of(plan: Plan) -> Work:
     searches = plan.method_searches
     images = fmean(len(one.scenario.partition(one.rounds[0][0]).everything) for one in searches)
     training = images * _epochs(plan.study)
-    run = images * (1 + EVALUATED) * fmean(one.choice.longest for one in searches)
+    run = images * fmean(map(_epochs_of_a_trial, searches))
     audited = images * sum(audit.training_epochs for audit in plan.study.audits)
     trained = [bool(needed.recipe.files & {"logits"}) for needed in plan.missing]
     return Work(
@@ -46,6 +46,12 @@ def work_of(plan: Plan) -> Work:
         run * len(searches[0].rounds[0]),
         run + audited,
     )
+
+
+def _epochs_of_a_trial(method_search: MethodSearch) -> float:
+    """Return the epochs of the longest trial, with what it is measured after as shares of an epoch."""
+    longest = method_search.choice.longest
+    return longest + EVALUATED * (1 + len(method_search.measured_after(longest)))
 
 
 def _epochs(study: Study) -> int:

@@ -133,6 +133,11 @@ def audits_of(board: Board) -> AuditTable | None:
     )
 
 
+def audited_as(board: Board, row: str) -> str | None:
+    """Return the verdict of all audits together on a row; None where no audit was asked, or none has a verdict."""
+    return next((one.overall for one in board.audits if one.row == row), None)
+
+
 def violations_in_words(table: AuditTable, row: Judged) -> str:
     """Name the statistics by which a row is a violation, with their adjusted p."""
     return ", ".join(

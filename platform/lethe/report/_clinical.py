@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
+from lethe.report._class_names import class_names
 from lethe.report._measured import is_measured
 from lethe.report._numbers import percent, row_title, signed
 from lethe.results import Results, to_rows
@@ -154,10 +155,11 @@ OF_EACH_CLASS: Final = (
 )
 """What is shown of each class, a table each."""
 
+TO_READ_ALONE: Final = "On the test split, means over training seeds, in percent where no other unit is named."
+
 TO_READ: Final = (
-    "On the test split, means over training seeds, in percent where no other unit is named; with each the difference "
-    "to the paired oracle and its 95 % interval, over seeds where nothing else is said, none of them adjusted for how "
-    "many there are."
+    f"{TO_READ_ALONE[:-1]}; with each the difference to the paired oracle and its 95 % interval, over seeds where "
+    "nothing else is said, none of them adjusted for how many there are."
 )
 
 
@@ -309,20 +311,5 @@ def clinics_of(results: Results) -> dict[Key, Clinic]:
     rows: defaultdict[Key, list[ClinicalRow]] = defaultdict(list)
     for row in to_rows(results.load("clinical"), ClinicalRow):
         rows[row.study, row.scenario].append(row)
-    names = _class_names(results)
+    names = class_names(results)
     return {key: Clinic(tuple(found), names.get(key, {})) for key, found in rows.items()}
-
-
-def _class_names(results: Results) -> dict[Key, dict[int, str]]:
-    """Return the names of classes that predictions of the forget set hold: of its classes, and those predicted."""
-    names: defaultdict[Key, dict[int, str]] = defaultdict(dict)
-    for row in results.query(_NAMES).to_pylist():
-        names[row["study"], row["scenario"]][row["label"]] = row["name"]
-    return names
-
-
-_NAMES: Final = """
-select distinct study, scenario, label, label_name as name from predictions where label is not null
-union
-select distinct study, scenario, predicted, predicted_name from predictions where predicted is not null
-"""

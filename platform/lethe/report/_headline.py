@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from lethe.report._audits import STRONGEST_FIRST, audited_as
 from lethe.report._board import Board, is_choice
 from lethe.report._numbers import count, gap_interval, percent, row_title
 from lethe.results.no_oracle import NO_ORACLE
@@ -59,6 +60,30 @@ def overall(boards: Sequence[Board]) -> str:
     return f"Smallest gap over {count(len(first), 'table')}: {won}.{unbeaten if everywhere else ''}"
 
 
+def audits_in_words(boards: Sequence[Board]) -> str:
+    """Return which methods the audits call a violation, and what they say of the others; empty without audits.
+
+    Of several tables it counts those on which a method has the verdict.
+    """
+    audited = [board for board in boards if board.audits]
+    methods = [
+        (line.row, audited_as(board, line.row) or "not audited")
+        for board in audited
+        for line in board.lines
+        if is_choice(line)
+    ]
+    if not methods:
+        return ""
+    said = []
+    for verdict in (*STRONGEST_FIRST, "not audited"):
+        found = Counter(row for row, own in methods if own == verdict)
+        rows = [row if len(audited) == 1 else f"{row} on {tables}" for row, tables in found.most_common()]
+        if rows:
+            said.append(f"{verdict}: {_named(rows)}")
+    over = "" if len(audited) == 1 else f" over {count(len(audited), 'table')}"
+    return f"Audits{over}: {'; '.join(said)}."
+
+
 def _common(lists: Iterable[Sequence[str]]) -> list[str]:
     first, *others = lists
     return [name for name in first if all(name in other for other in others)]
@@ -88,7 +113,7 @@ def _named(names: Sequence[str]) -> str:
 def _by_audits(board: Board, row: str) -> str:
     """Name the verdict of all audits together on a row, where there were any; else nothing."""
     verdicts = [one.verdict for one in board.audits if one.row == row]
-    match next((one.overall for one in board.audits if one.row == row), None):
+    match audited_as(board, row):
         case None:
             return ""
         case "violation":

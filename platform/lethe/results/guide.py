@@ -5,14 +5,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lethe.results.rows import TABLES, UNITS
+from lethe.results.rows import IMAGES, TABLES, UNITS, ImageRow
 from lethe.results.saved import read_saved
 from lethe.results.schema import ColumnDescription, describe
 from lethe.results.sql import Results
 from lethe.results.views import VIEWS
 from lethe.storage.root import StorageRoot
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 EXAMPLES: Final = (
     "select study, dataset, augmentation, row, gap, gap_low, gap_high, excess, excess_upper, margin, verdict "
@@ -98,7 +101,12 @@ def _built_in() -> Iterator[Source]:
     for name, view in VIEWS.items():
         yield Source(name, "view", view.meaning, describe(view.row_type))
     for name, row_type in TABLES.items():
-        yield Source(name, "table", (row_type.__doc__ or "").partition("\n")[0], describe(row_type))
+        yield _table(name, "table", row_type)
+    yield _table(IMAGES, "table, with --names", ImageRow)
+
+
+def _table(name: str, kind: str, row_type: "type[DataclassInstance]") -> Source:
+    return Source(name, kind, (row_type.__doc__ or "").partition("\n")[0], describe(row_type))
 
 
 if __name__ == "__main__":

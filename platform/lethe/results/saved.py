@@ -5,7 +5,7 @@ import warnings
 from typing import Final
 
 from lethe.errors import InputError
-from lethe.results.rows import TABLES
+from lethe.results.rows import IMAGES, TABLES
 from lethe.results.store import CorruptPartWarning
 from lethe.results.views import VIEWS
 from lethe.storage.layout import Layout
@@ -25,7 +25,7 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"a query's name is made of a-z, 0-9 and _, and begins with a letter; got '{name}'")
-    if name in TABLES or name in VIEWS or name == "columns":
+    if name in TABLES or name in VIEWS or name in ("columns", IMAGES):
         raise InputError(f"'{name}' is the name of a table or view: choose another")
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from lethe.errors import InputError, LetheError
 from lethe.results import functions
 from lethe.results.limits import TIMEOUT_S, half_of_memory, in_words, parse_memory, within
-from lethe.results.rows import RENAMED_COLUMNS, TABLES, TableName
+from lethe.results.rows import IMAGES, RENAMED_COLUMNS, TABLES, TableName
 from lethe.results.saved import check_name, read_saved, write_saved
 from lethe.results.schema import describe
 from lethe.results.store import ResultsWarning, Store
@@ -84,6 +84,7 @@ class Results:
         self._store = Store(self.root, self._memory_bytes)
         self._saved = read_saved(self.root)
         self._tables: dict[TableName, pa.Table] = {}
+        self._images: pa.Table | None = None
         self._database: Database | None = None
         if specification is not None:
             self.study, self.specification = self._find(specification)
@@ -115,8 +116,21 @@ class Results:
         self._answer(f'from "{name}" limit 0', saved, self._new_database(saved))
         return write_saved(self.root, name, text)
 
+    def add_images(self, images: pa.Table) -> None:
+        """Let the queries that follow read the table `images`, as `lethe.results.images` makes it.
+
+        Raises:
+            QueryError: a saved query has this name.
+        """
+        if IMAGES in self._saved:
+            raise QueryError(f"there is a saved query '{IMAGES}', and the table of that name would hide it; rename it")
+        self._images, self._database = images, None
+
     def _new_database(self, saved: Mapping[str, str]) -> "Database":
-        return Database(saved, self.specification, self._memory_bytes)
+        database = Database(saved, self.specification, self._memory_bytes)
+        if self._images is not None:
+            database.connection.register(IMAGES, self._images)
+        return database
 
     def _answer(self, sql: str, saved: Mapping[str, str], database: "Database") -> pa.Table:
         _only_statement(sql, saved)
@@ -357,7 +371,7 @@ def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:
 
     Those are the ones that it mentions; where it mentions none, as in ``show tables``, all.
     """
-    texts: dict[str, str] = dict.fromkeys(TABLES, "") | dict(saved)
+    texts: dict[str, str] = dict.fromkeys((*TABLES, IMAGES), "") | dict(saved)
     texts |= {name: view.sql for name, view in VIEWS.items()}
     ordered: list[str] = []
 
@@ -377,7 +391,7 @@ def _needed_by(sql: str, saved: Mapping[str, str]) -> list[str]:
 def _told(problem: str, saved: Mapping[str, str]) -> QueryError:
     """Make the error of a query that has no answer."""
     own = f" Saved queries: {', '.join(saved)}." if saved else ""
-    known = f"Tables: {', '.join(TABLES)}. Views: {', '.join(VIEWS)}.{own}"
+    known = f"Tables: {', '.join(TABLES)}. Views: {', '.join(VIEWS)}. With --names: {IMAGES}.{own}"
     return QueryError(f"{_with_todays_name(problem)}\n{known} What their columns mean: FROM columns.")
 
 

@@ -34,12 +34,14 @@ class Report:
 
     Attributes:
         status: ``running`` until the last epoch.
-        gap: mean over the tuning seeds; infinite where there is none, so that a scheduler can rank it.
+        gap: mean over the tuning seeds; infinite where there is none, so that a scheduler can rank it. Where epochs are
+            not measured it looks at none (`MethodSearch.measured_after`).
         ua_gap, va_drop: mean over the tuning seeds of the difference of UA to the oracle's, and of VA below it.
         compute: images trained on so far, as a share of a retraining's; mean over the tuning seeds.
         kept: the epoch whose weights were measured, on each seed: another than ``epoch`` where the run rewound.
-        measures: None where the run diverged or failed.
+        measures: None where the run diverged or failed, and after an epoch that is not measured.
         seconds_load: of fetching what the trial starts from; with the first epoch's report.
+        fused: how many seeds took their steps together; 1: each by itself.
         cause: why it failed; None unless it did.
     """
 
@@ -61,5 +63,6 @@ class Report:
     ua_gap: float | None = None
     va_drop: float | None = None
     compute: float | None = None
+    fused: int = 1
     error: str | None = None
     cause: Failure | None = None

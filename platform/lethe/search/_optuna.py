@@ -72,20 +72,20 @@ class Outcome:
     """How a trial ended.
 
     Attributes:
-        gaps: the gap after each epoch.
+        gaps: the gap after each epoch; None where it was not measured.
         seconds: what the trial took; they matter where a search has a budget of seconds.
         counted: the objectives in the epoch that counts; None: the gap after the last one alone.
     """
 
     status: str
-    gaps: tuple[float, ...]
+    gaps: tuple[float | None, ...]
     seconds: float = 0.0
     counted: Point | None = None
 
     @property
     def point(self) -> Point | None:
         """The objectives; None where there are none."""
-        return self.counted or self.gaps[-1:] or None
+        return self.counted or tuple(gap for gap in self.gaps if gap is not None)[-1:] or None
 
 
 def as_optuna_learns(status: str, point: Point | None, objectives: int) -> tuple[TrialState, Point | None]:
@@ -228,7 +228,8 @@ class OptunaSearch:
         trial, outcome = self._asked[number], self._outcomes[number]
         # Optuna takes intermediate values of a single objective alone.
         for epoch, gap in enumerate(outcome.gaps if self._objectives == 1 else (), start=1):
-            trial.report(gap, epoch)
+            if gap is not None:
+                trial.report(gap, epoch)
         state, point = as_optuna_learns(outcome.status, outcome.point, self._objectives)
         trial.set_user_attr("status", outcome.status)
         self._tell_dashboard(self._study.tell(trial, point, state))

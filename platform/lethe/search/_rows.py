@@ -75,6 +75,7 @@ def trial_row(
         va_drop=kept.va_drop if kept else None,
         compute_share=kept.compute if kept else None,
         objectives=list(study.search.objectives),
+        fused=last.fused if last else None,
         gap_per_epoch=_curve(reports) if method_search.choice.keep == "best" else None,
         seconds_load=sum(report.seconds_load for report in reports),
         seconds_unlearn=sum(report.seconds_unlearn for report in reports),

@@ -239,7 +239,7 @@ def _rank(row: TrialRow) -> tuple[float, int]:
 
 
 def _outcome(row: TrialRow, epochs: Sequence[EpochRow]) -> Outcome:
-    gaps = tuple(epoch.gap for epoch in epochs if epoch.gap is not None)
+    gaps = tuple(epoch.gap for epoch in epochs)
     return Outcome(row.status, gaps, row.seconds_total, point_of(row, objectives_of(row)))
 
 

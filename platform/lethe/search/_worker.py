@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from statistics import fmean
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from lethe.study import Objective, Scenario
 from unlearning.data import SplitName
 from unlearning.errors import InputError
 from unlearning.evaluation import Measures
+from unlearning.in_step import misfit
 from unlearning.methods import Method
 from unlearning.metrics import SEARCH_METRICS, average_gap
 from unlearning.trial import EpochResult
@@ -31,21 +33,39 @@ SPLITS: tuple[SplitName, ...] = ("train", "val")
 
 @dataclass(frozen=True)
 class TrialTask:
-    """A trial as a worker gets it."""
+    """A trial as a worker gets it.
+
+    Attributes:
+        measured_after: epochs after which it is measured, beside the last.
+    """
 
     scenario: Scenario
     method: Method
     seeds: tuple[int, ...]
     rewind: bool = False
     objectives: tuple[Objective, ...] = ("gap",)
+    measured_after: tuple[int, ...] = ()
+    fused: bool = False
 
     @classmethod
     def of(cls, proposal: "Proposal") -> "TrialTask":
         """Make the task of a proposal."""
-        method_search = proposal.method_search
+        method_search, search = proposal.method_search, proposal.method_search.study.search
         method = method_search.method_at(proposal.setting)
-        rewind = method_search.choice.keep == "rewind"
-        return cls(method_search.scenario, method, proposal.seeds, rewind, method_search.study.search.objectives)
+        return cls(
+            method_search.scenario,
+            method,
+            proposal.seeds,
+            method_search.choice.keep == "rewind",
+            search.objectives,
+            method_search.measured_after(method.epochs, proposal.round),
+            search.fused,
+        )
+
+    @property
+    def in_step(self) -> bool:
+        """Whether the seeds take their steps together."""
+        return self.fused and len(self.seeds) > 1 and misfit(self.method) is None
 
 
 class TrialWorker:
@@ -55,7 +75,7 @@ class TrialWorker:
         self._contexts = contexts
 
     def run(self, task: TrialTask) -> Iterator[Report]:
-        """Run a trial; report after each epoch, the last time with another status than ``running``.
+        """Run a trial; report after each epoch, measured or not, the last time with another status than ``running``.
 
         Raises:
             StorageError: what the trial starts from cannot be read.
@@ -83,15 +103,26 @@ class TrialWorker:
             )
         reference = _reference(trial_contexts, task.method)
         seconds_load = time.perf_counter() - begun
-        runs = [
-            trial_context.unlearn(task.method, SPLITS, every_epoch=True, rewind=task.rewind)
-            for trial_context in trial_contexts
-        ]
+        runs = self._runs(task, trial_contexts)
         images = [trial_context.images_required(task.method) for trial_context in trial_contexts]
         for results in zip(*runs, strict=False):
             images = [count + result.images_unlearn for count, result in zip(images, results, strict=True)]
             yield self._epoch(task, trial_contexts, results, reference, stopwatch, seconds_load, images)
             seconds_load = 0.0
+
+    def _runs(self, task: TrialTask, trial_contexts: Sequence[TrialContext]) -> list[Iterator[EpochResult]]:
+        together = self._contexts.in_step(trial_contexts) if task.in_step else None
+        return [
+            one.unlearn(
+                task.method,
+                SPLITS,
+                every_epoch=False,
+                also_after=task.measured_after,
+                rewind=task.rewind,
+                losses=partial(together.losses, slot) if together else None,
+            )
+            for slot, one in enumerate(trial_contexts)
+        ]
 
     def _epoch(
         self,
@@ -110,9 +141,12 @@ class TrialWorker:
             "seconds_unlearn": sum(result.seconds_unlearn for result in results),
             "seconds_evaluate": sum(result.seconds_evaluate for result in results),
         }
+        fused = {"fused": len(results) if task.in_step else 1}
         loss = fmean(losses) if len(losses) == len(results) else None
         if any(result.diverged for result in results):
-            return self._report(epoch, "diverged", stopwatch, loss=loss, reference=reference, costs=costs)
+            return self._report(epoch, "diverged", stopwatch, loss=loss, reference=reference, costs=costs, more=fused)
+        if not all(result.evaluated for result in results):
+            return self._report(epoch, "running", stopwatch, loss=loss, reference=reference, costs=costs, more=fused)
         measured = [
             trial_context.evaluator.measure(result.logits)
             for trial_context, result in zip(trial_contexts, results, strict=True)
@@ -128,6 +162,7 @@ class TrialWorker:
             measures=mean_of(measures),
             gaps=tuple(gap_of(one, oracle) for one, oracle in zip(measures, oracles, strict=True)),
             more={
+                **fused,
                 "kept": tuple(result.kept for result in results),
                 "ua_gap": fmean(abs(one.ua - oracle.ua) for one, oracle in zip(measures, oracles, strict=True)),
                 "va_drop": fmean(max(0.0, oracle.va - one.va) for one, oracle in zip(measures, oracles, strict=True)),

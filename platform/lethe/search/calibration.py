@@ -175,7 +175,7 @@ class Calibrator:
     ) -> CalibrationRow:
         """Run an epoch on all probers at once, a few times."""
         started_at, begun = datetime.now(UTC), time.perf_counter()
-        task = TrialTask.of(proposal)
+        task = replace(TrialTask.of(proposal), measured_after=(1,))
         try:
             _, *runs = [ray.get([prober.epoch.remote(task, threads) for prober in probers]) for _ in range(1 + REPEATS)]
         except RayTaskError as error:

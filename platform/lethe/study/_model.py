@@ -53,15 +53,19 @@ class TrainingChoice(Recipe):
         return Recipe.model_validate(self.model_dump())
 
 
+TrainingSeed = Annotated[int, Gt(-(2**53)), Lt(2**53)]
+"""A seed that rows and JSON hold exactly, with room for those above it that audits train further models on."""
+
+
 class Seeds(Options):
     """Training seeds: settings are chosen on ``tuning``, results are reported on ``reporting``."""
 
-    tuning: Annotated[tuple[int, ...], MinLen(1), Listed] = Field(
+    tuning: Annotated[tuple[TrainingSeed, ...], MinLen(1), Listed] = Field(
         (0, 4, 5),
         description="seeds on which settings are chosen: all are tried on the first, the promising ones on the others "
         "(`search.racing`). By default the first three from 0 on that are not reported on",
     )
-    reporting: Annotated[tuple[int, ...], MinLen(2), Listed] = Field(
+    reporting: Annotated[tuple[TrainingSeed, ...], MinLen(2), Listed] = Field(
         (1, 2, 3), description="seeds on which the chosen settings are confirmed; none of the tuning seeds"
     )
 

@@ -35,9 +35,9 @@ from unlearning.training import RECIPE_VERSION
 SEARCH_VERSION: Final = 2
 """Raised by hand when the same options would propose other settings, or Optuna would learn otherwise from results."""
 
-NO_PART: Final = ("trials", "seconds", "racing", "objectives", "limits", "choose", "start_from")
-"""Options of a search without which its draws are named; of these the objectives, and the settings that `start_from`
-leads to, are part of its fingerprint.
+NO_PART: Final = ("trials", "seconds", "curves", "racing", "fused", "objectives", "limits", "choose", "start_from")
+"""Options of a search without which its draws are named; of these the objectives, `fused`, and the settings that
+`start_from` leads to, are part of its fingerprint.
 
 The others change neither the n-th setting nor its numbers on the seeds that all are tried on.
 """
@@ -287,6 +287,7 @@ class MethodSearch:
                 **self._search,
                 **priors,
                 **self._objectives,
+                **({"fused": True} if self.study.search.fused else {}),
                 "scenario": self.scenario.fingerprint,
                 "method": {
                     "name": self.choice.name,
@@ -332,6 +333,18 @@ class MethodSearch:
         if racing is None:
             return (tuning,)
         return (tuning[: racing.first], *((seed,) for seed in tuning[racing.first :]))
+
+    def measured_after(self, epochs: int, round: int = 0) -> tuple[int, ...]:
+        """Return the epochs of a trial of so many after which it is measured, beside the last.
+
+        Args:
+            round: of the race; no run of a later one is stopped early.
+        """
+        search = self.study.search
+        if search.curves or self.choice.keep == "best":
+            return tuple(range(1, epochs))
+        early = search.early_stopping
+        return early.rungs(epochs - 1) if early and not round else ()
 
     @property
     def trials(self) -> int:

@@ -17,6 +17,15 @@ class EarlyStopping(Options):
     grace_epochs: Annotated[int, Ge(1)] = Field(1, description="epochs before which no trial is stopped")
     reduction: Annotated[int, Ge(2)] = Field(3, description="one of so many trials goes on past each rung")
 
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """Return the epochs, of so many, after which a trial may be stopped."""
+        found: list[int] = []
+        rung = self.grace_epochs
+        while rung <= epochs:
+            found.append(rung)
+            rung *= self.reduction
+        return tuple(found)
+
 
 @dataclass(frozen=True)
 class NamesFile:
@@ -88,10 +97,22 @@ class Search(Options):
         None,
         description="stop trials that are behind (ASHA); needs Ray, and the search no longer repeats exactly",
     )
+    curves: bool = Field(
+        False,
+        description="measure trials after every epoch, for curves. Else after those alone that something is decided "
+        "by: the last one, the rungs of `early_stopping`, and all where the `best` epoch is kept. What is chosen does "
+        "not depend on it; trials that have ended are not run again for it",
+    )
     racing: Racing | None = Field(
         Racing(),
         description="try every setting on the first tuning seeds, and only the promising ones on the others; `null` "
         "tries each on all of them. One tuning seed leaves nothing to race on",
+    )
+    fused: bool = Field(
+        False,
+        description="train the tuning seeds of a trial in one step, which saves time where networks or batches are "
+        "small; the weights are those of each seed by itself but for rounding, so such a search is another one. "
+        "Methods that are no gradient descent run by themselves",
     )
     objectives: Annotated[tuple[Objective, ...], MinLen(1), Listed] = Field(
         ("gap",),
@@ -125,7 +146,7 @@ class Search(Options):
         return {number: Path(name).expanduser() for number, name in names if name.endswith(NamesFile().suffixes)}
 
     @model_validator(mode="after")
-    def _objectives_agree(self) -> Self:
+    def _options_agree(self) -> Self:
         problems = [
             f"limits: {name} is no objective of the search; objectives are {', '.join(self.objectives)}"
             for name in self.limits.given
@@ -137,6 +158,11 @@ class Search(Options):
             problems.append("choose: knee is a point of the front of several objectives, got one")
         if self.choose == "mean_plus_sd" and self.objectives[0] != "gap":
             problems.append(f"choose: mean_plus_sd wants gap as the first of objectives, got {self.objectives[0]}")
+        if self.fused and self.racing and self.racing.first == 1:
+            problems.append(
+                "fused: wanted trials on several tuning seeds, and racing tries each setting on one at a time: set "
+                "racing to null, or racing.first to 2 or more"
+            )
         if self.early_stopping and self.objectives != ("gap",):
             problems.append("early_stopping ranks trials by the gap alone; leave it or the other objectives out")
         if problems:

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import torch
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from unlearning.data._base import FILE, DataError, PathOption, RawData, Split, SplitName
+from unlearning.data._base import FILE, SEVERAL, DataError, PathOption, RawData, Split, SplitName
 from unlearning.data._clutter import is_clutter
 from unlearning.data._decode import ImageFiles
 from unlearning.data._decoded import Decoded, decode
@@ -34,6 +34,15 @@ class Folder(ImageFiles):
 
     source: Literal["folder"] = "folder"
     path: PathOption = Field(description="folder that holds train, val and test")
+
+    @model_validator(mode="after")
+    def _has_one_class_an_image(self) -> Self:
+        if self.task == SEVERAL:
+            raise ValueError(
+                f"folders name one class an image; for the task {SEVERAL!r} list the images in a table (source: table) "
+                "with label_columns or label_separator"
+            )
+        return self
 
     def read(self) -> RawData:
         """Read every image.

@@ -8,9 +8,10 @@ that do not match are decoded anew.
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import BufferedWriter
 from itertools import chain
@@ -31,6 +32,9 @@ FORMAT = 2
 
 AT_ONCE = 256
 """Image files that a thread reads before it takes others; one by one, threads would mostly wait for each other."""
+
+ABANDONED_S = 3600
+"""Age since the last image was written to an unfinished file after which nobody writes it any more."""
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -62,10 +66,15 @@ def key_of(files: Sequence[Path], how: object, threads: ThreadPoolExecutor) -> s
 
 
 def kept(folder: Path, key: str) -> Kept | None:
-    """Look up images and read all of them once; None where there are none, or some are damaged."""
+    """Look up images and read all of them once; None where there are none, or some are damaged.
+
+    Raises:
+        DataError: the folder cannot be looked into.
+    """
     path = _path(folder, key)
-    if not path.is_file():
-        return None
+    with _reaching(folder):
+        if not path.is_file():
+            return None
     try:
         images_NCHW = np.lib.format.open_memmap(path, mode="r")
     except Exception:  # numpy evaluates the head as a Python literal, which may fail in any way
@@ -134,8 +143,9 @@ def keeping(folder: Path, key: str, count: int) -> Iterator[Writer]:
     """
     path = _path(folder, key)
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
+    with _reaching(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
         try:
             with part.open("wb") as file:
                 writer = Writer(file, path, count)
@@ -147,6 +157,21 @@ def keeping(folder: Path, key: str, count: int) -> Iterator[Writer]:
                 part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes began to write: images that nobody would look for there."""
+    for part in folder.glob("images-*.npy.*"):
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > ABANDONED_S:
+                part.unlink()
+
+
+@contextmanager
+def _reaching(folder: Path) -> Iterator[None]:
+    """Let the system's errors name the folder and what to do."""
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"{folder}: decoded images cannot be kept there ({error.strerror}); name another `cache`"

@@ -77,7 +77,7 @@ class ImageTable(ImageFiles):
     patient_column: str | None = Field(None, description="column of the patients; by default `patient`, likewise")
     val_share: Share = Field(0.15, description="share of the images for val, where splits are drawn")
     test_share: Share = Field(0.15, description="share of the images for test, where splits are drawn")
-    split_seed: Annotated[int, Interval(ge=0)] = Field(0, description="seed of the draw of the splits")
+    split_seed: Annotated[int, Interval(ge=0, lt=2**63)] = Field(0, description="seed of the draw of the splits")
     patients_in_several_splits: bool = Field(
         False, description="accept a patient with images in two splits, which makes unseen images look like seen ones"
     )
@@ -98,6 +98,8 @@ class ImageTable(ImageFiles):
         several = [*(self.label_columns or ()), *filter(None, [self.label_separator])]
         if several and self.task not in (None, SEVERAL):
             raise ValueError(f"several labels an image are the task {SEVERAL!r}, got {self.task!r}")
+        if self.task == SEVERAL and not several:
+            raise ValueError(f"the task {SEVERAL!r} takes label_columns or label_separator, got neither")
         return self
 
     def read(self) -> RawData:
@@ -223,9 +225,10 @@ class ImageTable(ImageFiles):
         known = [names or (NO_LABEL,) for names in labels]
         splits = draw_splits(known, patients or rows.columns[FILE], shares, self.split_seed)
         if empty := [split for split in shares if split not in splits]:
-            count, of = len(set(patients or rows.columns[FILE])), "patients" if patients else "images"
+            count, one = len(set(patients or rows.columns[FILE])), "patient" if patients else "image"
+            of = f"1 {one} is" if count == 1 else f"{count} {one}s are"
             raise DataError(
-                f"{self.path}: {count} {of} are too few to draw three splits: no image would be in {listed(empty)}; "
+                f"{self.path}: {of} too few to draw three splits: no image would be in {listed(empty)}; "
                 "name the splits in a column split, or raise val_share and test_share"
             )
         return splits

@@ -19,7 +19,11 @@ def natural_key(name: str) -> tuple[str, str]:
 
 
 def class_positions(named: str | int, class_names: Sequence[str]) -> list[int]:
-    """Return the positions of the classes of a name, compared in Unicode's composed form (NFC), or of a position.
+    """Return the positions of the classes of a name, or of a position.
+
+    Args:
+        named: a name in any form of Unicode, or a position.
+        class_names: in Unicode's composed form (NFC), as those of loaded data are.
 
     Returns:
         None of them where there is no such class; several where names are alike.
@@ -27,7 +31,7 @@ def class_positions(named: str | int, class_names: Sequence[str]) -> list[int]:
     if isinstance(named, int):
         return [named] if 0 <= named < len(class_names) else []
     wanted = unicodedata.normalize("NFC", named)
-    return [index for index, name in enumerate(class_names) if unicodedata.normalize("NFC", name) == wanted]
+    return [index for index, name in enumerate(class_names) if name == wanted]
 
 
 def _by_length(run: re.Match[str]) -> str:

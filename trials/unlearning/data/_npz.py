@@ -36,18 +36,23 @@ class Npz(Source):
         archive = read_npz(self.path, self.limit_gib)
         labels_N = archive.splits["train"].labels_N
         several = labels_N.ndim == 2
-        if several and self.task is None:
-            self._refuse_one_hot(archive.splits)
+        if several and self.task != SEVERAL:
+            self._refuse_one_class(archive.splits)
         classes = labels_N.shape[1] if several else len(labels_N.unique())
         class_names = self.class_names or tuple(str(k) for k in range(classes))
         task: Task = self.task or (SEVERAL if several else "binary-class" if len(class_names) == 2 else "multi-class")
         notes = (f"arrays that are not read: {listed(archive.other_arrays)}",) if archive.other_arrays else ()
         return RawData(self.name or self.path.stem, task, class_names, archive.splits, self.nonmembers, notes)
 
-    def _refuse_one_hot(self, splits: Mapping[SplitName, Split]) -> None:
-        """Refuse labels (N, L) of which each image has exactly one, unless the task is named."""
-        if all((split.labels_N.sum(1) == 1).all() for split in splits.values()):
-            raise DataError(
-                f"{self.path}: labels (N, L) of which every image has exactly one: save `labels.argmax(1)` for classes "
-                f'of which an image has one, or name `task: "{SEVERAL}"` for labels that could come together'
-            )
+    def _refuse_one_class(self, splits: Mapping[SplitName, Split]) -> None:
+        """Refuse labels (N, L) where one class an image is meant: by the task, or since every image has exactly one."""
+        one_hot = all((split.labels_N.sum(1) == 1).all() for split in splits.values())
+        if self.task is None and not one_hot:
+            return
+        got = "of which every image has exactly one" if one_hot else "of which an image has any number"
+        asked = "" if self.task is None else f", and {self.task} wants one class an image, (N,)"
+        saved = "save `labels.argmax(1)` for classes of which an image has one, or " if one_hot else ""
+        raise DataError(
+            f'{self.path}: labels (N, L) {got}{asked}: {saved}name `task: "{SEVERAL}"` for labels that could come '
+            "together"
+        )

@@ -10,9 +10,8 @@ loss (``DataPass``), what a step does with several batches (``StepPass``), and w
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +23,21 @@ from unlearning.engine._images import Streamed
 from unlearning.engine._kinds import OptimizerKind, OptimizerName
 from unlearning.engine._optimizer import Optimizer
 from unlearning.engine._sgd import SGD
-from unlearning.engine._steps import NUMBERS, Batch, Step, StepEnd, StepPass, StepRule, clipped
+from unlearning.engine._steps import (
+    NUMBERS,
+    Batch,
+    DataPass,
+    Descent,
+    PlannedEpoch,
+    PlannedStep,
+    Step,
+    StepEnd,
+    StepPass,
+    StepRule,
+    StreamKind,
+)
 from unlearning.images import Images
 from unlearning.seeds import derive, seeded
-from unlearning.tasks import mean_loss
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -37,36 +47,8 @@ CPU_BATCH = 128
 GPU_BATCH = 1024
 """The same on a GPU, which small batches leave idle."""
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""``(logits_BK, labels_B) -> scalar``."""
-
-
-@dataclass(frozen=True)
-class DataPass:
-    """One pass over training images: which, in what order, with which labels, under which loss.
-
-    Attributes:
-        indices_M: int64, indices into the training split, in the order in which batches are cut.
-        labels_M: int64, the labels to train on, which need not be the true ones.
-        loss: the batch's loss; that of the labels' task, mean cross-entropy for one class an image, unless a method or
-            recipe says otherwise. A recorded step is known by it, so a loss that computes with more than its arguments
-            is one object for a whole run.
-        clip_norm: what the gradient of a batch is scaled down to, over all parameters; None: nothing is.
-    """
-
-    indices_M: Tensor
-    labels_M: Tensor
-    loss: Loss = mean_loss
-    clip_norm: float | None = None
-
-    @property
-    def images(self) -> int:
-        """Count the images."""
-        return len(self.indices_M)
-
-    def steps(self, batch_size: int) -> int:
-        """Count the batches."""
-        return -(-len(self.indices_M) // batch_size)
+PLAIN: Final[StreamKind] = ((), False)
+"""Images of the training split, and no teacher."""
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
@@ -78,6 +60,13 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
 def unit_interval(images_BCHW: Tensor) -> Tensor:
     """Turn uint8 images into channels-last float32 in [0, 1]."""
     return images_BCHW.to(torch.float32, memory_format=torch.channels_last) / 255
+
+
+def logits_by(model: nn.Module, images_BCHW: Tensor, precision: Precision) -> Tensor:
+    """Compute the float32 logits of a network in a precision, of images in [0, 255]."""
+    with autocast(precision, images_BCHW.device):
+        logits: Tensor = model(unit_interval(images_BCHW))
+    return logits.float()
 
 
 class Engine:
@@ -114,8 +103,7 @@ class Engine:
         self._numbers = torch.zeros(NUMBERS, device=self.device)
         self._drawn_ND = torch.zeros((len(images_NCHW), augmentation.numbers), dtype=torch.int64, device=self.device)
         self._loss_sum = torch.zeros((), device=self.device)
-        changed = [*model.parameters(), *model.buffers(), *self.optimizer.velocities, self._loss_sum]
-        self._replays = Replays(changed) if self.device.type == "cuda" and replays_wanted() else None
+        self._replays = Replays(self.state) if self.device.type == "cuda" and replays_wanted() else None
 
     def begin(
         self,
@@ -141,6 +129,17 @@ class Engine:
                 self._replays.add_state(made.state)
         self._begun[number] = self._optimizers[name]
         self._begun[number].begin(momentum=momentum, weight_decay=weight_decay, masks=masks)
+
+    @property
+    def state(self) -> list[Tensor]:
+        """Every tensor that a step changes."""
+        optimizers = (tensor for optimizer in self._optimizers.values() for tensor in optimizer.state)
+        return [*self.model.parameters(), *self.model.buffers(), *optimizers, self._loss_sum]
+
+    def weights_moved(self) -> None:
+        """Forget what was recorded, since the weights or buffers of the network lie elsewhere in memory now."""
+        if self._replays is not None:
+            self._replays = Replays(self.state)
 
     @property
     def begun(self) -> Optimizer:
@@ -199,15 +198,35 @@ class Engine:
             The mean loss over the samples of the epoch, that of a step with several batches counted for each of their
             samples; not finite when training diverged.
         """
-        self._drawn_ND.copy_(self.augmentation.draw(len(self.images_NCHW), random), non_blocking=True)
+        return self.train(PlannedEpoch(data_passes, batch_size, learning_rates, random))
+
+    def train(self, epoch: PlannedEpoch) -> float:
+        """Run an epoch that was planned, as `train_epoch` does."""
+        with seeded(derive(epoch.random.initial_seed(), "network"), self.device):
+            for step in self.steps(epoch):
+                self.take(step)
+        return self.mean_loss(epoch)
+
+    def steps(self, epoch: PlannedEpoch) -> Iterator[PlannedStep]:
+        """Draw the augmentation of an epoch, and yield its steps, each to be taken before the next one is asked for."""
+        self._drawn_ND.copy_(self.augmentation.draw(len(self.images_NCHW), epoch.random), non_blocking=True)
         self._loss_sum.zero_()
-        with seeded(derive(random.initial_seed(), "network"), self.device):
-            for data_pass in data_passes:
-                if isinstance(data_pass, StepPass):
-                    self._run_steps(data_pass, learning_rates)
-                else:
-                    self._run_batches(data_pass, batch_size, learning_rates)
-        return float(self._loss_sum) / sum(data_pass.images for data_pass in data_passes)
+        for data_pass in epoch.data_passes:
+            if isinstance(data_pass, StepPass):
+                yield from self._steps_of_streams(data_pass, epoch.learning_rates)
+            else:
+                yield from self._steps_of_batches(data_pass, epoch.batch_size, epoch.learning_rates)
+
+    def take(self, step: PlannedStep) -> None:
+        """Take a step of this network alone."""
+        step.optimizer.lr.fill_(step.learning_rate)
+        work = partial(self._take, step.rule, step.end, step.kinds, step.optimizer)
+        self._do(step.name, work, *(tensor for inputs in step.inputs for tensor in inputs))
+        self.images_trained += step.images
+
+    def mean_loss(self, epoch: PlannedEpoch) -> float:
+        """Return the mean loss of an epoch whose steps were taken, as `train_epoch` does."""
+        return float(self._loss_sum) / epoch.images
 
     @torch.no_grad()
     def forward(self, images_NCHW: Images) -> None:
@@ -229,27 +248,23 @@ class Engine:
         logits = [self._logits(images_BCHW, batch_size) for images_BCHW in images_NCHW.split(batch_size)]
         return torch.cat(logits).cpu()
 
-    def _run_batches(self, data_pass: DataPass, batch_size: int, learning_rates: Iterator[float]) -> None:
-        optimizer = self._begun[0]
-        name = ("step", data_pass.loss, data_pass.clip_norm, optimizer, optimizer.is_masked)
-        work = partial(self._step, data_pass.loss, data_pass.clip_norm)
+    def _steps_of_batches(
+        self, data_pass: DataPass, batch_size: int, learning_rates: Iterator[float]
+    ) -> Iterator[PlannedStep]:
+        optimizer, rule, kinds = self._begun[0], Descent(data_pass.loss, data_pass.clip_norm), (PLAIN,)
+        name = ("batch", rule, optimizer, optimizer.is_masked)
         for inputs in self._inputs(data_pass.indices_M, data_pass.labels_M, batch_size):
-            optimizer.lr.fill_(next(learning_rates))
-            self._do(name, work, *inputs)
-            self.images_trained += len(inputs[0])
+            yield PlannedStep(name, rule, None, kinds, optimizer, next(learning_rates), (inputs,))
 
-    def _run_steps(self, step_pass: StepPass, learning_rates: Iterator[float]) -> None:
-        optimizer = self._begun[step_pass.optimizer]
+    def _steps_of_streams(self, step_pass: StepPass, learning_rates: Iterator[float]) -> Iterator[PlannedStep]:
+        rule, end, optimizer = step_pass.rule, step_pass.end, self._begun[step_pass.optimizer]
         self._numbers.zero_()
         self._numbers[: len(step_pass.numbers)] = torch.tensor(step_pass.numbers, dtype=torch.float32)
         kinds = tuple((stream.teachers, stream.added) for stream in step_pass.streams)
-        name = ("rule", step_pass.rule, step_pass.end, kinds, optimizer, optimizer.is_masked, self._moves)
-        work = partial(self._rule_step, step_pass.rule, step_pass.end, kinds, optimizer)
+        name = ("streams", rule, end, kinds, optimizer, optimizer.is_masked, self._moves)
         streams = (self._inputs(stream.indices_M, stream.labels_M, stream.sizes) for stream in step_pass.streams)
-        for batches in zip(*streams, strict=True):
-            optimizer.lr.fill_(next(learning_rates))
-            self._do(name, work, *(tensor for batch in batches for tensor in batch))
-            self.images_trained += sum(len(batch[0]) for batch in batches)
+        for inputs in zip(*streams, strict=True):
+            yield PlannedStep(name, rule, end, kinds, optimizer, next(learning_rates), inputs)
 
     def _inputs(
         self, indices_M: Tensor, labels_M: Tensor, sizes: int | tuple[int, ...]
@@ -267,40 +282,47 @@ class Engine:
         modes = tuple(module.training for module in self.model.modules())
         return self._replays.run((*name, modes), work, inputs)
 
-    def _step(
-        self, loss: Loss, clip_norm: float | None, indices_B: Tensor, labels_B: Tensor, *streamed: Tensor
-    ) -> Tensor:
-        optimizer = self._begun[0]
-        batch_loss = loss(self._forward(self._views(indices_B, *streamed)), labels_B)
-        gradients = torch.autograd.grad(batch_loss, optimizer.parameters, materialize_grads=True)
-        optimizer.step(gradients if clip_norm is None else clipped(gradients, clip_norm))
-        return self._loss_sum.add_(batch_loss.detach(), alpha=len(indices_B))
-
-    def _rule_step(
+    def _take(
         self,
         rule: StepRule,
         end: StepEnd | None,
-        kinds: Sequence[tuple[Sequence[str], bool]],
+        kinds: Sequence[StreamKind],
         optimizer: Optimizer,
         *inputs: Tensor,
     ) -> Tensor:
         each = len(inputs) // len(kinds)
         parts = [inputs[start : start + each] for start in range(0, len(inputs), each)]
-        batches = [self._batch(*kind, *part) for kind, part in zip(kinds, parts, strict=True)]
-        step = Step(optimizer.parameters, self._numbers, self._kept)
+        batches = [self._batch(kind, *part) for kind, part in zip(kinds, parts, strict=True)]
+        step = self.step_of(optimizer)
         loss, gradients = rule(batches, step)
         optimizer.step(gradients)
         if end is not None:
             end(step)
-        return self._loss_sum.add_(loss.detach(), alpha=sum(len(batch.labels_B) for batch in batches))
+        return self.add_loss(loss, sum(len(batch.labels_B) for batch in batches))
 
-    def _batch(
-        self, teachers: Sequence[str], added: bool, indices_B: Tensor, labels_B: Tensor, *streamed: Tensor
-    ) -> Batch:
-        views_BCHW = (self._views_and_added if added else self._views)(indices_B, *streamed)
-        with torch.no_grad():
-            taught = {name: self._taught(name, indices_B, views_BCHW) for name in teachers}
+    def step_of(self, optimizer: Optimizer) -> Step:
+        """Return what a rule computes with beside its batches."""
+        return Step(optimizer.parameters, self._numbers, self._kept)
+
+    def add_loss(self, loss: Tensor, images: int) -> Tensor:
+        """Count the mean loss of so many images of the epoch; return the sum so far."""
+        return self._loss_sum.add_(loss.detach(), alpha=images)
+
+    def _batch(self, kind: StreamKind, indices_B: Tensor, labels_B: Tensor, *streamed: Tensor) -> Batch:
+        views_BCHW = self.views(kind, indices_B, *streamed)
+        taught = self.taught(kind, indices_B, views_BCHW)
         return Batch(self._forward(views_BCHW), labels_B, taught)
+
+    def views(self, kind: StreamKind, indices_B: Tensor, *streamed: Tensor) -> Tensor:
+        """Return the views of a stream's images in this epoch, in [0, 255]."""
+        _, added = kind
+        return (self._views_and_added if added else self._views)(indices_B, *streamed)
+
+    @torch.no_grad()
+    def taught(self, kind: StreamKind, indices_B: Tensor, views_BCHW: Tensor) -> dict[str, Tensor]:
+        """Return the logits of each teacher of a stream on its views."""
+        teachers, _ = kind
+        return {name: self._taught(name, indices_B, views_BCHW) for name in teachers}
 
     def _taught(self, name: str, indices_B: Tensor, views_BCHW: Tensor) -> Tensor:
         if self.augmentation.numbers:
@@ -321,9 +343,7 @@ class Engine:
         return self._by(self.model, images_BCHW)
 
     def _by(self, model: nn.Module, images_BCHW: Tensor) -> Tensor:
-        with autocast(self.precision, self.device):
-            logits_BK: Tensor = model(unit_interval(images_BCHW))
-        return logits_BK.float()
+        return logits_by(model, images_BCHW, self.precision)
 
     def _logits(self, images_BCHW: Tensor, batch_size: int) -> Tensor:
         """Compute a batch; a GPU replays the recording of a full one, whose rows do not depend on one another."""

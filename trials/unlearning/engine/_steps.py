@@ -11,8 +11,42 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from unlearning.engine._optimizer import Optimizer
+from unlearning.tasks import mean_loss
+
 NUMBERS = 4
 """How many numbers a rule may read."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""``(logits_BK, labels_B) -> scalar``."""
+
+
+@dataclass(frozen=True)
+class DataPass:
+    """One pass over training images: which, in what order, with which labels, under which loss.
+
+    Attributes:
+        indices_M: int64, indices into the training split, in the order in which batches are cut.
+        labels_M: int64, the labels to train on, which need not be the true ones.
+        loss: the batch's loss; that of the labels' task, mean cross-entropy for one class an image, unless a method or
+            recipe says otherwise. A recorded step is known by it, so a loss that computes with more than its arguments
+            is one object for a whole run.
+        clip_norm: what the gradient of a batch is scaled down to, over all parameters; None: nothing is.
+    """
+
+    indices_M: Tensor
+    labels_M: Tensor
+    loss: Loss = mean_loss
+    clip_norm: float | None = None
+
+    @property
+    def images(self) -> int:
+        """Count the images."""
+        return len(self.indices_M)
+
+    def steps(self, batch_size: int) -> int:
+        """Count the batches."""
+        return -(-len(self.indices_M) // batch_size)
 
 
 @dataclass(frozen=True)
@@ -131,6 +165,73 @@ class StepPass:
     def steps(self, batch_size: int) -> int:
         """Count the steps; the streams are cut already."""
         return len(self.streams[0].sizes)
+
+
+@dataclass(frozen=True)
+class PlannedEpoch:
+    """The steps of an epoch, before they are taken.
+
+    Attributes:
+        data_passes: run one after another, batch by batch.
+        batch_size: of each `DataPass`.
+        learning_rates: one for each step.
+        random: of the epoch's augmentation, on the CPU; what the network draws itself, such as for dropout, follows
+            from its seed.
+    """
+
+    data_passes: Sequence[DataPass | StepPass]
+    batch_size: int
+    learning_rates: Iterator[float]
+    random: torch.Generator
+
+    @property
+    def images(self) -> int:
+        """Count the images of all passes."""
+        return sum(data_pass.images for data_pass in self.data_passes)
+
+
+StreamKind = tuple[tuple[str, ...], bool]
+"""The teachers of a stream, and whether it has added images."""
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step with its batches, before it is taken.
+
+    Attributes:
+        name: of what is computed: all that it depends on beside state and inputs' values.
+        kinds: of each stream.
+        learning_rate: of this step.
+        inputs: of each stream, indices and labels, and images where they are streamed.
+    """
+
+    name: tuple[object, ...]
+    rule: StepRule
+    end: StepEnd | None
+    kinds: tuple[StreamKind, ...]
+    optimizer: Optimizer
+    learning_rate: float
+    inputs: tuple[tuple[Tensor, ...], ...]
+
+    @property
+    def images(self) -> int:
+        """Count the images of all streams."""
+        return sum(len(labels_B) for _, labels_B, *_ in self.inputs)
+
+
+@dataclass(frozen=True)
+class Descent:
+    """The rule of a `DataPass`: the gradient of its loss, scaled down where that is asked for."""
+
+    loss: Loss
+    clip_norm: float | None
+
+    def __call__(self, batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
+        """Return the loss and its gradient."""
+        [batch] = batches
+        loss = self.loss(batch.logits_BK, batch.labels_B)
+        gradients = step.gradients(loss)
+        return loss, gradients if self.clip_norm is None else clipped(gradients, self.clip_norm)
 
 
 def clipped(gradients: Sequence[Tensor], norm: Tensor | float) -> list[Tensor]:

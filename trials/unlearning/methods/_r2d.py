@@ -4,7 +4,7 @@ Source: Mu and Klabjan, "Rewind-to-Delete: Certified Machine Unlearning for Nonc
 the public code (siqiaomu/r2d).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -55,12 +55,10 @@ class RewindDescend(DescentMethod):
         """Pass over D_r."""
         return [context.task.retain_pass(epoch.order_N)]
 
-    def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
-        """Run the epochs, and add the noise after the last one."""
-        for number, loss in enumerate(super().unlearn(context, seed), 1):
-            if number == self.epochs:
-                self._add_noise(context, seed)
-            yield loss
+    def end_epoch(self, context: UnlearningContext, seed: int, number: int, prepared: object) -> None:
+        """Add the noise after the last epoch."""
+        if number == self.epochs:
+            self._add_noise(context, seed)
 
     @torch.no_grad()
     def _add_noise(self, context: UnlearningContext, seed: int) -> None:

@@ -71,9 +71,15 @@ class Scrub(DescentMethod):
         """Whether this is SCRUB+R."""
         return self.rewind
 
-    def prepare(self, context: UnlearningContext, seed: int) -> None:
-        """Make the original the teacher."""
+    def prepare(self, context: UnlearningContext, seed: int) -> Rewinding | None:
+        """Make the original the teacher, and keep it where the run is to rewind.
+
+        Raises:
+            ValueError: rewinding needs held-out images of the classes of D_f, and there are none.
+        """
+        rewinding = Rewinding(context) if self.rewind else None
         context.engine.teach("original")
+        return rewinding
 
     def passes(self, context: UnlearningContext, epoch: Epoch) -> Sequence[StepPass]:
         """Pass over D_f, uphill, while there are ascents left; then over D_r."""
@@ -88,18 +94,9 @@ class Scrub(DescentMethod):
         factor = 0.1 ** sum(epoch.number > after for after in self.decay_after)
         return (rate * factor for rate in super().rates(epoch, passes))
 
-    def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
-        """Run the epochs; rewind after the last one where that is asked for.
-
-        Raises:
-            ValueError: rewinding needs held-out images of the classes of D_f, and there are none.
-        """
-        if not self.rewind:
-            yield from super().unlearn(context, seed)
-            return
-        rewinding = Rewinding(context)
-        for number, loss in enumerate(super().unlearn(context, seed), start=1):
-            rewinding.note()
+    def end_epoch(self, context: UnlearningContext, seed: int, number: int, prepared: Rewinding | None) -> None:
+        """Keep the weights where the run is to rewind, and rewind after the last epoch."""
+        if prepared is not None:
+            prepared.note()
             if number == self.epochs:
-                rewinding.rewind()
-            yield loss
+                prepared.rewind()

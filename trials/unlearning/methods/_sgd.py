@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from unlearning.engine import DataPass, OptimizerName, StepPass, Stream
+from unlearning.engine import DataPass, OptimizerName, PlannedEpoch, StepPass, Stream
 from unlearning.methods._base import ForgetTask, Method, UnlearningContext
 from unlearning.ranges import choices
 from unlearning.seeds import generator
@@ -84,20 +84,28 @@ class DescentMethod(Method):
 
     def unlearn(self, context: UnlearningContext, seed: int) -> Iterator[float]:
         """Run the passes of each epoch through the training loop."""
-        engine, task = context.engine, context.task
+        prepared = self.begin(context, seed)
+        for number in range(1, self.epochs + 1):
+            loss = context.engine.train(self.plan(context, seed, number, prepared))
+            self.end_epoch(context, seed, number, prepared)
+            yield loss
+
+    def begin(self, context: UnlearningContext, seed: int) -> object:
+        """Begin a run: prepare it, put the optimiser at rest, and return what all epochs use."""
         prepared = self.prepare(context, seed)
         self._begin(context, seed)
-        for number in range(1, self.epochs + 1):
-            self.set_mode(engine.model)
-            order_N = epoch_order(seed, number, len(task.labels_N))
-            epoch = Epoch(number, order_N, generator(seed, "labels", number), prepared)
-            passes = self.passes(context, epoch)
-            yield engine.train_epoch(
-                passes,
-                batch_size=self.batch_size,
-                learning_rates=self.rates(epoch, passes),
-                random=generator(seed, "augment", number),
-            )
+        return prepared
+
+    def plan(self, context: UnlearningContext, seed: int, number: int, prepared: object) -> PlannedEpoch:
+        """Plan an epoch, by its number from 1, in the mode that its steps are taken in."""
+        self.set_mode(context.engine.model)
+        order_N = epoch_order(seed, number, len(context.task.labels_N))
+        epoch = Epoch(number, order_N, generator(seed, "labels", number), prepared)
+        passes = self.passes(context, epoch)
+        return PlannedEpoch(passes, self.batch_size, self.rates(epoch, passes), generator(seed, "augment", number))
+
+    def end_epoch(self, context: UnlearningContext, seed: int, number: int, prepared: Any) -> None:
+        """Do what follows the steps of an epoch; nothing by default."""
 
     def set_mode(self, model: nn.Module) -> None:
         """Put the network into train mode, but for the batch norm layers that are frozen."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from lethe.report._board import Board, Key
+from lethe.report._class_names import class_names
 from lethe.report._leaderboard import setting_in_words
 from lethe.report._numbers import row_title
 from lethe.report.page._canvas import script_json
@@ -35,7 +36,7 @@ class _Recall:
     scenario: str
     row: str
     recall: list[float | None]
-    classes: list[str]
+    labels: list[int]
 
 
 def explored(results: Results, report: Report) -> Mapping[Key, Markup]:
@@ -49,8 +50,12 @@ def explored(results: Results, report: Report) -> Mapping[Key, Markup]:
     if not drawn:
         return {}
     histograms = _histograms(results, set(drawn))
+    names = class_names(results)
     recalls = {
-        (one.study, one.scenario, one.row): list(zip(one.classes, one.recall, strict=True))
+        (one.study, one.scenario, one.row): [
+            (names.get((one.study, one.scenario), {}).get(label, f"class {label}"), recall)
+            for label, recall in zip(one.labels, one.recall, strict=True)
+        ]
         for one in to_rows(results.query(_RECALL.format(drawn=among(set(drawn)))), _Recall)
     }
     return {key: Markup(_json(board, key, histograms, recalls)) for key, board in drawn.items()}
@@ -100,10 +105,7 @@ with each as (
         generate_subscripts(recall_per_class, 1) - 1 as label
     from confirmed where {drawn}
 ),
-names as (select study, scenario, label, any_value(label_name) as name from predictions where {drawn} group by all),
 means as (select study, scenario, row, label, avg(recall) as recall from each group by all)
-select study, scenario, row, list(recall order by label) as recall,
-    list(coalesce(name, 'class ' || label) order by label) as classes
-from means left join names using (study, scenario, label)
-group by all
+select study, scenario, row, list(recall order by label) as recall, list(label order by label) as labels
+from means group by all
 """

@@ -6,25 +6,32 @@ data is the scenario's own: its fingerprint covers every byte.
 
 import base64
 import io
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
 
 from lethe.report._board import Key
+from lethe.report.page._canvas import script_json
 from lethe.report.page._gather import Report, StudyPart, among
 from lethe.results import Results, to_rows
+from lethe.results.images import load_here
 from lethe.study import Study, expand, planted_data, scenarios_of
-from unlearning.data import FILE, PATIENT, AnySource, DataError, ImageData, MedMNIST, Split, load
+from unlearning.data import FILE, PATIENT, AnySource, DataError, ImageData, Split
 
 SHOWN: Final = 24
 """Forget samples of a scenario and method that are shown."""
 
 SIDE: Final = 112
 """Longest side of an embedded image, pixels; a larger one is made smaller."""
+
+_QUALITY: Final = 85
+"""Of the WebP of an image that was made smaller; one that was not keeps every pixel, as PNG."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +57,7 @@ class Sample:
     Attributes:
         original, oracle, unlearned: the predicted classes, each with the number of seeds where there are several.
         differing: seeds on which the unlearned model and the oracle predict different classes.
-        picture: a data URI; None where there is none.
+        picture: where its picture is among those of the page; None where there is none.
         named: the image's file and patient, where these are known and asked for.
     """
 
@@ -62,7 +69,7 @@ class Sample:
     unlearned: str
     seeds: int
     differing: int
-    picture: str | None
+    picture: int | None
 
 
 @dataclass(frozen=True)
@@ -81,12 +88,22 @@ class Galleries:
 
     Attributes:
         missing: why a scenario has no pictures.
-        images: different images that the page holds.
+        pictures: the different images that the page holds, as data URIs: several methods show the same ones.
     """
 
     by_scenario: Mapping[Key, tuple[Gallery, ...]]
     missing: Mapping[Key, str]
-    images: int
+    pictures: tuple[str, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images the page holds."""
+        return len(self.pictures)
+
+    @property
+    def json(self) -> Markup:
+        """The pictures, as JSON that is safe in a script element."""
+        return Markup(script_json(json.dumps(self.pictures, separators=(",", ":"))))
 
 
 def galleries(results: Results, report: Report, *, images: bool, names: bool = False) -> Galleries:
@@ -114,7 +131,7 @@ def galleries(results: Results, report: Report, *, images: bool, names: bool = F
         shown = tuple(_shown(sample, train, pictures) for sample in samples)
         gallery = Gallery(method, shown, samples[0].samples, samples[0].differing_samples)
         by_scenario.setdefault(where, []).append(gallery)
-    return Galleries({key: tuple(listed) for key, listed in by_scenario.items()}, missing, pictures.count)
+    return Galleries({key: tuple(listed) for key, listed in by_scenario.items()}, missing, pictures.made)
 
 
 def _samples(results: Results, drawn: Iterable[Key]) -> dict[tuple[str, str, str], list[_Sample]]:
@@ -161,12 +178,13 @@ class _Pictures:
         self._names = names
         self._data: dict[AnySource, ImageData] = {}
         self._read: dict[str, tuple[dict[str, Split], str]] = {}
-        self._made: dict[tuple[int, int], str] = {}
+        self._places: dict[tuple[int, int], int] = {}
+        self._made: list[str] = []
 
     @property
-    def count(self) -> int:
-        """How many different images were made."""
-        return len(self._made)
+    def made(self) -> tuple[str, ...]:
+        """The different images that were asked for, as data URIs."""
+        return tuple(self._made)
 
     def of(self, part: StudyPart, scenario: str) -> tuple[Split | None, str]:
         """Return the training images of a scenario, or why there are none."""
@@ -187,15 +205,16 @@ class _Pictures:
         known = {name: train.columns[name][image] for name in (FILE, PATIENT) if name in train.columns}
         return {name: text for name, text in known.items() if text}
 
-    def uri(self, train: Split | None, image: int) -> str | None:
-        """Make a PNG of an image, as a data URI; None where no pictures are wanted or the images are not here."""
+    def place(self, train: Split | None, image: int) -> int | None:
+        """Return where an image is among those made; None where none are wanted or the images are not here."""
         if train is None or not self._images:
             return None
         train_NCHW = train.images_NCHW
         name = (train_NCHW.data_ptr(), image)
-        if name not in self._made:
-            self._made[name] = _png(train_NCHW[image])
-        return self._made[name]
+        if name not in self._places:
+            self._places[name] = len(self._made)
+            self._made.append(_picture(train_NCHW[image]))
+        return self._places[name]
 
     def _train_images(self, study: Study) -> tuple[dict[str, Split], str]:
         """Return the training images of each scenario that need no download, and what went wrong."""
@@ -216,18 +235,22 @@ class _Pictures:
 
     def _load(self, source: AnySource) -> ImageData:
         if source not in self._data:
-            here = source.model_copy(update={"download": False}) if isinstance(source, MedMNIST) else source
-            self._data[source] = load(here)
+            self._data[source] = load_here(source)
         return self._data[source]
 
 
-def _png(image_CHW: Tensor) -> str:
+def _picture(image_CHW: Tensor) -> str:
+    """Return an image as a data URI: whole as PNG, or made smaller as WebP."""
     pixels_HWC = image_CHW.permute(1, 2, 0).contiguous().numpy()
     picture = Image.fromarray(pixels_HWC[..., 0] if pixels_HWC.shape[2] == 1 else pixels_HWC)
-    picture.thumbnail((SIDE, SIDE))
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    smaller, stream = max(picture.size) > SIDE, io.BytesIO()
+    if smaller:
+        picture.thumbnail((SIDE, SIDE))
+        picture.save(stream, "WEBP", quality=_QUALITY)
+    else:
+        picture.save(stream, "PNG", optimize=True)
+    kind = "webp" if smaller else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
 def _shown(sample: _Sample, train: Split | None, pictures: _Pictures) -> Sample:
@@ -240,7 +263,7 @@ def _shown(sample: _Sample, train: Split | None, pictures: _Pictures) -> Sample:
         unlearned=_tally(sample.unlearned),
         seeds=sample.seeds,
         differing=sample.differing,
-        picture=pictures.uri(train, sample.image),
+        picture=pictures.place(train, sample.image),
     )
 
 

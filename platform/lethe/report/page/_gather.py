@@ -162,6 +162,11 @@ class Searched:
         return self.choice.row if self.choice else self.method
 
     @property
+    def measured(self) -> tuple[Epoch, ...]:
+        """The epochs after which the chosen trial was measured."""
+        return tuple(epoch for epoch in self.epochs if epoch.ra is not None)
+
+    @property
     def finished(self) -> list[Tried]:
         """The trials that can be chosen."""
         return [trial for trial in self.trials if trial.measured is not None]
@@ -218,6 +223,11 @@ class StudyPart:
     failures: tuple[FailureRow, ...]
     made: tuple[Made, ...]
     earlier: tuple[Other, ...]
+
+    @property
+    def has_oracles(self) -> bool:
+        """Whether its rows are held against oracles, as far as its specification is known."""
+        return self.study is None or self.study.has_oracles
 
     @property
     def models(self) -> int:

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from lethe.report._audits import audited_as
 from lethe.report._board import Board, is_choice
-from lethe.report._headline import first_of, overall, tied_of
+from lethe.report._headline import audits_in_words, first_of, overall, tied_of
 from lethe.report._numbers import excess, gap_interval, missing, row_title, signed
 from lethe.report.page._gather import ScenarioPart, StudyPart
 from lethe.report.page._wording import MINUS, percent
@@ -38,6 +39,17 @@ SYMBOLS: Final = {
 }
 """What stands for a verdict on the excess."""
 
+NOT_AUDITED: Final = "not audited"
+
+AUDIT_SYMBOLS: Final = {
+    "violation": "A\N{BALLOT X}",
+    "no violation detected": "A\N{CHECK MARK}",
+    "inconclusive": "A?",
+    "too few seeds": "A\N{HORIZONTAL ELLIPSIS}",
+    NOT_AUDITED: "A\N{EN DASH}",
+}
+"""What stands for the verdict of a row's audits."""
+
 
 @dataclass(frozen=True)
 class Square:
@@ -50,6 +62,7 @@ class Square:
         verdict: on the excess; empty where there is none.
         place: 'first' for the smallest gap, 'tied' for what may be as close, else empty.
         told: all of it, in words.
+        audits: verdict of the row's audits; empty for oracles, which they are held against, and without any audits.
     """
 
     shown: str
@@ -58,6 +71,7 @@ class Square:
     verdict: str
     place: str
     told: str
+    audits: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,12 +98,16 @@ class Glance:
 
     Attributes:
         overall: what all columns say together; empty for one.
+        audits: what the audits say of the methods; empty without any.
+        audit_verdicts: those in the squares, in the order of `AUDIT_SYMBOLS`.
         heads: what the names of a column are, in their order.
         left_out: scenarios with a table beyond the last column.
         margins: of equivalence, in points; several only where specifications were mixed.
     """
 
     overall: str
+    audits: str
+    audit_verdicts: tuple[str, ...]
     heads: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[GlanceRow, ...]
@@ -115,14 +133,24 @@ def glance_of(part: StudyPart) -> Glance | None:
             name=next(row_title(line[row].row, untuned=line[row].untuned) for line in lines if row in line),
             kind=next(kind_of(line[row]) for line in lines if row in line),
             squares=tuple(
-                _square(line.get(row), board, intervals=len(shown) <= WITH_INTERVALS)
+                _audited(_square(line.get(row), board, intervals=len(shown) <= WITH_INTERVALS), line.get(row), board)
                 for line, (_, _, board) in zip(lines, shown, strict=True)
             ),
         )
         for row in _ordered([board for _, _, board in shown])
     ]
     margins = dict.fromkeys(percent(board.lines[0].margin) for board in boards if board.lines[0].margin is not None)
-    return Glance(overall(boards), heads, tuple(columns), tuple(rows), len(known) - len(shown), tuple(margins))
+    verdicts = {square.audits for row in rows for square in row.squares}
+    return Glance(
+        overall=overall(boards),
+        audits=audits_in_words(boards),
+        audit_verdicts=tuple(one for one in AUDIT_SYMBOLS if one in verdicts),
+        heads=heads,
+        columns=tuple(columns),
+        rows=tuple(rows),
+        left_out=len(known) - len(shown),
+        margins=tuple(margins),
+    )
 
 
 def kind_of(line: LeaderboardRow) -> str:
@@ -184,3 +212,11 @@ def _square(line: LeaderboardRow | None, board: Board, *, intervals: bool) -> Sq
         place=place,
         told=f"{title}: {own} over the floor, {line.verdict or 'no verdict'}; {gap}{said}",
     )
+
+
+def _audited(square: Square, line: LeaderboardRow | None, board: Board) -> Square:
+    """Add what the audits say of a row, where its table has any."""
+    if line is None or line.row == "oracle" or not board.audits:
+        return square
+    verdict = audited_as(board, line.row) or NOT_AUDITED
+    return replace(square, audits=verdict, told=f"{square.told}; audits: {verdict}")

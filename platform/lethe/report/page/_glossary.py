@@ -34,6 +34,22 @@ GLOSSARY: Final = {
 """By the word as the page writes it."""
 
 
-def meaning(heading: str) -> str:
+_OF_ORACLES: Final = frozenset(
+    {"oracle", "gap", "noise floor", "over the floor", "above the floor", "equivalent", "inconclusive", "rank"}
+    | {"of retraining", "tuning", "violation", "power", "control half"}
+)
+"""Words of a comparison with oracles, which a page without any has no use for."""
+
+_TARGET: Final = "; best is the oracle's value"
+
+
+def glossary(*, has_oracles: bool) -> dict[str, str]:
+    """Return the words that a page uses with what they mean; without oracles nothing is said of them."""
+    if has_oracles:
+        return GLOSSARY
+    return {word: said.split(_TARGET)[0] for word, said in GLOSSARY.items() if word not in _OF_ORACLES}
+
+
+def meaning(heading: str, *, has_oracles: bool = True) -> str:
     """Return what a heading means, where the glossary has it without what stands in brackets; empty otherwise."""
-    return GLOSSARY.get(heading.split(" [")[0], "")
+    return glossary(has_oracles=has_oracles).get(heading.split(" [")[0], "")

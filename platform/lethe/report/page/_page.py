@@ -31,8 +31,8 @@ from lethe.report.page._canvas import shared_json
 from lethe.report.page._explore import explored
 from lethe.report.page._gallery import galleries
 from lethe.report.page._gather import DETAILED, ScenarioPart, Searched, StudyPart, gather
-from lethe.report.page._glance import HEATS, SYMBOLS, glance_of
-from lethe.report.page._glossary import GLOSSARY, meaning
+from lethe.report.page._glance import AUDIT_SYMBOLS, HEATS, NOT_AUDITED, SYMBOLS, glance_of
+from lethe.report.page._glossary import glossary, meaning
 from lethe.report.page._importance import importance_of
 from lethe.report.page._parts import parts_of
 from lethe.report.page._saliency import Layers, layers_of
@@ -128,6 +128,7 @@ def render_page(
             for scenario in part.scenarios
         },
         glances=glances,
+        has_oracles=any(part.has_oracles for part in report.studies),
         compared={board.key: tuple(_compared(board)) for board in drawn},
         drifts={board.key: tuple(_drift(board)) for part in report.studies for board in _ends_of_streams(part)},
         costs={part.name: _cost_figure(part) for part in report.studies},
@@ -147,15 +148,17 @@ def _template() -> Any:
         **environment.globals,
         "style": Markup(_file("style.css")),
         "shared_layout": Markup(shared_json()),
-        "script": Markup(_file("explore.js") + _file("page.js")),
+        "script": Markup("".join(map(_file, ("explore.js", "gallery.js", "page.js")))),
         "plotly": Markup(get_plotlyjs()),
-        "GLOSSARY": GLOSSARY,
+        "glossary": glossary,
         "anchor": anchor,
         "meaning": meaning,
         "MEAN_RANKS_TO_READ": MEAN_RANKS_TO_READ,
         "AUDITS_TO_READ": AUDITS_TO_READ,
         "HEATS": HEATS,
         "SYMBOLS": SYMBOLS,
+        "AUDIT_SYMBOLS": AUDIT_SYMBOLS,
+        "NOT_AUDITED": NOT_AUDITED,
         "audits_of": audits_of,
         "families_in_words": families_in_words,
         "headline": headline,
@@ -240,17 +243,28 @@ def _tuning(search: Searched) -> Iterable[Figure]:
 
 
 def _curves(search: Searched, scenario: ScenarioPart) -> Iterable[Figure]:
-    if search.epochs:
+    if _has_curve(search):
         for measure, title in draw.MEASURES.items():
             yield Figure(title, Markup(draw.curve(search, measure, scenario.oracles)))
 
 
+def _has_curve(search: Searched) -> bool:
+    """Return whether there is more to draw than the end of several epochs."""
+    return len(search.measured) > 1 or 0 < len(search.measured) == len(search.epochs)
+
+
 def _curves_caption(search: Searched, scenario: ScenarioPart) -> str:
-    """Explain the lines and the band of the curves."""
+    """Explain the lines and the band of the curves, or why there are none."""
     if search.chosen is None:
-        return ""
+        return "No trial was chosen, so there is no curve."
+    if not _has_curve(search):
+        return (
+            "The chosen trial was measured after its last epoch alone. With search.curves: true trials are measured "
+            "after every epoch; those that have ended are not run again for it."
+        )
+    every = "each epoch" if len(search.measured) == len(search.epochs) else "each epoch that was measured"
     parts = [
-        f"Percent after each epoch of the chosen trial, on the tuning {_seeds(search.chosen.training_seeds)}. Dashed: "
+        f"Percent after {every} of the chosen trial, on the tuning {_seeds(search.chosen.training_seeds)}. Dashed: "
         "the oracle there."
     ]
     if scenario.oracles:

@@ -74,11 +74,11 @@ const furnishTables = (drawInto) => {
       yaxis: { type: "log", title: { text: "% of the images" } },
     },
   });
-  const compared = (pair) => {
+  const compared = (pair, level) => {
     const [one, other] = pair;
     const rows = Object.keys(one.measures).map((name) => line(name, one.measures[name], other.measures[name]));
     const classes = one.recall.map(([name, value], index) => line(`sensitivity to ${name}`, value, other.recall[index]?.[1]));
-    const heads = ["", one.row, other.row, "difference"].map((head) => made("th", { scope: "col", className: head ? "number" : "", textContent: head }));
+    const heads = ["measure", one.row, other.row, "difference"].map((head, index) => made("th", { scope: "col", className: index ? "number" : "", textContent: head }));
     const table = made("table", {}, made("thead", {}, made("tr", {}, ...heads)), made("tbody", {}, ...rows, ...classes));
     const settings = pair.map((row) => made("p", { className: "note" }, made("b", { textContent: row.row }), row.setting ? `: ${row.setting}` : ": no setting"));
     const plots = made("div", { className: "plots pair" });
@@ -88,12 +88,16 @@ const furnishTables = (drawInto) => {
       const figure = made("script", { type: "application/json", textContent: JSON.stringify(histogram(pair, split)) });
       plots.append(made("figure", { className: "plot" }, title, canvas, figure));
     }
-    return [made("h4", { className: "sub", textContent: `${one.row} beside ${other.row}` }), ...settings, made("div", { className: "scroll" }, table), plots];
+    const title = `${one.row} beside ${other.row}`;
+    const scroll = made("div", { className: "scroll", role: "group", ariaLabel: title, tabIndex: 0 }, table);
+    return [made(`h${level}`, { className: "sub", textContent: title }), ...settings, scroll, plots];
   };
   for (const source of document.querySelectorAll("script.rows")) {
     const rows = new Map(JSON.parse(source.textContent).map((row) => [row.row, row]));
     const panel = source.previousElementSibling;
-    const table = source.closest("article").querySelector("table.leaderboard");
+    const article = source.closest("article");
+    const table = article.querySelector("table.leaderboard");
+    const level = Number(article.querySelector(".section").tagName[1]) + 1;
     const picked = [];
     for (const link of table.querySelectorAll("tbody a.self")) {
       const box = made("input", { type: "checkbox", className: "pick", title: "compare with another row" });
@@ -103,7 +107,7 @@ const furnishTables = (drawInto) => {
         else picked.splice(picked.indexOf(box), 1);
         if (picked.length > 2) picked.shift().checked = false;
         const pair = picked.map((one) => rows.get(one.nextElementSibling.textContent));
-        panel.replaceChildren(...(pair.length === 2 ? compared(pair) : pair.length ? ["Pick a second row to compare it with."] : []));
+        panel.replaceChildren(...(pair.length === 2 ? compared(pair, level) : pair.length ? ["Pick a second row to compare it with."] : []));
         panel.querySelectorAll(".canvas").forEach(drawInto);
       });
       link.before(box);

@@ -117,6 +117,7 @@
     root.classList.add("printing");
     all(".canvas").forEach((canvas) => draw(canvas, canvas.clientWidth));
     tables().forEach(fit);
+    showPictures();
   });
   addEventListener("afterprint", () => {
     if (!before) return;
@@ -129,12 +130,14 @@
     before = null;
   });
 
+  let showPictures = () => {};
   const furnish = () => {
     all(".canvas").forEach(frame);
     all("table.sortable").forEach(makeSortable);
     document.getElementById("theme").addEventListener("click", changeTheme);
     label();
     furnishTables(frame);
+    showPictures = furnishGalleries();
   };
   furnish();
 

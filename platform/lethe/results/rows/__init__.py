@@ -9,10 +9,11 @@ from typing import Final, Literal
 from lethe.results.rows._artifacts import ArtifactRow, CalibrationRow
 from lethe.results.rows._columns import ProvenanceColumns, SettingColumns
 from lethe.results.rows._confirmations import ConfirmationColumns, ConfirmationRow, MeasureRow, PredictionRow
+from lethe.results.rows._images import ImageRow
 from lethe.results.rows._studies import BoardRow, PriorsRow, StudyRow
 from lethe.results.rows._trials import EpochRow, ProposedBy, TrialRow
 
-SCHEMA_VERSION: Final = 10
+SCHEMA_VERSION: Final = 11
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {
@@ -23,6 +24,9 @@ RENAMED_COLUMNS: Final = {
     "train_twins": "train_duplicates",
 }
 """Names that columns had before version 6, by today's."""
+
+IMAGES: Final = "images"
+"""The table that a query with names reads beside those of the results."""
 
 SEVERAL_LABELS: Final = "multi-label, binary-class"
 """The task of images with any number of labels; `unlearning.data.SEVERAL`, which importing here would take torch."""
@@ -94,6 +98,7 @@ UNIT_ROWS: Final[dict[TableName, int]] = {
 """The most rows that a unit can have: one, or far more than any study makes of its epochs, images or workers."""
 
 __all__ = [
+    "IMAGES",
     "RENAMED_COLUMNS",
     "SCHEMA_VERSION",
     "SEVERAL_LABELS",
@@ -106,6 +111,7 @@ __all__ = [
     "ConfirmationColumns",
     "ConfirmationRow",
     "EpochRow",
+    "ImageRow",
     "MeasureRow",
     "PredictionRow",
     "PriorsRow",

@@ -85,6 +85,14 @@ class _TrialColumns(OutcomeColumns, SettingColumns, ScenarioColumns):
     ] = None
     originals: Annotated[list[str], Column("", "fingerprints of the originals")]
     oracles: Annotated[list[str], Column("", "fingerprints of the oracles")]
+    fused: Annotated[
+        int | None,
+        Column(
+            "",
+            "training seeds whose steps were taken together, where their batches were of one size; 1: each by itself; "
+            "null, for 1, in results of an early version",
+        ),
+    ] = None
     seconds_load: Annotated[float, Column("s", "time to fetch and place what the trial starts from")]
     seconds_unlearn: Annotated[float, Column("s", "time to unlearn, all seeds together")]
     seconds_evaluate: Annotated[float, Column("s", "time to evaluate, the attack left out")]
@@ -103,7 +111,10 @@ class TrialRow(ProvenanceColumns, _TrialColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRow:
-    """One epoch of a trial, its measures averaged over the tuning seeds."""
+    """One epoch of a trial, its measures averaged over the tuning seeds; null after an epoch that is not measured.
+
+    A trial is always measured after its last epoch; `search.curves` of the study says when else.
+    """
 
     study: Annotated[str, Column("", "name of the study")]
     trial_id: Annotated[str, Column("", "the trial")]
