@@ -69,7 +69,8 @@ const furnishTables = (drawInto) => {
       barmode: "overlay",
       bargap: 0,
       showlegend: true,
-      legend: { orientation: "h", y: 1.12 },
+      margin: { t: 34 },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
       xaxis: { title: { text: `confidence in the own class, ${split} images` }, range: [0, 1] },
       yaxis: { type: "log", title: { text: "% of the images" } },
     },
@@ -87,13 +88,16 @@ const furnishTables = (drawInto) => {
     ],
     layout: {
       showlegend: true,
-      legend: { orientation: "h", y: 1.16 },
+      margin: { t: 74 },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
       xaxis: { title: { text: "share of the control images above a confidence" }, range: [0, 1] },
       yaxis: { title: { text: "share of the forget images" }, range: [0, 1.01] },
     },
   });
-  const figureOf = (title, drawing) =>
-    made("figure", { className: "plot" }, made("p", { className: "title", textContent: title }), made("div", { className: "canvas" }), made("script", { type: "application/json", textContent: JSON.stringify(drawing) }));
+  const figureOf = (title, drawing, ...caption) => {
+    const source = made("script", { type: "application/json", textContent: JSON.stringify(drawing) });
+    return made("figure", { className: "plot" }, made("p", { className: "title", textContent: title }), made("div", { className: "canvas" }), source, ...caption);
+  };
   const compared = (pair, level) => {
     const [one, other] = pair;
     const rows = Object.keys(one.measures).map((name) => line(name, one.measures[name], other.measures[name]));
@@ -105,7 +109,10 @@ const furnishTables = (drawInto) => {
     for (const split of ["forget", "control"].filter((split) => pair.every((row) => row.confidence[split]))) {
       plots.append(figureOf(`Confidence, ${split} images, all seeds together`, histogram(pair, split)));
     }
-    if (pair.every((row) => row.roc)) plots.append(figureOf("ROC by confidence: forget against control images, all seeds together", curves(pair)));
+    if (pair.every((row) => row.roc)) {
+      const words = "On the dotted line the confidence tells no forget image from one that was never trained on. From the stored predictions of all seeds together; no classifier is fitted, as MIA's is.";
+      plots.append(figureOf("ROC by confidence: forget against control images", curves(pair), made("figcaption", { textContent: words })));
+    }
     const title = `${one.row} beside ${other.row}`;
     const scroll = made("div", { className: "scroll", role: "group", ariaLabel: title, tabIndex: 0 }, table);
     return [made(`h${level}`, { className: "sub", textContent: title }), ...settings, scroll, plots];
