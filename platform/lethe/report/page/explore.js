@@ -88,6 +88,7 @@ const furnishTables = (drawInto) => {
     ],
     layout: {
       showlegend: true,
+      height: 340,
       margin: { t: 74 },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
       xaxis: { title: { text: "share of the control images above a confidence" }, range: [0, 1] },
