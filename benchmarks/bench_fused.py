@@ -30,6 +30,7 @@ from unlearning.models import Network
 
 CLASSES, CHANNELS, SIZE = 2, 1, 28
 STEPS = {"cpu": 1, "cuda": 50}
+ARMS = {"cpu": ("one step", "vmap"), "cuda": ("one step", "streams")}
 
 
 def engines(network: Network, count: int, batch_size: int, precision: Precision, device: torch.device) -> list[Engine]:
@@ -150,13 +151,10 @@ def main() -> None:
                 for count in chosen.counts:
                     spent = _measured(name, count, batch_size, precision, device, chosen.repeats, clock)
                     images = STEPS[device.type] * count * batch_size
-                    gains = {arm: spent["alone"] / spent[arm] if arm in spent else None for arm in ARMS}
+                    gains = {arm: spent["alone"] / spent[arm] for arm in ARMS[device.type]}
                     cell = {"network": name, "batch": batch_size, "precision": precision, "networks": count}
                     rows.append({**cell, "alone images/s": images / spent["alone"], **gains})
     show(f"{device}, {chosen.threads} threads; gain of each over steps one after another", rows, chosen.out)
-
-
-ARMS = {"cpu": ("one step", "vmap"), "cuda": ("one step", "streams")}["cuda" if torch.cuda.is_available() else "cpu"]
 
 
 def _measured(

@@ -127,7 +127,7 @@ def forget(
                 address=address,
                 local=local,
                 force=force,
-                check=unless_taken(out, method),
+                check=unless_taken(out, method, scenario),
                 console=out_console,
             )
             boards = leaderboard(finished.root, finished.study.name)

@@ -6,7 +6,8 @@ moves its own weights. A network sees no number of another one, so one that dive
 weights are those of a run by itself but for rounding, since other kernels add in another order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -28,19 +29,18 @@ class _GradientWanted(BaseException):
         self.loss = loss
 
 
+@dataclass(frozen=True)
 class _GatheredStep(Step):
     """A step whose gradients are computed for all networks at once.
 
     A rule is called until it ends: each time it gets the gradients that are known, and stops where it asks for more.
     """
 
-    def __init__(self, step: Step, known: Sequence[list[Tensor]]) -> None:
-        super().__init__(step.parameters, step.numbers, step.kept)
-        object.__setattr__(self, "_known", iter(known))
+    known: Iterator[list[Tensor]]
 
     def gradients(self, loss: Tensor) -> list[Tensor]:
         """Return the next gradient that is known."""
-        known: list[Tensor] | None = next(self._known, None)  # type: ignore[attr-defined]
+        known = next(self.known, None)
         if known is None:
             raise _GradientWanted(loss)
         return known
@@ -165,10 +165,10 @@ class FusedEngine:
         while True:
             asked: dict[int, Tensor] = {}
             for number in steps.keys() - ended.keys():
-                step = steps[number]
-                gathered = _GatheredStep(self.engines[number].step_of(step.optimizer), known[number])
+                own = self.engines[number].step_of(steps[number].optimizer)
+                gathered = _GatheredStep(own.parameters, own.numbers, own.kept, iter(known[number]))
                 try:
-                    ended[number] = step.rule(batches[number], gathered)
+                    ended[number] = steps[number].rule(batches[number], gathered)
                 except _GradientWanted as wanted:
                     asked[number] = wanted.loss
             if not asked:

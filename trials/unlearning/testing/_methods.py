@@ -31,7 +31,7 @@ _SEED: Final = 3
 
 _ROUNDING: Final = 1e-4
 """Largest difference of a run in step to the same run by itself, as a share of the logits' norm: the kernels add in
-another order, which is 1e-7 in float32, and Adam divides small gradients by their own size."""
+another order, which is 1e-7 in float32, and steps may amplify it."""
 
 
 def has_a_title_a_name_and_a_version(method: Method) -> None:
