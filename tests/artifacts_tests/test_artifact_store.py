@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -446,6 +447,20 @@ def test_a_checkpoint_comes_back_bit_by_bit(artifacts: ArtifactStore) -> None:
     assert read is not None
     assert same(read, state)
     assert artifacts.load(KEY) is None
+
+
+def test_a_checkpoint_that_another_process_replaces_meanwhile_is_no_error(artifacts: ArtifactStore) -> None:
+    """Two studies without Ray may make one model at once."""
+    states = [{"epoch": torch.tensor(epoch)} for epoch in range(100)]
+    with ThreadPoolExecutor(1) as threads:
+        written = threads.submit(lambda: [artifacts.save_checkpoint(KEY, state) for state in states])
+        while not written.done():
+            found = artifacts.checkpoint(KEY)
+            assert found is None or int(found["epoch"]) in range(100)
+        written.result()
+    last = artifacts.checkpoint(KEY)
+    assert last is not None
+    assert int(last["epoch"]) == 99
 
 
 def test_a_new_checkpoint_takes_the_place_of_the_old_one(artifacts: ArtifactStore) -> None:

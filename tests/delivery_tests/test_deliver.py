@@ -362,6 +362,7 @@ def test_of_a_stream_the_last_request_is_met_and_all_of_them_are_measured(
     assert "unlearned forget random 20 %, requests 1-2 of 2 (24 train images) from the given model" in output
     certificate = json.loads((tmp_path / "given" / "certificate.json").read_text())
     assert certificate["request"]["images"] == 12
+    assert "Delivered before, and unchanged" in lethe_here("forget", given, *where, "--out", tmp_path / "given")[1]
     given.write_text(yaml.safe_dump({**yaml.safe_load(given.read_text()), "original": None}))
     code, output = lethe_here("forget", given, *where, "--out", tmp_path / "ours")
     assert code == 0, output
@@ -413,9 +414,14 @@ def code_of(ward: Path) -> int:
 def test_another_request_under_the_same_name_is_refused_before_anything_runs(ward: Path, lethe_here: LetheHere) -> None:
     before, rows = files_in(ward / "results" / "artifacts"), query("from studies", ward / "results").num_rows
     where = ("--local", "--results", ward / "results", "--out", ward / "out")
-    code, output = lethe_here("forget", write(ward, forget=[{"kind": "random", "fraction": 0.3}]), *where)
-    assert (code, "holds what was delivered for another request" in output) == (2, True)
-    assert "request of kind random, 24 of 120 train images" in output
+    delivered = {"kind": "random", "fraction": 0.2}
+    for other in (
+        {"kind": "random", "fraction": 0.3},
+        {"kind": "stream", "requests": [delivered, {"kind": "class", "class_index": 0}]},
+    ):
+        code, output = lethe_here("forget", write(ward, forget=[other]), *where)
+        assert (code, "holds what was delivered for another request" in output) == (2, True), output
+        assert "request of kind random, 24 of 120 train images" in output
     code, output = lethe_here("forget", write(ward, search={"trials": 3}), *where, "--method", other_row(ward))
     assert (code, "holds another model, that of" in output) == (2, True)
     (ward / "mine").mkdir()

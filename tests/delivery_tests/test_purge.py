@@ -1,6 +1,7 @@
 """Removing what a request leaves behind: what goes, what stays, the record, and what a run says afterwards."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_lethe import Fault, ForkedLethe
 
 from lethe.artifacts import ArtifactStore
 from lethe.delivery import Delivered, find_withdrawal, purge
@@ -184,6 +186,22 @@ def test_one_that_was_interrupted_is_known_and_repeated(delivered: Delivered, le
     asked = ("purge", "--study", "hospital", "--request", REQUEST, "--results", results, "--yes")
     assert lethe_here(*asked)[0] == 0
     assert split_counts(root).keys() == {"hospital control"}
+
+
+def test_killed_while_it_removes_the_same_command_removes_the_rest_and_every_record_counts(
+    delivered: Delivered, lethe_here: Command, hospital: Read, run: Run, fork: type[ForkedLethe]
+) -> None:
+    root, results = delivered.root, results_of(delivered)
+    seen = of_kind(root, "original") | of_kind(root, "saliency")
+    words = ["purge", "--study", "hospital", "--request", REQUEST, "--results", str(results), "--yes"]
+    for kill in (Fault("os.rename", "/merged/"), Fault("shutil.rmtree", "trained_model")):
+        with fork(words, os.environ, fault=kill) as process:
+            assert process.wait(60) < 0, process.stdout.read()
+    assert lethe_here(*words)[0] == 0
+    assert split_counts(root).keys() == {"hospital control"}
+    assert not seen & {path.parent.name for path in (results / "artifacts").glob("*/*/*")}
+    with pytest.raises(PurgedError):
+        run(hospital(), root)
 
 
 def test_a_request_that_is_not_there_is_answered_with_those_that_are(delivered: Delivered) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from lethe.execution import _node_start as node_start
+from lethe.execution import _own_node as own_node
 from lethe.execution import _rehearsal as rehearsal
-from lethe.execution._node_start import begun_ahead, starting_ahead
 from lethe.execution._own_node import OwnNode
 from lethe.execution.connect import connect
 from lethe.execution.failures import ClusterError, ClusterFailedError
@@ -24,13 +23,6 @@ WriteStudy = Callable[..., Path]
 ONE_WORKER = {"workers": 1}
 
 GOES_ON = "What had finished is kept; the same command goes on from here."
-
-
-def wait_for(machine: Any, service: str) -> None:
-    until = time.monotonic() + 120
-    while not machine.services(service):
-        assert time.monotonic() < until, f"no {service}"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("service", ["gcs_server", "raylet"])
@@ -61,7 +53,7 @@ def test_a_service_that_dies_while_ray_starts_is_reported_and_the_start_tried_ag
 def test_a_node_that_does_not_come_up_in_time_ends_with_one_error(
     machine_here: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_start, "START_S", 0.05)
+    monkeypatch.setattr(own_node, "START_S", 0.05)
     said: list[str] = []
     with pytest.raises(ClusterFailedError, match=r"in 3 attempts; the last time: it was not up in 0\.05 s"):
         OwnNode(said.append)
@@ -74,37 +66,6 @@ def test_ctrl_c_is_heard_while_ray_starts(machine_here: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         OwnNode(pytest.fail)
     assert not machine_here.processes()
-
-
-def test_a_node_that_was_begun_ahead_is_taken_over_by_the_first_who_wants_one(machine_here: Any) -> None:
-    with starting_ahead():
-        wait_for(machine_here, "gcs_server")
-        begun = machine_here.services("gcs_server")
-        with OwnNode(pytest.fail) as node:
-            assert machine_here.services("gcs_server") == begun
-            assert node.fault() is None
-        assert not machine_here.processes()
-    assert begun_ahead() is None
-
-
-def test_a_node_that_was_begun_ahead_and_died_meanwhile_is_started_again(machine_here: Any) -> None:
-    said: list[str] = []
-    with starting_ahead():
-        wait_for(machine_here, "gcs_server")
-        machine_here.kill_all(machine_here.services("gcs_server"))
-        with OwnNode(said.append) as node:
-            assert node.fault() is None
-    assert len(said) == 1
-    assert said[0].startswith("Ray did not start on this machine: ")
-    assert not machine_here.processes()
-
-
-def test_a_node_that_was_begun_ahead_for_nobody_is_killed(machine_here: Any) -> None:
-    with pytest.raises(KeyboardInterrupt), starting_ahead():
-        wait_for(machine_here, "gcs_server")
-        raise KeyboardInterrupt
-    assert not machine_here.processes()
-    assert begun_ahead() is None
 
 
 def test_a_folder_whose_path_is_too_long_for_rays_sockets_is_refused_before_ray_starts(

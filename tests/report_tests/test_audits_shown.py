@@ -8,6 +8,8 @@ from typing import Any, get_args
 
 import pytest
 from rich.console import Console
+from selenium import webdriver
+from selenium.webdriver.common.by import By
 
 from lethe.report import leaderboard, print_leaderboard
 from lethe.report._audits import PLACES, audits_of
@@ -205,3 +207,19 @@ def test_the_page_shows_the_verdicts_of_audits_by_sign_and_word(boards: Callable
     assert '<p class="said violation">Audits: violation: salun; ' in html
     assert html.index('<p class="said violation">') < html.index('<table class="glance">')
     assert len(set(AUDIT_SYMBOLS.values())) == len(AUDIT_SYMBOLS)
+
+
+def test_the_first_screen_of_a_phone_says_that_the_audits_find_a_violation(
+    boards: Callable[[], Any], store: Store, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    assert boards()
+    path = tmp_path / "report.html"
+    path.write_text(render_page(store.root, None).html, encoding="utf-8")
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(path.as_uri())
+    said = browser.find_element(By.CSS_SELECTOR, ".said.violation")
+    assert said.text.startswith("Audits: violation: salun; ")
+    assert said.rect["y"] + said.rect["height"] <= 844
+    sign = browser.find_element(By.CSS_SELECTOR, ".glance .audited.violation")
+    assert sign.rect["x"] + sign.rect["width"] <= 390

@@ -474,3 +474,14 @@ def test_the_samples_of_a_method_take_no_more_than_a_screen_and_paper_has_their_
     browser.execute_cdp_cmd("Page.printToPDF", {})
     unloaded = "return [...document.querySelectorAll('.sample img')].filter(one => !one.src).length"
     assert browser.execute_script(unloaded) == 0
+
+
+def test_paper_keeps_headings_with_what_follows_them_and_totals_at_the_end(
+    browser: webdriver.Chrome, path: Path
+) -> None:
+    show(browser, path, width=1280)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    style = "return [...document.querySelectorAll(arguments[0])].map(one => getComputedStyle(one)[arguments[1]])"
+    assert set(browser.execute_script(style, "h2, h3, summary, .title, .key:has(+ .plots)", "breakAfter")) == {"avoid"}
+    assert set(browser.execute_script(style, "tfoot", "display")) == {"table-row-group"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

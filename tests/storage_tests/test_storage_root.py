@@ -146,11 +146,13 @@ def test_paths_are_made_absolute_and_home_is_known(tmp_path: Path, monkeypatch: 
     assert StorageRoot.at(spaced.uri).read("a") == b"x"
 
 
-def test_temporary_files_are_never_listed(tmp_path: Path) -> None:
-    (tmp_path / ".a.parquet.0123.tmp").write_bytes(b"torn")
-    (tmp_path / "a.parquet").write_bytes(b"whole")
-    assert StorageRoot.at(tmp_path).names() == ["a.parquet"]
-    assert StorageRoot.at(tmp_path).names(".tmp") == []
+def test_temporary_files_are_listed_as_half_written_alone(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / ".a.parquet.0123.tmp").write_bytes(b"torn")
+    (tmp_path / "b" / "a.parquet").write_bytes(b"whole")
+    assert StorageRoot.at(tmp_path).names(recursive=True) == ["b/a.parquet"]
+    assert StorageRoot.at(tmp_path).names(".tmp", recursive=True) == []
+    assert StorageRoot.at(tmp_path).half_written() == {"b/.a.parquet.0123.tmp": 4}
 
 
 def test_options_stay_behind_a_childs_path_and_secrets_are_not_shown() -> None:

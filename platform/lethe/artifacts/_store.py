@@ -199,7 +199,10 @@ class ArtifactStore:
         """Read the state of an unfinished attempt; a damaged one is deleted."""
         folder = self._checkpoints(key)
         for name in folder.names(suffix=".safetensors"):
-            content = folder.read(name)
+            try:
+                content = folder.read(name)
+            except FileNotFoundError:  # another process has kept a later one
+                continue
             if name == f"{digest(content)[:32]}.safetensors":
                 with suppress(SafetensorError):
                     state: Tensors = load_tensors(content)

@@ -133,22 +133,6 @@ def write_output(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def ray_ahead(study_file: Path, *, wanted: bool) -> Iterator[None]:
-    """Begin to start Ray on this machine, beside the imports that a run needs; where the study is no file, do nothing.
-
-    Args:
-        wanted: whether the run is to start Ray here.
-    """
-    if not (wanted and study_file.is_file()):
-        yield
-        return
-    from lethe.execution._node_start import starting_ahead
-
-    with starting_ahead():
-        yield
-
-
-@contextmanager
 def saying_what_is_kept() -> Iterator[None]:
     """Let the error of a study that was interrupted say how to continue."""
     from lethe.execution.stop import InterruptedStudyError

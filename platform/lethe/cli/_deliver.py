@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from lethe.cli._common import Overrides, Results, StudyFile, Where, console, ray_ahead, saying_what_is_kept, stderr
+from lethe.cli._common import Overrides, Results, StudyFile, Where, console, saying_what_is_kept, stderr
 from lethe.cli._json import Answer, Json, answering
 from lethe.errors import InputError
 
@@ -110,44 +110,43 @@ def forget(
     wrong; 3: the cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same
     command continues.
     """
-    with ray_ahead(study_file, wanted=not (local or address)):
-        from lethe.delivery.api import deliver_finished, signed_as, unless_taken
-        from lethe.pipeline.api import run
-        from lethe.report import boards_document, leaderboard, print_leaderboard
+    from lethe.delivery.api import deliver_finished, signed_as, unless_taken
+    from lethe.pipeline.api import run
+    from lethe.report import boards_document, leaderboard, print_leaderboard
 
-        with answering("forget", as_json=as_json) as answer:
-            if local and address:
-                raise InputError("--local and --address exclude each other: choose where the study runs")
-            out_console = console()
-            signed_as(requester, key)
-            with saying_what_is_kept():
-                finished = run(
-                    study_file,
-                    results,
-                    overrides=overrides or (),
-                    address=address,
-                    local=local,
-                    force=force,
-                    check=unless_taken(out, method),
-                    console=out_console,
-                )
-                boards = leaderboard(finished.root, finished.study.name)
-                if not as_json:
-                    print_leaderboard(boards, out_console)
-                found = deliver_finished(
-                    finished,
-                    method=method,
-                    scenario=scenario,
-                    out=out,
-                    address=address,
-                    requester=requester,
-                    key=key,
-                    console=out_console,
-                )
+    with answering("forget", as_json=as_json) as answer:
+        if local and address:
+            raise InputError("--local and --address exclude each other: choose where the study runs")
+        out_console = console()
+        signed_as(requester, key)
+        with saying_what_is_kept():
+            finished = run(
+                study_file,
+                results,
+                overrides=overrides or (),
+                address=address,
+                local=local,
+                force=force,
+                check=unless_taken(out, method, scenario),
+                console=out_console,
+            )
+            boards = leaderboard(finished.root, finished.study.name)
             if not as_json:
-                _print(found, out_console, finished.root.address)
-            about = {"study": finished.study.name, "results": finished.root.address, **boards_document(boards)}
-            _end(found, finished.problems, answer if as_json else None, about)
+                print_leaderboard(boards, out_console)
+            found = deliver_finished(
+                finished,
+                method=method,
+                scenario=scenario,
+                out=out,
+                address=address,
+                requester=requester,
+                key=key,
+                console=out_console,
+            )
+        if not as_json:
+            _print(found, out_console, finished.root.address)
+        about = {"study": finished.study.name, "results": finished.root.address, **boards_document(boards)}
+        _end(found, finished.problems, answer if as_json else None, about)
 
 
 def _print(found: "Delivery", out: Console, results: str) -> None:

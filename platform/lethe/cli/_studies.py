@@ -8,16 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from lethe.cli._common import (
-    Overrides,
-    Results,
-    StudyFile,
-    console,
-    ray_ahead,
-    reporting_errors,
-    saying_what_is_kept,
-    stderr,
-)
+from lethe.cli._common import Overrides, Results, StudyFile, console, reporting_errors, saying_what_is_kept, stderr
 from lethe.cli._json import Json, answering
 from lethe.errors import InputError
 
@@ -80,35 +71,28 @@ def run(
     cluster failed; 4: the object store cannot be reached; 130: interrupted. After 3, 4 and 130 the same command
     continues the study.
     """
-    with ray_ahead(study_file, wanted=not (local or address)):
-        from lethe.pipeline.api import run as run_study
-        from lethe.report import boards_document, leaderboard, print_leaderboard
+    from lethe.pipeline.api import run as run_study
+    from lethe.report import boards_document, leaderboard, print_leaderboard
 
-        with answering("run", as_json=as_json) as answer:
-            if local and address:
-                raise InputError("--local and --address exclude each other: choose where the study runs")
-            out = console()
-            with saying_what_is_kept():
-                finished = run_study(
-                    study_file,
-                    results,
-                    overrides=overrides or (),
-                    address=address,
-                    local=local,
-                    force=force,
-                    console=out,
-                )
-            boards = leaderboard(finished.root, finished.study.name)
-            if not as_json:
-                print_leaderboard(boards, out)
-                _print_next_steps(out, finished.study.name, shlex.quote(finished.root.address))
-            exit_code = 1 if finished.problems else 0
-            if finished.problems:
-                stderr(f"The study finished with {len(finished.problems)} problem(s):", *finished.problems)
-            if as_json:
-                found = {"study": finished.study.name, "results": finished.root.address, **boards_document(boards)}
-                answer(found, exit_code=exit_code, problems=finished.problems)
-            raise typer.Exit(exit_code)
+    with answering("run", as_json=as_json) as answer:
+        if local and address:
+            raise InputError("--local and --address exclude each other: choose where the study runs")
+        out = console()
+        with saying_what_is_kept():
+            finished = run_study(
+                study_file, results, overrides=overrides or (), address=address, local=local, force=force, console=out
+            )
+        boards = leaderboard(finished.root, finished.study.name)
+        if not as_json:
+            print_leaderboard(boards, out)
+            _print_next_steps(out, finished.study.name, shlex.quote(finished.root.address))
+        exit_code = 1 if finished.problems else 0
+        if finished.problems:
+            stderr(f"The study finished with {len(finished.problems)} problem(s):", *finished.problems)
+        if as_json:
+            found = {"study": finished.study.name, "results": finished.root.address, **boards_document(boards)}
+            answer(found, exit_code=exit_code, problems=finished.problems)
+        raise typer.Exit(exit_code)
 
 
 def plan(

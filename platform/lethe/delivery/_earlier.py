@@ -75,11 +75,12 @@ def earlier_in(folder: Path) -> Earlier | None:
     return Earlier(folder, verified.certificate, _said_in(folder))
 
 
-def refuse_other_request(out: Path, plan: Plan, method: str | None) -> None:
+def refuse_other_request(out: Path, plan: Plan, method: str | None, scenario: str | None) -> None:
     """Raise DeliveryError where a folder holds something that no run of a planned study delivers there.
 
     Args:
         method: the row to deliver; None: it is not known yet.
+        scenario: the beginning of the fingerprint of its scenario; None: of a stream of requests, that after the last.
 
     Raises:
         DeliveryError: it holds something else than a delivery, or that of another request, data set, network, recipe
@@ -90,7 +91,12 @@ def refuse_other_request(out: Path, plan: Plan, method: str | None) -> None:
     if earlier is None:
         return
     _check_same_study(earlier, plan.study)
-    if earlier.said.scenario not in {one.fingerprint for one in scenarios_of(plan.method_searches)}:
+    if scenario is None:
+        asked_for = [one.scenarios[-1].fingerprint for one in plan.method_searches]
+    else:
+        every = scenarios_of(plan.method_searches)
+        asked_for = [one.fingerprint for one in every if one.fingerprint.startswith(scenario)]
+    if earlier.said.scenario not in asked_for:
         asked = earlier.certificate.request
         raise DeliveryError(
             f"{out} holds what was delivered for another request, or of other data, another network or recipe: a "

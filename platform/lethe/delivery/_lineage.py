@@ -25,6 +25,8 @@ from unlearning.data import Folder, ImageTable
 CACHED: Final = "images-*.npy"
 """The files in which a data source keeps decoded images (`unlearning.data`)."""
 
+UNFINISHED: Final = "it was never finished, or its manifest is broken, so that nobody knows what it was made from"
+
 OUTSIDE: Final = "outside of the results"
 
 UNKNOWN: Final = (
@@ -100,15 +102,17 @@ def _artifacts(withdrawal: Withdrawal, delivered: Set[str]) -> Iterator[Trace]:
             needed_by=tuple(sorted(users[key.fingerprint])),
             delivered=key.fingerprint in delivered,
         )
+    begun = _purged(withdrawal)
     for one in folders:
         if one.manifest is None:
+            known = one.key.fingerprint in begun
             yield Trace(
                 what=one.key.kind.replace("_", " "),
                 where=Layout(withdrawal.root).artifact_path(one.key.kind, one.key.fingerprint),
-                why="it was never finished, or its manifest is broken, so that nobody knows what it was made from",
+                why="its removal was interrupted" if known else UNFINISHED,
                 size_bytes=one.size_bytes,
                 key=one.key,
-                needed_by=("perhaps another study",),
+                needed_by=() if known else ("perhaps another study",),
             )
 
 

@@ -89,7 +89,7 @@ def forget(
         address=address,
         local=local,
         force=force,
-        check=unless_taken(out, method),
+        check=unless_taken(out, method, scenario),
         console=console,
     )
     return deliver_finished(
@@ -148,15 +148,15 @@ def signed_as(requester: str | None, key: str | Path | None) -> Signed:
     return Signed(requester, path)
 
 
-def unless_taken(out: str | Path | None, method: str | None) -> Callable[[Plan], None]:
+def unless_taken(out: str | Path | None, method: str | None, scenario: str | None) -> Callable[[Plan], None]:
     """Return a check of a run's plan: that its delivery is not bound to be refused for what is in the folder.
 
     Args:
-        out, method: as for `deliver`.
+        out, method, scenario: as for `deliver`.
     """
 
     def check(plan: Plan) -> None:
-        refuse_other_request(_folder_of(plan.study, out), plan, method)
+        refuse_other_request(_folder_of(plan.study, out), plan, method, scenario)
 
     return check
 

@@ -5,7 +5,6 @@ of Lethe's is imported and Ray only where it is used, so that `_keeper`, a progr
 """
 
 import os
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,9 +94,7 @@ def ask_version(head: str, timeout_s: float) -> str:
 
 
 def reload_authentication() -> None:
-    """Have Ray read RAY_AUTH_MODE and the token again: it keeps what it read when it was first imported, if it was."""
-    if "ray._raylet" not in sys.modules:
-        return
+    """Have Ray read RAY_AUTH_MODE and the token again: it keeps what it read when it was first imported."""
     from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
     Config.initialize("")

@@ -79,7 +79,7 @@ class FoundPurge:
 
 def purge_name(at: datetime, request: str) -> str:
     """Return the name of a record's file in its folder."""
-    return f"{at:%Y%m%dT%H%M%S}-{request[:12]}.json"
+    return f"{at:%Y%m%dT%H%M%S%f}-{request[:12]}.json"
 
 
 def write_purge(root: StorageRoot, purge: Purge, key: SigningKey | None) -> str:

@@ -69,11 +69,36 @@ const furnishTables = (drawInto) => {
       barmode: "overlay",
       bargap: 0,
       showlegend: true,
-      legend: { orientation: "h", y: 1.12 },
+      margin: { t: 34 },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
       xaxis: { title: { text: `confidence in the own class, ${split} images` }, range: [0, 1] },
       yaxis: { type: "log", title: { text: "% of the images" } },
     },
   });
+  const curves = (pair) => ({
+    data: [
+      { x: [0, 1], y: [0, 1], mode: "lines", name: "chance", line: { dash: "dot", width: 1.5, color: "var(--muted)" } },
+      ...pair.map((row, index) => ({
+        x: row.roc.x,
+        y: row.roc.y,
+        mode: "lines",
+        name: `${row.row}, area ${row.roc.area.toFixed(2)}`,
+        line: { width: 2, dash: index ? "dash" : "solid", color: index ? "var(--oracle)" : "var(--unlearned)" },
+      })),
+    ],
+    layout: {
+      showlegend: true,
+      height: 340,
+      margin: { t: 74 },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
+      xaxis: { title: { text: "share of the control images above a confidence" }, range: [0, 1] },
+      yaxis: { title: { text: "share of the forget images" }, range: [0, 1.01] },
+    },
+  });
+  const figureOf = (title, drawing, ...caption) => {
+    const source = made("script", { type: "application/json", textContent: JSON.stringify(drawing) });
+    return made("figure", { className: "plot" }, made("p", { className: "title", textContent: title }), made("div", { className: "canvas" }), source, ...caption);
+  };
   const compared = (pair, level) => {
     const [one, other] = pair;
     const rows = Object.keys(one.measures).map((name) => line(name, one.measures[name], other.measures[name]));
@@ -83,10 +108,11 @@ const furnishTables = (drawInto) => {
     const settings = pair.map((row) => made("p", { className: "note" }, made("b", { textContent: row.row }), row.setting ? `: ${row.setting}` : ": no setting"));
     const plots = made("div", { className: "plots pair" });
     for (const split of ["forget", "control"].filter((split) => pair.every((row) => row.confidence[split]))) {
-      const canvas = made("div", { className: "canvas" });
-      const title = made("p", { className: "title", textContent: `Confidence, ${split} images, all seeds together` });
-      const figure = made("script", { type: "application/json", textContent: JSON.stringify(histogram(pair, split)) });
-      plots.append(made("figure", { className: "plot" }, title, canvas, figure));
+      plots.append(figureOf(`Confidence, ${split} images, all seeds together`, histogram(pair, split)));
+    }
+    if (pair.every((row) => row.roc)) {
+      const words = "On the dotted line the confidence tells no forget image from one that was never trained on. From the stored predictions of all seeds together; no classifier is fitted, as MIA's is.";
+      plots.append(figureOf("ROC by confidence: forget against control images", curves(pair), made("figcaption", { textContent: words })));
     }
     const title = `${one.row} beside ${other.row}`;
     const scroll = made("div", { className: "scroll", role: "group", ariaLabel: title, tabIndex: 0 }, table);

@@ -1,0 +1,68 @@
+"""What two rows of a table are compared by: names of classes, and the ROC curve of forget against control images."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lethe.report.page import render_page
+from lethe.results import PredictionRow, Store
+from unlearning.roc import area_under_curve
+
+Confirm = Callable[..., None]
+Make = Callable[..., Any]
+
+
+def rows_of(store: Store) -> dict[str, Any]:
+    html = render_page(store.root, None).html
+    [held] = re.findall(r'class="rows">(.*?)</script>', html, re.DOTALL)
+    return {row["row"]: row for row in json.loads(held)}
+
+
+def predict(store: Store, make: Make, confidences: dict[str, list[float]], **changes: Any) -> None:
+    """Records what salun predicts on seed 1: its confidence in each forget and each control image."""
+    known = {"row": "salun", "training_seed": 1, "confirmation_id": "salun-q-1"}
+    store.append(
+        [
+            make(PredictionRow, **known | {"split": split, "image": image, "confidence": one} | changes)
+            for split, own in confidences.items()
+            for image, one in enumerate(own)
+        ]
+    )
+
+
+def test_classes_have_the_names_that_predictions_hold_those_predicted_too(
+    store: Store, confirm: Confirm, make: Make
+) -> None:
+    confirm("salun", (0.1,), recall_per_class=[0.5, 0.25, 0.125])
+    named = {"label": 0, "label_name": "basophil", "predicted": 2, "predicted_name": "platelet"}
+    predict(store, make, {"forget": [0.4]}, **named)
+    assert rows_of(store)["salun"]["recall"] == [["basophil", 0.5], ["class 1", 0.25], ["platelet", 0.125]]
+
+
+def test_the_roc_curve_of_forget_against_control_is_that_of_the_stored_confidences(
+    store: Store, confirm: Confirm, make: Make
+) -> None:
+    random = np.random.default_rng(0)
+    forget, control = (np.round(random.beta(a, 2, 200), 2).tolist() for a in (4, 2))
+    confirm("salun", (0.1,))
+    predict(store, make, {"forget": forget, "control": control})
+    roc = rows_of(store)["salun"]["roc"]
+    area = area_under_curve(*(torch.tensor(one, dtype=torch.float64) for one in (forget, control)))
+    assert roc["area"] == pytest.approx(area.value)
+    assert (roc["x"][0], roc["y"][0], roc["x"][-1], roc["y"][-1]) == (0, 0, 1, 1)
+    assert roc["x"] == sorted(roc["x"])
+    assert roc["y"] == sorted(roc["y"])
+    points = {(np.mean(np.array(control) >= at), np.mean(np.array(forget) >= at)) for at in {*forget, *control}}
+    for point in zip(roc["x"][1:], roc["y"][1:], strict=True):
+        assert any(point == pytest.approx(one) for one in points)
+
+
+def test_without_a_control_half_there_is_no_curve(store: Store, confirm: Confirm, make: Make) -> None:
+    confirm("salun", (0.1,))
+    predict(store, make, {"forget": [0.4, 0.5]})
+    assert rows_of(store)["salun"]["roc"] is None
