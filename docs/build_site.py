@@ -22,6 +22,8 @@ ABOVE: Final = {"README.md": "index.md", "LOG.md": "log.md", "CHANGELOG.md": "ch
 """The pages that do not lie in docs/, and what the site calls them."""
 
 CONFIG: Final = ROOT / "docs" / "zensical.toml"
+BESIDE: Final = ("site.css", "page.png")
+"""Files of docs/ that the site has beside its pages."""
 
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)]*)?\)")
 
@@ -35,7 +37,7 @@ def pages() -> dict[str, Path]:
 
 def in_site(text: str, folder: Path) -> str:
     """Rewrite the links of a page of a folder to the names that the site has."""
-    names = {path: name for name, path in pages().items()}
+    names = {path: name for name, path in pages().items()} | {ROOT / "docs" / name: name for name in BESIDE}
 
     def rewritten(link: re.Match[str]) -> str:
         target = (folder / link[1]).resolve()
@@ -60,7 +62,8 @@ def main() -> None:
     PAGES.mkdir(parents=True)
     for name, path in pages().items():
         (PAGES / name).write_text(in_site(path.read_text(), path.parent))
-    shutil.copy(CONFIG.with_name("site.css"), PAGES)
+    for name in BESIDE:
+        shutil.copy(CONFIG.with_name(name), PAGES)
     config = shutil.copy(CONFIG, BUILD)
     zensical = Path(sys.executable).with_name("zensical")
     command: list[str | Path] = [zensical, "build", "--strict", "--clean", "--config-file", config]
