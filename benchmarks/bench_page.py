@@ -103,6 +103,7 @@ def confirmations_of(number: int, random: np.random.Generator) -> Iterator[Row]:
                     predicted=predicted,
                     predicted_name=("nevus", "melanoma")[predicted],
                     confidence=confidence,
+                    called_nonmember=confidence < 0.7,
                 )
 
 

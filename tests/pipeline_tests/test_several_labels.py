@@ -117,6 +117,9 @@ def test_a_study_is_run_and_says_what_its_measures_are(results: Path) -> None:
         labels = data.train.labels_N[row["image"]]
         assert row["label_name"] == " + ".join(name for name, has in zip(data.class_names, labels, strict=True) if has)
         assert "pattern 1" in row["label_name"]
+    called = "avg(called_nonmember::int) as called from confirmations join predictions using (confirmation_id)"
+    for one in query(f"select mia, {called} group by confirmation_id, mia", results).to_pylist():
+        assert one["called"] == pytest.approx(one["mia"])
     accuracies = query("select value, n from measures where metric = 'label_accuracy'", results).to_pylist()
     assert len(accuracies) == len(confirmations)
     assert all(0 <= one["value"] <= 1 and one["n"] == len(data.test) for one in accuracies)

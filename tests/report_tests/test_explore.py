@@ -1,4 +1,4 @@
-"""What two rows of a table are compared by: names of classes, and the ROC curve of forget against control images."""
+"""What two rows of a table are compared by: names of classes, ROC curves of forget against control images, thresholds."""
 
 import json
 import re
@@ -66,3 +66,43 @@ def test_without_a_control_half_there_is_no_curve(store: Store, confirm: Confirm
     confirm("salun", (0.1,))
     predict(store, make, {"forget": [0.4, 0.5]})
     assert rows_of(store)["salun"]["roc"] is None
+
+
+def call(store: Store, make: Make, seed: int, **calls: dict[float, bool]) -> None:
+    """Records what the attack says of salun on a seed: by split, the confidences that it calls non-members or not."""
+    known = {"row": "salun", "training_seed": seed, "confirmation_id": f"salun-q-{seed}"}
+    store.append(
+        [
+            make(PredictionRow, **known, split=split, image=image, confidence=confidence, called_nonmember=called)
+            for split, own in calls.items()
+            for image, (confidence, called) in enumerate(own.items())
+        ]
+    )
+
+
+def test_a_threshold_lies_midway_between_the_nearest_images_that_are_called_differently(
+    store: Store, confirm: Confirm, make: Make
+) -> None:
+    confirm("salun", (0.1, 0.2, 0.3))
+    call(store, make, 1, forget={0.2: True, 0.5: True, 0.9: False})
+    call(store, make, 2, forget={0.75: False}, control={0.25: True})
+    call(store, make, 3, forget={0.5: True, 0.6: False}, control={0.5: False})
+    assert rows_of(store)["salun"]["thresholds"] == {"at": [0.7, 0.5, 0.5], "alike": 0, "mixed": 0}
+
+
+def test_there_is_no_threshold_where_all_are_called_alike_or_nonmembers_are_an_interval_or_the_surer_ones(
+    store: Store, confirm: Confirm, make: Make
+) -> None:
+    confirm("salun", (0.1, 0.2, 0.3, 0.4))
+    call(store, make, 1, forget={0.2: False, 0.9: False})
+    call(store, make, 2, forget={0.2: True, 0.9: True})
+    call(store, make, 3, forget={0.2: False, 0.9: False}, control={0.5: True})
+    call(store, make, 4, forget={0.2: False, 0.9: True})
+    assert rows_of(store)["salun"]["thresholds"] == {"at": [], "alike": 2, "mixed": 2}
+
+
+def test_results_of_an_early_version_have_no_thresholds(store: Store, confirm: Confirm, make: Make) -> None:
+    confirm("salun", (0.1,))
+    predict(store, make, {"forget": [0.4, 0.5], "control": [0.3, 0.6]})
+    row = rows_of(store)["salun"]
+    assert (row["thresholds"], row["confidence"]["forget"][8]) == (None, 1)

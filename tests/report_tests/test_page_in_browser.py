@@ -28,6 +28,7 @@ PATIENCE_S = 30.0
 
 CANVASES = "return document.querySelectorAll('.canvas').length"
 DRAWN = "return document.querySelectorAll('.canvas.js-plotly-plot').length"
+ROWS = "JSON.parse(document.querySelector('article script.rows').textContent)"
 UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
 UA = 5
 """The column of the leaderboard, counted from 1."""
@@ -318,9 +319,13 @@ def test_two_rows_are_compared_side_by_side_and_a_third_takes_the_place_of_the_f
     assert "sensitivity to " in panel.text
     deadline = time.monotonic() + PATIENCE_S
     browser.execute_script("arguments[0].scrollIntoView()", panel)
-    while not panel.find_elements(By.CSS_SELECTOR, ".canvas.js-plotly-plot .bars path"):
-        assert time.monotonic() < deadline, "the histogram was not drawn"
-        time.sleep(0.1)
+    thresholds = browser.execute_script(f"return {ROWS}.slice(0, 2).flatMap((row) => row.thresholds.at).length")
+    assert thresholds
+    for part, wanted in ((".bars path", 2), (".shapelayer path", thresholds)):
+        while len(panel.find_elements(By.CSS_SELECTOR, f".canvas.js-plotly-plot {part}")) < wanted:
+            assert time.monotonic() < deadline, f"the histogram was not drawn: {part}"
+            time.sleep(0.1)
+    assert "the threshold of the attack behind MIA" in panel.text
     fine_tune.click()
     assert "oracle (noise floor) beside fine_tune" in panel.text
     assert "lr " in panel.text

@@ -6,6 +6,7 @@ predictions and artifacts), and what that code answered about them.
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lethe.cli import app
+from lethe.report.page import render_page
 from lethe.results import QueryError, Store, compact, load, query, save_query
 from lethe.results.part import encode
 from lethe.results.rows import RENAMED_COLUMNS
@@ -117,6 +119,15 @@ def test_the_report_prints_what_version_5_recorded(version_5: Path) -> None:
     for row in to_rows(load(version_5, "leaderboard"), LeaderboardRow):
         assert row.gap is not None and row.gap_low is not None and row.gap_high is not None
         assert f"{100 * row.gap:.1f} [{100 * row.gap_low:.1f}, {100 * row.gap_high:.1f}]" in done.output
+
+
+def test_the_page_of_version_5_compares_rows_without_thresholds(version_5: Path) -> None:
+    assert query("select distinct called_nonmember from predictions", version_5).to_pylist() == [
+        {"called_nonmember": None}
+    ]
+    held = re.findall(r'class="rows">(.*?)</script>', render_page(StorageRoot.at(version_5), None).html, re.DOTALL)
+    rows = [row for one in held for row in json.loads(one)]
+    assert [row["thresholds"] for row in rows if row["confidence"]] == [None]
 
 
 def test_compaction_rewrites_version_5_and_changes_no_answer(version_5: Path) -> None:

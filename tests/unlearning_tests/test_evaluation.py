@@ -9,7 +9,7 @@ import torch
 from unlearning.data import ImageData, Synthetic, load
 from unlearning.data.forget import RandomShare, WholeClass, select
 from unlearning.evaluation import Evaluator
-from unlearning.metrics import BUILT_IN, REPORT_METRICS, Measure, Value, measures_of
+from unlearning.metrics import BUILT_IN, REPORT_METRICS, Measure, Value, called_nonmember, measures_of
 from unlearning.trial import Logits
 
 
@@ -130,3 +130,20 @@ def test_the_losses_of_a_group_are_the_cross_entropies_of_its_images(data: Image
     forget = own.of("forget")
     expected_F = -forget.logits_NK.double().log_softmax(1).gather(1, forget.labels_N[:, None]).squeeze(1)
     torch.testing.assert_close(own.losses("forget"), expected_F)
+
+
+def test_the_attack_that_is_fitted_once_is_asked_about_the_control_half_too(data: ImageData) -> None:
+    measured = Evaluator(data, select(RandomShare(fraction=0.25, control=True), data, seed=0), 0).evaluation(
+        logits(data, "train", "val", "test")
+    )
+    assert len(measured.of("control")) == 50
+    for group in ("forget", "control"):
+        fresh = called_nonmember(*measured.attack_sides(), measured.of(group))["confidence"]
+        assert torch.equal(measured.called_nonmember("confidence", group), fresh)
+        assert 0 < fresh.double().mean() < 1
+    assert measured.called_nonmember("confidence").double().mean() == BUILT_IN["mia"].overall(measured)
+
+
+def test_an_attack_that_is_asked_about_no_images_calls_none(data: ImageData) -> None:
+    measured = evaluator(data).evaluation(logits(data, "train", "val", "test"))
+    assert measured.called_nonmember("confidence", "control").shape == (0,)

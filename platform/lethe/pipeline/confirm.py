@@ -389,8 +389,8 @@ class Confirmer:
         logits = self._logits(stored, trial_context) if stored else epochs[-1].logits
         weights = _weights_on(trial_context) if logits and not stored else {}
         measures: list[Measure] = []
-        if logits:
-            evaluation = self._evaluation(confirmation, trial_context, logits)
+        evaluation = self._evaluation(confirmation, trial_context, logits) if logits else None
+        if evaluation:
             further = {metric.name: metric for metric in confirmation.metrics}
             measures += measures_of(evaluation, {**BUILT_IN, **further})
             networks = self._networks(stored, trial_context, weights)
@@ -424,7 +424,7 @@ class Confirmer:
             started_at=stopwatch.started_at,
             ended_at=stopwatch.ended_at,
         )
-        predictions = prediction_rows(row, trial_context, logits) if logits else []
+        predictions = prediction_rows(row, trial_context, evaluation) if evaluation else []
         audits = [task.audit for task in confirmation.audits]
         kept = None
         if confirmation.keep and confirmation.unlearned and logits:

@@ -3,31 +3,28 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from torch import Tensor
-
 from lethe.artifacts.context import TrialContext
 from lethe.results import ConfirmationRow, PredictionRow
-from unlearning.trial import Logits
+from unlearning.metrics import Evaluation
 
 
-def prediction_rows(row: ConfirmationRow, trial_context: TrialContext, logits: Logits) -> list[PredictionRow]:
+def prediction_rows(row: ConfirmationRow, trial_context: TrialContext, evaluation: Evaluation) -> list[PredictionRow]:
     """Build the rows of what a model predicts for each image of the forget set, and of the control half."""
-    forget = trial_context.scenario.partition(row.training_seed).forget
     return [
-        *_predictions_of("forget", forget.indices_F, row, trial_context, logits),
-        *_predictions_of("control", forget.control_C, row, trial_context, logits),
+        *_predictions_of("forget", row, trial_context, evaluation),
+        *_predictions_of("control", row, trial_context, evaluation),
     ]
 
 
 def _predictions_of(
     split: Literal["forget", "control"],
-    indices_M: Tensor,
     row: ConfirmationRow,
     trial_context: TrialContext,
-    logits: Logits,
+    evaluation: Evaluation,
 ) -> Iterator[PredictionRow]:
     data, task = trial_context.data, trial_context.data.labelling
-    labels_M, logits_MK = data.train.labels_N[indices_M], logits["train"][indices_M]
+    indices_M, predictions = evaluation.subsets[split], evaluation.of(split)
+    labels_M, logits_MK = predictions.labels_N, predictions.logits_NK
     predicted_M, nothing = task.predicted(logits_MK), [None] * len(indices_M)
     columns = zip(
         indices_M.tolist(),
@@ -37,9 +34,10 @@ def _predictions_of(
         nothing if task.several else predicted_M.tolist(),
         task.names(predicted_M, data.class_names),
         task.confidence(logits_MK, labels_M).tolist(),
+        evaluation.called_nonmember("confidence", split).tolist(),
         strict=True,
     )
-    for image, unit, label, label_name, predicted, predicted_name, confidence in columns:
+    for image, unit, label, label_name, predicted, predicted_name, confidence, nonmember in columns:
         yield PredictionRow(
             study=row.study,
             scenario=row.scenario,
@@ -54,4 +52,5 @@ def _predictions_of(
             predicted=predicted,
             predicted_name=predicted_name,
             confidence=confidence,
+            called_nonmember=nonmember,
         )

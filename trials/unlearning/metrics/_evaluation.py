@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unlearning.metrics._predictions import Predictions
-from unlearning.metrics.membership import AttackClasses, Feature, called_nonmember, draw_matched, draw_members
+from unlearning.metrics.membership import Attack, AttackClasses, Feature, draw_matched, draw_members, fit_attack
 from unlearning.seeds import generator
 
 Split = Literal["train", "val", "test"]
@@ -51,7 +51,8 @@ class Evaluation:
     attack_classes: AttackClasses = "all"
     _groups: dict[Group, Predictions] = field(default_factory=dict, repr=False)
     _losses: dict[Group, Tensor] = field(default_factory=dict, repr=False)
-    _called: dict[Feature, Tensor] = field(default_factory=dict, repr=False)
+    _attacks: dict[Feature, Attack] = field(default_factory=dict, repr=False)
+    _called: dict[tuple[Feature, Group], Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def classes(self) -> int:
@@ -91,11 +92,20 @@ class Evaluation:
             return draw_matched(retain, nonmembers, self.of("forget"), random)
         return draw_members(retain, nonmembers, random)
 
-    def called_nonmember(self, feature: Feature) -> Tensor:
-        """Return which images of D_f the attack by a feature takes for non-members: bool, (F,), on the CPU."""
-        if feature not in self._called:
-            self._called.update(called_nonmember(*self.attack_sides(), self.of("forget"), (feature,)))
-        return self._called[feature]
+    def called_nonmember(self, feature: Feature, group: Group = "forget") -> Tensor:
+        """Return which images of a group the attack by a feature takes for non-members: bool, (N,), on the CPU.
+
+        Raises:
+            ValueError: as `of`.
+        """
+        if (feature, group) not in self._called:
+            self._called[feature, group] = self._attack(feature).called_nonmember(self.of(group))
+        return self._called[feature, group]
+
+    def _attack(self, feature: Feature) -> Attack:
+        if feature not in self._attacks:
+            self._attacks[feature] = fit_attack(*self.attack_sides(), feature)
+        return self._attacks[feature]
 
     def _select(self, group: Group) -> Predictions:
         if group in ("train", "val", "test") and group in self.predictions:

@@ -8,7 +8,8 @@ score, not one half. Attacks on single samples are audits (`unlearning.audits`).
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from torch import Tensor
 
 from unlearning.metrics._predictions import Predictions
 from unlearning.tasks import task_of
+
+if TYPE_CHECKING:
+    from unlearning.metrics._svc import Classifier
 
 Feature = Literal["correctness", "confidence", "entropy", "modified_entropy", "prob"]
 
@@ -108,6 +112,34 @@ def draw_matched(
     return draw_members(inside, outside, random)
 
 
+@dataclass(frozen=True, eq=False)
+class Attack:
+    """An attacker that looks at one feature and was fitted to members and non-members."""
+
+    feature: Feature
+    _classifier: "Classifier"
+
+    def called_nonmember(self, samples: Predictions) -> Tensor:
+        """Return which samples the attacker takes for non-members: bool, (M,), on the CPU."""
+        return _decide(self._classifier, _points(self.feature, samples))
+
+
+def fit_attack(members: Predictions, nonmembers: Predictions, feature: Feature) -> Attack:
+    """Fit an attacker to one feature, on the CPU in float64.
+
+    Where members and non-members are not distinguishable at all, everything ties and counts as a member.
+
+    Args:
+        members: samples of D_r.
+        nonmembers: as many samples that were never trained on.
+
+    Raises:
+        ValueError: the numbers of members and non-members differ, or are zero.
+    """
+    _check_equal(members, nonmembers)
+    return Attack(feature, _fit(_points(feature, members), _points(feature, nonmembers)))
+
+
 def membership_scores(
     members: Predictions, nonmembers: Predictions, forget: Predictions, features: Iterable[Feature] = ("confidence",)
 ) -> dict[Feature, float]:
@@ -124,22 +156,12 @@ def called_nonmember(
 ) -> dict[Feature, Tensor]:
     """Return, by feature, which samples an attacker takes for non-members: bool, (M,), on the CPU.
 
-    Computed on the CPU in float64. Where members and non-members are not distinguishable at all, everything ties and
-    counts as a member.
-
     Args:
-        members: samples of D_r.
-        nonmembers: as many samples that were never trained on.
+        members: as of `fit_attack`, as are the errors.
+        nonmembers: likewise.
         samples: what the attacker is asked about, such as D_f.
-
-    Raises:
-        ValueError: the numbers of members and non-members differ, or are zero.
     """
-    _check_equal(members, nonmembers)
-    return {
-        feature: _decide(*(_points(feature, sample) for sample in (members, nonmembers, samples)))
-        for feature in features
-    }
+    return {feature: fit_attack(members, nonmembers, feature).called_nonmember(samples) for feature in features}
 
 
 def attack_accuracy(members: Predictions, nonmembers: Predictions, random: torch.Generator, folds: int = 5) -> float:
@@ -173,9 +195,8 @@ def attack_accuracy(members: Predictions, nonmembers: Predictions, random: torch
     for fold in range(min(folds, size)):
         held_N = fold_N == fold
         members_ND, nonmembers_ND = (points_ND[~held_N] for points_ND in shuffled)
-        of_members_M, of_nonmembers_M = (
-            _decide(members_ND, nonmembers_ND, points_ND[held_N]) for points_ND in shuffled
-        )
+        classifier = _fit(members_ND, nonmembers_ND)
+        of_members_M, of_nonmembers_M = (_decide(classifier, points_ND[held_N]) for points_ND in shuffled)
         right += int((~of_members_M).sum() + of_nonmembers_M.sum())
     return right / (2 * size)
 
@@ -193,11 +214,14 @@ def _points(feature: Feature, sample: Predictions) -> Array:
     return points_ND
 
 
-def _decide(members_ND: Array, nonmembers_ND: Array, points_MD: Array) -> Tensor:
-    """Fit the classifier and return which points it takes for non-members: bool, (M,)."""
+def _fit(members_ND: Array, nonmembers_ND: Array) -> "Classifier":
     from unlearning.metrics import _svc  # with SciPy, for which processes that attack no model need not wait
 
-    classifier = _svc.fit(members_ND, nonmembers_ND, cost=_COST, gamma=1 / members_ND.shape[1])
+    return _svc.fit(members_ND, nonmembers_ND, cost=_COST, gamma=1 / members_ND.shape[1])
+
+
+def _decide(classifier: "Classifier", points_MD: Array) -> Tensor:
+    """Return which points a classifier takes for non-members: bool, (M,)."""
     return torch.from_numpy(classifier.decide(points_MD) < -_TIE)
 
 

@@ -15,6 +15,7 @@ from lethe.report._numbers import row_title
 from lethe.report.page._canvas import script_json
 from lethe.report.page._gather import Report, among
 from lethe.report.page._roc import rocs_of
+from lethe.report.page._thresholds import thresholds_of
 from lethe.results import Results, to_rows
 
 BINS: Final = 20
@@ -51,6 +52,7 @@ def explored(results: Results, report: Report) -> Mapping[Key, Markup]:
     if not drawn:
         return {}
     histograms, rocs = _histograms(results, set(drawn)), rocs_of(results, drawn)
+    thresholds = thresholds_of(results, drawn)
     names = class_names(results)
     recalls = {
         (one.study, one.scenario, one.row): [
@@ -59,7 +61,7 @@ def explored(results: Results, report: Report) -> Mapping[Key, Markup]:
         ]
         for one in to_rows(results.query(_RECALL.format(drawn=among(set(drawn)))), _Recall)
     }
-    return {key: Markup(_json(board, key, histograms, recalls, rocs)) for key, board in drawn.items()}
+    return {key: Markup(_json(board, key, histograms, recalls, rocs, thresholds)) for key, board in drawn.items()}
 
 
 def _histograms(results: Results, drawn: set[Key]) -> Mapping[tuple[str, str, str], dict[str, list[int]]]:
@@ -76,6 +78,7 @@ def _json(
     histograms: Mapping[tuple[str, str, str], dict[str, list[int]]],
     recalls: Mapping[tuple[str, str, str], list[tuple[str, float | None]]],
     rocs: Mapping[tuple[str, str, str], dict[str, Any]],
+    thresholds: Mapping[tuple[str, str, str], dict[str, Any]],
 ) -> str:
     rows: list[dict[str, Any]] = [
         {
@@ -89,6 +92,7 @@ def _json(
             "recall": recalls.get((*key, line.row), []),
             "confidence": histograms.get((*key, line.row), {}),
             "roc": rocs.get((*key, line.row)),
+            "thresholds": thresholds.get((*key, line.row)),
         }
         for line in board.lines
     ]

@@ -45,13 +45,15 @@ const furnishTables = (drawInto) => {
     scroll.after(tools);
   }
 
-  // Comparing: two rows of a table side by side, with histograms of the confidence in the images' own class.
+  // Comparing: two rows of a table side by side, with histograms of the confidence in the images' own class and MIA's thresholds.
   const percent = (value) => (value === null || value === undefined ? "" : (100 * value).toFixed(1));
   const line = (name, one, other) => {
     const known = typeof one === "number" && typeof other === "number";
     const cells = [percent(one), percent(other), known ? (100 * (one - other)).toFixed(1).replace("-", "\u2212") : ""];
     return made("tr", {}, made("th", { scope: "row", textContent: name }), ...cells.map((cell) => made("td", { className: "number", textContent: cell })));
   };
+  const verticalLine = (at, dash) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", line: { color: "var(--ink)", dash, width: 1.5 } });
+  const colours = ["var(--unlearned)", "var(--oracle)"];
   const histogram = (pair, split) => ({
     data: pair.map((row, index) => {
       const counts = row.confidence[split] || [];
@@ -61,7 +63,7 @@ const furnishTables = (drawInto) => {
         name: row.row,
         x: counts.map((_, bin) => (bin + 0.5) / counts.length),
         y: counts.map((count) => (100 * count) / total),
-        marker: { color: index ? "var(--oracle)" : "var(--unlearned)" },
+        marker: { color: colours[index] },
         opacity: 0.7,
       };
     }),
@@ -71,10 +73,26 @@ const furnishTables = (drawInto) => {
       showlegend: true,
       margin: { t: 34 },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom" },
+      shapes: pair.flatMap((row, index) => (row.thresholds?.at ?? []).map((at) => verticalLine(at, index ? "dash" : "solid"))),
       xaxis: { title: { text: `confidence in the own class, ${split} images` }, range: [0, 1] },
       yaxis: { type: "log", title: { text: "% of the images" } },
     },
   });
+  // What the lines are, and where there is none; nothing where neither row's results hold the attack's calls.
+  const seedsOf = (count, row) => `${count} ${count === 1 ? "seed" : "seeds"} of ${row}`;
+  const withoutLine = ({ row, thresholds }) => {
+    if (!thresholds) return [`None for ${row}: its results are of a version that did not keep the attack's calls.`];
+    const { alike, mixed } = thresholds;
+    return [
+      ...(alike ? [`None for ${seedsOf(alike, row)}: all images are called the same.`] : []),
+      ...(mixed ? [`None for ${seedsOf(mixed, row)}: non-members are not all below one confidence and members above it.`] : []),
+    ];
+  };
+  const aboutLines = (pair) => {
+    if (pair.every((row) => !row.thresholds)) return [];
+    const words = `Vertical lines, one a seed, solid for ${pair[0].row}, dashed for ${pair[1].row}: the threshold of the attack behind MIA, which calls images to the left non-members, to the right members; drawn midway between the two nearest images.`;
+    return [made("figcaption", { textContent: [words, ...pair.flatMap(withoutLine)].join(" ") })];
+  };
   const curves = (pair) => ({
     data: [
       { x: [0, 1], y: [0, 1], mode: "lines", name: "chance", line: { dash: "dot", width: 1.5, color: "var(--muted)" } },
@@ -83,7 +101,7 @@ const furnishTables = (drawInto) => {
         y: row.roc.y,
         mode: "lines",
         name: `${row.row}, area ${row.roc.area.toFixed(2)}`,
-        line: { width: 2, dash: index ? "dash" : "solid", color: index ? "var(--oracle)" : "var(--unlearned)" },
+        line: { width: 2, dash: index ? "dash" : "solid", color: colours[index] },
       })),
     ],
     layout: {
@@ -108,7 +126,7 @@ const furnishTables = (drawInto) => {
     const settings = pair.map((row) => made("p", { className: "note" }, made("b", { textContent: row.row }), row.setting ? `: ${row.setting}` : ": no setting"));
     const plots = made("div", { className: "plots pair" });
     for (const split of ["forget", "control"].filter((split) => pair.every((row) => row.confidence[split]))) {
-      plots.append(figureOf(`Confidence, ${split} images, all seeds together`, histogram(pair, split)));
+      plots.append(figureOf(`Confidence, ${split} images, all seeds together`, histogram(pair, split), ...aboutLines(pair)));
     }
     if (pair.every((row) => row.roc)) {
       const words = "On the dotted line the confidence tells no forget image from one that was never trained on. From the stored predictions of all seeds together; no classifier is fitted, as MIA's is.";

@@ -168,6 +168,14 @@ class PredictionRow:
             "probability of what is true",
         ),
     ]
+    called_nonmember: Annotated[
+        bool | None,
+        Column(
+            "",
+            "whether the membership attack by confidence takes the image for a non-member; its share of the forget "
+            "images of a confirmation is `mia`; null in results of an early version",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
