@@ -1,4 +1,4 @@
-"""What two rows of a table are compared by: names of classes, ROC curves of forget against control images, thresholds."""
+"""What two rows of a table are compared by: names of classes, ROC of forget against control images, thresholds."""
 
 import json
 import re
