@@ -61,7 +61,8 @@ def write(write_study: Callable[..., Path], folder: Path) -> Path:
     requests = [{"kind": "random", "fraction": 0.2}, {"kind": "class", "class_index": 1}]
     root = StorageRoot.at(folder / "results")
     with Progress(Console(quiet=True)) as progress:
-        study = read_study(write_study(methods=[salun, fine_tune], forget=requests))
+        search = {"trials": 5, "window": 2, "curves": True}
+        study = read_study(write_study(methods=[salun, fine_tune], forget=requests, search=search))
         StudyRun(study, root, progress).run(local=True)
     path = folder / "report.html"
     path.write_text(render_page(root, None).html, encoding="utf-8")
