@@ -48,3 +48,9 @@ def test_readmes_commands_forget_the_patients(
     assert "from the given model" in said
     assert "All 5 other files are there, unchanged" in said
     assert (ward / "delivery" / "hospital" / "program.pt2").exists()
+
+    code, output = lethe_here("report", "-o", "report.html")
+    assert code == 0, output
+    page = (ward / "report.html").read_text()
+    assert "Where the saliency sits" in page
+    assert "the scores are" not in page

@@ -57,7 +57,13 @@ def choose_row(
         DeliveryError: no scenario or several, no such method, no method has a gap on every reporting seed, or there are
             no oracles and several methods of which none is named.
     """
-    board = _board(boards, _last_request(method_searches) if scenario is None else scenario)
+    last = _last_request(method_searches) if scenario is None else None
+    if boards and last is not None and all(board.key[1] != last for board in boards):
+        raise DeliveryError(
+            "what is confirmed of the study is of other data, another network, recipe or request than it names now: "
+            "`lethe run` it again"
+        )
+    board = _board(boards, scenario or last)
     searches = {
         one.row: one for one in method_searches if board.key[1] in (asked.fingerprint for asked in one.scenarios)
     }

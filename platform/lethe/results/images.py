@@ -88,7 +88,9 @@ def _data_of(specification: StudyRow | None) -> tuple[dict[str, ImageData], list
     try:
         study = read_text(specification.specification, specification.study) if specification else None
     except StudyError as error:
-        return {}, [f"this version cannot read its specification: {error}"]
+        return {}, [
+            f"its specification cannot be read here (paths and modules count from the working directory): {error}"
+        ]
     if study is None:
         return {}, ["its specification was not recorded"]
     for source in study.data:

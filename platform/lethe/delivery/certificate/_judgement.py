@@ -66,7 +66,8 @@ def _of_audits(asked: Asked) -> Judgement:
 
 def _of_gap(asked: Asked) -> Judgement:
     line = asked.line
-    margin = f"{100 * (line.margin or 0):g} points"
+    points = 100 * (line.margin or 0)
+    margin = f"{points:g} point{'' if points == 1 else 's'}"
     because = {
         "above the floor": "On average the setting is farther from retraining than another retraining is.",
         "equivalent": f"On average the setting is within {margin} of another retraining.",

@@ -191,7 +191,10 @@ class _Pictures:
         if not (self._images or self._names):
             return None, ""
         if part.study is None:
-            return None, "No pictures: this version cannot read the study's specification, which names the data."
+            return None, (
+                "No pictures: the study's specification, which names the data, cannot be read here (paths and modules "
+                "count from the working directory)."
+            )
         if part.name not in self._read:
             self._read[part.name] = self._train_images(part.study)
         images, problems = self._read[part.name]

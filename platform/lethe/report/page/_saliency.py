@@ -24,7 +24,6 @@ from lethe.report.page._gather import Searched, Tried
 from lethe.results.json_column import json_column
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.study import Study
-from unlearning.models import Network
 from unlearning.saliency import Saliency
 
 KEPT: Final = 256
@@ -55,10 +54,12 @@ def layers_of(search: Searched, study: Study | None, root: StorageRoot) -> Layer
     trainable: Counter[str] = Counter()
     weights: Counter[str] = Counter()
     try:
+        model = study.network.model_copy(update={"normalise": "none"}).build(channels=1, classes=2, seed=0)
+        names = tuple(name for name, _ in model.named_parameters())
         for original, oracle in zip(chosen.originals, chosen.oracles, strict=True):
-            for layer, moved, total in _layers(root, original, oracle, chosen.density, study.network):
-                trainable[layer] += moved
-                weights[layer] += total
+            for name, moved, total in _masked(root, original, oracle, chosen.density, names):
+                trainable[_layer(model, name)] += moved
+                weights[_layer(model, name)] += total
     except FileNotFoundError:
         return Layers({}, (), chosen.density, f"the scores are no longer in the artifact store of {root}")
     except KeyError:
@@ -78,10 +79,10 @@ def _by_saliency(trial: Tried) -> bool:
 
 
 @lru_cache(maxsize=KEPT)
-def _layers(
-    root: StorageRoot, original: str, oracle: str, density: float, network: Network
+def _masked(
+    root: StorageRoot, original: str, oracle: str, density: float, names: tuple[str, ...]
 ) -> list[tuple[str, int, int]]:
-    """Return each parameter's layer, its trainable weights and all of its weights; cached by fingerprint."""
+    """Return each parameter's name, its trainable weights and all of its weights; cached by fingerprint."""
     artifacts = ArtifactStore(root)
     manifest = artifacts.manifest(ArtifactKey(TrainedModel.kind, oracle))
     if manifest is None:
@@ -93,10 +94,8 @@ def _layers(
     if artifact is None:
         raise FileNotFoundError(artifacts.uri(key))
     scores = artifact.files["scores"]
-    model = network.build(channels=1, classes=2, seed=0)
-    ordered = {name: scores[name] for name, _ in model.named_parameters()}
-    masks = Saliency(ordered).masks(density)
-    return [(_layer(model, name), int(mask.sum()), mask.numel()) for name, mask in zip(ordered, masks, strict=True)]
+    masks = Saliency({name: scores[name] for name in names}).masks(density)
+    return [(name, int(mask.sum()), mask.numel()) for name, mask in zip(names, masks, strict=True)]
 
 
 def _layer(model: nn.Module, parameter: str) -> str:
