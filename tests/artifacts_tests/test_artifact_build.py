@@ -34,7 +34,7 @@ from lethe.artifacts import (
     original,
     requirement,
 )
-from lethe.execution.claims import LEASE_S, LocalClaims
+from lethe.execution.claims import LocalClaims
 from lethe.execution.shared_data import SharedData
 from lethe.execution.worker_pool import Steps
 from lethe.storage.root import StorageRoot
@@ -524,40 +524,6 @@ def test_two_workers_that_want_the_same_artifact_make_it_once(tmp_path: Path) ->
             )
         )
     assert sorted(built.new for result in results for built in result) == [False, True]
-
-
-def test_a_claim_is_granted_to_one_holder_until_it_is_released() -> None:
-    claims = LocalClaims()
-    assert claims.claim("a", "first")
-    assert claims.claim("a", "first")
-    assert not claims.claim("a", "second")
-    assert claims.claim("b", "second")
-    claims.release("a", "second")
-    assert not claims.claim("a", "second")
-    claims.release("a", "first")
-    assert claims.claim("a", "second")
-
-
-def test_a_claim_lapses_once_its_holder_stops_renewing_it() -> None:
-    now = 0.0
-    claims = LocalClaims(lambda: now)
-    assert claims.claim("a", "first")
-    now = LEASE_S - 1
-    assert claims.claim("a", "first")
-    now += LEASE_S - 1
-    assert not claims.claim("a", "second")
-    now += 1
-    assert claims.claim("a", "second")
-    assert not claims.claim("a", "first")
-
-
-def test_the_claims_of_a_dead_holder_are_free_at_once() -> None:
-    claims = LocalClaims()
-    assert claims.claim("a", "dead")
-    assert claims.claim("b", "alive")
-    claims.release_all("dead")
-    assert claims.claim("a", "next")
-    assert not claims.claim("b", "next")
 
 
 def test_claims_are_released_even_when_a_training_fails(tmp_path: Path) -> None:
