@@ -432,6 +432,20 @@ def test_another_request_under_the_same_name_is_refused_before_anything_runs(war
     assert query("from studies", ward / "results").num_rows == rows
 
 
+def test_what_was_delivered_before_another_request_was_run_is_said_to_be_of_another(
+    ward: Path, lethe_here: LetheHere
+) -> None:
+    artifacts = ward / "results" / "artifacts"
+    study = write(ward, forget=[{"kind": "random", "fraction": 0.3}])
+    code, output = lethe_here("run", study, "--local", "--results", ward / "results")
+    assert code == 0, output
+    before, delivered = files_in(artifacts), files_in(ward / "out")
+    code, output = deliver(lethe_here, ward)
+    assert (code, "holds what was delivered for another request" in output) == (2, True), output
+    assert "request of kind random, 24 of 120 train images" in output
+    assert (files_in(artifacts), files_in(ward / "out")) == (before, delivered)
+
+
 def test_files_that_were_swapped_are_named(ward: Path, lethe_here: LetheHere) -> None:
     assert deliver(lethe_here, ward, "--method", other_row(ward), out="other")[0] in (0, 1)
     for name in ("weights.safetensors", "program.pt2"):

@@ -98,15 +98,20 @@ def test_studies_that_share_a_model_deliver_it_at_once_each_into_a_folder_of_its
     assert (code, "holds what the study hospital delivered" in output) == (2, True)
 
 
-def test_after_a_pruning_a_delivery_is_found_and_nothing_is_made_again(
+def test_a_pruning_keeps_the_delivered_model_and_a_further_delivery_makes_again_what_else_it_names(
     words: Words, results: Path, tmp_path: Path, lethe_here: LetheHere
 ) -> None:
     out = tmp_path / "out"
     assert lethe_here(*words(out))[0] in (0, 1)
     weights = load_file(out / "weights.safetensors")
-    assert lethe_here("prune", "--results", results, "--budget", "0", "--yes")[0] == 0
+    model = json.loads((out / "certificate.json").read_text())["models"]["delivered"]["fingerprint"]
+    code, output = lethe_here("prune", "--results", results, "--budget", "0", "--yes")
+    assert (code, f"unlearned_model {model}, " in output) == (1, True)
+    assert "stays: it was delivered." in output
+    assert "more than the budget of 0.0KB: the rest was delivered, " in output
+    kept = {path.parent.name for path in (results / "artifacts").rglob("*.safetensors")}
+    assert kept == {model}
     assert "Delivered before, and unchanged" in lethe_here(*words(out))[1]
-    assert not list((results / "artifacts").rglob("*.safetensors"))
     shutil.rmtree(out)
     assert lethe_here(*words(out))[0] in (0, 1)
     again = load_file(out / "weights.safetensors")

@@ -112,7 +112,8 @@ def test_a_network_that_does_not_fit_ends_the_plan_before_anything_is_trained(
 def test_a_network_that_cannot_be_trained_in_one_step_with_others_is_refused_where_that_is_asked_for(
     study: WriteStudy, tmp_path: Path
 ) -> None:
-    asked = study(methods=METHODS[1:2], search={"trials": 1, "racing": None, "fused": True})
+    search = {"trials": 1, "racing": None, "fused": True}
+    asked = study(methods=METHODS[1:2], search=search, seeds={"tuning": [0, 3], "reporting": [1, 2]})
     with pytest.raises(StudyError, match=r"search\.fused: synthetic: .* has weights, and only Conv2d, .* wanted false"):
         plan(asked, tmp_path / "results")
 

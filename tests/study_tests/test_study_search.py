@@ -60,7 +60,8 @@ def test_a_seed_that_comes_twice_is_refused(name: str, seeds: list[int]) -> None
         ),
         (
             {"fused": True},
-            "fused: wanted trials on several tuning seeds, and racing tries each setting on one at a time: set racing",
+            "fused: wanted trials on several tuning seeds, and racing tries each setting on one at a time: set "
+            "search.racing to null, or search.racing.first to 2 or more",
         ),
         (
             {"objectives": ["gap", "compte"]},
@@ -72,6 +73,18 @@ def test_a_seed_that_comes_twice_is_refused(name: str, seeds: list[int]) -> None
 def test_objectives_that_do_not_go_together_are_refused(search: dict[str, Any], said: str) -> None:
     [line] = complaints(search=search)
     assert line.removeprefix("search.").removeprefix("search: ").startswith(said)
+
+
+@pytest.mark.parametrize("racing", [None, {"first": 1}, {"first": 2}])
+def test_one_tuning_seed_leaves_nothing_to_fuse_or_spread(racing: dict[str, int] | None) -> None:
+    search = {"fused": True, "racing": racing, "choose": "mean_plus_sd"}
+    spread, fused = complaints(search=search, seeds={"tuning": [0], "reporting": [1, 2]})
+    assert spread.startswith("search.choose: mean_plus_sd takes a standard deviation over tuning seeds")
+    assert fused == (
+        "search.fused: wanted several tuning seeds to train in one step, and seeds.tuning names one: name two or more, "
+        "or set search.fused to false"
+    )
+    assert parse_study(content(search=search | {"racing": None}, seeds={"tuning": [0, 3], "reporting": [1, 2]}), "s")
 
 
 def test_the_best_epoch_and_several_objectives_are_refused() -> None:

@@ -42,8 +42,8 @@ def prune(
     What is left over always goes: checkpoints of finished artifacts, folders without a usable artifact, files that a
     process which died left half written, what was found broken, and this machine's copies of files in an object store.
     Artifacts go as far as --budget, --older-than and --kinds say, those that are quick to make again first, originals
-    and oracles last. No row is deleted, and what a study needs that is being run or delivered stays. The next run of a
-    study makes again what it needs.
+    and oracles last. No row is deleted; models that were delivered stay, and so does what a study needs that is being
+    run or delivered. The next run of a study makes again what it needs.
 
     Exit codes: 0: done; 1: done, and more stays than --budget allows, or a study began meanwhile; 2: something in the
     input is wrong.

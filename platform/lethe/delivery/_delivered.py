@@ -1,10 +1,10 @@
 """An unlearned model that is about to leave: which one it is, and the files of its folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lethe.artifacts import UnlearnedModel
+from lethe.artifacts import Model, UnlearnedModel
 from lethe.storage.root import StorageRoot
 from lethe.study import Study
 
@@ -30,3 +30,11 @@ class Delivered:
     confirmation_id: str
     folder: Path
     files: Mapping[str, str]
+
+
+def ancestors(model: UnlearnedModel) -> Iterator[Model]:
+    """Yield what a model was made from, and what that was made from, to the one that was trained or given."""
+    start = model.start
+    yield start
+    if isinstance(start, UnlearnedModel):
+        yield from ancestors(start)

@@ -4,6 +4,7 @@ A certificate that was given out is never rewritten. Where one judges by other c
 whole folder is set aside under another name, and another one is written.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,14 +97,7 @@ def refuse_other_request(out: Path, plan: Plan, method: str | None, scenario: st
     else:
         every = scenarios_of(plan.method_searches)
         asked_for = [one.fingerprint for one in every if one.fingerprint.startswith(scenario)]
-    if earlier.said.scenario not in asked_for:
-        asked = earlier.certificate.request
-        raise DeliveryError(
-            f"{out} holds what was delivered for another request, or of other data, another network or recipe: a "
-            f"request of kind {asked.kind}, {asked.images:,} of {asked.train_images:,} train images, "
-            f"{earlier.certificate.made_at:%Y-%m-%d %H:%M} UTC. Nothing was run: name another folder with --out, or "
-            "give the study another name"
-        )
+    _check_same_request(earlier, asked_for)
     if method not in (None, earlier.said.row):
         raise DeliveryError(
             f"{out} holds another model, that of {earlier.said.row}, and {method} is asked for. Nothing was run: name "
@@ -121,10 +115,11 @@ def stays(
         signer: public key, in hex.
 
     Raises:
-        DeliveryError: it is another model, its certificate is for somebody else or of another signer, or the one that
-            takes its place would say less of them.
+        DeliveryError: it is of another request or another model, its certificate is for somebody else or of another
+            signer, or the one that takes its place would say less of them.
     """
     _check_same_study(earlier, study)
+    _check_same_request(earlier, (wanted.scenario.fingerprint,))
     _check_same_model(earlier, wanted)
     if earlier.judges_as(study, wanted):
         _check_people(earlier, root, requester, signer)
@@ -140,6 +135,18 @@ def _check_same_study(earlier: Earlier, study: Study) -> None:
         raise DeliveryError(
             f"{earlier.folder} holds what the study {name} delivered, and this is the study {study.name}: name another "
             "folder with --out"
+        )
+
+
+def _check_same_request(earlier: Earlier, asked_for: Collection[str]) -> None:
+    """Raise DeliveryError where a folder holds what was delivered for none of these scenarios."""
+    if earlier.said.scenario not in asked_for:
+        asked = earlier.certificate.request
+        raise DeliveryError(
+            f"{earlier.folder} holds what was delivered for another request, or of other data, another network or "
+            f"recipe: a request of kind {asked.kind}, {asked.images:,} of {asked.train_images:,} train images, "
+            f"{earlier.certificate.made_at:%Y-%m-%d %H:%M} UTC. Nothing was run: name another folder with --out, or "
+            "give the study another name"
         )
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from lethe.artifacts import (
+    ArtifactRecipe,
     ArtifactStore,
     ArtifactWorker,
     CorruptArtifactError,
@@ -15,6 +16,7 @@ from lethe.artifacts import (
 )
 from lethe.artifacts.context import with_contexts
 from lethe.delivery._choose import Chosen, DeliveryError, choose_row
+from lethe.delivery._delivered import ancestors
 from lethe.execution.claims import Claims, LocalClaims, RayClaims
 from lethe.execution.connect import connect
 from lethe.execution.connection import Connection, Local, OnRay
@@ -31,6 +33,7 @@ from lethe.pipeline.purged import refuse_purged
 from lethe.plugins import added_code_of, packages_of
 from lethe.report import leaderboard
 from lethe.results import Store
+from lethe.results.purges import purged_artifacts
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.writer_lock import writing_study
 from lethe.study import Resources, Study
@@ -99,7 +102,7 @@ class Producer:
             InterruptedStudyError: it was stopped; the same call goes on.
             PurgedError: it would make again what was purged.
         """
-        if not (self.is_confirmed(wanted) and self._is_stored(wanted)):
+        if not (self.is_confirmed(wanted) and self._is_stored(wanted) and self._ancestors_are_known(wanted)):
             self._make(plan, wanted, address)
 
     def _is_stored(self, wanted: Production) -> bool:
@@ -107,9 +110,14 @@ class Producer:
             return self._artifacts.verify(wanted.model.key) is not None
         return False
 
+    def _ancestors_are_known(self, wanted: Production) -> bool:
+        """Return whether the models that a certificate names beside the delivered one are there, or were purged."""
+        missing = [one for one in ancestors(wanted.model) if not self._has(one)]
+        return not missing or {one.fingerprint for one in missing} <= purged_artifacts(self._root).keys()
+
     def _make(self, plan: Plan, wanted: Production, address: str | None) -> None:
         needed, shared_data = needed_by([wanted]), SharedData(plan.shared)
-        refuse_purged(self._root, [one for one in needed if not self._has(one)])
+        refuse_purged(self._root, [one for one in needed if not self._has(one.recipe)])
         joined = connect(
             address,
             local=address is None,
@@ -169,9 +177,9 @@ class Producer:
         trial = self._study.resources.trial
         return self._study.resources.training if trial == "auto" else trial
 
-    def _has(self, needed: Needed) -> bool:
+    def _has(self, recipe: ArtifactRecipe) -> bool:
         with suppress(CorruptArtifactError):
-            return self._artifacts.check(needed.recipe.key) is not None
+            return self._artifacts.check(recipe.key) is not None
         return False
 
     def _check_stop(self) -> None:

@@ -9,10 +9,10 @@ from functools import partial
 from lethe.artifacts import ArtifactStore
 from lethe.delivery._lineage import Trace, lineage
 from lethe.delivery._withdrawal import Withdrawal, images_of, personal, studies_on
-from lethe.delivery.certificate import certified
 from lethe.results import Store
 from lethe.results.purges import Kept, Purge, Removed, write_purge
 from lethe.results.redaction import redact
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.storage.signing import SigningKey
 from lethe.storage.writer_lock import studies_held, writing_study
@@ -67,7 +67,7 @@ def purge(withdrawal: Withdrawal, key: SigningKey | None, *, everything: bool = 
 
 
 def _plan(withdrawal: Withdrawal, everything: bool, held: Set[str]) -> PurgePlan:
-    found = lineage(withdrawal, certified(withdrawal.root), held)
+    found = lineage(withdrawal, Layout(withdrawal.root).certified(), held)
     removed = tuple(one for one in found if _may_go(one, everything))
     return PurgePlan(withdrawal, removed, tuple(one for one in found if one not in removed))
 

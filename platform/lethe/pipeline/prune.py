@@ -1,7 +1,8 @@
-"""What may go from a results folder to make room, in which order, and what a study that is running keeps there.
+"""What may go from a results folder to make room, in which order, and what stays there.
 
 Everything here can be made again; rows are never deleted. What is left over goes first. Artifacts go only as far as
 they are asked for: those that are quick to make again for their size first, trained models (originals, oracles) last.
+Models that were delivered stay, as a purge leaves them.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,6 +18,7 @@ from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.production import Production, production
 from lethe.results import Store
 from lethe.results.limits import in_words
+from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot
 from lethe.storage.writer_lock import studies_held
 from lethe.study import study_of
@@ -52,7 +54,7 @@ class Pruning:
     Attributes:
         going: in the order in which it goes.
         held_bytes: what all artifacts and leftovers take now.
-        notes: what stays for a study that is running, and why, a sentence each.
+        notes: what stays for a study that is running or because it was delivered, a sentence each.
         problems: what was asked for and cannot be had, a sentence each.
         held: the studies that were running when this was found.
     """
@@ -86,7 +88,11 @@ def prunable(root: StorageRoot, wanted: Wanted) -> Pruning:
         raise InputError(f"unknown kinds {', '.join(unknown)}; there are {', '.join(PRUNABLE)}")
     found, held = stored(root), studies_held(root)
     needed, notes = _needed(root, held)
-    may_go = [one for one in found if _may_go(one, wanted, needed, running=bool(held))]
+    asked_for = [one for one in found if _may_go(one, wanted, needed, running=bool(held))]
+    certified = Layout(root).certified()
+    delivered = [one for one in asked_for if not one.is_leftover and one.name in certified]
+    notes += [f"{one.kind} {one.name}, {in_words(one.size_bytes)}, stays: it was delivered." for one in delivered]
+    may_go = [one for one in asked_for if one not in delivered]
     held_bytes = sum(one.size_bytes for one in found if one.kind != "cache")
     going, left_bytes = [], held_bytes
     for one in sorted(may_go, key=_order):
@@ -97,8 +103,8 @@ def prunable(root: StorageRoot, wanted: Wanted) -> Pruning:
     problems = []
     if wanted.budget_bytes is not None and left_bytes > wanted.budget_bytes:
         problems.append(
-            f"{in_words(left_bytes)} stay, more than the budget of {in_words(wanted.budget_bytes)}: the rest is needed "
-            "by a running study, or is not of the kinds or the age that may go"
+            f"{in_words(left_bytes)} stay, more than the budget of {in_words(wanted.budget_bytes)}: the rest was "
+            "delivered, is needed by a running study, or is not of the kinds or the age that may go"
         )
     return Pruning(tuple(going), held_bytes, tuple(notes), tuple(problems), frozenset(held))
 

@@ -38,6 +38,8 @@ MERGED: Final = "merged"
 
 SUFFIX: Final = ".parquet"
 
+_OPENING: Final = ".opening.json"
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -104,6 +106,11 @@ class Layout:
         found = {above: folder.half_written() for above, folder in folders.items()}
         return {f"{above}/{name}": size for above, files in found.items() for name, size in files.items()}
 
+    def certified(self) -> frozenset[str]:
+        """Return the fingerprints of the models that have a certificate: those that were delivered."""
+        names = self.certificates.names(".json")
+        return frozenset(name.partition("-")[0] for name in names if not name.endswith(_OPENING))
+
     def table(self, table: str) -> StorageRoot:
         """Return the folder of a table."""
         return self.tables.child(_table_folder(table))
@@ -151,6 +158,16 @@ def lock_name(study: str) -> str:
 def study_of_lock(name: str) -> str:
     """Return the study whose writer lock has this name."""
     return name.removesuffix(".json")
+
+
+def certificate_name(model: str, list_commitment: str) -> str:
+    """Return the name of the copy of a delivered model's certificate in the folder of certificates."""
+    return f"{model}-{list_commitment[:16]}.json"
+
+
+def opening_name(list_commitment: str) -> str:
+    """Return the name, in the same folder, of the file that opens the commitments of a certificate."""
+    return f"{list_commitment[:16]}{_OPENING}"
 
 
 def progress_name(study: str) -> str:

@@ -319,11 +319,25 @@ class Study(Options):
         return self
 
     @model_validator(mode="after")
-    def _spread_is_known(self) -> Self:
-        if self.search.choose == "mean_plus_sd" and len(self.seeds.tuning) < 2:
-            raise ValueError(
+    def _tuning_seeds_suffice(self) -> Self:
+        search, one_seed = self.search, len(self.seeds.tuning) < 2
+        problems = []
+        if search.choose == "mean_plus_sd" and one_seed:
+            problems.append(
                 "search.choose: mean_plus_sd takes a standard deviation over tuning seeds, and seeds.tuning names one"
             )
+        if search.fused and one_seed:
+            problems.append(
+                "search.fused: wanted several tuning seeds to train in one step, and seeds.tuning names one: name two "
+                "or more, or set search.fused to false"
+            )
+        elif search.fused and search.racing and search.racing.first == 1:
+            problems.append(
+                "search.fused: wanted trials on several tuning seeds, and racing tries each setting on one at a time: "
+                "set search.racing to null, or search.racing.first to 2 or more"
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     @model_validator(mode="after")

@@ -111,7 +111,8 @@ class Search(Options):
     fused: bool = Field(
         False,
         description="train the tuning seeds of a trial in one step, which saves time where networks or batches are "
-        "small; the weights are those of each seed by itself but for rounding, so such a search is another one. "
+        "small; the weights are those of each seed by itself but for rounding, so such a search is another one. It "
+        "needs two tuning seeds or more, and `racing` null or its `first` 2 or more. "
         "Methods that are no gradient descent run by themselves",
     )
     objectives: Annotated[tuple[Objective, ...], MinLen(1), Listed] = Field(
@@ -158,11 +159,6 @@ class Search(Options):
             problems.append("choose: knee is a point of the front of several objectives, got one")
         if self.choose == "mean_plus_sd" and self.objectives[0] != "gap":
             problems.append(f"choose: mean_plus_sd wants gap as the first of objectives, got {self.objectives[0]}")
-        if self.fused and self.racing and self.racing.first == 1:
-            problems.append(
-                "fused: wanted trials on several tuning seeds, and racing tries each setting on one at a time: set "
-                "racing to null, or racing.first to 2 or more"
-            )
         if self.early_stopping and self.objectives != ("gap",):
             problems.append("early_stopping ranks trials by the gap alone; leave it or the other objectives out")
         if problems:

@@ -4,8 +4,8 @@ from lethe.delivery._delivered import Delivered
 from lethe.delivery._lineage import UNKNOWN, Trace, lineage
 from lethe.delivery._withdrawal import Withdrawal, find_withdrawal
 from lethe.delivery.certificate._document import LineageSection, PurgeEntry, TraceEntry
-from lethe.delivery.certificate._register import certified
 from lethe.results.purges import FoundPurge, read_purges
+from lethe.storage.layout import Layout
 
 
 def lineage_section(delivered: Delivered) -> LineageSection:
@@ -16,7 +16,7 @@ def lineage_section(delivered: Delivered) -> LineageSection:
     """
     scenario, name = delivered.model.scenario, delivered.study.name
     withdrawal = find_withdrawal(delivered.root, name, scenario.forget_hash, scenario.data_hash)
-    traces = lineage(withdrawal, certified(delivered.root) | {delivered.model.fingerprint}, {name})
+    traces = lineage(withdrawal, Layout(delivered.root).certified() | {delivered.model.fingerprint}, {name})
     asked = (withdrawal.data_hash, withdrawal.forget_hash)
     found = read_purges(delivered.root)
     purges = [one for one in found if (one.record.data_sha256, one.record.request) == asked]

@@ -1,9 +1,7 @@
 """The models of a certificate: their hashes, how the delivered one was made, and with which code."""
 
-from collections.abc import Iterator
-
-from lethe.artifacts import ArtifactStore, Manifest, Model, UnlearnedModel
-from lethe.delivery._delivered import Delivered
+from lethe.artifacts import ArtifactStore, Manifest, Model
+from lethe.delivery._delivered import Delivered, ancestors
 from lethe.delivery.certificate._document import CodeSection, ModelEntry, ModelsSection, SettingSection
 from lethe.delivery.certificate._tensors import Tensors, tensors_in, tensors_of
 from lethe.errors import InputError
@@ -23,7 +21,7 @@ def models_section(delivered: Delivered) -> ModelsSection:
         CorruptArtifactError, MalformedError: a model is not what was written.
     """
     root, model = delivered.root, delivered.model
-    chain = list(_chain(model))
+    chain = list(ancestors(model))
     manifest, tensors = _read(root, model)
     files = {name: tensors_of(delivered.folder / name) for name in delivered.files if name.endswith(WEIGHTS)}
     for name, held in files.items():
@@ -68,14 +66,6 @@ def code_section(delivered: Delivered) -> CodeSection:
         torch=facts.torch_version,
         packages=[str(package) for package in packages_of(delivered.study)],
     )
-
-
-def _chain(model: UnlearnedModel) -> Iterator[Model]:
-    """Return what a model was made from, and what that was made from, to the one that was trained or given."""
-    start = model.start
-    yield start
-    if isinstance(start, UnlearnedModel):
-        yield from _chain(start)
 
 
 def _entry(root: StorageRoot, model: Model) -> ModelEntry:
