@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lethe.delivery import Delivered
-from lethe.delivery.certificate import Claims, Verified, opening_name, verify, write_certificate
+from lethe.delivery.certificate import Claims, Verified, verify, write_certificate
+from lethe.results.deliveries import opening_name
 from lethe.storage.layout import Layout
 from lethe.storage.seals import sealed
 from lethe.storage.signing import new_key, public_path, read_public_key, read_signing_key

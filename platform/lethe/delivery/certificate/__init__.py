@@ -7,7 +7,7 @@ from lethe.lazy import loading
 if TYPE_CHECKING:
     from lethe.delivery.certificate._document import Certificate, Content, certificate_schema
     from lethe.delivery.certificate._page import render_certificate
-    from lethe.delivery.certificate._register import certified, names_requester, opening_name
+    from lethe.delivery.certificate._register import certified, names_requester
     from lethe.delivery.certificate._verify import CERTIFICATE, Check, Claims, Verified, verify
     from lethe.delivery.certificate._write import write_certificate
 else:
@@ -18,7 +18,7 @@ else:
         {
             "lethe.delivery.certificate._document": ("Certificate", "Content", "certificate_schema"),
             "lethe.delivery.certificate._page": ("render_certificate",),
-            "lethe.delivery.certificate._register": ("certified", "names_requester", "opening_name"),
+            "lethe.delivery.certificate._register": ("certified", "names_requester"),
             "lethe.delivery.certificate._verify": ("CERTIFICATE", "Check", "Claims", "Verified", "verify"),
             "lethe.delivery.certificate._write": ("write_certificate",),
         },
@@ -34,7 +34,6 @@ __all__ = [
     "certificate_schema",
     "certified",
     "names_requester",
-    "opening_name",
     "render_certificate",
     "verify",
     "write_certificate",

@@ -4,15 +4,12 @@ A copy of each certificate stays with the results, under the model's fingerprint
 the list, which no other certificate has. So a purge leaves what was delivered, and the next certificate knows of it.
 """
 
-from typing import Final
-
-from lethe.delivery.certificate._commitment import OPENING_LIMIT_BYTES, Opening
 from lethe.delivery.certificate._document import Certificate
+from lethe.results.deliveries import certificate_names, opening_name
+from lethe.storage.commitments import OPENING_LIMIT_BYTES, Opening
 from lethe.storage.documents import read_json
 from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot
-
-_OPENING: Final = ".opening.json"
 
 
 def register(root: StorageRoot, fingerprint: str, certificate: bytes, list_commitment: str, opening: Opening) -> None:
@@ -42,13 +39,6 @@ def names_requester(root: StorageRoot, certificate: Certificate, requester: str)
     return read_json(Opening, text).of_requester(requester) == certificate.request.requester
 
 
-def opening_name(list_commitment: str) -> str:
-    """Return the name of the file that opens the commitments of a certificate."""
-    return f"{list_commitment[:16]}{_OPENING}"
-
-
 def certified(root: StorageRoot) -> frozenset[str]:
     """Return the fingerprints of the models that have a certificate."""
-    names = Layout(root).certificates.names(".json")
-    found = (name.removesuffix(".json") for name in names if not name.endswith(_OPENING))
-    return frozenset(name.partition("-")[0] for name in found)
+    return frozenset(name.removesuffix(".json").partition("-")[0] for name in certificate_names(root))
