@@ -147,7 +147,7 @@ def deliver_study(
             certificate = _write(out, wanted, plan, row, root, signed, earlier)
         else:
             certificate = found.certificate
-    notes = (*plan.original, *_trained_elsewhere(root, wanted, chosen, _data_of(plan, wanted)))
+    notes = (*plan.original, *plan.withdrawn.notes, *_trained_elsewhere(root, wanted, chosen, _data_of(plan, wanted)))
     replaced = earlier if found is None else None
     return Delivery(out, found is None, replaced, chosen, row, certificate, wanted.model, notes)
 

@@ -97,7 +97,8 @@ def run(
         console: where progress is printed; the standard output if not given. ``Console(quiet=True)`` prints nothing.
 
     Raises:
-        StudyError: the study cannot be read or has errors; all of them are listed.
+        StudyError: the study cannot be read or has errors; all of them are listed. Or its given model was delivered
+            for an earlier request whose images are still in the data, outside this one.
         InputError: the arguments exclude each other.
         InterruptedStudyError: the run was stopped. What was finished is kept; the same call continues.
         PurgedError: the run would make again what was purged for a request.

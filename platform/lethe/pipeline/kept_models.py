@@ -10,6 +10,7 @@ from lethe.pipeline.artifact_rows import artifact_row
 from lethe.pipeline.confirm import Confirmation, Confirmed
 from lethe.results import Store
 from lethe.results.limits import in_words
+from lethe.storage.layout import Layout
 from lethe.study import MethodSearch, Scenario, Study
 from unlearning.data import ImageData
 
@@ -32,8 +33,8 @@ class KeptModels:
     """Records which models of a study's confirmations were kept, and deletes those beyond its budget.
 
     What goes is the model of the largest gap, which may be the newest. Of the rows it takes none away: the model can be
-    made again. Models that another study's rows name, or that other artifacts were made from, are neither counted nor
-    deleted.
+    made again. Models that another study's rows name, that other artifacts were made from, or that were delivered, are
+    neither counted nor deleted.
     """
 
     def __init__(self, study: Study, artifacts: ArtifactStore, store: Store) -> None:
@@ -75,6 +76,7 @@ class KeptModels:
         self._shared = frozenset(
             [row["model"] for row in rows if row["study"] != self._study.name]
             + [one for required in started_from for one in required or ()]
+            + [*Layout(self._artifacts.root).certified()]
         )
         for row in rows:
             if row["confirmation_id"] in reported and row["model"] not in {None, *self._shared}:

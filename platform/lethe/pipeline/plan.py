@@ -12,6 +12,7 @@ from lethe.pipeline.audit import additions
 from lethe.pipeline.confirm import Confirmation, confirmations, missing_from, needed_by
 from lethe.pipeline.kept_models import kept_in_words
 from lethe.pipeline.precision import PrecisionChoice, choose_precision
+from lethe.pipeline.withdrawn_before import WithdrawnBefore, withdrawn_before
 from lethe.results import Store, TrialRow, to_rows
 from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.race import Standing, standing_of
@@ -66,6 +67,7 @@ class Plan:
         confirmed: how many of them are confirmed already.
         unconfirmed: those still to be confirmed.
         original: what to know of the model that is given, a sentence each; empty where none is.
+        withdrawn: what earlier deliveries of the model that is given mean for the data.
         unrecorded: fingerprints of artifacts without a row: their maker died before writing it, or the row is broken.
     """
 
@@ -82,6 +84,7 @@ class Plan:
     confirmed: int
     unconfirmed: tuple[Confirmation, ...]
     original: tuple[str, ...]
+    withdrawn: WithdrawnBefore
     unrecorded: frozenset[str]
 
     @property
@@ -94,7 +97,8 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """Everything that a person should know before the study runs, a sentence each."""
         code = (*self.network, *self.own_code)
-        said = (self.facts, self.requests, self.settings, self.original, self.audits, code, self.models)
+        original = (*self.original, *self.withdrawn.notes)
+        said = (self.facts, self.requests, self.settings, original, self.audits, code, self.models)
         return tuple(line for lines in (*said, (self.precision.told,), self.broken) for line in lines if line)
 
     @property
@@ -196,6 +200,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         StudyError: the settings file cannot be read (found before any data is loaded), or lacks a setting; what
             searches begin with is not there; or the network or the options of audits do not fit the data.
         CheckpointError: the model that is given cannot be read, or is not of the study's network.
+        MalformedError: a certificate among the results was changed.
     """
     if study.settings:
         read_settings(study.settings)
@@ -226,6 +231,7 @@ def make_plan(study: Study, artifacts: ArtifactStore, store: Store, *, download:
         len(wanted) - len(unconfirmed),
         tuple(unconfirmed),
         _original(study, method_searches),
+        withdrawn_before(store.root, study, method_searches),
         frozenset(present - set(store.read("artifacts")["artifact_id"].to_pylist())),
     )
 

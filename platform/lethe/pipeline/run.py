@@ -28,6 +28,7 @@ from lethe.pipeline.kept_models import KeptModels
 from lethe.pipeline.plan import Plan, make_plan
 from lethe.pipeline.progress import Progress, Stage
 from lethe.pipeline.purged import refuse_purged
+from lethe.pipeline.withdrawn_before import refuse_withdrawn
 from lethe.pipeline.work import work_of
 from lethe.plugins import added_code_of, packages_of
 from lethe.results import BoardRow, Store, TrialRow, compact, to_rows
@@ -101,6 +102,7 @@ class StudyRun:
         self._study = plan.study
         if check is not None:
             check(plan)
+        refuse_withdrawn(plan.study, plan.withdrawn)
         refuse_purged(self._root, plan.missing)
         self._specify(plan)
         self._tell(plan)

@@ -108,8 +108,11 @@ class Layout:
 
     def certified(self) -> frozenset[str]:
         """Return the fingerprints of the models that have a certificate: those that were delivered."""
-        names = self.certificates.names(".json")
-        return frozenset(name.partition("-")[0] for name in names if not name.endswith(_OPENING))
+        return frozenset(name.partition("-")[0] for name in self.certificate_names())
+
+    def certificate_names(self) -> list[str]:
+        """Return the names of the files of certificates in their folder."""
+        return [name for name in self.certificates.names(".json") if not name.endswith(_OPENING)]
 
     def table(self, table: str) -> StorageRoot:
         """Return the folder of a table."""

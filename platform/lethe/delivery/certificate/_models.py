@@ -3,12 +3,12 @@
 from lethe.artifacts import ArtifactStore, Manifest, Model
 from lethe.delivery._delivered import Delivered, ancestors
 from lethe.delivery.certificate._document import CodeSection, ModelEntry, ModelsSection, SettingSection
-from lethe.delivery.certificate._tensors import Tensors, tensors_in, tensors_of
 from lethe.errors import InputError
 from lethe.plugins import packages_of
 from lethe.results.purges import read_purges
 from lethe.storage.layout import Layout
 from lethe.storage.root import StorageRoot
+from lethe.storage.tensors import Tensors, tensors_in, tensors_of
 
 WEIGHTS = ".safetensors"
 

@@ -4,8 +4,8 @@ A copy of each certificate stays with the results, under the model's fingerprint
 the list, which no other certificate has. So a purge leaves what was delivered, and the next certificate knows of it.
 """
 
-from lethe.delivery.certificate._commitment import OPENING_LIMIT_BYTES, Opening
 from lethe.delivery.certificate._document import Certificate
+from lethe.storage.commitments import OPENING_LIMIT_BYTES, Opening
 from lethe.storage.documents import read_json
 from lethe.storage.layout import Layout, certificate_name, opening_name
 from lethe.storage.root import StorageRoot

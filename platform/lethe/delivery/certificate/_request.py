@@ -1,8 +1,8 @@
 """What was asked for and what the models were trained on, counted and hashed."""
 
 from lethe.delivery._delivered import Delivered
-from lethe.delivery.certificate._commitment import Opening
 from lethe.delivery.certificate._document import ByClass, DataSection, RequestSection
+from lethe.storage.commitments import Opening
 from lethe.study import Partition
 from unlearning.data import PATIENT, ImageData
 

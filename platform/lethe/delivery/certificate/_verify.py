@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lethe.delivery.certificate._commitment import OPENING_LIMIT_BYTES, Opening
 from lethe.delivery.certificate._document import SCHEMA_VERSION, Certificate
 from lethe.delivery.certificate._files import NO_FILE, digests_in
 from lethe.errors import InputError
 from lethe.results.purges import parse_purge, refuse_newer
+from lethe.storage.commitments import OPENING_LIMIT_BYTES, Opening
 from lethe.storage.documents import MalformedError, read_json, read_json_object
 from lethe.storage.seals import BrokenSealError, Seal, check_seal
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from lethe.delivery._delivered import Delivered
 from lethe.delivery.certificate._asked import ask
-from lethe.delivery.certificate._commitment import Opening
 from lethe.delivery.certificate._criteria import criteria_section, recorded_specification
 from lethe.delivery.certificate._document import Content
 from lethe.delivery.certificate._files import digests_in
@@ -20,6 +19,7 @@ from lethe.delivery.certificate._register import register
 from lethe.delivery.certificate._request import data_section, request_section
 from lethe.delivery.certificate._verify import CERTIFICATE
 from lethe.errors import InputError
+from lethe.storage.commitments import Opening
 from lethe.storage.hashing import digest
 from lethe.storage.root import StorageRoot
 from lethe.storage.seals import sealed
