@@ -18,6 +18,7 @@ import lethe
 from lethe.artifacts import ArtifactStore
 from lethe.artifacts._recipe import ArtifactKey
 from lethe.delivery._deliver import _no_better_than_one_answer
+from lethe.report.page import render_page
 from lethe.results import query
 from lethe.storage.root import StorageRoot
 from lethe.storage.signing import new_key
@@ -255,6 +256,19 @@ def test_a_study_that_was_not_run(forgotten: tuple[Path, int, str], lethe_here: 
     results = forgotten[0] / "results"
     code, output = lethe_here("deliver", "--study", "other", "--results", results)
     assert (code, "no study other was run" in output, "studies there: ward" in output) == (2, True, True)
+
+
+def test_the_page_has_the_verdict_of_the_certificate(forgotten: tuple[Path, int, str]) -> None:
+    folder = forgotten[0]
+    said = json.loads((folder / "out" / "certificate.json").read_text())
+    html = render_page(StorageRoot.at(folder / "results"), None, images=False).html
+    line = (
+        f"Delivered: model {said['models']['delivered']['fingerprint'][:8]} ({said['setting']['row']}), 24 of 120 "
+        f"train images to be forgotten, verdict: {said['verdict']} (certificate of {said['made_at'][:10]} "
+    )
+    assert html.count(line) == 1
+    classes = "said violation" if said["verdict"] == "violation" else "said"
+    assert f'<p class="{classes}">{line}' in html
 
 
 def test_without_a_given_model_the_original_of_a_reporting_seed_is_delivered(ward: Path) -> None:

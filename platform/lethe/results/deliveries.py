@@ -27,6 +27,7 @@ class _Setting(Document):
 
 
 class _Model(Document):
+    fingerprint: str
     tensors_sha256: str | None
 
 

@@ -37,6 +37,7 @@ from lethe.report.page._importance import importance_of
 from lethe.report.page._parts import parts_of
 from lethe.report.page._saliency import Layers, layers_of
 from lethe.results import Results, durations
+from lethe.results.deliveries import known_deliveries
 from lethe.storage.root import StorageRoot
 
 OPEN: Final = 2
@@ -107,6 +108,7 @@ def render_page(
     Raises:
         QueryError: no results in the place, or none of that study.
         SchemaError: a newer Lethe wrote a part.
+        MalformedError: a certificate among the results was changed.
     """
     results = Results(root, study, specification)
     report = gather(results)
@@ -128,6 +130,7 @@ def render_page(
             for scenario in part.scenarios
         },
         glances=glances,
+        deliveries=known_deliveries(root),
         has_oracles=any(part.has_oracles for part in report.studies),
         compared={board.key: tuple(_compared(board)) for board in drawn},
         drifts={board.key: tuple(_drift(board)) for part in report.studies for board in _ends_of_streams(part)},

@@ -11,6 +11,7 @@ from lethe.plugins import known_method
 from lethe.report import _numbers
 from lethe.report._notes import undecided
 from lethe.report._numbers import count, gap_interval, missing, p_value
+from lethe.results.deliveries import KnownDelivery
 from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import ContrastRow, LeaderboardRow
 
@@ -168,6 +169,16 @@ def _floor(line: LeaderboardRow) -> str:
             return f"{floor}: inconclusive; {undecided(line)}."
         case _:
             return f"{floor}: no verdict below three seeds."
+
+
+def delivered(one: KnownDelivery) -> str:
+    """Name a delivered model with its certificate's verdict, of which that on its row over seeds is only a part."""
+    request = one.request
+    return (
+        f"Delivered: model {one.models.delivered.fingerprint[:8]} ({one.setting.row}), {request.images:,} of "
+        f"{request.train_images:,} train images to be forgotten, verdict: {one.verdict} (certificate of "
+        f"{one.made_at:%Y-%m-%d %H:%M} UTC)."
+    )
 
 
 def _context(method: str) -> str:
