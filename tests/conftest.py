@@ -43,6 +43,7 @@ from unlearning.families import Family
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores Ctrl-C
 torch.set_num_threads(1)  # networks this small lose time to a second thread, and see LOG.md
+os.environ.pop("LETHE_RESULTS", None)  # what tests run without a place named goes to theirs, not to somebody's results
 gc.disable()  # until the tests are collected: what is there by then stays, and looking through it takes half the time
 
 TINY: dict[str, Any] = {
