@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from steps import result_of
 
 from lethe.artifacts import ArtifactRecipe, ArtifactStore, ArtifactWorker, Built, Needed, build_jobs, in_order
 from lethe.execution.claims import LocalClaims
 from lethe.execution.shared_data import SharedData
-from lethe.execution.worker_pool import Steps
 from lethe.study import Resources, Scenario
 from unlearning.data import ImageData
 
@@ -21,15 +21,6 @@ def make_artifacts() -> Callable[..., dict[ArtifactRecipe, Built]]:
     ) -> dict[ArtifactRecipe, Built]:
         worker = ArtifactWorker(artifacts, SharedData([data]), LocalClaims(), Resources())
         wanted = [Needed(recipe, recipe.kind, scenario, 0) for recipe in in_order(recipes)]
-        return {built.recipe: built for job in build_jobs(wanted) for built in _result_of(worker(job))}
+        return {built.recipe: built for job in build_jobs(wanted) for built in result_of(worker(job))}
 
     return make
-
-
-def _result_of(steps: Steps[list[Built]]) -> list[Built]:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            built: list[Built] = end.value
-            return built

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from steps import result_of
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -36,7 +37,6 @@ from lethe.artifacts import (
 )
 from lethe.execution.claims import LocalClaims
 from lethe.execution.shared_data import SharedData
-from lethe.execution.worker_pool import Steps
 from lethe.storage.root import StorageRoot
 from lethe.study import MethodSearch, Resources, Scenario, Subset, expand, parse_study
 from unlearning.adversarial import Adversarial
@@ -114,15 +114,6 @@ def build(artifacts: ArtifactStore, *wanted: Needed, data: ImageData = DATA) -> 
 def make(make_artifacts: Make) -> Make:
     """Has one worker get or make recipes and all that they require."""
     return partial(make_artifacts, DATA, a_scenario())
-
-
-def result_of(steps: Steps[list[Built]]) -> list[Built]:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            built: list[Built] = end.value
-            return built
 
 
 def files(artifacts: ArtifactStore, recipe: ArtifactRecipe) -> Artifacts:

@@ -90,7 +90,7 @@ def test_it_is_what_the_same_run_in_a_trial_context_leaves(tmp_path: Path, make:
     assert kinds == ["trained_model", "saliency", "unlearned_model"]
     make(artifacts, oracle(recipe.scenario, 1))
     context = TrialContexts(artifacts, SharedData([DATA]), Resources()).trial_context(recipe.scenario, 1)
-    *_, last = context.unlearn(recipe.method, ("train", "val", "test"), every_epoch=False)
+    *_, last = context.unlearn(recipe.method, ("train", "val", "test"))
     artifact = artifacts.load(recipe.key)
     assert artifact is not None
     assert same(artifact.files["weights"], context.context.model.state_dict())

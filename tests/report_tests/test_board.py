@@ -10,34 +10,20 @@ from typing import Any
 
 import pytest
 from scipy.special import stdtr, stdtrit
+from small_tables import ORACLES, board_of, lines_of, notes
 
-from lethe.report import Board, earlier_tables, leaderboard
+from lethe.report import earlier_tables, leaderboard
 from lethe.report._notes import notes_of
 from lethe.report.page import render_page
 from lethe.results import BoardRow, ConfirmationRow, Store, StudyRow, load
-from lethe.results.views import ContrastRow, LeaderboardRow
+from lethe.results.views import ContrastRow
 
 Confirm = Callable[..., None]
 Make = Callable[..., Any]
 
-ORACLES = (0.00, 0.01, 0.03, 0.06, 0.10)
-
-
-def board_of(store: Store) -> Board:
-    [board] = leaderboard(store.root)
-    return board
-
-
-def lines_of(store: Store) -> dict[str, LeaderboardRow]:
-    return {line.row: line for line in board_of(store).lines}
-
 
 def contrasts_of(store: Store) -> dict[tuple[str, str], ContrastRow]:
     return {(one.first, one.second): one for one in board_of(store).contrasts}
-
-
-def notes(store: Store) -> str:
-    return " ".join(notes_of(board_of(store)))
 
 
 def half(values: list[float], share: float = 0.975) -> float:

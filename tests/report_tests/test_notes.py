@@ -7,29 +7,14 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from small_tables import ORACLES, board_of, lines_of, notes
 
 from lethe.report import Board, leaderboard, print_leaderboard
 from lethe.report._notes import notes_of
 from lethe.results import BoardRow, ConfirmationRow, Store, TrialRow, load, to_rows
-from lethe.results.views import LeaderboardRow
 
 Confirm = Callable[..., None]
 Make = Callable[..., Any]
-
-ORACLES = (0.00, 0.01, 0.03, 0.06, 0.10)
-
-
-def board_of(store: Store) -> Board:
-    [board] = leaderboard(store.root)
-    return board
-
-
-def lines_of(store: Store) -> dict[str, LeaderboardRow]:
-    return {line.row: line for line in board_of(store).lines}
-
-
-def notes(store: Store) -> str:
-    return " ".join(notes_of(board_of(store)))
 
 
 def printed(boards: list[Board], width: int) -> str:
