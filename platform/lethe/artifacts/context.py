@@ -123,13 +123,12 @@ class TrialContext:
         method: Method,
         splits: tuple[SplitName, ...],
         *,
-        every_epoch: bool,
         also_after: Collection[int] = (),
         stop_after: int | None = None,
         rewind: bool = False,
         losses: Losses | None = None,
     ) -> Iterator[EpochResult]:
-        """Run a method from the original; evaluate it on these splits (see `unlearning.trial.unlearn`)."""
+        """Run a method from the original; evaluate these splits last, and where asked (`unlearning.trial.unlearn`)."""
         images = {split: self.images[split] for split in splits}
         seed = self.scenario.unlearning_seed(self.seed)
         context = replace(self.context, required=self.required(method))
@@ -139,7 +138,7 @@ class TrialContext:
             method,
             seed,
             images,
-            every_epoch=every_epoch,
+            every_epoch=False,
             also_after=also_after,
             stop_after=stop_after,
             rewind=rewind,

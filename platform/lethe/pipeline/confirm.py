@@ -380,7 +380,6 @@ class Confirmer:
             for result in trial_context.unlearn(
                 method,
                 ALL_SPLITS,
-                every_epoch=False,
                 stop_after=confirmation.stop_after,
                 rewind=confirmation.rewinds,
             ):

@@ -17,7 +17,7 @@ from lethe.results.rows import ImageRow, StudyRow
 from lethe.results.schema import schema_of, to_rows
 from lethe.results.sql import Results
 from lethe.results.store import ResultsWarning
-from lethe.study import StudyError, planted_data, read_text
+from lethe.study import StudyError, data_by_hash, read_text
 from unlearning.data import FILE, PATIENT, AnySource, DataError, ImageData, MedMNIST, Split, load
 
 
@@ -97,7 +97,7 @@ def _data_of(specification: StudyRow | None) -> tuple[dict[str, ImageData], list
         try:
             data = load_here(source)
             alone = study.model_copy(update={"data": (source,)})
-            found |= {one.content_hash: one for one in (data, *planted_data(alone, {source: data}))}
+            found |= data_by_hash(alone, {source: data})
         except (DataError, OSError) as error:
             unread.append(str(error))
     return found, unread

@@ -116,7 +116,6 @@ class TrialWorker:
             one.unlearn(
                 task.method,
                 SPLITS,
-                every_epoch=False,
                 also_after=task.measured_after,
                 rewind=task.rewind,
                 losses=partial(together.losses, slot) if together else None,

@@ -1,7 +1,7 @@
 """A study: YAML read into checked options, expanded into scenarios and method searches."""
 
 from lethe.study._bundles import applies, left_out
-from lethe.study._expand import expand, planted_data
+from lethe.study._expand import data_by_hash, expand, planted_data
 from lethe.study._given import Given, hash_of, read_given
 from lethe.study._method_choice import Keep, MethodChoice
 from lethe.study._model import Resources, Seeds, Study
@@ -41,6 +41,7 @@ __all__ = [
     "YamlError",
     "applies",
     "audits_without_oracle",
+    "data_by_hash",
     "described",
     "expand",
     "hash_of",

@@ -44,7 +44,7 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     _refuse_audits_without_planted(study)
     _refuse_doses_of_nothing(scenarios, study)
     _refuse_requests_of_a_given_original(study)
-    by_hash = {data.content_hash: data for data in (*datasets.values(), *planted_data(study, datasets))}
+    by_hash = data_by_hash(study, datasets)
     _refuse_rewinding(scenarios, study, by_hash)
     _refuse_labels_that_rank_nothing(scenarios, study, by_hash)
     _refuse_classes_without_nonmembers(scenarios, study, by_hash)
@@ -64,6 +64,15 @@ def expand(study: Study, datasets: Mapping[AnySource, ImageData]) -> list[Method
     _refuse_what_can_do_nothing(found)
     _refuse_earlier_weights(found)
     return found
+
+
+def data_by_hash(study: Study, datasets: Mapping[AnySource, ImageData]) -> dict[str, ImageData]:
+    """Return the data that models of a study may be trained on, as it is and as requests plant it, by content hash.
+
+    Raises:
+        DataError: a forget request does not fit its data.
+    """
+    return {data.content_hash: data for data in (*datasets.values(), *planted_data(study, datasets))}
 
 
 def planted_data(study: Study, datasets: Mapping[AnySource, ImageData]) -> tuple[ImageData, ...]:

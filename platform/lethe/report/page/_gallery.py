@@ -21,7 +21,7 @@ from lethe.report.page._canvas import script_json
 from lethe.report.page._gather import Report, StudyPart, among
 from lethe.results import Results, to_rows
 from lethe.results.images import load_here
-from lethe.study import Study, expand, planted_data, scenarios_of
+from lethe.study import Study, data_by_hash, expand, scenarios_of
 from unlearning.data import FILE, PATIENT, AnySource, DataError, ImageData, Split
 
 SHOWN: Final = 24
@@ -227,13 +227,12 @@ class _Pictures:
             try:
                 data = self._load(source)
                 alone = study.model_copy(update={"data": (source,)})
-                trained_on = (data, *planted_data(alone, {source: data}))
+                by_hash = data_by_hash(alone, {source: data})
                 scenarios = scenarios_of(expand(alone, {source: data}))
             except (DataError, OSError) as error:
                 problems.append(str(error).rstrip("."))
             else:
-                by_hash = {one.content_hash: one.train for one in trained_on}
-                images |= {scenario.fingerprint: by_hash[scenario.data_hash] for scenario in scenarios}
+                images |= {scenario.fingerprint: by_hash[scenario.data_hash].train for scenario in scenarios}
         return images, "; ".join(problems)
 
     def _load(self, source: AnySource) -> ImageData:
