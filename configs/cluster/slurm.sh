@@ -42,9 +42,15 @@ port=$((20000 + SLURM_JOB_ID % 5000 * 2))
 while taken "$port" || taken $((port + 1)); do port=$((port + 2)); done
 
 started=()
+gathered=
 
 end_ray() {
     trap '' TERM INT
+    # A driver whose Ray goes while it connects may outlive TERM. This one has nothing to end.
+    if [[ $gathered ]]; then
+        kill -KILL "$gathered" 2>/dev/null || true
+        wait "$gathered" 2>/dev/null || true
+    fi
     if ((${#started[@]})); then
         kill -TERM "${started[@]}" 2>/dev/null || true
         wait "${started[@]}" || true
@@ -98,10 +104,8 @@ while (there := sum(node["Alive"] for node in ray.nodes())) < wanted:
     time.sleep(0.5)
 PYTHON
 gathered=$!
-wait -n "$gathered" "${started[@]}" || {
-    kill -TERM "$gathered" 2>/dev/null || true
-    fail "Ray did not start on all of ${nodes[*]}"
-}
+wait -n "$gathered" "${started[@]}" || fail "Ray did not start on all of ${nodes[*]}"
+gathered=
 
 # TERM and INT go on to the study, which ends cleanly at the first and at once at the second. `wait` returns early
 # when one comes, and gives the study's own exit code when it is asked again.
