@@ -14,7 +14,7 @@ from quote_tables import QUOTED, ROOT
 README: Final = ROOT / "README.md"
 RESULTS: Final = ROOT / "docs" / "results.md"
 BESIDE: Final = re.compile(r"<!-- side by side: (.*?) -->\n(.*?)<!-- end -->", re.DOTALL)
-SIGNS: Final = {"above the floor": "●", "equivalent": "≈", "inconclusive": "?"}
+SIGNS: Final = {"above the floor": "▲", "equivalent": "≈", "inconclusive": "?"}
 
 _ROW: Final = re.compile(
     r"^ +(?P<row>\S.*?)  +(?:[\d.]+ +){4}[\d.]+ \[[^]]+\] +(?P<excess>[+-][\d.]+ \[[^]]+\]) +(?P<verdict>\S.*)$",
