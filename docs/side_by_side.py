@@ -11,10 +11,11 @@ from typing import Final
 
 from quote_tables import QUOTED, ROOT
 
+from lethe.report.page._glance import SYMBOLS
+
 README: Final = ROOT / "README.md"
 RESULTS: Final = ROOT / "docs" / "results.md"
 BESIDE: Final = re.compile(r"<!-- side by side: (.*?) -->\n(.*?)<!-- end -->", re.DOTALL)
-SIGNS: Final = {"above the floor": "●", "equivalent": "≈", "inconclusive": "?"}
 
 _ROW: Final = re.compile(
     r"^ +(?P<row>\S.*?)  +(?:[\d.]+ +){4}[\d.]+ \[[^]]+\] +(?P<excess>[+-][\d.]+ \[[^]]+\]) +(?P<verdict>\S.*)$",
@@ -30,10 +31,10 @@ def excesses(results: str, study: str) -> dict[str, str]:
         results: the text that quotes it.
 
     Raises:
-        KeyError: no table of the study is quoted, or a verdict is none of `SIGNS`.
+        KeyError: no table of the study is quoted, or a verdict is none of `SYMBOLS`.
     """
     quoted = {found[1]: found[3] for found in QUOTED.finditer(results) if not found[2]}
-    return {found["row"]: f"{found['excess']} {SIGNS[found['verdict']]}" for found in _ROW.finditer(quoted[study])}
+    return {found["row"]: f"{found['excess']} {SYMBOLS[found['verdict']]}" for found in _ROW.finditer(quoted[study])}
 
 
 def side_by_side(results: str, studies: list[str]) -> str:
