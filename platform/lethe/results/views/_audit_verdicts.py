@@ -55,7 +55,14 @@ class _AuditVerdict:
     seeds: Annotated[int, Column("", "reporting seeds that have a value")]
     mean: Annotated[float, Column("", "mean over these seeds, in the statistic's unit")]
     difference: Annotated[float | None, Column("", "mean difference to the paired oracles; null for the oracles' row")]
-    low: Annotated[float | None, Column("", f"lower end of the difference's 95 % interval; null below {FEWEST} seeds")]
+    low: Annotated[
+        float | None,
+        Column(
+            "",
+            f"lower end of the difference's 95 % interval; null below {FEWEST} seeds, and where differences are all "
+            "alike and the number of images is not known",
+        ),
+    ]
     high: Annotated[float | None, Column("", "upper end of the same interval")]
     dose: Annotated[
         float | None,
@@ -165,7 +172,8 @@ rated as (
 ),
 summed as (
     select {SCENARIO}, row, audit, looks_at, metric, version, split, class_index, test, power, false_positive_rate,
-        oracles, count(value) as seeds, avg(value) as mean, avg(gained) as difference, {half_width("gained")} as reach,
+        oracles, count(value) as seeds, avg(value) as mean, avg(gained) as difference,
+        {half_width("gained", spread("gained", "n"))} as reach,
         avg(is_detected::int) as detected,
         case when count(value) < {FEWEST} then null
             when test = 'p-value' then least(1.0, 2 * avg(value))
