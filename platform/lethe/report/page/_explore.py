@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from lethe.report._board import Board, Key
-from lethe.report._class_names import class_names
+from lethe.report._class_names import class_names, class_title
 from lethe.report._leaderboard import setting_in_words
 from lethe.report._numbers import row_title
 from lethe.report.page._canvas import script_json
@@ -56,7 +56,7 @@ def explored(results: Results, report: Report) -> Mapping[Key, Markup]:
     names = class_names(results)
     recalls = {
         (one.study, one.scenario, one.row): [
-            (names.get((one.study, one.scenario), {}).get(label, f"class {label}"), recall)
+            (class_title(names.get((one.study, one.scenario), {}), label), recall)
             for label, recall in zip(one.labels, one.recall, strict=True)
         ]
         for one in to_rows(results.query(_RECALL.format(drawn=among(set(drawn)))), _Recall)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.report._board import Board, is_choice
+from lethe.report._class_names import class_title
 from lethe.report._clinical import Clinic
 from lethe.report._leaderboard import second, setting_in_words, verdict
 from lethe.report._notes import settings_of
@@ -19,6 +20,7 @@ from lethe.report._numbers import (
     row_title,
     share,
     signed,
+    standing,
 )
 from lethe.report._ranks import between_methods, has_mean_ranks, is_ranked, mean_rank_in_words, rank_of
 from lethe.report.page._gather import ScenarioPart, Searched, StudyPart
@@ -60,6 +62,7 @@ class Line:
     Attributes:
         kind: 'original', 'oracle', 'method' or 'control'.
         rank: with its interval; empty on boards without ranks, and for rows that are no method.
+        standing: how far a row is that has no oracles.
         measures: UA, RA, TA, MIA.
         reach: None where there is no excess.
         excess: over the noise floor, with its interval.
@@ -74,6 +77,7 @@ class Line:
     reach: Reach | None
     excess: Number
     verdict: str
+    standing: str
     auc: Number
     seconds: Number
     share: Number
@@ -103,6 +107,7 @@ def _line(line: LeaderboardRow, scale: tuple[float, float], rank: str) -> Line:
             "" if line.excess is None else difference(line.excess, line.excess_low, line.excess_high), line.excess
         ),
         verdict=line.verdict or "",
+        standing=standing(line),
         auc=Number(percent(line.auc), line.auc),
         seconds=Number(durations.measured(line.seconds_unlearn), line.seconds_unlearn),
         share=Number(share(line.compute_share, line.seconds_unlearn), line.compute_share),
@@ -415,7 +420,7 @@ def critical_of(part: StudyPart, clinic: Clinic) -> str:
     """Name the classes that a study calls critical; empty where there are none, or it cannot be read."""
     audits = part.study.audits if part.study else ()
     named = [one for audit in audits if isinstance(audit, Clinical) for one in audit.critical]
-    return ", ".join(one if isinstance(one, str) else clinic.class_names.get(one, f"class {one}") for one in named)
+    return ", ".join(one if isinstance(one, str) else class_title(clinic.class_names, one) for one in named)
 
 
 def stages_of(part: StudyPart) -> dict[str, float]:
