@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
+from lethe.report._board import Key
 from lethe.report._class_names import Names, class_names, class_title
 from lethe.report._measured import is_measured
 from lethe.report._numbers import percent, row_title, signed
 from lethe.results import Results, to_rows
 from lethe.results.views import ALIKE, CLINICAL_PREFIX, ClinicalRow
-
-Key = tuple[str, str]
-"""A study's name and a scenario's fingerprint."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from lethe.report._board import Board, is_choice
+from lethe.report._board import Board
 from lethe.report._class_names import class_title
 from lethe.report._clinical import Clinic
 from lethe.report._leaderboard import second, setting_in_words, verdict
@@ -24,6 +24,7 @@ from lethe.report._numbers import (
 )
 from lethe.report._ranks import between_methods, has_mean_ranks, is_ranked, mean_rank_in_words, rank_of
 from lethe.report.page._gather import ScenarioPart, Searched, StudyPart
+from lethe.report.page._glance import kind_of
 from lethe.report.page._wording import MINUS, difference, percent, searched_title
 from lethe.results import durations
 from lethe.results.views import AugmentationRow, ContrastRow, LeaderboardRow
@@ -93,11 +94,10 @@ def lines_of(board: Board) -> list[Line]:
 
 
 def _line(line: LeaderboardRow, scale: tuple[float, float], rank: str) -> Line:
-    kind = line.row if line.row in ("original", "oracle") else "method" if is_choice(line) else "control"
     tuned = line.tuning_trials is not None and line.tuning_seconds is not None
     return Line(
         name=row_title(line.row, untuned=line.untuned),
-        kind=kind,
+        kind=kind_of(line),
         rank=rank,
         measures=tuple(Number(percent(value), value) for value in (line.ua, line.ra, line.ta, line.mia)),
         gap=Number(percent(line.gap) if line.gap is not None else missing(line), line.gap),
@@ -306,14 +306,14 @@ class Effect:
 
     row: str
     metric: str
-    with_arm: Number
+    with_it: Number
     without: Number
     difference: Number
     verdict: str
 
 
 @dataclass(frozen=True)
-class Arms:
+class AgainstAnother:
     """One augmentation compared with another on one data set and forget request."""
 
     title: str
@@ -323,14 +323,14 @@ class Arms:
     effects: tuple[Effect, ...]
 
 
-def arms_of(lines: Iterable[AugmentationRow]) -> list[Arms]:
+def augmentations_of(lines: Iterable[AugmentationRow]) -> list[AgainstAnother]:
     """Sort the effects of augmentation by what they are about."""
     groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
     for line in lines:
         groups[line.data_hash, line.forget_hash, line.recipe, line.augmentation, line.against].append(line)
     titles = Counter((_of_what(rows[0]), rows[0].augmentation) for rows in groups.values())
     return [
-        Arms(
+        AgainstAnother(
             _of_what(rows[0], exactly=titles[_of_what(rows[0]), rows[0].augmentation] > 1),
             rows[0].augmentation,
             rows[0].against,
