@@ -15,7 +15,7 @@ from small_tables import ORACLES, board_of, lines_of, notes
 from lethe.report import earlier_tables, leaderboard
 from lethe.report._notes import notes_of
 from lethe.report.page import render_page
-from lethe.results import BoardRow, ConfirmationRow, Store, StudyRow, load
+from lethe.results import BoardRow, ConfirmationRow, Store, StudyRow, load, query
 from lethe.results.views import ContrastRow
 
 Confirm = Callable[..., None]
@@ -373,6 +373,9 @@ def test_the_same_step_of_one_forgotten_image_on_each_seed_proves_nothing(store:
     lines = lines_of(store)
     assert (lines["fine_tune"].excess, lines["fine_tune"].verdict) == (pytest.approx(step), "inconclusive")
     assert lines["salun"].verdict == "above the floor"
+    assert lines["salun"].gap_low is not None and lines["salun"].gap_low < 0.1 - step
+    [ua] = query("select low, high from deviations where row = 'fine_tune' and metric = 'ua'", store.root).to_pylist()
+    assert ua["low"] < 0 < ua["high"]
 
 
 def test_methods_are_held_against_each_other_once(store: Store, confirm: Confirm) -> None:

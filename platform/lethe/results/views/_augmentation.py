@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, PRECISION, WHOLE, View, clipped, half_width, spread, with_p_holm
+from lethe.results.views._base import (
+    FEWEST,
+    IMAGES_OF_MEASURES,
+    LEVEL,
+    PRECISION,
+    WHOLE,
+    View,
+    clipped,
+    half_width,
+    spread,
+    with_p_holm,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +92,7 @@ measured as (
     ) using (study, scenario, training_seed)
     semi join whole using (study, scenario, row)
 ),
-counted as (
-    select study, unit_id as confirmation_id, metric, max(n) as images from recorded_measures
-    where unit_kind = 'confirmation' and metric in ('ua', 'ra', 'ta', 'mia', 'auc') and class_index is null
-    group by all
-),
+counted as ({IMAGES_OF_MEASURES}),
 long as (
     select long.*, case when metric in ('gap', 'gap_closed') then 4 * forget_images
         else coalesce(images, forget_images) end as images

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import ALIKE, FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width
+from lethe.results.views._base import ALIKE, FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width, spread_of_gaps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +205,7 @@ lines as (
         avg(mia_balanced_accuracy) as mia_balanced_accuracy, avg(auc) as auc, avg(tow) as tow,
         bool_or(oracle is not null) as has_oracles,
         count(if(oracle is null, ra, gap)) = max(seeds_wanted) as whole,
-        avg(gap) as gap, {half_width("gap")} as reach,
+        avg(gap) as gap, {half_width("gap", spread_of_gaps("gap", "forget_images"))} as reach,
         any_value(margin) as margin,
         avg(seconds_unlearn) as seconds_unlearn,
         avg(retrain_share) as retrain_share,
