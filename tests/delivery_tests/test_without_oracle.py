@@ -105,6 +105,7 @@ def test_the_page_and_the_table_for_a_paper_say_so(
     [paper] = (tmp_path / "tex").glob("leaderboard-*.tex")
     assert NO_ORACLE in paper.read_text()
     assert "Noise floor" not in paper.read_text()
+    assert "Means over 3 seeds (1, 2, 3)." in paper.read_text()
     assert "& MIA & Status & Time (s) & Trials" in paper.read_text()
     [clinical] = (tmp_path / "tex").glob("clinical-*.tex")
     assert "means over training seeds" in clinical.read_text()

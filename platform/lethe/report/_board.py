@@ -107,7 +107,8 @@ class Board:
         """Which seeds its numbers come from, a sentence."""
         of = max(self.lines, key=lambda line: line.seeds)
         tuned = f"; settings were chosen on {listed('seed', of.tuning_seeds)}" if of.tuning_seeds else ""
-        return f"Means over {listed('training seed', of.reporting_seeds, counted=True)}{tuned}."
+        seed = "training seed" if self.has_oracles else "seed"
+        return f"Means over {listed(seed, of.reporting_seeds, counted=True)}{tuned}."
 
     @property
     def has_oracles(self) -> bool:

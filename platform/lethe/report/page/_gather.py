@@ -226,8 +226,9 @@ class StudyPart:
 
     @property
     def has_oracles(self) -> bool:
-        """Whether its rows are held against oracles, as far as its specification is known."""
-        return self.study is None or self.study.has_oracles
+        """Whether its rows are held against oracles: by its tables, and by its specification before there are any."""
+        boards = [one.board for one in self.scenarios if one.board is not None]
+        return any(board.has_oracles for board in boards) if boards else self.study is None or self.study.has_oracles
 
     @property
     def models(self) -> int:
