@@ -4,11 +4,11 @@ The numbers are those of the views; ``_leaderboard.py`` prints them, ``_notes.py
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from lethe.report._class_names import Names, class_names
+from lethe.report._class_names import class_names
 from lethe.report._measured import is_measured
 from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of, unlisted_of
@@ -70,10 +70,10 @@ class Board:
     mean_ranks: tuple[MeanRankRow, ...]
     fronts: tuple[FrontRow, ...]
     audits: tuple[AuditVerdictRow, ...]
+    class_names: Mapping[int, str]
     drift: tuple[DriftRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
-    class_names: Names = field(default_factory=dict)
     duplicate: bool = False
 
     @property
@@ -209,10 +209,10 @@ def boards_of(results: Results) -> list[Board]:
             tuple(one for one in mean_ranks if one.study == key[0]),
             tuple(fronts[key]),
             tuple(audits[key]),
+            names.get(key, {}),
             drift.get(key, ()),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),
-            names.get(key, {}),
         )
         for key, rows in lines.items()
     ]
