@@ -101,8 +101,8 @@ class _AuditVerdict:
         str | None,
         Column(
             "",
-            f"'violation' (p_holm below {LEVEL}), 'inconclusive' (power below {POWER}, or the originals' own row is no "
-            "violation by it), 'no violation detected', 'too few seeds', or 'reference' (the oracles, to which "
+            f"'violation' (p_holm below {LEVEL}), 'inconclusive' (no p, power below {POWER}, or the originals' own row "
+            "is no violation by it), 'no violation detected', 'too few seeds', or 'reference' (the oracles, to which "
             "differences are taken); null where there are no oracles",
         ),
     ]
@@ -197,6 +197,7 @@ judged as (
         case when not has_oracles then null
             when row = 'oracle' and test <> 'p-value' then 'reference'
             when judged_on < {FEWEST} then 'too few seeds'
+            when p_holm is null then 'inconclusive'
             when p_holm < {LEVEL} then 'violation'
             when power >= {POWER} and finds_originals then 'no violation detected'
             else 'inconclusive' end as verdict
