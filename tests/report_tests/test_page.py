@@ -342,12 +342,8 @@ def test_the_search_of_a_control_does_not_count_as_its_methods(
     searches = {"c": ("salun", 0.05), "d": ("salun random mask", 0.01)}
     awaited = {"confirmation_id": None, "method": "salun"}
     store.append([make(BoardRow, method_search=name, row=row, **awaited) for name, (row, _) in searches.items()])
-    store.append(
-        [
-            make(TrialRow, trial_id=name, method_search=name, gap=gap, original_gap=0.2)
-            for name, (_, gap) in searches.items()
-        ]
-    )
+    for name, (_, gap) in searches.items():
+        store.append([make(TrialRow, trial_id=name, method_search=name, gap=gap, original_gap=0.2)])
     text = page()
     assert "SalUn is not confirmed yet: of 1 trial 1 finished" in text
     assert "a gap of 5.0 points, against 20.0 for doing nothing" in text
