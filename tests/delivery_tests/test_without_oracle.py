@@ -1,6 +1,7 @@
 """A given model whose recipe is not known, from its study to a delivery: everything says that nothing was compared."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,9 @@ def test_the_table_has_the_measures_and_no_verdict(ward: tuple[Path, str], lethe
         assert not row["has_oracles"]
         assert row["status"] == "done"
         assert all(row[name] is None for name in ("gap", "noise_floor", "excess", "verdict", "seeds_to_decide"))
+    printed = lethe_here("leaderboard", "--results", folder / "results")[1]
+    assert re.search(r"row +UA +RA +TA +MIA +status", printed)
+    assert "of one retraining" not in printed
 
 
 def test_audits_have_values_and_no_verdict(ward: tuple[Path, str]) -> None:
@@ -96,9 +100,16 @@ def test_the_page_and_the_table_for_a_paper_say_so(
     assert lethe_here(*report)[0] == 0
     assert f'<p class="headline">{NO_ORACLE}</p>' in page.read_text()
     assert "Which measure makes the gap" not in page.read_text()
+    assert ">status</button>" in page.read_text()
+    assert not re.search(r">(gap|over the floor|of retraining)[^<]*</button>", page.read_text())
     [paper] = (tmp_path / "tex").glob("leaderboard-*.tex")
     assert NO_ORACLE in paper.read_text()
     assert "Noise floor" not in paper.read_text()
+    assert "Means over 3 seeds (1, 2, 3)." in paper.read_text()
+    assert "& MIA & Status & Time (s) & Trials" in paper.read_text()
+    [clinical] = (tmp_path / "tex").glob("clinical-*.tex")
+    assert "means over training seeds" in clinical.read_text()
+    assert "difference" not in clinical.read_text()
 
 
 def test_the_plan_says_what_can_run_and_that_nothing_is_left(ward: tuple[Path, str], lethe_here: LetheHere) -> None:
@@ -135,6 +146,9 @@ def test_a_delivery_names_its_method_and_its_certificate_is_inconclusive(
     assert f"<b>nothing</b>: {NO_ORACLE}" in page
     assert "trained again without the images, by" not in page
     assert lethe_here("verify", out)[0] == 0
+    report = tmp_path / "report.html"
+    assert lethe_here("report", "--results", folder / "results", "-o", report, "--no-images")[0] == 0
+    assert re.search(r"Delivered: model \w{8} \(salun\), .*verdict: inconclusive", report.read_text())
     purge = ("purge", "--study", "ward", "--request", "random 20 %", "--results", folder / "results")
     listed = lethe_here(*purge)[1]
     assert "given weights: artifacts/given_weights" in listed

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,7 @@ from lethe.report._notes import CONTROL_AUDITS, notes_of
 from lethe.report.page import render_page
 from lethe.report.page._gather import gather
 from lethe.report.page._glance import AUDIT_SYMBOLS, glance_of
-from lethe.results import Results, Store
+from lethe.results import BoardRow, Results, Store, to_rows
 from unlearning.audits import AUDITS, LooksAt
 
 Record = Callable[..., None]
@@ -72,6 +73,16 @@ def test_what_is_seen_at_each_place_stands_side_by_side(store: Store, audited: R
     said = {line.row: tuple(seen and seen.in_words for seen in line.seen) for line in table.rows}
     assert said["salun"] == ("no violation detected, 0 %", "violation, 75 %")
     assert said["oracle (noise floor)"] == ("reference", "reference")
+
+
+def test_a_statistic_of_a_class_names_it(store: Store, audited: Record) -> None:
+    audited("oracle", [0.50, 0.52, 0.49, 0.51], class_index=1)
+    rows = to_rows(store.read("boards", "s"), BoardRow)
+    store.append([replace(row, class_names=["benign", "malignant"]) for row in rows])
+    [board] = leaderboard(store.root)
+    table = audits_of(board)
+    assert table is not None
+    assert [one.metric for one in table.statistics] == ["own_auc of malignant"]
 
 
 def test_results_that_do_not_say_where_audits_look_have_one_column(store: Store, audited: Record) -> None:

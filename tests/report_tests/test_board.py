@@ -15,7 +15,7 @@ from small_tables import ORACLES, board_of, lines_of, notes
 from lethe.report import earlier_tables, leaderboard
 from lethe.report._notes import notes_of
 from lethe.report.page import render_page
-from lethe.results import BoardRow, ConfirmationRow, Store, StudyRow, load
+from lethe.results import BoardRow, ConfirmationRow, Store, StudyRow, load, query
 from lethe.results.views import ContrastRow
 
 Confirm = Callable[..., None]
@@ -356,6 +356,26 @@ def test_one_contrast_below_five_percent_among_several_is_inconclusive(store: St
     assert one.p is not None and one.p < 0.05
     assert one.p_holm is not None and one.p_holm > 0.05
     assert one.verdict == "inconclusive"
+
+
+def test_the_same_step_of_one_forgotten_image_on_each_seed_proves_nothing(store: Store, confirm: Confirm) -> None:
+    """Values that are all alike have no spread of their own, and were once a p of 0 and an interval of no width."""
+    step, few = 1 / (4 * 30), {"forget_images": 30}
+    confirm("oracle", [0.0] * 3, **few)
+    confirm("original", [0.1] * 3, **few)
+    confirm("salun", [0.1 - step] * 3, **few)
+    confirm("fine_tune", [step] * 3, **few)
+    found = contrasts_of(store)
+    near, far = found["salun", "original"], found["fine_tune", "original"]
+    assert (near.difference, near.verdict) == (pytest.approx(-step), "inconclusive")
+    assert near.low is not None and near.high is not None and near.low < -step < 0 < near.high
+    assert far.verdict == "closer"
+    lines = lines_of(store)
+    assert (lines["fine_tune"].excess, lines["fine_tune"].verdict) == (pytest.approx(step), "inconclusive")
+    assert lines["salun"].verdict == "above the floor"
+    assert lines["salun"].gap_low is not None and lines["salun"].gap_low < 0.1 - step
+    [ua] = query("select low, high from deviations where row = 'fine_tune' and metric = 'ua'", store.root).to_pylist()
+    assert ua["low"] < 0 < ua["high"]
 
 
 def test_methods_are_held_against_each_other_once(store: Store, confirm: Confirm) -> None:

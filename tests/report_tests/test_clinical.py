@@ -166,6 +166,13 @@ def test_only_statistics_that_some_row_has_are_columns_and_intervals_say_what_ex
     assert of_critical.lines[2].cells[0].excludes_zero is False
 
 
+def test_differences_that_are_alike_but_for_rounding_exclude_nothing(seen: Store, measured: Measured) -> None:
+    measured("salun", {"worst_class_sensitivity": [0.7, 0.72, 0.74]})
+    [table] = clinics_of(Results(seen.root))["s", "q"].tables
+    cell = {line.row: line.cells[0] for line in table.lines}["salun"]
+    assert (cell.beside, cell.excludes_zero) == ("-10.0", False)
+
+
 def test_the_page_has_a_section_with_class_names_where_they_are_known(
     seen: Store, make: Callable[..., Any], measured: Measured
 ) -> None:

@@ -54,7 +54,7 @@ def test_steps_are_in_the_order_of_the_requests(store: Store, stream: Confirm) -
 def test_the_words_say_drift_where_the_interval_leaves_out_none(store: Store, stream: Confirm) -> None:
     stream()
     words = drift_in_words(leaderboard(store.root)[-1])
-    assert "salun: from the first request to the 10th its gap changed by +18.0 [+18.0, +18.0] points" in words
+    assert "salun: from the first request to the 10th its gap changed by +18.0 [+17.9, +18.1] points" in words
     assert "it drifted away from retraining" in words
     assert "fine_tune: from the first request to the 10th its gap changed by +0.0" in words
     assert "no drift that these seeds can distinguish from noise" in words

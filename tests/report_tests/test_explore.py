@@ -35,7 +35,20 @@ def predict(store: Store, make: Make, confidences: dict[str, list[float]], **cha
     )
 
 
-def test_classes_have_the_names_that_predictions_hold_those_predicted_too(
+def test_classes_have_their_names_also_where_none_is_forgotten_or_predicted(store: Store, confirm: Confirm) -> None:
+    confirm("salun", (0.1,), recall_per_class=[0.5, 0.25], class_names=["basophil", "platelet"])
+    assert rows_of(store)["salun"]["recall"] == [["basophil", 0.5], ["platelet", 0.25]]
+
+
+def test_the_noise_floor_is_set_beside_no_gap(store: Store, confirm: Confirm) -> None:
+    confirm("oracle", (0.01, 0.02, 0.04))
+    confirm("salun", (0.02, 0.03, 0.05))
+    rows = rows_of(store)
+    assert rows["oracle (noise floor)"]["measures"]["gap"] is None
+    assert rows["salun"]["measures"]["gap"] == pytest.approx(0.1 / 3)
+
+
+def test_in_early_results_classes_have_the_names_that_predictions_hold_those_predicted_too(
     store: Store, confirm: Confirm, make: Make
 ) -> None:
     confirm("salun", (0.1,), recall_per_class=[0.5, 0.25, 0.125])

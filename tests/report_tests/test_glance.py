@@ -222,7 +222,7 @@ def test_what_the_measures_add_makes_the_gap_and_the_largest_is_marked(store: St
     assert [one.largest for one in rows["salun"].strips] == [False, True, False, False]
     assert (
         rows["salun"].strips[0].told
-        == f"{100 * (0.2 + np.mean(ORACLES[:3]) + 0.1):.1f} %, +10.0 [+10.0, +10.0] to its oracles"
+        == f"{100 * (0.2 + np.mean(ORACLES[:3]) + 0.1):.1f} %, +10.0 [+9.9, +10.1] to its oracles"
     )
     assert all(one.part == "" for one in rows["oracle (noise floor)"].strips)
 

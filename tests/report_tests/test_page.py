@@ -22,7 +22,7 @@ from lethe.cli import app
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
 from lethe.report.page import Page, render_page
-from lethe.results import EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow, query
+from lethe.results import BoardRow, EpochRow, PredictionRow, QueryError, Store, StudyRow, TrialRow, query
 from lethe.storage.root import StorageRoot
 from lethe.study import read_study
 from unlearning.data import Synthetic
@@ -334,6 +334,19 @@ def test_trials_without_a_confirmation_give_a_page_that_says_so(
     assert "SalUn is not confirmed yet: of 1 trial 1 finished" in text
     assert "a gap of 5.0 points, against 20.0 for doing nothing" in text
     assert "Nothing is confirmed on reporting seeds yet, so there is no leaderboard." in text
+
+
+def test_the_search_of_a_control_does_not_count_as_its_methods(
+    store: Store, make: Callable[..., Any], page: Callable[..., str]
+) -> None:
+    searches = {"c": ("salun", 0.05), "d": ("salun random mask", 0.01)}
+    awaited = {"confirmation_id": None, "method": "salun"}
+    store.append([make(BoardRow, method_search=name, row=row, **awaited) for name, (row, _) in searches.items()])
+    for name, (_, gap) in searches.items():
+        store.append([make(TrialRow, trial_id=name, method_search=name, gap=gap, original_gap=0.2)])
+    text = page()
+    assert "SalUn is not confirmed yet: of 1 trial 1 finished" in text
+    assert "a gap of 5.0 points, against 20.0 for doing nothing" in text
 
 
 def test_a_study_of_which_nothing_ended_gives_a_page_that_says_so(

@@ -144,6 +144,17 @@ def test_differences_that_are_all_alike_prove_nothing_where_the_number_of_images
     assert dose == {"dose": None}
 
 
+def test_a_row_without_a_p_is_inconclusive_also_where_the_audit_has_power(store: Store, audited: Record) -> None:
+    """Its differences are all alike, and nothing says of how many images: they are no proof, and no acquittal."""
+    oracles = [0.50, 0.52, 0.49, 0.51]
+    audited("oracle", oracles, n=None)
+    audited("original", [0.90, 0.93, 0.91, 0.90], n=None)
+    audited("salun", [value + 0.25 for value in oracles], n=None)
+    found = verdicts(store)
+    assert (found["original"]["verdict"], found["salun"]["power"]) == ("violation", 1.0)
+    assert (found["salun"]["p"], found["salun"]["verdict"]) == (None, "inconclusive")
+
+
 def test_the_dose_of_a_verdict_is_that_of_the_summary(store: Store, audited: Record) -> None:
     audited("oracle", [0.5, 0.5, 0.5, 0.5], test="mean", n=100)
     audited("original", [0.9, 0.9, 0.9, 0.9], test="mean", n=100)

@@ -74,6 +74,19 @@ def test_where_the_originals_cannot_be_told_from_the_oracles_there_is_no_dose(
     assert found_dose.to_pylist() == [{"dose": None}]
 
 
+def test_what_is_no_mean_over_the_forget_set_has_no_dose(
+    store: Store, make: Callable[..., Any], confirm: Callable[..., None]
+) -> None:
+    others = ({"metric": "far", "split": "test"}, {"metric": "own_bound", "audit": "own"}, {"metric": "own"})
+    for row, values in {"oracle": [1.0, 1.2, 1.4], "original": [5.0, 5.3, 5.3], "salun": [2.0, 2.2, 2.7]}.items():
+        confirm(row, [0.0, 0.0, 0.0])
+        for seed, value in enumerate(values, start=1):
+            unit = {"unit_id": f"{row}-q-{seed}", "training_seed": seed, "value": value}
+            store.append([make(MeasureRow, **unit | one) for one in others])
+    doses = query("select metric, dose is not null as known from metric_summary where row = 'salun'", store.root)
+    assert {row["metric"]: row["known"] for row in doses.to_pylist()} == {"far": False, "own": True, "own_bound": False}
+
+
 def test_values_of_two_versions_of_a_metric_are_never_averaged(
     store: Store, make: Callable[..., Any], confirm: Callable[..., None]
 ) -> None:

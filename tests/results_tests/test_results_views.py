@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from math import sqrt
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from lethe.results import (
     ArtifactRow,
     CalibrationRow,
     ConfirmationRow,
+    MeasureRow,
     QueryError,
     Store,
     TrialRow,
@@ -132,6 +134,26 @@ def test_two_seeds_say_nothing_of_an_arm(store: Store, confirm_arm: Callable[...
     confirm_arm("salun", "standard", (0.06, 0.16))
     gap = effects(store)["salun", "gap"]
     assert (gap["low"], gap["p"], gap["verdict"]) == (None, None, "too few seeds")
+
+
+def test_an_arm_that_moves_each_seed_by_one_image_is_inconclusive(
+    store: Store, confirm_arm: Callable[..., None], make: Callable[..., Any]
+) -> None:
+    """UA and MIA move in steps of one of the 20 forgotten images, TA in steps of one of 4 test images."""
+    confirm_arm("salun", "none", (0.10, 0.10, 0.10), forget_images=20)
+    confirm_arm("salun", "standard", (0.15, 0.15, 0.15), forget_images=20)
+    for augmentation, seed in product(("none", "standard"), (1, 2, 3)):
+        unit = {"unit_id": f"salun-{augmentation}-{seed}", "training_seed": seed}
+        store.append([make(MeasureRow, **unit, metric=metric, n=n) for metric, n in (("ra", 1000), ("ta", 4))])
+    found = effects(store)
+    assert {metric: found["salun", metric]["verdict"] for metric in ("ua", "ta", "ra", "gap")} == {
+        "ua": "inconclusive",
+        "ta": "inconclusive",
+        "ra": "lower",
+        "gap": "higher",
+    }
+    ua = found["salun", "ua"]
+    assert ua["high"] - ua["difference"] == pytest.approx(T_975_AT_2 / 20 / 3)
 
 
 @pytest.mark.parametrize("identity", ["data_hash", "forget_hash", "recipe"])

@@ -108,6 +108,7 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
         "forget_hash": scenario.forget_hash,
         "recipe": scenario.recipe_id,
         "training": scenario.named.training,
+        "class_names": list(scenario.class_names),
         **_place_in_stream(scenario),
     }
 

@@ -6,6 +6,7 @@ delivery and whether a list is the same one, but not whether another list, or ot
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from safetensors.torch import save
 
@@ -45,10 +46,15 @@ def withdrawn_before(root: StorageRoot, study: Study, method_searches: Sequence[
     if study.original is None or not (known := known_deliveries(root)):
         return WithdrawnBefore()
     refused, unknown = dict[str, None](), dict[str, None]()
+    checkpoint = study.original.checkpoint
+
+    @cache
+    def given(channels: int, classes: int) -> frozenset[str]:
+        return _hashes(read_given(study.network, channels, classes, checkpoint))
+
     for scenario in {one.scenarios[-1].fingerprint: one.scenarios[-1] for one in method_searches}.values():
-        weights = read_given(scenario.network, scenario.channels, scenario.classes, study.original.checkpoint)
-        for delivery in leading_to(_hashes(weights), known):
-            told = _told(study.original.checkpoint.name, delivery)
+        for delivery in leading_to(given(scenario.channels, scenario.classes), known):
+            told = _told(checkpoint.name, delivery)
             if delivery.data.sha256 != scenario.data_hash:
                 unknown[
                     f"{told}, on other data than {scenario.dataset} is now: whether {scenario.dataset} still has those "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lethe.report._board import Board
+from lethe.report._class_names import Names, class_title
 from lethe.report._numbers import p_value, row_title
 from lethe.results.views import POWER, AuditVerdictRow
 
@@ -125,7 +126,7 @@ def audits_of(board: Board) -> AuditTable | None:
     of_board, audited = [line.row for line in board.lines], list(dict.fromkeys(one.row for one in board.audits))
     return AuditTable(
         places,
-        tuple(_worth(first[column]) for column in columns),
+        tuple(_worth(first[column], board.class_names) for column in columns),
         tuple(
             _judged(row, [one for one in board.audits if one.row == row], columns, places)
             for row in [*(one for one in of_board if one in audited), *(one for one in audited if one not in of_board)]
@@ -163,8 +164,8 @@ def _place_in_order(one: AuditVerdictRow) -> int:
     return PLACES.index(one.looks_at) if one.looks_at in PLACES else len(PLACES)
 
 
-def _worth(one: AuditVerdictRow) -> Worth:
-    class_ = "" if one.class_index is None else f" of class {one.class_index}"
+def _worth(one: AuditVerdictRow, names: Names) -> Worth:
+    class_ = "" if one.class_index is None else f" of {class_title(names, one.class_index)}"
     rate = one.false_positive_rate
     return Worth(
         f"{one.metric}{class_}",

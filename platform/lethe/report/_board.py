@@ -4,10 +4,11 @@ The numbers are those of the views; ``_leaderboard.py`` prints them, ``_notes.py
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from lethe.report._class_names import class_names
 from lethe.report._measured import is_measured
 from lethe.report._numbers import listed, model_title
 from lethe.report._others import Other, others_of, unlisted_of
@@ -50,6 +51,7 @@ class Board:
         mean_ranks: the ranks of the methods over all boards of the study; the same on each of them.
         fronts: the settings that no other dominates, of searches of several objectives.
         audits: what the audits say of the rows.
+        class_names: of the classes that audits say something of by themselves; empty without any.
         drift: of all requests of the stream that the scenario's belong to; the same on each of their boards.
         others: what else is stored under the study's name.
         unlisted: confirmations stored under the study's name that no specification's tables hold any more.
@@ -68,6 +70,7 @@ class Board:
     mean_ranks: tuple[MeanRankRow, ...]
     fronts: tuple[FrontRow, ...]
     audits: tuple[AuditVerdictRow, ...]
+    class_names: Mapping[int, str]
     drift: tuple[DriftRow, ...]
     others: tuple[Other, ...]
     unlisted: int = 0
@@ -104,7 +107,8 @@ class Board:
         """Which seeds its numbers come from, a sentence."""
         of = max(self.lines, key=lambda line: line.seeds)
         tuned = f"; settings were chosen on {listed('seed', of.tuning_seeds)}" if of.tuning_seeds else ""
-        return f"Means over {listed('training seed', of.reporting_seeds, counted=True)}{tuned}."
+        seed = "training seed" if self.has_oracles else "seed"
+        return f"Means over {listed(seed, of.reporting_seeds, counted=True)}{tuned}."
 
     @property
     def has_oracles(self) -> bool:
@@ -188,6 +192,8 @@ def boards_of(results: Results) -> list[Board]:
     audits = _by_scenario(to_rows(results.load("audit_verdicts"), AuditVerdictRow) if audited else ())
     has_streams = results.query("select 1 from asked where step is not null limit 1").num_rows
     drift = _by_stream(to_rows(results.load("drift"), DriftRow) if has_streams else ())
+    by_class = any(one.class_index is not None for rows in audits.values() for one in rows)
+    names = class_names(results) if by_class else {}
     others, unlisted = others_of(results), unlisted_of(results)
     boards = [
         Board(
@@ -203,6 +209,7 @@ def boards_of(results: Results) -> list[Board]:
             tuple(one for one in mean_ranks if one.study == key[0]),
             tuple(fronts[key]),
             tuple(audits[key]),
+            names.get(key, {}),
             drift.get(key, ()),
             others.get(key[0], ()),
             unlisted.get(key[0], 0),

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from lethe.report._class_names import class_names
+from lethe.report._board import Key
+from lethe.report._class_names import Names, class_names, class_title
 from lethe.report._measured import is_measured
 from lethe.report._numbers import percent, row_title, signed
 from lethe.results import Results, to_rows
-from lethe.results.views import CLINICAL_PREFIX, ClinicalRow
-
-Key = tuple[str, str]
-"""A study's name and a scenario's fingerprint."""
+from lethe.results.views import ALIKE, CLINICAL_PREFIX, ClinicalRow
 
 
 @dataclass(frozen=True)
@@ -231,7 +229,7 @@ class Clinic:
     """
 
     rows: tuple[ClinicalRow, ...]
-    class_names: dict[int, str]
+    class_names: Names
 
     @property
     def key(self) -> Key:
@@ -258,7 +256,7 @@ class Clinic:
         return sorted({index for _, name, index in self._values if name == statistic and index is not None})
 
     def _class_table(self, shown: Shown, classes: Sequence[int]) -> ClassTable:
-        heads = tuple(self.class_names.get(index, f"class {index}") for index in classes)
+        heads = tuple(class_title(self.class_names, index) for index in classes)
         lines = tuple(Line(row, tuple(self._cell(row, shown, index) for index in classes)) for row in self._names)
         return ClassTable(shown, heads, lines)
 
@@ -299,7 +297,7 @@ class Clinic:
 
 def _ends(low: float | None, high: float | None, written: Callable[[float], str]) -> tuple[bool, str]:
     """Return whether an interval excludes zero, and it in brackets; nothing where there is none, or it has no width."""
-    if low is None or high is None or low == high:
+    if low is None or high is None or high - low <= ALIKE:
         return False, ""
     return low > 0 or high < 0, f"[{written(low)}, {written(high)}]"
 

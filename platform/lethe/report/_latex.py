@@ -8,7 +8,7 @@ from typing import Final
 
 from lethe.report._audits import AUDITS_TO_READ, audits_of, violations_in_words
 from lethe.report._board import Board, boards_of, is_choice
-from lethe.report._clinical import TO_READ, Cell, Clinic, Table, clinics_of
+from lethe.report._clinical import TO_READ, TO_READ_ALONE, Cell, Clinic, Table, clinics_of
 from lethe.report._leaderboard import second
 from lethe.report._notes import notes_of
 from lethe.report._numbers import (
@@ -22,6 +22,7 @@ from lethe.report._numbers import (
     row_title,
     seconds,
     share,
+    standing,
 )
 from lethe.report._ranks import families_in_words, is_ranked, summaries_of
 from lethe.results import QueryError, Results, to_rows
@@ -72,16 +73,19 @@ def _file_name(board: Board) -> str:
 
 
 def _leaderboard(board: Board) -> str:
+    compared = board.has_oracles
     head = [
-        *("", *board.heads, "Gap [95\\,\\%]", "Over the floor [95\\,\\%]", "Verdict"),
-        *("Time (s)", "Images of retraining", "Trials"),
+        *("", *board.heads),
+        *(("Gap [95\\,\\%]", "Over the floor [95\\,\\%]", "Verdict") if compared else ("Status",)),
+        *("Time (s)", *(("Images of retraining",) if compared else ()), "Trials"),
     ]
     first = board.lines[0]
     notes = " ".join(escaped(note) for note in notes_of(board))
     legend = _LEGEND if board.has_oracles else "Percent."
     caption = f"{escaped(board.title)}. {escaped(board.seeds)} {legend} {notes}"
     label = f"tab:lethe-{first.study}-{first.scenario[:8]}"
-    return _table(caption, label, "lrrrrrrlrrr", head, [_line(line) for line in board.lines])
+    columns = "lrrrrrrlrrr" if compared else "lrrrrlrr"
+    return _table(caption, label, columns, head, [_line(line, compared=compared) for line in board.lines])
 
 
 def _contrasts(board: Board) -> str:
@@ -172,16 +176,15 @@ _LEGEND: Final = (
 )
 
 
-def _line(line: LeaderboardRow) -> list[str]:
+def _line(line: LeaderboardRow, *, compared: bool) -> list[str]:
     name = escaped(row_title(line.row, untuned=line.untuned))
+    gap = f"{percent(line.gap)} {gap_interval(line)}".rstrip() if line.gap is not None else escaped(missing(line))
     return [
         f"\\textbf{{{name}}}" if is_choice(line) else name,
         *(_minus(percent(value)) for value in (line.ua, line.ra, line.ta, line.mia)),
-        f"{percent(line.gap)} {gap_interval(line)}".rstrip() if line.gap is not None else escaped(missing(line)),
-        _minus(excess(line)),
-        line.verdict or "",
+        *((gap, _minus(excess(line)), line.verdict or "") if compared else (standing(line),)),
         seconds(line.seconds_unlearn),
-        share(line.compute_share, line.seconds_unlearn).removesuffix(" %"),
+        *((share(line.compute_share, line.seconds_unlearn).removesuffix(" %"),) if compared else ()),
         "" if line.tuning_trials is None else str(line.tuning_trials),
     ]
 
@@ -226,9 +229,12 @@ def _clinical(board: Board, clinic: Clinic) -> str:
 
 def _clinical_table(board: Board, table: Table, number: int) -> str:
     title = f" {escaped(table.title)}." if table.title else ""
+    to_read = escaped(TO_READ_ALONE)
+    if board.has_oracles:
+        to_read = f"{escaped(TO_READ)} In parentheses the difference. Bold: the 95\\,\\% interval excludes 0."
     caption = (
-        f"{escaped(board.title)}: what a clinic sees.{title} {escaped(TO_READ)} In parentheses the difference. Bold: "
-        f"the 95\\,\\% interval excludes 0. {escaped(table.legend[0].upper() + table.legend[1:])}."
+        f"{escaped(board.title)}: what a clinic sees.{title} {to_read} "
+        f"{escaped(table.legend[0].upper() + table.legend[1:])}."
     )
     head = ["", *(escaped(one.heading[0].upper() + one.heading[1:]) for one in table.columns)]
     body = [[escaped(line.name), *map(_clinical_cell, line.cells)] for line in table.lines]

@@ -28,6 +28,7 @@ from lethe.report._numbers import (
     row_title,
     seconds,
     share,
+    standing,
 )
 from lethe.report._ranks import (
     MEAN_RANKS_TO_READ,
@@ -106,21 +107,27 @@ def print_rows(board: Board, console: Console) -> None:
 def _table(board: Board) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("row", overflow="fold")
-    for name in (*board.heads, "gap [95 %]", "over the floor"):
+    for name in (*board.heads, *(("gap [95 %]", "over the floor") if board.has_oracles else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("verdict" if board.has_oracles else "status", no_wrap=True)
     for line in board.lines:
-        shown = f"{percent(line.gap)} {gap_interval(line)}".rstrip() if line.gap is not None else missing(line)
         measures = map(percent, (line.ua, line.ra, line.ta, line.mia))
         title = Text(visible(row_title(line.row, untuned=line.untuned)))
-        table.add_row(title, *measures, shown, excess(line), line.verdict or "")
+        table.add_row(title, *measures, *(_compared(line) if board.has_oracles else (standing(line),)))
     return table
+
+
+def _compared(line: LeaderboardRow) -> tuple[str, str, str]:
+    """Write the gap of a row, or why there is none, the excess over the floor, and the verdict on it."""
+    shown = f"{percent(line.gap)} {gap_interval(line)}".rstrip() if line.gap is not None else missing(line)
+    return shown, excess(line), line.verdict or ""
 
 
 def _costs(board: Board) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("cost")
-    for name in ("seconds", "images trained on,\nof one retraining", "tuning"):
+    of_retraining = ("images trained on,\nof one retraining",) if board.has_oracles else ()
+    for name in ("seconds", *of_retraining, "tuning"):
         table.add_column(name, justify="right", no_wrap=True)
     budgets: dict[str | None, BudgetRow] = {one.method_search: one for one in board.budgets}
     for line in board.lines:
@@ -128,7 +135,7 @@ def _costs(board: Board) -> Table:
         table.add_row(
             Text(visible(line.row)),
             seconds(line.seconds_unlearn),
-            share(line.compute_share, line.seconds_unlearn),
+            *(share(line.compute_share, line.seconds_unlearn) for _ in of_retraining),
             tuning,
         )
     return table

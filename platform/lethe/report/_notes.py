@@ -340,10 +340,8 @@ def _attack(board: Board) -> Iterator[str]:
             "only that the retain set still has."
         )
     if board.lines[0].mia_nonmembers == "val":
-        yield (
-            "MIA takes its non-members from the validation split, since test is of another origin; the search used "
-            "that split too."
-        )
+        searched = "; the search used that split too" if board.has_oracles else ""
+        yield f"MIA takes its non-members from the validation split, since test is of another origin{searched}."
 
 
 def settings_of(board: Board) -> Iterable[LeaderboardRow]:

@@ -113,5 +113,10 @@ def missing(line: LeaderboardRow) -> str:
     return f"{line.seeds} of {line.seeds_wanted} seeds" if line.status == "incomplete" else line.status
 
 
+def standing(line: LeaderboardRow) -> str:
+    """Return how far a row without oracles is: done, or what it lacks."""
+    return line.status if line.status == "done" else missing(line)
+
+
 def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"[{percent(low)}, {percent(high)}]"

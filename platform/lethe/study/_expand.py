@@ -285,7 +285,7 @@ def _scenarios(study: Study, datasets: Mapping[AnySource, ImageData]) -> Iterabl
                     source=source,
                     dataset=data.name,
                     data_hash=planted.content_hash,
-                    classes=data.classes,
+                    class_names=data.class_names,
                     channels=data.train.images_NCHW.shape[1],
                     train_count=len(data.train),
                     train_duplicates=data.duplicates,

@@ -53,6 +53,8 @@ class Scenario:
     Attributes:
         source: where the data comes from, for reports; ``data_hash`` is what counts, and that of images or labels that
             the request changes is another.
+        class_names: one per class, or per label where an image may have several, for reports; a renamed class changes
+            no model, and so no fingerprint.
         train_count: images in the training split.
         train_duplicates: how many of them repeat another byte for byte.
         dropped: how many val and test images were left out because they are in train too.
@@ -72,7 +74,7 @@ class Scenario:
     source: Source
     dataset: str
     data_hash: str
-    classes: int
+    class_names: tuple[str, ...]
     channels: int
     train_count: int
     train_duplicates: int
@@ -88,6 +90,11 @@ class Scenario:
     earlier: "Scenario | None" = None
     task: Task = "multi-class"
     given: Given | None = None
+
+    @property
+    def classes(self) -> int:
+        """The number of classes, or of labels: that of a network's outputs."""
+        return len(self.class_names)
 
     @property
     def has_oracles(self) -> bool:

@@ -18,6 +18,7 @@ from unlearning.engine._steps import (
     Stream,
     clipped,
     flat_norm,
+    flat_product,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "autocast",
     "clipped",
     "flat_norm",
+    "flat_product",
     "gradients_along",
     "grouped",
     "in_order",

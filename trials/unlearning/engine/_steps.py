@@ -240,6 +240,11 @@ def clipped(gradients: Sequence[Tensor], norm: Tensor | float) -> list[Tensor]:
     return list(torch._foreach_mul(list(gradients), factor))
 
 
+def flat_product(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+    """Return the inner product of two lists of tensors of the same shapes, each taken as one vector."""
+    return torch.stack([(mine * yours).sum() for mine, yours in zip(one, other, strict=True)]).sum()
+
+
 def flat_norm(tensors: Sequence[Tensor]) -> Tensor:
     """Return the Euclidean norm of all tensors together."""
     norms: Tensor = torch.stack(torch._foreach_norm(list(tensors)))

@@ -11,7 +11,7 @@ LEAST: Final = 2.0**-24
 
 
 def margins(confidence_NS: Array) -> Array:
-    """Return log p - log(1 - p) of the probability of the true class: the logit less the log-sum-exp of the others.
+    """Return log p - log(1 - p) of the probability of the true class: the logit minus the log-sum-exp of the others.
 
     Probabilities are clipped at `LEAST` from 0 and 1, where float32 cannot tell them apart: a margin is at most 16.6.
     """

@@ -5,7 +5,7 @@ NeurIPS 2023 (arXiv 2304.04934); WoodFisher is that of Singh and Alistarh, NeurI
 recursion is that of OPTML-Group/Unlearn-Saliency, ``Wfisher.py``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.engine import Stream, gradients_along, sum_gradients
+from unlearning.engine import Stream, flat_product, gradients_along, sum_gradients
 from unlearning.methods._base import Method, UnlearningContext
 from unlearning.ranges import Ranges, logarithmic
 from unlearning.seeds import generator
@@ -78,16 +78,16 @@ class Influence(Method):
         """Solve (I + sum of g g^T / N) k = v by conjugate gradients, without ever holding the matrix."""
         found = [torch.zeros_like(part) for part in pull]
         residual = [part.clone() for part in pull]
-        direction, left = residual, _product(residual, residual)
+        direction, left = residual, flat_product(residual, residual)
         wanted = _PRECISION**2 * left
         for _ in range(_ROUNDS):
             if not left > wanted:
                 break
             curved = torch._foreach_add(direction, self._fisher_product(context, direction, samples_S))
-            length = left / _product(direction, curved)
+            length = left / flat_product(direction, curved)
             torch._foreach_add_(found, torch._foreach_mul(direction, length))
             residual = list(torch._foreach_sub(residual, torch._foreach_mul(list(curved), length)))
-            before, left = left, _product(residual, residual)
+            before, left = left, flat_product(residual, residual)
             direction = list(torch._foreach_add(residual, torch._foreach_mul(direction, left / before)))
         return found
 
@@ -101,9 +101,9 @@ class Influence(Method):
             if not scaled:
                 scaled = gradient
                 continue
-            along = _product(scaled, gradient)
+            along = flat_product(scaled, gradient)
             weight = 1 / (self.scale + along)
-            torch._foreach_sub_(found, torch._foreach_mul(scaled, _product(found, gradient) * weight))
+            torch._foreach_sub_(found, torch._foreach_mul(scaled, flat_product(found, gradient) * weight))
             scaled = list(torch._foreach_sub(scaled, torch._foreach_mul(scaled, along * weight)))
         return found
 
@@ -112,7 +112,3 @@ class Influence(Method):
         stream = Stream.cut(samples_S, context.task.labels_N[samples_S], self.batch_size)
         product = gradients_along(context.engine, stream, vector)
         return list(torch._foreach_div(product, self.scale))
-
-
-def _product(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
-    return torch.stack([(mine * yours).sum() for mine, yours in zip(one, other, strict=True)]).sum()

@@ -13,7 +13,7 @@ from annotated_types import Gt
 from pydantic import Field
 from torch import Tensor
 
-from unlearning.engine import Batch, Step, StepPass, Stream, clipped, flat_norm
+from unlearning.engine import Batch, Step, StepPass, Stream, clipped, flat_norm, flat_product
 from unlearning.methods._base import ForgetTask, UnlearningContext
 from unlearning.methods._losses import descend, true_loss
 from unlearning.methods._sgd import SCHEDULES, DescentMethod, Epoch
@@ -26,8 +26,7 @@ _LEAST = 1e-6
 def bisector(one: Sequence[Tensor], other: Sequence[Tensor]) -> list[Tensor]:
     """Return (a/|a| + b/|b|) / sqrt(1 + cos(a, b)), the Nash solution of two gradients, whose norm is sqrt(2)."""
     ones, others = (torch._foreach_div(list(part), flat_norm(part) + 1e-12) for part in (one, other))
-    cosine = torch.stack([(mine * yours).sum() for mine, yours in zip(ones, others, strict=True)]).sum()
-    scale = (1 + cosine).clamp(min=_LEAST).rsqrt()
+    scale = (1 + flat_product(ones, others)).clamp(min=_LEAST).rsqrt()
     return list(torch._foreach_mul(torch._foreach_add(ones, others), scale))
 
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Interval
 from pydantic import Field
 from torch import Tensor, nn
 
-from unlearning.engine import LAYERS, Batch, Step, StepPass, Stream, layers, sum_gradients
+from unlearning.engine import LAYERS, Batch, Step, StepPass, Stream, flat_product, layers, sum_gradients
 from unlearning.methods._base import UnlearningContext
 from unlearning.methods._losses import true_loss
 from unlearning.methods._sgd import DescentMethod, Epoch
@@ -37,14 +37,10 @@ def _descend(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Ten
 def _descend_projected(batches: Sequence[Batch], step: Step) -> tuple[Tensor, Sequence[Tensor]]:
     loss = _loss(batches, step)
     gradients, memory = step.gradients(loss), list(step.kept["memory"])
-    along, size = (_product(one, memory) for one in (gradients, memory))
+    along, size = (flat_product(one, memory) for one in (gradients, memory))
     push = (-along / (size + _DAMPING)).clamp(min=_MARGIN)
     push = torch.where(along < 0, push, torch.zeros_like(push))
     return loss, torch._foreach_add(gradients, torch._foreach_mul(memory, push))
-
-
-def _product(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
-    return torch.stack([(mine * yours).sum() for mine, yours in zip(one, other, strict=True)]).sum()
 
 
 class Scissorhands(DescentMethod):

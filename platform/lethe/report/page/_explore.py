@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from lethe.report._board import Board, Key
-from lethe.report._class_names import class_names
+from lethe.report._class_names import class_names, class_title
 from lethe.report._leaderboard import setting_in_words
 from lethe.report._numbers import row_title
 from lethe.report.page._canvas import script_json
@@ -17,6 +17,7 @@ from lethe.report.page._gather import Report, among
 from lethe.report.page._roc import rocs_of
 from lethe.report.page._thresholds import thresholds_of
 from lethe.results import Results, to_rows
+from lethe.results.views import LeaderboardRow
 
 BINS: Final = 20
 """Bins of the histograms of confidence."""
@@ -56,7 +57,7 @@ def explored(results: Results, report: Report) -> Mapping[Key, Markup]:
     names = class_names(results)
     recalls = {
         (one.study, one.scenario, one.row): [
-            (names.get((one.study, one.scenario), {}).get(label, f"class {label}"), recall)
+            (class_title(names.get((one.study, one.scenario), {}), label), recall)
             for label, recall in zip(one.labels, one.recall, strict=True)
         ]
         for one in to_rows(results.query(_RECALL.format(drawn=among(set(drawn)))), _Recall)
@@ -85,7 +86,7 @@ def _json(
             "row": row_title(line.row, untuned=line.untuned),
             "setting": "" if line.row in ("original", "oracle") else setting_in_words(line.setting),
             "measures": {
-                "gap": line.gap,
+                **_gap(line),
                 **dict(zip(board.heads, (line.ua, line.ra, line.ta, line.mia), strict=True)),
                 "AUC": line.auc,
             },
@@ -97,6 +98,11 @@ def _json(
         for line in board.lines
     ]
     return script_json(json.dumps(rows, separators=(",", ":")))
+
+
+def _gap(line: LeaderboardRow) -> dict[str, float | None]:
+    """Return the gap of a row; the oracle's is between seeds, and compares with no paired one."""
+    return {"gap": line.gap if line.row != "oracle" else None} if line.has_oracles else {}
 
 
 _CONFIDENCE: Final = """

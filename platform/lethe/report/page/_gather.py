@@ -226,8 +226,9 @@ class StudyPart:
 
     @property
     def has_oracles(self) -> bool:
-        """Whether its rows are held against oracles, as far as its specification is known."""
-        return self.study is None or self.study.has_oracles
+        """Whether its rows are held against oracles: by its tables, and by its specification before there are any."""
+        boards = [one.board for one in self.scenarios if one.board is not None]
+        return any(board.has_oracles for board in boards) if boards else self.study is None or self.study.has_oracles
 
     @property
     def models(self) -> int:
@@ -277,7 +278,7 @@ class _Gathering:
         self._boards = {board.key: board for board in boards_of(results)}
         self._progress = _by_scenario(self._ask(_PROGRESS, Progress))
         self._chosen = {(row.study, row.method_search): row for row in self._view("chosen", ChosenRow)}
-        drawn = f"{among(self._drawn)} and {_ASKED_SEARCHES} and {_OF_ROUND_0}"
+        drawn = f"{among(self._drawn)} and {_of_searches('true')} and {_OF_ROUND_0}"
         self._tried = _by_scenario(self._ask(f"{_TRIED} where {drawn}", Tried))
         self._oracles = _by_scenario(self._ask(f"{_RETRAINED} where {among(self._drawn)}", Retrained))
         self._models = _by_scenario(self._ask(f"{_MODELS} and {among(self._drawn)}", Model))
@@ -370,10 +371,14 @@ class _Gathering:
 _ASKED_SCENARIOS: Final = (
     "(study not in (select study from boards) or (study, scenario) in (select (study, scenario) from asked))"
 )
-_ASKED_SEARCHES: Final = (
-    "(study not in (select study from boards) or (study, method_search) in (select (study, method_search) from asked))"
-)
 """SQL: what the specifications that are shown ask for; everything, in results from before boards were kept."""
+
+
+def _of_searches(condition: str) -> str:
+    """Write the SQL that is true for trials of the searches that these specifications ask for, for some of the rows."""
+    asked = f"(study, method_search) in (select (study, method_search) from asked where {condition})"
+    return f"(study not in (select study from boards) or {asked})"
+
 
 _OF_ROUND_0: Final = "coalesce(round, 0) = 0"
 """SQL: the trials on the first tuning seeds, which all settings have; runs of the race are on others."""
@@ -398,7 +403,8 @@ select study, scenario, method, count(*) as trials,
     count(*) filter (status = 'failed') as failed,
     min(gap) filter (status = 'done') as best,
     any_value(original_gap) as original
-from trials where {_ASKED_SEARCHES} and {_OF_ROUND_0} group by study, scenario, method order by study, scenario, method
+from trials where {_of_searches("row = method")} and {_OF_ROUND_0}
+group by study, scenario, method order by study, scenario, method
 """
 
 _TRIED: Final = """

@@ -16,7 +16,7 @@ GLOSSARY: Final = {
     "AUC": "area under the ROC curve on the test images, in percent, mean over the classes",
     "gap": "mean absolute difference to the oracle of the same seed over UA, RA, TA and MIA, in points",
     "noise floor": "the gap between oracles of different seeds: what retraining alone varies by",
-    "over the floor": "gap to the oracles of the other seeds, less the own: 0 is as close as another retraining",
+    "over the floor": "gap to the oracles of the other seeds, minus the own oracle's: 0 is another retraining",
     "above the floor": "the 95 % interval of the excess over the floor lies above 0: farther than retraining",
     "equivalent": "the 90 % interval of the excess ends below the margin that the study fixed beforehand",
     "inconclusive": "neither above the floor nor equivalent; more seeds may decide",

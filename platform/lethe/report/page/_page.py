@@ -1,6 +1,6 @@
 """Renders the page: what was gathered, in words, tables and figures, filled into one template that fetches nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -19,7 +19,7 @@ from lethe.report._audits import AUDITS_TO_READ, audits_of
 from lethe.report._board import Board
 from lethe.report._headline import headline
 from lethe.report._notes import notes_of
-from lethe.report._numbers import count
+from lethe.report._numbers import count, listed
 from lethe.report._ranks import MEAN_RANKS_TO_READ, families_in_words, front_in_words
 from lethe.report.page import _drift_figures as drift_figures
 from lethe.report.page import _figures as draw
@@ -215,7 +215,7 @@ def _summary(search: Searched) -> str:
     raced = f", and {count(choice.tuning_raced, 'run')} on further tuning seeds" if choice.tuning_raced else ""
     return (
         f"{count(len(search.trials), 'trial')}: {ended}{raced}. Chosen: trial {chosen.number}{setting}, with a "
-        f"gap of {wording.percent(choice.tuning_gap)} points on the tuning {_seeds(choice.tuning_seeds)}."
+        f"gap of {wording.percent(choice.tuning_gap)} points on the tuning {listed('seed', choice.tuning_seeds)}."
     )
 
 
@@ -267,11 +267,11 @@ def _curves_caption(search: Searched, scenario: ScenarioPart) -> str:
         )
     every = "each epoch" if len(search.measured) == len(search.epochs) else "each epoch that was measured"
     parts = [
-        f"Percent after {every} of the chosen trial, on the tuning {_seeds(search.chosen.training_seeds)}. Dashed: "
-        "the oracle there."
+        f"Percent after {every} of the chosen trial, on the tuning {listed('seed', search.chosen.training_seeds)}. "
+        "Dashed: the oracle there."
     ]
     if scenario.oracles:
-        seeds = _seeds([oracle.training_seed for oracle in scenario.oracles])
+        seeds = listed("seed", [oracle.training_seed for oracle in scenario.oracles])
         parts.append(
             f"Band: lowest to highest oracle of the reporting {seeds}, which no line here comes from; it shows how "
             "much retraining alone varies."
@@ -283,16 +283,12 @@ def _curves_caption(search: Searched, scenario: ScenarioPart) -> str:
     return " ".join(parts)
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
-
-
 def _layers_figure(layers: Layers) -> Figure:
     return Figure(
         "Trainable weights by layer",
         Markup(draw.layers(layers.shares, layers.density)),
         f"Share of each layer's weights that the chosen density {layers.density:.3g} leaves trainable, over the "
-        f"tuning {_seeds(layers.seeds)}; first layer on top. Reporting seeds have originals, and so masks, of "
+        f"tuning {listed('seed', layers.seeds)}; first layer on top. Reporting seeds have originals, and so masks, of "
         "their own.",
         wide=True,
     )

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from lethe.report._board import Board, is_choice
+from lethe.report._board import Board
+from lethe.report._class_names import class_title
 from lethe.report._clinical import Clinic
 from lethe.report._leaderboard import second, setting_in_words, verdict
 from lethe.report._notes import settings_of
@@ -19,9 +20,11 @@ from lethe.report._numbers import (
     row_title,
     share,
     signed,
+    standing,
 )
 from lethe.report._ranks import between_methods, has_mean_ranks, is_ranked, mean_rank_in_words, rank_of
 from lethe.report.page._gather import ScenarioPart, Searched, StudyPart
+from lethe.report.page._glance import kind_of
 from lethe.report.page._wording import MINUS, difference, percent, searched_title
 from lethe.results import durations
 from lethe.results.views import AugmentationRow, ContrastRow, LeaderboardRow
@@ -60,6 +63,7 @@ class Line:
     Attributes:
         kind: 'original', 'oracle', 'method' or 'control'.
         rank: with its interval; empty on boards without ranks, and for rows that are no method.
+        standing: how far a row is that has no oracles.
         measures: UA, RA, TA, MIA.
         reach: None where there is no excess.
         excess: over the noise floor, with its interval.
@@ -74,6 +78,7 @@ class Line:
     reach: Reach | None
     excess: Number
     verdict: str
+    standing: str
     auc: Number
     seconds: Number
     share: Number
@@ -89,11 +94,10 @@ def lines_of(board: Board) -> list[Line]:
 
 
 def _line(line: LeaderboardRow, scale: tuple[float, float], rank: str) -> Line:
-    kind = line.row if line.row in ("original", "oracle") else "method" if is_choice(line) else "control"
     tuned = line.tuning_trials is not None and line.tuning_seconds is not None
     return Line(
         name=row_title(line.row, untuned=line.untuned),
-        kind=kind,
+        kind=kind_of(line),
         rank=rank,
         measures=tuple(Number(percent(value), value) for value in (line.ua, line.ra, line.ta, line.mia)),
         gap=Number(percent(line.gap) if line.gap is not None else missing(line), line.gap),
@@ -103,6 +107,7 @@ def _line(line: LeaderboardRow, scale: tuple[float, float], rank: str) -> Line:
             "" if line.excess is None else difference(line.excess, line.excess_low, line.excess_high), line.excess
         ),
         verdict=line.verdict or "",
+        standing=standing(line),
         auc=Number(percent(line.auc), line.auc),
         seconds=Number(durations.measured(line.seconds_unlearn), line.seconds_unlearn),
         share=Number(share(line.compute_share, line.seconds_unlearn), line.compute_share),
@@ -301,14 +306,14 @@ class Effect:
 
     row: str
     metric: str
-    with_arm: Number
+    with_it: Number
     without: Number
     difference: Number
     verdict: str
 
 
 @dataclass(frozen=True)
-class Arms:
+class AgainstAnother:
     """One augmentation compared with another on one data set and forget request."""
 
     title: str
@@ -318,14 +323,14 @@ class Arms:
     effects: tuple[Effect, ...]
 
 
-def arms_of(lines: Iterable[AugmentationRow]) -> list[Arms]:
+def augmentations_of(lines: Iterable[AugmentationRow]) -> list[AgainstAnother]:
     """Sort the effects of augmentation by what they are about."""
     groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
     for line in lines:
         groups[line.data_hash, line.forget_hash, line.recipe, line.augmentation, line.against].append(line)
     titles = Counter((_of_what(rows[0]), rows[0].augmentation) for rows in groups.values())
     return [
-        Arms(
+        AgainstAnother(
             _of_what(rows[0], exactly=titles[_of_what(rows[0]), rows[0].augmentation] > 1),
             rows[0].augmentation,
             rows[0].against,
@@ -415,7 +420,7 @@ def critical_of(part: StudyPart, clinic: Clinic) -> str:
     """Name the classes that a study calls critical; empty where there are none, or it cannot be read."""
     audits = part.study.audits if part.study else ()
     named = [one for audit in audits if isinstance(audit, Clinical) for one in audit.critical]
-    return ", ".join(one if isinstance(one, str) else clinic.class_names.get(one, f"class {one}") for one in named)
+    return ", ".join(one if isinstance(one, str) else class_title(clinic.class_names, one) for one in named)
 
 
 def stages_of(part: StudyPart) -> dict[str, float]:

@@ -48,6 +48,10 @@ class BoardRow:
     ]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
     training: Annotated[str, Column("", "how originals and oracles are trained, in words")]
+    class_names: Annotated[
+        list[str] | None,
+        Column("", "names of the classes, or of the labels, in order; null in results of an early version"),
+    ] = None
     stream: Annotated[
         str | None,
         Column(

@@ -55,7 +55,14 @@ class _AuditVerdict:
     seeds: Annotated[int, Column("", "reporting seeds that have a value")]
     mean: Annotated[float, Column("", "mean over these seeds, in the statistic's unit")]
     difference: Annotated[float | None, Column("", "mean difference to the paired oracles; null for the oracles' row")]
-    low: Annotated[float | None, Column("", f"lower end of the difference's 95 % interval; null below {FEWEST} seeds")]
+    low: Annotated[
+        float | None,
+        Column(
+            "",
+            f"lower end of the difference's 95 % interval; null below {FEWEST} seeds, and where differences are all "
+            "alike and the number of images is not known",
+        ),
+    ]
     high: Annotated[float | None, Column("", "upper end of the same interval")]
     dose: Annotated[
         float | None,
@@ -94,8 +101,8 @@ class _AuditVerdict:
         str | None,
         Column(
             "",
-            f"'violation' (p_holm below {LEVEL}), 'inconclusive' (power below {POWER}, or the originals' own row is no "
-            "violation by it), 'no violation detected', 'too few seeds', or 'reference' (the oracles, to which "
+            f"'violation' (p_holm below {LEVEL}), 'inconclusive' (no p, power below {POWER}, or the originals' own row "
+            "is no violation by it), 'no violation detected', 'too few seeds', or 'reference' (the oracles, to which "
             "differences are taken); null where there are no oracles",
         ),
     ]
@@ -165,7 +172,8 @@ rated as (
 ),
 summed as (
     select {SCENARIO}, row, audit, looks_at, metric, version, split, class_index, test, power, false_positive_rate,
-        oracles, count(value) as seeds, avg(value) as mean, avg(gained) as difference, {half_width("gained")} as reach,
+        oracles, count(value) as seeds, avg(value) as mean, avg(gained) as difference,
+        {half_width("gained", spread("gained", "n"))} as reach,
         avg(is_detected::int) as detected,
         case when count(value) < {FEWEST} then null
             when test = 'p-value' then least(1.0, 2 * avg(value))
@@ -189,6 +197,7 @@ judged as (
         case when not has_oracles then null
             when row = 'oracle' and test <> 'p-value' then 'reference'
             when judged_on < {FEWEST} then 'too few seeds'
+            when p_holm is null then 'inconclusive'
             when p_holm < {LEVEL} then 'violation'
             when power >= {POWER} and finds_originals then 'no violation detected'
             else 'inconclusive' end as verdict

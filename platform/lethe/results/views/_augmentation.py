@@ -2,13 +2,27 @@
 
 Two augmentations are compared where everything else is the same: the images and labels, the forget set, network,
 recipe and the study's seed, by their hashes. Names do not count: two files may have the same name.
+
+With few images the differences may be all alike by chance; their spread is then the smallest that steps of the images
+allow, as for audits.
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, LEVEL, PRECISION, WHOLE, View, clipped, half_width, with_p_holm
+from lethe.results.views._base import (
+    FEWEST,
+    IMAGES_OF_MEASURES,
+    LEVEL,
+    PRECISION,
+    WHOLE,
+    View,
+    clipped,
+    half_width,
+    spread,
+    with_p_holm,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +73,7 @@ class AugmentationRow:
 
 
 _SAME: Final = "study, data_hash, forget_hash, recipe"
+_SPREAD: Final = spread("a.value - b.value", "a.images")
 
 AUGMENTATION: Final = View(
     "What augmentation changes: each measure of each row with an augmentation and without, paired by seed.",
@@ -70,15 +85,19 @@ with base as (
 ),
 whole as ({WHOLE}),
 measured as (
-    select {_SAME}, dataset, network, precision, forget, augmentation, row, training_seed,
-        ua, ra, ta, mia, auc, gap, untouched - gap as gap_closed
+    select {_SAME}, dataset, network, precision, forget, augmentation, row, training_seed, confirmation_id,
+        forget_images, ua, ra, ta, mia, auc, gap, untouched - gap as gap_closed
     from confirmed left join (
         select study, scenario, training_seed, gap as untouched from confirmed where row = 'original'
     ) using (study, scenario, training_seed)
     semi join whole using (study, scenario, row)
 ),
+counted as ({IMAGES_OF_MEASURES}),
 long as (
-    unpivot measured on ua, ra, ta, mia, auc, gap, gap_closed into name metric value value
+    select long.*, case when metric in ('gap', 'gap_closed') then 4 * forget_images
+        else coalesce(images, forget_images) end as images
+    from (unpivot measured on ua, ra, ta, mia, auc, gap, gap_closed into name metric value value) long
+        left join counted using (study, confirmation_id, metric)
 ),
 paired as (
     select {_SAME}, any_value(a.dataset) as dataset, any_value(a.network) as network,
@@ -86,9 +105,9 @@ paired as (
         row, a.augmentation as augmentation, b.augmentation as against, metric,
         count(*) as seeds, avg(a.value) as mean, avg(b.value) as mean_against,
         avg(a.value - b.value) as difference,
-        stddev_samp(a.value - b.value) as sd,
+        {_SPREAD} as sd,
         not (row = 'oracle' and metric = 'gap') as independent,
-        case when independent then {half_width("a.value - b.value")} end as reach
+        case when independent then {half_width("a.value - b.value", _SPREAD)} end as reach
     from long a
     join base using ({_SAME})
     join long b using ({_SAME}, row, metric, training_seed)

@@ -75,6 +75,21 @@ def spread(values: str, images: str) -> str:
     return f"if(stddev_samp({values}) > {ALIKE}, stddev_samp({values}), {smallest})"
 
 
+IMAGES_OF_MEASURES: Final = """
+select study, unit_id as confirmation_id, metric, max(n) as images from recorded_measures
+where unit_kind = 'confirmation' and metric in ('ua', 'ra', 'ta', 'mia', 'auc') and class_index is null group by all
+"""
+"""SQL: how many images the measures of a confirmation are of; nothing of results of an early version."""
+
+
+def spread_of_gaps(values: str, forget_images: str) -> str:
+    """Write the SQL of the standard deviation of a group's gaps, or of differences of such, as `spread` does.
+
+    A quarter of a gap is UA and a quarter MIA, whose steps are 1 / images of the forget set.
+    """
+    return spread(values, f"4 * {forget_images}")
+
+
 def clipped(value: str, low: int, high: int) -> str:
     """Write the SQL of a value clipped to low ... high; null stays null."""
     return f"case when {value} is not null then greatest({low}, least({high}, {value})) end"

@@ -3,6 +3,9 @@
 A board answers three questions: which method beats doing nothing, which method beats which, and what a control takes
 away from its method. Each question is a family of hypotheses, adjusted by itself (Holm 1979): within a board at most
 one family in twenty holds a false verdict. Families are fixed by what the rows are, never by what they turn out to be.
+
+With few images the differences may be all alike by chance; their spread is then the smallest that steps of the forget
+set's images allow, as for audits.
 """
 
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from lethe.results.views._base import (
     clipped,
     half_width,
     scenario_of,
+    spread_of_gaps,
     with_p_holm,
 )
 
@@ -55,13 +59,15 @@ class ContrastRow(_Contrast, ScenarioOf):
     """How much farther from the oracle one row is than another."""
 
 
+_SPREAD: Final = spread_of_gaps("a.gap - b.gap", "a.forget_images")
+
 CONTRASTS: Final = View(
     "Each method against doing nothing, other methods and its own controls: gaps paired by seed, Holm in each family.",
     ContrastRow,
     f"""
 with whole as ({WHOLE}),
 gaps as (
-    select {SCENARIO}, row, method, untuned, training_seed, gap
+    select {SCENARIO}, row, method, untuned, training_seed, gap, forget_images
     from confirmed semi join whole using (study, scenario, row)
 ),
 paired as (
@@ -70,8 +76,8 @@ paired as (
         b.untuned as untuned,
         count(*) as seeds,
         avg(a.gap - b.gap) as difference,
-        stddev_samp(a.gap - b.gap) as sd,
-        {half_width("a.gap - b.gap")} as reach
+        {_SPREAD} as sd,
+        {half_width("a.gap - b.gap", _SPREAD)} as reach
     from gaps a join gaps b using (study, scenario, training_seed)
     where not a.untuned and a.row not in ('original', 'oracle') and b.row <> 'oracle'
         and case when b.row = 'original' then true

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width
+from lethe.results.views._base import (
+    FEWEST,
+    IMAGES_OF_MEASURES,
+    SCENARIO,
+    ScenarioOf,
+    View,
+    clipped,
+    half_width,
+    spread,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +44,23 @@ DEVIATIONS: Final = View(
     DeviationRow,
     f"""
 with differences as (
-    select {SCENARIO}, row, training_seed,
+    select {SCENARIO}, row, confirmation_id, forget_images,
         ua - oracle_ua as ua, ra - oracle_ra as ra, ta - oracle_ta as ta, mia - oracle_mia as mia
     from confirmed where row <> 'oracle'
 ),
-long as (unpivot differences on ua, ra, ta, mia into name metric value value)
+counted as ({IMAGES_OF_MEASURES}),
+long as (
+    select long.*, coalesce(images, forget_images) as images
+    from (unpivot differences on ua, ra, ta, mia into name metric value value) long
+        left join counted using (study, confirmation_id, metric)
+)
 select {SCENARIO}, row, metric, seeds, difference,
     {clipped("difference - reach", -1, 1)} as low,
     {clipped("difference + reach", -1, 1)} as high,
     gap_part
 from (
-    select {SCENARIO}, row, metric, count(*) as seeds, avg(value) as difference, {half_width("value")} as reach,
+    select {SCENARIO}, row, metric, count(*) as seeds, avg(value) as difference,
+        {half_width("value", spread("value", "images"))} as reach,
         avg(abs(value)) / 4 as gap_part
     from long group by {SCENARIO}, row, metric
 )

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width, scenario_of
+from lethe.results.views._base import (
+    FEWEST,
+    SCENARIO,
+    ScenarioOf,
+    View,
+    clipped,
+    half_width,
+    scenario_of,
+    spread_of_gaps,
+)
 
 AT_ONCE: Final = "at once"
 """The end of the name of a row that forgot all images at once, as in `lethe.study`, importing which loads torch."""
@@ -70,6 +79,8 @@ _MEASURES: Final = ("ua", "request_ua", "oracle_request_ua", "ra", "ta", "ta_low
 _MEANS: Final = tuple(name for name in _MEASURES if name not in ("ta_lowest", "ta_highest"))
 _SO_FAR: Final = "over (partition by study, stream, row order by step)"
 
+_REACH: Final = half_width("change", spread_of_gaps("change", "forget_images"))
+
 DRIFT: Final = View(
     "Requests one after another: what each of a stream's requests left of a row, how that changed, and costs so far.",
     DriftRow,
@@ -103,7 +114,7 @@ lines as (
         max(forget_images) as forget_images, max(request_images) as request_images,
         count(gap) = max(seeds_wanted) as whole,
         {", ".join(f"avg({name}) as {name}" for name in _MEANS)}, min(ta) as ta_lowest, max(ta) as ta_highest,
-        if(count(change) = max(seeds_wanted), avg(change), null) as gap_change, {half_width("change")} as reach,
+        if(count(change) = max(seeds_wanted), avg(change), null) as gap_change, {_REACH} as reach,
         avg(seconds_unlearn) as seconds_unlearn, avg(seconds_retrain) as seconds_retrain,
         avg(images_unlearn) as images_unlearn, avg(images_retrain) as images_retrain
     from each group by {SCENARIO}, stream, step, steps, row

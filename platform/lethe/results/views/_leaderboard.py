@@ -6,14 +6,15 @@ order. The noise floor is a gap between oracles of different seeds, so no paired
 from them. It is zero in expectation for a model that is distributed as the oracles are.
 
 Excess and floor are means over pairs of seeds, and pairs that share a seed are not independent. So their intervals are
-jackknives: every seed is left out in turn, with the model and the oracle that it has.
+jackknives: every seed is left out in turn, with the model and the oracle that it has. Where that changes nothing, as
+with few images it may, the error is taken for what a step of one seed's gap would make it.
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width
+from lethe.results.views._base import ALIKE, FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width, spread_of_gaps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,19 +139,20 @@ LEADERBOARD: Final = View(
     LeaderboardRow,
     f"""
 with distances as (
-    select m.study, m.scenario, m.row, m.training_seed, o.training_seed as other,
+    select m.study, m.scenario, m.row, m.training_seed, o.training_seed as other, m.forget_images,
         (abs(m.ua - o.ua) + abs(m.ra - o.ra) + abs(m.ta - o.ta) + abs(m.mia - o.mia)) / 4 as distance
     from compared m join compared o using (study, scenario, mia_nonmembers)
     where o.row = 'oracle' and m.training_seed <> o.training_seed
 ),
 pairs as (
-    select m.study, m.scenario, m.row, m.training_seed, other,
+    select m.study, m.scenario, m.row, m.training_seed, other, m.forget_images,
         if(m.row = 'oracle', o.distance, m.distance - o.distance) as value
     from distances m join distances o using (study, scenario, training_seed, other)
     where o.row = 'oracle' and m.distance is not null and o.distance is not null
 ),
 totals as (
-    select study, scenario, row, sum(value) as total, count(*) as pairs, count(distinct training_seed) as models
+    select study, scenario, row, sum(value) as total, count(*) as pairs, count(distinct training_seed) as models,
+        1 / (4 * max(forget_images)) as step
     from pairs group by all
 ),
 touched as (
@@ -166,7 +168,8 @@ estimates as (
     select study, scenario, row, any_value(a.total / a.pairs) as mean, any_value(models) as models, count(*) as oracles,
         case when count(*) >= {FEWEST} and any_value(models) >= {FEWEST} then
             (count(*) - 1) / sqrt(count(*)) * stddev_samp((a.total - t.total) / nullif(a.pairs - t.pairs, 0))
-        end as error
+        end as jackknife,
+        if(jackknife < {ALIKE}, any_value(step) / count(*), jackknife) as error
     from totals a join touched t using (study, scenario, row)
     group by study, scenario, row
 ),
@@ -202,7 +205,7 @@ lines as (
         avg(mia_balanced_accuracy) as mia_balanced_accuracy, avg(auc) as auc, avg(tow) as tow,
         bool_or(oracle is not null) as has_oracles,
         count(if(oracle is null, ra, gap)) = max(seeds_wanted) as whole,
-        avg(gap) as gap, {half_width("gap")} as reach,
+        avg(gap) as gap, {half_width("gap", spread_of_gaps("gap", "forget_images"))} as reach,
         any_value(margin) as margin,
         avg(seconds_unlearn) as seconds_unlearn,
         avg(retrain_share) as retrain_share,

@@ -1,9 +1,10 @@
 """Every metric of every row of a board: its mean over the reporting seeds, and how far that is from the oracles'.
 
 A mean over the forget set, such as an error or an area, is linear in the share of it that a model was trained on, as
-far as images do not help each other. So the way back from the oracles to the originals is read as a dose: the share of
-the forget set that would explain the value. Where the originals' differences are all alike, they count as clear of 0 by
-the smallest spread that so many images allow, and not at all where their number is not known.
+far as images do not help each other; what is measured of other images, or only shown by an audit, is not. So the way
+back from the oracles to the originals is read as a dose: the share of the forget set that would explain the value.
+Where the originals' differences are all alike, they count as clear of 0 by the smallest spread that so many images
+allow, and not at all where their number is not known.
 
 A metric needs no column of its own to be here. Values of two versions of a metric are never averaged.
 """
@@ -42,7 +43,7 @@ class _Summary:
             "",
             "share of the forget set that would explain the value if it were still in: 0 as the oracles, 1 as the "
             "originals, linear between; null for these two, where the originals' difference is not clear of 0, and "
-            "for p-values",
+            "for what is no mean over the forget set",
         ),
     ]
     dose_low: Annotated[
@@ -62,7 +63,8 @@ METRIC_SUMMARY: Final = View(
     f"""
 with measured as (
     select {scenario_of("c")}, c.row, c.training_seed,
-        m.metric, m.version, m.split, m.class_index, m.value, m.n, coalesce(m.test, 'mean') = 'mean' as is_mean
+        m.metric, m.version, m.split, m.class_index, m.value, m.n,
+        coalesce(m.test = 'mean', m.audit is null and m.split is not distinct from 'forget') as is_mean
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and c.role <> 'tuning'
 ),
