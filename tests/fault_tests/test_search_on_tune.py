@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +158,9 @@ def test_workers_that_die_or_freeze_at_any_moment_change_no_number(
     """The third trial kills its worker, the fourth freezes it; the fifth's freezes once it has been handed back."""
 
     def fault(task: TrialTask, epoch: int) -> None:
-        begun = len(list(tmp_path.glob("*-begun")))
         if epoch == 1 and first_time(tmp_path, f"{task.method.lr}-begun"):
-            (tmp_path / f"{task.method.lr}-is-{begun}").touch()
+            place = next(number for number in count() if first_time(tmp_path, f"place-{number}"))
+            (tmp_path / f"{task.method.lr}-is-{place}").touch()
         if epoch == EPOCHS and (tmp_path / f"{task.method.lr}-is-2").exists() and first_time(tmp_path, "killed"):
             os.kill(os.getpid(), signal.SIGKILL)
         if epoch == EPOCHS and (tmp_path / f"{task.method.lr}-is-3").exists() and first_time(tmp_path, "frozen"):

@@ -135,7 +135,8 @@ class ForkedLethe:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it may end meanwhile
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self._process.terminate()
