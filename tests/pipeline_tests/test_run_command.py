@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked_lethe import Fault, ForkedLethe
+from forked_lethe import Fault, ForkedLethe, ended
 
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
@@ -24,11 +24,6 @@ WriteStudy = Callable[..., Path]
 NUMBERS = (
     "select number, lr, density, threshold, ua, ra, va, mia, gap, status from trials order by method_search, number"
 )
-
-
-def ended(process: ForkedLethe, timeout_s: float = 300) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=timeout_s)
-    return process.returncode, output
 
 
 def numbers(results: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from forked_lethe import ForkedLethe
+from forked_lethe import ForkedLethe, ended
 from rich.console import Console
 
 from lethe.pipeline.api import run as lethe_run
@@ -296,11 +296,6 @@ def test_a_holder_whose_place_is_gone_is_told_where(tmp_path: Path, impatient: N
 def numbers(results: Path) -> list[dict[str, object]]:
     records: list[dict[str, object]] = query(NUMBERS, results).to_pylist()
     return records
-
-
-def ended(process: ForkedLethe) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=300)
-    return process.returncode, output
 
 
 def wait_until_said(process: ForkedLethe, text: str) -> str:

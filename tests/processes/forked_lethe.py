@@ -145,6 +145,13 @@ class ForkedLethe:
         self._process.kill()
 
 
+def ended(process: ForkedLethe) -> tuple[int, str]:
+    """Wait for the end of a process; return its exit code and what it printed."""
+    output, _ = process.communicate(timeout=500)
+    assert process.returncode is not None
+    return process.returncode, output
+
+
 def _run(
     output: Connection,
     arguments: list[str],
