@@ -1,5 +1,6 @@
 """The node's cache, under a pool in an object store (in memory)."""
 
+import errno
 import os
 import pickle
 import stat
@@ -181,6 +182,16 @@ def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path, fo
     folder.write_bytes(b"a file")
     with pytest.raises(StorageError, match=rf"cannot keep artifacts in {folder}.*LETHE_CACHE"):
         NodeCache().get("0")
+
+
+def test_a_file_of_another_user_in_a_shared_folder_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    NodeCache().keep(digest(b"theirs"), b"theirs")
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert NodeCache().get(digest(b"theirs")) == b"theirs"
 
 
 def test_the_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,11 @@ DATA = load(SOURCE)
 Make = Callable[..., dict[ArtifactRecipe, Built]]
 
 
-def scenario() -> Scenario:
+def scenario(source: Synthetic = SOURCE) -> Scenario:
     study = parse_study(
         {
             "name": "small",
-            "data": [SOURCE.model_dump(exclude_none=True)],
+            "data": [source.model_dump(exclude_none=True)],
             "forget": [{"kind": "random", "fraction": 0.2}],
             "network": {"name": "cnn", "width": 2},
             "training": {"precision": "float32"},
@@ -32,7 +32,7 @@ def scenario() -> Scenario:
         },
         "study.yaml",
     )
-    return expand(study, {SOURCE: DATA})[0].scenario
+    return expand(study, {source: load(source)})[0].scenario
 
 
 def user_network(seed: int = 5) -> torch.nn.Sequential:
@@ -72,6 +72,18 @@ def test_its_logits_are_those_of_the_network_with_statistics_of_the_train_images
     assert artifact.files["weights"].keys() == network.state_dict().keys()
     assert artifact.manifest.facts.ta is not None
     assert artifact.manifest.facts.ua is None
+
+
+def test_a_model_of_several_labels_an_image_is_read_too(tmp_path: Path, make_artifacts: Make) -> None:
+    source = Synthetic(train=60, val=20, test=20, size=12, classes=3, multi_label=True)
+    torch.save(user_network()[1].state_dict(), tmp_path / "model.pt")
+    artifacts, own = ArtifactStore(StorageRoot.at(tmp_path / "results")), scenario(source)
+    recipe, _ = given(own, 1, tmp_path / "model.pt")
+    make_artifacts(load(source), own, artifacts, recipe)
+    artifact = artifacts.load(recipe.key)
+    assert artifact is not None
+    assert artifact.files["logits"]["train"].shape == (60, 3)
+    assert artifact.manifest.facts.ta is not None
 
 
 def test_a_file_with_statistics_keeps_them(tmp_path: Path, make: Make) -> None:

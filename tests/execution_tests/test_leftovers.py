@@ -48,10 +48,9 @@ def owner(temporary: Path) -> Iterator["subprocess.Popen[str]"]:
 
 def is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_folder_and_process_of_a_killed_owner_are_swept_and_those_of_a_living_one_are_not(

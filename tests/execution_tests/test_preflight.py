@@ -19,7 +19,7 @@ from lethe.execution.failures import ClusterError
 from lethe.execution.preflight import preflight
 from lethe.storage.root import StorageRoot
 
-root = StorageRoot.at(sys.argv[2])
+root = StorageRoot.at(sys.argv[2]).prepared()  # as a run does
 with connect(sys.argv[1]):
     try:
         preflight(root)
@@ -52,7 +52,7 @@ def test_a_node_that_fits_passes_and_runs_the_code_that_was_sent(
     head: dict[str, str], address: str, tmp_path: Path
 ) -> None:
     [line] = joined(address, tmp_path / "results", head)
-    assert line.startswith("[] ")
+    assert line.startswith("['.lethe-place'] ")
     assert "/runtime_resources/py_modules_files/" in line
 
 
@@ -70,11 +70,10 @@ def test_nodes_that_do_not_fit_are_named(
         prefix=("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(results)),
         PYTHONPATH=str(other_torch.parent),
     )
-    first, *rest = joined(address, results, head)
+    first, other, unseen = joined(address, results, head)
     host = os.uname().nodename
     assert first == "these nodes of the cluster cannot do this work:"
-    assert rest == [
-        f"  {host}: torch 1.0.0, here {torch.__version__}",
-        f"  {host}: it does not see the results folder {results}; name one that all nodes reach: a shared folder at "
-        "the same path, or a URI such as s3://BUCKET/FOLDER",
-    ]
+    assert other == f"  {host}: torch 1.0.0, here {torch.__version__}"
+    assert unseen.startswith(f"  {host}: it does not see the results folder {results} (cannot read .preflight.")
+    assert f"On {host} the folder is gone or is another one" in unseen
+    assert unseen.endswith("a shared folder at the same path, or a URI such as s3://BUCKET/FOLDER")

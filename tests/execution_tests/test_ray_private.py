@@ -18,12 +18,22 @@ from lethe.submit._bundle import LIMIT_BYTES
 
 JOIN = """
 import sys
+import threading
 import ray
+import ray._private.worker
 from lethe.execution import _ray_private
 
 ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
 if sys.argv[2] == "silent":
     _ray_private.silence_dead_workers()
+shown, came = ray._private.worker.print_to_stdstream, threading.Event()
+
+def show(data, ignore_prefix):
+    shown(data, ignore_prefix)
+    if "A worker died or was killed" in str(data["lines"]):
+        came.set()
+
+ray._private.worker.print_to_stdstream = show
 
 @ray.remote(max_retries=0)
 def die():
@@ -33,11 +43,9 @@ def die():
 try:
     ray.get(die.remote())
 except ray.exceptions.WorkerCrashedError:
-    import time
-    time.sleep(2)
+    assert came.wait(60), "Ray told of no dead worker"
 here = ray.get_runtime_context().get_node_id()
 sockets = [node["RayletSocketName"] for node in ray.nodes() if node["NodeID"] == here]
-import ray._private.worker
 assert sockets == [ray._private.worker._global_node.raylet_socket_name], sockets
 """
 

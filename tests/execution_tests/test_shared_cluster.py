@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 import torch
-from forked_lethe import ForkedLethe
+from forked_lethe import ForkedLethe, ended
 
 from lethe.execution import ray_settings
 from lethe.results import query
@@ -26,11 +26,6 @@ WriteStudy = Callable[..., Path]
 def head(start_head: Callable[..., dict[str, str]]) -> dict[str, str]:
     """The environment of a running head, whose GPU is in its books alone."""
     return start_head("--include-dashboard=false", "--num-gpus=1")
-
-
-def ended(process: ForkedLethe) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=500)
-    return process.returncode, output
 
 
 @pytest.mark.slow

@@ -6,7 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
+from lethe.artifacts import ArtifactStore
+from lethe.artifacts.context import TrialContexts
 from lethe.execution.shared_data import SharedData
+from lethe.search import TrialTask, TrialWorker
+from lethe.storage.root import StorageRoot
+from lethe.study import Resources, expand, parse_study
 from unlearning.data import DataError, Folder, RawData, Source, Split, load
 
 
@@ -33,10 +38,10 @@ def test_workers_get_the_columns_of_images() -> None:
         assert torch.equal(getattr(there, split).images_NCHW, getattr(data, split).images_NCHW)
 
 
-def folder(path: Path) -> Folder:
-    """Six images of noise, decoded to a file beside them."""
-    for n in range(6):
-        file = path / "own" / ("train", "val", "test")[n // 2] / "ab"[n % 2] / f"{n}.png"
+def folder(path: Path, images: int = 6) -> Folder:
+    """Images of noise, decoded to a file beside them."""
+    for n in range(images):
+        file = path / "own" / ("train", "val", "test")[3 * n // images] / "ab"[n % 2] / f"{n}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(n).integers(0, 256, (8, 8), dtype=np.uint8)).save(file)
     return Folder(path=path / "own", channels=1, cache=path / "kept")
@@ -59,3 +64,26 @@ def test_a_machine_that_does_not_see_the_file_of_mapped_images_says_so(tmp_path:
     kept.unlink()
     with pytest.raises(DataError, match=r"cannot map the images from there .* name a `cache` that all machines see"):
         there[data.content_hash]
+
+
+def test_a_trial_on_a_machine_that_does_not_see_the_images_has_not_failed(tmp_path: Path) -> None:
+    """A row would say so of its setting for good."""
+    options = {
+        "name": "small",
+        "data": [folder(tmp_path, images=24).model_dump(mode="json", exclude_none=True)],
+        "forget": [{"kind": "random", "fraction": 0.25}],
+        "network": {"name": "cnn", "width": 2},
+        "training": {"precision": "float32"},
+        "methods": [{"name": "fine_tune"}],
+    }
+    study = parse_study(options, "study.yaml")
+    [source] = study.data
+    data = load(source)
+    [method_search] = expand(study, {source: data})
+    there = pickle.loads(pickle.dumps(SharedData([data], room_bytes=0)))
+    [kept] = (tmp_path / "kept").iterdir()
+    kept.unlink()
+    worker = TrialWorker(TrialContexts(ArtifactStore(StorageRoot.at(tmp_path / "results")), there, Resources()))
+    task = TrialTask(method_search.scenario, method_search.method_at({}), (0,))
+    with pytest.raises(DataError, match="cannot map the images from there"):
+        next(worker.run(task))

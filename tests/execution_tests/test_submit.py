@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from forked_lethe import ForkedLethe
+from forked_lethe import ForkedLethe, ended
 from PIL import Image
 
 from lethe.execution import ray_settings
@@ -75,11 +75,6 @@ def indices(tmp_path: Path) -> Path:
     path = tmp_path / "withdrawn.csv"
     path.write_text("index\n" + "\n".join(map(str, range(0, 80, 5))))
     return path
-
-
-def ended(process: ForkedLethe) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=300)
-    return process.returncode, output
 
 
 def wait_for_line(process: ForkedLethe, part: str) -> str:

@@ -64,6 +64,12 @@ def test_work_is_begun_again_until_it_has_lost_too_many_workers(make: Any, error
     assert losses == {limit: LIMITS[limit]}
 
 
+def test_work_whose_loss_nobody_explains_is_given_up_without_an_explanation(make: Any) -> None:
+    supervisor, losses = make(), Counter[Failure]({"worker": LIMITS["worker"] - 1})
+    given_up = supervisor.work_lost("w", None, supervisor.resources, losses).error
+    assert str(given_up) == f"given up: it lost its worker process {LIMITS['worker']} times"
+
+
 def test_what_the_work_raised_itself_is_its_end_at_once(make: Any) -> None:
     own, losses = ValueError("own"), Counter[Failure]()
     supervisor = make()

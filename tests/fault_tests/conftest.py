@@ -157,6 +157,9 @@ class Machine:
         """Name the programs that these run, Python's own among them."""
         return {Path(word).name for _, words in self._own(_processes()) for word in words[:3]}
 
+    def wait_until_empty(self) -> None:
+        eventually(lambda: not self.processes(), "no process of this Ray is left")
+
     def raylets(self) -> set[int]:
         return self.services("raylet")
 
@@ -173,6 +176,22 @@ class Machine:
 
     def trial_workers(self) -> set[int]:
         return self.workers("Trainable")
+
+    def freeze(self, raylet: int | None = None) -> set[int]:
+        """Stop the trial workers, of one node or of all, once one of them is within a trial, and name them."""
+
+        def frozen() -> set[int]:
+            workers = self.workers("Trainable", raylet)
+            for worker in workers:
+                self.send(worker, signal.SIGSTOP)
+            if self.workers("Trainable.train", raylet):
+                return workers
+            for worker in workers:
+                self.send(worker, signal.SIGCONT)
+            return set()
+
+        found: set[int] = eventually(frozen, "a trial worker is within a trial", look_s=0.02)
+        return found
 
     def hosts(self) -> set[int]:
         """Find those who train or confirm."""
@@ -414,22 +433,6 @@ class Nodes:
             settings.set_mode("token")
             with connect(self.address):
                 yield
-
-    def freeze(self, raylet: int) -> set[int]:
-        """Stop the trial workers of a node where they are, one of them within a trial, and name them."""
-
-        def frozen() -> set[int]:
-            workers = self.machine.workers("Trainable", raylet)
-            for worker in workers:
-                self.machine.send(worker, signal.SIGSTOP)
-            if self.machine.workers("Trainable.train", raylet):
-                return workers
-            for worker in workers:
-                self.machine.send(worker, signal.SIGCONT)
-            return set()
-
-        found: set[int] = eventually(frozen, "a worker of the node is within a trial", look_s=0.02)
-        return found
 
     def lose(self, raylet: int, frozen: Iterable[int] = ()) -> None:
         """Kill a node, and those of its workers that are frozen: the others end with it."""

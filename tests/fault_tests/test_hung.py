@@ -33,8 +33,7 @@ def test_a_frozen_trainer_and_a_frozen_trial_worker_are_replaced_on_a_cluster_of
     [trainer] = run.wait_until(training, "a training begins", look_s=0.02)
     assert run.machine.send(trainer, signal.SIGSTOP)
     run.wait_until(lambda: results.ended >= 1, "a trial ends in the slot of the frozen trainer")
-    [worker] = run.machine.trial_workers()
-    assert run.machine.send(worker, signal.SIGSTOP)
+    assert len(run.machine.freeze()) == 1
     run.complete()
     assert run.said.count("made no progress for 10 s (resources.hung_after_s)") == 2
     assert results.numbers == expected.numbers

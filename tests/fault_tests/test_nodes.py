@@ -91,7 +91,7 @@ def test_a_search_follows_the_nodes_that_come_and_go_and_is_continued_after_the_
     first = nodes.add()
     run = start(study, "--address", nodes.address, machine=nodes.machine)
     run.wait_until(lambda: results.ended >= 2, "two trials end")
-    frozen = nodes.freeze(first)
+    frozen = nodes.machine.freeze(first)
     second = nodes.add()
     at_second = set[int]()
 
@@ -105,7 +105,7 @@ def test_a_search_follows_the_nodes_that_come_and_go_and_is_continued_after_the_
     run.wait_until(second_is_used, "the second node ends a trial")
     nodes.lose(first, frozen)
     run.wait_until(lambda: losses() >= 1, "the second node ends the trial that the first has lost")
-    nodes.lose(second, nodes.freeze(second))
+    nodes.lose(second, nodes.machine.freeze(second))
     run.wait_until(lambda: not nodes.machine.trial_workers(), "no worker is left")
     before = results.ended
     assert before < trials

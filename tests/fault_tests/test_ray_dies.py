@@ -96,13 +96,11 @@ def test_a_study_whose_ray_dies_says_so_ends_with_a_code_of_its_own_and_goes_on(
     run.wait_until(two_are_killed, "two workers that start are killed")
     run.wait_until(lambda: results.ended >= 1, "a trial ends")
     [pid] = run.machine.services(service)
-    killed_at = time.monotonic()
     run.machine.send(pid)
     assert run.code() == 3, run.said
-    assert time.monotonic() - killed_at < 45
     assert f"The Ray cluster failed: Ray's {service} died. {GOES_ON}" in run.said
     assert "Traceback" not in run.said
-    assert not run.machine.processes()
+    run.machine.wait_until_empty()
     results.run_here(study)
     assert results.numbers == expected.numbers
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ import pytest
 import ray
 import torch
 
+from lethe.artifacts import ArtifactStore
 from lethe.execution.connection import OnRay
 from lethe.execution.failures import LIMITS
-from lethe.execution.stop import Stop
+from lethe.execution.node_types import NodeType
+from lethe.execution.stop import InterruptedStudyError, Stop
+from lethe.pipeline.plan import make_plan
 from lethe.results import Store, TrialRow
 from lethe.results.provenance import Provenance, Stopwatch
 from lethe.search import Journal, StudySearch, run_here
 from lethe.search._epoch_report import Report, Status
 from lethe.search._worker import TrialTask
+from lethe.search.calibration import Calibrator
 from lethe.search.tune import run_on_tune
 from lethe.storage.root import StorageError, StorageRoot
 from lethe.study import MethodSearch, Resources, expand, read_study
@@ -157,9 +162,9 @@ def test_workers_that_die_or_freeze_at_any_moment_change_no_number(
     """The third trial kills its worker, the fourth freezes it; the fifth's freezes once it has been handed back."""
 
     def fault(task: TrialTask, epoch: int) -> None:
-        begun = len(list(tmp_path.glob("*-begun")))
         if epoch == 1 and first_time(tmp_path, f"{task.method.lr}-begun"):
-            (tmp_path / f"{task.method.lr}-is-{begun}").touch()
+            place = next(number for number in count() if first_time(tmp_path, f"place-{number}"))
+            (tmp_path / f"{task.method.lr}-is-{place}").touch()
         if epoch == EPOCHS and (tmp_path / f"{task.method.lr}-is-2").exists() and first_time(tmp_path, "killed"):
             os.kill(os.getpid(), signal.SIGKILL)
         if epoch == EPOCHS and (tmp_path / f"{task.method.lr}-is-3").exists() and first_time(tmp_path, "frozen"):
@@ -312,6 +317,25 @@ def test_a_request_to_stop_ends_no_trial_and_waits_for_no_worker_that_does_not_c
     assert len(list(tmp_path.glob("*-ends-1"))) == len(list(tmp_path.glob("*-begins-1")))
     assert not list(tmp_path.glob("*-begins-2"))
     assert numbers(search_here(store)) == numbers(undisturbed)
+
+
+def test_a_request_to_stop_ends_the_wait_for_a_whole_device_and_its_reason_is_kept(
+    write_study: Callable[..., Path], store: Store, witness: Callable[..., Any]
+) -> None:
+    by = witness()
+    plan = make_plan(read_study(write_study(resources={"trial": "auto"})), ArtifactStore(store.root), store)
+    search = StudySearch(plan.method_searches, store, Journal(store.root, "tiny"))
+    search.open_search(plan.method_searches[0])
+    proposal = search.next_proposal()
+    assert proposal is not None
+
+    def unused(resources: Resources) -> Any:
+        raise AssertionError(f"nothing is to be measured, with {resources}")
+
+    calibrator = Calibrator(plan.method_searches, store, unused, by.watch)
+    by.stop.request("The study's lock was removed.")
+    with pytest.raises(InterruptedStudyError, match="The study's lock was removed"):
+        calibrator.measure(proposal, [NodeType("", cpus=64.0, gpus=0.0, memory_bytes=1 << 30, count=1)])
 
 
 def share_here() -> float:

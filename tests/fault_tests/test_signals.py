@@ -1,5 +1,6 @@
 """Ctrl-C, once and twice, and SIGTERM, while models train and while trials run: on Ray and in one process."""
 
+import signal
 from collections.abc import Callable
 from operator import methodcaller
 from pathlib import Path
@@ -34,10 +35,14 @@ def test_sigterm_in_a_training_keeps_the_epoch_that_it_was_in(
         resources=ONE_WORKER,
     )
     run = start(study)
-    run.wait_until(lambda: run.machine.workers("WorkerActor.go_on"), "a training has made an epoch")
+    [trainer] = run.wait_until(
+        lambda: run.machine.workers("WorkerActor.go_on"), "a training has made an epoch", look_s=0.02
+    )
+    assert run.machine.send(trainer, signal.SIGSTOP)
     run.terminate()
+    run.wait_until(lambda: STOPPING in run.said, "it says that it stops")
+    assert run.machine.send(trainer, signal.SIGCONT)
     assert run.code() == 130, run.said
-    assert STOPPING in run.said
     assert GOES_ON in run.said
     assert "Traceback" not in run.said
     assert not run.machine.workers()
@@ -88,7 +93,7 @@ def test_ctrl_c_twice_waits_for_no_epoch(
 ) -> None:
     """The one epoch of a trial has thousands of steps, and would have ended it."""
     study = write_study(
-        data=[{"source": "synthetic", "train": 8000, "val": 80, "test": 80, "size": 12, "classes": 3}],
+        data=[{"source": "synthetic", "train": 16000, "val": 80, "test": 80, "size": 12, "classes": 3}],
         training={"epochs": 1, "batch_size": 256, "lr": 0.01},
         methods=[METHOD | {"epochs": 1}],
         search={"trials": 2},

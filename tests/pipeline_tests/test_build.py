@@ -1,4 +1,4 @@
-"""The thread that fills the pool beside a search ends with it, however the search ends."""
+"""What a study's artifacts are built by: what fails costs little, and the thread beside a search ends with it."""
 
 import signal
 import sys
@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from steps import result_of
 
-from lethe.artifacts import ArtifactStore
+from lethe.artifacts import ArtifactStore, ArtifactWorker, BuildJob
+from lethe.execution.claims import LocalClaims
+from lethe.execution.shared_data import SharedData
 from lethe.execution.stop import Stop
 from lethe.execution.worker_pool import Done, WorkerPool
 from lethe.pipeline.build import ArtifactBuilder
@@ -20,7 +23,7 @@ from lethe.pipeline.progress import Progress
 from lethe.results import Store
 from lethe.search import Journal, StudySearch
 from lethe.storage.root import StorageError
-from lethe.study import read_study
+from lethe.study import Resources, read_study
 
 
 class Trainers(WorkerPool):
@@ -40,6 +43,18 @@ class Trainers(WorkerPool):
         yield from ()
 
 
+class MakesTheFirst(WorkerPool):
+    """Makes the first artifact of each job, and fails at the next."""
+
+    def __init__(self, worker: ArtifactWorker) -> None:
+        self._worker = worker
+
+    def do(self, jobs: Iterable[Any]) -> Iterator[Done[Any, Any]]:
+        for job in jobs:
+            built = result_of(self._worker(BuildJob(job.needed[:1])))
+            yield Done(job, None, RuntimeError("it broke")) if job.needed[1:] else Done(job, built, None)
+
+
 @pytest.fixture
 def problems() -> list[str]:
     return []
@@ -53,6 +68,25 @@ def builder(write_study: Callable[..., Path], store: Store, problems: list[str])
     return ArtifactBuilder(
         plan, ArtifactStore(store.root), store, search, Progress(Console(quiet=True)), problems.append
     )
+
+
+def test_what_a_job_made_before_it_failed_is_there_and_costs_no_other_search(
+    write_study: Callable[..., Path], store: Store, problems: list[str]
+) -> None:
+    """An original and its saliency scores are one job; fine-tuning needs the original alone."""
+    methods = [{"name": name, "search": {"lr": {"low": 0.001, "high": 0.1}}} for name in ("fine_tune", "salun")]
+    study, artifacts = read_study(write_study(methods=methods)), ArtifactStore(store.root)
+    plan = make_plan(study, artifacts, store)
+    search = StudySearch(plan.method_searches, store, Journal(store.root, study.name))
+    builder = ArtifactBuilder(plan, artifacts, store, search, Progress(Console(quiet=True)), problems.append)
+    builder.fill(MakesTheFirst(ArtifactWorker(artifacts, SharedData(plan.shared), LocalClaims(), Resources())))
+    fine_tune, salun = plan.method_searches
+    title = fine_tune.scenario.title
+    assert problems == [f"could not make the saliency of seed {seed} ({title}): it broke" for seed in (0, 1, 2)]
+    assert (builder.can_confirm(fine_tune), builder.can_confirm(salun)) == (True, False)
+    proposals = [search.next_proposal() for _ in range(3)]
+    assert {one.method_search.row for one in proposals if one} == {"fine_tune"}
+    assert sorted(store.read("artifacts")["kind"].to_pylist()) == ["oracle"] * 3 + ["original"] * 3
 
 
 def is_filling() -> bool:

@@ -72,6 +72,8 @@ def test_what_is_left_over_goes_and_the_checkpoint_of_an_unfinished_training_sta
     store.save_checkpoint(finished, {"a": torch.zeros(9)})
     store.save_checkpoint(ArtifactKey("trained_model", TORN), {"a": torch.zeros(9)})
     (results / "artifacts" / "trained_model" / torn.fingerprint / "manifest.json").unlink()
+    stray = results / "artifacts" / "trained_model" / finished.fingerprint / "weights-0000abcd.safetensors"
+    stray.write_bytes(b"of a process that died before it wrote the manifest")
     store.quarantine(broken)
     half = results / "tables" / "trials" / "small" / ".t0.parquet.ab12.tmp"
     half.write_bytes(b"half")
@@ -81,18 +83,21 @@ def test_what_is_left_over_goes_and_the_checkpoint_of_an_unfinished_training_sta
     going = held(results)
     assert {kind: going[kind] for kind in ("checkpoints", "unusable", "half_written", "quarantine")} == {
         "checkpoints": 1,
-        "unusable": 1,
+        "unusable": 2,
         "half_written": 1,
         "quarantine": 1,
     }
     done = lethe("prune", "--results", results, "--kinds", "checkpoints, quarantine", "--yes", "--json")
     assert {one["kind"] for one in json.loads(done.stdout)["answer"]["going"]} == {"checkpoints", "quarantine"}
-    assert held(results)["unusable"] == 1
+    assert held(results)["unusable"] == 2
     with writing_study(store.root, "another", on_lost=pytest.fail):
         lethe("prune", "--results", results, "--yes")
     assert half.exists()
+    assert stray.exists()
     lethe("prune", "--results", results, "--yes")
     assert not half.exists()
+    assert not stray.exists()
+    assert store.verify(finished) is not None
     assert held(results) == {"trained_model": 4, "saliency": 3, "unlearned_model": 6}
     assert store.checkpoint(ArtifactKey("trained_model", TORN)) is not None
 

@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forked_lethe import ForkedLethe
+from forked_lethe import Fault, ForkedLethe, ended
 
 from lethe.pipeline.progress import Progress
 from lethe.pipeline.run import StudyRun
@@ -27,11 +26,6 @@ NUMBERS = (
 )
 
 
-def ended(process: ForkedLethe, timeout_s: float = 300) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=timeout_s)
-    return process.returncode, output
-
-
 def numbers(results: Path) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = query(NUMBERS, results).to_pylist()
     return records
@@ -43,21 +37,6 @@ def undisturbed(study: Path, results: Path) -> list[dict[str, Any]]:
     with Progress(Console(quiet=True)) as progress:
         StudyRun(read_study(study), StorageRoot.at(results), progress).run(local=True)
     return numbers(results)
-
-
-def wait_for_files(process: ForkedLethe, folder: Path, pattern: str, count: int) -> None:
-    until = time.monotonic() + 120
-    while len(list(folder.glob(pattern))) < count:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < until, f"not {count} {pattern} in two minutes"
-        time.sleep(0.05)
-
-
-def begun(lethe: Lethe, study: Path, results: Path) -> ForkedLethe:
-    """Starts a run and waits until it has kept two trials."""
-    process = lethe("run", study, "--results", results)
-    wait_for_files(process, results / "tables" / "trials" / "tiny", "*.parquet", 2)
-    return process
 
 
 def test_two_ray_workers_give_the_same_numbers_as_one_process_and_stay_warm(
@@ -87,14 +66,19 @@ def test_two_ray_workers_give_the_same_numbers_as_one_process_and_stay_warm(
 
 
 def test_a_driver_killed_in_the_search_on_ray_is_continued_without_it_to_the_same_numbers(
-    lethe: Lethe, lethe_here: LetheHere, write_study: WriteStudy, tmp_path: Path
+    ray_environment: dict[str, str],
+    fork: type[ForkedLethe],
+    lethe_here: LetheHere,
+    write_study: WriteStudy,
+    tmp_path: Path,
 ) -> None:
+    """It is killed as it writes what its fifth trial came to."""
     study = write_study(search={"trials": 10, "window": 3}, resources={"workers": 1})
     results = tmp_path / "killed"
-    process = begun(lethe, study, results)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert 2 <= len(numbers(results)) < 10
+    words = ["run", str(study), "--results", str(results)]
+    with fork(words, os.environ | ray_environment, fault=Fault("os.rename", "-0004.parquet")) as process:
+        assert process.wait(300) == -signal.SIGKILL, process.stdout.read()
+    assert len(numbers(results)) == 4
     code, output = lethe_here("run", study, "--results", results, "--local")
     assert code == 0, output
     assert numbers(results) == undisturbed(study, tmp_path / "undisturbed")

@@ -135,13 +135,21 @@ class ForkedLethe:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it may end meanwhile
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self._process.terminate()
 
     def kill(self) -> None:
         self._process.kill()
+
+
+def ended(process: ForkedLethe) -> tuple[int, str]:
+    """Wait for the end of a process; return its exit code and what it printed."""
+    output, _ = process.communicate(timeout=500)
+    assert process.returncode is not None
+    return process.returncode, output
 
 
 def _run(

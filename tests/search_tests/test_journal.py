@@ -1,5 +1,6 @@
 """The journal for optuna-dashboard: what stands in it, and when an object store gets it."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -182,3 +183,12 @@ def test_an_object_store_gets_the_journal_now_and_then_and_at_the_end(
     record(ended(4))
     journal.upload()
     assert sent() == [0, 1, 2, 3, 4]
+
+
+def test_what_this_machine_holds_of_an_object_stores_journal_goes_with_it(tmp_path: Path) -> None:
+    journal = Journal(StorageRoot.at(f"memory://{tmp_path.name}/results"), "tiny")
+    folder = journal._file.parent
+    assert folder.is_dir()
+    del journal
+    gc.collect()
+    assert not folder.exists()

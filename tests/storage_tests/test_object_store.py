@@ -97,7 +97,7 @@ def test_a_file_whose_bytes_the_store_cannot_give_now_is_read_again(store: Store
 def test_a_store_that_stays_out_of_reach_is_reported_after_a_named_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(object_store, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(object_store, "PATIENCE_S", 1.0)
     store.answers = [BUSY]
     message = r"cannot list the files of s3://b/r \(tried for 30 s\): (.|\n)*check the network"
     with pytest.raises(StoreUnavailableError, match=message):

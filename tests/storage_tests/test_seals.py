@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import resource
 import stat
 from pathlib import Path
 
@@ -100,3 +101,18 @@ def test_files_that_are_no_such_key_are_refused(tmp_path: Path) -> None:
     (tmp_path / "d.pem").write_bytes(locked)
     with pytest.raises(InputError, match="without a password"):
         read_signing_key(tmp_path / "d.pem")
+
+
+def test_a_key_that_cannot_be_written_whole_leaves_no_file(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"a\.pem: cannot write the key: File too large"):
+            new_key(tmp_path / "a.pem")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a.pem.pub").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"a\.pem\.pub exists"):
+        new_key(tmp_path / "a.pem")
+    assert not (tmp_path / "a.pem").exists()

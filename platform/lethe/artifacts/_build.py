@@ -29,12 +29,6 @@ class BuildJob:
 
     needed: tuple[Needed, ...]
 
-    @property
-    def title(self) -> str:
-        """How messages name the job: by what it begins with."""
-        first = self.needed[0]
-        return f"the {first.label} of seed {first.seed} ({first.scenario.title})"
-
 
 @dataclass(frozen=True)
 class Built:

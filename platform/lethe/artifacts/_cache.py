@@ -8,6 +8,7 @@ import logging
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
@@ -40,7 +41,8 @@ class NodeCache:
         """
         folder = _folder()
         try:
-            os.utime(folder / sha256)
+            with suppress(PermissionError):  # another user's file, where they share the folder
+                os.utime(folder / sha256)
             content = StorageRoot.at(folder).read(sha256)
         except (FileNotFoundError, UnfitFileError):
             return None
@@ -53,11 +55,13 @@ class NodeCache:
             StorageError: the folder cannot be used.
         """
         folder = _folder()
+        root = StorageRoot.at(folder)
         try:
-            StorageRoot.at(folder).write(sha256, content)
+            root.write(sha256, content)
         except StorageError as error:
             logging.getLogger(__name__).warning("Nothing is kept for the next reader: %s", error)
-        self._prune(folder)
+        with root.reporting("make room in"):
+            self._prune(folder)
 
     @property
     def size_bytes(self) -> int:
@@ -85,8 +89,9 @@ class NodeCache:
         for _, size, path in sorted(found):
             if held <= limit:
                 return
-            path.unlink(missing_ok=True)
-            held -= size
+            with suppress(PermissionError):
+                path.unlink(missing_ok=True)
+                held -= size
 
 
 def _held(folder: Path) -> list[tuple[int, int, Path]]:

@@ -23,6 +23,11 @@ class Needed:
     scenario: Scenario
     seed: int
 
+    @property
+    def title(self) -> str:
+        """How messages name it."""
+        return f"the {self.label} of seed {self.seed} ({self.scenario.title})"
+
 
 def needed_for(method_searches: Iterable[MethodSearch], seeds: Iterable[int]) -> list[Needed]:
     """List what method searches need on these training seeds, each once and after what it requires."""

@@ -1,7 +1,7 @@
 """What the artifact store holds, and what lies beside it: everything that takes disk and can be made again."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 from lethe.artifacts._cache import NodeCache
 from lethe.artifacts._manifest import Manifest
 from lethe.artifacts._recipe import ArtifactKey
-from lethe.artifacts._store import ArtifactStore, CorruptArtifactError
+from lethe.artifacts._store import MANIFEST, ArtifactStore, CorruptArtifactError
 from lethe.artifacts.kinds import KINDS
 from lethe.storage.layout import CHECKPOINTS, Layout
 from lethe.storage.root import StorageRoot
@@ -18,8 +18,9 @@ from lethe.storage.root import StorageRoot
 Leftover = Literal["checkpoints", "unusable", "half_written", "quarantine", "cache"]
 
 LEFTOVERS: Final[tuple[Leftover, ...]] = get_args(Leftover)
-"""Checkpoints of artifacts that are finished; folders without an artifact that can be used; files that a process which
-died left half written; what was found broken; and this machine's copies of files in an object store."""
+"""Checkpoints of artifacts that are finished; folders without an artifact that can be used, and files beside one that
+its manifest does not name, since their writer died before it wrote its own; files that a process which died left half
+written; what was found broken; and this machine's copies of files in an object store."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class StoredFolder:
         size_bytes: of all its files.
         manifest: what it holds; None where that was never finished, cannot be read, or is of a format not used now.
         whole: whether every file of the manifest is there with its size.
+        strays: files that the manifest does not name, with their sizes; none where there is no manifest.
     """
 
     key: ArtifactKey
     size_bytes: int
     manifest: Manifest | None
     whole: bool
+    strays: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def stored(root: StorageRoot) -> list[Stored]:
         SchemaError: a newer Lethe wrote an artifact.
         StorageError: the results cannot be read.
     """
-    found = [_of_folder(one) for one in stored_folders(root) if one.key.kind in KINDS]
+    found = [part for one in stored_folders(root) if one.key.kind in KINDS for part in _of_folder(one)]
     usable = {one.name for one in found if not one.is_leftover}
     layout = Layout(root)
     states = layout.artifacts.child(CHECKPOINTS)
@@ -140,17 +143,26 @@ def _stored_folder(store: ArtifactStore, key: ArtifactKey, sizes: Mapping[str, i
         manifest = store.manifest(key)
     except CorruptArtifactError:
         manifest = None
-    entries = manifest.files.values() if manifest else ()
-    whole = manifest is not None and all(sizes.get(entry.file) == entry.size_bytes for entry in entries)
-    return StoredFolder(key, sum(sizes.values()), manifest, whole)
+    size_bytes = sum(sizes.values())
+    if manifest is None:
+        return StoredFolder(key, size_bytes, None, whole=False, strays={})
+    entries = manifest.files.values()
+    whole = all(sizes.get(entry.file) == entry.size_bytes for entry in entries)
+    named = {MANIFEST, *(entry.file for entry in entries)}
+    return StoredFolder(key, size_bytes, manifest, whole, {name: sizes[name] for name in sizes.keys() - named})
 
 
-def _of_folder(folder: StoredFolder) -> Stored:
+def _of_folder(folder: StoredFolder) -> Iterator[Stored]:
+    """Yield what a folder holds: an artifact and what is left over beside it, or nothing that can be used."""
     key, manifest = folder.key, folder.manifest
+    path = f"{key.kind}/{key.fingerprint}"
     if manifest is None or not folder.whole:
-        return Stored("unusable", f"{key.kind}/{key.fingerprint}", folder.size_bytes)
-    facts = manifest.facts
-    return Stored(key.kind, key.fingerprint, folder.size_bytes, facts.seconds_train, facts.ended_at)
+        yield Stored("unusable", path, folder.size_bytes)
+        return
+    facts, own_bytes = manifest.facts, folder.size_bytes - sum(folder.strays.values())
+    yield Stored(key.kind, key.fingerprint, own_bytes, facts.seconds_train, facts.ended_at)
+    for name, size_bytes in sorted(folder.strays.items()):
+        yield Stored("unusable", f"{path}/{name}", size_bytes)
 
 
 def _whole(kind: Leftover, size_bytes: int) -> list[Stored]:

@@ -155,7 +155,8 @@ class Producer:
         by_key = {one.recipe.key: one for one in needed}
         for done in pool.do(build_jobs(needed)):
             if done.error is not None:
-                raise _failure(done.error, f"could not make {done.job.title}")
+                lost = next((one for one in done.job.needed if not self._has(one.recipe)), done.job.needed[-1])
+                raise _failure(done.error, f"could not make {lost.title}")
             for built in done.result or ():
                 if built.new:
                     uri = self._artifacts.uri(built.recipe.key)

@@ -5,7 +5,6 @@ installed. What the plug-in depends on does not travel: it is installed on the n
 """
 
 import importlib.util
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import Distribution, distribution
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from ray import cloudpickle
 
+from lethe.execution.runtime_env import left_out
 from unlearning.families import Package, PluginError
 
 _OF_THE_INSTALLATION: Final = ("/RECORD", "/direct_url.json", "/INSTALLER", "/REQUESTED")
@@ -77,6 +77,6 @@ def _hidden(folder: Path, root: Path) -> Iterator[str]:
     """Name what does not travel, as lines of a ``.gitignore`` of the root: hidden files, links, and bytecode."""
     for path in folder.iterdir():
         if path.is_symlink() or path.name.startswith(".") or path.name == "__pycache__":
-            yield "/" + re.sub(r"([^\w/.-])", r"\\\1", path.relative_to(root).as_posix())
+            yield left_out(path, root)
         elif path.is_dir():
             yield from _hidden(path, root)

@@ -13,7 +13,7 @@ from ray.exceptions import NodeDiedError, RayError, TaskUnschedulableError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lethe.execution.failures import ClusterError
-from lethe.storage.root import StorageRoot
+from lethe.storage.root import StorageError, StorageRoot
 
 PATIENCE_S = 120.0
 """How long nodes may take to answer; starting a worker takes seconds, on a busy machine many."""
@@ -29,6 +29,7 @@ class _Node:
         ray: as in ``2.60.0``.
         torch: as in ``2.13.0+cpu``; None where there is none.
         sees_root: whether it finds in the results what the driver wrote there.
+        trouble: what reading there raised; empty where it read, or the file was not there.
     """
 
     host: str
@@ -36,6 +37,7 @@ class _Node:
     ray: str
     torch: str | None
     sees_root: bool
+    trouble: str
 
 
 def preflight(root: StorageRoot) -> None:
@@ -102,16 +104,20 @@ def _question() -> Callable[[StorageRoot, str, bytes], dict[str, Any]]:
             torch = version("torch")
         except PackageNotFoundError:
             torch = None
+        sees_root, trouble = False, ""
         try:
             sees_root = root.read(name) == content
-        except OSError:
-            sees_root = False
+        except FileNotFoundError:
+            pass
+        except StorageError as error:
+            trouble = str(error).splitlines()[0]
         return {
             "host": socket.gethostname(),
             "python": platform.python_version(),
             "ray": version("ray"),
             "torch": torch,
             "sees_root": sees_root,
+            "trouble": trouble,
         }
 
     return answer
@@ -128,8 +134,8 @@ def _differences(node: _Node, root: StorageRoot) -> Iterator[str]:
         yield f"torch {node.torch}, here {version('torch')}"
     if not node.sees_root:
         yield (
-            f"it does not see the results folder {root}; name one that all nodes reach: a shared folder at the "
-            "same path, or a URI such as s3://BUCKET/FOLDER"
+            f"it does not see the results folder {root}{node.trouble and f' ({node.trouble})'}; name one that all "
+            "nodes reach: a shared folder at the same path, or a URI such as s3://BUCKET/FOLDER"
         )
 
 

@@ -51,4 +51,9 @@ def _strangers(folder: Path, root: Path) -> Iterator[str]:
         if path.is_dir() and not path.is_symlink() and path.name != "__pycache__" and not path.name.startswith("."):
             yield from _strangers(path, root)
         elif path.is_symlink() or path.is_dir() or not (path.suffix in _CODE or path.name in _NOTES):
-            yield "/" + re.sub(r"([^\w/.-])", r"\\\1", path.relative_to(root).as_posix())
+            yield left_out(path, root)
+
+
+def left_out(path: Path, root: Path) -> str:
+    """Return the line of a root's ``.gitignore`` by which a file or folder in it does not travel."""
+    return "/" + re.sub(r"([^\w/.-])", r"\\\1", path.relative_to(root).as_posix())

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
@@ -58,7 +58,8 @@ def stopping_on_signals(stop: Stop) -> Iterator[None]:
         if stop.requested:
             raise KeyboardInterrupt
         stop.request()
-        os.write(2, ADVICE)
+        with suppress(OSError):  # nobody may be listening; raised here, it would be an error of whatever runs now
+            os.write(2, ADVICE)
 
     before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -135,8 +135,7 @@ class Supervisor:
             raise _raised(error) from error
         if is_given_up(self._failed_starts) or (failure == "memory" and not self._enlarge(held)):
             raise ClusterError(
-                f"could not start a worker with {held}: it {describe_losses(self._failed_starts)}; the last time: "
-                f"{error and _raised(error)}"
+                f"could not start a worker with {held}: it {describe_losses(self._failed_starts)}{_last(error)}"
             ) from error
 
     def work_lost(self, worker: Hashable, error: Exception | None, held: Resources, losses: Counter[Failure]) -> Loss:
@@ -153,7 +152,7 @@ class Supervisor:
             return Loss(failure, _raised(error))
         losses[failure] += 1
         if is_given_up(losses):
-            return Loss(failure, LostWorkError(f"given up: it {describe_losses(losses)}; the last time: {error}"))
+            return Loss(failure, LostWorkError(f"given up: it {describe_losses(losses)}{_last(error)}"))
         return Loss(failure, None)
 
     def _failure(self, worker: Hashable, error: Exception | None) -> Failure:
@@ -171,6 +170,10 @@ class Supervisor:
         self.resources = more
         self.say(f"Out of memory in a worker of {held}: going on with fewer workers, of {more} each.")
         return True
+
+
+def _last(error: Exception | None) -> str:
+    return "" if error is None else f"; the last time: {_raised(error)}"
 
 
 def _raised(error: Exception) -> Exception:

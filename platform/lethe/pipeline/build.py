@@ -69,7 +69,7 @@ class ArtifactBuilder:
         Raises:
             StorageError: the results could not be written or read.
         """
-        self._record_found()
+        self._record_found([one for one in self._plan.needed if one.recipe.fingerprint in self._plan.unrecorded])
         self._open_searches()
         self._make([one for one in self._plan.missing if one.recipe.key not in self._present], worker_pool)
 
@@ -162,12 +162,15 @@ class ArtifactBuilder:
         if not self._failed:
             return ()
         needed = [one for one in needed_by([confirmation]) if one.recipe.key in self._failed]
-        return tuple(f"the {one.label} of seed {one.seed} ({one.scenario.title})" for one in needed)
+        return tuple(one.title for one in needed)
 
-    def _record_found(self) -> None:
-        """Record rows of artifacts that have none."""
-        for key, needed in self._needed.items():
-            manifest = self._artifacts.manifest(key) if key.fingerprint in self._plan.unrecorded else None
+    def _record_found(self, found: Sequence[Needed]) -> None:
+        """Record rows of artifacts that are there and have none."""
+        if not found:
+            return
+        recorded = set(self._store.read("artifacts")["artifact_id"].to_pylist())
+        for needed in found:
+            manifest = None if needed.recipe.fingerprint in recorded else self._artifacts.manifest(needed.recipe.key)
             if manifest is not None:
                 self._record(needed, manifest)
 
@@ -195,8 +198,15 @@ class ArtifactBuilder:
         self._progress.say(f"{recipe.import_} {said} (the {needed.label} of seed {needed.seed}).")
 
     def _lose(self, job: BuildJob, error: Exception) -> None:
-        self._failed |= {needed.recipe.key for needed in job.needed}
-        self._problem(f"could not make {job.title}: {error}")
+        """Report what a job could not make; what it had made before that is there."""
+        lost, _ = missing_of(self._artifacts, job.needed)
+        keys = {one.recipe.key for one in lost}
+        made = [one for one in job.needed if one.recipe.key not in keys]
+        self._record_found(made)
+        self._present |= {one.recipe.key for one in made}
+        self._failed |= keys
+        for one in lost[:1]:
+            self._problem(f"could not make {one.title}: {error}")
 
     def _open_searches(self) -> None:
         for method_search, needed in self._needs_of_searches:

@@ -4,7 +4,9 @@ The journal is written for people; the rows are the record, and a lost or broken
 """
 
 import math
+import shutil
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +110,7 @@ class Journal:
             self._root.make()
             return path
         path = owned_folder() / self._name
+        weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
         if self._root.exists(self._name):
             path.write_bytes(self._root.read(self._name))
         return path

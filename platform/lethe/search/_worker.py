@@ -16,7 +16,7 @@ from lethe.results.provenance import Stopwatch, reset_peak_memory
 from lethe.search._epoch_report import Reference, Report, Status
 from lethe.storage.root import StorageError
 from lethe.study import Objective, Scenario
-from unlearning.data import SplitName
+from unlearning.data import DataError, SplitName
 from unlearning.errors import InputError
 from unlearning.evaluation import Measures
 from unlearning.in_step import misfit
@@ -69,7 +69,7 @@ class TrialTask:
 
 
 class TrialWorker:
-    """Runs trials; what a trial raises is its result, except a storage failure, which says nothing of a setting."""
+    """Runs trials; what a trial raises is its result, unless files or images are not there, which no setting causes."""
 
     def __init__(self, contexts: TrialContexts) -> None:
         self._contexts = contexts
@@ -79,6 +79,7 @@ class TrialWorker:
 
         Raises:
             StorageError: what the trial starts from cannot be read.
+            DataError: this machine does not see the images.
         """
         stopwatch, epoch = Stopwatch(), 0
         reset_peak_memory(self._contexts.device)
@@ -86,7 +87,7 @@ class TrialWorker:
             for report in self._run(task, stopwatch):
                 epoch = report.epoch
                 yield report
-        except StorageError:
+        except (StorageError, DataError):
             raise
         except Exception as error:
             yield self._report(

@@ -25,6 +25,7 @@ from lethe.artifacts.context import TrialContexts
 from lethe.execution.device import has_mps, memory_held
 from lethe.execution.failures import ClusterError
 from lethe.execution.node_types import NodeType
+from lethe.execution.stop import InterruptedStudyError
 from lethe.execution.supervision import Watch
 from lethe.results import CalibrationRow, Store, to_rows
 from lethe.results.provenance import Provenance
@@ -129,6 +130,7 @@ class Calibrator:
 
         Raises:
             ClusterError: a trial fails on a device of its own, or no machine has such a device.
+            InterruptedStudyError: the study is to stop.
         """
         rows = {
             node_type: known(self._store, self._method_searches, node_type) or self._measure(proposal, node_type)
@@ -162,7 +164,7 @@ class Calibrator:
                     if not _is_worth_more(rows):
                         break
                     if self._watch.stop.requested:
-                        raise KeyboardInterrupt
+                        raise InterruptedStudyError(self._watch.stop.reason)
             finally:
                 for prober in probers:
                     ray.kill(prober)
@@ -278,7 +280,7 @@ def _whole_device(node_type: NodeType, on_gpu: bool, watch: Watch) -> Iterator[t
         begun, has_said_so = time.monotonic(), False
         while not group.wait(1):
             if watch.stop.requested:
-                raise KeyboardInterrupt
+                raise InterruptedStudyError(watch.stop.reason)
             if not has_said_so and time.monotonic() - begun >= PATIENCE_S:
                 watch.say(f"Waiting for a whole device of {node_type.title} to measure on; others work there.")
                 has_said_so = True

@@ -50,7 +50,11 @@ def new_key(path: Path) -> str:
         raise InputError(f"{beside} exists: name another file, so that no key is overwritten")
     secret = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _create(path, secret, 0o600)
-    _create(beside, private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
+    try:
+        _create(beside, private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
+    except InputError:
+        path.unlink()
+        raise
     return SigningKey(private).public
 
 
@@ -120,12 +124,16 @@ def _loaded(path: Path, wanted: str, load: Any) -> object:
 
 
 def _create(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that does not exist, readable from its first moment by those alone who may read it."""
+    """Write a file that does not exist, readable from its first moment by those alone who may read it, or none."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         raise InputError(f"{path} exists: name another file, so that no key is overwritten") from None
     except OSError as error:
         raise InputError(f"{path}: cannot write the key: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        path.unlink()
+        raise InputError(f"{path}: cannot write the key: {error.strerror}") from None

@@ -7,9 +7,8 @@ is seen at once.
 
 One of several creates the file, one of several replaces a dead holder's, and a holder counts only while the file is its
 own: see `StorageRoot.create` and `StorageRoot.replace`. A holder that finds another's name stops: it was suspended or
-    cut off, and was taken for dead. Until it looks, two runs overlap for seconds, which costs work but no result: a
-    study's units
-are the same whoever makes them.
+cut off, and was taken for dead. Until it looks, two runs overlap for seconds, which costs work but no result: a study's
+units are the same whoever makes them.
 """
 
 import json
@@ -131,7 +130,7 @@ def writing_study(
     """Hold a study's writer lock while inside; wait for it first, and release it at the end.
 
     Args:
-        place: the results, preferably prepared.
+        root: the results, preferably prepared.
         say: called once, with who has the study while this waits, or that nobody can read who; None: do not wait.
         on_lost: called, in another thread, with why the lock was lost; the work should stop.
 

@@ -38,6 +38,9 @@ AGENT_PATIENCE_S = 60.0
 DROP_PATIENCE_S = 60.0
 """How long the server may be out of reach while a log is followed."""
 
+READ_AGAIN_S = 1.0
+"""Seconds before a log that broke off is read again."""
+
 PROGRESS_LINE = re.compile(r"(\d+ %) · .*?(?:(about .* left))?$")
 """The lines that say how far a run is (`lethe.results.progress.RunProgress.line`)."""
 
@@ -172,7 +175,7 @@ class JobServer:
         return ", ".join(part for part in said.groups() if part) if said else ""
 
     def follow(self, job_id: str, show: Callable[[str], None]) -> Job:
-        """Yield what a study has printed and prints from now on, until it ends."""
+        """Show what a study has printed and prints from now on, until it ends; return how it ended."""
         self.job(job_id)
         reader = _Reader(show)
         while True:
@@ -181,6 +184,7 @@ class JobServer:
             job = _patiently(lambda: self.job(job_id), DROP_PATIENCE_S)
             if job.ended:
                 return job
+            time.sleep(READ_AGAIN_S)
 
     def stop(self, job_id: str) -> bool:
         """Have a study end cleanly, as on Ctrl-C; what had finished is kept.
