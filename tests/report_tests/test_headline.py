@@ -30,7 +30,7 @@ def test_a_method_that_others_are_not_distinguished_from_is_tied_and_not_alone(s
         confirm(row, level(mean, shift))
     assert said(store) == (
         "salun has the smallest gap of 3 methods, tied with scrub, 1.1 points [1.0, 1.2] over 5 training seeds: closer "
-        "than doing nothing (90.6); equivalent to retraining, within 1.0 points."
+        "than doing nothing (90.6); equivalent to retraining, within 1.0 points (+0.0 over its noise floor)."
     )
 
 
@@ -41,7 +41,7 @@ def test_a_method_that_is_closer_than_every_other_is_said_to_be(store: Store, co
     confirm("ssd", level(0.3, 1))
     assert said(store) == (
         "salun has the smallest gap of 2 methods, each other one being farther, 11.1 points [11.0, 11.2] over 5 "
-        "training seeds: closer than doing nothing (90.6); above the noise floor of retraining."
+        "training seeds: closer than doing nothing (90.6); above the noise floor of retraining (+6.1)."
     )
 
 

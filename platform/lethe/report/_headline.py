@@ -10,7 +10,7 @@ from typing import Final
 
 from lethe.report._audits import STRONGEST_FIRST, audited_as
 from lethe.report._board import Board, is_choice
-from lethe.report._numbers import count, gap_interval, percent, row_title
+from lethe.report._numbers import count, gap_interval, percent, row_title, signed
 from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import LeaderboardRow, RankRow
 
@@ -153,12 +153,13 @@ def _against_nothing(board: Board, row: str) -> str:
 
 
 def _against_retraining(line: LeaderboardRow) -> str:
+    over = "" if line.excess is None else signed(line.excess)
     match line.verdict:
         case "above the floor":
-            return "above the noise floor of retraining"
+            return f"above the noise floor of retraining ({over})"
         case "equivalent":
-            return f"equivalent to retraining, within {percent(line.margin)} points"
+            return f"equivalent to retraining, within {percent(line.margin)} points ({over} over its noise floor)"
         case "inconclusive":
-            return "inconclusive against retraining"
+            return f"inconclusive against retraining ({over} over its noise floor)"
         case _:
             return "too few seeds to compare it with retraining"
