@@ -40,9 +40,7 @@ class _Summary:
     difference: Annotated[
         float | None, Column("", "the value minus the paired oracle's, mean over seeds; null for the oracle's own row")
     ]
-    difference_low: Annotated[
-        float | None, Column("", f"lower end of the difference's 95 % interval; null {_UNKNOWN}")
-    ]
+    difference_low: Annotated[float | None, Column("", f"lower end of the difference's 95 % interval; null {_UNKNOWN}")]
     difference_high: Annotated[float | None, Column("", "upper end of the same interval")]
     dose: Annotated[
         float | None,
@@ -53,9 +51,7 @@ class _Summary:
             "for what is no mean over the forget set",
         ),
     ]
-    dose_low: Annotated[
-        float | None, Column("", f"lower end of its 95 % interval over the seeds; null {_UNKNOWN}")
-    ]
+    dose_low: Annotated[float | None, Column("", f"lower end of its 95 % interval over the seeds; null {_UNKNOWN}")]
     dose_high: Annotated[float | None, Column("", "upper end of the same interval")]
 
 
