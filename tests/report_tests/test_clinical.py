@@ -35,6 +35,7 @@ def measured(store: Store, make: Callable[..., Any]) -> Measured:
             for name, values in statistics.items():
                 statistic, _, class_index = name.partition(" ")
                 unit = {"unit_id": f"{row}-q-{seed}", "training_seed": seed, "split": "test", "version": 1}
+                unit |= {"audit": "clinical"}
                 unit |= {"metric": f"clinical_{statistic}", "class_index": int(class_index) if class_index else None}
                 low, high = (ends or {}).get(name, (None, None))
                 unit |= {"value": values[seed - 1], "low": low, "high": high}
@@ -171,6 +172,11 @@ def test_differences_that_are_alike_but_for_rounding_exclude_nothing(seen: Store
     [table] = clinics_of(Results(seen.root))["s", "q"].tables
     cell = {line.row: line.cells[0] for line in table.lines}["salun"]
     assert (cell.beside, cell.excludes_zero) == ("-10.0", False)
+    original, _, salun = (
+        one for one in load(seen.root, "clinical").to_pylist() if one["statistic"] == "worst_class_sensitivity"
+    )
+    assert (salun["difference_low"], salun["difference_high"]) == (None, None)
+    assert (original["low"], original["total_low"]) == (None, None)
 
 
 def test_the_page_has_a_section_with_class_names_where_they_are_known(

@@ -128,7 +128,7 @@ def test_a_setting_that_does_not_carry_over_is_named_with_both_gaps(store: Store
         3,
     )
     assert (
-        "a gap of 5.8 on the tuning seeds 0, 1, the best of 1 setting, and of 22.9 on the reporting seeds. More tuning "
+        "a gap of 5.8 on the tuning seeds 0, 1, chosen from 1 setting, and of 22.9 on the reporting seeds. More tuning "
         "seeds"
     ) in notes(store)
 

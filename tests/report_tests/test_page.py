@@ -308,6 +308,17 @@ def test_a_confirmed_setting_that_diverged_has_no_gap(confirm: Callable[..., Non
     assert "SalUn has no gap: a run of the chosen setting diverged on at least one of 2 reporting seeds." in page()
 
 
+def test_without_oracles_one_sentence_says_so_for_all_methods(
+    confirm: Callable[..., None], page: Callable[..., str]
+) -> None:
+    for row in ("original", "salun", "fine_tune"):
+        confirm(row, (None, None), ua=0.2, oracle=None)
+    confirm("scrub", (None,), ua=0.2, oracle=None)
+    text = page()
+    assert text.count("nothing says how close to retraining") == len(["the answer", "note below the table"])
+    assert "SCRUB has no gap: 1 of 2 reporting seeds are confirmed." in text
+
+
 def test_a_search_of_which_all_trials_diverged_is_told(ran: Callable[..., StorageRoot]) -> None:
     root = ran(
         "diverged",

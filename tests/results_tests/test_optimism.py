@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from scipy.stats import t
 
 from lethe.results import Store, TrialRow, load
 
@@ -35,8 +36,21 @@ def test_optimism_compares_the_measures_that_both_runs_have(store: Store, confir
     assert row["tuning_alike"] == pytest.approx((0.01 + 0.02 + 0.03) / 3)
     assert row["confirmed_alike"] == pytest.approx((0.05 + 0.05 + 0.05) / 3)
     assert row["optimism"] == pytest.approx(0.03)
-    assert (row["optimism_low"], row["optimism_high"]) == pytest.approx((0.03, 0.03))
     assert (row["tuning_seeds"], row["seeds"]) == ([0], 3)
+
+
+def test_gaps_that_are_all_alike_have_an_interval_by_the_steps_of_the_forget_set(
+    store: Store, confirm: Confirm, make: Make
+) -> None:
+    """A quarter of a gap, and a third of one over UA, RA and VA, moves in steps of one of 20 images."""
+    trial(store, make)
+    measures = {"va": 0.75, "oracle_va": 0.8, "mia_nonmembers": "test", "forget_images": 20}
+    confirm("salun", (0.05, 0.05, 0.05), **measures, **CHOSEN)
+    row = only(store, "optimism")
+    reach = t.ppf(0.975, 2) / 20 / 3
+    assert row["confirmed_high"] - row["confirmed_gap"] == pytest.approx(reach / 4)
+    assert row["optimism"] - row["optimism_low"] == pytest.approx(reach / 3)
+    assert row["optimism_high"] - row["optimism"] == pytest.approx(reach / 3)
 
 
 def test_mia_counts_where_its_nonmembers_are_the_searchs(store: Store, confirm: Confirm, make: Make) -> None:

@@ -47,6 +47,32 @@ def test_any_metric_is_averaged_over_the_seeds_and_held_against_the_paired_oracl
     assert salun["difference_high"] - salun["difference"] == pytest.approx(reach)
 
 
+@pytest.mark.parametrize(
+    ("measure", "known"),
+    [
+        ({"n": 20}, True),
+        ({"n": None}, False),
+        ({"n": 20, "audit": "own", "test": "difference"}, True),
+        ({"n": 20, "audit": "own", "test": "p-value"}, False),
+        ({"n": 20, "audit": "own"}, False),
+    ],
+)
+def test_values_that_are_all_alike_have_the_spread_of_a_step_or_no_interval(
+    measure: dict[str, Any], known: bool, store: Store, make: Callable[..., Any], confirm: Callable[..., None]
+) -> None:
+    for row, values in {"oracle": [0.5, 0.5, 0.5], "salun": [0.6, 0.6, 0.6]}.items():
+        confirm(row, [0.0, 0.0, 0.0])
+        record(store, make, row, values, **measure)
+    [salun] = query("from metric_summary where metric = 'own' and row = 'salun'", store.root).to_pylist()
+    reach = pytest.approx(t.ppf(0.975, 2) / (20 * 3**0.5) / 3**0.5)
+    for mean, ends in (("mean", ("low", "high")), ("difference", ("difference_low", "difference_high"))):
+        low, high = (salun[end] for end in ends)
+        if known:
+            assert (salun[mean] - low, high - salun[mean]) == (reach, reach)
+        else:
+            assert (low, high) == (None, None)
+
+
 def test_a_value_between_oracles_and_originals_is_read_as_the_share_that_is_still_in(
     store: Store, make: Callable[..., Any], confirm: Callable[..., None]
 ) -> None:

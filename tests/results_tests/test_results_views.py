@@ -173,6 +173,20 @@ def test_arms_are_compared_by_what_was_forgotten_from_what_and_how_never_by_name
     assert [row["difference"] for row in gaps] == pytest.approx([0.0, 0.0], abs=1e-9)
 
 
+@pytest.mark.parametrize(("known", "compared"), [(True, 2), (False, 0)])
+def test_arms_of_two_scenarios_on_the_same_data_are_paired_one_to_one(
+    known: bool, compared: int, store: Store, confirm_arm: Callable[..., None]
+) -> None:
+    """Scenarios with and without a control half were once joined crosswise: 12 seeds for 3."""
+    for half, augmentation in product(("with", "without"), ("none", "standard")):
+        alike = {"but_augmentation": half} if known else {}
+        confirm_arm("salun", augmentation, (0.1, 0.2, 0.12), scenario=f"{augmentation}-{half}", **alike)
+    gaps = [row for row in load(store.root, "augmentation").to_pylist() if row["metric"] == "gap"]
+    assert [(row["scenario"], row["seeds"]) for row in gaps] == [("standard-with", 3), ("standard-without", 3)][
+        :compared
+    ]
+
+
 def test_arms_of_different_forget_requests_are_never_compared(store: Store, confirm_arm: Callable[..., None]) -> None:
     confirm_arm("salun", "none", (0.10, 0.20), forget="random 10 %", forget_hash="a", scenario="a")
     confirm_arm("salun", "standard", (0.06, 0.08), forget="random 50 %", forget_hash="b", scenario="b")

@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from unlearning.energy import energy_test
+from unlearning.energy import EXACT, energy_test
 
 
 def by_hand(first: np.ndarray, second: np.ndarray) -> float:
@@ -51,6 +51,13 @@ def test_many_models_are_dealt_out_by_chance_and_the_same_each_time() -> None:
     unlearned, oracles = random.normal(0, 1, (12, 4)), random.normal(0, 1, (13, 4))
     assert energy_test(unlearned, oracles) == energy_test(unlearned, oracles)
     assert energy_test(unlearned + 3, oracles).p < 1e-3
+
+
+@pytest.mark.parametrize("oracles", [12, 13])
+def test_the_smallest_p_of_draws_is_that_of_none_as_far_apart(oracles: int) -> None:
+    random = np.random.default_rng(0)
+    found = energy_test(random.normal(100, 1, (12, 4)), random.normal(0, 1, (oracles, 4)))
+    assert found.p == found.least_p == 1 / (EXACT + 1)
 
 
 def test_under_retraining_five_percent_is_found_in_no_more_than_five_percent() -> None:

@@ -24,7 +24,7 @@ class EnergyTest:
     Attributes:
         distance: energy distance of the standardised measures, without a unit; 0 where the groups are alike.
         p: share of the permutations of the labels with at least this distance.
-        least_p: the smallest p that so few models can give.
+        least_p: the smallest p that so many models can give, or so many draws.
     """
 
     distance: float
@@ -56,13 +56,19 @@ def energy_test(unlearned_SM: Array, oracles_TM: Array) -> EnergyTest:
     first_PN = _labels(len(unlearned_SM), len(pooled_NM))
     distances_P = _distances(between_NN, first_PN)
     alike = int((distances_P >= distances_P[0] - 1e-12).sum())
-    same = 2 if 2 * len(unlearned_SM) == len(pooled_NM) else 1
-    return EnergyTest(float(distances_P[0]), alike / len(distances_P), same / comb(len(pooled_NM), len(unlearned_SM)))
+    exchangeable = len(unlearned_SM) == len(oracles_TM) and _is_exact(len(unlearned_SM), len(pooled_NM))
+    least = 2 if exchangeable else 1  # all ways hold that of the two groups exchanged, which is as far apart
+    return EnergyTest(float(distances_P[0]), alike / len(distances_P), least / len(distances_P))
+
+
+def _is_exact(size: int, count: int) -> bool:
+    """Return whether all ways to deal the labels out are tried."""
+    return comb(count, size) <= EXACT
 
 
 def _labels(size: int, count: int) -> Array:
     """Return which models are of the first group, (P, N), in each way to deal the labels out, as observed first."""
-    if comb(count, size) <= EXACT:
+    if _is_exact(size, count):
         chosen = np.array(list(combinations(range(count), size)))
     else:
         random = np.random.default_rng(0)

@@ -107,6 +107,7 @@ def _identity(scenario: Scenario) -> dict[str, Any]:
         "data_hash": scenario.data_hash,
         "forget_hash": scenario.forget_hash,
         "recipe": scenario.recipe_id,
+        "but_augmentation": scenario.but_augmentation,
         "training": scenario.named.training,
         "class_names": list(scenario.class_names),
         **_place_in_stream(scenario),

@@ -14,7 +14,7 @@ from lethe.report._class_names import Names, class_names, class_title
 from lethe.report._measured import is_measured
 from lethe.report._numbers import percent, row_title, signed
 from lethe.results import Results, to_rows
-from lethe.results.views import ALIKE, CLINICAL_PREFIX, ClinicalRow
+from lethe.results.views import CLINICAL_PREFIX, ClinicalRow
 
 
 @dataclass(frozen=True)
@@ -296,8 +296,8 @@ class Clinic:
 
 
 def _ends(low: float | None, high: float | None, written: Callable[[float], str]) -> tuple[bool, str]:
-    """Return whether an interval excludes zero, and it in brackets; nothing where there is none, or it has no width."""
-    if low is None or high is None or high - low <= ALIKE:
+    """Return whether an interval excludes zero, and it in brackets; nothing where there is none."""
+    if low is None or high is None:
         return False, ""
     return low > 0 or high < 0, f"[{written(low)}, {written(high)}]"
 

@@ -221,14 +221,14 @@ def _not_carried_over(board: Board) -> Iterator[str]:
         if choice.row in confirmed and _is_lost(choice, confirmed[choice.row]):
             yield (
                 f"{choice.row}: the setting does not carry over: a gap of {percent(choice.tuning_gap)} on the "
-                f"tuning {listed('seed', choice.tuning_seeds)}, the best of {_rivals(choice)}, and of "
+                f"tuning {listed('seed', choice.tuning_seeds)}, chosen from {_rivals(choice)}, and of "
                 f"{percent(choice.confirmed_gap)} on the reporting seeds. More tuning seeds (seeds.tuning) choose less "
                 "by luck."
             )
 
 
 def _rivals(choice: ChosenRow) -> str:
-    """Return how many settings the chosen one was the best of."""
+    """Return how many settings the chosen one was chosen from, by whichever rule."""
     if choice.rivals < choice.settings:
         return f"{choice.rivals} settings that ran on as many, of {choice.settings} that were tried"
     return f"{choice.settings} setting{'s'[: choice.settings != 1]}"

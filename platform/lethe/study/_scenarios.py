@@ -121,8 +121,13 @@ class Scenario:
     @cached_property
     def fingerprint(self) -> str:
         """What identifies the scenario, regardless of names; the training seeds follow from the study's seed."""
-        attack = {} if self.attack_classes == "all" else {"attack_classes": self.attack_classes}
-        return fingerprint({**self.trained_on, **self._asked, **attack, "study_seed": self.study_seed})
+        return fingerprint(self._inputs)
+
+    @cached_property
+    def but_augmentation(self) -> str:
+        """The fingerprint of all that makes the scenario but its augmentation, whose effect such scenarios show."""
+        augmentation = ("augmentation", "augmentation_version")
+        return fingerprint({name: value for name, value in self._inputs.items() if name not in augmentation})
 
     @cached_property
     def stream(self) -> str:
@@ -230,6 +235,11 @@ class Scenario:
     @cached_property
     def _partitions(self) -> dict[int | None, Partition]:
         return {}
+
+    @property
+    def _inputs(self) -> dict[str, object]:
+        attack = {} if self.attack_classes == "all" else {"attack_classes": self.attack_classes}
+        return {**self.trained_on, **self._asked, **attack, "study_seed": self.study_seed}
 
     @property
     def _asked(self) -> dict[str, object]:

@@ -337,6 +337,7 @@ class _Gathering:
         )
 
     def _answers(self, key: Key, board: Board | None, study: Study | None) -> Iterable[Answer]:
+        """Yield what each method found; where there is no oracle the headline says so for all that are confirmed."""
         lines = (
             {line.method: line for line in board.lines if is_choice(line) and line.row == line.method} if board else {}
         )
@@ -344,9 +345,11 @@ class _Gathering:
         against = {one.first: one for one in board.contrasts if one.second == "original"} if board else {}
         progress = {one.method: one for one in self._progress[key]}
         planned = [choice.name for choice in study.methods] if study else []
+        has_oracles = board is None or board.has_oracles
         for method in dict.fromkeys([*planned, *lines, *progress]):
             if method in lines:
-                yield confirmed_answer(lines[method], original, against.get(method))
+                if has_oracles or lines[method].status != "done":
+                    yield confirmed_answer(lines[method], original, against.get(method))
             elif method in progress:
                 yield searched_answer(progress[method])
             else:

@@ -325,9 +325,9 @@ class AgainstAnother:
 
 def augmentations_of(lines: Iterable[AugmentationRow]) -> list[AgainstAnother]:
     """Sort the effects of augmentation by what they are about."""
-    groups: defaultdict[tuple[str, str, str, str, str], list[AugmentationRow]] = defaultdict(list)
+    groups: defaultdict[str, list[AugmentationRow]] = defaultdict(list)
     for line in lines:
-        groups[line.data_hash, line.forget_hash, line.recipe, line.augmentation, line.against].append(line)
+        groups[line.scenario].append(line)
     titles = Counter((_of_what(rows[0]), rows[0].augmentation) for rows in groups.values())
     return [
         AgainstAnother(
@@ -343,8 +343,9 @@ def augmentations_of(lines: Iterable[AugmentationRow]) -> list[AgainstAnother]:
 
 def _of_what(line: AugmentationRow, *, exactly: bool = False) -> str:
     named = f"{line.dataset}, forget {line.forget}, {model_title(line.network, line.precision)}"
-    hashes = (line.data_hash[:6], line.forget_hash[:6], line.recipe[:6])
-    return f"{named} (data {hashes[0]}, forget set {hashes[1]}, recipe {hashes[2]})" if exactly else named
+    hashes = (line.data_hash[:6], line.forget_hash[:6], line.recipe[:6], line.scenario[:6])
+    told = "data {}, forget set {}, recipe {}, scenario {}".format(*hashes)
+    return f"{named} ({told})" if exactly else named
 
 
 def _effect(line: AugmentationRow) -> Effect:

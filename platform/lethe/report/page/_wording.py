@@ -12,7 +12,6 @@ from lethe.report import _numbers
 from lethe.report._notes import undecided
 from lethe.report._numbers import count, gap_interval, missing, p_value
 from lethe.results.deliveries import KnownDelivery
-from lethe.results.no_oracle import NO_ORACLE
 from lethe.results.views import ContrastRow, LeaderboardRow
 
 Mood = Literal["closer", "unclear", "farther", "nothing"]
@@ -134,8 +133,6 @@ def _why(line: LeaderboardRow) -> str:
     """Return why a row has no gap, with a full stop."""
     if line.status == "incomplete":
         return f"{line.seeds} of {count(line.seeds_wanted, 'reporting seed')} are confirmed."
-    if not line.has_oracles:
-        return f"{NO_ORACLE[:1].lower()}{NO_ORACLE[1:]}"
     if line.status == "done":
         return "no gap was measured."
     return f"a run of the chosen setting {line.status} on at least one of {count(line.seeds, 'reporting seed')}."

@@ -13,7 +13,7 @@ from lethe.results.rows._images import ImageRow
 from lethe.results.rows._studies import BoardRow, PriorsRow, StudyRow
 from lethe.results.rows._trials import EpochRow, ProposedBy, TrialRow
 
-SCHEMA_VERSION: Final = 12
+SCHEMA_VERSION: Final = 13
 """Raised with every change of the columns; ``part.py`` says how an older part is read."""
 
 RENAMED_COLUMNS: Final = {

@@ -47,6 +47,13 @@ class BoardRow:
         ),
     ]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
+    but_augmentation: Annotated[
+        str | None,
+        Column(
+            "",
+            "fingerprint of all that makes the scenario but its augmentation; null in results of an early version",
+        ),
+    ] = None
     training: Annotated[str, Column("", "how originals and oracles are trained, in words")]
     class_names: Annotated[
         list[str] | None,

@@ -1,7 +1,9 @@
 """What an augmentation changes, on every measure of every row, paired by training seed.
 
-Two augmentations are compared where everything else is the same: the images and labels, the forget set, network,
-recipe and the study's seed, by their hashes. Names do not count: two files may have the same name.
+Two augmentations are compared where everything else that makes a scenario is the same, by its hash, such as the images
+and labels, the forget set and its control half, network, recipe and the study's seed. Names do not count: two files may
+have the same name. Boards of an early version lack that hash: images and labels, forget set and recipe stand for it,
+and where these leave it open which scenarios belong together, none is compared.
 
 With few images the differences may be all alike by chance; their spread is then the smallest that steps of the images
 allow, as for audits.
@@ -43,6 +45,7 @@ class AugmentationRow:
         ),
     ]
     recipe: Annotated[str, Column("", "fingerprint of network, training recipe and the study's seed")]
+    scenario: Annotated[str, Column("", "fingerprint of the scenario with the augmentation")]
     row: Annotated[
         str, Column("", "row of the comparison; of 'original' too, whose own gap may shrink with an augmentation")
     ]
@@ -72,24 +75,33 @@ class AugmentationRow:
     ]
 
 
-_SAME: Final = "study, data_hash, forget_hash, recipe"
+_SAME: Final = "study, data_hash, forget_hash, recipe, alike"
 _SPREAD: Final = spread("a.value - b.value", "a.images")
 
 AUGMENTATION: Final = View(
     "What augmentation changes: each measure of each row with an augmentation and without, paired by seed.",
     AugmentationRow,
     f"""
-with base as (
+with every_scenario as (
+    select distinct study, scenario, augmentation, data_hash, forget_hash, recipe,
+        coalesce(but_augmentation, '') as alike
+    from confirmed
+),
+scenarios as (
+    from every_scenario qualify count(*) over (partition by {_SAME}, augmentation) = 1
+),
+base as (
     select {_SAME}, case when bool_or(augmentation = 'none') then 'none' else min(augmentation) end as against
-    from confirmed group by all
+    from scenarios group by all
 ),
 whole as ({WHOLE}),
 measured as (
-    select {_SAME}, dataset, network, precision, forget, augmentation, row, training_seed, confirmation_id,
+    select {_SAME}, scenario, dataset, network, precision, forget, augmentation, row, training_seed, confirmation_id,
         forget_images, ua, ra, ta, mia, auc, gap, untouched - gap as gap_closed
     from confirmed left join (
         select study, scenario, training_seed, gap as untouched from confirmed where row = 'original'
     ) using (study, scenario, training_seed)
+    join (select study, scenario, alike from scenarios) using (study, scenario)
     semi join whole using (study, scenario, row)
 ),
 counted as ({IMAGES_OF_MEASURES}),
@@ -101,7 +113,7 @@ long as (
 ),
 paired as (
     select {_SAME}, any_value(a.dataset) as dataset, any_value(a.network) as network,
-        any_value(a.precision) as precision, any_value(a.forget) as forget,
+        any_value(a.precision) as precision, any_value(a.forget) as forget, any_value(a.scenario) as scenario,
         row, a.augmentation as augmentation, b.augmentation as against, metric,
         count(*) as seeds, avg(a.value) as mean, avg(b.value) as mean_against,
         avg(a.value - b.value) as difference,
@@ -119,7 +131,8 @@ tested as (
     where not (row in ('original', 'oracle') and metric = 'gap_closed')
 ),
 adjusted as ({with_p_holm("tested", f"{_SAME}, augmentation, against", "row, metric")})
-select study, dataset, network, precision, forget, data_hash, forget_hash, recipe, row, augmentation, against, metric,
+select study, dataset, network, precision, forget, data_hash, forget_hash, recipe, scenario, row, augmentation, against,
+    metric,
     seeds, mean, mean_against, difference,
     {clipped("difference - reach", -2, 2)} as low,
     {clipped("difference + reach", -2, 2)} as high,
@@ -130,7 +143,7 @@ select study, dataset, network, precision, forget, data_hash, forget_hash, recip
         when difference < 0 then 'lower'
         else 'higher' end as verdict
 from adjusted
-order by study, dataset, network, precision, forget, data_hash, forget_hash, recipe, augmentation,
+order by study, dataset, network, precision, forget, data_hash, forget_hash, recipe, augmentation, scenario,
     row <> 'original', row <> 'oracle', row,
     list_position(['gap', 'gap_closed', 'ua', 'ra', 'ta', 'mia', 'auc'], metric)
 """,

@@ -26,7 +26,10 @@ class _Clinical:
     class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")]
     seeds: Annotated[int, Column("", "reporting seeds that have a value")]
     mean: Annotated[float | None, Column("", "mean over these seeds, in the statistic's unit; null without a value")]
-    low: Annotated[float | None, Column("", f"lower end of its 95 % interval over seeds; null below {FEWEST} seeds")]
+    low: Annotated[
+        float | None,
+        Column("", f"lower end of its 95 % interval over seeds; null below {FEWEST} seeds, and where all are alike"),
+    ]
     high: Annotated[float | None, Column("", "upper end of the same interval")]
     image_low: Annotated[
         float | None,
@@ -49,7 +52,12 @@ class _Clinical:
         float | None, Column("", "the value minus the paired oracle's, mean over seeds; null for the oracle's own row")
     ]
     difference_low: Annotated[
-        float | None, Column("", f"lower end of the difference's 95 % interval over seeds; null below {FEWEST} seeds")
+        float | None,
+        Column(
+            "",
+            f"lower end of the difference's 95 % interval over seeds; null below {FEWEST} seeds, and where all are "
+            "alike",
+        ),
     ]
     difference_high: Annotated[float | None, Column("", "upper end of the same interval")]
 

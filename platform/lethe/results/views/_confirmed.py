@@ -27,6 +27,9 @@ class _OnBoard:
         ),
     ] = None
     recipe: Annotated[str | None, Column("", "fingerprint of network, training recipe and the study's seed")] = None
+    but_augmentation: Annotated[
+        str | None, Column("", "fingerprint of all that makes the scenario but its augmentation")
+    ] = None
     training: Annotated[str | None, Column("", "how originals and oracles are trained, in words")] = None
     stream: Annotated[
         str | None,
@@ -83,8 +86,8 @@ on_board as (
             b.method_search as method_search, b.trial_id as trial_id, b.tuning_trials as tuning_trials,
             b.tuning_raced as tuning_raced, b.tuning_seconds as tuning_seconds
         ),
-        b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.training, b.stream, b.step, b.steps, b.margin,
-        b.tuning_seeds,
+        b.specification_id, b.data_hash, b.forget_hash, b.recipe, b.but_augmentation, b.training, b.stream, b.step,
+        b.steps, b.margin, b.tuning_seeds,
         w.seeds_wanted, b.row <> b.method and s.row is distinct from b.row as untuned, b.tuned_in,
         b.tuned_data_hash <> b.data_hash as tuned_on_other_data, b.role
     from asked b join confirmations c using (study, scenario, confirmation_id)

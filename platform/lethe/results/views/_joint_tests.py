@@ -14,7 +14,7 @@ class _JointTest:
     oracles: Annotated[int, Column("", "oracles that they are tested against, the tuning seeds' too")]
     distance: Annotated[float, Column("", "energy distance of the standardised (UA, RA, TA, MIA); 0 for the same")]
     p: Annotated[float, Column("", "share of the permutations of the labels with at least this distance")]
-    least_p: Annotated[float, Column("", "the smallest p that so few models can give")]
+    least_p: Annotated[float, Column("", "the smallest p that so many models can give")]
     p_holm: Annotated[float, Column("", "p, adjusted for all rows of the board (Holm)")]
     verdict: Annotated[
         str,

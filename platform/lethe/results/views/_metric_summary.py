@@ -3,8 +3,9 @@
 A mean over the forget set, such as an error or an area, is linear in the share of it that a model was trained on, as
 far as images do not help each other; what is measured of other images, or only shown by an audit, is not. So the way
 back from the oracles to the originals is read as a dose: the share of the forget set that would explain the value.
-Where the originals' differences are all alike, they count as clear of 0 by the smallest spread that so many images
-allow, and not at all where their number is not known.
+Values that are all alike have the smallest spread that steps of 1 / n allow, where they are means over n images: those
+of metrics, and of statistics of audits that are tested by their means or differences. The steps of others are not
+known; where these are all alike, they have no interval, and no dose is read off them.
 
 A metric needs no column of its own to be here. Values of two versions of a metric are never averaged.
 """
@@ -14,6 +15,12 @@ from typing import Annotated, Final
 
 from lethe.results.schema import Column
 from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, half_width, scenario_of, spread
+
+_UNKNOWN: Final = (
+    f"below {FEWEST} seeds, and where all are alike that are no means over a known number of images, as of a metric or "
+    "a statistic of an audit that is tested by its mean or difference"
+)
+"""Where an interval is null."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +32,7 @@ class _Summary:
     class_index: Annotated[int | None, Column("", "the class, from 0; null for all classes together")]
     seeds: Annotated[int, Column("", "reporting seeds that have a value")]
     mean: Annotated[float | None, Column("", "mean over these seeds, in the metric's unit; null without a value")]
-    low: Annotated[float | None, Column("", f"lower end of its 95 % interval; null below {FEWEST} seeds")]
+    low: Annotated[float | None, Column("", f"lower end of its 95 % interval; null {_UNKNOWN}")]
     high: Annotated[float | None, Column("", "upper end of the same interval")]
     oracle_mean: Annotated[
         float | None, Column("", "mean of the paired oracles over the seeds that both have; null without any")
@@ -33,9 +40,7 @@ class _Summary:
     difference: Annotated[
         float | None, Column("", "the value minus the paired oracle's, mean over seeds; null for the oracle's own row")
     ]
-    difference_low: Annotated[
-        float | None, Column("", f"lower end of the difference's 95 % interval; null below {FEWEST} seeds")
-    ]
+    difference_low: Annotated[float | None, Column("", f"lower end of the difference's 95 % interval; null {_UNKNOWN}")]
     difference_high: Annotated[float | None, Column("", "upper end of the same interval")]
     dose: Annotated[
         float | None,
@@ -46,9 +51,7 @@ class _Summary:
             "for what is no mean over the forget set",
         ),
     ]
-    dose_low: Annotated[
-        float | None, Column("", f"lower end of its 95 % interval over the seeds; null below {FEWEST} seeds")
-    ]
+    dose_low: Annotated[float | None, Column("", f"lower end of its 95 % interval over the seeds; null {_UNKNOWN}")]
     dose_high: Annotated[float | None, Column("", "upper end of the same interval")]
 
 
@@ -63,7 +66,8 @@ METRIC_SUMMARY: Final = View(
     f"""
 with measured as (
     select {scenario_of("c")}, c.row, c.training_seed,
-        m.metric, m.version, m.split, m.class_index, m.value, m.n,
+        m.metric, m.version, m.split, m.class_index, m.value,
+        if(m.audit is null or m.test in ('mean', 'difference'), m.n, null) as n,
         coalesce(m.test = 'mean', m.audit is null and m.split is not distinct from 'forget') as is_mean
     from compared c join measures m on m.study = c.study and m.unit_id = c.confirmation_id
     where m.unit_kind = 'confirmation' and c.role <> 'tuning'
@@ -77,10 +81,10 @@ paired as (
 ),
 summed as (
     select {SCENARIO}, row, metric, version, split, class_index, bool_and(is_mean) as is_mean,
-        count(value) as seeds, avg(value) as mean, {half_width("value")} as reach,
+        count(value) as seeds, avg(value) as mean, {half_width("value", spread("value", "n"))} as reach,
         avg(of_oracle) filter (gained is not null) as oracle_mean,
-        avg(gained) as difference, {half_width("gained")} as difference_reach,
-        abs(avg(gained)) > {half_width("gained", spread("gained", "n"))} as is_clear
+        avg(gained) as difference, {half_width("gained", spread("gained", "n"))} as difference_reach,
+        abs(difference) > difference_reach as is_clear
     from paired group by all
 ),
 anchored as (

@@ -3,13 +3,15 @@
 The search measures validation images and attacks with non-members from there; reporting takes test images. So the two
 gaps differ in what they measure too. Both runs have UA, RA and VA, and MIA where its non-members are from validation in
 both; the gaps over these alone compare like with like, and what remains between them is the choice's luck.
+
+Gaps that are all alike have the smallest spread that steps of the forget set's images allow.
 """
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from lethe.results.schema import Column
-from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width
+from lethe.results.views._base import FEWEST, SCENARIO, ScenarioOf, View, clipped, half_width, spread, spread_of_gaps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class OptimismRow(_Optimism, ScenarioOf):
 _ALIKE: Final = "(abs(ua - oracle_ua) + abs(ra - oracle_ra) + abs(va - oracle_va)"
 """SQL: what the runs of a search and of reporting have in common; to be divided by the number of measures."""
 
+_SPREAD_ALIKE: Final = spread("alike", "if(with_mia, 4, 3) * forget_images")
+
 OPTIMISM: Final = View(
     "How much better each chosen setting looked on the tuning seeds than on the reporting seeds, like with like.",
     OptimismRow,
@@ -65,15 +69,15 @@ with reported as (
     from confirmed where not untuned and method_search is not null group by all
 ),
 runs as (
-    select study, method_search, trial_id, gap, with_mia,
+    select study, method_search, trial_id, gap, with_mia, forget_images,
         if(with_mia, {_ALIKE} + abs(mia - oracle_mia)) / 4, {_ALIKE}) / 3) as alike
     from confirmed join reported using (study, method_search, trial_id) where not untuned
 ),
 confirmed_rows as (
     select study, method_search, trial_id, any_value(with_mia) as with_mia, count(*) as seeds,
-        avg(gap) as confirmed_gap, {half_width("gap")} as reach,
+        avg(gap) as confirmed_gap, {half_width("gap", spread_of_gaps("gap", "forget_images"))} as reach,
         if(count(alike) = count(*), avg(alike), null) as confirmed_alike,
-        if(count(alike) = count(*), {half_width("alike")}, null) as alike_reach
+        if(count(alike) = count(*), {half_width("alike", _SPREAD_ALIKE)}, null) as alike_reach
     from runs group by all
 ),
 numbers as (
