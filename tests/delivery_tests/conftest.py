@@ -1,7 +1,8 @@
 """A delivery of a study that takes seconds, made once; tests change copies of it."""
 
 import shutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,17 @@ def delivered(made: Made, tmp_path: Path) -> Delivered:
 def key(tmp_path: Path, lethe_here: Callable[..., tuple[int, str]]) -> Path:
     assert lethe_here("key", "new", tmp_path / "hospital.pem")[0] == 0
     return tmp_path / "hospital.pem"
+
+
+@pytest.fixture
+def before() -> Iterator[Callable[[str, str, Callable[[], object]], None]]:
+    """Has something done once, before this process's first audit event of a kind that is about a path: see `Fault`."""
+    waiting: list[tuple[str, str, Callable[[], object]]] = []
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if waiting and event == waiting[0][0] and waiting[0][1] in str(arguments[0]):
+            waiting.pop()[2]()
+
+    sys.addaudithook(hook)
+    yield lambda event, about, do: waiting.append((event, about, do))
+    waiting.clear()

@@ -4,7 +4,9 @@ import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,20 @@ def test_a_study_that_is_running_is_left_alone(delivered: Delivered) -> None:
         with writing_study(root, running, on_lost=pytest.fail), pytest.raises(StudyHeldError, match=running):
             purge(found, None)
     assert files_in(results_of(delivered) / "artifacts") == before
+
+
+def test_a_study_that_begins_while_the_locks_are_taken_is_left_alone(
+    delivered: Delivered, before: Callable[..., None]
+) -> None:
+    root = delivered.root
+    files = files_in(results_of(delivered) / "artifacts")
+    found = find_withdrawal(root, "hospital", REQUEST)
+    with ExitStack() as running:
+        begins = partial(running.enter_context, writing_study(root, "begun just now", on_lost=pytest.fail))
+        before("os.link", "/locks/", begins)
+        with pytest.raises(StudyHeldError, match="begun just now"):
+            purge(found, None)
+    assert files_in(results_of(delivered) / "artifacts") == files
 
 
 def test_one_that_was_interrupted_is_known_and_repeated(delivered: Delivered, lethe_here: Command) -> None:

@@ -246,6 +246,38 @@ def test_a_request_to_stop_lets_steps_end_and_workers_keep_what_they_have(
     assert not list(tmp_path.glob("2-*"))
 
 
+def test_after_a_request_to_stop_what_workers_cannot_keep_is_said(
+    do: Do, witness: Callable[..., Any], tmp_path: Path
+) -> None:
+    def work(job: int) -> Generator[None, None, int]:
+        try:
+            while True:
+                (tmp_path / f"{job}-began").touch()
+                yield
+        except GeneratorExit:
+            if job == 0:
+                raise OSError("the disk is full") from None
+            time.sleep(3600)
+            raise
+
+    by = witness(hung_after_s=20.0)
+
+    def ask() -> None:
+        while len(list(tmp_path.glob("*-began"))) < 2:
+            time.sleep(0.01)
+        by.stop.request()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert list(do(work, range(2), by=by)) == []
+    asking.join()
+    then = "\nThe next run begins that work again, or goes on from its last checkpoint."
+    assert sorted(by.said) == [
+        f"A worker could not keep its unfinished work: {why}{then}"
+        for why in ("it took longer than 20 s (resources.hung_after_s) and is killed", "the disk is full")
+    ]
+
+
 def test_in_this_process_too_a_request_to_stop_lets_a_step_end_and_the_worker_keep_what_it_has(
     witness: Callable[..., Any],
 ) -> None:

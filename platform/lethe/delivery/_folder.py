@@ -25,7 +25,7 @@ classify = torch.export.load(__file__.replace("load.py", "program.pt2")).module(
 
 @contextmanager
 def whole_folder(target: Path, aside: str | None = None) -> Iterator[Path]:
-    """Yield a new folder beside a name, and give it that name at the end; a failure leaves nothing.
+    """Yield a new folder beside a name, and give it that name at the end; a failure leaves what there was.
 
     What a process that was killed left beside the name is deleted first. Of several that give the same name at once,
     one does.
@@ -34,7 +34,7 @@ def whole_folder(target: Path, aside: str | None = None) -> Iterator[Path]:
         aside: what a folder that has the name is called at the end, beside it; None: the name is free.
 
     Raises:
-        DeliveryError: the name, or the one aside, was taken meanwhile.
+        DeliveryError: the name, or the one aside, was taken meanwhile; or the earlier folder stays aside.
         StorageError: the folder cannot be written.
     """
     beside, temporary = StorageRoot.at(target.parent), f".{target.name}.{uuid.uuid4().hex}.tmp"
@@ -43,9 +43,10 @@ def whole_folder(target: Path, aside: str | None = None) -> Iterator[Path]:
         _delete_leftovers(beside, target)
         try:
             yield target.parent / temporary
-            if aside is not None:
-                _rename(beside, target.name, aside)
-            _rename(beside, temporary, target.name)
+            if aside is None:
+                _rename(beside, temporary, target.name)
+            else:
+                _replace(beside, temporary, target.name, aside)
         finally:
             with suppress(StorageError):
                 beside.delete(temporary)
@@ -84,6 +85,25 @@ def _is_abandoned(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def _replace(beside: StorageRoot, temporary: str, name: str, aside: str) -> None:
+    """Give a folder the name of another, which is called something else; where the name cannot be given, put that back.
+
+    Raises:
+        DeliveryError, StorageError: as `_rename`; or it could not be put back.
+    """
+    _rename(beside, name, aside)
+    try:
+        _rename(beside, temporary, name)
+    except BaseException as error:
+        try:
+            _rename(beside, aside, name)
+        except (DeliveryError, StorageError) as further:
+            raise DeliveryError(
+                f"{error}\nThe earlier delivery stays as {beside}/{aside}, since it could not be put back: {further}"
+            ) from error
+        raise
 
 
 def _rename(beside: StorageRoot, name: str, to: str) -> None:

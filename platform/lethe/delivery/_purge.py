@@ -1,6 +1,6 @@
 """Removing what is derived from the images of a request: what is listed, what stays and why, and the record of it."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,10 +53,8 @@ def purge(withdrawal: Withdrawal, key: SigningKey | None, *, everything: bool = 
         StorageError: something could not be removed, or the record not be written; what was removed stays so.
     """
     root, lost = withdrawal.root, list[str]()
-    concerned = _concerned(withdrawal)
-    with ExitStack() as held:
-        for study in sorted(concerned):
-            held.enter_context(writing_study(root, study, on_lost=lost.append))
+    with ExitStack() as locks:
+        concerned = _hold_concerned(withdrawal, locks, lost.append)
         plan = _plan(withdrawal, everything, concerned)
         record = _record(plan, datetime.now(UTC))
         write_purge(root, record, key)
@@ -83,6 +81,16 @@ def why_kept(trace: Trace) -> str:
 
 def _may_go(trace: Trace, everything: bool) -> bool:
     return not trace.delivered and not trace.by_hand and (everything or not trace.needed_by)
+
+
+def _hold_concerned(withdrawal: Withdrawal, locks: ExitStack, on_lost: Callable[[str], None]) -> frozenset[str]:
+    """Hold the studies that must not run meanwhile, those too that began while others were taken; name them."""
+    held = frozenset[str]()
+    while further := _concerned(withdrawal) - held:
+        for study in sorted(further):
+            locks.enter_context(writing_study(withdrawal.root, study, on_lost=on_lost))
+        held |= further
+    return held
 
 
 def _concerned(withdrawal: Withdrawal) -> frozenset[str]:

@@ -227,5 +227,18 @@ class _Run(Generic[Job]):
                 yield Done(task.job, result, None)
             else:
                 resting[worker.actor.rest.remote()] = worker
-        if resting:
-            ray.wait(list(resting), num_returns=len(resting), timeout=self._supervisor.hung_after_s)
+        self._take_rested(resting)
+
+    def _take_rested(self, resting: dict[Any, _ActorWorker]) -> None:
+        """Wait for workers to keep what they can; report those that could not, and kill those that hang."""
+        if not resting:
+            return
+        ended, late = ray.wait(list(resting), num_returns=len(resting), timeout=self._supervisor.hung_after_s)
+        for rest in ended:
+            try:
+                ray.get(rest)
+            except RayError as error:
+                self._supervisor.rest_failed(error)
+        for rest in late:
+            self._supervisor.rest_failed(None)
+            ray.kill(resting[rest].actor)

@@ -108,11 +108,23 @@ class Supervisor:
         hung = [worker for worker, at in self._step_began_at.items() if at < late and worker not in self._hung]
         for worker in hung:
             self._hung.add(worker)
+            again = ", and the next run begins its work again." if self.is_stopping else " and its work begun again."
             self.say(
-                f"A worker made no progress for {self.hung_after_s:g} s (resources.hung_after_s): it is killed "
-                "and its work begun again."
+                f"A worker made no progress for {self.hung_after_s:g} s (resources.hung_after_s): it is killed{again}"
             )
         return hung
+
+    def rest_failed(self, error: RayError | None) -> None:
+        """Report that a worker could not keep its unfinished work after the request to stop.
+
+        Args:
+            error: that ended it; None: it took longer than a step may take.
+        """
+        late = f"it took longer than {self.hung_after_s:g} s (resources.hung_after_s) and is killed"
+        self.say(
+            f"A worker could not keep its unfinished work: {late if error is None else raised_by(error)}\n"
+            "The next run begins that work again, or goes on from its last checkpoint."
+        )
 
     def worker_started(self) -> None:
         """Note that a worker has started: earlier failed starts no longer count."""
