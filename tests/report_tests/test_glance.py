@@ -193,6 +193,7 @@ def test_gap_against_images_is_drawn_with_the_front_named(store: Store, confirm:
     [board] = leaderboard(store.root)
     traces = {trace["name"]: trace for trace in json.loads(front(board) or "")["data"]}
     assert traces["on the front"]["text"] == ["scrub", "salun"]
+    assert traces["on the front"]["textposition"] == ["bottom right", "bottom right"]
     assert traces["on the front"]["x"] == traces["front"]["x"] == [10.0, 30.0]
     assert (traces["other methods"]["text"], traces["other methods"]["x"]) == (["ssd"], [40.0])
     assert "no other method has less of both than salun (gap 1.1, 30.0 %); scrub" in render_page(store.root, None).html

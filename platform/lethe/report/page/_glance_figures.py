@@ -35,6 +35,13 @@ LOOKS: Final = {
 NAMED: Final = 8
 """Methods up to which all are named beside their points; of more, those on the front."""
 
+RIGHT_UP_TO: Final = 0.3
+"""Share of the axis up to which a name stands right of its point, inside the figure: below the front, where no point
+is, or above it."""
+
+LAST_RIGHT_UP_TO: Final = 0.8
+"""The same of the last point of the front: nothing lies below and right of it, and left its name may meet another."""
+
 
 def forest(board: Board) -> str | None:
     """Draw the gap of every row with its interval, the noise floor as a band, and doing nothing as a line.
@@ -154,25 +161,27 @@ def front(board: Board) -> str | None:
 def _add_methods(
     figure: go.Figure, name: str, some: Sequence[tuple[RankRow, float]], shares: Sequence[float], named: bool
 ) -> None:
-    colour = UNLEARNED if name == "on the front" else MUTED
+    on_front = name == "on the front"
+    colour = UNLEARNED if on_front else MUTED
+    right_up_to = [RIGHT_UP_TO] * len(some)
+    if on_front and some:
+        right_up_to[-1] = LAST_RIGHT_UP_TO
     figure.add_scatter(
         x=[share for _, share in some],
         y=[in_points(one.gap) for one, _ in some],
         mode="markers+text" if named else "markers",
         name=name,
         text=[html.escape(one.row) for one, _ in some],
-        textposition=[_beside(share / (max(shares) or 1.0), below=colour == UNLEARNED) for _, share in some],
-        textfont={"size": 11, "color": INK if colour == UNLEARNED else MUTED},
+        textposition=[
+            f"{'bottom' if on_front else 'top'} {'right' if share / (max(shares) or 1.0) < limit else 'left'}"
+            for (_, share), limit in zip(some, right_up_to, strict=True)
+        ],
+        textfont={"size": 11, "color": INK if on_front else MUTED},
         customdata=[f"{one.rank} {html.escape(one.row)}" for one, _ in some],
         hovertemplate="%{customdata}: gap %{y:.1f} points, %{x:.1f} % of retraining<extra></extra>",
-        marker={"size": 9, "color": colour, "symbol": "circle" if colour == UNLEARNED else "circle-open"},
+        marker={"size": 9, "color": colour, "symbol": "circle" if on_front else "circle-open"},
         cliponaxis=False,
     )
-
-
-def _beside(share: float, *, below: bool) -> str:
-    """Return where a name is written: below the front, where no point is, or above it; inside the figure's ends."""
-    return f"{'bottom' if below else 'top'} {'right' if share < 0.3 else 'left'}"
 
 
 def _add_references_of_cost(figure: go.Figure, board: Board) -> None:
