@@ -88,7 +88,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _replace(beside: StorageRoot, temporary: str, name: str, aside: str) -> None:
-    """Give a folder the name of another, which is called something else; where the name cannot be given, put that back.
+    """Rename a folder to the name of another, which is renamed before; where that cannot be, put the other one back.
 
     Raises:
         DeliveryError, StorageError: as `_rename`; or it could not be put back.

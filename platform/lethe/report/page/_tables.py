@@ -343,9 +343,12 @@ def augmentations_of(lines: Iterable[AugmentationRow]) -> list[AgainstAnother]:
 
 def _of_what(line: AugmentationRow, *, exactly: bool = False) -> str:
     named = f"{line.dataset}, forget {line.forget}, {model_title(line.network, line.precision)}"
-    hashes = (line.data_hash[:6], line.forget_hash[:6], line.recipe[:6], line.scenario[:6])
-    told = "data {}, forget set {}, recipe {}, scenario {}".format(*hashes)
-    return f"{named} ({told})" if exactly else named
+    if not exactly:
+        return named
+    data, forget_set, recipe, scenario = (
+        value[:6] for value in (line.data_hash, line.forget_hash, line.recipe, line.scenario)
+    )
+    return f"{named} (data {data}, forget set {forget_set}, recipe {recipe}, scenario {scenario})"
 
 
 def _effect(line: AugmentationRow) -> Effect:

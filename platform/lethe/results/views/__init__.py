@@ -5,7 +5,7 @@ from typing import Final
 from lethe.results.views._asked import ASKED
 from lethe.results.views._audit_verdicts import AUDIT_VERDICTS, POWER, AuditVerdictRow
 from lethe.results.views._augmentation import AUGMENTATION, AugmentationRow
-from lethe.results.views._base import ALIKE, LEVEL, View
+from lethe.results.views._base import LEVEL, View
 from lethe.results.views._break_even import BREAK_EVEN, BreakEvenRow
 from lethe.results.views._budgets import BUDGETS, BudgetRow
 from lethe.results.views._chosen import CHOSEN, ChosenRow
@@ -65,7 +65,6 @@ VIEWS: Final[dict[str, View]] = {
 }
 
 __all__ = [
-    "ALIKE",
     "AT_ONCE",
     "CLINICAL_PREFIX",
     "LEVEL",
